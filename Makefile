@@ -1,0 +1,37 @@
+# Every target does all its own set-up: a .venv from the hashed lock, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench interop lock clean
+
+$(VENV)/.ready: requirements/lock.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with PYTHON=…") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/lock.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/.ready   ## the main job on loopback: discover, query, retrieve, one merged summary
+	$(BIN)/gateway demo $(ARGS)
+
+test: $(VENV)/.ready   ## all tests that need pip alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+
+lint: $(VENV)/.ready   ## format, rules, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in the same run
+	$(BIN)/python -m tests.bench $(ARGS)
+
+interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven)
+	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
+
+lock:                  ## makes the hashed lock anew (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--extra development pyproject.toml requirements/build.in -o requirements/lock.txt --no-header
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache tests/interop/target

@@ -1,0 +1,329 @@
+"""HL7 V3 datatypes (R1), as CDA R2 and the PRPA messages of ITI-55 write them.
+
+Values keep what was written: codes, units and times are text, absent is None, and a nullFlavor
+stands beside the value it replaced. `read_x(element)` never raises on odd content;
+`write_x(parent, name, value)` appends an element.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from ccda.safe_xml import Element
+
+NAMESPACE: Final = "urn:hl7-org:v3"
+SDTC: Final = "urn:hl7-org:sdtc"
+XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
+
+US_SSN: Final = "2.16.840.1.113883.4.1"
+US_NPI: Final = "2.16.840.1.113883.4.6"
+
+
+def v3(name: str) -> str:
+    """`name` in the HL7 V3 namespace, as lxml writes it."""
+    return f"{{{NAMESPACE}}}{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class II:
+    """Instance identifier: who assigned it (`root`) and what was assigned."""
+
+    root: str | None
+    extension: str | None = None
+    assigning_authority: str | None = None
+    null_flavor: str | None = None
+
+    def __str__(self) -> str:
+        """`root^extension`, or the root alone."""
+        return self.root or "" if self.extension is None else f"{self.root or ''}^{self.extension}"
+
+
+@dataclass(frozen=True, slots=True)
+class CD:
+    """A coded value (CD, CE, CV, CO, CS): `system` is an OID as written."""
+
+    code: str | None
+    system: str | None = None
+    display: str | None = None
+    system_name: str | None = None
+    original_text: str | None = None
+    reference: str | None = None
+    """The originalText's `<reference value>`, unresolved."""
+    null_flavor: str | None = None
+    translations: tuple["CD", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TS:
+    """A point in time with the precision and offset it was written with: `20120806102200-0500`."""
+
+    value: str | None
+    null_flavor: str | None = None
+
+    @property
+    def iso(self) -> str | None:
+        """ISO 8601 in the same precision; what is no HL7 time comes back as written."""
+        return iso_time(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class IVL:
+    """An interval of time. A bare value is `value`; `low` or `high` may be null flavours."""
+
+    low: TS | None = None
+    high: TS | None = None
+    value: TS | None = None
+    null_flavor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PQ:
+    """A physical quantity; numbers stay text, so that `7.20` keeps its precision."""
+
+    value: str | None
+    unit: str | None = None
+    null_flavor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PN:
+    """A person's name."""
+
+    family: str | None = None
+    given: tuple[str, ...] = ()
+    prefix: tuple[str, ...] = ()
+    suffix: tuple[str, ...] = ()
+    use: str | None = None
+    text: str | None = None
+    """The whole name where it was written without parts."""
+    null_flavor: str | None = None
+
+    def __str__(self) -> str:
+        parts = (*self.prefix, *self.given, self.family or "", *self.suffix)
+        return " ".join(part for part in parts if part) or (self.text or "")
+
+
+@dataclass(frozen=True, slots=True)
+class AD:
+    """A postal address."""
+
+    lines: tuple[str, ...] = ()
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    county: str | None = None
+    use: str | None = None
+    null_flavor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TEL:
+    """A telephone number, mail address or other URL, as written."""
+
+    value: str | None
+    use: str | None = None
+    null_flavor: str | None = None
+
+
+# ---- times -----------------------------------------------------------------------------------
+
+_TIME: Final = re.compile(
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?)?"
+)
+
+
+def iso_time(value: str | None) -> str | None:
+    """HL7 TS as ISO 8601, same precision and offset; anything else as written."""
+    match = _TIME.fullmatch(value.strip()) if value else None
+    if match is None:
+        return value
+    year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
+    text: str = "-".join(part for part in (year, month, day) if part)
+    if hour:
+        text += "T" + ":".join(part for part in (hour, minute, second) if part) + (fraction or "")
+        if sign:
+            text += f"{sign}{zone_hour}:{zone_minute or '00'}"
+    return text
+
+
+def hl7_time(iso: str) -> str:
+    """ISO 8601 as HL7 TS, same precision and offset."""
+    date, _, clock = iso.partition("T")
+    zone = re.search(r"(Z|[+-]\d\d:?\d\d)$", clock)
+    digits = clock[: zone.start()] if zone else clock
+    offset = "+0000" if zone and zone.group() == "Z" else zone.group() if zone else ""
+    return date.replace("-", "") + digits.replace(":", "") + offset.replace(":", "")
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def text_of(element: Element | None) -> str | None:
+    """All text inside, white space folded; None when there is none."""
+    if element is None:
+        return None
+    return " ".join("".join(element.itertext()).split()) or None
+
+
+def read_ii(element: Element) -> II:
+    get = element.get
+    return II(get("root"), get("extension"), get("assigningAuthorityName"), get("nullFlavor"))
+
+
+def read_iis(parent: Element, name: str = "id") -> tuple[II, ...]:
+    return tuple(read_ii(child) for child in parent.iterfind(v3(name)))
+
+
+def read_cd(element: Element) -> CD:
+    get = element.get
+    original = element.find(v3("originalText"))
+    reference = None if original is None else original.find(v3("reference"))
+    return CD(
+        code=get("code"),
+        system=get("codeSystem"),
+        display=get("displayName"),
+        system_name=get("codeSystemName"),
+        original_text=text_of(original),
+        reference=None if reference is None else reference.get("value"),
+        null_flavor=get("nullFlavor"),
+        translations=tuple(read_cd(child) for child in element.iterfind(v3("translation"))),
+    )
+
+
+def read_ts(element: Element) -> TS:
+    return TS(element.get("value"), element.get("nullFlavor"))
+
+
+def read_ivl(element: Element) -> IVL:
+    """IVL_TS, or the TS that stands in its place."""
+
+    def bound(name: str) -> TS | None:
+        child = element.find(v3(name))
+        return None if child is None else read_ts(child)
+
+    value = element.get("value")
+    center = element.find(v3("center"))
+    point = TS(value) if value else None if center is None else read_ts(center)
+    return IVL(bound("low"), bound("high"), point, element.get("nullFlavor"))
+
+
+def read_pq(element: Element) -> PQ:
+    return PQ(element.get("value"), element.get("unit"), element.get("nullFlavor"))
+
+
+def read_pn(element: Element) -> PN:
+    def parts(name: str) -> tuple[str, ...]:
+        return tuple(t for child in element.iterfind(v3(name)) if (t := text_of(child)))
+
+    family = " ".join(parts("family")) or None
+    given = parts("given")
+    whole = None if family or given else text_of(element)
+    return PN(
+        family,
+        given,
+        parts("prefix"),
+        parts("suffix"),
+        element.get("use"),
+        whole,
+        element.get("nullFlavor"),
+    )
+
+
+def read_ad(element: Element) -> AD:
+    def part(*names: str) -> str | None:
+        return next((t for name in names if (t := text_of(element.find(v3(name))))), None)
+
+    lines = tuple(t for child in element.iterfind(v3("streetAddressLine")) if (t := text_of(child)))
+    return AD(
+        lines,
+        part("city"),
+        part("state"),
+        part("postalCode"),
+        part("country"),
+        part("county"),
+        element.get("use"),
+        element.get("nullFlavor"),
+    )
+
+
+def read_tel(element: Element) -> TEL:
+    return TEL(element.get("value"), element.get("use"), element.get("nullFlavor"))
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def append(parent: Element, name: str, **attributes: str | None) -> Element:
+    """A new V3 child; attributes that are None are left out."""
+    given = {key: value for key, value in attributes.items() if value is not None}
+    return etree.SubElement(parent, v3(name), given)
+
+
+def write_ii(parent: Element, name: str, value: II) -> Element:
+    return append(
+        parent,
+        name,
+        nullFlavor=value.null_flavor,
+        root=value.root,
+        extension=value.extension,
+        assigningAuthorityName=value.assigning_authority,
+    )
+
+
+def write_cd(parent: Element, name: str, value: CD) -> Element:
+    element = append(
+        parent,
+        name,
+        nullFlavor=value.null_flavor,
+        code=value.code,
+        codeSystem=value.system,
+        codeSystemName=value.system_name,
+        displayName=value.display,
+    )
+    if value.original_text is not None:
+        append(element, "originalText").text = value.original_text
+    for translation in value.translations:
+        write_cd(element, "translation", translation)
+    return element
+
+
+def write_ts(parent: Element, name: str, value: TS) -> Element:
+    return append(parent, name, nullFlavor=value.null_flavor, value=value.value)
+
+
+def write_pn(parent: Element, name: str, value: PN) -> Element:
+    element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
+    if value.text is not None:
+        element.text = value.text
+    _write_parts(element, "prefix", value.prefix)
+    _write_parts(element, "given", value.given)
+    _write_parts(element, "family", (value.family,) if value.family else ())
+    _write_parts(element, "suffix", value.suffix)
+    return element
+
+
+def write_ad(parent: Element, name: str, value: AD) -> Element:
+    element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
+    _write_parts(element, "streetAddressLine", value.lines)
+    for part, text in (
+        ("city", value.city),
+        ("county", value.county),
+        ("state", value.state),
+        ("postalCode", value.postal_code),
+        ("country", value.country),
+    ):
+        _write_parts(element, part, (text,) if text else ())
+    return element
+
+
+def write_tel(parent: Element, name: str, value: TEL) -> Element:
+    return append(parent, name, use=value.use, nullFlavor=value.null_flavor, value=value.value)
+
+
+def _write_parts(parent: Element, name: str, texts: Iterable[str]) -> None:
+    for text in texts:
+        append(parent, name).text = text

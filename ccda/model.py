@@ -1,0 +1,160 @@
+"""What a clinical document says, as frozen values (CDA R2, C-CDA R1.1 to R4).
+
+One `Entry` is one clinical statement, whatever its kind: the kinds share code, times, status,
+value, negation and provenance, and that is what is merged, indexed and searched. What a kind
+adds stands in `details` under the standard's names. Absent is None; nothing is filled in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, get_args
+
+from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
+
+Kind = Literal[
+    "problem", "allergy", "medication", "immunization", "result", "vital_sign", "procedure",
+    "encounter", "social_history", "family_history", "functional_status", "mental_status",
+    "device", "coverage", "advance_directive", "goal", "plan", "concern", "care_team", "note",
+]  # fmt: skip
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+Severity = Literal["information", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something odd in a document, in one sentence that quotes no content."""
+
+    severity: Severity
+    text: str
+    section: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who wrote a document or a statement; a device has no name."""
+
+    name: str | None = None
+    organization: str | None = None
+    device: str | None = None
+    time: TS | None = None
+    ids: tuple[II, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """recordTarget: the person the document is about, as it names them."""
+
+    ids: tuple[II, ...] = ()
+    names: tuple[PN, ...] = ()
+    birth_time: TS | None = None
+    gender: str | None = None
+    addresses: tuple[AD, ...] = ()
+    telecoms: tuple[TEL, ...] = ()
+    race: CD | None = None
+    ethnicity: CD | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A value between two bounds, either of which may be open."""
+
+    low: str | None
+    high: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One clinical statement. Its fields are those of ARCHITECTURE's `gateway parse` entry."""
+
+    kind: Kind
+    path: str
+    """An XPath, in local-name() terms where needed, that selects exactly this element in the stored bytes."""
+    line: int | None = None
+    code: CD | None = None
+    """The condition, allergen, drug, test …; its translations stand inside it."""
+    start: TS | None = None
+    end: TS | None = None
+    time: TS | None = None
+    status: str | None = None
+    value: str | CD | Interval | None = None
+    unit: str | None = None
+    text: str | None = None
+    negated: bool = False
+    no_information: bool = False
+    mood: str | None = None
+    ids: tuple[II, ...] = ()
+    authors: tuple[Author, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values only: text, numbers, lists, objects; a code is {"code", "system", "display"}."""
+    parent: int | None = None
+    """The position, in the same section, of the statement this one is a part of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One section, nested ones included in document order; `text` is its narrative as plain text."""
+
+    code: CD | None
+    title: str | None
+    templates: tuple[str, ...]
+    text: str | None
+    entries: tuple[Entry, ...] = ()
+    null_flavor: str | None = None
+    line: int | None = None
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NonXmlBody:
+    """The body of an unstructured document, decoded; `media_type` as declared."""
+
+    media_type: str | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedDocument:
+    """parentDocument: `type_code` is RPLC, APND or XFRM."""
+
+    type_code: str | None
+    id: II | None
+    set_id: II | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Encounter:
+    """componentOf/encompassingEncounter."""
+
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    start: TS | None = None
+    end: TS | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicalDocument:
+    """A whole document: header, sections in document order, and every oddity met on the way."""
+
+    id: II | None
+    code: CD | None
+    title: str | None
+    effective_time: TS | None
+    patient: Patient
+    set_id: II | None = None
+    version: str | None = None
+    related: tuple[RelatedDocument, ...] = ()
+    templates: tuple[str, ...] = ()
+    confidentiality: str | None = None
+    language: str | None = None
+    authors: tuple[Author, ...] = ()
+    custodian: str | None = None
+    encounter: Encounter | None = None
+    sections: tuple[Section, ...] = ()
+    body: NonXmlBody | None = None
+    issues: tuple[Issue, ...] = ()
+    recovered: bool = False
+    """The bytes were not well-formed; this is what a second, forgiving pass could read."""

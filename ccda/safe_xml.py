@@ -1,0 +1,173 @@
+"""The one door by which bytes become an XML tree.
+
+Strategy: libxml2's own limits (10 MB of text, depth 256) refuse real documents with a scanned
+PDF inside, so `huge_tree` is on and the caps are ours. That also switches off libxml2's guard
+against entity amplification, so nothing that could define an entity reaches the parser: the
+encoding is settled first, then the prolog is searched for a DOCTYPE. Comments and processing
+instructions are dropped while parsing: a comment inside a name must not cut it in two
+(CVE-2017-11427), and hundreds of thousands of them must not slow a reader down.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
+
+__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_xml", "serialize_xml"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much XML we take. A 40 MB scan is 54 MB in base64, hence 64 MB for a whole document."""
+
+    size_bytes: int = 64 * 1024 * 1024
+    depth: int = 256
+    attributes: int = 256
+    text_characters: int = 60 * 1024 * 1024
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+_BYTE_ORDER_MARKS: Final = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# A declared encoding is trusted only if ASCII bytes mean ASCII in it: then the search for a
+# DOCTYPE sees what the parser sees.
+_ASCII_COMPATIBLE: Final = re.compile(
+    r"(?i)utf-?8|us-ascii|ascii|iso-?8859-?\d+|latin-?1|windows-125\d|cp125\d"
+)
+_DECLARATION: Final = re.compile(
+    rb"<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
+)
+_NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
+_MISC: Final = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
+
+
+def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False) -> Element:
+    """The root element of `data`.
+
+    With `recover`, what libxml2 can make of input that is not well-formed; the caller says so
+    to whoever reads the result.
+
+    Raises:
+        MalformedXml: not well-formed, empty, or in an encoding we do not read.
+        DoctypeRefused: it carries a DOCTYPE.
+        XmlOverLimit: it is over one of `limits`.
+    """
+    if len(data) > limits.size_bytes:
+        raise XmlOverLimit("size")
+    content = _ascii_compatible(data).lstrip()
+    if _has_doctype(content):
+        raise DoctypeRefused
+    root = _parse(content, recover=recover)
+    _check(root, limits)
+    return root
+
+
+def serialize_xml(root: Element) -> bytes:
+    """`root` as UTF-8 with an XML declaration, nothing re-indented."""
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+def _ascii_compatible(data: bytes) -> bytes:
+    """`data`, transcoded to UTF-8 when it is UTF-16 or UTF-32."""
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return data[3:] if encoding == "utf-8-sig" else _transcode(data, encoding)
+    head = data[:4]
+    if b"\0" in head:  # XML 1.0, appendix F: no mark, but '<' with zero bytes around it
+        wide = head.count(b"\0") >= 3
+        little = head[:1] != b"\0"
+        return _transcode(data, ("utf-32-" if wide else "utf-16-") + ("le" if little else "be"))
+    declared = _DECLARATION.match(data.lstrip()[:256])
+    if declared is None:
+        return data
+    name = declared.group(1).decode("ascii")
+    # Quirk: a declaration left over from the sender's UTF-16 string; the bytes are plainly not.
+    if _NAMES_UTF16.fullmatch(name):
+        return _without_declaration(data)
+    if not _ASCII_COMPATIBLE.fullmatch(name):
+        raise MalformedXml("the declared encoding is not one we read")
+    return data
+
+
+def _transcode(data: bytes, encoding: str) -> bytes:
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        raise MalformedXml("the bytes do not fit their encoding") from None
+    return _without_declaration(text.lstrip("\ufeff").encode("utf-8"))
+
+
+def _without_declaration(data: bytes) -> bytes:
+    """`data` with its XML declaration blanked out, so that lines keep their numbers."""
+    stripped = data.lstrip()
+    end = stripped.find(b"?>")
+    if not stripped.startswith(b"<?xml") or end < 0:
+        return data
+    return b"\n" * stripped[:end].count(b"\n") + stripped[end + 2 :]
+
+
+def _has_doctype(content: bytes) -> bool:
+    """Whether a DOCTYPE stands where XML allows one: before the root element."""
+    position = 0
+    while (skipped := _MISC.match(content, position)) is not None:
+        position = skipped.end()
+    return content.startswith(b"<!DOCTYPE", position)
+
+
+def _parse(content: bytes, *, recover: bool) -> Element:
+    # '<!DOCTYPE' outside the prolog is text in CDATA, or input meant to be misread: libxml2's
+    # own guards stay on for it.
+    trusted = b"<!DOCTYPE" not in content
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=trusted,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+    )
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        raise MalformedXml("the XML is not well-formed", error.lineno or None) from None
+    if root is None:
+        raise MalformedXml("there is no XML element in it")
+    if root.getroottree().docinfo.doctype:
+        raise DoctypeRefused
+    return root
+
+
+_attribute_flood: dict[int, etree.XPath] = {}
+_too_deep: dict[int, etree.XPath] = {}
+_long_text: dict[int, etree.XPath] = {}
+
+
+def _check(root: Element, limits: Limits) -> None:
+    """The caps that only the tree can tell, each as one XPath run inside libxml2."""
+    if _xpath(_too_deep, limits.depth, "boolean(" + "/*" * (limits.depth + 1) + ")")(root):
+        raise XmlOverLimit("depth")
+    if _xpath(_attribute_flood, limits.attributes, f"boolean(//*[@*[{limits.attributes + 1}]])")(
+        root
+    ):
+        raise XmlOverLimit("attributes of one element")
+    length = limits.text_characters
+    if _xpath(_long_text, length, f"boolean(//text()[string-length() > {length}])")(root):
+        raise XmlOverLimit("one text node")
+
+
+def _xpath(known: dict[int, etree.XPath], limit: int, expression: str) -> etree.XPath:
+    if limit not in known:
+        known[limit] = etree.XPath(expression)
+    return known[limit]

@@ -1,0 +1,1 @@
+"""Puts the parts of the service together (create_app, later the listeners)."""

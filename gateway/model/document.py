@@ -1,0 +1,75 @@
+"""A document we hold: where it came from, where its bytes lie, and whether it is filed."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from ccda.model import Entry
+from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
+
+DocumentState = Literal["filed", "held", "quarantined", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Stored bytes: `address` is keyed and per plan; hashes as hex of the plain bytes."""
+
+    address: str
+    size_bytes: int
+    sha1: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a document came from; `partner` is None for a file that an operator ingested."""
+
+    door: Literal["ITI-39", "ITI-41", "DIRECT", "FILE", "REST"]
+    partner: PartnerId | None = None
+    partner_name: str | None = None
+    home_community_id: str | None = None
+    repository_unique_id: str | None = None
+    document_unique_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document row. `member` is set only while it is filed (DECISIONS 14, 15).
+
+    `reason` says in words why it is held, quarantined or withdrawn. Times of the document itself
+    are HL7 TS as written; `received` is ours.
+    """
+
+    id: DocumentId
+    plan: PlanId
+    state: DocumentState
+    blob: Blob
+    source: Source
+    received: datetime
+    member: MemberId | None = None
+    candidate: MemberId | None = None
+    """For a held document, whom it was asked for or most likely names."""
+    reason: str | None = None
+    mime_type: str | None = None
+    title: str | None = None
+    type_code: str | None = None
+    type_system: str | None = None
+    type_display: str | None = None
+    effective_time: str | None = None
+    clinical_id: str | None = None
+    """ClinicalDocument/id as root^extension."""
+    set_id: str | None = None
+    version: int | None = None
+    superseded_by: DocumentId | None = None
+    author: str | None = None
+    custodian: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedEntry:
+    """One clinical statement of a filed document: `ordinal` counts from 0 over the document."""
+
+    document: DocumentId
+    ordinal: int
+    section: str | None
+    entry: Entry

@@ -1,0 +1,52 @@
+"""One exchange, one record: who asked whom for what, why, under which authority, with what outcome.
+
+ARCHITECTURE's `GET /api/v1/exchanges/{id}` is this value as JSON. DECISIONS 16 and 17.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+
+Direction = Literal["in", "out"]
+Outcome = Literal["success", "partial", "refused", "failed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What is recorded of one exchange before it has its place in the chain.
+
+    `peer` is what the wire shows of the other side (certificate subject, address, token name);
+    `partner` only what was verified. `count` is above 1 only for refusals before authentication,
+    gathered by peer, reason and minute. Texts hold no PHI; ids are opaque.
+    """
+
+    time: datetime
+    direction: Direction
+    transaction: str
+    outcome: Outcome
+    plan: PlanId | None = None
+    partner: PartnerId | None = None
+    peer: str | None = None
+    person: str | None = None
+    role: str | None = None
+    purpose: str | None = None
+    authority: str | None = None
+    member: MemberId | None = None
+    documents: tuple[DocumentId, ...] = ()
+    reason: str | None = None
+    conversation: ConversationId | None = None
+    message_id: str | None = None
+    duration_ms: int | None = None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedExchange:
+    """An exchange with its place in the chain: gapless `sequence`, hashes as hex."""
+
+    sequence: int
+    exchange: Exchange
+    hash: str
+    previous_hash: str

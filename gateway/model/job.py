@@ -1,0 +1,22 @@
+"""Work to be done later, and again when it fails (DECISIONS 27)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.model.identity import PlanId
+
+JobState = Literal["waiting", "running", "done", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as handed to its verb. The payload holds references, never content."""
+
+    id: int
+    kind: str
+    plan: PlanId | None
+    payload: Mapping[str, str]
+    attempt: int
+    run_at: datetime

@@ -1,0 +1,33 @@
+"""A plan and its members, as the roster states them."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from gateway.model.identity import MemberId, PlanId
+from ihe.xcpd import Demographics
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A health plan owns members, documents and tokens; nothing crosses from one to another."""
+
+    id: PlanId
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person covered by a plan. `member_id` is the plan's own number; `id` is ours, opaque."""
+
+    id: MemberId
+    plan: PlanId
+    member_id: str
+    demographics: Demographics
+    coverage_start: date | None = None
+    coverage_end: date | None = None
+    opted_out: bool = False
+
+    def is_covered(self, on: date) -> bool:
+        """Whether coverage is in force; a bound the roster left out is open (DECISIONS 9)."""
+        started = self.coverage_start is None or self.coverage_start <= on
+        return started and (self.coverage_end is None or on <= self.coverage_end)

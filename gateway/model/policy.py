@@ -1,0 +1,21 @@
+"""The table that says what may leave the house (DECISIONS 10)."""
+
+from dataclasses import dataclass
+
+from gateway.model.identity import PartnerId, PlanId
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One permission. None in a field means any; without a matching rule nothing is given.
+
+    `third_party` widens the offer from plan-authored documents to those received from others.
+    """
+
+    name: str
+    plan: PlanId
+    partner: PartnerId | None = None
+    purpose: str | None = None
+    class_code: str | None = None
+    confidentiality: tuple[str, ...] = ("N",)
+    third_party: bool = False

@@ -1,0 +1,154 @@
+"""gateway.toml and GATEWAY_… variables, read once and handed down.
+
+Every key of the file is also a variable: `[listen] partners` is `GATEWAY_LISTEN__PARTNERS`, and
+the keys of `[gateway]` stand at the top: `GATEWAY_DATA_DIR`. Variables win over the file.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ihe.identifiers import HomeCommunityId
+
+DEFAULT_FILE: Final = Path("gateway.toml")
+
+
+class InvalidSettings(Exception):
+    """gateway.toml or a variable is wrong; the text says which key and why."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Listen(_Part):
+    """Where we listen, each `address:port`. Partners always need mutual TLS (DECISIONS 7)."""
+
+    partners: str = "127.0.0.1:8443"
+    plans: str = "127.0.0.1:8080"
+    operations: str = "127.0.0.1:9090"
+
+
+class KeyPair(_Part):
+    """PEM files of a certificate (chain) and its private key."""
+
+    certificate: Path
+    key: Path
+
+
+class Plan(_Part):
+    """A health plan of this house. `treatment_agreement` names the contract that lets it assert
+    TREATMENT (DECISIONS 8); without it the plan cannot."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    name: str
+    member_id_root: str | None = None
+    """The OID under which documents and partners name this plan's member ids."""
+    treatment_agreement: str | None = None
+
+
+class Network(_Part):
+    """A network of partners: whose certificates it vouches for."""
+
+    name: str
+    anchors: tuple[Path, ...] = ()
+    audiences: tuple[str, ...] = ()
+
+
+class Limits(_Part):
+    """How long and how much. Sizes in bytes, times in seconds."""
+
+    clock_skew_seconds: float = 60.0
+    message_bytes: int = 512 * 1024 * 1024
+    worker_processes: int = 1
+    worker_memory_bytes: int = 2 * 1024**3
+    worker_deadline_seconds: float = 60.0
+
+
+class Settings(BaseSettings):
+    """All of them, checked. Paths are as given, relative to the working directory."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home_community_id: str = "2.999.1"
+    organization: str = "Example Health Plan"
+    data_dir: Path = Path("gateway-data")
+    key_file: Path = Path("gateway-keys/key-encryption-key")
+    """Outside data_dir: whoever copies the data alone cannot read it (DECISIONS 22)."""
+    database_url: str | None = None
+    listen: Listen = Listen()
+    tls: KeyPair | None = None
+    signing: KeyPair | None = None
+    plans: tuple[Plan, ...] = ()
+    networks: tuple[Network, ...] = ()
+    limits: Limits = Limits()
+
+    @field_validator("home_community_id")
+    @classmethod
+    def _is_oid(cls, value: str) -> str:
+        return str(HomeCommunityId.parse(value))
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+    @property
+    def database(self) -> str:
+        """The database's URL: SQLite in data_dir unless another is named."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+
+    @property
+    def community(self) -> HomeCommunityId:
+        return HomeCommunityId.parse(self.home_community_id)
+
+    def plan(self, plan_id: str) -> Plan | None:
+        return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+    def network(self, name: str | None) -> Network | None:
+        return next((network for network in self.networks if network.name == name), None)
+
+
+def load_settings(file: Path | None = None) -> Settings:
+    """The settings of `file`, or of gateway.toml here if there is one, under the variables.
+
+    Raises:
+        InvalidSettings: the named file is missing, is no TOML, or a key is unknown or wrong.
+    """
+    return _checked(_read(file))
+
+
+def _read(file: Path | None) -> Mapping[str, Any]:
+    path = file or DEFAULT_FILE
+    if file is None and not path.exists():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
+    return {**content.pop("gateway", {}), **content}
+
+
+def _checked(values: Mapping[str, Any]) -> Settings:
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = (
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise InvalidSettings("; ".join(lines)) from None

@@ -1,0 +1,84 @@
+"""The identifiers of ITI messages, checked when made (ITI TF-3: 4.2.3, RFC 3061, HL7 V2 CX)."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
+_CX: Final = re.compile(r"'?([^^']+)\^\^\^(?:[^&^']*)&([^&^']+)&ISO(?:\^[^']*)?'?")
+
+
+@dataclass(frozen=True, slots=True)
+class Oid:
+    """An ISO object identifier, bare: `2.999.1`."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not _OID.fullmatch(self.value) or len(self.value) > 128:
+            raise ValueError("not an object identifier")
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class HomeCommunityId:
+    """A community's OID. On the wire of XCA and SAML it is a URN, in ITI-55 it is bare."""
+
+    oid: Oid
+
+    @classmethod
+    def parse(cls, text: str) -> "HomeCommunityId":
+        """From either form, quotes and case of the prefix aside.
+
+        Raises:
+            ValueError: neither a bare OID nor `urn:oid:` and one.
+        """
+        bare = text.strip().strip("'")
+        return cls(Oid(bare[8:] if bare[:8].lower() == "urn:oid:" else bare))
+
+    @property
+    def urn(self) -> str:
+        return f"urn:oid:{self.oid}"
+
+    def __str__(self) -> str:
+        return self.oid.value
+
+
+@dataclass(frozen=True, slots=True)
+class PatientId:
+    """A patient's id within its assigning authority (CX)."""
+
+    id: str
+    authority: Oid
+
+    @classmethod
+    def parse(cls, text: str) -> "PatientId":
+        """From `id^^^&root&ISO`, quoted or not.
+
+        Raises:
+            ValueError: not a CX with an ISO assigning authority.
+        """
+        match = _CX.fullmatch(text.strip())
+        if match is None:
+            raise ValueError("not a patient id of the form id^^^&oid&ISO")
+        return cls(match.group(1), Oid(match.group(2)))
+
+    @property
+    def cx(self) -> str:
+        return f"{self.id}^^^&{self.authority}&ISO"
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueId:
+    """A document's unique id (ITI TF-3: 4.2.3.2.26): OID, `oid^extension` or URN, as written."""
+
+    value: str
+
+    def __post_init__(self) -> None:
+        if not self.value or len(self.value) > 256:
+            raise ValueError("a document unique id has 1 to 256 characters")
+
+    def __str__(self) -> str:
+        return self.value
