@@ -1,81 +1,408 @@
-"""ITI-55 Cross Gateway Patient Discovery (ITI TF-2: 3.55): values, and how they are written."""
+"""ITI-55 Cross Gateway Patient Discovery (ITI TF-2: 3.55): how its two messages are written."""
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, assert_never, get_args
 
-from ccda.hl7v3 import AD, II, PN, TEL, TS
+from ccda.hl7v3 import II, TS, XSI_TYPE, append, read_iis, text_of, v3, write_ii
+from ccda.safe_xml import Element
+from ihe.demographics import read_parameters, read_person, write_parameters, write_person
+from ihe.discovery import (
+    Demographics,
+    Discovery,
+    DiscoveryResponse,
+    Match,
+    Matched,
+    MoreDemographicsRequested,
+    NoMatch,
+    PatientDiscoveryRequest,
+    RequestedAttribute,
+)
+from ihe.errors import CommunityCouldNotAnswer, MalformedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
+from ihe.v3_message import (
+    INTERACTIONS,
+    XSI_NIL,
+    child,
+    code_at,
+    demand,
+    expect,
+    home_community,
+    ii_at,
+    read_community,
+    read_creation_time,
+    start_message,
+    write_acknowledgement,
+    write_community,
+)
 
-RequestedAttribute = Literal[
-    "LivingSubjectAdministrativeGenderRequested",
-    "PatientAddressRequested",
-    "PatientTelecomRequested",
-    "LivingSubjectBirthPlaceNameRequested",
-    "LivingSubjectBirthPlaceAddressRequested",
-    "MothersMaidenNameRequested",
-    "SSNRequested",
+__all__ = [
+    "Demographics",
+    "Discovery",
+    "DiscoveryResponse",
+    "Match",
+    "Matched",
+    "MoreDemographicsRequested",
+    "NoMatch",
+    "PatientDiscoveryRequest",
+    "RequestedAttribute",
+    "read_discovery_request",
+    "read_discovery_response",
+    "write_discovery_request",
+    "write_discovery_response",
 ]
 
+_REQUEST: Final = "PRPA_IN201305UV02"
+_RESPONSE: Final = "PRPA_IN201306UV02"
+_LOCATOR: Final = "1.3.6.1.4.1.19376.1.2.27.2"
+_REQUESTED: Final = "1.3.6.1.4.1.19376.1.2.27.1"
+_PROBLEM: Final = "1.3.6.1.4.1.19376.1.2.27.3"
+_ISSUES: Final = "2.16.840.1.113883.5.4"
 
-@dataclass(frozen=True, slots=True)
-class Demographics:
-    """What is known of a person. `gender` is the HL7 code as written; ids include the SSN."""
-
-    names: tuple[PN, ...] = ()
-    birth_time: TS | None = None
-    gender: str | None = None
-    addresses: tuple[AD, ...] = ()
-    telecoms: tuple[TEL, ...] = ()
-    ids: tuple[II, ...] = ()
-    mothers_maiden_name: PN | None = None
-    birth_place: AD | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PatientDiscoveryRequest:
-    """PRPA_IN201305UV02. `patient_id` is the sender's own id, for reverse queries."""
-
-    message_id: II
-    creation_time: TS
-    sender: HomeCommunityId
-    receiver: HomeCommunityId | None
-    query_id: II
-    demographics: Demographics
-    patient_id: PatientId | None = None
-    sender_authority: Oid | None = None
-    minimum_degree_match: int | None = None
-    deferred: bool = False
-    respond_to: str | None = None
+# Quirk: `PatientAdressRequested`; CONNECT writes it so to this day.
+_SPELLINGS: Final[dict[str, RequestedAttribute]] = {
+    **{name.lower(): name for name in get_args(RequestedAttribute)},
+    "patientadressrequested": "PatientAddressRequested",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One person the community knows: its patient id there, and which community holds the data."""
-
-    patient_id: PatientId
-    home_community_id: HomeCommunityId
-    demographics: Demographics
-    degree: int | None = None
-    supports_locator: bool = False
+# ---- request ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """Cases 1 and 2 (ITI TF-2: 3.55.4.2.3)."""
+def read_discovery_request(message: Element) -> PatientDiscoveryRequest:
+    """What a community asks of us, as liberally as it can be understood.
 
-    matches: tuple[Match, ...]
+    Raises:
+        UnexpectedMessage: it is no PRPA_IN201305UV02.
+        MalformedMessage: no message id, sender, query id or parameters.
+    """
+    expect(message, _REQUEST)
+    sender = read_community(message, "sender")
+    if sender is None:
+        raise MalformedMessage("sender names no home community")
+    query = demand(message, "controlActProcess/queryByParameter")
+    parameters = demand(query, "parameterList")
+    degree = child(query, "matchCriterionList/minimumDegreeMatch/value")
+    respond_to = child(message, "respondTo/telecom")
+    author = ii_at(message, "controlActProcess/authorOrPerformer/assignedDevice/id")
+    authority = _oid(author)
+    person = read_parameters(parameters)
+    patient_id = _own_id(person.ids, authority)
+    return PatientDiscoveryRequest(
+        message_id=_demanded_ii(message, "id"),
+        creation_time=read_creation_time(message),
+        sender=sender,
+        receiver=read_community(message, "receiver"),
+        query_id=_demanded_ii(query, "queryId"),
+        demographics=replace(person, ids=_without(person.ids, patient_id)),
+        patient_id=patient_id,
+        sender_authority=authority,
+        minimum_degree_match=None if degree is None else _whole_number(degree.get("value")),
+        deferred=code_at(query, "responsePriorityCode") == "D",
+        respond_to=None if respond_to is None else respond_to.get("value"),
+        processing=code_at(message, "processingCode") or "P",
+        care_provider_ids=tuple(
+            identifier
+            for provider in parameters.iterfind(v3("principalCareProviderId"))
+            for identifier in read_iis(provider, "value")
+        ),
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class MoreDemographicsRequested:
-    """Case 3: there may be someone, if these were stated too."""
+def write_discovery_request(request: PatientDiscoveryRequest) -> Element:
+    """The request as PRPA_IN201305UV02.
 
-    attributes: tuple[RequestedAttribute, ...]
+    Raises:
+        ValueError: it breaks a rule of ITI TF-2: 3.55.4.1.2.
+    """
+    _check(request)
+    message = start_message(
+        _REQUEST,
+        message_id=request.message_id,
+        creation_time=request.creation_time,
+        processing=request.processing,
+        accept_ack="AL",
+    )
+    write_community(message, "receiver", "RCV", request.receiver)
+    if request.respond_to is not None:
+        respond_to = append(message, "respondTo", typeCode="RSP")
+        append(respond_to, "telecom", value=request.respond_to)
+        entity = append(respond_to, "entityRsp", classCode="ENT", determinerCode="INSTANCE")
+        entity.set(XSI_NIL, "true")
+    write_community(message, "sender", "SND", request.sender)
+    act = _write_act(message, "PRPA_TE201305UV02")
+    authority = request.sender_authority
+    if authority is not None:
+        author = append(act, "authorOrPerformer", typeCode="AUT")
+        device = append(author, "assignedDevice", classCode="ASSIGNED")
+        append(device, "id", root=str(authority))
+    _write_query(act, request)
+    return message
 
 
-@dataclass(frozen=True, slots=True)
-class NoMatch:
-    """Case 4. Case 5 is raised as `CommunityCouldNotAnswer`."""
+def _check(request: PatientDiscoveryRequest) -> None:
+    person = request.demographics
+    if not (request.patient_id or person.ids or (person.names and person.birth_time)):
+        raise ValueError("without an id, a name and a birth time are asked for")
+    if any(not (identifier.root and identifier.extension) for identifier in person.ids):
+        raise ValueError("an id asked for has a root and an extension")
+    if request.deferred and request.respond_to is None:
+        raise ValueError("a deferred request says where to answer")
+    if request.patient_id and request.patient_id.authority != request.sender_authority:
+        raise ValueError("the patient id is of the sender's assigning authority")
+    if not 0 <= (request.minimum_degree_match or 0) <= 100:
+        raise ValueError("a degree of match is 0 to 100")
 
 
-Discovery = Matched | NoMatch | MoreDemographicsRequested
+def _write_act(message: Element, code: str) -> Element:
+    act = append(message, "controlActProcess", classCode="CACT", moodCode="EVN")
+    append(act, "code", code=code, codeSystem=INTERACTIONS)
+    return act
+
+
+def _write_query(act: Element, request: PatientDiscoveryRequest) -> None:
+    query = append(act, "queryByParameter")
+    write_ii(query, "queryId", request.query_id)
+    append(query, "statusCode", code="new")
+    append(query, "responseModalityCode", code="R")
+    append(query, "responsePriorityCode", code="D" if request.deferred else "I")
+    if request.minimum_degree_match is not None:
+        criterion = append(append(query, "matchCriterionList"), "minimumDegreeMatch")
+        _write_integer(criterion, request.minimum_degree_match)
+        append(criterion, "semanticsText").text = "MinimumDegreeMatch"
+    parameters = append(query, "parameterList")
+    person = request.demographics
+    write_parameters(parameters, person, (*_as_ii(request.patient_id), *person.ids))
+    for identifier in request.care_provider_ids:
+        provider = append(parameters, "principalCareProviderId")
+        write_ii(provider, "value", identifier)
+        append(provider, "semanticsText").text = "AssignedProvider.id"
+
+
+# ---- response --------------------------------------------------------------------------------
+
+
+def read_discovery_response(
+    message: Element, *, asked: HomeCommunityId | None = None
+) -> DiscoveryResponse:
+    """What a community answered: matched, no match, or send more demographics.
+
+    ITI TF-2: 3.55.4.2.3, cases 1 to 4; case 5 is raised. It is judged by its content before its
+    codes. `asked` is the community asked, for answers that do not say whose patient it is.
+
+    Raises:
+        CommunityCouldNotAnswer: the community reported a problem of its own.
+        UnexpectedMessage: it is no PRPA_IN201306UV02.
+        MalformedMessage: it contradicts itself, or names a person who cannot be asked for.
+    """
+    expect(message, _RESPONSE)
+    act = demand(message, "controlActProcess")
+    sender = read_community(message, "sender")
+    return DiscoveryResponse(
+        message_id=ii_at(message, "id"),
+        creation_time=read_creation_time(message),
+        sender=sender,
+        request_id=ii_at(message, "acknowledgement/targetMessage/id"),
+        query_id=ii_at(act, "queryAck/queryId") or ii_at(act, "queryByParameter/queryId"),
+        discovery=_read_discovery(message, act, sender or asked),
+    )
+
+
+def _read_discovery(message: Element, act: Element, community: HomeCommunityId | None) -> Discovery:
+    acknowledged = code_at(message, "acknowledgement/typeCode")
+    answer = code_at(act, "queryAck/queryResponseCode")
+    registrations = act.findall(f"{v3('subject')}/{v3('registrationEvent')}")
+    if registrations and answer == "NF":
+        raise MalformedMessage("the answer says not found and names a person")
+    if registrations:
+        return Matched(tuple(_read_match(each, community) for each in registrations))
+    requested = tuple(_requested_codes(act))
+    if requested:
+        known = tuple(_SPELLINGS[code.lower()] for code in requested if code.lower() in _SPELLINGS)
+        others = tuple(code for code in requested if code.lower() not in _SPELLINGS)
+        return MoreDemographicsRequested(known, others)
+    if acknowledged in {"AE", "AR", "CE", "CR"} or answer in {"AE", "QE"}:
+        raise CommunityCouldNotAnswer(_problem(message, act))
+    if acknowledged is None and answer is None:
+        raise MalformedMessage("the answer neither acknowledges nor answers")
+    return NoMatch()
+
+
+def _requested_codes(act: Element) -> Iterator[str]:
+    issues = act.iterfind(f"{v3('reasonOf')}/{v3('detectedIssueEvent')}")
+    for required in (node for issue in issues for node in issue.iter(v3("actOrderRequired"))):
+        if code := code_at(required, "code"):
+            yield code
+
+
+def _problem(message: Element, act: Element) -> str | None:
+    """The problem by its code, best first: the issue's management, else the acknowledgement's."""
+    for management in act.iter(v3("detectedIssueManagement")):
+        if code := code_at(management, "code"):
+            return code
+    detail = child(message, "acknowledgement/acknowledgementDetail")
+    return None if detail is None else code_at(detail, "code") or text_of(child(detail, "text"))
+
+
+def _read_match(registration: Element, community: HomeCommunityId | None) -> Match:
+    patient = demand(registration, "subject1/patient")
+    custodian = child(registration, "custodian/assignedEntity")
+    holder = None if custodian is None else ii_at(custodian, "id")
+    home = (None if holder is None else home_community(holder.root)) or community
+    if home is None:
+        raise MalformedMessage("a match names no home community")
+    identifier = _demanded_ii(patient, "id")
+    authority = _oid(identifier)
+    if authority is None or not identifier.extension:
+        raise MalformedMessage("a match has no patient id that could be asked for")
+    degree = child(patient, "subjectOf1/queryMatchObservation/value")
+    locator = None if custodian is None else code_at(custodian, "code")
+    return Match(
+        patient_id=PatientId(identifier.extension, authority),
+        home_community_id=home,
+        demographics=read_person(patient),
+        degree=None if degree is None else _whole_number(degree.get("value") or degree.text),
+        supports_locator=locator == "SupportsHealthDataLocator",
+    )
+
+
+def write_discovery_response(
+    discovery: Discovery | CommunityCouldNotAnswer,
+    *,
+    request: PatientDiscoveryRequest,
+    message_id: II,
+    creation_time: TS,
+    sender: HomeCommunityId,
+) -> Element:
+    """The answer to `request` as PRPA_IN201306UV02, its query repeated (ITI TF-2: 3.55.4.2.2).
+
+    Raises:
+        ValueError: `Matched` without a match, or a match without a name.
+    """
+    message = start_message(
+        _RESPONSE,
+        message_id=message_id,
+        creation_time=creation_time,
+        processing=request.processing,
+        accept_ack="NE",
+    )
+    write_community(message, "receiver", "RCV", request.sender)
+    write_community(message, "sender", "SND", sender)
+    failed = isinstance(discovery, CommunityCouldNotAnswer)
+    write_acknowledgement(message, "AE" if failed else "AA", request.message_id)
+    act = _write_act(message, "PRPA_TE201306UV02")
+    response_code = _write_answer(act, discovery)
+    query_ack = append(act, "queryAck")
+    write_ii(query_ack, "queryId", request.query_id)
+    append(query_ack, "statusCode", code="deliveredResponse")
+    append(query_ack, "queryResponseCode", code=response_code)
+    _write_query(act, request)
+    return message
+
+
+def _write_answer(act: Element, discovery: Discovery | CommunityCouldNotAnswer) -> str:
+    """Write what was found, and say its queryResponseCode (ITI TF-2: 3.55.4.2.3)."""
+    match discovery:
+        case Matched(matches):
+            if not matches:
+                raise ValueError("Matched means that there is a match")
+            for each in matches:
+                _write_match(act, each)
+            return "OK"
+        case MoreDemographicsRequested(attributes, others):
+            issue = _write_issue(act)
+            for code in (*attributes, *others):
+                trigger = append(issue, "triggerFor", typeCode="TRIG")
+                order = append(trigger, "actOrderRequired", classCode="ACT", moodCode="RQO")
+                append(order, "code", code=code, codeSystem=_REQUESTED)
+            return "OK"
+        case NoMatch():
+            return "NF"
+        case CommunityCouldNotAnswer():
+            if discovery.problem is not None:
+                mitigation = append(_write_issue(act), "mitigatedBy", typeCode="MITGT")
+                management = append(
+                    mitigation, "detectedIssueManagement", classCode="ACT", moodCode="EVN"
+                )
+                append(management, "code", code=discovery.problem, codeSystem=_PROBLEM)
+            return "AE"
+        case _:
+            assert_never(discovery)
+
+
+def _write_issue(act: Element) -> Element:
+    reason = append(act, "reasonOf", typeCode="RSON")
+    issue = append(reason, "detectedIssueEvent", classCode="ALRT", moodCode="EVN")
+    append(issue, "code", code="ActAdministrativeDetectedIssueCode", codeSystem=_ISSUES)
+    return issue
+
+
+def _write_match(act: Element, match: Match) -> None:
+    subject = append(act, "subject", typeCode="SUBJ")
+    registration = append(subject, "registrationEvent", classCode="REG", moodCode="EVN")
+    append(registration, "id", nullFlavor="NA")
+    append(registration, "statusCode", code="active")
+    about = append(registration, "subject1", typeCode="SBJ")
+    patient = append(about, "patient", classCode="PAT")
+    for identifier in _as_ii(match.patient_id):
+        write_ii(patient, "id", identifier)
+    append(patient, "statusCode", code="active")
+    write_person(patient, match.demographics)
+    observation = append(
+        append(patient, "subjectOf1"), "queryMatchObservation", classCode="COND", moodCode="EVN"
+    )
+    append(observation, "code", code="IHE_PDQ")
+    _write_integer(observation, match.degree)
+    custodian = append(registration, "custodian", typeCode="CST")
+    entity = append(custodian, "assignedEntity", classCode="ASSIGNED")
+    append(entity, "id", root=str(match.home_community_id))
+    locator = "SupportsHealthDataLocator" if match.supports_locator else "NotHealthDataLocator"
+    append(entity, "code", code=locator, codeSystem=_LOCATOR)
+
+
+# ---- small parts -----------------------------------------------------------------------------
+
+
+def _demanded_ii(parent: Element, name: str) -> II:
+    identifier = ii_at(parent, name)
+    if identifier is None or not identifier.root:
+        raise MalformedMessage(f"{name} is missing or empty")
+    return identifier
+
+
+def _oid(identifier: II | None) -> Oid | None:
+    home = None if identifier is None else home_community(identifier.root)
+    return None if home is None else home.oid
+
+
+def _own_id(ids: tuple[II, ...], authority: Oid | None) -> PatientId | None:
+    for identifier in ids:
+        if authority is not None and identifier.root == str(authority) and identifier.extension:
+            return PatientId(identifier.extension, authority)
+    return None
+
+
+def _as_ii(patient_id: PatientId | None) -> tuple[II, ...]:
+    return () if patient_id is None else (II(str(patient_id.authority), patient_id.id),)
+
+
+def _without(ids: tuple[II, ...], patient_id: PatientId | None) -> tuple[II, ...]:
+    own = {(identifier.root, identifier.extension) for identifier in _as_ii(patient_id)}
+    return tuple(each for each in ids if (each.root, each.extension) not in own)
+
+
+def _whole_number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _write_integer(parent: Element, number: int | None) -> None:
+    value = append(
+        parent,
+        "value",
+        value=None if number is None else str(number),
+        nullFlavor="NI" if number is None else None,
+    )
+    value.set(XSI_TYPE, "INT")

@@ -1,0 +1,148 @@
+"""The transmission wrapper around an HL7 V3 payload (HL7 V3 NE2008: MCCI_MT000100, 000300)."""
+
+from typing import Final
+
+from lxml import etree
+
+from ccda.hl7v3 import (
+    II,
+    NAMESPACE,
+    TS,
+    append,
+    hl7_time,
+    read_ii,
+    read_ts,
+    v3,
+    write_ii,
+    write_ts,
+)
+from ccda.safe_xml import Element
+from ihe.errors import MalformedMessage, UnexpectedMessage
+from ihe.identifiers import HomeCommunityId
+
+INTERACTIONS: Final = "2.16.840.1.113883.1.6"
+XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
+XSI_NIL: Final = f"{{{XSI}}}nil"
+
+
+def child(parent: Element, path: str) -> Element | None:
+    """The first element at `path`, its steps named without the V3 namespace."""
+    return parent.find("/".join(v3(step) for step in path.split("/")))
+
+
+def demand(parent: Element, path: str) -> Element:
+    """As `child`, but it must be there.
+
+    Raises:
+        MalformedMessage: it is not.
+    """
+    found = child(parent, path)
+    if found is None:
+        raise MalformedMessage(f"{path} is missing")
+    return found
+
+
+def code_at(parent: Element, path: str) -> str | None:
+    """The `code` attribute of the element at `path`."""
+    found = child(parent, path)
+    return None if found is None else found.get("code")
+
+
+def ii_at(parent: Element, path: str) -> II | None:
+    found = child(parent, path)
+    return None if found is None else read_ii(found)
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def expect(element: Element, interaction: str) -> None:
+    """Refuse what is no `interaction`.
+
+    Raises:
+        UnexpectedMessage: another root element.
+    """
+    if element.tag != v3(interaction):
+        raise UnexpectedMessage(f"the body is no {interaction}")
+
+
+def read_creation_time(message: Element) -> TS:
+    found = child(message, "creationTime")
+    return TS(None) if found is None else read_ts(found)
+
+
+def read_community(message: Element, role: str) -> HomeCommunityId | None:
+    """The home community of the `sender` or `receiver` (ITI TF-2: 3.55.4.1.2.3).
+
+    Quirk: the device's own id stands for it where no organization is named; seen in
+    samples/ihe/discovery_response_device_only.xml.
+    """
+    device = child(message, f"{role}/device")
+    if device is None:
+        return None
+    organization = child(device, "asAgent/representedOrganization")
+    for holder in (organization, device):
+        for identifier in () if holder is None else holder.iterfind(v3("id")):
+            if (home := home_community(identifier.get("root"))) is not None:
+                return home
+    return None
+
+
+def home_community(text: str | None) -> HomeCommunityId | None:
+    """The home community `text` names, bare or as a URN; None when it names none."""
+    try:
+        return HomeCommunityId.parse(text or "")
+    except ValueError:
+        return None
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def start_message(
+    interaction: str, *, message_id: II, creation_time: TS, processing: str, accept_ack: str
+) -> Element:
+    """A new message with all that stands before its receiver."""
+    message = etree.Element(
+        v3(interaction), {"ITSVersion": "XML_1.0"}, nsmap={None: NAMESPACE, "xsi": XSI}
+    )
+    write_ii(message, "id", message_id)
+    write_time(message, "creationTime", creation_time)
+    append(message, "interactionId", root=INTERACTIONS, extension=interaction)
+    append(message, "processingCode", code=processing)
+    append(message, "processingModeCode", code="T")
+    append(message, "acceptAckCode", code=accept_ack)
+    return message
+
+
+def write_time(parent: Element, name: str, time: TS) -> Element:
+    """A time; ISO 8601, which some partners send, is written as the HL7 time it means."""
+    value = time.value
+    if value is not None and ("T" in value or value[4:5] == "-"):
+        time = TS(hl7_time(value), time.null_flavor)
+    return write_ts(parent, name, time)
+
+
+def write_community(
+    message: Element, role: str, type_code: str, home: HomeCommunityId | None
+) -> None:
+    """`sender` or `receiver`: the device and the community that it speaks for."""
+    party = append(message, role, typeCode=type_code)
+    device = append(party, "device", classCode="DEV", determinerCode="INSTANCE")
+    if home is None:
+        append(device, "id", nullFlavor="NI")
+        return
+    append(device, "id", root=str(home))
+    agent = append(device, "asAgent", classCode="AGNT")
+    organization = append(
+        agent, "representedOrganization", classCode="ORG", determinerCode="INSTANCE"
+    )
+    append(organization, "id", root=str(home))
+
+
+def write_acknowledgement(message: Element, type_code: str, target: II) -> Element:
+    """Which message this one answers, and whether that one was taken."""
+    acknowledgement = append(message, "acknowledgement")
+    append(acknowledgement, "typeCode", code=type_code)
+    write_ii(append(acknowledgement, "targetMessage"), "id", target)
+    return acknowledgement
