@@ -1,0 +1,273 @@
+"""Whether two sets of demographics are one person, with the reasons.
+
+Strategy: every attribute that both sides state agrees in some way, and `RULES` gives that
+agreement points and an effect. The points make the score; the effects are what no score outweighs,
+because a wrong link shows one person's record to another, while a missed one is a question for a
+reviewer. Twins share family, birth date, address, telephone and often a policy number, so for a
+given name that is not quite the same only what is a person's own can stand in, the SSN. A name and
+a birth date alone are never a match: in a large plan several people share them.
+
+Reasons name attributes and kinds of agreement, never values.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from gateway.exchange.agreement import (
+    address_agreement,
+    birth_agreement,
+    email_agreement,
+    gender_agreement,
+    id_agreement,
+    maiden_agreement,
+    name_agreements,
+    phone_agreement,
+    ssn_agreement,
+)
+from gateway.exchange.demographics import (
+    Ignored,
+    Person,
+    demographics_of,
+    is_below_minimum,
+    minimum_set_missing,
+    read_person,
+)
+from gateway.model.identity import MemberId
+from ihe.xcpd import Demographics
+
+__all__ = [
+    "Ambiguous", "Found", "Ignored", "MatchResult", "NotFound", "Reason", "best_match", "compare",
+    "compare_people", "demographics_of", "is_below_minimum", "minimum_set_missing", "read_person",
+]  # fmt: skip
+
+Decision = Literal["match", "possible", "no_match"]
+Effect = Literal["none", "needs_id", "needs_own", "blocks", "refutes"]
+
+MATCH_SCORE: Final = 70
+POSSIBLE_SCORE: Final = 45
+RUNNER_UP_MARGIN: Final = 5
+"""A second candidate this close to the best makes the answer ambiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """How one attribute agreed, and what that was worth."""
+
+    attribute: str
+    agreement: str
+    points: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchResult:
+    """`score` is 0 to 100. `ignored` are the fields left out, ours and theirs, with why."""
+
+    score: int
+    decision: Decision
+    reasons: tuple[Reason, ...]
+    ignored: tuple[Ignored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One candidate matches and no other comes near."""
+
+    member: MemberId
+    result: MatchResult
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """More than one matches, or another comes too near to the one that does. Best first."""
+
+    candidates: tuple[tuple[MemberId, MatchResult], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """None matches; `possible` are for a reviewer, best first."""
+
+    possible: tuple[tuple[MemberId, MatchResult], ...] = ()
+
+
+BestMatch = Found | Ambiguous | NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    points: int
+    effect: Effect
+    text: str
+
+
+def _rule(points: int, text: str, effect: Effect = "none") -> _Rule:
+    return _Rule(points, effect, text)
+
+
+# Effects: needs_id asks for an identifier that agrees (SSN, or an id of the same issuer),
+# needs_own for the SSN, which twins do not share; blocks leaves at best a possible match,
+# refutes none at all unless the SSN agrees, and then a possible one.
+RULES: Final[dict[str, dict[str, _Rule]]] = {
+    "family": {
+        "exact": _rule(20, "the family names are the same"),
+        "compound": _rule(15, "one family name is a part of the other"),
+        "other name": _rule(16, "the family name is one of the person's other names"),
+        "typo": _rule(12, "the family names differ by a slip of the pen"),
+        "swapped": _rule(9, "family and given name stand in each other's place"),
+        "different": _rule(-25, "the family names differ", "needs_own"),
+        "absent": _rule(0, "a family name is missing", "needs_id"),
+    },
+    "given": {
+        "exact": _rule(15, "the given names are the same"),
+        "spelling": _rule(13, "the given names are spellings of one name"),
+        "nickname": _rule(10, "one given name is a short form of the other"),
+        "swapped": _rule(9, "family and given name stand in each other's place"),
+        "middle": _rule(7, "one side's given name is the other's middle name", "needs_id"),
+        "initial": _rule(4, "a given name is an initial that fits", "needs_own"),
+        "typo": _rule(8, "the given names differ by a slip of the pen", "needs_own"),
+        "different": _rule(-30, "the given names differ", "refutes"),
+        "absent": _rule(0, "a given name is missing", "needs_own"),
+    },
+    "middle": {
+        "exact": _rule(4, "the middle names are the same"),
+        "initial": _rule(3, "the middle initial fits"),
+        "different": _rule(-8, "the middle names differ", "needs_id"),
+    },
+    "suffix": {
+        "exact": _rule(3, "the generation suffixes are the same"),
+        "different": _rule(-40, "the generation suffixes differ", "refutes"),
+    },
+    "birth date": {
+        "exact": _rule(25, "the birth dates are the same"),
+        "conventional": _rule(
+            18, "the birth dates are the same first of January, often written for an unknown day"
+        ),
+        "same month": _rule(12, "year and month of birth agree, a day is missing", "needs_id"),
+        "same year": _rule(6, "the year of birth agrees, the rest is missing", "needs_id"),
+        "swapped": _rule(12, "day and month of birth stand in each other's place", "needs_id"),
+        "typo": _rule(10, "the birth dates differ by one digit", "needs_id"),
+        "different": _rule(-40, "the birth dates differ", "refutes"),
+        "generation": _rule(-50, "the birth dates are a generation apart", "refutes"),
+        "absent": _rule(0, "a birth date is missing", "needs_own"),
+    },
+    "gender": {
+        "exact": _rule(4, "the genders are the same"),
+        "different": _rule(-20, "the genders differ", "blocks"),
+    },
+    "address": {
+        "exact": _rule(10, "street and place agree"),
+        "typo": _rule(7, "the street differs by a slip of the pen, the place agrees"),
+        "different": _rule(-2, "the addresses differ; people move"),
+    },
+    "zip": {
+        "exact": _rule(5, "the ZIP codes are the same"),
+        "different": _rule(0, "the ZIP codes differ; people move"),
+    },
+    "phone": {
+        "exact": _rule(8, "a telephone number is the same"),
+        "different": _rule(0, "the telephone numbers differ"),
+    },
+    "email": {
+        "exact": _rule(8, "a mail address is the same"),
+    },
+    "SSN": {
+        "exact": _rule(30, "the SSNs are the same"),
+        "last four": _rule(8, "the last four digits of the SSNs agree"),
+        "typo": _rule(0, "the SSNs differ by one digit, as twins' may", "needs_id"),
+        "different": _rule(-35, "the SSNs differ", "blocks"),
+    },
+    "id": {
+        "exact": _rule(30, "an identifier of the same issuer is the same"),
+        "different": _rule(-15, "identifiers of the same issuer differ", "needs_id"),
+    },
+    "mother's maiden name": {
+        "exact": _rule(5, "the mothers' maiden names are the same"),
+        "different": _rule(-3, "the mothers' maiden names differ"),
+    },
+}  # fmt: skip
+
+# A name and a birth date need one of these beside them, or the score does not matter.
+_CORROBORATION: Final = frozenset(
+    {
+        ("address", "exact"), ("address", "typo"), ("zip", "exact"), ("phone", "exact"),
+        ("email", "exact"), ("SSN", "exact"), ("SSN", "last four"), ("id", "exact"),
+    }
+)  # fmt: skip
+_ID: Final = frozenset({("SSN", "exact"), ("id", "exact")})
+_OWN: Final = frozenset({("SSN", "exact")})
+
+
+def compare(ours: Demographics, theirs: Demographics) -> MatchResult:
+    """Whether both are one person; the same result whichever side is called ours."""
+    return compare_people(read_person(ours), read_person(theirs))
+
+
+def compare_people(ours: Person, theirs: Person) -> MatchResult:
+    """As `compare`, for people already read: what is compared with many is read once."""
+    agreements = dict(_agreements(ours, theirs))
+    reasons = tuple(_reason(*named) for named in agreements.items())
+    score = max(0, min(100, sum(reason.points for reason in reasons)))
+    ignored = tuple(sorted({*ours.ignored, *theirs.ignored}, key=lambda i: (i.attribute, i.why)))
+    return MatchResult(score, _decide(score, agreements), reasons, ignored)
+
+
+def best_match(
+    candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
+) -> BestMatch:
+    """Who of several it is. The order of the candidates does not matter."""
+    them = read_person(theirs)
+    judged = [(member, compare_people(read_person(ours), them)) for member, ours in candidates]
+    judged.sort(key=lambda one: (one[1].decision != "match", -one[1].score, one[0]))
+    near = [one for one in judged if one[1].decision != "no_match"]
+    if not near or near[0][1].decision != "match":
+        return NotFound(tuple(near))
+    best = near[0][1]
+    rivals = [
+        one
+        for one in near
+        if one[1].decision == "match" or one[1].score >= best.score - RUNNER_UP_MARGIN
+    ]
+    return Found(*near[0]) if len(rivals) == 1 else Ambiguous(tuple(rivals))
+
+
+def _agreements(ours: Person, theirs: Person) -> Iterable[tuple[str, str]]:
+    """Attribute and agreement, for what both sides state (or must)."""
+    found: list[tuple[str, str | None]] = [
+        *name_agreements(ours.names, theirs.names, worth=_worth),
+        ("birth date", birth_agreement(ours.birth, theirs.birth)),
+        ("gender", gender_agreement(ours.gender, theirs.gender)),
+        *address_agreement(ours.addresses, theirs.addresses),
+        ("phone", phone_agreement(ours.phones, theirs.phones)),
+        ("email", email_agreement(ours.emails, theirs.emails)),
+        ("SSN", ssn_agreement(ours.ssn, theirs.ssn)),
+        ("id", id_agreement(ours.ids, theirs.ids)),
+        ("mother's maiden name", maiden_agreement(ours.maiden, theirs.maiden)),
+    ]
+    return [(attribute, agreement) for attribute, agreement in found if agreement is not None]
+
+
+def _reason(attribute: str, agreement: str) -> Reason:
+    rule = RULES[attribute][agreement]
+    return Reason(attribute, agreement, rule.points, rule.text)
+
+
+def _worth(attribute: str, agreement: str) -> int:
+    return RULES[attribute][agreement].points
+
+
+def _decide(score: int, agreements: dict[str, str]) -> Decision:
+    facts = frozenset(agreements.items())
+    effects = {RULES[attribute][agreement].effect for attribute, agreement in facts}
+    if "refutes" in effects:
+        return "possible" if facts & _OWN and score >= POSSIBLE_SCORE else "no_match"
+    if score < POSSIBLE_SCORE:
+        return "no_match"
+    allowed = (
+        "blocks" not in effects
+        and ("needs_id" not in effects or bool(facts & _ID))
+        and ("needs_own" not in effects or bool(facts & _OWN))
+        and bool(facts & _CORROBORATION)
+    )
+    return "match" if allowed and score >= MATCH_SCORE else "possible"
