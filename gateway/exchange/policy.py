@@ -1,0 +1,188 @@
+"""Who may ask, and what may leave the house (DECISIONS 8 to 11).
+
+Each answer is `Permitted` or `Refused`. A refusal carries one sentence for the auditor, without
+content, and says whether the peer may hear it: a partner hears what its identity, purpose or
+message lacks; what depends on the patient looks like no match or no documents.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal, assert_never
+
+from gateway.model.document import Document
+from gateway.model.member import Member
+from gateway.model.partner import Partner
+from gateway.model.policy import Rule
+from gateway.model.purpose import NHIN, TEFCA, PurposeOfUse
+from ihe.saml import Assertion
+
+RefusalCode = Literal[
+    "no_requester", "no_purpose", "unknown_purpose", "treatment_not_agreed", "not_covered",
+    "opted_out", "not_filed", "own_document", "no_rule", "confidentiality",
+]  # fmt: skip
+
+PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+"""The short notice of 42 CFR 2.32(a)(2): it accompanies each such disclosure."""
+
+_PART_2: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
+"""HL7 ActCode sensitivity and privacy-law codes of substance use disorder records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """Allowed by `rule`, a name for the record; `notice` has to go with what is given."""
+
+    rule: str
+    notice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not allowed. `reason` is the auditor's sentence; the peer gets it only if it may hear."""
+
+    code: RefusalCode
+    reason: str
+    peer_may_hear: bool = False
+
+
+Verdict = Permitted | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Service dates that may be asked for; an open bound is None."""
+
+    start: date | None
+    end: date | None
+
+
+def may_ask(
+    member: Member,
+    *,
+    purpose: PurposeOfUse,
+    requester: str,
+    treatment_agreed: bool,
+    on: date,
+) -> Verdict:
+    """Whether the plan may ask others about this member today (DECISIONS 8 and 9).
+
+    `treatment_agreed` says that a registered agreement names treatment for this plan.
+    """
+    if not requester.strip():
+        return Refused("no_requester", "The request names no person who asks.", True)
+    if purpose.is_treatment and not treatment_agreed:
+        return Refused(
+            "treatment_not_agreed",
+            "A plan may not state treatment as its purpose; no registered agreement names it.",
+            True,
+        )
+    if member.opted_out:
+        return Refused("opted_out", "The member has opted out of exchange.")
+    if not member.is_covered(on):
+        return Refused("not_covered", "The member's coverage is not in force.")
+    return Permitted("treatment by agreement" if purpose.is_treatment else "coverage in force")
+
+
+def service_period(member: Member, *, since: date | None, on: date) -> Period:
+    """The service dates a query may cover: those of coverage, narrowed by what was asked."""
+    starts = [start for start in (member.coverage_start, since) if start is not None]
+    ends = [end for end in (member.coverage_end, on) if end is not None]
+    return Period(max(starts, default=None), min(ends))
+
+
+def purpose_stated(assertion: Assertion) -> PurposeOfUse | Refused:
+    """Why a partner asks, from its verified assertion; there is no default (DECISIONS 8)."""
+    stated = assertion.purpose_of_use
+    if stated is None or not stated.code.strip():
+        return Refused("no_purpose", "The assertion states no purpose of use.", True)
+    try:
+        purpose = PurposeOfUse.parse(stated.code)
+    except ValueError:
+        purpose = None
+    system = (stated.system or "").removeprefix("urn:oid:")
+    # A code of one network's list under another's system says two things; neither is believed.
+    if purpose is None or (system in (NHIN, TEFCA) and system != purpose.system):
+        return Refused(
+            "unknown_purpose", "The assertion's purpose of use is not a known one.", True
+        )
+    return purpose
+
+
+def offer(
+    document: Document,
+    rules: Iterable[Rule],
+    *,
+    member: Member,
+    partner: Partner,
+    purpose: PurposeOfUse,
+    plan_authored: bool,
+    class_code: str | None,
+    confidentiality: str | None,
+    sensitivity: Iterable[str] = (),
+) -> Verdict:
+    """Whether a partner may have this document: nothing until a rule allows it (DECISIONS 10).
+
+    `plan_authored` is the caller's finding, from the document's author and custodian: how a
+    document came in does not say who wrote it. The peer hears none of these refusals.
+    """
+    refused = _never(document, member, partner)
+    if refused is not None:
+        return refused
+    reached = [
+        rule
+        for rule in rules
+        if _applies(rule, document, partner, purpose, class_code)
+        and (plan_authored or rule.third_party)
+    ]
+    if not reached:
+        return Refused("no_rule", "No rule offers this document to this partner and purpose.")
+    # A document that does not state its confidentiality is not taken to be normal.
+    allowing = [rule for rule in reached if confidentiality in rule.confidentiality]
+    if not allowing:
+        return Refused("confidentiality", "No rule that applies covers this confidentiality.")
+    names = sorted(rule.name for rule in allowing)
+    is_part_2 = any(code.upper() in _PART_2 for code in sensitivity)
+    return Permitted(names[0], PART_2_NOTICE if is_part_2 else None)
+
+
+def peer_sentence(verdict: Verdict) -> str | None:
+    """What may be said on the wire; None is silence, which looks like having nothing."""
+    match verdict:
+        case Permitted():
+            return None
+        case Refused(reason=reason, peer_may_hear=may_hear):
+            return reason if may_hear else None
+        case _:
+            assert_never(verdict)
+
+
+def _never(document: Document, member: Member, partner: Partner) -> Refused | None:
+    """What no rule can allow."""
+    is_members = document.member == member.id and document.plan == member.plan
+    if document.state != "filed" or not is_members:
+        return Refused("not_filed", "The document is not filed under this member.")
+    if member.opted_out:
+        return Refused("opted_out", "The member has opted out of exchange.")
+    source = document.source
+    home = (source.home_community_id or "").strip().lower().removeprefix("urn:oid:")
+    if source.partner == partner.id or home == str(partner.home_community_id):
+        return Refused("own_document", "The document came from this partner.")
+    return None
+
+
+def _applies(
+    rule: Rule,
+    document: Document,
+    partner: Partner,
+    purpose: PurposeOfUse,
+    class_code: str | None,
+) -> bool:
+    """A field that is None means any."""
+    return (
+        rule.plan == document.plan
+        and partner.plan in (None, document.plan)
+        and rule.partner in (None, partner.id)
+        and rule.purpose in (None, purpose.code)
+        and rule.class_code in (None, class_code)
+    )
