@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
-_CX: Final = re.compile(r"'?([^^']+)\^\^\^(?:[^&^']*)&([^&^']+)&ISO(?:\^[^']*)?'?")
+_CX: Final = re.compile(r"([^^]+)\^[^^]*\^[^^]*\^[^&^]*&([^&^]+)&ISO(?:\^.*)?")
+# HL7 V2 escapes for its own delimiters (HL7 V2.5: 2.7.1).
+_ESCAPES: Final = {"|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\\": "\\E\\"}
+_ESCAPED: Final = re.compile(r"\\[FSTRE]\\")
+_MEANINGS: Final = {escape: character for character, escape in _ESCAPES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,10 @@ class PatientId:
     id: str
     authority: Oid
 
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise ValueError("a patient id is not empty")
+
     @classmethod
     def parse(cls, text: str) -> "PatientId":
         """From `id^^^&root&ISO`, quoted or not.
@@ -60,14 +68,20 @@ class PatientId:
         Raises:
             ValueError: not a CX with an ISO assigning authority.
         """
-        match = _CX.fullmatch(text.strip())
+        bare = text.strip()
+        if bare[:1] == bare[-1:] == "'":
+            bare = bare[1:-1].replace("''", "'")
+        match = _CX.fullmatch(bare)
         if match is None:
             raise ValueError("not a patient id of the form id^^^&oid&ISO")
-        return cls(match.group(1), Oid(match.group(2)))
+        identifier = _ESCAPED.sub(lambda found: _MEANINGS[found.group()], match.group(1))
+        return cls(identifier, Oid(match.group(2)))
 
     @property
     def cx(self) -> str:
-        return f"{self.id}^^^&{self.authority}&ISO"
+        """`id^^^&root&ISO`, HL7's own delimiters inside the id escaped."""
+        escaped = "".join(_ESCAPES.get(character, character) for character in self.id)
+        return f"{escaped}^^^&{self.authority}&ISO"
 
 
 @dataclass(frozen=True, slots=True)

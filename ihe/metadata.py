@@ -63,6 +63,8 @@ class DocumentEntry:
     reference_ids: tuple[str, ...] = ()
     uri: str | None = None
     version: str | None = None
+    logical_id: str | None = None
+    """What all versions of the same entry share (`lid`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,271 @@
+"""ITI-39 Cross Gateway Retrieve (ITI TF-2: 3.39): how its request and its response are written.
+
+The documents themselves travel as MTOM parts; here they are named by their Content-ID.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as NotBase64
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote, unquote
+
+from lxml import etree
+
+from ccda.safe_xml import Element
+from ihe.ebrim import oid
+from ihe.errors import MalformedMessage, UnexpectedMessage
+from ihe.identifiers import HomeCommunityId, Oid, UniqueId
+from ihe.registry_response import NAMESPACE as RS
+from ihe.registry_response import (
+    ErrorCode,
+    RegistryError,
+    RegistryRefusal,
+    RegistryResponse,
+    read_outcome,
+    rs,
+    write_registry_response,
+)
+
+NAMESPACE: Final = "urn:ihe:iti:xds-b:2007"
+XOP: Final = "http://www.w3.org/2004/08/xop/include"
+_INCLUDE: Final = f"{{{XOP}}}Include"
+
+
+def xdsb(name: str) -> str:
+    """`name` in the XDS.b namespace, as lxml writes it."""
+    return f"{{{NAMESPACE}}}{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class ContentId:
+    """The MTOM part that holds a document: its Content-ID without brackets, not percent-encoded."""
+
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRequest:
+    """One document asked for. Without a home community, only an error can answer it."""
+
+    repository_unique_id: Oid
+    unique_id: UniqueId
+    home_community_id: HomeCommunityId | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveDocumentSetRequest:
+    """The documents asked for, one or more."""
+
+    documents: tuple[DocumentRequest, ...]
+
+    def __post_init__(self) -> None:
+        if not self.documents:
+            raise ValueError("a retrieve asks for at least one document")
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievedDocument:
+    """One document that came. An on-demand document has new ids; later it is known by those."""
+
+    unique_id: UniqueId
+    content: bytes | ContentId
+    repository_unique_id: Oid | None = None
+    home_community_id: HomeCommunityId | None = None
+    mime_type: str | None = None
+    new_unique_id: UniqueId | None = None
+    new_repository_unique_id: Oid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetrieveDocumentSetResponse:
+    """What came of a retrieve; `unreadable` counts documents that came without an id or content."""
+
+    outcome: RegistryResponse
+    documents: tuple[RetrievedDocument, ...] = ()
+    unreadable: int = 0
+
+
+def missing_documents(
+    request: RetrieveDocumentSetRequest, response: RetrieveDocumentSetResponse
+) -> tuple[DocumentRequest, ...]:
+    """What was asked for and did not come: a responder need not say so (ITI TF-2: 3.39.4.1.3)."""
+    came = {document.unique_id for document in response.documents}
+    return tuple(asked for asked in request.documents if asked.unique_id not in came)
+
+
+def document_error(asked: DocumentRequest, code: ErrorCode, context: str) -> RegistryError:
+    """Why one document is not there: it and its community are the location (ITI TF-3: 4.2.4.1)."""
+    home = asked.home_community_id
+    location = str(asked.unique_id) if home is None else f"{asked.unique_id} {home.urn}"
+    return RegistryError(code, context, location=location)
+
+
+# ---- request ---------------------------------------------------------------------------------
+
+
+def read_retrieve_request(element: Element) -> RetrieveDocumentSetRequest:
+    """The documents that someone asks us for.
+
+    Raises:
+        UnexpectedMessage: it is no RetrieveDocumentSetRequest.
+        MalformedMessage: it asks for nothing.
+        RegistryRefusal: a repository id or a unique id that cannot be one.
+    """
+    if element.tag != xdsb("RetrieveDocumentSetRequest"):
+        raise UnexpectedMessage("the body is no RetrieveDocumentSetRequest")
+    asked = tuple(
+        _read_document_request(each) for each in element.iterfind(xdsb("DocumentRequest"))
+    )
+    if not asked:
+        raise MalformedMessage("DocumentRequest is missing")
+    return RetrieveDocumentSetRequest(asked)
+
+
+def _read_document_request(element: Element) -> DocumentRequest:
+    repository = oid(_text(element, "RepositoryUniqueId"))
+    if repository is None:
+        context = "RepositoryUniqueId is missing or no OID"
+        raise RegistryRefusal(ErrorCode.UNKNOWN_REPOSITORY_ID, context)
+    unique_id = _unique_id(element, "DocumentUniqueId")
+    if unique_id is None:
+        context = "DocumentUniqueId is missing or too long"
+        raise RegistryRefusal(ErrorCode.DOCUMENT_UNIQUE_ID, context)
+    return DocumentRequest(repository, unique_id, _home(element))
+
+
+def write_retrieve_request(request: RetrieveDocumentSetRequest) -> Element:
+    """The request as RetrieveDocumentSetRequest; repository ids are bare OIDs.
+
+    Raises:
+        ValueError: a document without its home community (ITI TF-2: 3.39.4.1.2).
+    """
+    element = etree.Element(xdsb("RetrieveDocumentSetRequest"), nsmap={None: NAMESPACE})
+    for asked in request.documents:
+        if asked.home_community_id is None:
+            raise ValueError("a cross gateway retrieve names the home community")
+        document = etree.SubElement(element, xdsb("DocumentRequest"))
+        _append(document, "HomeCommunityId", asked.home_community_id.urn)
+        _append(document, "RepositoryUniqueId", str(asked.repository_unique_id))
+        _append(document, "DocumentUniqueId", str(asked.unique_id))
+    return element
+
+
+# ---- response --------------------------------------------------------------------------------
+
+
+def read_retrieve_response(element: Element) -> RetrieveDocumentSetResponse:
+    """What came: documents by their Content-ID, or their bytes where they stand in the body.
+
+    Raises:
+        UnexpectedMessage: it is no RetrieveDocumentSetResponse.
+        MalformedMessage: an include that is no `cid:`.
+    """
+    if element.tag != xdsb("RetrieveDocumentSetResponse"):
+        raise UnexpectedMessage("the body is no RetrieveDocumentSetResponse")
+    responses = element.findall(xdsb("DocumentResponse"))
+    read = [_read_document(each) for each in responses]
+    documents = tuple(document for document in read if document is not None)
+    # Quirk: no RegistryResponse at all; then the content alone says how it went.
+    stated = element.find(rs("RegistryResponse"))
+    outcome = read_outcome(element if stated is None else stated, has_content=bool(documents))
+    return RetrieveDocumentSetResponse(outcome, documents, len(read) - len(documents))
+
+
+def _read_document(element: Element) -> RetrievedDocument | None:
+    unique_id = _unique_id(element, "DocumentUniqueId")
+    content = _read_content(element.find(xdsb("Document")))
+    if unique_id is None or content is None:
+        return None
+    return RetrievedDocument(
+        unique_id=unique_id,
+        content=content,
+        repository_unique_id=oid(_text(element, "RepositoryUniqueId")),
+        home_community_id=_home(element),
+        mime_type=_text(element, "mimeType"),
+        new_unique_id=_unique_id(element, "NewDocumentUniqueId"),
+        new_repository_unique_id=oid(_text(element, "NewRepositoryUniqueId")),
+    )
+
+
+def _read_content(document: Element | None) -> bytes | ContentId | None:
+    """A document as it was put into `Document`; None when there is nothing."""
+    if document is None:
+        return None
+    include = document.find(_INCLUDE)
+    if include is not None:
+        return ContentId(_content_id(include.get("href", "")))
+    if len(document):
+        # Quirk: the document's own XML as child, instead of base64; seen on staging sites.
+        return etree.tostring(document[0], with_tail=False)
+    return _inline(document.text or "")
+
+
+def _content_id(href: str) -> str:
+    """The part that an include names. Any other URL would have us fetch what a peer chooses."""
+    if href[:4].lower() != "cid:" or not href[4:]:
+        raise MalformedMessage("an include is no cid: URL")
+    return unquote(href[4:])
+
+
+def _inline(text: str) -> bytes | None:
+    """Base64, or XML that was put there as text (as some staging sites do)."""
+    if text.lstrip().startswith("<"):
+        return text.strip().encode()
+    try:
+        return b64decode("".join(text.split()), validate=True) or None
+    except (NotBase64, ValueError):
+        return None
+
+
+def write_retrieve_response(response: RetrieveDocumentSetResponse) -> Element:
+    """The response as RetrieveDocumentSetResponse, its outcome first."""
+    namespaces = {None: NAMESPACE, "rs": RS, "xop": XOP}
+    element = etree.Element(xdsb("RetrieveDocumentSetResponse"), nsmap=namespaces)
+    element.append(write_registry_response(response.outcome))
+    for document in response.documents:
+        _write_document(element, document)
+    return element
+
+
+def _write_document(parent: Element, document: RetrievedDocument) -> None:
+    element = etree.SubElement(parent, xdsb("DocumentResponse"))
+    home = document.home_community_id
+    for name, value in (
+        ("HomeCommunityId", None if home is None else home.urn),
+        ("RepositoryUniqueId", document.repository_unique_id),
+        ("DocumentUniqueId", document.unique_id),
+        ("NewRepositoryUniqueId", document.new_repository_unique_id),
+        ("NewDocumentUniqueId", document.new_unique_id),
+        ("mimeType", document.mime_type),
+    ):
+        if value is not None:
+            _append(element, name, str(value))
+    content = document.content
+    holder = etree.SubElement(element, xdsb("Document"))
+    if isinstance(content, ContentId):
+        # RFC 2392: 2: a cid URL is the Content-ID, percent-encoded.
+        etree.SubElement(holder, _INCLUDE, {"href": "cid:" + quote(content.value, safe="@")})
+    else:
+        holder.text = b64encode(content).decode()
+
+
+# ---- small parts -----------------------------------------------------------------------------
+
+
+def _append(parent: Element, name: str, text: str) -> None:
+    etree.SubElement(parent, xdsb(name)).text = text
+
+
+def _text(parent: Element, name: str) -> str | None:
+    found = parent.find(xdsb(name))
+    return ((found.text or "").strip() or None) if found is not None else None
+
+
+def _unique_id(parent: Element, name: str) -> UniqueId | None:
+    text = _text(parent, name)
+    return UniqueId(text) if text and len(text) <= 256 else None
+
+
+def _home(parent: Element) -> HomeCommunityId | None:
+    found = oid(_text(parent, "HomeCommunityId"))
+    return None if found is None else HomeCommunityId(found)
