@@ -4,9 +4,10 @@ The schemas are data beside the checkout (`../shared/schemas`), never part of it
 not, `schemas_folder()` is None and `assert_valid_clinical_document` looks at form alone.
 
 C-CDA's schematron is plain XPath 1.0 without keys, functions or reports, so its rules run
-directly on lxml instead of through the ISO skeleton's XSLT. For one 48 KB CCD: 0.04 s to compile
+directly on lxml instead of through the ISO skeleton's XSLT. For a CCD of 48 KB: 0.04 s to compile
 and 0.01 s a document here, 0.8 s and 0.8 s with `lxml.isoschematron`, 2 s and 0.14 s with the
-same stylesheet under Saxon. `iso_schematron_findings` is that slow way, kept as the yardstick.
+same stylesheet under Saxon. Over 130 public documents both ways found the same 552 failures;
+`iso_schematron_findings` is the slow way, kept as the yardstick.
 """
 
 from collections.abc import Iterator
@@ -40,7 +41,8 @@ class Finding:
     """One schematron assertion that does not hold: which, where, and in its author's words."""
 
     test: str
-    path: str
+    line: int
+    element: str
     text: str
 
 
@@ -75,14 +77,14 @@ def assert_valid_clinical_document(xml: bytes) -> None:
         raise AssertionError("CDA schema:\n" + "\n".join(lines))
     findings = schematron_findings(root, folder)
     if findings:
-        lines = [f"{finding.path}\n  {finding.test} {finding.text}" for finding in findings]
+        lines = [f"line {it.line} {it.element}: {it.test} {it.text}" for it in findings]
         raise AssertionError("C-CDA R2.1 schematron:\n" + "\n".join(lines))
 
 
 def schematron_findings(root: Element, folder: Path) -> list[Finding]:
-    """Every error-phase assertion that fails, in document order within each pattern."""
+    """Every error-level assertion that fails, pattern by pattern."""
     tree = root.getroottree()
-    findings = []
+    findings: list[Finding] = []
     for pattern in _ccda_patterns(folder):
         seen: set[Element] = set()  # a node answers only to the first rule that matches it
         for rule in pattern:
@@ -93,7 +95,8 @@ def schematron_findings(root: Element, folder: Path) -> list[Finding]:
                 variables = {name: value(node) for name, value in rule.variables}
                 for name, test, text in rule.tests:
                     if test(node, **variables) is not True:
-                        findings.append(Finding(name, tree.getpath(node), text))
+                        element = etree.QName(node).localname
+                        findings.append(Finding(name, node.sourceline or 0, element, text))
     return findings
 
 
@@ -103,7 +106,9 @@ def iso_schematron_findings(root: Element, folder: Path) -> int:
         _ccda_schematron(folder), phase="errors", validate_schema=False, store_report=True
     )
     validator.validate(root.getroottree())
-    return sum(1 for _ in validator.validation_report.iter(f"{_SVRL}failed-assert"))
+    report = validator.validation_report
+    assert report is not None
+    return len(list(report.iter(f"{_SVRL}failed-assert")))
 
 
 @cache
@@ -123,8 +128,8 @@ def _ccda_schematron(folder: Path) -> Element:
 @cache
 def _ccda_patterns(folder: Path) -> tuple[tuple[_Rule, ...], ...]:
     root = _ccda_schematron(folder)
-    unread = {f"{_SCH}{name}" for name in ("report", "key", "include", "phase-let")}
-    assert not any(element.tag in unread for element in root.iter()), "more than asserts here"
+    unread = (f"{_SCH}report", f"{_SCH}key", f"{_SCH}include")
+    assert next(root.iter(*unread), None) is None, "a construct that is not read here"
     spaces = {ns.get("prefix", ""): ns.get("uri", "") for ns in root.iter(f"{_SCH}ns")}
     named = {rule.get("id"): rule for rule in root.iter(f"{_SCH}rule")}
     active = {
@@ -147,7 +152,9 @@ def _ccda_patterns(folder: Path) -> tuple[tuple[_Rule, ...], ...]:
 
     def read(rule: Element) -> _Rule:
         return _Rule(
-            compiled(" | ".join(_anywhere(part) for part in _alternatives(rule.get("context", "")))),
+            compiled(
+                " | ".join(_anywhere(part) for part in _alternatives(rule.get("context", "")))
+            ),
             tuple(
                 (let.get("name", ""), compiled(f"string({let.get('value')})"))
                 for let in parts(rule, "let")

@@ -1,0 +1,1 @@
+"""The synthetic documents of the demo's two EHRs; EXPECTED.md says what they hold and why."""
