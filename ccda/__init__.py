@@ -1,0 +1,10 @@
+"""C-CDA documents read into plain values: `parse_document(bytes) -> ClinicalDocument`.
+
+No network, disk, clock or logging: same bytes, same document.
+"""
+
+from ccda.document import parse_document
+from ccda.errors import CcdaError
+from ccda.model import ClinicalDocument
+
+__all__ = ["CcdaError", "ClinicalDocument", "parse_document"]

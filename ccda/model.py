@@ -70,7 +70,7 @@ class Entry:
 
     kind: Kind
     path: str
-    """An XPath, in local-name() terms where needed, that selects exactly this element in the stored bytes."""
+    """An XPath of positions that selects exactly this element in the stored bytes."""
     line: int | None = None
     code: CD | None = None
     """The condition, allergen, drug, test …; its translations stand inside it."""
@@ -94,7 +94,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section, nested ones included in document order; `text` is its narrative as plain text."""
+    """One section, nested ones included in document order; `text` is its narrative, plain."""
 
     code: CD | None
     title: str | None
@@ -112,6 +112,8 @@ class NonXmlBody:
 
     media_type: str | None
     data: bytes
+    reference: str | None = None
+    """Where the content is instead, when it stands outside the document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,199 @@
+"""A whole C-CDA document: bytes in, `ClinicalDocument` out (CDA R2; C-CDA R1.1 to R4; C32).
+
+Strategy: sections are found in document order, nested ones included, and each is known by its
+LOINC code, else by its template, else by what its entries are. Its entries go to the reader of
+that kind. Nothing an entry holds can lose the rest: what breaks becomes an `Issue`.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from lxml import etree
+
+from ccda import header
+from ccda.body import read_body
+from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
+from ccda.hl7v3 import NAMESPACE, v3
+from ccda.model import ClinicalDocument, Entry, Issue, Section
+from ccda.namespaces import normalize
+from ccda.narrative import Narrative, plain_text, words
+from ccda.safe_xml import Element, parse_xml
+from ccda.sections import (
+    advance_directives,
+    allergies,
+    care_teams,
+    coverage,
+    devices,
+    encounters,
+    family_history,
+    functional_status,
+    immunizations,
+    medications,
+    notes,
+    plans,
+    problems,
+    procedures,
+    results,
+    social_history,
+    unknown,
+)
+from ccda.sections.entry import path_of
+from ccda.sections.participants import read_authors
+from ccda.sections.statement import Statement, children_of, statements_in
+from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
+
+Reader = Callable[[Statement, Narrative], Iterator[Entry]]
+
+
+def _read_nothing(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return iter(())
+
+
+READERS: Final[dict[SectionKind, Reader]] = {
+    "problems": problems.read,
+    "allergies": allergies.read,
+    "medications": medications.read,
+    "immunizations": immunizations.read,
+    "results": results.read_results,
+    "vital_signs": results.read_vital_signs,
+    "procedures": procedures.read,
+    "encounters": encounters.read,
+    "social_history": social_history.read,
+    "family_history": family_history.read,
+    "functional_status": functional_status.read_functional_status,
+    "mental_status": functional_status.read_mental_status,
+    "devices": devices.read,
+    "payers": coverage.read,
+    "advance_directives": advance_directives.read,
+    "goals": plans.read_goals,
+    "plan": plans.read_plan,
+    "interventions": plans.read_intervention,
+    "health_concerns": plans.read_concern,
+    "care_teams": care_teams.read,
+    "diagnoses": problems.read_diagnoses,
+    "narrative": _read_nothing,
+}
+
+_SECTION: Final = v3("section")
+_HAS_NOTES: Final = etree.XPath(
+    f"boolean(//h:templateId[@root='{next(iter(NOTE_ACTIVITY))}'])", namespaces={"h": NAMESPACE}
+)
+
+
+def parse_document(xml: bytes) -> ClinicalDocument:
+    """What a clinical document says.
+
+    Input that is not well-formed is read once more, forgivingly: the result is then marked
+    `recovered` and says so in its issues.
+
+    Raises:
+        CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
+    """
+    root, recovered, issues = _parse(xml)
+    issues.extend(normalize(root, recovered=recovered))
+    if root.tag != v3("ClinicalDocument"):
+        raise NotAClinicalDocument
+    whole = Narrative(root)
+    children = children_of(root)
+    sections = tuple(_read_sections(root, whole, issues))
+    body, body_issues = read_body(root)
+    return ClinicalDocument(
+        id=header.read_id(children, "id"),
+        code=header.read_code(children, "code", whole),
+        title=words(children["title"][0]) if "title" in children else None,
+        effective_time=header.read_time(children),
+        patient=header.read_patient(children),
+        set_id=header.read_id(children, "setId"),
+        version=header.read_version(children),
+        related=header.read_related(children),
+        templates=header.read_templates(children),
+        confidentiality=header.read_attribute(children, "confidentialityCode"),
+        language=header.read_attribute(children, "languageCode"),
+        authors=read_authors(children.get("author", ())),
+        custodian=header.read_custodian(children),
+        encounter=header.read_encounter(children, whole),
+        sections=sections,
+        body=body,
+        issues=(*issues, *body_issues),
+        recovered=recovered,
+    )
+
+
+def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
+    try:
+        return parse_xml(xml), False, []
+    except DoctypeRefused:
+        raise
+    except MalformedXml as error:
+        root = parse_xml(xml, recover=True)
+        text = f"not well-formed, read as far as possible: {error.reason}"
+        return root, True, [Issue("error", text, line=error.line)]
+
+
+def _read_sections(root: Element, whole: Narrative, issues: list[Issue]) -> Iterator[Section]:
+    with_notes = bool(_HAS_NOTES(root))
+    for element in root.iter(_SECTION):
+        yield _read_section(element, whole, issues, with_notes=with_notes)
+
+
+def _read_section(
+    element: Element, whole: Narrative, issues: list[Issue], *, with_notes: bool
+) -> Section:
+    children = children_of(element)
+    text = children["text"][0] if "text" in children else None
+    narrative = Narrative(text, whole)
+    code = header.read_code(children, "code", narrative)
+    templates = header.read_templates(children)
+    title = words(children["title"][0]) if "title" in children else None
+    name = title or (None if code is None else code.code)
+    reader = _reader(None if code is None else code.code, templates)
+    entries: list[Entry] = []
+    for holder in children.get("entry", ()):
+        issue = _read_entry(holder, reader, narrative, entries, with_notes=with_notes)
+        if issue is not None:
+            issues.append(Issue("warning", issue, name, holder.sourceline))
+    if narrative.dangling:
+        dangling = "a reference points to no text"
+        issues.append(Issue("information", dangling, name, element.sourceline))
+    return Section(
+        code=code,
+        title=title,
+        templates=templates,
+        text=plain_text(text),
+        entries=tuple(entries),
+        null_flavor=element.get("nullFlavor"),
+        line=element.sourceline,
+        path=path_of(element),
+    )
+
+
+def _reader(code: str | None, templates: tuple[str, ...]) -> Reader:
+    """LOINC first, then the template: senders get the code right more often."""
+    kind = SECTION_BY_LOINC.get((code or "").strip())
+    if kind is None:
+        kinds = (SECTION_BY_TEMPLATE.get(root) for root in templates)
+        kind = next((known for known in kinds if known is not None), None)
+    return unknown.read if kind is None else READERS[kind]
+
+
+def _read_entry(
+    holder: Element,
+    reader: Reader,
+    narrative: Narrative,
+    entries: list[Entry],
+    *,
+    with_notes: bool,
+) -> str | None:
+    """Add what an entry says to `entries`; the sentence says what was wrong with it."""
+    found = False
+    for top in statements_in(holder):
+        found = True
+        top.next_position = len(entries)
+        try:
+            entries.extend(reader(top, narrative))
+            if with_notes:
+                entries.extend(notes.read(top, narrative))
+        except Exception as error:  # the door between one entry and the rest of the document
+            del entries[top.next_position :]
+            return f"an entry could not be read ({type(error).__name__})"
+    return None if found else "an entry holds no clinical statement"

@@ -1,0 +1,54 @@
+"""Documents whose elements are not, or not all, in the HL7 V3 namespace.
+
+Senders leave out `xmlns="urn:hl7-org:v3"` or misspell it; a forgiving parse leaves `xsi:type`
+with an undeclared prefix. All are rewritten in the tree, so that readers know one spelling.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from lxml import etree
+
+from ccda.hl7v3 import NAMESPACE, SDTC, XSI_TYPE, v3
+from ccda.model import Issue
+from ccda.safe_xml import Element
+
+_UNDECLARED_TYPE: Final = "xsi:type"
+_UNDECLARED_SDTC: Final = "sdtc:"
+_HAS_BARE: Final = etree.XPath("boolean(descendant::*[namespace-uri()=''])")
+
+
+def normalize(root: Element, *, recovered: bool) -> Iterator[Issue]:
+    """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere."""
+    name = etree.QName(root)
+    if name.localname != "ClinicalDocument":
+        return
+    if recovered:
+        # What a forgiving parse leaves of an undeclared entity is no element.
+        etree.strip_elements(root, etree.Entity, with_tail=False)
+        _declare_prefixes(root)
+    if name.namespace != NAMESPACE:
+        _move(root, name.namespace)
+        yield Issue("warning", "the document is not in the HL7 V3 namespace", line=root.sourceline)
+    elif _HAS_BARE(root):
+        _move(root, None)
+        text = "some elements are not in the HL7 V3 namespace"
+        yield Issue("warning", text, line=root.sourceline)
+
+
+def _move(root: Element, namespace: str | None) -> None:
+    prefix = "" if namespace is None else f"{{{namespace}}}"
+    for element in root.iter(etree.Element):
+        tag = str(element.tag)
+        if tag.startswith(prefix) and (prefix or not tag.startswith("{")):
+            element.tag = v3(tag[len(prefix) :])
+
+
+def _declare_prefixes(root: Element) -> None:
+    for element in root.iter(etree.Element):
+        written = element.attrib.pop(_UNDECLARED_TYPE, None)
+        if written is not None:
+            element.set(XSI_TYPE, written)
+        tag = str(element.tag)
+        if tag.startswith(_UNDECLARED_SDTC):
+            element.tag = f"{{{SDTC}}}{tag[len(_UNDECLARED_SDTC) :]}"

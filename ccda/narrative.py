@@ -1,0 +1,138 @@
+"""What a section says to people: its text in plain words, and the words behind `#id` references.
+
+CDA R2: 4.3.5 (section.text). Strategy: narrative is half of most documents, so it is not walked
+in Python: libxml2 writes it out once and a few regular expressions take the tags off. In what
+libxml2 writes, `<` and `>` occur only as tags.
+"""
+
+import re
+from html import unescape
+from typing import Final
+
+from lxml import etree
+
+from ccda.hl7v3 import CD, v3
+from ccda.safe_xml import Element
+
+_BLOCK: Final = (
+    "table|thead|tbody|tfoot|tr|caption|paragraph|list|item|br|p|div|li|ul|ol|h[1-6]|title"
+)
+_LINE_BREAK: Final = re.compile(rf"</?(?:\w+:)?(?:{_BLOCK})(?:\s[^>]*)?/?>")
+_CELL_END: Final = re.compile(r"</(?:\w+:)?t[dh]>|<(?:\w+:)?t[dh](?:\s[^>]*)?/>")
+_TAG: Final = re.compile(r"<[^>]*>")
+_CELL, _LINE = "\x1e", "\x1f"  # never in XML text, so they can mark what was a tag
+
+_IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
+_ORIGINAL_TEXT: Final = v3("originalText")
+_REFERENCE: Final = v3("reference")
+_TRANSLATION: Final = v3("translation")
+
+
+def plain_text(element: Element | None) -> str | None:
+    """The words in `element`: a line for each paragraph, item and row, a tab between cells."""
+    if element is None:
+        return None
+    marked = _marked(element)
+    lines = (
+        "\t".join(" ".join(cell.split()) for cell in line.split(_CELL)).strip()
+        for line in marked.split(_LINE)
+    )
+    return "\n".join(line for line in lines if line) or None
+
+
+def words(element: Element | None) -> str | None:
+    """The words in `element` on one line."""
+    if element is None:
+        return None
+    if len(element) == 0:
+        return " ".join((element.text or "").split()) or None
+    text = _marked(element).replace(_CELL, " ").replace(_LINE, " ")
+    return " ".join(text.split()) or None
+
+
+def _marked(element: Element) -> str:
+    markup = etree.tostring(element, encoding="unicode", with_tail=False)
+    markup = _CELL_END.sub(_CELL, _LINE_BREAK.sub(_LINE, markup))
+    return unescape(_TAG.sub("", markup))
+
+
+class Narrative:
+    """The words a section's statements may point to: its own first, then the whole document's.
+
+    Ids are looked up only when something points: most statements carry codes and never do.
+    """
+
+    def __init__(self, text: Element | None = None, whole: "Narrative | None" = None) -> None:
+        self._text = text
+        self._whole = whole
+        self._elements: dict[str, Element] | None = None
+        self.dangling = 0
+        """How many references pointed to nothing."""
+
+    def resolve(self, reference: str | None) -> str | None:
+        """The words behind `#id` (or `id`), or None."""
+        if not reference:
+            return None
+        element = self._find(reference.strip().removeprefix("#"))
+        if element is None:
+            self.dangling += 1
+        return words(element)
+
+    def text(self, element: Element | None) -> str | None:
+        """What an originalText, text or ED says: the words it refers to, else its own."""
+        if element is None:
+            return None
+        if len(element) == 0:
+            return self._own_words(element)
+        reference = next(element.iterchildren(_REFERENCE), None)
+        referred = None if reference is None else self.resolve(reference.get("value"))
+        return referred or words(element)
+
+    def code(self, element: Element | None) -> CD | None:
+        """A coded value, its originalText resolved; None when nothing at all is written."""
+        if element is None:
+            return None
+        get = element.get
+        original_text = reference = None
+        translations: tuple[CD, ...] = ()
+        for child in element:
+            tag = child.tag
+            if tag == _ORIGINAL_TEXT:
+                original_text = self.text(child)
+                pointer = next(child.iterchildren(_REFERENCE), None)
+                reference = None if pointer is None else pointer.get("value")
+            elif tag == _TRANSLATION:
+                translation = self.code(child)
+                translations += () if translation is None else (translation,)
+            elif tag == _REFERENCE and original_text is None:
+                # Quirk: a reference straight inside the code, its originalText left out.
+                reference = child.get("value")
+                original_text = self.resolve(reference)
+        code, display, null_flavor = (
+            get("code") or None,
+            get("displayName") or None,
+            get("nullFlavor"),
+        )
+        if not (code or display or null_flavor or original_text or translations):
+            return None
+        system, system_name = get("codeSystem"), get("codeSystemName")
+        return CD(
+            code, system, display, system_name, original_text, reference, null_flavor, translations
+        )
+
+    def _own_words(self, element: Element) -> str | None:
+        text = words(element)
+        # Quirk: '#id' written as the text itself instead of a reference element.
+        if text is not None and text.startswith("#") and " " not in text:
+            return words(self._find(text[1:])) or text
+        return text
+
+    def _find(self, identifier: str) -> Element | None:
+        if self._elements is None:
+            self._elements = {}
+            for element in [] if self._text is None else _IDENTIFIED(self._text):
+                self._elements.setdefault(element.get("ID"), element)
+        found = self._elements.get(identifier)
+        if found is None and self._whole is not None:
+            return self._whole._find(identifier)
+        return found

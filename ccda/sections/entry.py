@@ -1,0 +1,77 @@
+"""What every kind of entry shares: where it stands, who says it, when, in which state."""
+
+from ccda.hl7v3 import CD
+from ccda.model import Entry, Kind
+from ccda.narrative import Narrative
+from ccda.safe_xml import Element
+from ccda.sections.form import Form, name_of
+from ccda.sections.no_information import says_nothing_is_known
+from ccda.sections.participants import read_authors, read_ids
+from ccda.sections.statement import Statement
+from ccda.sections.times import Times, read_times
+from ccda.sections.value import NO_VALUE, Value
+
+
+def make_entry(
+    statement: Statement,
+    kind: Kind,
+    narrative: Narrative,
+    *,
+    code: CD | None,
+    name: str | None = None,
+    value: Value = NO_VALUE,
+    times: Times | None = None,
+    status: str | None = None,
+    negated: bool = False,
+    no_information: bool | None = None,
+    details: Form | None = None,
+) -> Entry:
+    """The entry of a statement about `code`.
+
+    `name` is the words that stand for the code, where they stand beside it. `status` and
+    `negated` add to what the statement's own statusCode and negationInd say.
+    """
+    times = read_times(statement) if times is None else times
+    negated = negated or statement.is_negated
+    text = (None if code is None else code.original_text) or name
+    if no_information is None:
+        no_information = says_nothing_is_known(
+            code,
+            name_of(code) or name,
+            negated=negated,
+            null_flavor=statement.get("nullFlavor"),
+        )
+    around = (above.position for above in statement.ancestors())
+    parent = next((position for position in around if position is not None), None)
+    statement.take_position()
+    return Entry(
+        kind=kind,
+        path=path_of(statement.element),
+        line=statement.element.sourceline,
+        code=code,
+        start=times.start,
+        end=times.end,
+        time=times.time,
+        status=status or statement.code_of("statusCode"),
+        value=value.value,
+        unit=value.unit,
+        text=text or narrative.text(statement.one("text")),
+        negated=negated,
+        no_information=no_information,
+        mood=statement.get("moodCode"),
+        ids=read_ids(statement.children),
+        authors=read_authors(statement.all("author")),
+        details={} if details is None else details,
+        parent=parent,
+    )
+
+
+def path_of(element: Element) -> str:
+    """An XPath of positions only, so that no prefix and no namespace matters: `/*/*[7]/*[2]`."""
+    steps = []
+    above = element.getparent()
+    while above is not None:
+        steps.append(f"/*[{above.index(element) + 1}]")
+        element, above = above, above.getparent()
+    steps.append("/*")
+    return "".join(reversed(steps))

@@ -1,0 +1,89 @@
+"""Details in JSON form: what a kind of statement adds, under the standard's names.
+
+A code is `{"code", "system", "display"}` (and `text` where it says more), a quantity
+`{"value", "unit"}` or `{"low": …, "high": …}`. What is absent is left out.
+"""
+
+from typing import Any
+
+from ccda.hl7v3 import CD, II, iso_time, read_pn, text_of
+from ccda.narrative import Narrative
+from ccda.safe_xml import Element
+from ccda.sections.statement import first
+
+Form = dict[str, Any]
+
+
+def without_none(**parts: Any) -> Form:
+    """The parts that say something."""
+    return {name: part for name, part in parts.items() if part is not None and part != []}
+
+
+def code_form(code: CD | None) -> Form | None:
+    """A code as an object; None when it says nothing."""
+    if code is None:
+        return None
+    form: Form = {"code": code.code, "system": code.system, "display": name_of(code)}
+    if code.original_text and code.original_text != form["display"]:
+        form["text"] = code.original_text
+    if form["code"] is None and code.translations:
+        return code_form(code.translations[0])
+    return form if form["code"] or form["display"] else None
+
+
+def name_of(code: CD | None) -> str | None:
+    """What people would call it: displayName, a translation's, or the original text."""
+    if code is None:
+        return None
+    translated = next((t.display for t in code.translations if t.display), None)
+    return code.display or translated or code.original_text
+
+
+def read_code(element: Element | None, narrative: Narrative) -> Form | None:
+    return None if element is None else code_form(narrative.code(element))
+
+
+def read_quantity(element: Element | None) -> Form | None:
+    """PQ, or the IVL_PQ that stands in its place."""
+    if element is None:
+        return None
+    if element.get("value") is not None:
+        return without_none(value=element.get("value"), unit=element.get("unit"))
+    bounds = without_none(
+        low=read_quantity(first(element, "low")), high=read_quantity(first(element, "high"))
+    )
+    return bounds or None
+
+
+def read_ratio(element: Element | None) -> Form | None:
+    """RTO_PQ_PQ: the most in a period, a rate of dispensing."""
+    if element is None:
+        return None
+    numerator = read_quantity(first(element, "numerator"))
+    denominator = read_quantity(first(element, "denominator"))
+    if numerator is None or denominator is None:
+        return read_quantity(element)
+    return {"numerator": numerator, "denominator": denominator}
+
+
+def read_time(element: Element | None) -> str | Form | None:
+    """TS as ISO 8601 text, IVL_TS as an object of such texts."""
+    if element is None:
+        return None
+    if element.get("value"):
+        return iso_time(element.get("value"))
+    bounds = without_none(
+        low=read_time(first(element, "low")), high=read_time(first(element, "high"))
+    )
+    return bounds or None
+
+
+def id_text(identifier: II) -> str | None:
+    return str(identifier) or None
+
+
+def person_name(element: Element | None) -> str | None:
+    """A name as one line, its parts in order where it has parts."""
+    if element is None:
+        return None
+    return str(read_pn(element)) or text_of(element)

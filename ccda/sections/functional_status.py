@@ -1,0 +1,53 @@
+"""Functional and mental status (C-CDA R2.1: 2.25 and 2.42): findings, scales, and their groups."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ccda.model import Entry, Kind
+from ccda.narrative import Narrative
+from ccda.sections.entry import make_entry
+from ccda.sections.form import without_none
+from ccda.sections.products import read_product
+from ccda.sections.results import observation_details
+from ccda.sections.statement import Statement, walk
+from ccda.sections.value import read_value
+
+GROUPS: Final = frozenset(("organizer", "procedure", "encounter", "supply"))
+
+
+def read_functional_status(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return read_findings("functional_status", top, narrative)
+
+
+def read_mental_status(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return read_findings("mental_status", top, narrative)
+
+
+def read_findings(kind: Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """Each finding outside another, and each group of findings; groups are their parents."""
+    for statement in walk(top, GROUPS):
+        yield read_finding(kind, statement, narrative)
+
+
+def read_finding(
+    kind: Kind, statement: Statement, narrative: Narrative, **details_of_kind: Any
+) -> Entry:
+    value = read_value(statement.one("value"), narrative)
+    details = observation_details(statement, value, narrative)
+    details |= without_none(**details_of_kind)
+    code, name = narrative.code(statement.one("code")), None
+    if statement.name == "organizer":
+        details["panel"] = True
+    elif code is None and statement.name in ("supply", "substanceAdministration"):
+        product = read_product(statement, narrative)
+        code, name = product.code, product.name
+    return make_entry(
+        statement,
+        kind,
+        narrative,
+        code=code,
+        name=name,
+        value=value,
+        no_information=False if details.get("panel") and statement.inner else None,
+        details=details,
+    )

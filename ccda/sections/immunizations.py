@@ -1,0 +1,73 @@
+"""Immunizations given and refused (C-CDA R2.1: 3.41 Immunization Activity, 4.52)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ccda import templates
+from ccda.hl7v3 import CD
+from ccda.model import Entry
+from ccda.narrative import Narrative
+from ccda.sections.entry import make_entry
+from ccda.sections.form import Form, code_form, read_code, without_none
+from ccda.sections.medications import administration
+from ccda.sections.problems import inner_value
+from ccda.sections.products import read_product
+from ccda.sections.statement import Statement, walk
+from ccda.sections.times import read_times
+from ccda.sections.value import read_value
+
+_OUTSIDE_IMMUNIZATIONS: Final = frozenset("act organizer encounter procedure observation".split())
+_DOSE_NUMBER: Final = frozenset(("2.16.840.1.113883.10.20.1.46",))
+
+
+def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    for statement in walk(top, _OUTSIDE_IMMUNIZATIONS):
+        if statement.name == "substanceAdministration" or statement.is_supply_entry:
+            yield read_immunization(statement, narrative)
+
+
+def read_immunization(statement: Statement, narrative: Narrative) -> Entry:
+    """negationInd says the vaccine was not given; the reason stands in the details."""
+    product = read_product(statement, narrative)
+    times = read_times(statement)
+    return make_entry(
+        statement,
+        "immunization",
+        narrative,
+        code=product.code,
+        name=product.name,
+        times=times,
+        details=without_none(
+            **administration(statement, times, narrative),
+            product_name=product.name,
+            lot_number=product.lot_number,
+            manufacturer=product.manufacturer,
+            refusal_reason=_refusal_reason(statement, narrative),
+            reaction=inner_value(statement, templates.REACTION_OBSERVATION, narrative),
+            dose_number=_dose_number(statement, narrative),
+        ),
+    )
+
+
+def _refusal_reason(statement: Statement, narrative: Narrative) -> Form | None:
+    """C-CDA R2.1: 3.43; elders and others put the reason in a RSON relationship."""
+    for inner in statement.inner:
+        if inner.is_a(templates.REFUSAL_REASON) or (
+            statement.is_negated and inner.relation == "RSON"
+        ):
+            value = read_value(inner.one("value"), narrative).value
+            stated = code_form(value) if isinstance(value, CD) else None
+            if stated is None or inner.is_a(templates.REFUSAL_REASON):
+                stated = read_code(inner.one("code"), narrative) or stated
+            if stated is not None:
+                return stated
+    return None
+
+
+def _dose_number(statement: Statement, narrative: Narrative) -> str | None:
+    """Which dose of the series: CCD 1.0 observation, else repeatNumber (C-CDA R2.1: 3.41)."""
+    for inner in statement.inner:
+        if inner.is_a(_DOSE_NUMBER):
+            value = read_value(inner.one("value"), narrative).value
+            return value if isinstance(value, str) else None
+    return None

@@ -1,0 +1,56 @@
+"""Which statements only say that nothing is known or recorded.
+
+C-CDA R2.1: 3.1 writes "no known allergies" as a negated observation of a class ("allergy to
+substance"); others use a code of their own, a nullFlavor, or a sentence in place of a name.
+"""
+
+import re
+from typing import Final
+
+from ccda.hl7v3 import CD
+
+# Classes that name no particular thing: denying one denies every member.
+_CLASSES: Final = frozenset(
+    "410942007 419199007 416098002 414285001 418038007 420134006 55607006 404684003 64572001 "
+    "71388002 105590001 418634005 235719002 282100009 419511003 59037007 426232007 232347008 "
+    "106190000 417532002 418471000".split()
+)
+# SNOMED CT and IPS codes that say it themselves.
+_NOTHING_KNOWN: Final = frozenset(
+    "160244002 716186003 409137002 429625007 428607008 428197003 428807008 160245001 787481004 "
+    "182849000 182904002 160246000 228272008 "
+    "no-known-allergies no-known-medication-allergies no-known-environmental-allergies "
+    "no-known-food-allergies no-known-problems no-known-medications no-known-procedures "
+    "no-known-immunizations no-known-devices no-allergy-info no-problem-info "
+    "no-medication-info no-procedure-info no-immunization-info no-device-info".split()
+)
+_NOTHING_SAID: Final = re.compile(
+    r"(?:nka|nkda|nkfa|nkma|none|unknown|n/a|not applicable|not available|not known|"
+    r"not documented|not recorded|none known|none recorded|none documented|none reported|"
+    r"(?:patient )?(?:has )?no (?:[\w/,-]+ ){0,4}?(?:known|current|active|documented|recorded|"
+    r"data|information|allerg\w+|medications?|problems?|immunizations?|procedures?)\b.*|"
+    r"no data|no info|no information|not on any medications?)[.!]?",
+    re.IGNORECASE,
+)
+
+
+def names_nothing(code: CD | None, name: str | None) -> bool:
+    """Whether neither a code nor a word says what it is about."""
+    if code is None:
+        return not name
+    return not (code.code or code.display or name or any(t.code for t in code.translations))
+
+
+def says_nothing_is_known(
+    code: CD | None, name: str | None, *, negated: bool, null_flavor: str | None
+) -> bool:
+    """Whether the statement is a marker rather than a fact about a named thing."""
+    if names_nothing(code, name):
+        return True
+    written = code.code if code is not None else None
+    if written is None:
+        if null_flavor or negated:
+            return True
+    elif written in _NOTHING_KNOWN or (negated and written in _CLASSES):
+        return True
+    return bool(name and _NOTHING_SAID.fullmatch(name))

@@ -1,0 +1,27 @@
+"""Notes written by clinicians, in whatever section they stand (C-CDA R2.1 companion: 4.202)."""
+
+from collections.abc import Iterator
+
+from ccda import templates
+from ccda.model import Entry
+from ccda.narrative import Narrative
+from ccda.sections.entry import make_entry
+from ccda.sections.form import without_none
+from ccda.sections.statement import Statement, walk
+
+
+def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """Every Note Activity in an entry that has not become an entry already."""
+    for statement in walk(top):
+        if statement.position is None and statement.is_a(templates.NOTE_ACTIVITY):
+            text = statement.one("text")
+            yield make_entry(
+                statement,
+                "note",
+                narrative,
+                code=narrative.code(statement.one("code")),
+                details=without_none(
+                    media_type=None if text is None else text.get("mediaType"),
+                    representation=None if text is None else text.get("representation"),
+                ),
+            )

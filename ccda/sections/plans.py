@@ -1,0 +1,91 @@
+"""What is intended or watched: plan of treatment, goals, interventions, health concerns.
+
+C-CDA R2.1: 2.53 Plan of Treatment (4.39 to 4.44, 4.120), 2.27 Goals (4.121), 2.29 Health
+Concerns (4.132, 4.136). The moodCode says whether it is an order, a promise or a goal.
+"""
+
+from collections.abc import Iterator
+
+from ccda.hl7v3 import CD
+from ccda.model import Entry, Kind
+from ccda.narrative import Narrative
+from ccda.sections.entry import make_entry
+from ccda.sections.form import Form, code_form, read_code, without_none
+from ccda.sections.functional_status import read_findings
+from ccda.sections.medications import administration
+from ccda.sections.participants import read_location, read_performers
+from ccda.sections.products import Product, read_product
+from ccda.sections.statement import Statement, walk
+from ccda.sections.times import read_times
+from ccda.sections.value import read_value
+
+
+def read_goals(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return read_findings("goal", top, narrative)
+
+
+def read_plan(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    yield read_planned(top, narrative)
+
+
+def read_intervention(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """What has been done is a procedure; what has not, is planned."""
+    yield _read("procedure" if top.get("moodCode") == "EVN" else "plan", top, narrative)
+
+
+def read_concern(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """The act itself; the conditions it gathers stand in its details."""
+    entry_details = without_none(concerns=_conditions(top, narrative))
+    yield make_entry(
+        top,
+        "concern",
+        narrative,
+        code=narrative.code(top.one("code")),
+        value=read_value(top.one("value"), narrative),
+        details=entry_details,
+    )
+
+
+def read_planned(statement: Statement, narrative: Narrative) -> Entry:
+    return _read("plan", statement, narrative)
+
+
+def _read(kind: Kind, statement: Statement, narrative: Narrative) -> Entry:
+    given = statement.name in ("substanceAdministration", "supply")
+    product = read_product(statement, narrative) if given else Product()
+    times = read_times(statement)
+    return make_entry(
+        statement,
+        kind,
+        narrative,
+        code=product.code or narrative.code(statement.one("code")),
+        name=product.name,
+        value=read_value(statement.one("value"), narrative),
+        times=times,
+        details=without_none(
+            **(
+                administration(statement, times, narrative) if given else _act(statement, narrative)
+            ),
+            statement=statement.name,
+            priority=read_code(statement.one("priorityCode"), narrative),
+            location=read_location(statement, narrative),
+        ),
+    )
+
+
+def _act(statement: Statement, narrative: Narrative) -> Form:
+    return {
+        "performer": read_performers(statement, narrative),
+        "target_site": read_code(statement.one("targetSiteCode"), narrative),
+    }
+
+
+def _conditions(top: Statement, narrative: Narrative) -> list[Form]:
+    forms = []
+    for statement in walk(top):
+        if statement is not top and statement.name == "observation":
+            value = read_value(statement.one("value"), narrative).value
+            form = code_form(value) if isinstance(value, CD) else None
+            if form is not None:
+                forms.append(form)
+    return forms

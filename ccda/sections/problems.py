@@ -1,0 +1,149 @@
+"""Problems, past history, encounter, admission and discharge diagnoses.
+
+C-CDA R2.1: 3.78 Problem Observation (2.16.840.1.113883.10.20.22.4.4) within 3.77 Problem
+Concern Act (4.3). Each observation is one condition, whatever the number of acts around it.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ccda import templates
+from ccda.hl7v3 import CD
+from ccda.model import Entry
+from ccda.narrative import Narrative
+from ccda.sections.entry import make_entry
+from ccda.sections.form import Form, code_form, read_code, without_none
+from ccda.sections.participants import read_performers
+from ccda.sections.statement import Statement, walk
+from ccda.sections.status import read_status
+from ccda.sections.times import read_times
+from ccda.sections.value import read_value
+
+_CONTAINERS: Final = frozenset(("act", "organizer"))
+
+
+def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """Every condition in an entry of a problem list: what is observed, not what qualifies it."""
+    for statement in walk(top, _CONTAINERS):
+        if statement.name == "observation" and is_problem(statement):
+            yield read_problem(statement, narrative)
+
+
+def read_diagnoses(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """Every Problem Observation in an entry of any other section."""
+    for statement in walk(top, _CONTAINERS):
+        if statement.is_a(templates.PROBLEM_OBSERVATION):
+            yield read_problem(statement, narrative)
+
+
+def is_problem(statement: Statement) -> bool:
+    """Known by template; else an observation with a value that qualifies no other."""
+    if statement.is_a(templates.PROBLEM_OBSERVATION):
+        return True
+    return statement.one("value") is not None and not is_qualifier(statement)
+
+
+def is_qualifier(statement: Statement) -> bool:
+    """Whether it only says more about the statement around it: a status, a severity, an age."""
+    code = statement.code_of("code")
+    return code in templates.QUALIFIER_CODES or statement.is_a(templates.QUALIFIERS)
+
+
+def read_problem(statement: Statement, narrative: Narrative) -> Entry:
+    concern = concern_of(statement)
+    code = _condition(statement, narrative)
+    return make_entry(
+        statement,
+        "problem",
+        narrative,
+        code=code,
+        status=clinical_status(statement, concern, templates.PROBLEM_STATUS, narrative),
+        negated=concern is not None and concern.is_negated,
+        details=without_none(
+            type=read_code(statement.one("code"), narrative),
+            concern=concern_form(concern),
+            age=_age(statement, narrative),
+            severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
+            target_site=read_code(statement.one("targetSiteCode"), narrative),
+            performer=read_performers(statement, narrative),
+            other_values=_other_values(statement, narrative),
+        ),
+    )
+
+
+def concern_of(statement: Statement) -> Statement | None:
+    """The act that tracks the observation as a concern."""
+    return next((above for above in statement.ancestors() if above.name == "act"), None)
+
+
+def clinical_status(
+    statement: Statement,
+    concern: Statement | None,
+    template: frozenset[str],
+    narrative: Narrative,
+) -> str | None:
+    """The status observation where there is one, else the concern's statusCode."""
+    stated = read_status(statement, template, narrative)
+    if stated is None and concern is not None:
+        stated = read_status(concern, template, narrative) or concern.code_of("statusCode")
+    return stated
+
+
+def concern_form(concern: Statement | None) -> Form | None:
+    """When the condition was tracked, which is not when it was present (C-CDA R2.1: 3.77)."""
+    if concern is None:
+        return None
+    times = read_times(concern)
+    form = without_none(
+        status=concern.code_of("statusCode"),
+        start=None if times.start is None else times.start.iso,
+        end=None if times.end is None else times.end.iso,
+        time=None if times.time is None else times.time.iso,
+        negated=True if concern.is_negated else None,
+    )
+    return form or None
+
+
+def inner_value(
+    statement: Statement, template: frozenset[str], narrative: Narrative, code: str | None = None
+) -> Form | None:
+    """The coded value of the first observation inside of that template, or with that code."""
+    for inner in statement.inner:
+        if inner.is_a(template) or (code is not None and inner.code_of("code") == code):
+            value = read_value(inner.one("value"), narrative).value
+            form = code_form(value) if isinstance(value, CD) else _text_form(value)
+            if form is not None:
+                return form
+    return None
+
+
+def _text_form(value: object) -> Form | None:
+    return {"code": None, "system": None, "display": value} if isinstance(value, str) else None
+
+
+def _condition(statement: Statement, narrative: Narrative) -> CD | None:
+    """The value; where it is text the condition has words and no code."""
+    found = statement.all("value")
+    if not found:
+        return None
+    value = read_value(found[0], narrative)
+    if isinstance(value.value, CD):
+        return value.value
+    if isinstance(value.value, str):
+        return CD(None, original_text=value.value)
+    # A nullFlavor that has no words of its own still says why there is no code.
+    return narrative.code(found[0])
+
+
+def _other_values(statement: Statement, narrative: Narrative) -> list[Form]:
+    values = (read_value(element, narrative).value for element in statement.all("value")[1:])
+    forms = (code_form(value) for value in values if isinstance(value, CD))
+    return [form for form in forms if form is not None]
+
+
+def _age(statement: Statement, narrative: Narrative) -> Form | None:
+    for inner in statement.inner:
+        if inner.is_a(templates.AGE_OBSERVATION):
+            value = read_value(inner.one("value"), narrative)
+            return without_none(value=value.value, unit=value.unit) or None
+    return None

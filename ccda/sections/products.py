@@ -1,0 +1,42 @@
+"""What is given: consumable and product, the drug, vaccine or supply (C-CDA R2.1: 3.52, 3.36)."""
+
+from dataclasses import dataclass
+
+from ccda.hl7v3 import CD, text_of
+from ccda.narrative import Narrative
+from ccda.sections.form import Form, person_name, read_code
+from ccda.sections.statement import Statement, children_of, first
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A manufactured product; `name` is its trade name as written."""
+
+    code: CD | None = None
+    name: str | None = None
+    lot_number: str | None = None
+    manufacturer: str | None = None
+
+
+def read_product(statement: Statement, narrative: Narrative) -> Product:
+    """The product of a substanceAdministration or supply; all None when none is named."""
+    holder = statement.one("consumable")
+    holder = statement.one("product") if holder is None else holder
+    manufactured = first(holder, "manufacturedProduct")
+    if manufactured is None:
+        return Product()
+    parts = children_of(manufactured)
+    material = parts.get("manufacturedMaterial") or parts.get("manufacturedLabeledDrug")
+    organization = parts.get("manufacturerOrganization")
+    maker = None if organization is None else person_name(first(organization[0], "name"))
+    if material is None:
+        return Product(manufacturer=maker)
+    content = children_of(material[0])
+    code = narrative.code(content["code"][0]) if "code" in content else None
+    name = narrative.text(content["name"][0]) if "name" in content else None
+    lot = text_of(content["lotNumberText"][0]) if "lotNumberText" in content else None
+    return Product(code, name, lot, maker)
+
+
+def read_route(statement: Statement, narrative: Narrative) -> Form | None:
+    return read_code(statement.one("routeCode"), narrative)

@@ -1,0 +1,146 @@
+"""Results and vital signs (C-CDA R2.1: 3.92 Result Observation 4.2, 3.109 Vital Sign 4.27).
+
+A panel is an entry of its own; what was measured in it names the panel as its parent.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from ccda import templates
+from ccda.hl7v3 import CD
+from ccda.model import Entry, Interval
+from ccda.narrative import Narrative
+from ccda.safe_xml import Element
+from ccda.sections.entry import make_entry
+from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.participants import read_performers
+from ccda.sections.statement import Statement, children_of, first, walk
+from ccda.sections.value import Value, read_value
+
+_OUTSIDE_OBSERVATIONS: Final = frozenset(
+    "act organizer encounter procedure substanceAdministration supply".split()
+)
+_Kind = Literal["result", "vital_sign", "functional_status", "mental_status"]
+
+
+def read_results(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return _read("result", top, narrative)
+
+
+def read_vital_signs(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    return _read("vital_sign", top, narrative)
+
+
+def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    for statement in walk(top, _OUTSIDE_OBSERVATIONS):
+        if statement.name == "organizer":
+            yield read_panel(kind, statement, narrative)
+        elif statement.name == "observation" and not _is_comment(statement):
+            yield read_observation(kind, statement, narrative)
+
+
+def read_panel(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
+    """An organizer: what was ordered, its state and specimen; its parts hold the values."""
+    return make_entry(
+        statement,
+        kind,
+        narrative,
+        code=narrative.code(statement.one("code")),
+        # A panel without a code of its own still groups what it holds.
+        no_information=False if statement.inner and not statement.get("nullFlavor") else None,
+        details=without_none(
+            panel=True,
+            specimen=_specimen(statement, narrative),
+            performer=read_performers(statement, narrative),
+        ),
+    )
+
+
+def read_observation(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
+    values = statement.all("value")
+    value = read_value(values[0], narrative) if values else Value()
+    return make_entry(
+        statement,
+        kind,
+        narrative,
+        code=narrative.code(statement.one("code")),
+        value=value,
+        details=observation_details(statement, value, narrative),
+    )
+
+
+def observation_details(statement: Statement, value: Value, narrative: Narrative) -> Form:
+    """What an observation adds to its value: how it compares, how and on what it was taken."""
+    return without_none(
+        interpretation=_codes(statement, "interpretationCode", narrative),
+        reference_range=_reference_ranges(statement, narrative),
+        method=read_code(statement.one("methodCode"), narrative),
+        target_site=read_code(statement.one("targetSiteCode"), narrative),
+        specimen=_specimen(statement, narrative),
+        performer=read_performers(statement, narrative),
+        comment=_comments(statement, narrative),
+        other_values=[
+            form
+            for element in statement.all("value")[1:]
+            if (form := value_form(read_value(element, narrative)))
+        ],
+        value_null_flavor=value.null_flavor,
+    )
+
+
+def value_form(value: Value) -> Form | None:
+    """A value inside the details: an object whatever its type."""
+    if isinstance(value.value, CD):
+        return code_form(value.value)
+    if isinstance(value.value, Interval):
+        return without_none(low=value.value.low, high=value.value.high, unit=value.unit)
+    return without_none(value=value.value, unit=value.unit) or None
+
+
+def _is_comment(statement: Statement) -> bool:
+    return statement.is_a(templates.COMMENT)
+
+
+def _comments(statement: Statement, narrative: Narrative) -> list[str]:
+    said = (narrative.text(i.one("text")) for i in statement.inner if _is_comment(i))
+    return [text for text in said if text]
+
+
+def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
+    found = (read_code(element, narrative) for element in statement.all(name))
+    return [form for form in found if form is not None]
+
+
+def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
+    """Each range as bounds or as text, with what lying in it means."""
+    forms = []
+    for element in statement.all("referenceRange"):
+        parts = (
+            children_of(part) if (part := first(element, "observationRange")) is not None else {}
+        )
+        value = parts.get("value")
+        bounds = None if value is None else value_form(read_value(value[0], narrative))
+        form = without_none(
+            value=bounds,
+            text=narrative.text(parts["text"][0]) if "text" in parts else None,
+            code=_first_code(parts.get("code"), narrative),
+            interpretation=_first_code(parts.get("interpretationCode"), narrative),
+        )
+        if form:
+            forms.append(form)
+    return forms
+
+
+def _first_code(elements: list[Element] | None, narrative: Narrative) -> Form | None:
+    return None if elements is None else read_code(elements[0], narrative)
+
+
+def _specimen(statement: Statement, narrative: Narrative) -> Form | None:
+    """CDA R2: 4.3.8.3; else a Specimen Collection Procedure (4.415) or participant SPC."""
+    role = first(statement.one("specimen"), "specimenRole")
+    entity = first(role, "specimenPlayingEntity")
+    if entity is None:
+        return None
+    form = read_code(first(entity, "code"), narrative) or {}
+    name = person_name(first(entity, "name"))
+    return form or ({"code": None, "system": None, "display": name} if name else None)

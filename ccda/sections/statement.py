@@ -1,0 +1,151 @@
+"""One clinical statement as it stands in the tree: its children by name, and what it is part of.
+
+CDA R2: 4.3.6 (act, encounter, observation, observationMedia, organizer, procedure,
+regionOfInterest, substanceAdministration, supply). Children are sorted by name once; readers
+then look them up, which costs far less than searching the element again and again.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from ccda.hl7v3 import NAMESPACE
+from ccda.safe_xml import Element
+
+CLINICAL_STATEMENTS: Final = frozenset(
+    "act encounter observation observationMedia organizer procedure regionOfInterest "
+    "substanceAdministration supply".split()
+)
+_V3: Final = f"{{{NAMESPACE}}}"
+_V3_LENGTH: Final = len(_V3)
+
+Children = dict[str, list[Element]]
+_NONE: Final[tuple[Element, ...]] = ()
+
+
+def local_name(element: Element) -> str:
+    """`code` for a V3 element; any other keeps its namespace."""
+    tag: str = element.tag  # type: ignore[assignment] # a parsed tag is text
+    return tag[_V3_LENGTH:] if tag[:_V3_LENGTH] == _V3 else tag
+
+
+def children_of(element: Element) -> Children:
+    """The children of `element` by name, each list in document order."""
+    children: Children = {}
+    for child in element:
+        tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
+        name = tag[_V3_LENGTH:] if tag[:_V3_LENGTH] == _V3 else tag
+        if name in children:
+            children[name].append(child)
+        else:
+            children[name] = [child]
+    return children
+
+
+def first(element: Element | None, *names: str) -> Element | None:
+    """The first element down a path of child names, or None."""
+    for name in names:
+        if element is None:
+            return None
+        element = next(element.iterchildren(_V3 + name), None)
+    return element
+
+
+class Statement:
+    """A clinical statement and the statements inside it.
+
+    `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
+    entry stands in the section, once it has one; the outermost counts them (`next_position`).
+    """
+
+    __slots__ = (
+        "_inner", "_templates", "above", "children", "element", "name", "next_position",
+        "position", "relation", "top",
+    )  # fmt: skip
+
+    def __init__(
+        self, element: Element, name: str, above: "Statement | None", relation: str | None
+    ) -> None:
+        self.element = element
+        self.name = name
+        self.above = above
+        self.relation = relation
+        self.children = children_of(element)
+        self.top: Statement = self if above is None else above.top
+        self.position: int | None = None
+        self.next_position = 0
+        self._inner: list[Statement] | None = None
+        self._templates: frozenset[str] | None = None
+
+    def all(self, name: str) -> list[Element] | tuple[Element, ...]:
+        return self.children.get(name, _NONE)
+
+    def one(self, name: str) -> Element | None:
+        found = self.children.get(name)
+        return found[0] if found else None
+
+    def get(self, attribute: str) -> str | None:
+        return self.element.get(attribute)
+
+    def code_of(self, name: str) -> str | None:
+        """The code attribute of the first child of that name."""
+        found = self.children.get(name)
+        return found[0].get("code") if found else None
+
+    @property
+    def templates(self) -> frozenset[str]:
+        if self._templates is None:
+            roots = (template.get("root") for template in self.all("templateId"))
+            self._templates = frozenset(root for root in roots if root)
+        return self._templates
+
+    def is_a(self, template: frozenset[str]) -> bool:
+        return not template.isdisjoint(self.templates)
+
+    @property
+    def is_supply_entry(self) -> bool:
+        """A supply that stands alone: an order or dispense whose administration is not given."""
+        return self.above is None and self.name == "supply"
+
+    @property
+    def is_negated(self) -> bool:
+        return (self.element.get("negationInd") or "").strip().lower() in ("true", "1")
+
+    @property
+    def inner(self) -> list["Statement"]:
+        """The statements directly inside this one."""
+        if self._inner is None:
+            self._inner = [
+                statement
+                for name in ("entryRelationship", "component")
+                for holder in self.children.get(name, _NONE)
+                for statement in statements_in(holder, self)
+            ]
+        return self._inner
+
+    def take_position(self) -> None:
+        """Note that this statement's entry is the section's next."""
+        self.position = self.top.next_position
+        self.top.next_position += 1
+
+    def ancestors(self) -> Iterator["Statement"]:
+        """The statements around this one, the nearest first."""
+        statement = self.above
+        while statement is not None:
+            yield statement
+            statement = statement.above
+
+
+def statements_in(holder: Element, above: Statement | None = None) -> Iterator[Statement]:
+    """The statements that are children of an entry, entryRelationship or component."""
+    for child in holder:
+        name = local_name(child)
+        if name in CLINICAL_STATEMENTS:
+            yield Statement(child, name, above, holder.get("typeCode"))
+
+
+def walk(statement: Statement, into: frozenset[str] = CLINICAL_STATEMENTS) -> Iterator[Statement]:
+    """`statement` and all inside it, outer first; looking only inside elements named in `into`."""
+    yield statement
+    if statement.name in into:
+        for inner in statement.inner:
+            yield from walk(inner, into)

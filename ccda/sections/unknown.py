@@ -1,0 +1,66 @@
+"""Sections no code and no template names: each entry is what its own template says it is."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from ccda import templates
+from ccda.model import Entry
+from ccda.narrative import Narrative
+from ccda.sections import (
+    advance_directives,
+    allergies,
+    care_teams,
+    coverage,
+    devices,
+    encounters,
+    family_history,
+    functional_status,
+    immunizations,
+    medications,
+    plans,
+    problems,
+    procedures,
+    results,
+    social_history,
+)
+from ccda.sections.statement import Statement, walk
+
+Reader = Callable[[Statement, Narrative], Iterator[Entry]]
+
+# The first template that the entry, or else a statement inside it, has decides.
+_READERS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (
+    (templates.ALLERGY_OBSERVATION, allergies.read),
+    (templates.ENCOUNTER_ACTIVITY, encounters.read),
+    (templates.PROBLEM_OBSERVATION, problems.read_diagnoses),
+    (templates.IMMUNIZATION_ACTIVITY, immunizations.read),
+    (templates.MEDICATION_ACTIVITY, medications.read),
+    (templates.VITAL_SIGN_OBSERVATION | templates.VITAL_SIGNS_ORGANIZER, results.read_vital_signs),
+    (templates.RESULT_OBSERVATION | templates.RESULT_ORGANIZER, results.read_results),
+    (templates.SMOKING_STATUS | templates.SOCIAL_HISTORY_OBSERVATION, social_history.read),
+    (templates.FAMILY_HISTORY_ORGANIZER, family_history.read),
+    (templates.FUNCTIONAL_STATUS, functional_status.read_functional_status),
+    (templates.MENTAL_STATUS, functional_status.read_mental_status),
+    (templates.COVERAGE_ACTIVITY | templates.POLICY_ACTIVITY, coverage.read),
+    (templates.ADVANCE_DIRECTIVE, advance_directives.read),
+    (templates.GOAL_OBSERVATION, plans.read_goals),
+    (templates.HEALTH_CONCERN, plans.read_concern),
+    (templates.CARE_TEAM, care_teams.read),
+    (templates.DEVICE_SUPPLY, devices.read),
+    (templates.PROCEDURE_ACTIVITY, procedures.read),
+    (templates.PLANNED, plans.read_plan),
+)
+
+
+def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """The entries of the kind the templates name; nothing where they name none."""
+    reader = reader_for(top)
+    if reader is not None:
+        yield from reader(top, narrative)
+
+
+def reader_for(top: Statement) -> Reader | None:
+    for statement in walk(top):
+        for template, reader in _READERS:
+            if statement.is_a(template):
+                return reader
+    return None

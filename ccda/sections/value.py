@@ -1,0 +1,132 @@
+"""What an observation found: `value`, whatever its xsi:type (CDA R2 datatypes, ANY).
+
+The type written is looked at first; what carries none, or one not listed, is read by its shape.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from ccda.hl7v3 import CD, XSI_TYPE, iso_time
+from ccda.model import Interval
+from ccda.narrative import Narrative
+from ccda.safe_xml import Element
+from ccda.sections.statement import first
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value and its unit; `null_flavor` says why there is none."""
+
+    value: str | CD | Interval | None = None
+    unit: str | None = None
+    null_flavor: str | None = None
+
+
+NO_VALUE: Final = Value()
+
+
+def read_value(element: Element | None, narrative: Narrative) -> Value:
+    """The value in `element`; never raises, whatever the type says."""
+    if element is None:
+        return NO_VALUE
+    written = element.get(XSI_TYPE)
+    reader = _BY_SHAPE if written is None else _READERS.get(written.rpartition(":")[2], _BY_SHAPE)
+    return reader(element, narrative)
+
+
+def _coded(element: Element, narrative: Narrative) -> Value:
+    code = narrative.code(element)
+    if code is None:
+        return NO_VALUE
+    says = code.code or code.display or code.original_text or code.translations
+    return Value(code if says else None, None, code.null_flavor)
+
+
+def _quantity(element: Element, narrative: Narrative) -> Value:
+    value = element.get("value")
+    if value is None:
+        translation = first(element, "translation")
+        if translation is not None and translation.get("value"):
+            return Value(translation.get("value"), translation.get("unit"))
+        return Value(_quantity_text(element, narrative), None, element.get("nullFlavor"))
+    return Value(value, element.get("unit") or element.get("currency"), element.get("nullFlavor"))
+
+
+def _quantity_text(element: Element, narrative: Narrative) -> str | None:
+    """Quirk: `<value xsi:type="PQ">12 mg</value>`, the number as text."""
+    return narrative.text(element)
+
+
+def _text(element: Element, narrative: Narrative) -> Value:
+    # Quirk: <value xsi:type="ST" value="Negative"/>, the string as an attribute.
+    text = narrative.text(element) or element.get("value")
+    return Value(text, element.get("unit"), element.get("nullFlavor"))
+
+
+def _time(element: Element, narrative: Narrative) -> Value:
+    return Value(iso_time(element.get("value")), None, element.get("nullFlavor"))
+
+
+def _interval(element: Element, narrative: Narrative) -> Value:
+    low, high = first(element, "low"), first(element, "high")
+    if low is None and high is None:
+        center = first(element, "center")
+        return _quantity(element if center is None else center, narrative)
+    bounds = [bound for bound in (low, high) if bound is not None]
+    unit = next((bound.get("unit") for bound in bounds if bound.get("unit")), None)
+    values = [None if bound is None else bound.get("value") for bound in (low, high)]
+    if values == [None, None]:
+        return Value(None, unit, bounds[0].get("nullFlavor"))
+    return Value(Interval(*values), unit, element.get("nullFlavor"))
+
+
+def _time_interval(element: Element, narrative: Narrative) -> Value:
+    interval = _interval(element, narrative)
+    if isinstance(interval.value, Interval):
+        return Value(Interval(iso_time(interval.value.low), iso_time(interval.value.high)))
+    return _time(element, narrative)
+
+
+def _ratio(element: Element, narrative: Narrative) -> Value:
+    """`1:128`, or `5 mg : 1 mL` where the two have units."""
+    parts = [_quantity_words(first(element, name)) for name in ("numerator", "denominator")]
+    if None in parts:
+        return Value(None, None, element.get("nullFlavor"))
+    joint = ":" if all(" " not in (part or "") for part in parts) else " : "
+    return Value(joint.join(part or "" for part in parts))
+
+
+def _quantity_words(element: Element | None) -> str | None:
+    if element is None or not element.get("value"):
+        return None
+    unit = element.get("unit")
+    value = element.get("value") or ""
+    return f"{value} {unit}" if unit and unit != "1" else value
+
+
+def _by_shape(element: Element, narrative: Narrative) -> Value:
+    if element.get("code") or first(element, "translation") is not None:
+        return _coded(element, narrative)
+    if first(element, "numerator") is not None:
+        return _ratio(element, narrative)
+    if first(element, "low") is not None or first(element, "high") is not None:
+        return _interval(element, narrative)
+    if element.get("value") is not None:
+        return _quantity(element, narrative)
+    if first(element, "originalText") is not None:
+        return _coded(element, narrative)
+    return _text(element, narrative)
+
+
+_Reader = Callable[[Element, Narrative], Value]
+_BY_SHAPE: Final[_Reader] = _by_shape
+_READERS: Final[dict[str, _Reader]] = {
+    **dict.fromkeys(("CD", "CE", "CV", "CO", "CS"), _coded),
+    **dict.fromkeys(("PQ", "INT", "REAL", "MO", "BL"), _quantity),
+    **dict.fromkeys(("ST", "ED", "SC", "ON", "PN"), _text),
+    **dict.fromkeys(("IVL_PQ", "IVL_INT", "IVL_REAL", "IVL_MO"), _interval),
+    **dict.fromkeys(("RTO", "RTO_PQ_PQ", "RTO_QTY_QTY", "RTO_MO_PQ"), _ratio),
+    "TS": _time,
+    "IVL_TS": _time_interval,
+}
