@@ -1,0 +1,121 @@
+"""The other end of `workers`: a process that runs one function at a time until its pipe closes."""
+
+import importlib
+import os
+import pickle
+import resource
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from typing import Any, Literal
+
+from lxml import etree
+
+from ccda.errors import CcdaError
+from ihe.errors import IheError
+
+OWN_ERRORS: tuple[type[Exception], ...] = (CcdaError, IheError)
+"""What our libraries raise by contract: these cross the pipe as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The process has started and set its limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """An exception taken apart: pickle would call its constructor with the wrong arguments."""
+
+    kind: type[Exception]
+    args: tuple[Any, ...]
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    reason: Literal["memory", "error"]
+    detail: str | None = None
+
+
+Answer = Returned | Raised | Unusable
+
+
+def rebuild(raised: Raised) -> Exception:
+    """The exception as it was raised, its attributes included."""
+    error = raised.kind.__new__(raised.kind)
+    error.args = raised.args
+    error.__dict__.update(raised.state)
+    return error
+
+
+def serve(
+    *, file: int, memory_limit_bytes: int, alarm_seconds: float, modules: Iterable[str]
+) -> None:
+    """Runs what comes in until the other end is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    # The parent's kill comes first; this one stands in when the parent is gone, and the kernel
+    # keeps it even while a C function holds the interpreter.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    for module in modules:
+        importlib.import_module(module)
+    # Private writable memory; address space would also count what is only reserved.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold PHI
+    with Connection(file) as pipe:
+        pipe.send(Ready())
+        while True:
+            try:
+                job = pipe.recv_bytes()
+            except EOFError:
+                return
+            signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
+            _answer(pipe, job)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _end_with_parent() -> None:
+    while os.read(sys.stdin.fileno(), 1):
+        pass
+    os._exit(1)
+
+
+def _answer(pipe: Connection, job: bytes) -> None:
+    try:
+        pipe.send(_run(job))
+    except MemoryError:
+        pipe.send(Unusable("memory"))
+    except Exception as error:  # what cannot be pickled has no one type
+        pipe.send(Unusable("error", type(error).__name__))
+
+
+def _run(job: bytes) -> Answer:
+    try:
+        function, args, kwargs = pickle.loads(job)  # noqa: S301  # from our own parent
+        return Returned(function(*args, **kwargs))
+    except MemoryError:
+        return Unusable("memory")
+    except OWN_ERRORS as error:
+        if _is_want_of_memory(error):
+            return Unusable("memory")
+        return Raised(type(error), error.args, dict(error.__dict__))
+    except Exception as error:  # the door of this process: the parent must hear of everything
+        return Unusable("error", type(error).__name__)
+
+
+def _is_want_of_memory(error: BaseException | None) -> bool:
+    """libxml2 reports a failed allocation as if the XML were broken; the XML is not to blame."""
+    while error is not None:
+        if isinstance(error, etree.XMLSyntaxError) and error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,236 @@
+"""Worker processes for the heavy steps: parsing, CMS, HTML, PDF (DECISIONS 25).
+
+A hostile document may loop or swell; in a process of its own it can do neither for long. Each
+worker is a plain Python process that runs one module-level function at a time, under a memory
+limit, and is killed and replaced when the deadline passes or it dies. It imports only what its
+functions need, never the service, which keeps it small and quick to replace.
+"""
+
+import asyncio
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
+from types import TracebackType
+from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
+
+from gateway.exchange.worker_process import Answer, Raised, Returned, Unusable, rebuild
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Reason = Literal["deadline", "memory", "crashed", "error", "closed"]
+
+START_SECONDS: Final = 60.0
+"""To start an interpreter on a machine that is busy with everything else."""
+
+# The child takes its search path from us, so that it imports this same checkout.
+_BOOTSTRAP: Final = (
+    "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given.pop('path'); "
+    "from gateway.exchange.worker_process import serve; serve(**given)"
+)
+
+
+class WorkerFailed(Exception):
+    """The function gave no answer; `detail` is at most the name of an exception's type."""
+
+    def __init__(self, reason: Reason, detail: str | None = None) -> None:
+        super().__init__(f"a worker process failed: {reason}")
+        self.reason: Final = reason
+        self.detail: Final = detail
+
+
+class WorkerPool:
+    """At most `size` processes, started when first needed and kept.
+
+    `memory_limit_bytes` bounds the private memory of each, interpreter included;
+    `deadline_seconds` bounds one run, not the wait for a free worker. `modules` are imported
+    when a worker starts, so that no run pays for them.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        memory_limit_bytes: int,
+        deadline_seconds: float,
+        *,
+        modules: tuple[str, ...] = (),
+    ) -> None:
+        if size < 1 or memory_limit_bytes < 1 or deadline_seconds <= 0:
+            raise ValueError("a pool needs a size, a memory limit and a deadline above zero")
+        self._deadline_seconds = deadline_seconds
+        self._memory_limit_bytes = memory_limit_bytes
+        self._modules = modules
+        self._closed = threading.Event()
+        # Last in, first out: a quiet service uses one warm worker and starts no second.
+        self._idle: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(size):
+            self._idle.put(None)
+        self._busy: set[_Worker] = set()
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="worker-pool")
+        self.size: Final = size
+
+    def run(
+        self,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """What `function` returns, computed in a worker.
+
+        Raises:
+            CcdaError, IheError and their like: the function's own, as it raised them.
+            WorkerFailed: it gave no answer, or raised something that is no part of its contract.
+        """
+        worker = self._take()
+        answer: Answer | None = None
+        try:
+            answer = worker.answer((function, args, kwargs), self._deadline_seconds)
+        except WorkerFailed:
+            if self._closed.is_set():
+                raise WorkerFailed("closed") from None
+            raise
+        finally:
+            # Once memory ran out the heap is in pieces: a fresh process is worth its start.
+            is_spent = answer is None or (
+                isinstance(answer, Unusable) and answer.reason == "memory"
+            )
+            self._give_back(worker, is_spent=is_spent)
+        if isinstance(answer, Returned):
+            return answer.value  # type: ignore[no-any-return]  # what the function returned
+        if isinstance(answer, Raised):
+            raise rebuild(answer)
+        raise WorkerFailed(answer.reason, answer.detail)
+
+    async def run_async(
+        self,
+        function: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """As `run`, without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._closed.is_set():
+            raise WorkerFailed("closed")
+        return await loop.run_in_executor(
+            self._threads, lambda: self.run(function, *args, **kwargs)
+        )
+
+    def close(self) -> None:
+        """Ends every worker, busy ones too: their runs fail with `closed`."""
+        self._closed.set()
+        with self._lock:
+            for worker in self._busy:
+                worker.kill()
+        while True:
+            try:
+                idle = self._idle.get_nowait()
+            except queue.Empty:
+                break
+            if idle is not None:
+                idle.end()
+        self._idle.put(None)  # wakes a waiting run; each hands it on
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _take(self) -> "_Worker":
+        worker = self._idle.get()
+        if self._closed.is_set():
+            self._idle.put(worker)
+            raise WorkerFailed("closed")
+        if worker is not None and not worker.is_alive():
+            worker.end()  # it died idle: no run is lost
+            worker = None
+        try:
+            taken = worker or _Worker(
+                self._memory_limit_bytes, self._deadline_seconds, self._modules
+            )
+        except BaseException:
+            self._idle.put(None)
+            raise
+        with self._lock:
+            self._busy.add(taken)
+        return taken
+
+    def _give_back(self, worker: "_Worker", *, is_spent: bool) -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        if is_spent or self._closed.is_set():
+            worker.end()
+            self._idle.put(None)
+        else:
+            self._idle.put(worker)
+
+
+class _Worker:
+    """One process and the pipe to it."""
+
+    def __init__(
+        self, memory_limit_bytes: int, deadline_seconds: float, modules: tuple[str, ...]
+    ) -> None:
+        self._pipe, theirs = Pipe()
+        given = {
+            "path": sys.path,
+            "file": theirs.fileno(),
+            "memory_limit_bytes": memory_limit_bytes,
+            "alarm_seconds": deadline_seconds + 1.0,
+            "modules": modules,
+        }
+        with theirs:
+            # stdin is the lifeline: the kernel closes it when we are gone, however we went.
+            self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and code
+                [sys.executable, "-c", _BOOTSTRAP, json.dumps(given)],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+            )
+        try:
+            self._receive(START_SECONDS)
+        except BaseException:
+            self.end()
+            raise
+
+    def answer(self, job: object, deadline_seconds: float) -> Answer:
+        try:
+            self._pipe.send(job)
+        except (BrokenPipeError, ConnectionResetError):
+            raise WorkerFailed("crashed") from None
+        answer: Answer = self._receive(deadline_seconds)
+        return answer
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends the process; another thread may be waiting for its answer, and will see the end."""
+        self._process.kill()
+
+    def end(self) -> None:
+        """Ends the process and lets go of everything; only for whoever holds the worker."""
+        self._process.kill()
+        self._process.wait()
+        self._pipe.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    def _receive(self, timeout_seconds: float) -> Any:
+        try:
+            if not self._pipe.poll(timeout_seconds):
+                raise WorkerFailed("deadline")
+            return self._pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise WorkerFailed("crashed") from None
