@@ -56,3 +56,14 @@ def test_only_safe_xml_builds_an_xml_parser() -> None:
         if parser.search(file.read_text(encoding="utf-8")) and file.name != "safe_xml.py"
     ]
     assert guilty == []
+
+
+def test_the_libraries_open_no_url() -> None:
+    """`urllib.parse` is pure, `urllib.request` is not; import contracts cannot tell them apart."""
+    guilty = [
+        str(file.relative_to(ROOT))
+        for package in ("ihe", "ccda", "direct")
+        for file in (ROOT / package).rglob("*.py")
+        if "urllib.request" in file.read_text(encoding="utf-8")
+    ]
+    assert guilty == []

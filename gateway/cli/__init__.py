@@ -5,6 +5,7 @@ Exit codes (DECISIONS 30): 0 all done, 1 failed, 2 usage, 3 done in part.
 
 import typer
 
+from gateway.cli.parse import parse
 from gateway.cli.terminal import Failure, say_failure
 
 app = typer.Typer(
@@ -16,6 +17,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+app.command()(parse)
+
+
+@app.callback()
+def _gateway() -> None:
+    pass
 
 
 def main() -> None:
