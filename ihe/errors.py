@@ -3,9 +3,11 @@
 IheError
 ├─ MalformedMessage         the peer's message is not what its transaction demands   → soap:Sender
 │  ├─ UnexpectedMessage     a different message, action or content type              → soap:Sender
+│  ├─ VersionMismatch       an envelope of another SOAP version             → soap:VersionMismatch
 │  └─ MessageTooLarge       the envelope, or the whole message, is over our limit    → soap:Sender
-├─ NotUnderstood            a mustUnderstand header that we do not know              → soap:MustUnderstand
-├─ SecurityRefused          signature, assertion, time, audience or binding failed   → wsse:FailedCheck …
+├─ NotUnderstood            a mustUnderstand header that we do not know       → soap:MustUnderstand
+├─ SecurityRefused          signature, assertion, time, audience or binding   → wsse:FailedCheck …
+├─ Unavailable              the message is well: it is we who cannot answer        → soap:Receiver
 ├─ SoapFault                the peer answered with a fault
 └─ CommunityCouldNotAnswer  ITI-55 case 5: the peer reported a problem of its own
 
@@ -20,9 +22,16 @@ class IheError(Exception):
     fault_code = "Sender"
     subcode: str | None = None
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, subcode: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        if subcode is not None:
+            self.subcode = subcode
+
+    @property
+    def said(self) -> str:
+        """The sentence that the peer hears."""
+        return self.reason
 
 
 class MalformedMessage(IheError):
@@ -33,24 +42,40 @@ class UnexpectedMessage(MalformedMessage):
     """A different message, action or content type than this door takes."""
 
 
+class VersionMismatch(MalformedMessage):
+    """The envelope is of another SOAP version (SOAP 1.2 Part 1: 5.4.7)."""
+
+    fault_code = "VersionMismatch"
+
+
 class MessageTooLarge(MalformedMessage):
     """The envelope, or the whole message, is over our limit."""
 
 
 class NotUnderstood(IheError):
-    """A header that the sender marked mustUnderstand is not one we know (SOAP 1.2 Part 1: 5.2.3)."""
+    """A header that the sender marked mustUnderstand is not one we know (SOAP 1.2: 5.2.3)."""
 
     fault_code = "MustUnderstand"
 
 
 class SecurityRefused(IheError):
-    """WS-Security verification failed; `reason` says which check (WSS SOAP Message Security 1.1: 12)."""
+    """WS-Security verification failed; `reason` says which check (WSS 1.1: 12).
 
-    subcode = "wsse:FailedCheck"
+    `reason` is for our auditor. A peer, or whoever pretends to be one, hears one sentence
+    whatever the reason: an answer that names the failed check teaches how to get past it.
+    """
 
-    def __init__(self, reason: str, *, subcode: str = "wsse:FailedCheck") -> None:
-        super().__init__(reason)
-        self.subcode = subcode
+    subcode: str | None = "wsse:FailedCheck"
+
+    @property
+    def said(self) -> str:
+        return "The security of the message could not be verified."
+
+
+class Unavailable(IheError):
+    """Nothing is wrong with the message; we cannot answer it now."""
+
+    fault_code = "Receiver"
 
 
 class SoapFault(IheError):
@@ -63,7 +88,7 @@ class SoapFault(IheError):
 
 
 class CommunityCouldNotAnswer(IheError):
-    """ITI-55 case 5: the responder reports a problem, e.g. `ResponderBusy` or `AnswerNotAvailable`."""
+    """ITI-55 case 5: the responder reports a problem, e.g. `ResponderBusy`."""
 
     def __init__(self, problem: str | None) -> None:
         super().__init__("the community could not answer")
