@@ -90,7 +90,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
     """
     root, recovered, issues = _parse(xml)
-    issues.extend(normalize(root, recovered=recovered))
+    issues.extend(normalize(root, xml, recovered=recovered))
     if root.tag != v3("ClinicalDocument"):
         raise NotAClinicalDocument
     whole = Narrative(root)
@@ -190,7 +190,8 @@ def _read_entry(
         found = True
         top.next_position = len(entries)
         try:
-            entries.extend(reader(top, narrative))
+            if not (with_notes and notes.is_note(top)):
+                entries.extend(reader(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))
         except Exception as error:  # the door between one entry and the rest of the document

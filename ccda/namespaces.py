@@ -18,7 +18,7 @@ _UNDECLARED_SDTC: Final = "sdtc:"
 _HAS_BARE: Final = etree.XPath("boolean(descendant::*[namespace-uri()=''])")
 
 
-def normalize(root: Element, *, recovered: bool) -> Iterator[Issue]:
+def normalize(root: Element, written: bytes, *, recovered: bool) -> Iterator[Issue]:
     """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere."""
     name = etree.QName(root)
     if name.localname != "ClinicalDocument":
@@ -30,10 +30,20 @@ def normalize(root: Element, *, recovered: bool) -> Iterator[Issue]:
     if name.namespace != NAMESPACE:
         _move(root, name.namespace)
         yield Issue("warning", "the document is not in the HL7 V3 namespace", line=root.sourceline)
-    elif _HAS_BARE(root):
+    elif _may_have_bare(root, written) and _HAS_BARE(root):
         _move(root, None)
         text = "some elements are not in the HL7 V3 namespace"
         yield Issue("warning", text, line=root.sourceline)
+
+
+def _may_have_bare(root: Element, written: bytes) -> bool:
+    """Whether an element can be outside any namespace: no default one, or one switched off.
+
+    Looking through the bytes is far cheaper than asking each element.
+    """
+    if None not in root.nsmap or b"\0" in written[:4]:
+        return True
+    return b'xmlns=""' in written or b"xmlns=''" in written
 
 
 def _move(root: Element, namespace: str | None) -> None:

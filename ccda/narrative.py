@@ -1,7 +1,7 @@
 """What a section says to people: its text in plain words, and the words behind `#id` references.
 
 CDA R2: 4.3.5 (section.text). Strategy: narrative is half of most documents, so it is not walked
-in Python: libxml2 writes it out once and a few regular expressions take the tags off. In what
+in Python: libxml2 writes it out once and a regular expression takes the tags off. In what
 libxml2 writes, `<` and `>` occur only as tags.
 """
 
@@ -14,13 +14,17 @@ from lxml import etree
 from ccda.hl7v3 import CD, v3
 from ccda.safe_xml import Element
 
-_BLOCK: Final = (
-    "table|thead|tbody|tfoot|tr|caption|paragraph|list|item|br|p|div|li|ul|ol|h[1-6]|title"
+_TAG: Final = re.compile(r"<(/?[^\s>]+)[^>]*>")
+_PREFIX: Final = re.compile(r"(</?)[\w.-]+:")
+# Never in XML text, so they can mark what was a tag; and str.split() takes both for white space.
+_CELL, _LINE = "\x1e", "\x1f"
+_BLOCKS: Final = (
+    "table thead tbody tfoot tr caption paragraph list item br p div li ul ol title".split()
 )
-_LINE_BREAK: Final = re.compile(rf"</?(?:\w+:)?(?:{_BLOCK})(?:\s[^>]*)?/?>")
-_CELL_END: Final = re.compile(r"</(?:\w+:)?t[dh]>|<(?:\w+:)?t[dh](?:\s[^>]*)?/>")
-_TAG: Final = re.compile(r"<[^>]*>")
-_CELL, _LINE = "\x1e", "\x1f"  # never in XML text, so they can mark what was a tag
+_MARKS: Final = {
+    **{form: _LINE for block in _BLOCKS for form in (block, f"/{block}", f"{block}/")},
+    **dict.fromkeys(("/td", "/th", "td/", "th/"), _CELL),
+}
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
 _ORIGINAL_TEXT: Final = v3("originalText")
@@ -32,12 +36,8 @@ def plain_text(element: Element | None) -> str | None:
     """The words in `element`: a line for each paragraph, item and row, a tab between cells."""
     if element is None:
         return None
-    marked = _marked(element)
-    lines = (
-        "\t".join(" ".join(cell.split()) for cell in line.split(_CELL)).strip()
-        for line in marked.split(_LINE)
-    )
-    return "\n".join(line for line in lines if line) or None
+    lines = [_line(line) for line in _marked(element).split(_LINE)]
+    return "\n".join([line for line in lines if line]) or None
 
 
 def words(element: Element | None) -> str | None:
@@ -46,14 +46,24 @@ def words(element: Element | None) -> str | None:
         return None
     if len(element) == 0:
         return " ".join((element.text or "").split()) or None
-    text = _marked(element).replace(_CELL, " ").replace(_LINE, " ")
-    return " ".join(text.split()) or None
+    return " ".join(_marked(element).split()) or None
+
+
+def _line(marked: str) -> str:
+    if _CELL not in marked:
+        return " ".join(marked.split())
+    return "\t".join([" ".join(cell.split()) for cell in marked.split(_CELL)]).strip()
 
 
 def _marked(element: Element) -> str:
+    """The text inside, a mark where a line or a cell ends."""
     markup = etree.tostring(element, encoding="unicode", with_tail=False)
-    markup = _CELL_END.sub(_CELL, _LINE_BREAK.sub(_LINE, markup))
-    return unescape(_TAG.sub("", markup))
+    if element.prefix is not None:
+        markup = _PREFIX.sub(r"\1", markup)
+    pieces = _TAG.split(markup)
+    pieces[1::2] = [_MARKS.get(tag, "") for tag in pieces[1::2]]
+    text = "".join(pieces)
+    return unescape(text) if "&" in text else text
 
 
 class Narrative:

@@ -18,7 +18,7 @@ _CLASSES: Final = frozenset(
 # SNOMED CT and IPS codes that say it themselves.
 _NOTHING_KNOWN: Final = frozenset(
     "160244002 716186003 409137002 429625007 428607008 428197003 428807008 160245001 787481004 "
-    "182849000 182904002 160246000 228272008 "
+    "182849000 182904002 160246000 "
     "no-known-allergies no-known-medication-allergies no-known-environmental-allergies "
     "no-known-food-allergies no-known-problems no-known-medications no-known-procedures "
     "no-known-immunizations no-known-devices no-allergy-info no-problem-info "
@@ -32,6 +32,7 @@ _NOTHING_SAID: Final = re.compile(
     r"no data|no info|no information|not on any medications?)[.!]?",
     re.IGNORECASE,
 )
+_FIRST_LETTERS: Final = frozenset("nNuUpPhH")  # most names are told apart by these alone
 
 
 def names_nothing(code: CD | None, name: str | None) -> bool:
@@ -53,4 +54,4 @@ def says_nothing_is_known(
             return True
     elif written in _NOTHING_KNOWN or (negated and written in _CLASSES):
         return True
-    return bool(name and _NOTHING_SAID.fullmatch(name))
+    return bool(name and name[0] in _FIRST_LETTERS and _NOTHING_SAID.fullmatch(name))

@@ -13,7 +13,7 @@ from ccda.sections.statement import Statement, walk
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Every Note Activity in an entry that has not become an entry already."""
     for statement in walk(top):
-        if statement.position is None and statement.is_a(templates.NOTE_ACTIVITY):
+        if statement.position is None and is_note(statement):
             text = statement.one("text")
             yield make_entry(
                 statement,
@@ -25,3 +25,7 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
                     representation=None if text is None else text.get("representation"),
                 ),
             )
+
+
+def is_note(statement: Statement) -> bool:
+    return statement.is_a(templates.NOTE_ACTIVITY)

@@ -12,7 +12,8 @@ from ccda.model import Entry, Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.form import Form, code_form, name_of, person_name, read_code, without_none
+from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.statement import Statement, children_of, first, walk
 from ccda.sections.value import Value, read_value
@@ -41,13 +42,14 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
 
 def read_panel(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
     """An organizer: what was ordered, its state and specimen; its parts hold the values."""
+    code = narrative.code(statement.one("code"))
     return make_entry(
         statement,
         kind,
         narrative,
-        code=narrative.code(statement.one("code")),
+        code=code,
         # A panel without a code of its own still groups what it holds.
-        no_information=False if statement.inner and not statement.get("nullFlavor") else None,
+        no_information=False if statement.inner and names_nothing(code, name_of(code)) else None,
         details=without_none(
             panel=True,
             specimen=_specimen(statement, narrative),
