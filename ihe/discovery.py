@@ -65,9 +65,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """Cases 1 and 2 (ITI TF-2: 3.55.4.2.3)."""
+    """Cases 1 and 2 (ITI TF-2: 3.55.4.2.3); `unreadable` counts matches that cannot be used."""
 
     matches: tuple[Match, ...]
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from ccda.hl7v3 import (
     II,
     NAMESPACE,
     TS,
+    XSI_TYPE,
     append,
     hl7_time,
     read_ii,
@@ -53,6 +54,18 @@ def ii_at(parent: Element, path: str) -> II | None:
     return None if found is None else read_ii(found)
 
 
+def demanded_ii(parent: Element, name: str) -> II:
+    """As `ii_at`, but it must be there and have a root.
+
+    Raises:
+        MalformedMessage: it is not, or has none.
+    """
+    identifier = ii_at(parent, name)
+    if identifier is None or not identifier.root:
+        raise MalformedMessage(f"{name} is missing or empty")
+    return identifier
+
+
 # ---- reading ---------------------------------------------------------------------------------
 
 
@@ -92,6 +105,13 @@ def home_community(text: str | None) -> HomeCommunityId | None:
     """The home community `text` names, bare or as a URN; None when it names none."""
     try:
         return HomeCommunityId.parse(text or "")
+    except ValueError:
+        return None
+
+
+def whole_number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
     except ValueError:
         return None
 
@@ -140,9 +160,18 @@ def write_community(
     append(organization, "id", root=str(home))
 
 
-def write_acknowledgement(message: Element, type_code: str, target: II) -> Element:
+def write_acknowledged(message: Element, type_code: str, target: II) -> Element:
     """Which message this one answers, and whether that one was taken."""
     acknowledgement = append(message, "acknowledgement")
     append(acknowledgement, "typeCode", code=type_code)
     write_ii(append(acknowledgement, "targetMessage"), "id", target)
     return acknowledgement
+
+
+def write_integer(parent: Element, number: int | None) -> None:
+    """A `value` of the abstract type ANY that is an INT; None as nullFlavor."""
+    if number is None:
+        value = append(parent, "value", nullFlavor="NI")
+    else:
+        value = append(parent, "value", value=str(number))
+    value.set(XSI_TYPE, "INT")

@@ -218,7 +218,11 @@ def _inline(text: str) -> bytes | None:
 
 
 def write_retrieve_response(response: RetrieveDocumentSetResponse) -> Element:
-    """The response as RetrieveDocumentSetResponse, its outcome first."""
+    """The response as RetrieveDocumentSetResponse, its outcome first.
+
+    Raises:
+        ValueError: a document without home community, repository or media type (3.39.4.2.2).
+    """
     namespaces = {None: NAMESPACE, "rs": RS, "xop": XOP}
     element = etree.Element(xdsb("RetrieveDocumentSetResponse"), nsmap=namespaces)
     element.append(write_registry_response(response.outcome))
@@ -228,10 +232,12 @@ def write_retrieve_response(response: RetrieveDocumentSetResponse) -> Element:
 
 
 def _write_document(parent: Element, document: RetrievedDocument) -> None:
-    element = etree.SubElement(parent, xdsb("DocumentResponse"))
     home = document.home_community_id
+    if home is None or document.repository_unique_id is None or document.mime_type is None:
+        raise ValueError("a document sent names its home, its repository and its media type")
+    element = etree.SubElement(parent, xdsb("DocumentResponse"))
     for name, value in (
-        ("HomeCommunityId", None if home is None else home.urn),
+        ("HomeCommunityId", home.urn),
         ("RepositoryUniqueId", document.repository_unique_id),
         ("DocumentUniqueId", document.unique_id),
         ("NewRepositoryUniqueId", document.new_repository_unique_id),

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, assert_never, get_args
 
-from ccda.hl7v3 import II, TS, XSI_TYPE, append, read_iis, text_of, v3, write_ii
+from ccda.hl7v3 import II, TS, append, read_iis, text_of, v3, write_ii
 from ccda.safe_xml import Element
 from ihe.demographics import read_parameters, read_person, write_parameters, write_person
 from ihe.discovery import (
@@ -26,14 +26,17 @@ from ihe.v3_message import (
     child,
     code_at,
     demand,
+    demanded_ii,
     expect,
     home_community,
     ii_at,
     read_community,
     read_creation_time,
     start_message,
-    write_acknowledgement,
+    whole_number,
+    write_acknowledged,
     write_community,
+    write_integer,
 )
 
 __all__ = [
@@ -89,15 +92,15 @@ def read_discovery_request(message: Element) -> PatientDiscoveryRequest:
     person = read_parameters(parameters)
     patient_id = _own_id(person.ids, authority)
     return PatientDiscoveryRequest(
-        message_id=_demanded_ii(message, "id"),
+        message_id=demanded_ii(message, "id"),
         creation_time=read_creation_time(message),
         sender=sender,
         receiver=read_community(message, "receiver"),
-        query_id=_demanded_ii(query, "queryId"),
+        query_id=demanded_ii(query, "queryId"),
         demographics=replace(person, ids=_without(person.ids, patient_id)),
         patient_id=patient_id,
         sender_authority=authority,
-        minimum_degree_match=None if degree is None else _whole_number(degree.get("value")),
+        minimum_degree_match=None if degree is None else whole_number(degree.get("value")),
         deferred=code_at(query, "responsePriorityCode") == "D",
         respond_to=None if respond_to is None else respond_to.get("value"),
         processing=code_at(message, "processingCode") or "P",
@@ -168,7 +171,7 @@ def _write_query(act: Element, request: PatientDiscoveryRequest) -> None:
     append(query, "responsePriorityCode", code="D" if request.deferred else "I")
     if request.minimum_degree_match is not None:
         criterion = append(append(query, "matchCriterionList"), "minimumDegreeMatch")
-        _write_integer(criterion, request.minimum_degree_match)
+        write_integer(criterion, request.minimum_degree_match)
         append(criterion, "semanticsText").text = "MinimumDegreeMatch"
     parameters = append(query, "parameterList")
     person = request.demographics
@@ -215,7 +218,7 @@ def _read_discovery(message: Element, act: Element, community: HomeCommunityId |
     if registrations and answer == "NF":
         raise MalformedMessage("the answer says not found and names a person")
     if registrations:
-        return Matched(tuple(_read_match(each, community) for each in registrations))
+        return _read_matches(registrations, community)
     requested = tuple(_requested_codes(act))
     if requested:
         known = tuple(_SPELLINGS[code.lower()] for code in requested if code.lower() in _SPELLINGS)
@@ -226,6 +229,20 @@ def _read_discovery(message: Element, act: Element, community: HomeCommunityId |
     if acknowledged is None and answer is None:
         raise MalformedMessage("the answer neither acknowledges nor answers")
     return NoMatch()
+
+
+def _read_matches(registrations: list[Element], community: HomeCommunityId | None) -> Matched:
+    """Every match that can be used; that some cannot is said, that none can is refused."""
+    matches: list[Match] = []
+    problem: MalformedMessage | None = None
+    for registration in registrations:
+        try:
+            matches.append(_read_match(registration, community))
+        except MalformedMessage as error:
+            problem = error
+    if problem is not None and not matches:
+        raise problem
+    return Matched(tuple(matches), unreadable=len(registrations) - len(matches))
 
 
 def _requested_codes(act: Element) -> Iterator[str]:
@@ -251,7 +268,7 @@ def _read_match(registration: Element, community: HomeCommunityId | None) -> Mat
     home = (None if holder is None else home_community(holder.root)) or community
     if home is None:
         raise MalformedMessage("a match names no home community")
-    identifier = _demanded_ii(patient, "id")
+    identifier = demanded_ii(patient, "id")
     authority = _oid(identifier)
     if authority is None or not identifier.extension:
         raise MalformedMessage("a match has no patient id that could be asked for")
@@ -261,7 +278,7 @@ def _read_match(registration: Element, community: HomeCommunityId | None) -> Mat
         patient_id=PatientId(identifier.extension, authority),
         home_community_id=home,
         demographics=read_person(patient),
-        degree=None if degree is None else _whole_number(degree.get("value") or degree.text),
+        degree=None if degree is None else whole_number(degree.get("value") or degree.text),
         supports_locator=locator == "SupportsHealthDataLocator",
     )
 
@@ -289,7 +306,7 @@ def write_discovery_response(
     write_community(message, "receiver", "RCV", request.sender)
     write_community(message, "sender", "SND", sender)
     failed = isinstance(discovery, CommunityCouldNotAnswer)
-    write_acknowledgement(message, "AE" if failed else "AA", request.message_id)
+    write_acknowledged(message, "AE" if failed else "AA", request.message_id)
     act = _write_act(message, "PRPA_TE201306UV02")
     response_code = _write_answer(act, discovery)
     query_ack = append(act, "queryAck")
@@ -303,7 +320,7 @@ def write_discovery_response(
 def _write_answer(act: Element, discovery: Discovery | CommunityCouldNotAnswer) -> str:
     """Write what was found, and say its queryResponseCode (ITI TF-2: 3.55.4.2.3)."""
     match discovery:
-        case Matched(matches):
+        case Matched(matches=matches):
             if not matches:
                 raise ValueError("Matched means that there is a match")
             for each in matches:
@@ -352,7 +369,7 @@ def _write_match(act: Element, match: Match) -> None:
         append(patient, "subjectOf1"), "queryMatchObservation", classCode="COND", moodCode="EVN"
     )
     append(observation, "code", code="IHE_PDQ")
-    _write_integer(observation, match.degree)
+    write_integer(observation, match.degree)
     custodian = append(registration, "custodian", typeCode="CST")
     entity = append(custodian, "assignedEntity", classCode="ASSIGNED")
     append(entity, "id", root=str(match.home_community_id))
@@ -361,13 +378,6 @@ def _write_match(act: Element, match: Match) -> None:
 
 
 # ---- small parts -----------------------------------------------------------------------------
-
-
-def _demanded_ii(parent: Element, name: str) -> II:
-    identifier = ii_at(parent, name)
-    if identifier is None or not identifier.root:
-        raise MalformedMessage(f"{name} is missing or empty")
-    return identifier
 
 
 def _oid(identifier: II | None) -> Oid | None:
@@ -389,20 +399,3 @@ def _as_ii(patient_id: PatientId | None) -> tuple[II, ...]:
 def _without(ids: tuple[II, ...], patient_id: PatientId | None) -> tuple[II, ...]:
     own = {(identifier.root, identifier.extension) for identifier in _as_ii(patient_id)}
     return tuple(each for each in ids if (each.root, each.extension) not in own)
-
-
-def _whole_number(text: str | None) -> int | None:
-    try:
-        return int(text or "")
-    except ValueError:
-        return None
-
-
-def _write_integer(parent: Element, number: int | None) -> None:
-    value = append(
-        parent,
-        "value",
-        value=None if number is None else str(number),
-        nullFlavor="NI" if number is None else None,
-    )
-    value.set(XSI_TYPE, "INT")
