@@ -1,5 +1,6 @@
 """How XDS metadata is written in ebRIM 3.0 (ITI TF-3: 4.2.3.1, 4.2.5)."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
@@ -251,7 +252,7 @@ def _read_author(classification: Element) -> Author:
 
 def _read_uri(values: tuple[str, ...]) -> str | None:
     """A URI cut over several values is numbered `1|…`, `2|…` (ITI TF-3: 4.2.3.2.27)."""
-    if len(values) < 2:
+    if len(values) < 2 or not all(re.match(r"\d+\|", part) for part in values):
         return next(iter(values), None)
     numbered = sorted((part.partition("|") for part in values), key=lambda part: part[0].zfill(4))
     return "".join(text for _, _, text in numbered)

@@ -15,10 +15,14 @@ _ITEM: Final = re.compile(r"'((?:[^']|'')*)'|([^,']+)")
 def parse_values(text: str) -> tuple[str, ...]:
     """What one `Value` holds: `'a'`, `('a','b''c')`, a number; quotes may be missing."""
     bare = text.strip()
-    is_list = bare.startswith("(") and bare.endswith(")")
-    inner = bare[1:-1] if is_list else bare
-    if not is_list and not inner.startswith("'"):
-        return (inner,) if inner else ()
+    # Quirk: one list cut over several values, so that a parenthesis may lack its partner.
+    opens = bare.startswith("(") and (bare.endswith(")") or bare[1:].lstrip().startswith("'"))
+    inner = bare[1:] if opens else bare
+    quotes = inner.lstrip().startswith("'")
+    if not opens and not quotes:
+        return (bare,) if bare else ()
+    if opens or bare.endswith("')"):
+        inner = inner.removesuffix(")")
     items = (
         text.replace("''", "'") if text else plain.strip() for text, plain in _ITEM.findall(inner)
     )

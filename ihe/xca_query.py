@@ -192,14 +192,14 @@ def _read_get_documents(given: _Parameters) -> GetDocumentsQuery:
         # ITI TF-2: 3.38.4.1.2: without a patient id the community must be named.
         raise RegistryRefusal(ErrorCode.MISSING_HOME_COMMUNITY_ID, "AdhocQuery has no home")
     entry_uuids = given.alternatives(_ENTRY + "EntryUUID")
-    unique_ids = given.alternatives(_ENTRY + "UniqueId")
+    texts = given.alternatives(_ENTRY + "UniqueId")
+    unique_ids = tuple(UniqueId(text) for text in texts if len(text) <= 256)
     if not entry_uuids and not unique_ids:
         raise _missing(_ENTRY + "EntryUUID")
     if entry_uuids and unique_ids:
         code = ErrorCode.STORED_QUERY_PARAMETER_NUMBER
         raise RegistryRefusal(code, "EntryUUID and UniqueId are both given")
-    known = tuple(UniqueId(each) for each in unique_ids if len(each) <= 256)
-    return GetDocumentsQuery(given.home, entry_uuids, known, given.return_type)
+    return GetDocumentsQuery(given.home, entry_uuids, unique_ids, given.return_type)
 
 
 _READERS: Final[dict[StoredQuery, Callable[[_Parameters], AdhocQuery]]] = {
