@@ -1,9 +1,22 @@
-"""SAML 2.0 assertions of ITI-40 XUA: who asks, for whom, why (values here; ITI TF-2: 3.40)."""
+"""SAML 2.0 assertions of ITI-40 XUA and NHIN: who asks, for whom, why (ITI TF-2: 3.40)."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeVar
 
+from lxml import etree
+
+from ccda.safe_xml import Element
+from ihe.errors import SecurityRefused
 from ihe.identifiers import HomeCommunityId
+from ihe.namespaces import name, spaces
+
+HOLDER_OF_KEY: Final = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"
+BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+# An assertion that states no end is good for this long: SAML leaves it open, prudence does not.
+UNBOUNDED_LIFETIME: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +39,9 @@ class Assertion:
     not_before: datetime | None
     not_on_or_after: datetime | None
     subject_name: str | None
+    """Subject/NameID: a distinguished name or a mail address."""
     subject: str | None
+    """The attribute subject-id: the person's name as people read it."""
     organization: str | None
     organization_id: str | None
     home_community_id: HomeCommunityId | None
@@ -37,3 +52,335 @@ class Assertion:
     resource_id: str | None = None
     access_consent_policies: tuple[str, ...] = ()
     query_auth_grantor: str | None = None
+
+
+# ---- the attributes' names -------------------------------------------------------------------
+
+_SUBJECT_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
+_ORGANIZATION: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization"
+_ORGANIZATION_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization-id"
+_HOME_COMMUNITY_ID: Final = "urn:nhin:names:saml:homeCommunityId"
+_HOME_COMMUNITY_ID_IHE: Final = "urn:ihe:iti:xca:2010:homeCommunityId"
+_ROLE: Final = "urn:oasis:names:tc:xacml:2.0:subject:role"
+_PURPOSE_OF_USE: Final = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
+_RESOURCE_ID: Final = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
+# NHIN's authorization framework names version 2.0, IHE's ITI-40 1.0: both are read.
+_NPI: Final = "urn:oasis:names:tc:xspa:2.0:subject:npi"
+_NPI_IHE: Final = "urn:oasis:names:tc:xspa:1.0:subject:npi"
+_ACP: Final = "urn:ihe:iti:xua:2012:acp"
+_CONSENT_DOCUMENT: Final = "urn:ihe:iti:bppc:2007:docid"
+_EVIDENCE_ACP: Final = "AccessConsentPolicy"
+_EVIDENCE_IACP: Final = "InstanceAccessConsentPolicy"
+_QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
+
+_URI: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
+_NAME_FORMATS: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:"
+_X509: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509"
+
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+
+
+def read_time(text: str | None) -> datetime | None:
+    """An xs:dateTime; without a zone it is UTC (SAML Core: 1.3.3, WSS 1.1: 10).
+
+    Raises:
+        SecurityRefused: it is none.
+    """
+    if text is None:
+        return None
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        raise SecurityRefused("a time in the security header is no xs:dateTime")
+    seconds, fraction, zone = match.groups()
+    zone = "+00:00" if zone in (None, "Z") else zone
+    try:
+        return datetime.fromisoformat(f"{seconds}{(fraction or '.0')[:7].ljust(7, '0')}{zone}")
+    except ValueError:
+        raise SecurityRefused("a time in the security header is no date that exists") from None
+
+
+def write_time(moment: datetime) -> str:
+    """`moment` in UTC to the millisecond, as the WSS profiles want it.
+
+    Raises:
+        ValueError: it has no zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time on the wire needs its zone")
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def read_assertion(element: Element) -> Assertion:
+    """What a verified assertion states.
+
+    Attributes count from all its own AttributeStatements (CONNECT writes one for each), never
+    from an assertion in its Evidence, which only adds consent policies.
+
+    Raises:
+        SecurityRefused: it is no SAML 2.0 assertion with an id, an issuer and an issue instant.
+    """
+    issue_instant = read_time(element.get("IssueInstant"))
+    issuer = _text(element.find(name("saml2:Issuer")))
+    if element.tag != name("saml2:Assertion") or element.get("Version") != "2.0":
+        raise SecurityRefused("the assertion is not SAML 2.0")
+    if issue_instant is None or issuer is None:
+        raise SecurityRefused("the assertion lacks its issuer or issue instant")
+    attributes = _attributes(element)
+    conditions = element.find(name("saml2:Conditions"))
+    bounds = element.attrib if conditions is None else conditions.attrib
+    subject = element.find(f"{name('saml2:Subject')}/{name('saml2:NameID')}")
+    return Assertion(
+        id=element.get("ID", ""),
+        issuer=issuer,
+        issue_instant=issue_instant,
+        not_before=read_time(bounds.get("NotBefore")),
+        not_on_or_after=read_time(bounds.get("NotOnOrAfter")),
+        subject_name=_text(subject),
+        subject=_first(attributes, _SUBJECT_ID),
+        organization=_first(attributes, _ORGANIZATION),
+        organization_id=_first(attributes, _ORGANIZATION_ID),
+        home_community_id=_community(
+            _only(_texts(attributes, _HOME_COMMUNITY_ID, _HOME_COMMUNITY_ID_IHE))
+        ),
+        role=next(iter(_coded(attributes, _ROLE)), None),
+        purpose_of_use=_only(_coded(attributes, _PURPOSE_OF_USE)),
+        audiences=tuple(
+            audience for group in _audience_restrictions(element) for audience in group
+        ),
+        npi=_first(attributes, _NPI, _NPI_IHE),
+        resource_id=_first(attributes, _RESOURCE_ID),
+        access_consent_policies=_consent_policies(element, attributes),
+        query_auth_grantor=_first(attributes, _QUERY_AUTH_GRANTOR),
+    )
+
+
+_Attributes = dict[str, list[Element]]
+
+
+def _attributes(assertion: Element) -> _Attributes:
+    """The values of each attribute by its name, over all AttributeStatements."""
+    found: _Attributes = {}
+    for statement in assertion.iterchildren(name("saml2:AttributeStatement")):
+        for attribute in statement.iterchildren(name("saml2:Attribute")):
+            values = found.setdefault(attribute.get("Name", "").strip(), [])
+            values.extend(attribute.iterchildren(name("saml2:AttributeValue")))
+    return found
+
+
+def _first(attributes: _Attributes, *names: str) -> str | None:
+    """The first value under any of `names`."""
+    return next(iter(_texts(attributes, *names)), None)
+
+
+def _texts(attributes: _Attributes, *names: str) -> list[str]:
+    values = [_text(value) for known in names for value in attributes.get(known, ())]
+    return [text for text in values if text is not None]
+
+
+_Value = TypeVar("_Value")
+
+
+def _only(values: list[_Value]) -> _Value | None:
+    """The one value of what decides on access: two that differ would let the sender choose."""
+    if any(value != values[0] for value in values):
+        raise SecurityRefused("the assertion states a purpose or home community in two ways")
+    return values[0] if values else None
+
+
+def _coded(attributes: _Attributes, attribute: str) -> list[CodedAttribute]:
+    """Roles or purposes, whatever the element is called: old senders write `PurposeForUse`."""
+    return [
+        CodedAttribute(
+            coded.get("code", "").strip(),
+            coded.get("codeSystem"),
+            coded.get("codeSystemName"),
+            coded.get("displayName"),
+        )
+        for value in attributes.get(attribute, ())
+        for coded in value.iterchildren("{*}Role", "{*}PurposeOfUse", "{*}PurposeForUse")
+        if coded.get("code", "").strip()
+    ]
+
+
+def _community(text: str | None) -> HomeCommunityId | None:
+    if text is None:
+        return None
+    try:
+        return HomeCommunityId.parse(text)
+    except ValueError:
+        raise SecurityRefused("the assertion's home community is no object identifier") from None
+
+
+def _consent_policies(assertion: Element, attributes: _Attributes) -> tuple[str, ...]:
+    found = _texts(attributes, _ACP, _CONSENT_DOCUMENT)
+    path = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
+    for evidence in assertion.iterfind("/".join(name(step) for step in path)):
+        found += _texts(_attributes(evidence), _EVIDENCE_ACP, _EVIDENCE_IACP)
+    return tuple(dict.fromkeys(found))
+
+
+def _audience_restrictions(assertion: Element) -> list[list[str]]:
+    restrictions = assertion.iterfind(
+        f"{name('saml2:Conditions')}/{name('saml2:AudienceRestriction')}"
+    )
+    return [
+        [text for audience in restriction if (text := _text(audience)) is not None]
+        for restriction in restrictions
+    ]
+
+
+def _text(element: Element | None) -> str | None:
+    """All text of an element: a comment in a name must not cut it in two (CVE-2017-11427)."""
+    if element is None:
+        return None
+    return "".join(element.itertext()).strip() or None
+
+
+# ---- conditions ------------------------------------------------------------------------------
+
+_CONDITIONS: Final = frozenset(
+    name(f"saml2:{condition}")
+    for condition in ("AudienceRestriction", "OneTimeUse", "ProxyRestriction")
+)
+
+
+def check_conditions(
+    element: Element,
+    assertion: Assertion,
+    *,
+    now: datetime,
+    skew: timedelta,
+    audiences: Iterable[str],
+    audience_required: bool,
+) -> None:
+    """Refuses an assertion that does not hold now, or is not meant for us (SAML Core: 2.5.1).
+
+    Raises:
+        SecurityRefused: with the condition that fails.
+    """
+    end = assertion.not_on_or_after or assertion.issue_instant + UNBOUNDED_LIFETIME
+    begin = assertion.not_before or assertion.issue_instant
+    if now + skew < begin or now + skew < assertion.issue_instant:
+        raise SecurityRefused("the assertion is not valid yet")
+    if now - skew >= end:
+        raise SecurityRefused("the assertion has expired")
+    conditions = element.findall(name("saml2:Conditions"))
+    if len(conditions) > 1:
+        raise SecurityRefused("the assertion has more than one Conditions")
+    # SAML Core: 2.5.1.1: a condition we do not understand leaves the assertion indeterminate.
+    if any(condition.tag not in _CONDITIONS for group in conditions for condition in group):
+        raise SecurityRefused("the assertion has a condition we do not know")
+    _check_audience(element, frozenset(audiences), required=audience_required)
+
+
+def _check_audience(element: Element, ours: frozenset[str], *, required: bool) -> None:
+    restrictions = _audience_restrictions(element)
+    if not restrictions and required:
+        raise SecurityRefused("the assertion names no audience")
+    # SAML Core: 2.5.1.4: within one restriction any audience does, but each one must hold.
+    if any(ours.isdisjoint(restriction) for restriction in restrictions):
+        raise SecurityRefused("the assertion is meant for another audience")
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def write_assertion(assertion: Assertion, *, holder: str, key_info: Element) -> Element:
+    """The assertion, not signed yet.
+
+    `holder` is the subject when the assertion names none, as a distinguished name; `key_info`
+    (a ds:KeyInfo) is the key whose holder may use it.
+    """
+    element = etree.Element(
+        name("saml2:Assertion"),
+        {
+            "ID": assertion.id,
+            "IssueInstant": write_time(assertion.issue_instant),
+            "Version": "2.0",
+        },
+        nsmap=spaces("saml2", "xs", "xsi"),
+    )
+    _add_name(element, "saml2:Issuer", assertion.issuer)
+    subject = _add(element, "saml2:Subject")
+    _add_name(subject, "saml2:NameID", assertion.subject_name or holder)
+    confirmation = _add(subject, "saml2:SubjectConfirmation", Method=HOLDER_OF_KEY)
+    _add(confirmation, "saml2:SubjectConfirmationData").append(key_info)
+    _add_conditions(element, assertion)
+    _add_authentication(element, assertion)
+    _add_attributes(element, assertion)
+    return element
+
+
+def _add_conditions(element: Element, assertion: Assertion) -> None:
+    bounds = {"NotBefore": assertion.not_before, "NotOnOrAfter": assertion.not_on_or_after}
+    written = {key: write_time(moment) for key, moment in bounds.items() if moment is not None}
+    conditions = _add(element, "saml2:Conditions", **written)
+    if assertion.audiences:
+        restriction = _add(conditions, "saml2:AudienceRestriction")
+        for audience in assertion.audiences:
+            _add(restriction, "saml2:Audience").text = audience
+
+
+def _add_authentication(element: Element, assertion: Assertion) -> None:
+    statement = _add(
+        element, "saml2:AuthnStatement", AuthnInstant=write_time(assertion.issue_instant)
+    )
+    context = _add(statement, "saml2:AuthnContext")
+    _add(context, "saml2:AuthnContextClassRef").text = _X509
+
+
+def _add_attributes(element: Element, assertion: Assertion) -> None:
+    statement = _add(element, "saml2:AttributeStatement")
+    community = assertion.home_community_id
+    for attribute, value in (
+        (_SUBJECT_ID, assertion.subject),
+        (_ORGANIZATION, assertion.organization),
+        (_ORGANIZATION_ID, assertion.organization_id),
+        (_HOME_COMMUNITY_ID, None if community is None else community.urn),
+        (_ROLE, assertion.role),
+        (_PURPOSE_OF_USE, assertion.purpose_of_use),
+        (_RESOURCE_ID, assertion.resource_id),
+        (_NPI, assertion.npi),
+        *((_ACP, policy) for policy in assertion.access_consent_policies),
+        (_QUERY_AUTH_GRANTOR, assertion.query_auth_grantor),
+    ):
+        if value is not None:
+            _add_attribute(statement, attribute, value)
+
+
+def _add_attribute(statement: Element, attribute: str, value: str | CodedAttribute) -> None:
+    parent = _add(statement, "saml2:Attribute", Name=attribute, NameFormat=_URI)
+    holder = _add(parent, "saml2:AttributeValue")
+    if isinstance(value, str):
+        holder.set(name("xsi:type"), "xs:string")
+        holder.text = value
+        return
+    coded = etree.SubElement(
+        holder,
+        name("hl7:Role" if attribute == _ROLE else "hl7:PurposeOfUse"),
+        {name("xsi:type"): "hl7:CE", "code": value.code},
+        nsmap=spaces("hl7"),
+    )
+    for key, text in (
+        ("codeSystem", value.system),
+        ("codeSystemName", value.system_name),
+        ("displayName", value.display),
+    ):
+        if text is not None:
+            coded.set(key, text)
+
+
+def _add_name(parent: Element, prefixed: str, text: str) -> None:
+    if "=" in text:
+        form = "X509SubjectName"
+    else:
+        form = "emailAddress" if "@" in text else "unspecified"
+    _add(parent, prefixed, Format=_NAME_FORMATS + form).text = text
+
+
+def _add(parent: Element, prefixed: str, **attributes: str) -> Element:
+    return etree.SubElement(parent, name(prefixed), attributes)

@@ -1,0 +1,185 @@
+"""ds:KeyInfo: the certificates and keys that a message names (XML Signature 1.1: 4.5).
+
+What stands here is a hint. Whether a key may be believed is decided in `trust`.
+"""
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from lxml import etree
+
+from ccda.safe_xml import Element
+from ihe.errors import SecurityRefused
+from ihe.namespaces import name, spaces
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+
+_CURVES: Final[dict[str, ec.EllipticCurve]] = {
+    "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1(),
+    "urn:oid:1.3.132.0.34": ec.SECP384R1(),
+    "urn:oid:1.3.132.0.35": ec.SECP521R1(),
+}
+_CURVE_URIS: Final = {curve.name: uri for uri, curve in _CURVES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """The certificates in X509Data, in their order, and the key in KeyValue."""
+
+    certificates: tuple[x509.Certificate, ...] = ()
+    key: PublicKey | None = None
+
+
+def read_key_info(element: Element | None) -> KeyInfo:
+    """What a ds:KeyInfo names; other ways to name a key are left aside.
+
+    Raises:
+        SecurityRefused: a certificate or key cannot be read, or there is more than one KeyValue.
+    """
+    if element is None:
+        return KeyInfo()
+    values = element.findall(name("ds:KeyValue"))
+    values += element.findall(name("dsig11:DEREncodedKeyValue"))
+    if len(values) > 1:
+        raise SecurityRefused("a KeyInfo has more than one KeyValue")
+    paths = element.iterfind(f"{name('ds:X509Data')}/{name('ds:X509Certificate')}")
+    return KeyInfo(
+        tuple(read_certificate(certificate.text) for certificate in paths),
+        _read_key_value(values[0]) if values else None,
+    )
+
+
+def read_certificate(text: str | None) -> x509.Certificate:
+    """A certificate in base64 DER.
+
+    Raises:
+        SecurityRefused: it is none.
+    """
+    try:
+        return x509.load_der_x509_certificate(read_base64(text))
+    except ValueError:
+        raise SecurityRefused("a certificate in the message cannot be read") from None
+
+
+def read_base64(text: str | None) -> bytes:
+    """Base64 with line breaks; nothing else is skipped, so one value has one spelling.
+
+    Raises:
+        SecurityRefused: it is empty or no base64.
+    """
+    packed = "".join((text or "").split())
+    try:
+        decoded = b64decode(packed, validate=True)
+    except (Base64Error, ValueError):
+        raise SecurityRefused("a value in the security header is no base64") from None
+    if not decoded:
+        raise SecurityRefused("a value in the security header is empty")
+    return decoded
+
+
+def public_key(certificate: x509.Certificate) -> PublicKey:
+    """The certificate's key, if it is of a kind and size we take.
+
+    Raises:
+        SecurityRefused: neither RSA of 2048 bits or more, nor a NIST curve.
+    """
+    try:
+        key = certificate.public_key()
+    except ValueError:
+        raise SecurityRefused("a certificate's key cannot be read") from None
+    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+        raise SecurityRefused("a certificate's key is neither RSA nor ECDSA")
+    return check_strength(key)
+
+
+def check_strength(key: PublicKey) -> PublicKey:
+    """`key`, if NIST SP 800-131A still allows it.
+
+    Raises:
+        SecurityRefused: it does not.
+    """
+    if isinstance(key, rsa.RSAPublicKey):
+        # Above 8192 bits a single verification takes long enough to be a weapon.
+        if not 2048 <= key.key_size <= 8192:
+            raise SecurityRefused("an RSA key has fewer than 2048 bits, or too many")
+    elif key.curve.name not in _CURVE_URIS:
+        raise SecurityRefused("an ECDSA key is on none of the curves P-256, P-384, P-521")
+    return key
+
+
+def same_key(one: PublicKey, other: PublicKey) -> bool:
+    """Whether both are the same key."""
+    return _encoded(one) == _encoded(other)
+
+
+def _encoded(key: PublicKey) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _read_key_value(value: Element) -> PublicKey:
+    rsa_value = value.find(name("ds:RSAKeyValue"))
+    ec_value = value.find(name("dsig11:ECKeyValue"))
+    try:
+        if rsa_value is not None:
+            modulus = _number(rsa_value.findtext(name("ds:Modulus")))
+            exponent = _number(rsa_value.findtext(name("ds:Exponent")))
+            return rsa.RSAPublicNumbers(exponent, modulus).public_key()
+        if ec_value is not None:
+            curve = ec_value.find(name("dsig11:NamedCurve"))
+            point = read_base64(ec_value.findtext(name("dsig11:PublicKey")))
+            known = _CURVES.get("" if curve is None else curve.get("URI", ""))
+            if known is not None:
+                return ec.EllipticCurvePublicKey.from_encoded_point(known, point)
+    except ValueError:
+        pass
+    raise SecurityRefused("a KeyValue holds no key we can read")
+
+
+def _number(text: str | None) -> int:
+    return int.from_bytes(read_base64(text), "big")
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def write_key_info(certificate: x509.Certificate, *, with_key_value: bool = False) -> Element:
+    """A ds:KeyInfo with `certificate`.
+
+    `with_key_value` adds the bare key, which CONNECT's responders look for in a
+    SubjectConfirmationData (NHIN Authorization Framework 3.0: 3.3.2).
+    """
+    key_info = etree.Element(name("ds:KeyInfo"), nsmap=spaces("ds"))
+    if with_key_value:
+        _add_key_value(key_info, public_key(certificate))
+    data = etree.SubElement(key_info, name("ds:X509Data"))
+    written = etree.SubElement(data, name("ds:X509Certificate"))
+    written.text = write_certificate(certificate)
+    return key_info
+
+
+def write_certificate(certificate: x509.Certificate) -> str:
+    """`certificate` in base64 DER."""
+    return b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")
+
+
+def _add_key_value(key_info: Element, key: PublicKey) -> None:
+    value = etree.SubElement(key_info, name("ds:KeyValue"))
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        pair = etree.SubElement(value, name("ds:RSAKeyValue"))
+        etree.SubElement(pair, name("ds:Modulus")).text = _write_number(numbers.n)
+        etree.SubElement(pair, name("ds:Exponent")).text = _write_number(numbers.e)
+        return
+    pair = etree.SubElement(value, name("dsig11:ECKeyValue"), nsmap=spaces("dsig11"))
+    etree.SubElement(pair, name("dsig11:NamedCurve"), URI=_CURVE_URIS[key.curve.name])
+    point = key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    etree.SubElement(pair, name("dsig11:PublicKey")).text = b64encode(point).decode("ascii")
+
+
+def _write_number(number: int) -> str:
+    return b64encode(number.to_bytes((number.bit_length() + 7) // 8, "big")).decode("ascii")

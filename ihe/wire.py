@@ -1,0 +1,291 @@
+"""A whole envelope as it crosses the wire: sealed when it leaves, opened when it comes.
+
+Both edges use only this. Attachments never pass here: they stream through `mtom` beside it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography import x509
+
+from ccda.safe_xml import Element, serialize_xml
+from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
+from ihe.saml import Assertion
+from ihe.soap import (
+    ANONYMOUS,
+    ENVELOPE_LIMIT_BYTES,
+    Addressing,
+    MessageKind,
+    fault_action,
+    find_fault,
+    parse_envelope,
+    read_envelope,
+    read_kind,
+    write_envelope,
+    write_fault,
+)
+from ihe.trust import SigningKey, Trust
+from ihe.ws_security import DEFAULT_LIFETIME, sign_answer, sign_request
+from ihe.ws_verification import (
+    DEFAULT_SKEW,
+    CheckedRequest,
+    Expectations,
+    check_answer,
+    check_request,
+    replay_key,
+)
+
+_SIGNATURE_OR_COMMENT: Final = re.compile(rb"<!--|<\?|</?(?:[A-Za-z_][\w.-]*:)?Signature(?=[\s>])")
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRequest:
+    """A request ready to be sent, and what its answer must refer to and confirm."""
+
+    envelope: bytes
+    kind: MessageKind
+    message_id: str
+    signature_values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRequest:
+    """A request whose sender is verified. `body` is the payload, trusted as far as the TLS peer.
+
+    `reply_to` is the sender's word: the anonymous address, or one to be looked up, never simply
+    called. No second message of the same TLS peer may have this `replay_key` until
+    `security.fresh_until`.
+    """
+
+    kind: MessageKind
+    message_id: str
+    to: str | None
+    reply_to: str
+    body: Element
+    security: CheckedRequest
+    replay_key: bytes
+
+    @property
+    def action(self) -> str:
+        return self.kind.action
+
+    @property
+    def transaction(self) -> str:
+        return self.kind.transaction
+
+    @property
+    def assertion(self) -> Assertion:
+        return self.security.assertion
+
+    @property
+    def signer(self) -> x509.Certificate:
+        return self.security.signer
+
+    @property
+    def signature_values(self) -> tuple[str, ...]:
+        """What the answer confirms."""
+        return self.security.signature_values
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedAnswer:
+    """An answer that belongs to our request. `signer` is None if the partner signs no answers."""
+
+    kind: MessageKind
+    message_id: str | None
+    body: Element
+    signer: x509.Certificate | None
+
+
+# ---- requests --------------------------------------------------------------------------------
+
+
+def seal_request(
+    body: Element,
+    *,
+    kind: MessageKind,
+    to: str,
+    message_id: str,
+    assertion: Assertion,
+    signing_key: SigningKey,
+    now: datetime,
+    lifetime: timedelta = DEFAULT_LIFETIME,
+) -> SealedRequest:
+    """A request of ours; `body` moves into it.
+
+    Raises:
+        ValueError: `body` is not the one that `kind` demands.
+    """
+    _demand_root(kind, body)
+    addressing = Addressing(kind.action, message_id=message_id, to=to, reply_to=ANONYMOUS)
+    envelope = write_envelope(addressing, body)
+    values = sign_request(
+        envelope, assertion=assertion, signing_key=signing_key, now=now, lifetime=lifetime
+    )
+    return SealedRequest(serialize_xml(envelope), kind, message_id, values)
+
+
+def open_request(
+    data: bytes,
+    trust: Trust,
+    expected: Expectations,
+    *,
+    limit_bytes: int = ENVELOPE_LIMIT_BYTES,
+) -> OpenedRequest:
+    """The request in an envelope, and who asks.
+
+    Raises:
+        MalformedMessage: it is no request of a transaction that we know.
+        NotUnderstood: it demands a header that we do not know.
+        SecurityRefused: its sender is not proven.
+    """
+    _refuse_comments_in_signatures(data)
+    envelope = read_envelope(parse_envelope(data, limit_bytes=limit_bytes))
+    security = check_request(envelope.header, trust, expected)
+    kind = read_kind(envelope)
+    if kind.role != "request":
+        raise UnexpectedMessage("the message is an answer; this is where requests are taken")
+    addressing = envelope.addressing
+    if addressing.message_id is None:
+        # WS-Addressing 1.0 Core: 3.4: an answer is due, and must say to what.
+        raise MalformedMessage(
+            "wsa:MessageID is missing", subcode="wsa:MessageAddressingHeaderRequired"
+        )
+    return OpenedRequest(
+        kind,
+        addressing.message_id,
+        addressing.to,
+        addressing.reply_to or ANONYMOUS,
+        envelope.payload,
+        security,
+        replay_key(security.proof, addressing.message_id, envelope.body),
+    )
+
+
+def read_message_id(data: bytes) -> str | None:
+    """The MessageID of a request that could not be opened, for its fault to relate to."""
+    try:
+        return read_envelope(parse_envelope(data)).addressing.message_id
+    except IheError:
+        return None
+
+
+# ---- answers ---------------------------------------------------------------------------------
+
+
+def seal_answer(
+    body: Element,
+    *,
+    kind: MessageKind,
+    relates_to: str,
+    message_id: str,
+    confirmations: Sequence[str],
+    signing_key: SigningKey | None,
+    now: datetime,
+    to: str = ANONYMOUS,
+    lifetime: timedelta = DEFAULT_LIFETIME,
+) -> bytes:
+    """Our answer to the request `relates_to`, which had the signatures `confirmations`.
+
+    Raises:
+        ValueError: `body` is not the one that `kind` demands.
+    """
+    _demand_root(kind, body)
+    addressing = Addressing(kind.action, message_id=message_id, to=to, relates_to=relates_to)
+    return _seal(body, addressing, confirmations, signing_key, now, lifetime)
+
+
+def seal_fault(
+    error: IheError,
+    *,
+    relates_to: str | None,
+    message_id: str,
+    confirmations: Sequence[str] = (),
+    signing_key: SigningKey | None,
+    now: datetime,
+    lifetime: timedelta = DEFAULT_LIFETIME,
+) -> bytes:
+    """The fault by which a peer learns of `error`; it says `error.said` and nothing else."""
+    addressing = Addressing(
+        fault_action(error), message_id=message_id, to=ANONYMOUS, relates_to=relates_to
+    )
+    return _seal(write_fault(error), addressing, confirmations, signing_key, now, lifetime)
+
+
+def open_answer(
+    data: bytes,
+    trust: Trust,
+    *,
+    request: SealedRequest,
+    now: datetime,
+    skew: timedelta = DEFAULT_SKEW,
+    confirmation_required: bool = True,
+    limit_bytes: int = ENVELOPE_LIMIT_BYTES,
+) -> OpenedAnswer:
+    """The partner's answer to `request`.
+
+    Raises:
+        SoapFault: the partner answered with a fault, in whatever dress.
+        MalformedMessage: it is not the answer of the transaction, or to another message.
+        NotUnderstood: it demands a header that we do not know.
+        SecurityRefused: it is stale, does not confirm our signature, or somebody else signed it.
+    """
+    root = parse_envelope(data, limit_bytes=limit_bytes)
+    fault = find_fault(root)
+    if fault is not None:
+        raise fault
+    _refuse_comments_in_signatures(data)
+    envelope = read_envelope(root)
+    checked = check_answer(
+        envelope.header,
+        trust,
+        sent=request.signature_values,
+        now=now,
+        skew=skew,
+        confirmation_required=confirmation_required,
+    )
+    kind = read_kind(envelope)
+    if kind.role != "answer" or kind.transaction != request.kind.transaction:
+        raise UnexpectedMessage("the message is no answer of the transaction")
+    if envelope.addressing.relates_to != request.message_id:
+        raise UnexpectedMessage("the answer relates to another message than our request")
+    return OpenedAnswer(kind, envelope.addressing.message_id, envelope.payload, checked.signer)
+
+
+def _seal(
+    body: Element,
+    addressing: Addressing,
+    confirmations: Iterable[str],
+    signing_key: SigningKey | None,
+    now: datetime,
+    lifetime: timedelta,
+) -> bytes:
+    envelope = write_envelope(addressing, body)
+    sign_answer(
+        envelope,
+        confirmations=confirmations,
+        signing_key=signing_key,
+        now=now,
+        lifetime=lifetime,
+    )
+    return serialize_xml(envelope)
+
+
+def _demand_root(kind: MessageKind, body: Element) -> None:
+    if body.tag != kind.root:
+        raise ValueError("the body is not the one that the action demands")
+
+
+def _refuse_comments_in_signatures(data: bytes) -> None:
+    """Our parser drops comments, so one cannot hide anything; whoever puts one in means to."""
+    depth = 0
+    for token in _SIGNATURE_OR_COMMENT.finditer(data):
+        text = token.group()
+        if text.startswith((b"<!--", b"<?")):
+            if depth > 0:
+                raise SecurityRefused("a Signature holds a comment")
+        else:
+            depth += -1 if text.startswith(b"</") else 1
