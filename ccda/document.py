@@ -97,6 +97,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     children = children_of(root)
     sections = tuple(_read_sections(root, whole, issues))
     body, body_issues = read_body(root)
+    issues += header.issues_of(children)
     return ClinicalDocument(
         id=header.read_id(children, "id"),
         code=header.read_code(children, "code", whole),

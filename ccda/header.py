@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ccda.hl7v3 import CD, II, SDTC, TS, read_ad, read_ii, read_pn, read_tel, read_ts, text_of
-from ccda.model import Encounter, Patient, RelatedDocument
+from ccda.model import Encounter, Issue, Patient, RelatedDocument
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.form import person_name
@@ -60,6 +60,18 @@ def read_related(children: Children) -> tuple[RelatedDocument, ...]:
             )
         )
     return tuple(related)
+
+
+def issues_of(children: Children) -> list[Issue]:
+    """What a header cannot do without (CDA R2: 4.2), and what we read only in part."""
+    issues = [
+        Issue("warning", f"the document has no {name}")
+        for name in ("id", "code", "effectiveTime", "recordTarget")
+        if name not in children
+    ]
+    if len(children.get("recordTarget", _NOTHING)) > 1:
+        issues.append(Issue("error", "the document is about several people; the first is read"))
+    return issues
 
 
 def read_patient(children: Children) -> Patient:

@@ -34,10 +34,11 @@ def make_entry(
     times = read_times(statement) if times is None else times
     negated = negated or statement.is_negated
     text = (None if code is None else code.original_text) or name
+    text = text or narrative.text(statement.one("text"))
     if no_information is None:
         no_information = says_nothing_is_known(
             code,
-            name_of(code) or name,
+            name_of(code) or text,
             negated=negated,
             null_flavor=statement.get("nullFlavor"),
         )
@@ -55,7 +56,7 @@ def make_entry(
         status=status or statement.code_of("statusCode"),
         value=value.value,
         unit=value.unit,
-        text=text or narrative.text(statement.one("text")),
+        text=text,
         negated=negated,
         no_information=no_information,
         mood=statement.get("moodCode"),

@@ -87,7 +87,26 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
             if (form := value_form(read_value(element, narrative)))
         ],
         value_null_flavor=value.null_flavor,
+        **_value_attributes(statement.one("value")),
     )
+
+
+def _value_attributes(element: Element | None) -> Form:
+    """What qualifies a value: a bound that is not included, the type of an enclosed file."""
+    if element is None:
+        return {}
+    form: Form = {}
+    if len(element):
+        bounds = ((name, first(element, name)) for name in ("low", "high"))
+        form["exclusive"] = [
+            name
+            for name, bound in bounds
+            if bound is not None and bound.get("inclusive") == "false"
+        ]
+    elif element.get("representation"):
+        form["media_type"] = element.get("mediaType")
+        form["representation"] = element.get("representation")
+    return form
 
 
 def value_form(value: Value) -> Form | None:
