@@ -91,7 +91,9 @@ def _ascii_compatible(data: bytes) -> bytes:
     """`data`, transcoded to UTF-8 when it is UTF-16 or UTF-32."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return data[3:] if encoding == "utf-8-sig" else _transcode(data, encoding)
+            # A mark outweighs whatever the declaration says.
+            utf_8 = encoding == "utf-8-sig"
+            return _without_declaration(data[3:]) if utf_8 else _transcode(data, encoding)
     head = data[:4]
     if b"\0" in head:  # XML 1.0, appendix F: no mark, but '<' with zero bytes around it
         wide = head.count(b"\0") >= 3

@@ -1,0 +1,107 @@
+import pytest
+
+from ccda.hl7v3 import CD, NAMESPACE
+from ccda.narrative import Narrative, plain_text, words
+from ccda.safe_xml import Element, parse_xml
+
+
+def text_element(content: str) -> Element:
+    return parse_xml(f'<text xmlns="{NAMESPACE}">{content}</text>'.encode())
+
+
+def code_element(content: str) -> Element:
+    return parse_xml(f'<code xmlns="{NAMESPACE}" nullFlavor="UNK">{content}</code>'.encode())
+
+
+def test_rows_are_lines_and_cells_are_set_apart_by_tabs() -> None:
+    table = "<table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td/><td>2</td></tr></table>"
+    assert plain_text(text_element(table)) == "A\tB\n1\t\t2"
+
+
+def test_inline_markup_does_not_cut_words() -> None:
+    text = "hyper<content styleCode='Bold'>tension</content> <br/>\n  treated<sup>2</sup>"
+    assert plain_text(text_element(text)) == "hypertension\ntreated2"
+
+
+def test_paragraphs_and_items_are_lines() -> None:
+    text = "<paragraph>a</paragraph><list><caption>b</caption><item>c</item><item>d</item></list>e"
+    assert plain_text(text_element(text)) == "a\nb\nc\nd\ne"
+
+
+def test_written_signs_come_out_as_signs() -> None:
+    assert plain_text(text_element("a &lt;b&gt; &amp;lt; &#233; &quot;")) == 'a <b> &lt; é "'
+
+
+def test_a_greater_than_in_an_attribute_is_no_tag_end() -> None:
+    assert plain_text(text_element('<content styleCode="a>b">c</content>')) == "c"
+
+
+def test_markup_with_a_prefix_reads_the_same() -> None:
+    markup = f'<n:text xmlns:n="{NAMESPACE}"><n:paragraph>a</n:paragraph>b</n:text>'
+    assert plain_text(parse_xml(markup.encode())) == "a\nb"
+
+
+@pytest.mark.parametrize("empty", ["", "  \n", "<table><tr><td/></tr></table>"])
+def test_no_words_are_none(empty: str) -> None:
+    assert plain_text(text_element(empty)) is None
+    assert words(text_element(empty)) is None
+
+
+def test_words_are_one_line() -> None:
+    assert words(text_element("<paragraph>a</paragraph>\n<paragraph>b</paragraph>")) == "a b"
+
+
+@pytest.fixture
+def narrative() -> Narrative:
+    document = text_element('<a><td ID="x1">Chest <b>pain</b></td><td ID="x2">there</td></a>')
+    own = text_element('<paragraph ID="x2">here</paragraph>')
+    return Narrative(own, Narrative(document))
+
+
+@pytest.mark.parametrize("reference", ["#x1", "x1", " #x1 "])
+def test_a_reference_is_followed_with_and_without_its_sign(
+    narrative: Narrative, reference: str
+) -> None:
+    assert narrative.resolve(reference) == "Chest pain"
+
+
+def test_the_sections_own_words_come_before_the_documents(narrative: Narrative) -> None:
+    assert narrative.resolve("#x2") == "here"
+
+
+@pytest.mark.parametrize("reference", ["#nothing", "#"])
+def test_a_dangling_reference_is_none_and_counted(narrative: Narrative, reference: str) -> None:
+    assert narrative.resolve(reference) is None
+    assert narrative.dangling == 1
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '<originalText><reference value="#x1"/></originalText>',
+        '<originalText>see <reference value="x1"/></originalText>',
+        "<originalText>#x1</originalText>",
+        "<originalText>Chest pain</originalText>",
+        '<originalText>Chest pain<reference value="#nothing"/></originalText>',
+        '<reference value="#x1"/>',
+    ],
+)
+def test_original_text_is_found_however_it_is_written(narrative: Narrative, written: str) -> None:
+    code = narrative.code(code_element(written))
+    assert code is not None and code.original_text == "Chest pain"
+
+
+def test_text_that_only_looks_like_a_reference_is_text(narrative: Narrative) -> None:
+    assert narrative.text(text_element("#1")) == "#1"
+
+
+def test_translations_keep_their_own_original_text(narrative: Narrative) -> None:
+    code = narrative.code(
+        code_element('<translation code="R07.9"><originalText>pain</originalText></translation>')
+    )
+    assert code == CD(None, null_flavor="UNK", translations=(CD("R07.9", original_text="pain"),))
+
+
+def test_a_code_that_says_nothing_is_none(narrative: Narrative) -> None:
+    assert narrative.code(parse_xml(b"<code codeSystem='1.2'/>")) is None
+    assert narrative.code(None) is None
