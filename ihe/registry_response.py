@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -10,6 +10,7 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from ihe.errors import IheError, UnexpectedMessage
+from ihe.identifiers import HomeCommunityId
 
 NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0"
 
@@ -114,6 +115,11 @@ class RegistryRefusal(IheError):
     def __init__(self, code: ErrorCode, context: str) -> None:
         super().__init__(context)
         self.error = RegistryError(code, context)
+
+    def answered_by(self, community: HomeCommunityId) -> RegistryResponse:
+        """The failure to answer with: `location` names the community (ITI TF-2: 3.38.4.1.3)."""
+        error = replace(self.error, location=community.urn)
+        return RegistryResponse(ResponseStatus.FAILURE, (error,))
 
 
 def status_of(errors: Iterable[RegistryError], *, has_content: bool) -> ResponseStatus:

@@ -20,9 +20,9 @@ from ccda.hl7v3 import (
 from ccda.safe_xml import Element
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId
+from ihe.namespaces import XSI
 
 INTERACTIONS: Final = "2.16.840.1.113883.1.6"
-XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 XSI_NIL: Final = f"{{{XSI}}}nil"
 
 

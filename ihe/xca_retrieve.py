@@ -15,6 +15,7 @@ from ccda.safe_xml import Element
 from ihe.ebrim import oid
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
+from ihe.namespaces import XOP
 from ihe.registry_response import NAMESPACE as RS
 from ihe.registry_response import (
     ErrorCode,
@@ -27,7 +28,6 @@ from ihe.registry_response import (
 )
 
 NAMESPACE: Final = "urn:ihe:iti:xds-b:2007"
-XOP: Final = "http://www.w3.org/2004/08/xop/include"
 _INCLUDE: Final = f"{{{XOP}}}Include"
 
 

@@ -4,6 +4,7 @@ import pytest
 from lxml import etree
 
 from ihe.errors import UnexpectedMessage
+from ihe.identifiers import HomeCommunityId, Oid
 from ihe.registry_response import (
     ErrorCode,
     RegistryError,
@@ -126,7 +127,10 @@ def test_the_status_of_an_answer_follows_from_its_errors() -> None:
 def test_a_refusal_carries_the_error_to_answer_with() -> None:
     refusal = RegistryRefusal(ErrorCode.UNKNOWN_STORED_QUERY, "unknown")
     assert refusal.error == RegistryError(ErrorCode.UNKNOWN_STORED_QUERY, "unknown")
-    assert refusal.fault_code == "Sender"
+    assert refusal.answered_by(HomeCommunityId(Oid("2.999.20"))) == RegistryResponse(
+        FAILURE,
+        (RegistryError(ErrorCode.UNKNOWN_STORED_QUERY, "unknown", location="urn:oid:2.999.20"),),
+    )
 
 
 def test_another_message_is_unexpected() -> None:
