@@ -1,0 +1,118 @@
+"""On what sources disagree, in words (never decided silently)."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from ccda.hl7v3 import iso_time
+from gateway.exchange.statements import ENDED, Statement
+
+_SEVERE: Final = {"24484000": 3, "6736007": 2, "255604002": 1, "399166001": 4, "371923003": 2}
+_CRITICAL: Final = {"CRITH": 2, "CRITL": 1}
+_SHORT: Final = {"CRITH": "high criticality", "CRITL": "low criticality"}
+
+
+def latest_by_voice(statements: Iterable[Statement]) -> list[Statement]:
+    """What each organization says now, the most recent first.
+
+    A change within one organization is its own correction, not a disagreement.
+    """
+    latest: dict[str, Statement] = {}
+    for one in sorted(statements, key=lambda one: one.rank):
+        latest[one.voice] = one
+    return sorted(latest.values(), key=lambda one: one.rank, reverse=True)
+
+
+def danger(one: Statement) -> tuple[int, int, int]:
+    """How an allergy ranks: still held, critical, severe. A later date alone does not settle it."""
+    is_held = one.status not in ENDED and not one.entry.negated
+    return int(is_held), _CRITICAL.get(_code(one.details.get("criticality")), 0), _severity(one)
+
+
+def allergy_conflict(voices: Sequence[Statement]) -> str | None:
+    """Organizations that differ on whether an allergy is held, or on how dangerous it is."""
+    said = [{"held": d[0], "critical": d[1], "severe": d[2]} for d in map(danger, voices)]
+    differs = len({each["held"] for each in said}) > 1 or any(
+        len({each[key] for each in said if each[key]}) > 1 for key in ("critical", "severe")
+    )
+    if not differs:
+        return None
+    return "sources disagree: " + "; ".join(
+        f"{speaker(one)} says {', '.join(_allergy_words(one))}{_on(one)}" for one in voices
+    )
+
+
+def dose_conflict(voices: Sequence[Statement]) -> str | None:
+    """Organizations that both hold a drug to be taken now, in different doses."""
+    taken = [one for one in voices if one.status not in ENDED and _dose(one)]
+    if len({_dose(one) for one in taken}) < 2:
+        return None
+    return "sources state different doses: " + "; ".join(
+        f"{speaker(one)} {_dose(one)}{_on(one)}" for one in taken
+    )
+
+
+def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
+    """The sentence for both lines of a contradiction."""
+    held, denied = latest_by_voice(yes), latest_by_voice(no)
+    return (
+        "sources disagree: "
+        + ", ".join(f"{speaker(one)}{_on(one)}" for one in held)
+        + (" says it was done; " if _is_event(held[0]) else " says it is so; ")
+        + ", ".join(f"{speaker(one)}{_on(one)}" for one in denied)
+        + (" that it was not" if _is_event(held[0]) else " that it is not")
+    )
+
+
+def nothing_known_conflict(voices: Sequence[Statement], denying: Sequence[Statement]) -> str:
+    return (
+        "sources disagree: "
+        + ", ".join(f"{speaker(one)}{_on(one)}" for one in latest_by_voice(denying))
+        + " says that none is known; "
+        + ", ".join(f"{speaker(one)}{_on(one)}" for one in voices)
+        + " states this one"
+    )
+
+
+def speaker(one: Statement) -> str:
+    return one.speaker or "one source"
+
+
+def _on(one: Statement) -> str:
+    """The day it was recorded, in brackets."""
+    day = (one.recorded_iso or iso_time(one.document.effective_time) or "")[:10]
+    return f" ({day})" if day else ""
+
+
+def _is_event(one: Statement) -> bool:
+    return one.entry.kind in ("immunization", "procedure", "encounter")
+
+
+def _allergy_words(one: Statement) -> list[str]:
+    words = [one.status or "no status"]
+    reactions = [str(each.get("display") or "") for each in _list(one.details.get("reaction"))]
+    words += [text.lower() for text in reactions if text]
+    severity = {3: "severe", 2: "moderate", 1: "mild", 4: "fatal"}.get(_severity(one))
+    critical = _SHORT.get(_code(one.details.get("criticality")))
+    return [*words, *(word for word in (severity, critical) if word)]
+
+
+def _severity(one: Statement) -> int:
+    codes = [_code(one.details.get("severity"))]
+    codes += [_code(reaction.get("severity")) for reaction in _list(one.details.get("reaction"))]
+    return max(_SEVERE.get(code, 0) for code in codes)
+
+
+def _code(value: Any) -> str:
+    return str(value.get("code") or "") if isinstance(value, dict) else ""
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    found = value if isinstance(value, list) else [value]
+    return [each for each in found if isinstance(each, dict)]
+
+
+def _dose(one: Statement) -> str:
+    dose = one.details.get("dose")
+    if not isinstance(dose, dict):
+        return ""
+    return " ".join(str(part) for part in (dose.get("value"), dose.get("unit")) if part)

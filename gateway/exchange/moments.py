@@ -1,0 +1,58 @@
+"""HL7 times compared in the precision they were written with."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+from ccda.hl7v3 import TS
+
+_TIME: Final = re.compile(r"(\d{4,14})(?:\.\d+)?(?:([+-])(\d\d):?(\d\d)?)?")
+_FORMATS: Final = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+
+def sort_key(time: TS | None) -> str:
+    """Text that orders times; a coarser time comes before the finer ones within it."""
+    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
+    if found is None:
+        return ""
+    digits, sign, hours, minutes = found.groups()
+    if sign is None or len(digits) not in _FORMATS:
+        return digits
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    zone = timezone(offset if sign == "+" else -offset)
+    try:
+        moment = datetime.strptime(digits, _FORMATS[len(digits)]).replace(tzinfo=zone)
+        return moment.astimezone(UTC).strftime(_FORMATS[len(digits)])
+    except (ValueError, OverflowError):
+        return digits
+
+
+def date_digits(time: TS | None) -> str:
+    """The written date, up to eight digits; empty if there is none."""
+    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
+    return found.group(1)[:8] if found else ""
+
+
+def has_clock(time: TS | None) -> bool:
+    """Whether it says the hour as well."""
+    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
+    return found is not None and len(found.group(1)) > 8
+
+
+def may_be_one(one: TS | None, other: TS | None) -> bool:
+    """Whether two times can mean the same moment: the finer lies within the coarser.
+
+    Times of day are compared as instants where both tell their offset; against a date alone the
+    written date counts, which is how a lab's day is carried into another record.
+    """
+    if has_clock(one) and has_clock(other):
+        mine, theirs = sort_key(one), sort_key(other)
+    else:
+        mine, theirs = date_digits(one), date_digits(other)
+    return bool(mine and theirs) and (mine.startswith(theirs) or theirs.startswith(mine))
+
+
+def finest(times: list[TS]) -> TS | None:
+    """The most precise of those that agree with the first."""
+    agreeing = [time for time in times if may_be_one(times[0], time)]
+    return max(agreeing, key=lambda time: (len(sort_key(time)), sort_key(time)), default=None)

@@ -1,0 +1,273 @@
+"""Indexed entries made ready for merging: what each says, when, and on whose word."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from ccda.hl7v3 import CD, II, TS
+from ccda.model import Entry
+from ccda.summary import LineSource
+from gateway.exchange.moments import date_digits, finest, sort_key
+from gateway.model.document import Document, IndexedEntry
+
+CodeKey = tuple[str, str]
+"""System and code, aliases of the system folded into one."""
+
+# A code system that is written in more than one way.
+_SYSTEMS: Final = {
+    "2.16.840.1.113883.6.59": "2.16.840.1.113883.12.292",
+    "cvx": "2.16.840.1.113883.12.292",
+    "cpt": "2.16.840.1.113883.6.12",
+    "cpt4": "2.16.840.1.113883.6.12",
+    "cpt-4": "2.16.840.1.113883.6.12",
+    "2.16.840.1.113883.6.4": "2.16.840.1.113883.6.90",
+}
+
+_ENDED_WORDS: Final = {
+    "aborted": "stopped", "suspended": "on hold", "held": "on hold", "obsolete": "inactive",
+}  # fmt: skip
+ENDED: Final = frozenset(
+    "stopped completed resolved inactive cancelled nullified remission".split()
+) | {"on hold"}
+_ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One entry with its document. `voice` is who speaks: one organization, however often."""
+
+    document: Document
+    ordinal: int
+    entry: Entry
+    codes: frozenset[CodeKey]
+    ids: frozenset[str]
+    name: str
+    status: str | None
+    recorded: str
+    """When it was recorded, as a sort key."""
+    recorded_iso: str | None
+    voice: str
+    superseded: bool
+    details: Mapping[str, Any]
+
+    @property
+    def order(self) -> tuple[str, int]:
+        return self.document.id, self.ordinal
+
+    @property
+    def rank(self) -> tuple[str, str, str, int]:
+        """What orders statements by how much they count: the later the more."""
+        written = sort_key(TS(self.document.effective_time))
+        return self.recorded, written, self.document.id, self.ordinal
+
+    @property
+    def when(self) -> TS | None:
+        """The clinical time: of the event, or the onset."""
+        return self.entry.time or self.entry.start
+
+    def source(self, joined_by: str | None = None) -> LineSource:
+        return LineSource(
+            document=self.document.id,
+            partner=self.speaker,
+            entry=self.ordinal,
+            path=self.entry.path,
+            time=self.recorded_iso,
+            superseded=self.superseded,
+            joined_by=joined_by,
+        )
+
+    @property
+    def speaker(self) -> str | None:
+        """Who speaks, by name."""
+        return self.document.source.partner_name or self.document.custodian
+
+
+def read_statements(
+    indexed: Iterable[tuple[Document, IndexedEntry]],
+    documents: Iterable[Document],
+    *,
+    as_of: date,
+) -> list[Statement]:
+    """All statements in one order, whatever order they were given in.
+
+    Entries that only group others (a panel of tests, a relative with conditions) are folded into
+    their members: what they add stands in the members' details.
+    """
+    given = sorted(indexed, key=lambda pair: (pair[0].id, pair[1].ordinal))
+    old = superseded_documents([*documents, *(document for document, _ in given)])
+    groups = _Groups([entry for _, entry in given])
+    return [
+        _statement(document, item, groups, document.id in old, as_of)
+        for document, item in given
+        if not groups.is_folded(item)
+    ]
+
+
+def superseded_documents(documents: Iterable[Document]) -> frozenset[str]:
+    """Documents of which a newer version is held (DECISIONS 14)."""
+    newest: dict[tuple[str, str], int] = {}
+    unique = {document.id: document for document in documents}
+    for document in unique.values():
+        if document.set_id and document.version is not None:
+            key = (_voice(document), document.set_id)
+            newest[key] = max(newest.get(key, document.version), document.version)
+    return frozenset(
+        document.id
+        for document in unique.values()
+        if document.superseded_by is not None
+        or (
+            document.set_id
+            and document.version is not None
+            and document.version < newest[_voice(document), document.set_id]
+        )
+    )
+
+
+class _Groups:
+    """Which entry stands inside which: a member's path begins with its group's."""
+
+    def __init__(self, items: Iterable[IndexedEntry]) -> None:
+        self._parents: dict[tuple[str, str], IndexedEntry] = {}
+        by_document: dict[str, list[IndexedEntry]] = defaultdict(list)
+        for item in items:
+            by_document[item.document].append(item)
+        for document, entries in by_document.items():
+            paths = {entry.entry.path: entry for entry in entries}
+            for entry in entries:
+                if entry.entry.parent is not None:
+                    parent = _nearest(entry.entry.path, paths)
+                    if parent is not None:
+                        self._parents[document, entry.entry.path] = parent
+        self._with_members = {(p.document, p.ordinal) for p in self._parents.values()}
+
+    def parent(self, item: IndexedEntry) -> Entry | None:
+        found = self._parents.get((item.document, item.entry.path))
+        return found.entry if found else None
+
+    def is_folded(self, item: IndexedEntry) -> bool:
+        details = item.entry.details
+        groups = details.get("panel") is True or details.get("relative") is True
+        return groups and (item.document, item.ordinal) in self._with_members
+
+
+def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | None:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        if path in paths:
+            return paths[path]
+    return None
+
+
+def _statement(
+    document: Document, item: IndexedEntry, groups: _Groups, superseded: bool, as_of: date
+) -> Statement:
+    entry = item.entry
+    parent = groups.parent(item)
+    recorded = _recorded(document, entry, parent)
+    identity = _identity(entry)
+    return Statement(
+        document=document,
+        ordinal=item.ordinal,
+        entry=entry,
+        codes=frozenset(code_keys(identity)),
+        ids=frozenset(str(id_) for id_ in entry.ids if _is_identifying(id_)),
+        name=_name(identity, entry.text),
+        status=_status(entry, as_of),
+        recorded=sort_key(recorded),
+        recorded_iso=recorded.iso if recorded else None,
+        voice=_voice(document),
+        superseded=superseded,
+        details=_details(entry, parent),
+    )
+
+
+def code_keys(code: CD | None) -> Iterable[CodeKey]:
+    """The code and its translations; what has no code gives none."""
+    if code is None:
+        return
+    for one in (code, *code.translations):
+        if one.code and not one.null_flavor:
+            system = (one.system or "").strip().casefold().removeprefix("urn:oid:")
+            yield _SYSTEMS.get(system, system), one.code.strip().upper()
+
+
+def _recorded(document: Document, entry: Entry, parent: Entry | None) -> TS | None:
+    """When the statement was made: its author's time, else its document's.
+
+    A diagnosis under an encounter is as old as that encounter, however new the document. An end
+    that was written down was known later than the author of the beginning wrote.
+    """
+    written = TS(document.effective_time) if document.effective_time else None
+    times = [author.time for author in entry.authors if author.time and author.time.value]
+    if not times and parent is not None and parent.kind == "encounter":
+        times = [time for time in (parent.end, parent.start) if time and time.value]
+    if not times:
+        return written
+    if entry.end and sort_key(entry.end) and (not written or _ended_by(entry.end, written)):
+        times.append(entry.end)
+    return max(times, key=sort_key)
+
+
+def _ended_by(end: TS, written: TS) -> bool:
+    return sort_key(end) <= sort_key(written)
+
+
+def _status(entry: Entry, as_of: date) -> str | None:
+    """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
+    stated = (entry.status or "").strip().casefold()
+    status = _ENDED_WORDS.get(stated, stated) or None
+    end, today = date_digits(entry.end), as_of.strftime("%Y%m%d")
+    ends_as = _ENDS_AS.get(entry.kind)
+    if ends_as is None or not end:
+        return status
+    is_past = end < today[: len(end)]
+    if status == "active" and is_past:
+        return ends_as
+    # A course that was entered as completed but runs on is one being taken.
+    if entry.kind == "medication" and status == "completed" and end > today[: len(end)]:
+        return "active"
+    return status
+
+
+def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
+    if parent is None or parent.details.get("relative") is not True or parent.code is None:
+        return entry.details
+    relative = {"code": parent.code.code, "system": parent.code.system}
+    return {**entry.details, "relative": {**relative, "display": parent.code.display}}
+
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _is_identifying(id_: II) -> bool:
+    """A bare OID names an issuer, not a statement."""
+    if not id_.root or id_.null_flavor:
+        return False
+    return bool(id_.extension) or _UUID.fullmatch(id_.root) is not None
+
+
+def _identity(entry: Entry) -> CD | None:
+    """What the statement is about. Of a smoking status that is the question, not the answer."""
+    question = entry.details.get("question")
+    if entry.kind != "social_history" or not isinstance(question, Mapping):
+        return entry.code
+    return CD(question.get("code"), question.get("system"), question.get("display"))
+
+
+def _name(code: CD | None, text: str | None) -> str:
+    name = (code.display or code.original_text if code else None) or text or ""
+    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
+
+
+def _voice(document: Document) -> str:
+    source = document.source
+    return source.partner or source.home_community_id or document.custodian or document.id
+
+
+def first_start(statements: Sequence[Statement]) -> TS | None:
+    """The time that the first of them states, as fine as any that agrees with it."""
+    starts = [one.when for one in statements if one.when and sort_key(one.when)]
+    return finest(starts) if starts else None

@@ -1,0 +1,304 @@
+"""Many documents, one summary: each fact once, with every source, and no disagreement hidden.
+
+Pure: the same statements in any order give the same summary. What is merged and what is not is
+decided in `code_groups`, how one value is chosen among several here: the statement recorded last
+speaks for the line, except for an allergy, where the more dangerous one does.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from ccda.hl7v3 import CD, TS
+from ccda.model import KINDS, Kind
+from ccda.summary import (
+    Completeness,
+    LineSource,
+    NothingKnown,
+    Summary,
+    SummaryDocument,
+    SummaryLine,
+    SummarySection,
+    TrendPoint,
+    summary_json,
+)
+from gateway.exchange.code_groups import (
+    Cluster,
+    Evidence,
+    cluster,
+    contradictions,
+    learn_translations,
+    why_one,
+)
+from gateway.exchange.conflicts import (
+    allergy_conflict,
+    danger,
+    dose_conflict,
+    latest_by_voice,
+    negation_conflict,
+    nothing_known_conflict,
+)
+from gateway.exchange.moments import sort_key
+from gateway.exchange.nothing_known import denial_text, denies, is_denial
+from gateway.exchange.statements import (
+    ENDED,
+    Statement,
+    first_start,
+    read_statements,
+    superseded_documents,
+)
+from gateway.exchange.trends import TREND_KINDS, trend_of
+from gateway.model.document import Document, IndexedEntry
+from gateway.model.member import Member
+
+__all__ = ["Completeness", "Summary", "member_json", "summarize", "summary_json"]
+
+# A dose of one statement beside the drug of another would be an order nobody wrote.
+_NEVER_BORROWED: Final = frozenset({"dose", "frequency", "rate", "max_dose", "sig", "concern"})
+
+# Kinds whose words say more than their code: a plan's "Follow-up with primary care".
+_SPOKEN: Final = frozenset(
+    {"plan", "goal", "encounter", "note", "advance_directive", "functional_status", "care_team"}
+)
+# An event stays what it was: completed is no reason to come after others.
+EVENT_KINDS: Final = frozenset({"result", "vital_sign", "immunization", "procedure", "encounter"})
+
+
+def summarize(
+    indexed: Iterable[tuple[Document, IndexedEntry]],
+    *,
+    as_of: datetime,
+    documents: Iterable[Document] = (),
+) -> Summary:
+    """The merged summary of one member's filed documents.
+
+    `documents` are those that have no entries but are part of the picture: an unstructured one,
+    or a newer version that dropped everything. Held documents are not given at all.
+    """
+    pairs = list(indexed)
+    known = {document.id: document for document in documents}
+    known |= {document.id: document for document, _ in pairs}
+    statements = read_statements(pairs, known.values(), as_of=as_of.date())
+    learned = learn_translations(statements)
+    by_kind: dict[Kind, list[Statement]] = defaultdict(list)
+    for one in statements:
+        by_kind[one.entry.kind].append(one)
+    sections = (_section(kind, by_kind[kind], learned) for kind in KINDS if by_kind[kind])
+    return Summary(
+        as_of=as_of.isoformat(),
+        documents=_documents(known.values()),
+        sections=tuple(found for found in sections if found.lines or found.nothing_known),
+    )
+
+
+def member_json(member: Member) -> dict[str, Any]:
+    """The member as a summary names it."""
+    demographics = member.demographics
+    name = str(demographics.names[0]) if demographics.names else None
+    return {
+        "id": member.id,
+        "plan": member.plan,
+        "member_id": member.member_id,
+        "name": name,
+        "birth_date": demographics.birth_time.iso if demographics.birth_time else None,
+        "gender": demographics.gender,
+    }
+
+
+def _documents(documents: Iterable[Document]) -> tuple[SummaryDocument, ...]:
+    """Oldest first, lettered A, B, … Z, AA."""
+    old = superseded_documents(documents := list(documents))
+    ordered = sorted(documents, key=lambda one: (sort_key(TS(one.effective_time)), one.id))
+    return tuple(
+        SummaryDocument(
+            id=one.id,
+            letter=_letter(index),
+            partner=one.source.partner_name or one.custodian,
+            title=one.title or one.type_display,
+            time=TS(one.effective_time).iso,
+            superseded=one.id in old,
+        )
+        for index, one in enumerate(ordered)
+    )
+
+
+def _letter(index: int) -> str:
+    head, last = divmod(index, 26)
+    return (_letter(head - 1) if head else "") + chr(ord("A") + last)
+
+
+def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
+    clusters = cluster((one for one in statements if not one.entry.no_information), learned)
+    denying = [
+        one
+        for one in statements
+        if one.entry.no_information and not one.superseded and is_denial(one)
+    ]
+    conflicts = _negations(clusters, learned)
+    lines = [
+        _line(kind, found, learned, denying, conflicts.get(found.statements[0].order))
+        for found in clusters
+    ]
+    return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denying))
+
+
+def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str, int], str]:
+    """The conflict of each cluster that another contradicts, by its first statement."""
+    found: dict[tuple[str, int], str] = {}
+    for yes, no in contradictions(clusters, learned):
+        held = [one for one in yes.statements if not one.superseded]
+        denied = [one for one in no.statements if not one.superseded]
+        if held and denied:
+            text = negation_conflict(held, denied)
+            for side in (yes, no):
+                found.setdefault(side.statements[0].order, text)
+    return found
+
+
+def _nothing_known(denying: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+    by_text: dict[str, list[LineSource]] = defaultdict(list)
+    for one in sorted(denying, key=lambda one: one.order):
+        by_text[denial_text(one)].append(one.source())
+    return tuple(NothingKnown(text, tuple(sources)) for text, sources in sorted(by_text.items()))
+
+
+def _line(
+    kind: Kind,
+    found: Cluster,
+    learned: Evidence,
+    denying: Sequence[Statement],
+    contradiction: str | None,
+) -> SummaryLine:
+    ranked = sorted(found.statements, key=lambda one: one.rank, reverse=True)
+    current = [one for one in ranked if not one.superseded]
+    speaking = current or ranked
+    voices = latest_by_voice(speaking)
+    winner = _winner(kind, speaking, voices)
+    ordered = [winner, *(one for one in ranked if one is not winner)]
+    agreeing = [one for one in ordered if not (current and one.superseded)]
+
+    def source_of(one: Statement) -> LineSource:
+        return one.source(None if one is winner else why_one(winner, one, learned))
+
+    trend = trend_of(ordered, source_of) if kind in TREND_KINDS else ()
+    newest = trend[-1] if trend and trend[-1].time else None
+    status = _line_status(winner)
+    start, end = first_start(agreeing), _end(winner, agreeing)
+    return SummaryLine(
+        kind=kind,
+        display=_display(kind, agreeing),
+        sources=tuple(map(source_of, ordered)),
+        code=_code(kind, ordered),
+        status=status,
+        start=newest.time if newest else start.iso if start else None,
+        end=end.iso if end and not (newest and kind != "social_history") else None,
+        value=newest.value if newest and kind != "social_history" else winner.entry.value,
+        unit=newest.unit if newest else winner.entry.unit,
+        negated=winner.entry.negated,
+        conflict=contradiction or _conflict(kind, voices, denying, current, trend),
+        withdrawn=not current,
+        details=_details(kind, agreeing),
+        trend=trend,
+    )
+
+
+def _winner(kind: Kind, speaking: Sequence[Statement], voices: Sequence[Statement]) -> Statement:
+    """Who speaks for the line."""
+    if kind == "allergy":
+        return max(voices, key=lambda one: (danger(one), one.rank))
+    if kind in TREND_KINDS:
+        return max(speaking, key=lambda one: (sort_key(one.when), one.rank))
+    return speaking[0]
+
+
+def _line_status(winner: Statement) -> str | None:
+    """A statement that something is not so is not itself active or completed."""
+    if not winner.entry.negated:
+        return winner.status
+    if winner.entry.kind in ("problem", "allergy"):
+        return "absent"
+    return "refused" if winner.details.get("refusal_reason") else "not done"
+
+
+def _end(winner: Statement, agreeing: Sequence[Statement]) -> TS | None:
+    if winner.entry.end and sort_key(winner.entry.end):
+        return winner.entry.end
+    if winner.status not in ENDED:
+        return None
+    ends = [one.entry.end for one in agreeing if one.entry.end and sort_key(one.entry.end)]
+    return max(ends, key=sort_key, default=None)
+
+
+def _conflict(
+    kind: Kind,
+    voices: Sequence[Statement],
+    denying: Sequence[Statement],
+    current: Sequence[Statement],
+    trend: Sequence[TrendPoint],
+) -> str | None:
+    if not current:
+        return None
+    if kind == "allergy":
+        against = [one for one in denying if any(denies(one, other) for other in voices)]
+        found = allergy_conflict(voices)
+        return found or (nothing_known_conflict(voices, against) if against else None)
+    if kind == "medication":
+        return dose_conflict(voices)
+    return next((point.conflict for point in reversed(trend) if point.conflict), None)
+
+
+def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
+    """The winner's code, or the first there is; all others of the same fact as translations."""
+    if kind == "social_history":
+        return ordered[0].entry.code
+    codes: dict[tuple[str | None, str | None], CD] = {}
+    for one in ordered:
+        for code in (one.entry.code, *(one.entry.code.translations if one.entry.code else ())):
+            if code is not None and code.code and not code.null_flavor:
+                codes.setdefault((code.system, code.code), code)
+    if not codes:
+        return ordered[0].entry.code
+    first, *others = codes.values()
+    others.sort(key=lambda code: (code.system or "", code.code or ""))
+    bare = tuple(CD(code.code, code.system, code.display) for code in others)
+    return CD(first.code, first.system, first.display, translations=bare)
+
+
+def _display(kind: Kind, agreeing: Sequence[Statement]) -> str:
+    names = [name for one in agreeing for name in _names(one)]
+    if kind in ("result", "vital_sign") and names:
+        # LOINC's long names fill a page; a laboratory's own are made to be read.
+        return min(names, key=lambda name: (len(name), name))
+    return next(iter(names), "not named")
+
+
+def _names(one: Statement) -> list[str]:
+    code = one.entry.code
+    coded = [code, *code.translations] if code else []
+    names = [each.display for each in coded] + [each.original_text for each in coded[:1]]
+    spoken = [name for name in names if name]
+    return spoken or [text for text in (one.entry.text, code.code if code else None) if text]
+
+
+def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:
+    """The winner's, and what only others tell (a lot number); never a dose of another's."""
+    winner = agreeing[0]
+    merged: dict[str, Any] = {}
+    if kind not in TREND_KINDS:
+        for one in reversed(agreeing[1:]):
+            merged |= {k: v for k, v in one.details.items() if k not in _NEVER_BORROWED}
+    merged |= winner.details
+    if kind in _SPOKEN and winner.entry.text:
+        merged["text"] = winner.entry.text
+    return merged
+
+
+def _line_order(line: SummaryLine) -> tuple[Any, ...]:
+    """What holds today first, then newest first, then by name."""
+    group = 3 if line.withdrawn else 2 if line.negated else 1 if line.status in ENDED else 0
+    if line.kind in EVENT_KINDS:
+        group = min(group, 0) if not line.withdrawn else 3
+    first = line.sources[0]
+    newest = tuple(-ord(character) for character in line.start or "")
+    return group, not line.start, newest, line.display, first.document, first.entry

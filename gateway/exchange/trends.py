@@ -1,0 +1,141 @@
+"""One test over time: repeated reports become one point, different units one unit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ccda.hl7v3 import CD, TS
+from ccda.model import Interval, Kind
+from ccda.summary import LineSource, TrendPoint
+from gateway.exchange.moments import finest, has_clock, may_be_one, sort_key
+from gateway.exchange.statements import Statement
+from gateway.exchange.units import Quantity, agree, common_unit, convert, read_quantity, written
+
+TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
+LOINC: Final = "2.16.840.1.113883.6.1"
+
+SourceOf = Callable[[Statement], LineSource]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A statement's value; `quantity` in the trend's unit where it could be brought there."""
+
+    statement: Statement
+    quantity: Quantity | None
+    text: str | None
+    is_converted: bool
+
+
+def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[TrendPoint, ...]:
+    """The points, oldest first. Statements without a value make none."""
+    valued = [one for one in statements if _text(one) is not None]
+    tests = {code for one in statements for system, code in one.codes if system == LOINC}
+    read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
+    unit = common_unit([found for found in read.values() if found is not None], tests)
+    readings = [_reading(one, read[one.order], unit, tests) for one in valued]
+    # The weightiest first, so that a point speaks with the words of its best source.
+    readings.sort(key=lambda one: one.statement.rank, reverse=True)
+    groups: list[list[_Reading]] = []
+    for one in readings:
+        home = next((group for group in groups if any(_is_one_point(one, o) for o in group)), None)
+        if home is None:
+            groups.append([one])
+        else:
+            home.append(one)
+    groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.order))
+    disagreeing = _disagreements(groups)
+    return tuple(
+        _point(group, source_of, disagreeing.get(index)) for index, group in enumerate(groups)
+    )
+
+
+def _reading(
+    one: Statement, quantity: Quantity | None, unit: str | None, tests: set[str]
+) -> _Reading:
+    converted = convert(quantity, unit, tests) if quantity is not None else None
+    is_converted = converted is not None and quantity is not None and converted != quantity
+    return _Reading(one, converted or quantity, _text(one), is_converted)
+
+
+def _text(one: Statement) -> str | None:
+    """The value as words; an answer that is a code stands in `code` (a smoking status)."""
+    value = one.entry.value
+    if value is None and one.entry.kind == "social_history":
+        value = one.entry.code
+    match value:
+        case CD():
+            return value.display or value.original_text or value.code
+        case Interval(low=low, high=high):
+            return f"{low}–{high}" if low and high else f"≥ {low}" if low else f"≤ {high}"
+        case _:
+            return value
+
+
+def _is_one_point(one: _Reading, other: _Reading) -> bool:
+    """The same report again: the same id, or the same value at what may be the same time."""
+    if one.statement.ids & other.statement.ids:
+        return True
+    mine, theirs = one.statement.when, other.statement.when
+    if not sort_key(mine) or not may_be_one(mine, theirs):
+        return False
+    if one.quantity is not None and other.quantity is not None:
+        return _is_same(one, other)
+    return (one.text or "").casefold() == (other.text or "").casefold()
+
+
+def _time(group: list[_Reading]) -> TS | None:
+    times = [time for one in group if (time := one.statement.when) and sort_key(time)]
+    return finest(times) if times else None
+
+
+def _disagreements(groups: list[list[_Reading]]) -> dict[int, str]:
+    """Points of one moment with different values, told by different voices."""
+    found: dict[int, str] = {}
+    for index, group in enumerate(groups):
+        for other in range(index + 1, len(groups)):
+            mine, theirs = group[0].statement, groups[other][0].statement
+            if not sort_key(theirs.when) or has_clock(mine.when) != has_clock(theirs.when):
+                continue
+            if mine.voice != theirs.voice and may_be_one(mine.when, theirs.when):
+                text = f"at the same time {_said(group[0])}, {_said(groups[other][0])}"
+                found[index] = found[other] = text
+    return found
+
+
+def _said(one: _Reading) -> str:
+    entry = one.statement.entry
+    value = " ".join(part for part in (one.text, entry.unit) if part)
+    return f"{one.statement.speaker or 'one source'} says {value}"
+
+
+def _point(group: list[_Reading], source_of: SourceOf, conflict: str | None) -> TrendPoint:
+    best = next((one for one in group if not one.statement.superseded), group[0])
+    # Of one report in two units, the one that needs no conversion is shown.
+    shown = next((one for one in group if not one.is_converted and _is_same(one, best)), best)
+    entry = shown.statement.entry
+    time = _time(group)
+    value = written(shown.quantity) if shown.is_converted and shown.quantity else shown.text
+    sources = sorted(group, key=lambda one: one.statement.order)
+    return TrendPoint(
+        time=time.iso if time else None,
+        value=value,
+        unit=shown.quantity.unit if shown.quantity else entry.unit,
+        written_value=shown.text,
+        written_unit=entry.unit,
+        interpretation=_interpretation(shown.statement),
+        conflict=conflict,
+        sources=tuple(source_of(one.statement) for one in sources),
+    )
+
+
+def _is_same(one: _Reading, other: _Reading) -> bool:
+    if one.quantity is None or other.quantity is None:
+        return one is other
+    return one.quantity.unit == other.quantity.unit and agree(one.quantity, other.quantity)
+
+
+def _interpretation(one: Statement) -> str | None:
+    given = one.details.get("interpretation")
+    first = given[0] if isinstance(given, list) and given else given
+    return first.get("code") if isinstance(first, dict) else None
