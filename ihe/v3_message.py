@@ -19,7 +19,7 @@ from ccda.hl7v3 import (
 )
 from ccda.safe_xml import Element
 from ihe.errors import MalformedMessage, UnexpectedMessage
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
 from ihe.namespaces import XSI
 
 INTERACTIONS: Final = "2.16.840.1.113883.1.6"
@@ -107,6 +107,12 @@ def home_community(text: str | None) -> HomeCommunityId | None:
         return HomeCommunityId.parse(text or "")
     except ValueError:
         return None
+
+
+def read_oid(identifier: II | None) -> Oid | None:
+    """The root of an identifier, where it is an OID."""
+    home = None if identifier is None else home_community(identifier.root)
+    return None if home is None else home.oid
 
 
 def whole_number(text: str | None) -> int | None:
