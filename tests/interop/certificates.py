@@ -88,7 +88,12 @@ def _identity(stem: Path, common_name: str, authority: _Authority) -> Identity:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
             x509.SubjectAlternativeName(
-                [x509.DNSName("localhost"), x509.IPAddress(IPv4Address("127.0.0.1"))]
+                [
+                    x509.DNSName("localhost"),
+                    # What binds a signing certificate that only chains to its party.
+                    x509.DNSName(f"{common_name.split()[0]}.interop.test"),
+                    x509.IPAddress(IPv4Address("127.0.0.1")),
+                ]
             ),
             critical=False,
         )

@@ -13,6 +13,9 @@ import org.apache.wss4j.dom.WSConstants;
 
 /** The security that both modes share: the policy, and what CXF needs to obey it. */
 final class Security {
+    private static final String PROCESS_FAULT_ON_HTTP_400 =
+            "org.apache.cxf.transport.process_fault_on_http_400";
+
     private Security() {}
 
     static WSPolicyFeature policy() throws Exception {
@@ -37,6 +40,8 @@ final class Security {
             }
         });
         properties.put(SecurityConstants.SAML_CALLBACK_HANDLER, assertion);
+        // SOAP 1.2 sends a Sender fault with HTTP 400, whose body CXF reads only when told to.
+        properties.put(PROCESS_FAULT_ON_HTTP_400, true);
         return properties;
     }
 
