@@ -1,5 +1,6 @@
 """The transmission wrapper around an HL7 V3 payload (HL7 V3 NE2008: MCCI_MT000100, 000300)."""
 
+import re
 from typing import Final
 
 from lxml import etree
@@ -22,6 +23,7 @@ from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid
 from ihe.namespaces import XSI
 
+_ISO_TIME: Final = re.compile(r"\d{4}-\d\d(-\d\d(T|$)|$)")
 INTERACTIONS: Final = "2.16.840.1.113883.1.6"
 XSI_NIL: Final = f"{{{XSI}}}nil"
 
@@ -143,9 +145,8 @@ def start_message(
 
 def write_time(parent: Element, name: str, time: TS) -> Element:
     """A time; ISO 8601, which some partners send, is written as the HL7 time it means."""
-    value = time.value
-    if value is not None and ("T" in value or value[4:5] == "-"):
-        time = TS(hl7_time(value), time.null_flavor)
+    if time.value is not None and _ISO_TIME.match(time.value):
+        time = TS(hl7_time(time.value), time.null_flavor)
     return write_ts(parent, name, time)
 
 

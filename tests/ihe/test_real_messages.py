@@ -5,6 +5,7 @@ They lie in `shared/samples/ihe` beside the checkout. Without that folder the me
 """
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,38 @@ def bodies(file: Path) -> Iterator[Element]:
 @pytest.mark.parametrize("file", messages(), ids=lambda file: file.stem[-60:])
 def test_every_message_is_read_or_refused(file: Path) -> None:
     for element in bodies(file):
-        try:
-            assert READERS[etree.QName(element).localname](element) is not None
-        except IheError as error:
-            assert error.reason
+        read_or_refuse(element)
+
+
+def own_bodies() -> list[Element]:
+    return [element for file in sorted(OWN.glob("*.xml")) for element in bodies(file)]
+
+
+@pytest.mark.parametrize(
+    "element", own_bodies(), ids=lambda element: etree.QName(element).localname
+)
+def test_a_message_that_lacks_any_one_part_is_read_or_refused(element: Element) -> None:
+    for position in range(1, len(list(element.iter()))):
+        copy = deepcopy(element)
+        part = list(copy.iter())[position]
+        for name, value in part.attrib.items():
+            for other in ("", "\u00e9 ^&", None):
+                part.attrib.pop(name) if other is None else part.set(name, other)
+                read_or_refuse(copy)
+            part.set(name, value)
+        part.text = "("
+        read_or_refuse(copy)
+        parent = part.getparent()
+        assert parent is not None
+        parent.remove(part)
+        read_or_refuse(copy)
+
+
+def read_or_refuse(element: Element) -> None:
+    try:
+        assert READERS[etree.QName(element).localname](element) is not None
+    except IheError as error:
+        assert error.reason
 
 
 def test_there_are_messages_of_every_kind_but_one() -> None:

@@ -280,3 +280,18 @@ def test_matched_without_a_match_is_not_written() -> None:
 def test_a_person_without_a_name_is_not_answered() -> None:
     with pytest.raises(ValueError):
         answered(Matched((replace(MATCH, demographics=Demographics()),)))
+
+
+@pytest.mark.parametrize(
+    ("stated", "written"),
+    [
+        ("2026-03-01T09:15:00Z", "20260301091500+0000"),
+        ("2026-03-01", "20260301"),
+        ("2026-03", "202603"),
+        ("20260301091500-0500", "20260301091500-0500"),
+        ("2026-0500", "2026-0500"),
+    ],
+)
+def test_times_leave_as_hl7_writes_them(stated: str, written: str) -> None:
+    element = write_discovery_request(replace(REQUEST, creation_time=TS(stated)))
+    assert element.find(v3("creationTime")).get("value") == written
