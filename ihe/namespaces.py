@@ -1,5 +1,6 @@
 """The namespaces of an envelope and of what its headers hold, each under one prefix."""
 
+from functools import cache
 from typing import Final
 
 SOAP: Final = "http://www.w3.org/2003/05/soap-envelope"
@@ -33,6 +34,7 @@ PREFIXES: Final = {
 }
 
 
+@cache
 def name(prefixed: str) -> str:
     """`wsu:Created` as lxml spells it: `{namespace}Created`."""
     prefix, _, local = prefixed.partition(":")
