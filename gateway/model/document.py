@@ -73,3 +73,30 @@ class IndexedEntry:
     ordinal: int
     section: str | None
     entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedDocument:
+    """A filed document as registered for partners: what rules look at, and its ebRIM entry.
+
+    `unique_id` and `entry_uuid` are ours. `entry_xml` is the whole ExtrinsicObject, canonical.
+    """
+
+    document: Document
+    entry_uuid: str
+    unique_id: str
+    entry_xml: str
+    class_code: str | None = None
+    confidentiality: str | None = None
+    third_party: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A document that could not be read: at which stage, how often tried, first and last when."""
+
+    document: Document
+    stage: str
+    attempts: int
+    first: datetime
+    last: datetime

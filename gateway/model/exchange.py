@@ -50,3 +50,30 @@ class RecordedExchange:
     exchange: Exchange
     hash: str
     previous_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFilter:
+    """What is looked for in the record; None means any. `until` is exclusive."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    direction: Direction | None = None
+    transaction: str | None = None
+    outcome: Outcome | None = None
+    partner: PartnerId | None = None
+    person: str | None = None
+    purpose: str | None = None
+    member: MemberId | None = None
+    document: DocumentId | None = None
+    conversation: ConversationId | None = None
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """How many records were found sound, and the first that is not with the reason in words."""
+
+    records: int
+    first_bad: int | None = None
+    reason: str | None = None

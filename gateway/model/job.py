@@ -20,3 +20,12 @@ class Job:
     payload: Mapping[str, str]
     attempt: int
     run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """A job as seen from outside. `error` is the last failure's type; a dead job waits for us."""
+
+    job: Job
+    state: JobState
+    error: str | None = None

@@ -13,6 +13,10 @@ class Plan:
 
     id: PlanId
     name: str
+    member_id_root: str | None = None
+    """The OID under which documents and partners write this plan's member ids."""
+    treatment_agreement: str | None = None
+    """The registered agreement that lets this plan assert treatment (DECISIONS 8)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ class PartnerProfile:
     documents_per_retrieve: int = 5
     audience_required: bool = False
     bearer_accepted: bool = False
+    certificate_name: str | None = None
+    """The name by which a signing certificate that only chains to an anchor is bound to it."""
+    confirmation_required: bool = True
+    """Its answers must carry a SignatureConfirmation (DECISIONS 4)."""
     same_certificate: bool = False
     """The TLS and the signing certificate must be one and the same (DECISIONS 2)."""
 

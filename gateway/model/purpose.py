@@ -39,6 +39,10 @@ class PurposeOfUse:
         raise ValueError(f"unknown purpose of use; known are {', '.join(sorted(NHIN_CODES))}")
 
     @property
+    def system_name(self) -> str:
+        return "nhin-purpose" if self.system == NHIN else "TEFCA exchange purpose"
+
+    @property
     def is_treatment(self) -> bool:
         """Whether it claims treatment, which a plan may not without an agreement (DECISIONS 8)."""
         return self.code in TREATMENT_CODES

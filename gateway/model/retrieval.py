@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
+
+RETRIEVE: Final = "retrieve"
+"""The kind of the job that runs a retrieval."""
 
 RetrievalState = Literal["waiting", "running", "done", "partial", "failed", "cancelled"]
 Step = Literal["discovery", "query", "retrieve"]

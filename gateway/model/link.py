@@ -1,0 +1,25 @@
+"""That a member of ours and a patient of a community are the same person (ITI-55)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.model.identity import MemberId, PartnerId, PlanId
+from ihe.identifiers import HomeCommunityId, PatientId
+
+LinkState = Literal["confirmed", "held", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One patient id of the member at one community; held until a person decides if unsure."""
+
+    plan: PlanId
+    member: MemberId
+    partner: PartnerId
+    home_community_id: HomeCommunityId
+    patient_id: PatientId
+    state: LinkState
+    found: datetime
+    score: float | None = None
+    detail: str | None = None

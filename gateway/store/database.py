@@ -1,0 +1,135 @@
+"""The door to the database: units of work in, durable answers out (DECISIONS 21).
+
+A unit is a function of a `Transaction`. It must be short, must not wait for a socket, and its
+answer must hold nothing that still reads from the database. What it raises undoes it alone.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from gateway.store.errors import StoreUnavailable
+from gateway.store.postgres import PostgresEngine
+from gateway.store.sqlite import SqliteEngine
+from gateway.store.transaction import T, Transaction
+
+__all__ = ["Database", "Transaction", "open_database"]
+
+
+def open_database(url: str, *, failpoint: Callable[[str], None] | None = None) -> "Database":
+    """The database at `url`: `sqlite:///file` or `postgresql://…`, already upgraded.
+
+    `failpoint` is called at each durable step by name; tests die there.
+    """
+    return Database(driver_url(make_url(url)), failpoint or (lambda _step: None))
+
+
+class Database:
+    """Safe to share between threads and to inherit by fork: each process connects by itself."""
+
+    def __init__(self, url: URL, failpoint: Callable[[str], None]) -> None:
+        self._url = url
+        self._failpoint = failpoint
+        self._opening = threading.Lock()
+        self._process = 0
+        self._engine: SqliteEngine | PostgresEngine | None = None
+        self._inherited: list[object] = []
+        self._closed = False
+
+    @property
+    def url(self) -> str:
+        """With its password: for whoever must connect beside us, never to be shown."""
+        return self._url.render_as_string(hide_password=False)
+
+    @property
+    def is_postgres(self) -> bool:
+        return self._url.get_backend_name() == "postgresql"
+
+    def write(self, unit: Callable[[Transaction], T]) -> T:
+        """Runs `unit` and returns its answer once it is durable.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+        """
+        try:
+            engine = self._here()
+            if isinstance(engine, PostgresEngine):
+                return engine.write(unit)
+            return engine.submit(unit).result()
+        except (DBAPIError, PoolTimeout) as error:
+            raise _told(error) from error
+
+    async def write_async(self, unit: Callable[[Transaction], T]) -> T:
+        """`write` without blocking the event loop.
+
+        Cancelled while it waits, the unit never runs; once begun it is finished, answer or not.
+        """
+        try:
+            return await asyncio.wrap_future(self._here().submit(unit))
+        except (DBAPIError, PoolTimeout) as error:
+            raise _told(error) from error
+
+    def read(self, unit: Callable[[Transaction], T]) -> T:
+        """Runs `unit` on a snapshot that shows all that was durable when it began."""
+        try:
+            return self._here().read(unit)
+        except (DBAPIError, PoolTimeout) as error:
+            raise _told(error) from error
+
+    async def read_async(self, unit: Callable[[Transaction], T]) -> T:
+        """`read` without blocking the event loop."""
+        try:
+            return await asyncio.wrap_future(self._here().submit_read(unit))
+        except (DBAPIError, PoolTimeout) as error:
+            raise _told(error) from error
+
+    def close(self) -> None:
+        """Finishes what waits; after it every call raises StoreUnavailable."""
+        with self._opening:
+            self._closed = True
+            engine, self._engine = self._engine, None
+        if engine is not None and self._process == os.getpid():
+            engine.close()
+
+    def _here(self) -> SqliteEngine | PostgresEngine:
+        """This process' engine; one inherited by fork is kept untouched and never closed."""
+        engine = self._engine
+        if engine is not None and self._process == os.getpid():
+            return engine
+        with self._opening:
+            if self._closed:
+                raise StoreUnavailable("the database is closed")
+            if self._engine is None or self._process != os.getpid():
+                self._inherited.append(self._engine)
+                self._engine = self._connect()
+                self._process = os.getpid()
+            return self._engine
+
+    def _connect(self) -> SqliteEngine | PostgresEngine:
+        if self.is_postgres:
+            return PostgresEngine(self._url, self._failpoint)
+        return SqliteEngine(self._url, self._failpoint)
+
+
+def driver_url(url: URL) -> URL:
+    """The same place, by the drivers this house uses."""
+    drivers = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg"}
+    name = url.get_backend_name()
+    if name == "postgres":
+        name = "postgresql"
+    if name not in drivers:
+        raise ValueError("the database must be sqlite:///… or postgresql://…")
+    return url.set(drivername=drivers[name])
+
+
+def _told(error: DBAPIError | PoolTimeout) -> Exception:
+    """What callers may act upon; a broken rule of the schema is our own mistake and stays."""
+    wrong_sql = getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_ERROR"
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) and not wrong_sql:
+        return StoreUnavailable("the database cannot be reached, is locked or full")
+    return error

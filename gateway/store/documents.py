@@ -1,0 +1,329 @@
+"""Documents: received once, filed, held, quarantined, withdrawn, superseded (DECISIONS 14)."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select, update
+
+from gateway.model.document import Blob, Document, DocumentState, Quarantined, Source
+from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
+from gateway.store import tables
+from gateway.store.errors import UnknownId
+from gateway.store.sql import indexable, insert_new, upsert
+from gateway.store.transaction import Transaction
+
+_ONCE = ("plan", "blob_address", "source_key")
+
+
+def insert(transaction: Transaction, document: Document) -> Document:
+    """The stored document: this one, or the one that holds the same bytes from the same source.
+
+    Another `id` than the given one means that it was known. The source is the partner where there
+    is one, else who the door says sent it, else the door.
+    """
+    keep_blob(transaction, plan=document.plan, blob=document.blob)
+    if insert_new(transaction, tables.document, _values(document), _ONCE):
+        return document
+    table = tables.document
+    row = transaction.connection.execute(
+        select_documents().where(
+            table.c.plan == document.plan,
+            table.c.blob_address == document.blob.address,
+            table.c.source_key == _source_key(document.source),
+        )
+    ).one()
+    return read_document(row)
+
+
+def keep_blob(transaction: Transaction, *, plan: PlanId, blob: Blob) -> None:
+    """Says that the stored bytes are wanted; until then the sweeper may take them."""
+    values = {
+        "plan": plan,
+        "address": blob.address,
+        "size_bytes": blob.size_bytes,
+        "sha1": blob.sha1,
+        "sha256": blob.sha256,
+    }
+    insert_new(transaction, tables.blob, values, ["plan", "address"])
+
+
+def known_addresses(
+    transaction: Transaction, *, plan: PlanId, addresses: Iterable[str]
+) -> frozenset[str]:
+    """Those of the addresses that something refers to."""
+    table = tables.blob
+    rows = transaction.connection.execute(
+        select(table.c.address).where(table.c.plan == plan, table.c.address.in_(list(addresses)))
+    )
+    return frozenset(row.address for row in rows)
+
+
+# ---- what becomes of a document --------------------------------------------------------------
+
+
+def describe(transaction: Transaction, document: Document) -> Document:
+    """Gives the stored document these header fields, as a later reading found them."""
+    values = _values(document)
+    described = (
+        "mime_type title type_code type_system type_display effective_time clinical_id set_id"
+        " version author custodian document_unique_id repository_unique_id"
+    )
+    return _change(
+        transaction,
+        document.plan,
+        document.id,
+        **{name: values[name] for name in described.split()},
+    )
+
+
+def file(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId, member: MemberId
+) -> Document:
+    """From now on the document is the member's."""
+    return _change(
+        transaction, plan, document, state="filed", member=member, candidate=None, reason=None
+    )
+
+
+def hold(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    document: DocumentId,
+    reason: str,
+    candidate: MemberId | None = None,
+) -> Document:
+    """The document is nobody's until a person decides."""
+    return _change(
+        transaction, plan, document, state="held", member=None, candidate=candidate, reason=reason
+    )
+
+
+def quarantine(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    document: DocumentId,
+    stage: str,
+    reason: str,
+    now: datetime,
+) -> Document:
+    """The document could not be read; `stage` says where reading stopped. Counts the attempts."""
+    changed = _change(transaction, plan, document, state="quarantined", member=None, reason=reason)
+    number = number_of(transaction, plan=plan, document=document)
+    table = tables.quarantine
+    before = transaction.connection.execute(select(table).where(table.c.document == number)).first()
+    values = {
+        "document": number,
+        "plan": plan,
+        "stage": stage,
+        "error": reason,
+        "attempts": 1 if before is None else before.attempts + 1,
+        "first": now if before is None else before.first,
+        "last": now,
+    }
+    upsert(transaction, table, values, ["document"])
+    return changed
+
+
+def withdraw(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId, reason: str
+) -> Document:
+    """The document no longer counts; its bytes and rows stay."""
+    return _change(transaction, plan, document, state="withdrawn", member=None, reason=reason)
+
+
+def supersede(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId, by: DocumentId
+) -> Document:
+    """`by` is its newer version."""
+    return _change(transaction, plan, document, superseded_by=by)
+
+
+# ---- looking ---------------------------------------------------------------------------------
+
+
+def get(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> Document | None:
+    table = tables.document
+    row = transaction.connection.execute(
+        select_documents().where(table.c.plan == plan, table.c.id == document)
+    ).first()
+    return None if row is None else read_document(row)
+
+
+def list_page(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    state: DocumentState | None = None,
+    member: MemberId | None = None,
+    after: DocumentId | None = None,
+    limit: int = 100,
+) -> tuple[Document, ...]:
+    """Documents in the order they came, from the one after `after`."""
+    table = tables.document
+    statement = select_documents().where(table.c.plan == plan).order_by(table.c.number).limit(limit)
+    if state is not None:
+        statement = statement.where(table.c.state == state)
+    if member is not None:
+        statement = statement.where(table.c.member == member)
+    if after is not None:
+        number = number_of(transaction, plan=plan, document=after)
+        statement = statement.where(table.c.number > number)
+    return _documents(transaction, statement)
+
+
+def by_set(transaction: Transaction, *, plan: PlanId, set_id: str) -> tuple[Document, ...]:
+    """Every version of a document that its authors count as one, in the order they came."""
+    return _by(transaction, plan, tables.document.c.set_id, set_id)
+
+
+def by_clinical_id(
+    transaction: Transaction, *, plan: PlanId, clinical_id: str
+) -> tuple[Document, ...]:
+    """Those whose ClinicalDocument/id it is; more than one when sources differ."""
+    return _by(transaction, plan, tables.document.c.clinical_id, clinical_id)
+
+
+def by_unique_id(transaction: Transaction, *, plan: PlanId, unique_id: str) -> tuple[Document, ...]:
+    """Those retrieved or received under that XDS document unique id."""
+    return _by(transaction, plan, tables.document.c.document_unique_id, unique_id)
+
+
+def quarantined(
+    transaction: Transaction, *, plan: PlanId, limit: int = 100
+) -> tuple[Quarantined, ...]:
+    """Documents that could not be read, the longest waiting first."""
+    table, info = tables.document, tables.quarantine
+    statement = (
+        select_documents()
+        .join(info, info.c.document == table.c.number)
+        .add_columns(info.c.stage, info.c.attempts, info.c.first, info.c.last)
+        .where(table.c.plan == plan, table.c.state == "quarantined")
+        .order_by(table.c.number)
+        .limit(limit)
+    )
+    return tuple(
+        Quarantined(read_document(row), row.stage, row.attempts, row.first, row.last)
+        for row in transaction.connection.execute(statement)
+    )
+
+
+def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> int:
+    """The number that the store's own tables know it by.
+
+    Raises:
+        UnknownId: no such document in this plan.
+    """
+    table = tables.document
+    number = transaction.connection.execute(
+        select(table.c.number).where(table.c.plan == plan, table.c.id == document)
+    ).scalar()
+    if number is None:
+        raise UnknownId("document", document)
+    return int(number)
+
+
+# ---- rows and values -------------------------------------------------------------------------
+
+
+def select_documents() -> Select[Any]:
+    """Documents with their blobs' hashes."""
+    table, blob = tables.document, tables.blob
+    same = (blob.c.plan == table.c.plan) & (blob.c.address == table.c.blob_address)
+    return select(table, blob.c.size_bytes, blob.c.sha1, blob.c.sha256).join_from(table, blob, same)
+
+
+def _by(transaction: Transaction, plan: PlanId, column: Any, value: str) -> tuple[Document, ...]:
+    table = tables.document
+    statement = select_documents().where(table.c.plan == plan, column == indexable(value))
+    return _documents(transaction, statement.order_by(table.c.number))
+
+
+def _change(
+    transaction: Transaction, plan: PlanId, document: DocumentId, **values: Any
+) -> Document:
+    table = tables.document
+    transaction.connection.execute(
+        update(table).where(table.c.plan == plan, table.c.id == document).values(values)
+    )
+    changed = get(transaction, plan=plan, document=document)
+    if changed is None:
+        raise UnknownId("document", document)
+    return changed
+
+
+def _documents(transaction: Transaction, statement: Select[Any]) -> tuple[Document, ...]:
+    return tuple(read_document(row) for row in transaction.connection.execute(statement))
+
+
+def _source_key(source: Source) -> str:
+    named = source.partner or source.home_community_id or source.partner_name
+    return source.door if named is None else str(indexable(named))
+
+
+def _values(document: Document) -> dict[str, Any]:
+    source = document.source
+    return {
+        "id": document.id,
+        "plan": document.plan,
+        "state": document.state,
+        "blob_address": document.blob.address,
+        "source_key": _source_key(source),
+        "door": source.door,
+        "partner": source.partner,
+        "partner_name": source.partner_name,
+        "source_community": source.home_community_id,
+        "repository_unique_id": source.repository_unique_id,
+        "document_unique_id": indexable(source.document_unique_id),
+        "received": document.received,
+        "member": document.member,
+        "candidate": document.candidate,
+        "reason": document.reason,
+        "mime_type": document.mime_type,
+        "title": document.title,
+        "type_code": document.type_code,
+        "type_system": document.type_system,
+        "type_display": document.type_display,
+        "effective_time": document.effective_time,
+        "clinical_id": indexable(document.clinical_id),
+        "set_id": indexable(document.set_id),
+        "version": document.version,
+        "superseded_by": document.superseded_by,
+        "author": document.author,
+        "custodian": document.custodian,
+    }
+
+
+def read_document(row: Row[Any]) -> Document:
+    return Document(
+        id=DocumentId(row.id),
+        plan=PlanId(row.plan),
+        state=row.state,
+        blob=Blob(row.blob_address, row.size_bytes, row.sha1, row.sha256),
+        source=Source(
+            door=row.door,
+            partner=None if row.partner is None else PartnerId(row.partner),
+            partner_name=row.partner_name,
+            home_community_id=row.source_community,
+            repository_unique_id=row.repository_unique_id,
+            document_unique_id=row.document_unique_id,
+        ),
+        received=row.received,
+        member=None if row.member is None else MemberId(row.member),
+        candidate=None if row.candidate is None else MemberId(row.candidate),
+        reason=row.reason,
+        mime_type=row.mime_type,
+        title=row.title,
+        type_code=row.type_code,
+        type_system=row.type_system,
+        type_display=row.type_display,
+        effective_time=row.effective_time,
+        clinical_id=row.clinical_id,
+        set_id=row.set_id,
+        version=row.version,
+        superseded_by=None if row.superseded_by is None else DocumentId(row.superseded_by),
+        author=row.author,
+        custodian=row.custodian,
+    )

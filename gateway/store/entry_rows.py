@@ -1,0 +1,154 @@
+"""Clinical statements and sections as rows and back, losing nothing.
+
+What SQL may be asked for has columns of its own; the rest stands as JSON in `rest`, which is
+None for most rows and then costs nothing to read.
+"""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import orjson
+from sqlalchemy import Row
+
+from ccda.hl7v3 import CD, II, TS
+from ccda.model import Author, Entry, Interval, Section
+from gateway.store.values import from_json, to_json
+
+_EMPTY_CODE: Final = CD(None)
+_PLAIN: Final = ("text", "no_information", "mood", "parent")
+_TIMES: Final = (("start", "start_time"), ("end", "end_time"), ("time", "at_time"))
+
+
+def write_entry(entry: Entry) -> dict[str, Any]:
+    """The columns of one statement, its key and plan excepted."""
+    rest: dict[str, Any] = {}
+    row = {
+        "kind": entry.kind,
+        "path": entry.path,
+        "line": entry.line,
+        "status": entry.status,
+        "unit": entry.unit,
+        "negated": entry.negated,
+        "value": _write_value(entry.value, rest),
+        **_write_code(entry.code, rest),
+    }
+    for name, column in _TIMES:
+        row[column] = _write_time(name, getattr(entry, name), rest)
+    for name in _PLAIN:
+        item = getattr(entry, name)
+        if item is not None and item is not False:  # a parent of 0 is one
+            rest[name] = item
+    for name in ("ids", "authors", "details"):
+        if item := getattr(entry, name):
+            rest[name] = to_json(item)
+    row["display"] = None if entry.code is None else entry.code.display
+    row["rest"] = _json(rest)
+    return row
+
+
+def read_entry(row: Row[Any]) -> Entry:
+    """The statement that `write_entry` wrote."""
+    rest = {} if row.rest is None else orjson.loads(row.rest)
+    return Entry(
+        kind=row.kind,
+        path=row.path,
+        line=row.line,
+        code=_read_code(row.code, row.code_system, row.display, rest),
+        start=_read_time(row.start_time, rest.get("start")),
+        end=_read_time(row.end_time, rest.get("end")),
+        time=_read_time(row.at_time, rest.get("time")),
+        status=row.status,
+        value=_read_value(row.value, rest),
+        unit=row.unit,
+        text=rest.get("text"),
+        negated=row.negated,
+        no_information=rest.get("no_information", False),
+        mood=rest.get("mood"),
+        ids=tuple(from_json(II, item) for item in rest.get("ids", ())),
+        authors=tuple(from_json(Author, item) for item in rest.get("authors", ())),
+        details=rest.get("details", {}),
+        parent=rest.get("parent"),
+    )
+
+
+def write_section(section: Section) -> dict[str, Any]:
+    """The columns of one section, its key and plan excepted; entries have rows of their own."""
+    rest: dict[str, Any] = {}
+    columns = _write_code(section.code, rest, display=True)
+    for name in ("templates", "null_flavor", "line", "path"):
+        if (item := getattr(section, name)) not in (None, (), ""):
+            rest[name] = item
+    return {**columns, "title": section.title, "text": section.text, "rest": _json(rest)}
+
+
+def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
+    """The section that `write_section` wrote, with its entries put back."""
+    rest = {} if row.rest is None else orjson.loads(row.rest)
+    return Section(
+        code=_read_code(row.code, row.code_system, None, rest),
+        title=row.title,
+        templates=tuple(rest.get("templates", ())),
+        text=row.text,
+        entries=entries,
+        null_flavor=rest.get("null_flavor"),
+        line=rest.get("line"),
+        path=rest.get("path", ""),
+    )
+
+
+def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False) -> dict[str, Any]:
+    """Code and system as columns; `display` says whether the display name has none of its own."""
+    if code is None:
+        return {"code": None, "code_system": None}
+    kept = code.display if display else None
+    left = replace(code, code=None, system=None, display=kept)
+    if left != _EMPTY_CODE or (code.code is None and code.system is None):
+        rest["code"] = {key: item for key, item in to_json(left).items() if item is not None}
+    return {"code": code.code, "code_system": code.system}
+
+
+def _read_code(
+    code: str | None, system: str | None, display: str | None, rest: dict[str, Any]
+) -> CD | None:
+    left = rest.get("code")
+    if left is None:
+        return None if code is None and system is None else CD(code, system, display)
+    whole = from_json(CD, {"code": None, **left})
+    return replace(whole, code=code, system=system, display=display or whole.display)
+
+
+def _write_time(name: str, time: TS | None, rest: dict[str, Any]) -> str | None:
+    if time is None:
+        return None
+    if time.value is None or time.null_flavor is not None:
+        rest[name] = time.null_flavor
+    return time.value
+
+
+def _read_time(value: str | None, null_flavor: str | None) -> TS | None:
+    return None if value is None and null_flavor is None else TS(value, null_flavor)
+
+
+def _write_value(value: str | CD | Interval | None, rest: dict[str, Any]) -> str | None:
+    match value:
+        case CD():
+            rest["coded"] = to_json(value)
+            return value.display
+        case Interval():
+            rest["interval"] = [value.low, value.high]
+            return None
+        case _:
+            return value
+
+
+def _read_value(value: str | None, rest: dict[str, Any]) -> str | CD | Interval | None:
+    if "coded" in rest:
+        return from_json(CD, {"code": None, **rest["coded"]})
+    if "interval" in rest:
+        low, high = rest["interval"]
+        return Interval(low, high)
+    return value
+
+
+def _json(rest: dict[str, Any]) -> str | None:
+    return orjson.dumps(rest).decode() if rest else None

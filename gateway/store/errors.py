@@ -1,0 +1,54 @@
+"""What can go wrong in the store.
+
+    StoreError
+    ├── StoreUnavailable      the database cannot be reached, is locked, full or closed: try later
+    ├── UnknownId             no such row in this plan
+    ├── ExchangeNotOpen       the exchange was closed before, here or by recovery
+    ├── KeyFileMissing        the key-encryption key is not where the settings say
+    ├── KeyFileUnusable       the key file is not one, or holds other keys than the data needs
+    ├── UnknownBlob           no such bytes
+    └── DamagedBlob           stored bytes are cut, reordered or changed
+
+Texts name ids and paths, never content.
+"""
+
+
+class StoreError(Exception):
+    """Anything the store refuses or cannot do."""
+
+
+class StoreUnavailable(StoreError):
+    """Nothing was written; the same may succeed later."""
+
+
+class UnknownId(StoreError):
+    """No row of that id belongs to that plan; another plan's row looks exactly the same."""
+
+    def __init__(self, kind: str, id: str) -> None:
+        super().__init__(f"no {kind} with this id in this plan")
+        self.kind = kind
+        self.id = id
+
+
+class ExchangeNotOpen(StoreError):
+    """There is no open row to close, so nothing may take effect in its name."""
+
+    def __init__(self, open_id: int) -> None:
+        super().__init__("this exchange is not open")
+        self.open_id = open_id
+
+
+class KeyFileMissing(StoreError):
+    """Without it nothing stored can be read; making a new one would not help."""
+
+
+class KeyFileUnusable(StoreError):
+    """The file is there, but does not open what was sealed."""
+
+
+class UnknownBlob(StoreError):
+    """No file of that address belongs to that plan."""
+
+
+class DamagedBlob(StoreError):
+    """The bytes on disk are not the ones we wrote; chunks already given out were genuine."""

@@ -1,0 +1,276 @@
+"""The record of every exchange: append-only, in one chain, in the same transaction as its effect.
+
+What crosses a wire is first `open` (DECISIONS 16): mutable, no evidence, marked with the process
+that holds it. It is closed with its effect, or by `recover` once that process is dead. Strangers
+are counted, one record a peer, reason and minute (DECISIONS 17).
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import orjson
+from sqlalchemy import Row, Select, delete, insert, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.store import tables
+from gateway.store.errors import ExchangeNotOpen
+from gateway.store.exchange_chain import canonical, chain_hash, columns_of, verify
+from gateway.store.scope import Scope, within
+from gateway.store.sql import indexable
+from gateway.store.transaction import Transaction
+from gateway.store.values import dump, load
+
+__all__ = [
+    "Place",
+    "append",
+    "close_exchange",
+    "count_refusal",
+    "flush_refusals",
+    "get",
+    "open_exchange",
+    "recover",
+    "search",
+    "verify",
+]
+
+INTERRUPTED: Final = "interrupted"
+"""The reason of a record whose process died before it knew the outcome."""
+_LOCK: Final = 0x65786368  # "exch": the advisory lock under which sequences are given
+
+Column = Literal[
+    "sequence", "time", "direction", "transaction", "outcome", "partner", "peer", "person",
+    "role", "purpose", "authority", "member", "reason", "conversation", "message_id",
+    "duration_ms", "count",
+]  # fmt: skip
+
+
+class Place:
+    """Where a record stands in the chain: known only once its transaction is durable."""
+
+    __slots__ = ("_sequence",)
+
+    def __init__(self) -> None:
+        self._sequence: int | None = None
+
+    @property
+    def sequence(self) -> int:
+        if self._sequence is None:
+            raise RuntimeError("a record has its sequence only after COMMIT")
+        return self._sequence
+
+
+def append(transaction: Transaction, exchange: Exchange) -> Place:
+    """Records the exchange with everything else this unit does, or not at all."""
+    place = Place()
+    transaction.before_commit(_seal, (exchange, place))
+    return place
+
+
+def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> None:
+    """Gives the records their places. Runs last before COMMIT: from here on the log is locked."""
+    if transaction.is_postgres:
+        transaction.connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    table = tables.exchange_head
+    head = transaction.connection.execute(select(table.c.sequence, table.c.hash)).one()
+    sequence, previous = head.sequence, head.hash
+    rows = []
+    for exchange, place in records:
+        sequence += 1
+        values = columns_of(exchange)
+        canon = canonical(values)
+        sealed = chain_hash(previous=previous, canon=canon, sequence=sequence)
+        place_columns = {"sequence": sequence, "previous_hash": previous, "hash": sealed}
+        rows.append({**values, **place_columns, "canon": canon})
+        place._sequence, previous = sequence, sealed
+    transaction.connection.execute(insert(tables.exchange), rows)
+    transaction.connection.execute(update(table).values(sequence=sequence, hash=previous))
+
+
+# ---- what crosses a wire ---------------------------------------------------------------------
+
+
+def open_exchange(transaction: Transaction, exchange: Exchange) -> int:
+    """Says that the exchange is about to begin; commit before the first byte leaves."""
+    values = {"plan": exchange.plan, "process": transaction.process, "exchange": dump(exchange)}
+    table = tables.exchange_open
+    result = transaction.connection.execute(insert(table).values(values).returning(table.c.id))
+    return int(result.scalar_one())
+
+
+def close_exchange(transaction: Transaction, open_id: int, exchange: Exchange) -> Place:
+    """Records how an open exchange ended, in the same transaction as its effect.
+
+    Raises:
+        ExchangeNotOpen: it was closed before, or recovery has given it up.
+    """
+    table = tables.exchange_open
+    result = transaction.connection.execute(
+        delete(table).where(table.c.id == open_id, table.c.process == transaction.process)
+    )
+    if result.rowcount == 0:
+        raise ExchangeNotOpen(open_id)
+    return append(transaction, exchange)
+
+
+def recover(transaction: Transaction, *, now: datetime) -> int:
+    """Records as `unknown` what dead processes left open, and counts of minutes gone by.
+
+    Returns how many records that makes. For every start, and now and then: other processes that
+    live are left alone.
+    """
+    table = tables.exchange_open
+    rows = transaction.connection.execute(
+        select(table).order_by(table.c.id).with_for_update(skip_locked=True)
+    ).all()
+    alive = {process: transaction.is_running(process) for process in {row.process for row in rows}}
+    left = [row for row in rows if not alive[row.process]]
+    for row in left:
+        exchange = load(Exchange, row.exchange)
+        append(transaction, replace(exchange, outcome="unknown", reason=INTERRUPTED))
+        transaction.connection.execute(delete(table).where(table.c.id == row.id))
+    return len(left) + flush_refusals(transaction, now=now)
+
+
+# ---- strangers -------------------------------------------------------------------------------
+
+
+def count_refusal(transaction: Transaction, exchange: Exchange) -> None:
+    """Counts a refusal of someone who was not yet known; its time says which minute it is in."""
+    table = tables.refusal
+    statement = (
+        (postgresql if transaction.is_postgres else sqlite)
+        .insert(table)
+        .values(
+            minute=_minute(exchange.time),
+            peer=indexable(exchange.peer) or "",
+            reason=indexable(exchange.reason) or "",
+            transaction=exchange.transaction,
+            plan=exchange.plan,
+            first=exchange.time,
+            count=exchange.count,
+        )
+    )
+    key = ["minute", "peer", "reason", "transaction"]
+    transaction.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=key, set_={"count": table.c.count + statement.excluded.count}
+        )
+    )
+    flush_refusals(transaction, now=exchange.time)
+
+
+def flush_refusals(transaction: Transaction, *, now: datetime) -> int:
+    """Records the counts of every minute before this one; how many records that makes."""
+    table = tables.refusal
+    rows = transaction.connection.execute(
+        select(table)
+        .where(table.c.minute < _minute(now))
+        .order_by(table.c.minute, table.c.peer, table.c.reason, table.c.transaction)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        transaction.connection.execute(
+            delete(table).where(
+                table.c.minute == row.minute,
+                table.c.peer == row.peer,
+                table.c.reason == row.reason,
+                table.c.transaction == row.transaction,
+            )
+        )
+        append(transaction, _refusal(row))
+    return len(rows)
+
+
+def _refusal(row: Row[Any]) -> Exchange:
+    return Exchange(
+        time=row.first,
+        direction="in",
+        transaction=row.transaction,
+        outcome="refused",
+        plan=row.plan,
+        peer=row.peer or None,
+        reason=row.reason or None,
+        count=row._mapping["count"],  # `row.count` is the tuple's own method
+    )
+
+
+def _minute(time: datetime) -> datetime:
+    return time.replace(second=0, microsecond=0)
+
+
+# ---- looking ---------------------------------------------------------------------------------
+
+
+def get(transaction: Transaction, *, plan: Scope, sequence: int) -> RecordedExchange | None:
+    """The record at that place, if it is the plan's."""
+    table = tables.exchange
+    row = transaction.connection.execute(
+        select(table).where(table.c.sequence == sequence, within(table.c.plan, plan))
+    ).first()
+    return None if row is None else _recorded(row)
+
+
+def search(
+    transaction: Transaction,
+    *,
+    plan: Scope,
+    wanted: ExchangeFilter | None = None,
+    order: Column = "sequence",
+    descending: bool = True,
+    limit: int = 100,
+    offset: int = 0,
+) -> tuple[RecordedExchange, ...]:
+    """The plan's records that fit, newest first unless another column is to order them."""
+    table = tables.exchange
+    wanted = wanted or ExchangeFilter()
+    statement = _fitting(select(table).where(within(table.c.plan, plan)), wanted)
+    columns = (table.c[order], table.c.sequence)
+    ordered = statement.order_by(*(column.desc() if descending else column for column in columns))
+    rows = transaction.connection.execute(ordered.limit(limit).offset(offset))
+    return tuple(_recorded(row) for row in rows)
+
+
+def _fitting(statement: Select[Any], wanted: ExchangeFilter) -> Select[Any]:
+    table = tables.exchange
+    equal = (
+        "direction", "transaction", "outcome", "partner", "person", "purpose", "member",
+        "conversation", "message_id",
+    )  # fmt: skip
+    for name in equal:
+        if (value := getattr(wanted, name)) is not None:
+            statement = statement.where(table.c[name] == value)
+    if wanted.since is not None:
+        statement = statement.where(table.c.time >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(table.c.time < wanted.until)
+    if wanted.document is not None:
+        quoted = orjson.dumps(wanted.document).decode()
+        statement = statement.where(table.c.documents.contains(quoted, autoescape=True))
+    return statement
+
+
+def _recorded(row: Row[Any]) -> RecordedExchange:
+    exchange = Exchange(
+        time=row.time,
+        direction=row.direction,
+        transaction=row.transaction,
+        outcome=row.outcome,
+        plan=None if row.plan is None else PlanId(row.plan),
+        partner=None if row.partner is None else PartnerId(row.partner),
+        peer=row.peer,
+        person=row.person,
+        role=row.role,
+        purpose=row.purpose,
+        authority=row.authority,
+        member=None if row.member is None else MemberId(row.member),
+        documents=tuple(DocumentId(id) for id in orjson.loads(row.documents)),
+        reason=row.reason,
+        conversation=None if row.conversation is None else ConversationId(row.conversation),
+        message_id=row.message_id,
+        duration_ms=row.duration_ms,
+        count=row._mapping["count"],
+    )
+    return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash)

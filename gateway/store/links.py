@@ -1,0 +1,106 @@
+"""By which patient ids communities know our members (ITI-55)."""
+
+from typing import Any
+
+from sqlalchemy import select, update
+
+from gateway.model.identity import MemberId, PartnerId, PlanId
+from gateway.model.link import Link, LinkState
+from gateway.store import tables
+from gateway.store.sql import upsert
+from gateway.store.transaction import Transaction
+from ihe.identifiers import HomeCommunityId, Oid, PatientId
+
+_KEY = ["plan", "member", "partner", "home_community_id", "patient_id"]
+
+
+def put(transaction: Transaction, link: Link) -> None:
+    """Adds the link, or changes the one of that member, partner, community and patient id."""
+    values = {
+        "plan": link.plan,
+        "member": link.member,
+        "partner": link.partner,
+        "home_community_id": str(link.home_community_id),
+        "patient_id": link.patient_id.cx,
+        "state": link.state,
+        "score": link.score,
+        "detail": link.detail,
+        "found": link.found,
+    }
+    upsert(transaction, tables.link, values, _KEY)
+
+
+def of_member(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    member: MemberId,
+    partner: PartnerId | None = None,
+) -> tuple[Link, ...]:
+    """The member's links, at one partner or at all, in whatever state."""
+    table = tables.link
+    statement = select(table).where(table.c.plan == plan, table.c.member == member)
+    if partner is not None:
+        statement = statement.where(table.c.partner == partner)
+    return _links(transaction, statement.order_by(table.c.partner, table.c.patient_id))
+
+
+def by_patient(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    home_community_id: HomeCommunityId,
+    patient_id: PatientId,
+) -> tuple[Link, ...]:
+    """Whom that community means by that patient id."""
+    table = tables.link
+    statement = select(table).where(
+        table.c.plan == plan,
+        table.c.home_community_id == str(home_community_id),
+        table.c.patient_id == patient_id.cx,
+    )
+    return _links(transaction, statement.order_by(table.c.member))
+
+
+def list_in_state(
+    transaction: Transaction, *, plan: PlanId, state: LinkState, limit: int = 100
+) -> tuple[Link, ...]:
+    """Links in that state, longest found first: the held ones wait for a person."""
+    table = tables.link
+    statement = select(table).where(table.c.plan == plan, table.c.state == state)
+    return _links(transaction, statement.order_by(table.c.found).limit(limit))
+
+
+def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
+    """Sets the link's state; False when there is no such link."""
+    table = tables.link
+    result = transaction.connection.execute(
+        update(table)
+        .where(
+            table.c.plan == link.plan,
+            table.c.member == link.member,
+            table.c.partner == link.partner,
+            table.c.home_community_id == str(link.home_community_id),
+            table.c.patient_id == link.patient_id.cx,
+        )
+        .values(state=state)
+    )
+    return result.rowcount == 1
+
+
+def _links(transaction: Transaction, statement: Any) -> tuple[Link, ...]:
+    return tuple(_link(row) for row in transaction.connection.execute(statement))
+
+
+def _link(row: Any) -> Link:
+    return Link(
+        plan=PlanId(row.plan),
+        member=MemberId(row.member),
+        partner=PartnerId(row.partner),
+        home_community_id=HomeCommunityId(Oid(row.home_community_id)),
+        patient_id=PatientId.parse(row.patient_id),
+        state=row.state,
+        found=row.found,
+        score=row.score,
+        detail=row.detail,
+    )

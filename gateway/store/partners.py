@@ -1,0 +1,149 @@
+"""The partner directory. A partner without a plan serves every plan of the house."""
+
+import base64
+import hashlib
+import re
+from typing import Any, Final, Literal
+
+from sqlalchemy import delete, insert, or_, select
+
+from gateway.model.identity import PartnerId, PlanId
+from gateway.model.partner import Endpoints, Partner, PartnerProfile
+from gateway.store import tables
+from gateway.store.scope import AllPlans, Scope
+from gateway.store.sql import upsert
+from gateway.store.transaction import Transaction
+from gateway.store.values import dump, load
+from ihe.identifiers import HomeCommunityId
+
+Usage = Literal["tls", "signing"]
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
+
+
+def put(transaction: Transaction, partner: Partner) -> None:
+    """Adds the partner, or changes the one of that id, its pinned certificates included.
+
+    Raises:
+        ValueError: a certificate is no PEM text.
+    """
+    certificates = [
+        {
+            "partner": partner.id,
+            "usage": usage,
+            "ordinal": ordinal,
+            "plan": partner.plan,
+            "fingerprint": fingerprint(pem),
+            "pem": pem,
+        }
+        for usage, pems in (
+            ("tls", partner.tls_certificates),
+            ("signing", partner.signing_certificates),
+        )
+        for ordinal, pem in enumerate(pems)
+    ]
+    values = {
+        "id": partner.id,
+        "plan": partner.plan,
+        "name": partner.name,
+        "home_community_id": str(partner.home_community_id),
+        "network": partner.network,
+        "endpoints": dump(partner.endpoints),
+        "profile": dump(partner.profile),
+    }
+    upsert(transaction, tables.partner, values, ["id"])
+    table = tables.partner_certificate
+    transaction.connection.execute(delete(table).where(table.c.partner == partner.id))
+    if certificates:
+        transaction.connection.execute(insert(table), certificates)
+
+
+def get(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> Partner | None:
+    """The partner, if it is the plan's own or shared."""
+    return next(iter(_select(transaction, plan, tables.partner.c.id == partner)), None)
+
+
+def list_all(transaction: Transaction, *, plan: Scope) -> tuple[Partner, ...]:
+    """The plan's own partners and the shared ones, by name."""
+    return _select(transaction, plan)
+
+
+def by_home_community(
+    transaction: Transaction, *, plan: Scope, home_community_id: HomeCommunityId
+) -> tuple[Partner, ...]:
+    """Those that answer for that community; more than one when a plan has its own beside."""
+    return _select(transaction, plan, tables.partner.c.home_community_id == str(home_community_id))
+
+
+def by_certificate(
+    transaction: Transaction, *, fingerprint: str, usage: Usage = "tls"
+) -> tuple[Partner, ...]:
+    """Whoever pinned that certificate (SHA-256 of its DER, hex), whatever their plan.
+
+    This is how a caller on the wire gets its name, so it comes before any plan is known.
+    """
+    table = tables.partner_certificate
+    pinned = select(table.c.partner).where(
+        table.c.fingerprint == fingerprint.lower(), table.c.usage == usage
+    )
+    return _select(transaction, None, tables.partner.c.id.in_(pinned))
+
+
+def remove(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> bool:
+    """Takes the partner and its links out; its records and documents stay. Whether it was there."""
+    if get(transaction, plan=plan, partner=partner) is None:
+        return False
+    for table in (tables.partner_certificate, tables.link):
+        transaction.connection.execute(delete(table).where(table.c.partner == partner))
+    transaction.connection.execute(delete(tables.partner).where(tables.partner.c.id == partner))
+    return True
+
+
+def fingerprint(pem: str) -> str:
+    """SHA-256 of the first certificate's DER, as hex.
+
+    Raises:
+        ValueError: not a PEM certificate.
+    """
+    match = _PEM.search(pem)
+    if match is None:
+        raise ValueError("not a PEM certificate")
+    return hashlib.sha256(base64.b64decode("".join(match.group(1).split()))).hexdigest()
+
+
+def _select(transaction: Transaction, plan: Scope | None, *where: Any) -> tuple[Partner, ...]:
+    table = tables.partner
+    statement = select(table).where(*where).order_by(table.c.name, table.c.id)
+    if plan is not None and not isinstance(plan, AllPlans):
+        statement = statement.where(or_(table.c.plan == plan, table.c.plan.is_(None)))
+    rows = transaction.connection.execute(statement).all()
+    pems = _certificates(transaction, [row.id for row in rows])
+    return tuple(_partner(row, pems) for row in rows)
+
+
+def _certificates(
+    transaction: Transaction, partners: list[str]
+) -> dict[tuple[str, str], tuple[str, ...]]:
+    if not partners:
+        return {}
+    table = tables.partner_certificate
+    found: dict[tuple[str, str], tuple[str, ...]] = {}
+    for row in transaction.connection.execute(
+        select(table).where(table.c.partner.in_(partners)).order_by(table.c.ordinal)
+    ):
+        key = (row.partner, row.usage)
+        found[key] = (*found.get(key, ()), row.pem)
+    return found
+
+
+def _partner(row: Any, pems: dict[tuple[str, str], tuple[str, ...]]) -> Partner:
+    return Partner(
+        id=PartnerId(row.id),
+        name=row.name,
+        home_community_id=HomeCommunityId.parse(row.home_community_id),
+        endpoints=load(Endpoints, row.endpoints),
+        network=row.network,
+        plan=None if row.plan is None else PlanId(row.plan),
+        tls_certificates=pems.get((row.id, "tls"), ()),
+        signing_certificates=pems.get((row.id, "signing"), ()),
+        profile=load(PartnerProfile, row.profile),
+    )

@@ -1,0 +1,166 @@
+"""Retrievals: what was asked for a member, and how far each partner has come."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
+from gateway.model.retrieval import PartnerProgress, Requester, Retrieval, RetrievalState
+from gateway.store import tables
+from gateway.store.errors import UnknownId
+from gateway.store.sql import upsert
+from gateway.store.transaction import Transaction
+
+
+def create(transaction: Transaction, retrieval: Retrieval) -> None:
+    """Keeps a new retrieval, and the partners it already names."""
+    values = {
+        "id": retrieval.id,
+        "plan": retrieval.plan,
+        "member": retrieval.member,
+        "purpose": retrieval.purpose,
+        "person": retrieval.requester.person,
+        "role": retrieval.requester.role,
+        "authority": retrieval.requester.authority,
+        "conversation": retrieval.conversation,
+        "created": retrieval.created,
+        "state": retrieval.state,
+        "since": None if retrieval.since is None else retrieval.since.isoformat(),
+        "finished": retrieval.finished,
+    }
+    transaction.connection.execute(insert(tables.retrieval).values(values))
+    for progress in retrieval.partners:
+        put_progress(transaction, plan=retrieval.plan, retrieval=retrieval.id, progress=progress)
+
+
+def put_progress(
+    transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId, progress: PartnerProgress
+) -> None:
+    """How far it is at one partner now.
+
+    Raises:
+        UnknownId: no such retrieval in this plan.
+    """
+    values = {
+        "retrieval": _number(transaction, plan, retrieval),
+        "partner": progress.partner,
+        "plan": plan,
+        "partner_name": progress.partner_name,
+        "step": progress.step,
+        "outcome": progress.outcome,
+        "documents_found": progress.documents_found,
+        "documents_new": progress.documents_new,
+        "documents_missing": progress.documents_missing,
+        "elapsed_ms": progress.elapsed_ms,
+        "detail": progress.detail,
+    }
+    upsert(transaction, tables.retrieval_partner, values, ["retrieval", "partner"])
+
+
+def set_state(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    retrieval: RetrievalId,
+    state: RetrievalState,
+    finished: datetime | None = None,
+) -> None:
+    """Moves the retrieval on; `finished` belongs to its last state.
+
+    Raises:
+        UnknownId: no such retrieval in this plan.
+    """
+    table = tables.retrieval
+    result = transaction.connection.execute(
+        update(table)
+        .where(table.c.plan == plan, table.c.id == retrieval)
+        .values(state=state, finished=finished)
+    )
+    if result.rowcount == 0:
+        raise UnknownId("retrieval", retrieval)
+
+
+def get(transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId) -> Retrieval | None:
+    table = tables.retrieval
+    rows = transaction.connection.execute(
+        select(table).where(table.c.plan == plan, table.c.id == retrieval)
+    ).all()
+    return next(iter(_with_partners(transaction, rows)), None)
+
+
+def list_page(
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    member: MemberId | None = None,
+    state: RetrievalState | None = None,
+    before: RetrievalId | None = None,
+    limit: int = 100,
+) -> tuple[Retrieval, ...]:
+    """Retrievals, newest first, from the one before `before`."""
+    table = tables.retrieval
+    statement = select(table).where(table.c.plan == plan)
+    if member is not None:
+        statement = statement.where(table.c.member == member)
+    if state is not None:
+        statement = statement.where(table.c.state == state)
+    if before is not None:
+        statement = statement.where(table.c.number < _number(transaction, plan, before))
+    rows = transaction.connection.execute(statement.order_by(table.c.number.desc()).limit(limit))
+    return _with_partners(transaction, rows.all())
+
+
+def _number(transaction: Transaction, plan: PlanId, retrieval: RetrievalId) -> int:
+    table = tables.retrieval
+    number = transaction.connection.execute(
+        select(table.c.number).where(table.c.plan == plan, table.c.id == retrieval)
+    ).scalar()
+    if number is None:
+        raise UnknownId("retrieval", retrieval)
+    return int(number)
+
+
+def _with_partners(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[Retrieval, ...]:
+    if not rows:
+        return ()
+    table = tables.retrieval_partner
+    found: dict[int, list[PartnerProgress]] = {}
+    for row in transaction.connection.execute(
+        select(table)
+        .where(table.c.retrieval.in_([row.number for row in rows]))
+        .order_by(table.c.retrieval, table.c.partner_name, table.c.partner)
+    ):
+        found.setdefault(row.retrieval, []).append(_progress(row))
+    return tuple(_retrieval(row, tuple(found.get(row.number, ()))) for row in rows)
+
+
+def _progress(row: Row[Any]) -> PartnerProgress:
+    return PartnerProgress(
+        partner=PartnerId(row.partner),
+        partner_name=row.partner_name,
+        step=row.step,
+        outcome=row.outcome,
+        documents_found=row.documents_found,
+        documents_new=row.documents_new,
+        documents_missing=row.documents_missing,
+        elapsed_ms=row.elapsed_ms,
+        detail=row.detail,
+    )
+
+
+def _retrieval(row: Row[Any], partners: tuple[PartnerProgress, ...]) -> Retrieval:
+    return Retrieval(
+        id=RetrievalId(row.id),
+        plan=PlanId(row.plan),
+        member=MemberId(row.member),
+        purpose=row.purpose,
+        requester=Requester(row.person, row.role, row.authority),
+        conversation=ConversationId(row.conversation),
+        created=row.created,
+        state=row.state,
+        since=None if row.since is None else date.fromisoformat(row.since),
+        finished=row.finished,
+        partners=partners,
+    )

@@ -1,0 +1,185 @@
+"""The database as one SQLite file: many readers, one writer thread a process (DECISIONS 21)."""
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import NullPool
+
+from gateway.store.errors import StoreUnavailable
+from gateway.store.presence import FilePresence
+from gateway.store.transaction import T, Transaction
+
+GROUP: Final = 64
+"""Units in one COMMIT: enough that fsync no longer counts, few enough that no one waits long."""
+_BUSY_SECONDS: Final = 15
+"""How long to wait for another process' group; theirs are as short as ours."""
+_READERS: Final = 4
+"""Threads for asynchronous reads; one takes well under a millisecond."""
+
+Failpoint = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A unit, and where its answer goes once the group is durable."""
+
+    unit: Callable[[Transaction], Any]
+    answer: "Future[Any]" = field(default_factory=Future)
+    result: Any = None
+    error: BaseException | None = None
+    after: list[Callable[[], None]] = field(default_factory=list)
+
+
+class SqliteEngine:
+    """One process' connections to the file."""
+
+    def __init__(self, url: URL, failpoint: Failpoint) -> None:
+        if not url.database or url.database == ":memory:":
+            raise ValueError("SQLite needs a file: readers and the writer open it separately")
+        file = Path(url.database)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._failpoint = failpoint
+        self._presence = FilePresence(file.with_name(file.name + "-processes"))
+        self._reader = _engine(url, begin="BEGIN", query_only=True)
+        self._writer = _engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
+        self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, unit: Callable[[Transaction], T]) -> "Future[T]":
+        """Queues a unit; its future may be cancelled until the writer takes it up."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError(
+                "a unit of work cannot wait for another one: hand it the transaction"
+            )
+        waiting = _Waiting(unit)
+        with self._closing:
+            if self._closed:
+                raise StoreUnavailable("the database is closed")
+            self._waiting.put(waiting)
+        return waiting.answer
+
+    def read(self, unit: Callable[[Transaction], T]) -> T:
+        with self._reader.connect() as connection, connection.begin():
+            transaction = Transaction(connection, self._presence)
+            try:
+                return unit(transaction)
+            finally:
+                transaction.end()
+
+    def submit_read(self, unit: Callable[[Transaction], T]) -> "Future[T]":
+        try:
+            return self._readers.submit(self.read, unit)
+        except RuntimeError:
+            raise StoreUnavailable("the database is closed") from None
+
+    def close(self) -> None:
+        """Finishes what waits, then lets go of the file."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._waiting.put(None)
+        self._thread.join()
+        self._readers.shutdown(wait=True)
+        self._reader.dispose()
+        self._writer.dispose()
+        self._presence.release()
+
+    # ---- the writer thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._writer.connect() as connection:
+            while group := self._next_group():
+                self._write(connection, group)
+
+    def _next_group(self) -> list[_Waiting]:
+        """All that waits, up to the cap, in order; empty at the end."""
+        first = self._waiting.get()
+        group = [] if first is None else [first]
+        with suppress(queue.Empty):
+            while group and len(group) < GROUP:
+                waiting = self._waiting.get_nowait()
+                if waiting is None:
+                    self._waiting.put(None)
+                    break
+                group.append(waiting)
+        return group
+
+    def _write(self, connection: Connection, group: list[_Waiting]) -> None:
+        live = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
+        try:
+            with connection.begin():
+                for waiting in live:
+                    self._run_unit(connection, waiting)
+                self._failpoint("before commit")
+            self._failpoint("after commit")
+        except BaseException as error:
+            # The group as a whole is not durable, so nobody in it may be told otherwise.
+            for waiting in live:
+                waiting.answer.set_exception(waiting.error or error)
+            return
+        for waiting in live:
+            self._answer(waiting)
+
+    def _run_unit(self, connection: Connection, waiting: _Waiting) -> None:
+        """Runs one unit under its savepoint; a failing one takes back only itself."""
+        savepoint = connection.begin_nested()
+        transaction = Transaction(connection, self._presence)
+        try:
+            waiting.result = waiting.unit(transaction)
+            transaction.run_hooks()
+            savepoint.commit()
+        except BaseException as error:
+            waiting.error = error
+            # Raises when SQLite has already undone everything (disk full, I/O error).
+            savepoint.rollback()
+        finally:
+            waiting.after = transaction.end()
+
+    def _answer(self, waiting: _Waiting) -> None:
+        if waiting.error is not None:
+            waiting.answer.set_exception(waiting.error)
+            return
+        for callback in waiting.after:
+            callback()
+        waiting.answer.set_result(waiting.result)
+
+
+def _engine(url: URL, *, begin: str, query_only: bool) -> Engine:
+    connect_args = {
+        "isolation_level": None,  # the driver begins nothing by itself; we say IMMEDIATE or not
+        "check_same_thread": False,
+        "timeout": _BUSY_SECONDS,
+    }
+    engine = (
+        create_engine(url, hide_parameters=True, connect_args=connect_args, max_overflow=-1)
+        if query_only
+        else create_engine(url, hide_parameters=True, connect_args=connect_args, poolclass=NullPool)
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        if query_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

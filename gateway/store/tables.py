@@ -1,0 +1,446 @@
+"""Every table, and nothing else. Rows never leave store/; every table names its plan.
+
+`plan` is None only where something belongs to no plan: a shared partner, a refusal before
+anyone was known, the house's own work.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKeyConstraint, Index, Integer, LargeBinary, Table, Text
+from sqlmodel import Field, SQLModel
+
+from gateway.store.column_types import BigNumber, UtcTime
+
+METADATA = SQLModel.metadata
+METADATA.naming_convention = {
+    "ix": "%(table_name)s_by_%(column_0_N_name)s",
+    "uq": "%(table_name)s_has_one_%(column_0_N_name)s",
+    "fk": "%(table_name)s_names_%(column_0_N_name)s",
+    "pk": "%(table_name)s_primary",
+}
+
+
+def _table(row: type[SQLModel]) -> Table:
+    return METADATA.tables[str(row.__tablename__)]
+
+
+# ---- plans and their people ------------------------------------------------------------------
+
+
+class PlanRow(SQLModel, table=True):
+    __tablename__ = "plan"
+    id: str = Field(primary_key=True)
+    name: str
+
+
+class MemberRow(SQLModel, table=True):
+    __tablename__ = "member"
+    __table_args__ = (Index("member_by_number", "plan", "member_id", unique=True),)
+    id: str = Field(primary_key=True)
+    plan: str = Field(foreign_key="plan.id")
+    member_id: str
+    demographics: str = Field(sa_type=Text)
+    coverage_start: str | None = None
+    coverage_end: str | None = None
+    opted_out: bool = False
+
+
+class MemberKeyRow(SQLModel, table=True):
+    """What a member may be found by when a document or a partner names someone."""
+
+    __tablename__ = "member_key"
+    __table_args__ = (Index("member_key_of", "member"), {"sqlite_with_rowid": False})
+    plan: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    value: str = Field(primary_key=True)
+    member: str = Field(primary_key=True, foreign_key="member.id")
+
+
+class TokenRow(SQLModel, table=True):
+    __tablename__ = "token"
+    id: str = Field(primary_key=True)
+    plan: str = Field(foreign_key="plan.id", index=True)
+    name: str
+    role: str
+    secret_hash: str = Field(unique=True)
+    created: datetime = Field(sa_type=UtcTime)
+    expires: datetime | None = Field(default=None, sa_type=UtcTime)
+    revoked: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class PlanKeyRow(SQLModel, table=True):
+    __tablename__ = "plan_key"
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    generation: int = Field(primary_key=True)
+    kek_id: str
+    wrapped: bytes = Field(sa_type=LargeBinary)
+    created: datetime = Field(sa_type=UtcTime)
+
+
+# ---- partners --------------------------------------------------------------------------------
+
+
+class PartnerRow(SQLModel, table=True):
+    __tablename__ = "partner"
+    id: str = Field(primary_key=True)
+    plan: str | None = Field(default=None, foreign_key="plan.id", index=True)
+    name: str
+    home_community_id: str = Field(index=True)
+    network: str | None = None
+    endpoints: str = Field(sa_type=Text)
+    profile: str = Field(sa_type=Text)
+
+
+class PartnerCertificateRow(SQLModel, table=True):
+    """A pinned certificate; `fingerprint` is the SHA-256 of its DER, as hex."""
+
+    __tablename__ = "partner_certificate"
+    __table_args__ = (Index("partner_certificate_by_fingerprint", "fingerprint", "usage"),)
+    partner: str = Field(primary_key=True, foreign_key="partner.id")
+    usage: str = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    plan: str | None = None
+    fingerprint: str
+    pem: str = Field(sa_type=Text)
+
+
+class PolicyRuleRow(SQLModel, table=True):
+    __tablename__ = "policy_rule"
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    name: str = Field(primary_key=True)
+    rule: str = Field(sa_type=Text)
+
+
+class LinkRow(SQLModel, table=True):
+    """A member, and a patient id by which a community knows the same person."""
+
+    __tablename__ = "link"
+    __table_args__ = (
+        Index("link_by_patient", "plan", "home_community_id", "patient_id"),
+        {"sqlite_with_rowid": False},
+    )
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    member: str = Field(primary_key=True, foreign_key="member.id")
+    partner: str = Field(primary_key=True, foreign_key="partner.id")
+    home_community_id: str = Field(primary_key=True)
+    patient_id: str = Field(primary_key=True)
+    state: str
+    score: float | None = None
+    detail: str | None = None
+    found: datetime = Field(sa_type=UtcTime)
+
+
+# ---- documents and what they say -------------------------------------------------------------
+
+
+class BlobRow(SQLModel, table=True):
+    """Bytes that something refers to; a file without such a row is a leftover."""
+
+    __tablename__ = "blob"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    address: str = Field(primary_key=True)
+    size_bytes: int = Field(sa_type=BigNumber)
+    sha1: str
+    sha256: str
+
+
+class DocumentRow(SQLModel, table=True):
+    """`number` is for joins inside the store; `id` is what the world sees."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        ForeignKeyConstraint(["plan", "blob_address"], ["blob.plan", "blob.address"]),
+        Index("document_once", "plan", "blob_address", "source_key", unique=True),
+        Index("document_of_member", "plan", "member", "state"),
+        Index("document_by_clinical_id", "plan", "clinical_id"),
+        Index("document_by_set", "plan", "set_id"),
+        Index("document_by_unique_id", "plan", "document_unique_id"),
+    )
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    id: str = Field(unique=True)
+    plan: str = Field(foreign_key="plan.id")
+    state: str
+    blob_address: str
+    source_key: str
+    door: str
+    partner: str | None = None
+    partner_name: str | None = None
+    source_community: str | None = None
+    repository_unique_id: str | None = None
+    document_unique_id: str | None = None
+    received: datetime = Field(sa_type=UtcTime)
+    member: str | None = Field(default=None, foreign_key="member.id")
+    candidate: str | None = Field(default=None, foreign_key="member.id")
+    reason: str | None = None
+    mime_type: str | None = None
+    title: str | None = None
+    type_code: str | None = None
+    type_system: str | None = None
+    type_display: str | None = None
+    effective_time: str | None = None
+    clinical_id: str | None = None
+    set_id: str | None = None
+    version: int | None = None
+    superseded_by: str | None = None
+    author: str | None = None
+    custodian: str | None = None
+
+
+class QuarantineRow(SQLModel, table=True):
+    """Where reading a quarantined document stopped, and how often it was tried."""
+
+    __tablename__ = "quarantine"
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    plan: str
+    stage: str
+    error: str
+    attempts: int = 1
+    first: datetime = Field(sa_type=UtcTime)
+    last: datetime = Field(sa_type=UtcTime)
+
+
+class OfferRow(SQLModel, table=True):
+    """A document as ITI-38 answers tell of it: its ebRIM entry, written once."""
+
+    __tablename__ = "offer"
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    plan: str
+    entry_uuid: str = Field(unique=True)
+    unique_id: str = Field(unique=True)
+    class_code: str | None = None
+    confidentiality: str | None = None
+    third_party: bool
+    entry_xml: str = Field(sa_type=Text)
+
+
+class SectionRow(SQLModel, table=True):
+    __tablename__ = "section"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    ordinal: int = Field(primary_key=True, sa_type=Integer)
+    plan: str
+    code: str | None = None
+    code_system: str | None = None
+    title: str | None = None
+    text: str | None = Field(default=None, sa_type=Text)
+    rest: str | None = Field(default=None, sa_type=Text)
+
+
+class EntryRow(SQLModel, table=True):
+    """One statement. Only the key is indexed: each further index halves the rate of ingest."""
+
+    __tablename__ = "entry"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    ordinal: int = Field(primary_key=True, sa_type=Integer)
+    plan: str
+    section: int
+    kind: str
+    code: str | None = None
+    code_system: str | None = None
+    display: str | None = None
+    status: str | None = None
+    value: str | None = None
+    unit: str | None = None
+    start_time: str | None = None
+    end_time: str | None = None
+    at_time: str | None = None
+    negated: bool = False
+    path: str
+    line: int | None = None
+    rest: str | None = Field(default=None, sa_type=Text)
+
+
+class SummaryRow(SQLModel, table=True):
+    __tablename__ = "summary"
+    member: str = Field(primary_key=True, foreign_key="member.id")
+    plan: str
+    as_of: datetime = Field(sa_type=UtcTime)
+    summary: str = Field(sa_type=Text)
+
+
+# ---- asking others ---------------------------------------------------------------------------
+
+
+class RetrievalRow(SQLModel, table=True):
+    __tablename__ = "retrieval"
+    __table_args__ = (Index("retrieval_of_member", "plan", "member"),)
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    id: str = Field(unique=True)
+    plan: str = Field(foreign_key="plan.id")
+    member: str = Field(foreign_key="member.id")
+    purpose: str
+    person: str
+    role: str
+    authority: str | None = None
+    conversation: str
+    created: datetime = Field(sa_type=UtcTime)
+    state: str
+    since: str | None = None
+    finished: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class RetrievalPartnerRow(SQLModel, table=True):
+    __tablename__ = "retrieval_partner"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    retrieval: int = Field(primary_key=True, foreign_key="retrieval.number", sa_type=BigNumber)
+    partner: str = Field(primary_key=True)
+    plan: str
+    partner_name: str
+    step: str
+    outcome: str | None = None
+    documents_found: int = 0
+    documents_new: int = 0
+    documents_missing: int = 0
+    elapsed_ms: int | None = None
+    detail: str | None = None
+
+
+# ---- the record ------------------------------------------------------------------------------
+
+
+class ExchangeRow(SQLModel, table=True):
+    """Append-only by trigger; `canon` is what was hashed, the other columns must agree with it."""
+
+    __tablename__ = "exchange"
+    __table_args__ = (
+        Index("exchange_of_plan", "plan", "sequence"),
+        Index("exchange_of_member", "member", "sequence"),
+        Index("exchange_of_conversation", "conversation", "sequence"),
+    )
+    sequence: int = Field(
+        primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}
+    )
+    time: datetime = Field(sa_type=UtcTime)
+    direction: str
+    transaction: str
+    outcome: str
+    plan: str | None = None
+    partner: str | None = None
+    peer: str | None = None
+    person: str | None = None
+    role: str | None = None
+    purpose: str | None = None
+    authority: str | None = None
+    member: str | None = None
+    documents: str = Field(sa_type=Text)
+    reason: str | None = None
+    conversation: str | None = None
+    message_id: str | None = None
+    duration_ms: int | None = None
+    count: int
+    canon: str = Field(sa_type=Text)
+    previous_hash: str
+    hash: str
+
+
+class ExchangeHeadRow(SQLModel, table=True):
+    """The last record's place, so that a tail cut by mistake is seen without a checkpoint."""
+
+    __tablename__ = "exchange_head"
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    plan: str | None = None
+    sequence: int = Field(sa_type=BigNumber)
+    hash: str
+
+
+class ExchangeOpenRow(SQLModel, table=True):
+    """Begun and not yet recorded: mutable, no evidence (DECISIONS 16)."""
+
+    __tablename__ = "exchange_open"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # an id closed once is never another's
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    plan: str | None = None
+    process: str
+    exchange: str = Field(sa_type=Text)
+
+
+class RefusalRow(SQLModel, table=True):
+    """Refusals before anyone was known, gathered until their minute is over (DECISIONS 17)."""
+
+    __tablename__ = "refusal"
+    minute: datetime = Field(primary_key=True, sa_type=UtcTime)
+    peer: str = Field(primary_key=True)
+    reason: str = Field(primary_key=True)
+    transaction: str = Field(primary_key=True)
+    plan: str | None = None
+    first: datetime = Field(sa_type=UtcTime)
+    count: int
+
+
+class ReplayRow(SQLModel, table=True):
+    __tablename__ = "replay"
+    peer: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    plan: str | None = None
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+
+
+# ---- work to be done later -------------------------------------------------------------------
+
+
+class JobRow(SQLModel, table=True):
+    """Jobs of the in-process worker; on PostgreSQL Procrastinate keeps its own."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("job_due", "state", "run_at"), {"sqlite_autoincrement": True})
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    plan: str | None = None
+    kind: str
+    payload: str = Field(sa_type=Text)
+    state: str
+    attempt: int = 0
+    run_at: datetime = Field(sa_type=UtcTime)
+    lease_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    worker: str | None = None
+    error: str | None = None
+
+
+class JobKeyRow(SQLModel, table=True):
+    """What was asked for once under a key is never queued again under it."""
+
+    __tablename__ = "job_key"
+    kind: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    plan: str | None = None
+    job: int = Field(sa_type=BigNumber)
+    created: datetime = Field(sa_type=UtcTime, index=True)
+
+
+class ScheduleRow(SQLModel, table=True):
+    __tablename__ = "schedule"
+    name: str = Field(primary_key=True)
+    plan: str | None = None
+    kind: str
+    payload: str = Field(sa_type=Text)
+    every_seconds: int
+    next_run: datetime = Field(sa_type=UtcTime)
+
+
+plan = _table(PlanRow)
+member = _table(MemberRow)
+member_key = _table(MemberKeyRow)
+token = _table(TokenRow)
+plan_key = _table(PlanKeyRow)
+partner = _table(PartnerRow)
+partner_certificate = _table(PartnerCertificateRow)
+policy_rule = _table(PolicyRuleRow)
+link = _table(LinkRow)
+blob = _table(BlobRow)
+document = _table(DocumentRow)
+quarantine = _table(QuarantineRow)
+offer = _table(OfferRow)
+section = _table(SectionRow)
+entry = _table(EntryRow)
+summary = _table(SummaryRow)
+retrieval = _table(RetrievalRow)
+retrieval_partner = _table(RetrievalPartnerRow)
+exchange = _table(ExchangeRow)
+exchange_head = _table(ExchangeHeadRow)
+exchange_open = _table(ExchangeOpenRow)
+refusal = _table(RefusalRow)
+replay = _table(ReplayRow)
+job = _table(JobRow)
+job_key = _table(JobKeyRow)
+schedule = _table(ScheduleRow)

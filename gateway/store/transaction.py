@@ -1,0 +1,71 @@
+"""One unit of work on the database, as exchange/ receives it (DECISIONS 21)."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+
+class Presence(Protocol):
+    """That this process lives, in a way that ends with it however it ends."""
+
+    @property
+    def process(self) -> str: ...
+
+    def is_running(self, process: str, connection: Connection) -> bool: ...
+
+
+class Transaction:
+    """All or nothing. Valid only inside the unit it was given to.
+
+    `connection` is for the modules of store/ alone; everyone else hands the transaction on.
+    """
+
+    __slots__ = ("_after", "_before", "_connection", "_presence")
+
+    def __init__(self, connection: Connection, presence: Presence) -> None:
+        self._connection: Connection | None = connection
+        self._presence = presence
+        self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
+        self._after: list[Callable[[], None]] = []
+
+    @property
+    def connection(self) -> Connection:
+        if self._connection is None:
+            raise RuntimeError("this transaction is over")
+        return self._connection
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.connection.dialect.name == "postgresql"
+
+    @property
+    def process(self) -> str:
+        """The mark of the process this transaction runs in."""
+        return self._presence.process
+
+    def is_running(self, process: str) -> bool:
+        """Whether the process of that mark still lives."""
+        return self._presence.is_running(process, self.connection)
+
+    def before_commit(self, hook: Callable[["Transaction", list[T]], None], item: T) -> None:
+        """`hook` runs once, after the unit and last before COMMIT, with all items given to it."""
+        self._before.setdefault(hook, []).append(item)
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """`callback` runs once the unit is durable, never when it failed; it must not block."""
+        self._after.append(callback)
+
+    def run_hooks(self) -> None:
+        """What was asked of `before_commit`; called by the engines, inside the transaction."""
+        while self._before:
+            hook, items = next(iter(self._before.items()))
+            del self._before[hook]
+            hook(self, items)
+
+    def end(self) -> list[Callable[[], None]]:
+        """Makes the transaction useless; returns what is to be called once it is durable."""
+        self._connection = None
+        return self._after

