@@ -154,21 +154,18 @@ def written(quantity: Quantity) -> str:
 
 
 def _families(loinc: Collection[str]) -> list[dict[str, Factor]]:
-    found = list(_FAMILIES)
+    """The tables that hold for these tests; what is known of the test itself comes first."""
+    found: list[dict[str, Factor]] = []
     for code in sorted(loinc):
         if code in _MOLAR:
             factor = _MOLAR[code][0]
-            found.append(
-                {
-                    **_MASS,
-                    **{unit: (scale * factor, Decimal(0)) for unit, (scale, _) in _AMOUNT.items()},
-                }
-            )
+            amounts = {unit: (scale * factor, Decimal(0)) for unit, (scale, _) in _AMOUNT.items()}
+            found.append({**_MASS, **amounts})
         if code in _HBA1C:
             found.append(_HBA1C_UNITS)
         if code in _MONOVALENT:
             found.append({"mmol/L": _scale("1"), "meq/L": _scale("1")})
-    return found
+    return [*found, *_FAMILIES]
 
 
 def _rank(unit: str, loinc: Collection[str]) -> int:

@@ -1,0 +1,256 @@
+"""A summary as plain text for a terminal: every line with the letters of its sources."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from textwrap import wrap
+from typing import Any, Final
+
+from ccda.hl7v3 import CD
+from ccda.model import Interval
+from ccda.summary import (
+    Completeness,
+    LineSource,
+    Summary,
+    SummaryLine,
+    SummarySection,
+    TrendPoint,
+)
+
+_SYSTOLIC: Final = "8480-6"
+_DIASTOLIC: Final = "8462-4"
+_OUTCOMES: Final = {
+    "matched": "found", "no_match": "knows no such patient", "refused": "refused",
+    "failed": "could not be asked", "late": "no answer in time", "held": "held for review",
+    "not_asked": "not asked",
+}  # fmt: skip
+_TEXT_KINDS: Final = frozenset({"plan", "goal", "encounter", "note", "advance_directive"})
+_DONE: Final = frozenset(
+    {"immunization", "procedure", "encounter", "social_history", "family_history", "coverage"}
+)
+"""Kinds of which "completed" says nothing."""
+
+
+def summary_text(
+    summary: Summary,
+    *,
+    member: Mapping[str, Any],
+    completeness: Sequence[Completeness] = (),
+    width: int = 100,
+) -> str:
+    """Sections in order, then who was asked and which documents were read."""
+    blocks = [
+        _heading(summary, member),
+        *(_section(section, summary, width) for section in summary.sections),
+        _asked(completeness),
+        _documents(summary),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _heading(summary: Summary, member: Mapping[str, Any]) -> list[str]:
+    facts = [
+        member.get("name") or "",
+        {"F": "female", "M": "male"}.get(str(member.get("gender")), ""),
+        f"born {member['birth_date']}" if member.get("birth_date") else "",
+        f"member {member['member_id']}" if member.get("member_id") else "",
+    ]
+    return [" · ".join(fact for fact in facts if fact), f"as of {_day(summary.as_of)}"]
+
+
+def _section(section: SummarySection, summary: Summary, width: int) -> list[str]:
+    letters = {document.id: document.letter for document in summary.documents}
+    block = [section.key.replace("_", " ").upper()]
+    for line in _paired(section.lines):
+        block += _line(line, letters, width)
+    for word in section.nothing_known:
+        block.append(f"    {word.text}  {_letters(word.sources, letters)}")
+    return block
+
+
+def _line(line: SummaryLine, letters: Mapping[str, str], width: int) -> Iterator[str]:
+    mark = "×" if line.withdrawn else "!" if line.conflict else "–" if line.negated else " "
+    sources = line.sources if line.withdrawn else [s for s in line.sources if not s.superseded]
+    text = "  ".join(part for part in (_name(line), _facts(line)) if part)
+    text += f"  {_letters(sources, letters)}"
+    yield from wrap(text, width, initial_indent=f"  {mark} ", subsequent_indent=" " * 8)
+    for remark in _remarks(line):
+        yield from wrap(remark, width, initial_indent=" " * 6, subsequent_indent=" " * 8)
+
+
+def _name(line: SummaryLine) -> str:
+    said = line.details.get("text")
+    if line.kind in _TEXT_KINDS and isinstance(said, str):
+        return said
+    if line.kind == "social_history":
+        question = line.details.get("question")
+        asked = question.get("display") if isinstance(question, Mapping) else None
+        return str(asked or line.display)
+    if line.kind == "family_history":
+        relative = line.details.get("relative")
+        whose = relative.get("display") if isinstance(relative, Mapping) else None
+        return f"{whose}: {line.display}" if whose else line.display
+    return line.display
+
+
+def _facts(line: SummaryLine) -> str:
+    if line.trend and not (line.kind == "social_history" and len(line.trend) == 1):
+        return _trend(line.trend)
+    value = _value(line.value, line.unit)
+    if line.kind == "social_history" and not value and line.code is not None:
+        value = line.code.display or ""
+    return ", ".join(part for part in (value, _status(line), _period(line)) if part)
+
+
+def _trend(points: Sequence[TrendPoint]) -> str:
+    """7.9 → 7.4 → 7.1 %; a change of unit is written out, the same answer again is not."""
+    steps: list[str] = []
+    for unit, run in groupby(points, key=lambda point: point.unit):
+        values = [value for value, _ in groupby(point.value or "?" for point in run)]
+        steps.append(" ".join(part for part in (" → ".join(values), _unit(unit)) if part))
+    first, last = _day(points[0].time), _day(points[-1].time)
+    when = last if first == last else f"{first} to {last}"
+    flag = {"H": "high", "L": "low", "HH": "very high", "LL": "very low", "A": "abnormal"}.get(
+        points[-1].interpretation or ""
+    )
+    return ", ".join(part for part in (" → ".join(steps), flag, when) if part)
+
+
+def _status(line: SummaryLine) -> str:
+    reason = line.details.get("refusal_reason")
+    why = reason.get("display") if isinstance(reason, Mapping) else None
+    if line.negated and why:
+        return f"{line.status or 'not done'} ({why})"
+    return "" if line.kind in _DONE and line.status == "completed" else line.status or ""
+
+
+def _period(line: SummaryLine) -> str:
+    start, end = _day(line.start), _day(line.end)
+    if start and end:
+        return start if start == end else f"{start} to {end}"
+    if start and not line.negated and line.kind in ("problem", "allergy", "medication", "concern"):
+        return f"since {start}"
+    return start or (f"until {end}" if end else "")
+
+
+def _remarks(line: SummaryLine) -> Iterator[str]:
+    if line.withdrawn:
+        yield "withdrawn: a newer version of the document no longer says so"
+    if line.conflict:
+        yield line.conflict
+    converted = [p for p in line.trend if (p.written_unit or "") != (p.unit or "")]
+    written = dict.fromkeys(
+        f"{p.value} was {p.written_value} {_unit(p.written_unit)}" for p in converted
+    )
+    if converted:
+        yield "as written: " + "; ".join(written)
+
+
+def _paired(lines: Iterable[SummaryLine]) -> Iterator[SummaryLine]:
+    """Systolic and diastolic pressure of one moment stand together: 128/78."""
+    listed = list(lines)
+    pressure = {line.code.code: line for line in listed if line.code and not line.withdrawn}
+    systolic, diastolic = pressure.get(_SYSTOLIC), pressure.get(_DIASTOLIC)
+    below = {point.time: point for point in diastolic.trend} if diastolic else {}
+    paired = systolic is not None and {p.time for p in systolic.trend} == below.keys()
+    for line in listed:
+        if paired and line is diastolic:
+            continue
+        if paired and line is systolic:
+            yield _pressure(line, below)
+        else:
+            yield line
+
+
+def _pressure(systolic: SummaryLine, below: Mapping[str | None, TrendPoint]) -> SummaryLine:
+    points = tuple(
+        TrendPoint(
+            point.time,
+            f"{point.value}/{below[point.time].value}",
+            point.unit,
+            point.written_value,
+            point.written_unit,
+            None,
+            point.conflict or below[point.time].conflict,
+            point.sources,
+        )
+        for point in systolic.trend
+    )
+    conflict = next((point.conflict for point in points if point.conflict), systolic.conflict)
+    return SummaryLine(
+        systolic.kind, "Blood pressure", systolic.sources, conflict=conflict, trend=points
+    )
+
+
+def _value(value: str | CD | Interval | None, unit: str | None) -> str:
+    match value:
+        case None:
+            return ""
+        case CD():
+            return value.display or value.original_text or value.code or ""
+        case Interval(low=low, high=high):
+            bounds = f"{low} to {high}" if low and high else f"from {low}" if low else f"to {high}"
+            return f"{bounds} {_unit(unit)}".strip()
+        case _:
+            return f"{value} {_unit(unit)}".strip()
+
+
+_PLAIN_UNITS: Final = {
+    "[lb_av]": "lb", "[in_i]": "in", "[degF]": "°F", "Cel": "°C", "mm[Hg]": "mmHg",
+    "mL/min/{1.73_m2}": "mL/min/1.73 m²", "kg/m2": "kg/m²", "10*3/uL": "10³/µL",
+}  # fmt: skip
+
+
+def _unit(unit: str | None) -> str:
+    return _PLAIN_UNITS.get(unit or "", unit or "")
+
+
+def _letters(sources: Iterable[LineSource], letters: Mapping[str, str]) -> str:
+    found = sorted({letters.get(s.document, "?") for s in sources}, key=lambda x: (len(x), x))
+    return "".join(f"[{letter}]" for letter in found)
+
+
+def _asked(completeness: Sequence[Completeness]) -> list[str]:
+    if not completeness:
+        return []
+    rows = [
+        (
+            answer.partner,
+            _OUTCOMES.get(answer.outcome, answer.outcome),
+            _count(answer),
+            _day(answer.at),
+            answer.detail or "",
+        )
+        for answer in completeness
+    ]
+    return ["WHO WAS ASKED", *_table(rows)]
+
+
+def _count(answer: Completeness) -> str:
+    noun = "document" if answer.documents == 1 else "documents"
+    missing = f", {answer.missing} missing" if answer.missing else ""
+    return f"{answer.documents} {noun}{missing}"
+
+
+def _documents(summary: Summary) -> list[str]:
+    rows = [
+        (
+            f"[{document.letter}]",
+            _day(document.time),
+            document.partner or "",
+            (document.title or "") + (" (replaced)" if document.superseded else ""),
+        )
+        for document in summary.documents
+    ]
+    return ["DOCUMENTS", *_table(rows)] if rows else []
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "    " + "  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _day(iso: str | None) -> str:
+    return (iso or "")[:10]
