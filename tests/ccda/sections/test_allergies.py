@@ -1,0 +1,109 @@
+from collections.abc import Callable
+
+import pytest
+
+from ccda.hl7v3 import TS
+from ccda.model import Entry
+
+ReadEntries = Callable[..., tuple[Entry, ...]]
+EntriesOf = Callable[[str], list[Entry]]
+
+ALLERGIES = "48765-2"
+TO_SUBSTANCE = '<value xsi:type="CD" code="419199007" displayName="Allergy to substance"/>'
+
+
+def allergen(content: str, type_code: str = "CSM") -> str:
+    return (
+        f'<participant typeCode="{type_code}"><participantRole><playingEntity>{content}'
+        "</playingEntity></participantRole></participant>"
+    )
+
+
+def allergy(content: str, attributes: str = "") -> str:
+    return (
+        f'<act><statusCode code="active"/><entryRelationship typeCode="SUBJ">'
+        f'<observation moodCode="EVN" {attributes}>'
+        f'<templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION"/>'
+        f"{content}</observation></entryRelationship></act>"
+    )
+
+
+def test_the_code_is_the_allergen(entries_of: EntriesOf) -> None:
+    (penicillin,) = entries_of("allergy")
+    assert penicillin.code is not None and penicillin.code.code == "7980"
+    assert penicillin.details["type"]["code"] == "416098002"
+    assert penicillin.status == "active"
+    assert penicillin.start == TS(None, "UNK")
+
+
+def test_reaction_severity_and_criticality_stand_in_the_details(entries_of: EntriesOf) -> None:
+    (penicillin,) = entries_of("allergy")
+    (reaction,) = penicillin.details["reaction"]
+    assert reaction["display"] == "Hives"
+    assert reaction["severity"]["display"] == "Moderate"
+    assert penicillin.details["criticality"]["code"] == "CRITH"
+    assert "severity" not in penicillin.details
+
+
+def test_an_allergen_may_have_only_a_name(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        ALLERGIES, allergy(TO_SUBSTANCE + allergen('<code nullFlavor="NI"/><name>Bees</name>'))
+    )
+    assert (entry.text, entry.no_information) == ("Bees", False)
+
+
+def test_the_consumed_participant_is_the_allergen(read_entries: ReadEntries) -> None:
+    other = allergen('<code code="1"/>', "LOC")
+    (entry,) = read_entries(ALLERGIES, allergy(other + allergen('<code code="2"/>')))
+    assert entry.code is not None and entry.code.code == "2"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        TO_SUBSTANCE + allergen('<code nullFlavor="NA"/>'),
+        TO_SUBSTANCE + allergen('<code code="105590001" displayName="Substance"/>'),
+        TO_SUBSTANCE,
+    ],
+)
+def test_no_known_allergies_is_negated_and_a_marker(
+    read_entries: ReadEntries, content: str
+) -> None:
+    (entry,) = read_entries(ALLERGIES, allergy(content, 'negationInd="true"'))
+    assert (entry.negated, entry.no_information) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '<value xsi:type="CD" code="716186003"/>',
+        '<value xsi:type="CD" code="1" displayName="No known drug allergies"/>',
+        '<value xsi:type="CD" nullFlavor="NASK"><originalText>NKDA</originalText></value>',
+    ],
+)
+def test_no_known_allergies_without_negation_is_a_marker(
+    read_entries: ReadEntries, value: str
+) -> None:
+    (entry,) = read_entries(ALLERGIES, allergy(value))
+    assert (entry.negated, entry.no_information) == (False, True)
+
+
+def test_not_allergic_to_something_is_a_negated_fact(read_entries: ReadEntries) -> None:
+    peanut = allergen('<code code="256349002" displayName="Peanut"/>')
+    (entry,) = read_entries(ALLERGIES, allergy(TO_SUBSTANCE + peanut, 'negationInd="true"'))
+    assert (entry.negated, entry.no_information) == (True, False)
+
+
+def test_a_reaction_is_not_an_allergy(read_entries: ReadEntries) -> None:
+    reaction = (
+        '<entryRelationship typeCode="MFST"><observation><code code="ASSERTION"/>'
+        '<value xsi:type="ST">Rash</value></observation></entryRelationship>'
+    )
+    (entry,) = read_entries(ALLERGIES, allergy(allergen('<code code="2"/>') + reaction))
+    assert entry.details["reaction"] == [{"code": None, "system": None, "display": "Rash"}]
+
+
+def test_nothing_is_assumed_about_an_allergy(read_entries: ReadEntries) -> None:
+    bees = allergen('<code code="2"/>')
+    (entry,) = read_entries(ALLERGIES, f"<observation>{bees}</observation>")
+    assert (entry.status, entry.start, entry.value, entry.details) == (None, None, None, {})

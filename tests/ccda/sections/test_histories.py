@@ -1,0 +1,80 @@
+from collections.abc import Callable
+
+import pytest
+
+from ccda.hl7v3 import CD
+from ccda.model import Entry
+
+ReadEntries = Callable[..., tuple[Entry, ...]]
+EntriesOf = Callable[[str], list[Entry]]
+
+
+def test_the_code_of_a_smoking_status_is_its_value(entries_of: EntriesOf) -> None:
+    smoking = entries_of("social_history")[0]
+    assert smoking.code is not None and smoking.code.display == "Former smoker"
+    assert smoking.value is None
+    assert smoking.details["question"]["code"] == "72166-2"
+
+
+def test_other_social_history_is_question_and_answer(entries_of: EntriesOf) -> None:
+    alcohol = entries_of("social_history")[1]
+    assert alcohol.code is not None and alcohol.code.display == "Alcohol consumption"
+    assert alcohol.value == "2 a week"
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        '<code code="229819007"/>',
+        '<templateId root="2.16.840.1.113883.10.20.22.4.85"/><code code="ASSERTION"/>',
+    ],
+)
+def test_a_smoking_status_is_known_by_code_or_template(
+    read_entries: ReadEntries, known: str
+) -> None:
+    (entry,) = read_entries(
+        "29762-2", f'<observation>{known}<value xsi:type="CD" code="77176002"/></observation>'
+    )
+    assert entry.code == CD("77176002")
+
+
+def test_a_number_of_packs_stays_a_value(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        "29762-2",
+        '<observation><code code="401201003"/>'
+        '<value xsi:type="PQ" value="20" unit="{pack}"/></observation>',
+    )
+    assert entry.code == CD("401201003")
+    assert (entry.value, entry.unit) == ("20", "{pack}")
+
+
+def test_a_smoking_status_without_an_answer_is_a_marker_by_its_words(
+    read_entries: ReadEntries,
+) -> None:
+    (entry,) = read_entries(
+        "29762-2",
+        '<observation><templateId root="2.16.840.1.113883.10.20.22.4.78"/><code code="ASSERTION"/>'
+        "<text>No smoking status data is applicable</text>"
+        '<value xsi:type="CD" nullFlavor="UNK"/></observation>',
+    )
+    assert entry.no_information
+
+
+def test_a_relative_is_the_parent_of_the_conditions(entries_of: EntriesOf) -> None:
+    father, infarction = entries_of("family_history")
+    assert father.code is not None and father.code.code == "FTH"
+    assert father.details["relative"] is True
+    assert father.details["deceased"] == "true"
+    assert father.details["birth_time"] == "1930"
+    assert infarction.code is not None and infarction.code.display == "Myocardial infarction"
+    assert infarction.parent == 0
+    assert infarction.details["age"] == {"value": "57", "unit": "a"}
+    assert infarction.details["cause_of_death"] is True
+
+
+def test_a_negated_family_history_is_negated(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        "10157-6",
+        '<observation negationInd="true"><value xsi:type="CD" code="22298006"/></observation>',
+    )
+    assert (entry.negated, entry.no_information) == (True, False)

@@ -1,0 +1,199 @@
+from collections.abc import Callable
+
+import pytest
+
+from ccda.hl7v3 import CD, TS
+from ccda.model import Entry
+
+ReadEntries = Callable[..., tuple[Entry, ...]]
+EntriesOf = Callable[[str], list[Entry]]
+
+PROBLEMS = "11450-4"
+ASTHMA = '<value xsi:type="CD" code="195967001" displayName="Asthma"/>'
+
+
+def observation(content: str, attributes: str = "") -> str:
+    return (
+        f'<observation classCode="OBS" moodCode="EVN" {attributes}>'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.4"/><code code="64572001"/>'
+        f"{content}</observation>"
+    )
+
+
+def concern(content: str, attributes: str = "", status: str = "active") -> str:
+    return (
+        f'<act classCode="ACT" moodCode="EVN" {attributes}><statusCode code="{status}"/>'
+        f'<entryRelationship typeCode="SUBJ">{content}</entryRelationship></act>'
+    )
+
+
+def status(value: str) -> str:
+    return (
+        '<entryRelationship typeCode="REFR"><observation><code code="33999-4"/>'
+        f"{value}</observation></entryRelationship>"
+    )
+
+
+def test_a_problem_is_its_value_with_words_and_translations(entries_of: EntriesOf) -> None:
+    problem = entries_of("problem")[0]
+    assert problem.code is not None
+    assert (problem.code.code, problem.text) == ("59621000", "Essential hypertension")
+    assert [t.code for t in problem.code.translations] == ["I10"]
+    assert problem.start == TS("2010")
+    assert [author.time for author in problem.authors] == [TS("20110203")]
+    assert [str(identifier) for identifier in problem.ids] == ["1.3.6.1.4.1.99999.4^p1"]
+
+
+def test_the_status_observation_wins_over_the_concern(entries_of: EntriesOf) -> None:
+    problem = entries_of("problem")[0]
+    assert problem.status == "inactive"
+    assert problem.details["concern"] == {"status": "active", "start": "2011-02-03"}
+
+
+def test_without_a_status_observation_the_concern_says_it(read_entries: ReadEntries) -> None:
+    completed = observation('<statusCode code="completed"/>' + ASTHMA)
+    (problem,) = read_entries(PROBLEMS, concern(completed))
+    assert problem.status == "active"
+
+
+def test_without_a_concern_the_statement_says_it(read_entries: ReadEntries) -> None:
+    (problem,) = read_entries(PROBLEMS, observation('<statusCode code="completed"/>' + ASTHMA))
+    assert problem.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("value", "word"),
+    [
+        ('<value xsi:type="CD" code="413322009"/>', "resolved"),
+        ('<value xsi:type="CD" code="1" displayName="Dormant"/>', "dormant"),
+        ('<value xsi:type="CE" code="55561003" displayName="Aktiv"/>', "active"),
+        ('<value xsi:type="ST">Active</value>', "active"),
+    ],
+)
+def test_a_status_is_one_word(read_entries: ReadEntries, value: str, word: str) -> None:
+    (problem,) = read_entries(PROBLEMS, concern(observation(ASTHMA + status(value))))
+    assert problem.status == word
+
+
+def test_each_observation_in_a_concern_is_one_problem(read_entries: ReadEntries) -> None:
+    two = concern(
+        observation(ASTHMA)
+        + '</entryRelationship><entryRelationship typeCode="SUBJ">'
+        + observation(ASTHMA.replace("195967001", "38341003"))
+    )
+    codes = [entry.code and entry.code.code for entry in read_entries(PROBLEMS, two)]
+    assert codes == ["195967001", "38341003"]
+
+
+@pytest.mark.parametrize(
+    "qualifier",
+    [
+        '<templateId root="2.16.840.1.113883.10.20.22.4.5"/><code code="x"/>',
+        '<templateId root="2.16.840.1.113883.10.20.1.50"/><code code="x"/>',
+        '<code code="33999-4"/>',
+        '<code code="SEV"/>',
+    ],
+)
+def test_what_qualifies_a_problem_is_none(read_entries: ReadEntries, qualifier: str) -> None:
+    bare = f"<observation>{qualifier}{ASTHMA}</observation>"
+    assert read_entries(PROBLEMS, concern(bare)) == ()
+    assert len(read_entries(PROBLEMS, concern(observation(ASTHMA + status(ASTHMA))))) == 1
+
+
+def test_a_template_is_not_needed(read_entries: ReadEntries) -> None:
+    (problem,) = read_entries(
+        PROBLEMS, f'<observation><code code="64572001"/>{ASTHMA}</observation>'
+    )
+    assert problem.code is not None and problem.code.display == "Asthma"
+
+
+@pytest.mark.parametrize("where", ["observation", "concern"])
+def test_a_negated_problem_is_negated_and_still_names_it(
+    read_entries: ReadEntries, where: str
+) -> None:
+    negation = 'negationInd="true"'
+    written = (
+        concern(observation(ASTHMA, negation))
+        if where == "observation"
+        else concern(observation(ASTHMA), negation)
+    )
+    (problem,) = read_entries(PROBLEMS, written)
+    assert (problem.negated, problem.no_information) == (True, False)
+
+
+def test_no_known_problems_is_a_marker(read_entries: ReadEntries) -> None:
+    value = '<value xsi:type="CD" code="55607006" displayName="Problem"/>'
+    (problem,) = read_entries(PROBLEMS, concern(observation(value, 'negationInd="true"')))
+    assert (problem.negated, problem.no_information) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "marker"),
+    [
+        ('<value xsi:type="CD" nullFlavor="UNK"/>', "", True),
+        ('<value xsi:type="CD" nullFlavor="UNK"/>', "Chest pain", False),
+        ('<value xsi:type="CD" nullFlavor="UNK"/>', "No known problems", True),
+        ('<value xsi:type="CD" nullFlavor="NI"/>', "No data", True),
+        ('<value xsi:type="CD" code="160245001"/>', "", True),
+        ('<value xsi:type="CD" code="1" displayName="Not known"/>', "", True),
+        ('<value xsi:type="CD" code="1" displayName="No impairment"/>', "", False),
+        ('<value xsi:type="CD" code="1" displayName="Nonspecific colitis"/>', "", False),
+        ('<value xsi:type="CD" code="1" displayName="Not known hypertension clinic"/>', "", False),
+        ('<value xsi:type="CD" code="1" displayName="Noise-induced hearing loss"/>', "", False),
+    ],
+)
+def test_words_tell_a_marker_from_a_problem(
+    read_entries: ReadEntries, value: str, text: str, marker: bool
+) -> None:
+    pointing = f'<text><reference value="#t"/></text>{value}' if text else value
+    (problem,) = read_entries(
+        PROBLEMS, observation(pointing), text=f'<content ID="t">{text}</content>'
+    )
+    assert problem.no_information is marker
+
+
+def test_a_statement_that_is_null_says_nothing(read_entries: ReadEntries) -> None:
+    (problem,) = read_entries(PROBLEMS, observation("<value/>", 'nullFlavor="NI"'))
+    assert problem.no_information
+
+
+def test_a_translation_alone_is_a_problem(read_entries: ReadEntries) -> None:
+    translation = '<translation code="J45" displayName="Asthma"/>'
+    value = f'<value xsi:type="CD" nullFlavor="OTH">{translation}</value>'
+    (problem,) = read_entries(PROBLEMS, observation(value))
+    assert problem.code == CD(None, null_flavor="OTH", translations=(CD("J45", display="Asthma"),))
+    assert not problem.no_information
+
+
+def test_a_problem_in_words_only_has_words_and_no_code(read_entries: ReadEntries) -> None:
+    (problem,) = read_entries(PROBLEMS, observation('<value xsi:type="ST">Sore knee</value>'))
+    assert problem.code is not None
+    assert (problem.code.code, problem.text) == (None, "Sore knee")
+
+
+def test_an_unknown_end_is_kept_as_unknown(read_entries: ReadEntries) -> None:
+    time = '<effectiveTime><low value="2019"/><high nullFlavor="UNK"/></effectiveTime>'
+    (problem,) = read_entries(PROBLEMS, observation(time + ASTHMA))
+    assert (problem.start, problem.end) == (TS("2019"), TS(None, "UNK"))
+
+
+def test_age_and_severity_stand_in_the_details(read_entries: ReadEntries) -> None:
+    age = (
+        '<entryRelationship typeCode="SUBJ"><observation>'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.31"/><code code="445518008"/>'
+        '<value xsi:type="PQ" value="57" unit="a"/></observation></entryRelationship>'
+        '<entryRelationship typeCode="SUBJ"><observation><code code="SEV"/>'
+        '<value xsi:type="CD" code="24484000"/></observation></entryRelationship>'
+    )
+    (problem,) = read_entries(PROBLEMS, observation(ASTHMA + age))
+    assert problem.details["age"] == {"value": "57", "unit": "a"}
+    assert problem.details["severity"]["code"] == "24484000"
+
+
+@pytest.mark.parametrize("section", ["11348-0", "11535-2", "46241-6", "10219-4", "51847-2"])
+def test_other_sections_hold_problems_too(read_entries: ReadEntries, section: str) -> None:
+    assert [entry.kind for entry in read_entries(section, observation(ASTHMA))] == ["problem"]
+
+
+def test_a_diagnosis_section_reads_only_problem_observations(read_entries: ReadEntries) -> None:
+    assert read_entries("11535-2", f"<observation>{ASTHMA}</observation>") == ()
