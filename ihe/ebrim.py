@@ -1,7 +1,7 @@
 """How XDS metadata is written in ebRIM 3.0 (ITI TF-3: 4.2.3.1, 4.2.5)."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -9,11 +9,25 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from ihe.errors import MalformedMessage
-from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
-from ihe.metadata import Author, Availability, Code, DocumentEntry, ObjectRef, ObjectType
+from ihe.identifiers import UniqueId
+from ihe.metadata import Author, Code, DocumentEntry, ObjectRef, ObjectType
+from ihe.rim import (
+    NAMESPACE,
+    STATUS,
+    availability,
+    external_identifiers,
+    first,
+    home_of,
+    localized,
+    oid,
+    patient_id,
+    read_slots,
+    rim,
+    write_localized,
+    write_slot,
+)
 
-NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
-STATUS: Final = "urn:oasis:names:tc:ebxml-regrep:StatusType:"
+_OBJECT: Final = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 OBJECT_TYPES: Final[Mapping[ObjectType, str]] = {
     "stable": "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1",
     "on-demand": "urn:uuid:34268e47-fdf5-41a6-ba33-82133c465248",
@@ -54,45 +68,6 @@ _AUTHOR_SLOTS: Final = {
 _REFERENCE_IDS: Final = "urn:ihe:iti:xds:2013:referenceIdList"
 _VALUE_LENGTH: Final = 256  # LongName of rim.xsd; a longer URI is cut (ITI TF-3: 4.2.3.2.27)
 
-Slots = dict[str, tuple[str, ...]]
-
-
-def rim(name: str) -> str:
-    """`name` in the ebRIM namespace, as lxml writes it."""
-    return f"{{{NAMESPACE}}}{name}"
-
-
-# ---- slots -----------------------------------------------------------------------------------
-
-
-def iterate_slots(element: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each slot's name and values, as often as it stands there."""
-    for slot in element.iterfind(rim("Slot")):
-        values = slot.iterfind(f"{rim('ValueList')}/{rim('Value')}")
-        yield (
-            slot.get("name", ""),
-            tuple(t for value in values if (t := (value.text or "").strip())),
-        )
-
-
-def read_slots(element: Element) -> Slots:
-    """Values by slot name; the values of a repeated slot are joined."""
-    slots: Slots = {}
-    for name, values in iterate_slots(element):
-        slots[name] = slots.get(name, ()) + values
-    return slots
-
-
-def write_slot(parent: Element, name: str, values: Iterable[str]) -> None:
-    """A slot, unless there is nothing to put into it."""
-    texts = tuple(values)
-    if not texts:
-        return
-    slot = etree.SubElement(parent, rim("Slot"), {"name": name})
-    listed = etree.SubElement(slot, rim("ValueList"))
-    for text in texts:
-        etree.SubElement(listed, rim("Value")).text = text
-
 
 # ---- reading an entry ------------------------------------------------------------------------
 
@@ -104,39 +79,38 @@ def read_document_entry(element: Element) -> DocumentEntry:
         MalformedMessage: it has no id or no unique id, so that nothing could be asked for.
     """
     slots = read_slots(element)
-    identifiers = _identifiers(element)
+    identifiers = external_identifiers(element)
     unique_id = identifiers.get(_UNIQUE_ID, "").strip()
     entry_uuid = element.get("id", "").strip()
     if not entry_uuid or not 0 < len(unique_id) <= 256:
         raise MalformedMessage("a document entry has no id or no unique id")
     version = element.find(rim("VersionInfo"))
     codes = _codes(element)
-    size = _first(slots, "size")
     return DocumentEntry(
         entry_uuid=entry_uuid,
         unique_id=UniqueId(unique_id),
         patient_id=patient_id(identifiers.get(_PATIENT_ID)),
         home_community_id=home_of(element),
-        repository_unique_id=oid(_first(slots, "repositoryUniqueId")),
+        repository_unique_id=oid(first(slots, "repositoryUniqueId")),
         mime_type=element.get("mimeType"),
         object_type=_object_type(element.get("objectType")),
         availability=availability(element.get("status")),
-        title=_localized(element, "Name"),
-        comments=_localized(element, "Description"),
-        size_bytes=int(size) if size and size.isdecimal() else None,
+        title=localized(element, "Name"),
+        comments=localized(element, "Description"),
+        size_bytes=_size(first(slots, "size")),
         authors=tuple(_read_author(each) for each in _classifications(element, _AUTHOR)),
         source_patient_info=slots.get("sourcePatientInfo", ()),
         reference_ids=slots.get(_REFERENCE_IDS, ()),
         uri=_read_uri(slots.get("URI", ())),
         version=None if version is None else version.get("versionName"),
         logical_id=element.get("lid"),
-        creation_time=_first(slots, "creationTime"),
-        hash=_first(slots, "hash"),
-        language_code=_first(slots, "languageCode"),
-        legal_authenticator=_first(slots, "legalAuthenticator"),
-        service_start_time=_first(slots, "serviceStartTime"),
-        service_stop_time=_first(slots, "serviceStopTime"),
-        source_patient_id=_first(slots, "sourcePatientId"),
+        creation_time=first(slots, "creationTime"),
+        hash=first(slots, "hash"),
+        language_code=first(slots, "languageCode"),
+        legal_authenticator=first(slots, "legalAuthenticator"),
+        service_start_time=first(slots, "serviceStartTime"),
+        service_stop_time=first(slots, "serviceStopTime"),
+        source_patient_id=first(slots, "sourcePatientId"),
         class_code=_only(codes, "class_code"),
         format_code=_only(codes, "format_code"),
         healthcare_facility_type_code=_only(codes, "healthcare_facility_type_code"),
@@ -159,60 +133,13 @@ def read_object_ref(element: Element) -> ObjectRef:
     return ObjectRef(entry_uuid, home_of(element))
 
 
-def home_of(element: Element) -> HomeCommunityId | None:
-    """The home community at `@home`; an empty or unreadable one is none."""
-    try:
-        return HomeCommunityId.parse(element.get("home", ""))
-    except ValueError:
-        return None
-
-
-def patient_id(text: str | None) -> PatientId | None:
-    try:
-        return PatientId.parse(text or "")
-    except ValueError:
-        return None
-
-
-def oid(text: str | None) -> Oid | None:
-    """An OID, with or without `urn:oid:`."""
-    try:
-        return HomeCommunityId.parse(text or "").oid
-    except ValueError:
-        return None
-
-
-def availability(status: str | None) -> Availability | None:
-    match (status or "").rpartition(":")[2]:
-        case "Approved":
-            return "Approved"
-        case "Deprecated":
-            return "Deprecated"
-        case _:
-            return None
+def _size(text: str | None) -> int | None:
+    # Python itself refuses to read a number of thousands of digits.
+    return int(text) if text and text.isdecimal() and len(text) <= 18 else None
 
 
 def _object_type(text: str | None) -> ObjectType:
     return "on-demand" if (text or "").lower() == OBJECT_TYPES["on-demand"] else "stable"
-
-
-def _first(slots: Slots, name: str) -> str | None:
-    return next(iter(slots.get(name, ())), None)
-
-
-def _localized(element: Element, name: str) -> str | None:
-    """The text of the first `LocalizedString` that has one."""
-    for text in element.iterfind(f"{rim(name)}/{rim('LocalizedString')}"):
-        if value := text.get("value"):
-            return value
-    return None
-
-
-def _identifiers(element: Element) -> dict[str, str]:
-    return {
-        each.get("identificationScheme", ""): each.get("value", "")
-        for each in element.iterfind(rim("ExternalIdentifier"))
-    }
 
 
 def _classifications(element: Element, scheme: str) -> Iterator[Element]:
@@ -230,8 +157,8 @@ def _codes(element: Element) -> dict[str, tuple[Code, ...]]:
     for each in element.iterfind(rim("Classification")):
         field = _FIELD_OF.get(each.get("classificationScheme", ""))
         if field is not None and (value := each.get("nodeRepresentation")):
-            scheme = _first(read_slots(each), "codingScheme")
-            codes[field] = (*codes.get(field, ()), Code(value, scheme, _localized(each, "Name")))
+            scheme = first(read_slots(each), "codingScheme")
+            codes[field] = (*codes.get(field, ()), Code(value, scheme, localized(each, "Name")))
     return codes
 
 
@@ -242,7 +169,7 @@ def _only(codes: Mapping[str, tuple[Code, ...]], field: str) -> Code | None:
 def _read_author(classification: Element) -> Author:
     slots = read_slots(classification)
     return Author(
-        person=_first(slots, "authorPerson"),
+        person=first(slots, "authorPerson"),
         institutions=slots.get("authorInstitution", ()),
         roles=slots.get("authorRole", ()),
         specialties=slots.get("authorSpecialty", ()),
@@ -274,8 +201,8 @@ def write_document_entry(entry: DocumentEntry) -> Element:
     element = etree.Element(rim("ExtrinsicObject"), nsmap={"rim": NAMESPACE})
     _write_attributes(element, entry)
     _write_slots(element, entry)
-    _write_localized(element, "Name", entry.title)
-    _write_localized(element, "Description", entry.comments)
+    write_localized(element, "Name", entry.title)
+    write_localized(element, "Description", entry.comments)
     if entry.version is not None:
         etree.SubElement(element, rim("VersionInfo"), {"versionName": entry.version})
     part_ids = _part_ids(entry.entry_uuid)
@@ -334,12 +261,6 @@ def _cut_uri(uri: str) -> tuple[str, ...]:
     return tuple(f"{number}|{part}" for number, part in enumerate(parts, 1))
 
 
-def _write_localized(parent: Element, name: str, text: str | None) -> None:
-    if text is not None:
-        holder = etree.SubElement(parent, rim(name))
-        etree.SubElement(holder, rim("LocalizedString"), {"value": text})
-
-
 def _part_ids(entry_uuid: str) -> Iterator[str]:
     """Ids for the parts of an entry: the same for the same entry, at home nowhere else."""
     number = 0
@@ -364,6 +285,7 @@ def _write_classification(
 ) -> Element:
     attributes = {
         "id": part_id,
+        "objectType": f"{_OBJECT}Classification",
         "classificationScheme": scheme,
         "classifiedObject": entry_uuid,
         "nodeRepresentation": value,
@@ -374,7 +296,7 @@ def _write_classification(
 def _write_code(parent: Element, scheme: str, code: Code, entry_uuid: str, part_id: str) -> None:
     element = _write_classification(parent, scheme, code.value, entry_uuid, part_id)
     write_slot(element, "codingScheme", () if code.scheme is None else (code.scheme,))
-    _write_localized(element, "Name", code.display)
+    write_localized(element, "Name", code.display)
 
 
 def _write_author(parent: Element, author: Author, entry_uuid: str, part_id: str) -> None:
@@ -387,9 +309,10 @@ def _write_author(parent: Element, author: Author, entry_uuid: str, part_id: str
 def _write_identifier(entry: Element, scheme: str, value: str, name: str, part_id: str) -> None:
     attributes = {
         "id": part_id,
+        "objectType": f"{_OBJECT}ExternalIdentifier",
         "registryObject": entry.get("id", ""),
         "identificationScheme": scheme,
         "value": value,
     }
     element = etree.SubElement(entry, rim("ExternalIdentifier"), attributes)
-    _write_localized(element, "Name", f"XDSDocumentEntry.{name}")
+    write_localized(element, "Name", f"XDSDocumentEntry.{name}")

@@ -1,5 +1,6 @@
 """ITI-38 Cross Gateway Query (ITI TF-2: 3.38): how its request and its response are written."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -8,19 +9,11 @@ from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
 from ihe.ebrim import (
-    NAMESPACE as RIM,
-)
-from ihe.ebrim import (
     OBJECT_TYPES,
-    STATUS,
-    availability,
-    iterate_slots,
     read_document_entry,
     read_object_ref,
-    rim,
     write_document_entry,
     write_object_ref,
-    write_slot,
 )
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
@@ -37,6 +30,8 @@ from ihe.registry_response import (
     read_outcome,
     write_outcome,
 )
+from ihe.rim import NAMESPACE as RIM
+from ihe.rim import STATUS, availability, iterate_slots, rim, write_slot
 from ihe.stored_query import (
     AdhocQuery,
     FindDocumentsQuery,
@@ -153,7 +148,13 @@ class _Parameters:
         return tuple(tuple(map(_read_code, values)) for values in self.groups(_ENTRY + name))
 
     def times(self, name: str) -> TimeRange:
-        return TimeRange(self.one(f"{_ENTRY}{name}From"), self.one(f"{_ENTRY}{name}To"))
+        return TimeRange(self.time(f"{_ENTRY}{name}From"), self.time(f"{_ENTRY}{name}To"))
+
+    def time(self, name: str) -> str | None:
+        text = self.one(name)
+        if text is not None and not re.match(r"[0-9]{4}", text):
+            raise RegistryRefusal(ErrorCode.REGISTRY_ERROR, f"{name} is no time")
+        return text
 
 
 def _read_find_documents(given: _Parameters) -> FindDocumentsQuery:

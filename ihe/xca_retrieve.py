@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote
 from lxml import etree
 
 from ccda.safe_xml import Element
-from ihe.ebrim import oid
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
 from ihe.namespaces import XOP
@@ -26,6 +25,7 @@ from ihe.registry_response import (
     rs,
     write_registry_response,
 )
+from ihe.rim import oid
 
 NAMESPACE: Final = "urn:ihe:iti:xds-b:2007"
 _INCLUDE: Final = f"{{{XOP}}}Include"

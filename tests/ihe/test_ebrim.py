@@ -12,14 +12,13 @@ from ihe.ebrim import (
     entry_xml,
     read_document_entry,
     read_object_ref,
-    read_slots,
-    rim,
     write_document_entry,
     write_object_ref,
 )
 from ihe.errors import MalformedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Author, Code, DocumentEntry, ObjectRef
+from ihe.rim import read_slots, rim
 from tests.ihe_conformance import assert_valid_body
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "ihe"
@@ -105,6 +104,12 @@ def test_the_same_entry_is_the_same_bytes_on_their_own() -> None:
     assert read_document_entry(parse_xml(data)) == ENTRY
 
 
+def test_a_title_too_long_for_the_schema_is_cut_visibly() -> None:
+    written = write_document_entry(replace(ENTRY, title="x" * 5000))
+    assert_valid_body(written)
+    assert read_document_entry(written).title == "x" * 1023 + "…"
+
+
 def test_the_parts_of_two_entries_never_share_an_id() -> None:
     written = (write_document_entry(ENTRY), write_document_entry(LEAST))
     ids = [part.get("id") for entry in written for part in entry if part.get("id")]
@@ -122,6 +127,14 @@ def test_what_cannot_be_understood_in_an_entry_is_left_out() -> None:
     assert entry.patient_id is None
 
 
+@pytest.mark.parametrize("size", ["-1", "1.5", "9" * 5000, "many"])
+def test_a_size_that_is_none_is_not_known(size: str) -> None:
+    element = write_document_entry(ENTRY)
+    (value,) = element.iterfind(f"{rim('Slot')}[@name='size']/{rim('ValueList')}/{rim('Value')}")
+    value.text = size
+    assert read_document_entry(element).size_bytes is None
+
+
 @pytest.mark.parametrize("taken", ["ExternalIdentifier", "id"])
 def test_an_entry_that_could_not_be_asked_for_is_refused(taken: str) -> None:
     element = write_document_entry(replace(ENTRY, patient_id=None))
@@ -131,6 +144,13 @@ def test_an_entry_that_could_not_be_asked_for_is_refused(taken: str) -> None:
         element.remove(element.find(rim(taken)))
     with pytest.raises(MalformedMessage):
         read_document_entry(element)
+
+
+def test_a_reference_to_nothing_is_refused() -> None:
+    element = write_object_ref(ObjectRef(ENTRY.entry_uuid, HOME))
+    element.attrib.pop("id")
+    with pytest.raises(MalformedMessage):
+        read_object_ref(element)
 
 
 def test_a_reference_reads_back_the_same() -> None:

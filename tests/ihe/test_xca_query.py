@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
-from ihe.ebrim import entry_xml, rim
+from ihe.ebrim import entry_xml
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry, ObjectRef
@@ -20,6 +20,7 @@ from ihe.registry_response import (
     RegistryResponse,
     ResponseStatus,
 )
+from ihe.rim import rim
 from ihe.xca_query import (
     AdhocQuery,
     AdhocQueryResponse,
@@ -176,6 +177,7 @@ def test_without_a_type_only_stable_documents_are_asked_for() -> None:
             ErrorCode.STORED_QUERY_PARAMETER_NUMBER,
         ),
         (with_slots(("PatientId", "'A-1'"), APPROVED), ErrorCode.REGISTRY_ERROR),
+        (with_slots(NAMED, APPROVED, ("CreationTimeTo", "now")), ErrorCode.REGISTRY_ERROR),
         (with_slots(NAMED, APPROVED, stored="urn:uuid:0"), ErrorCode.UNKNOWN_STORED_QUERY),
         (
             # A multi-patient query is ITI-51's, not XCA's.

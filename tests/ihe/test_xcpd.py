@@ -272,6 +272,15 @@ def test_not_found_together_with_a_person_is_refused() -> None:
         read_discovery_response(element)
 
 
+def test_an_answer_that_says_nothing_is_refused_rather_than_no_match() -> None:
+    element = answered(NoMatch())
+    element.remove(element.find(v3("acknowledgement")))
+    act = element.find(v3("controlActProcess"))
+    act.remove(act.find(v3("queryAck")))
+    with pytest.raises(MalformedMessage, match="neither"):
+        read_discovery_response(element)
+
+
 def test_matched_without_a_match_is_not_written() -> None:
     with pytest.raises(ValueError):
         answered(Matched(()))

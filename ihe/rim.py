@@ -1,0 +1,117 @@
+"""The building blocks of ebRIM 3.0 objects: slots, names, identifiers (ITI TF-3: 4.2.3.1)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from lxml import etree
+
+from ccda.safe_xml import Element
+from ihe.identifiers import HomeCommunityId, Oid, PatientId
+from ihe.metadata import Availability
+
+NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
+STATUS: Final = "urn:oasis:names:tc:ebxml-regrep:StatusType:"
+
+_TEXT_LENGTH: Final = 1024  # FreeFormText of rim.xsd
+
+Slots = dict[str, tuple[str, ...]]
+
+
+def rim(name: str) -> str:
+    """`name` in the ebRIM namespace, as lxml writes it."""
+    return f"{{{NAMESPACE}}}{name}"
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def iterate_slots(element: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each slot's name and values, as often as it stands there."""
+    for slot in element.iterfind(rim("Slot")):
+        values = slot.iterfind(f"{rim('ValueList')}/{rim('Value')}")
+        yield (
+            slot.get("name", ""),
+            tuple(t for value in values if (t := (value.text or "").strip())),
+        )
+
+
+def read_slots(element: Element) -> Slots:
+    """Values by slot name; the values of a repeated slot are joined."""
+    slots: Slots = {}
+    for name, values in iterate_slots(element):
+        slots[name] = slots.get(name, ()) + values
+    return slots
+
+
+def home_of(element: Element) -> HomeCommunityId | None:
+    """The home community at `@home`; an empty or unreadable one is none."""
+    try:
+        return HomeCommunityId.parse(element.get("home", ""))
+    except ValueError:
+        return None
+
+
+def patient_id(text: str | None) -> PatientId | None:
+    try:
+        return PatientId.parse(text or "")
+    except ValueError:
+        return None
+
+
+def oid(text: str | None) -> Oid | None:
+    """An OID, with or without `urn:oid:`."""
+    try:
+        return HomeCommunityId.parse(text or "").oid
+    except ValueError:
+        return None
+
+
+def availability(status: str | None) -> Availability | None:
+    match (status or "").rpartition(":")[2]:
+        case "Approved":
+            return "Approved"
+        case "Deprecated":
+            return "Deprecated"
+        case _:
+            return None
+
+
+def first(slots: Slots, name: str) -> str | None:
+    return next(iter(slots.get(name, ())), None)
+
+
+def localized(element: Element, name: str) -> str | None:
+    """The text of the first `LocalizedString` that has one."""
+    for text in element.iterfind(f"{rim(name)}/{rim('LocalizedString')}"):
+        if value := text.get("value"):
+            return value
+    return None
+
+
+def external_identifiers(element: Element) -> dict[str, str]:
+    return {
+        each.get("identificationScheme", ""): each.get("value", "")
+        for each in element.iterfind(rim("ExternalIdentifier"))
+    }
+
+
+# ---- writing ---------------------------------------------------------------------------------
+
+
+def write_slot(parent: Element, name: str, values: Iterable[str]) -> None:
+    """A slot, unless there is nothing to put into it."""
+    texts = tuple(values)
+    if not texts:
+        return
+    slot = etree.SubElement(parent, rim("Slot"), {"name": name})
+    listed = etree.SubElement(slot, rim("ValueList"))
+    for text in texts:
+        etree.SubElement(listed, rim("Value")).text = text
+
+
+def write_localized(parent: Element, name: str, text: str | None) -> None:
+    """A text for people, as much of it as the schema lets in."""
+    if text is not None:
+        holder = etree.SubElement(parent, rim(name))
+        value = text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
+        etree.SubElement(holder, rim("LocalizedString"), {"value": value})
