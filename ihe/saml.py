@@ -77,6 +77,8 @@ _URI: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
 _NAME_FORMATS: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:"
 _X509: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509"
 
+# The string value leaves comments out, and what stands behind them in.
+_STRING: Final = etree.XPath("string()")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
 
 
@@ -237,7 +239,7 @@ def _text(element: Element | None) -> str | None:
     """All text of an element: a comment in a name must not cut it in two (CVE-2017-11427)."""
     if element is None:
         return None
-    return "".join(element.itertext()).strip() or None
+    return str(_STRING(element)).strip() or None
 
 
 # ---- conditions ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ _ROLE: Final = name("soap:role")
 # SOAP 1.2 Part 1: 2.2: the roles that an ultimate receiver acts in; absent is one of them.
 _OUR_ROLES: Final = frozenset({None, "", f"{SOAP}/role/next", f"{SOAP}/role/ultimateReceiver"})
 _INCLUDE: Final = f"{{{XOP}}}Include"
+_STRING: Final = etree.XPath("string()")
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
@@ -273,7 +274,7 @@ def _text(element: Element | None) -> str | None:
     """The text of an element, trimmed: senders break lines inside addresses. Empty is absent."""
     if element is None:
         return None
-    return "".join(element.itertext()).strip() or None
+    return str(_STRING(element)).strip() or None
 
 
 def _local(qname: str | None) -> str | None:

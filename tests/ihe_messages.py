@@ -39,6 +39,7 @@ ECDSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256"
 SHA256 = "http://www.w3.org/2001/04/xmlenc#sha256"
 SHA1 = f"{DS}sha1"
 ENVELOPED = f"{DS}enveloped-signature"
+EXCLUSIVE_PREFIXES = name("ec:InclusiveNamespaces")
 INCLUSIVE = "http://www.w3.org/TR/2001/REC-xml-c14n-20010315"
 
 SECURITY = "soap:Header/wsse:Security"
@@ -215,8 +216,11 @@ def sign_again(signature: Element, key: PrivateKey | bytes) -> None:
     """Fits the SignatureValue to a SignedInfo that was changed."""
     info = find(signature, "ds:SignedInfo")
     method = find(info, "ds:SignatureMethod").get("Algorithm", "")
-    exclusive = find(info, "ds:CanonicalizationMethod").get("Algorithm") != INCLUSIVE
-    value = _sign(_canonical(info, exclusive=exclusive), key, method)
+    how = find(info, "ds:CanonicalizationMethod")
+    listed = how.find(EXCLUSIVE_PREFIXES)
+    prefixes = None if listed is None else listed.get("PrefixList", "").split()
+    content = _canonical(info, exclusive=how.get("Algorithm") != INCLUSIVE, prefixes=prefixes)
+    value = _sign(content, key, method)
     find(signature, "ds:SignatureValue").text = b64encode(value).decode()
 
 
@@ -235,5 +239,13 @@ def _add(parent: Element, local: str, **attributes: str) -> Element:
     return etree.SubElement(parent, name(f"ds:{local}"), attributes)
 
 
-def _canonical(element: Element, *, exclusive: bool = True) -> bytes:
-    return etree.tostring(element, method="c14n", exclusive=exclusive, with_comments=False)
+def _canonical(
+    element: Element, *, exclusive: bool = True, prefixes: list[str] | None = None
+) -> bytes:
+    return etree.tostring(
+        element,
+        method="c14n",
+        exclusive=exclusive,
+        with_comments=False,
+        inclusive_ns_prefixes=prefixes,
+    )
