@@ -9,7 +9,7 @@ joins them, what contradicts it keeps them apart: negation, two codes of one sys
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
 
@@ -40,10 +40,11 @@ _PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
 
 @dataclass(slots=True, eq=False)
 class Cluster:
-    """Statements of one fact, and all codes they have, by system."""
+    """Statements of one fact; their codes by system, all and those that are no translations."""
 
     statements: list[Statement]
-    codes: dict[str, set[str]] = field(default_factory=dict)
+    codes: dict[str, set[str]]
+    primaries: dict[str, set[str]]
 
 
 SAME_ID: Final = "same statement id"
@@ -117,14 +118,15 @@ def _alone(one: Statement) -> Cluster:
     codes: dict[str, set[str]] = {}
     for system, code in one.codes:
         codes.setdefault(system, set()).add(code)
-    return Cluster([one], codes)
+    return Cluster([one], codes, {one.primary[0]: {one.primary[1]}} if one.primary else {})
 
 
 def _buckets(
     statements: list[Statement], learned: Evidence
 ) -> Iterator[tuple[list[Statement], str]]:
     """Statements that share something, with the words for it; the strongest first."""
-    for bucket in _sharing(statements, lambda one: one.ids):
+    shared = _reused_ids(statements)
+    for bucket in _sharing(statements, lambda one: one.ids - shared):
         yield bucket, SAME_ID
     for bucket in _sharing(statements, lambda one: ("|".join(code) for code in one.codes)):
         yield bucket, SAME_CODE
@@ -143,6 +145,19 @@ def _buckets(
         yield bucket, SAME_NAME
 
 
+def _reused_ids(statements: list[Statement]) -> frozenset[str]:
+    """Ids that one document gives to two things: some systems write one id everywhere."""
+    holders: dict[tuple[str, str], list[Statement]] = defaultdict(list)
+    for one in statements:
+        for id_ in one.ids:
+            holders[one.document.id, id_].append(one)
+    return frozenset(
+        id_
+        for (_, id_), held in holders.items()
+        if any(not (held[0].codes & one.codes or held[0].name == one.name) for one in held[1:])
+    )
+
+
 def _sharing(
     statements: list[Statement], keys: Callable[[Statement], Iterable[str]]
 ) -> list[list[Statement]]:
@@ -156,8 +171,9 @@ def _sharing(
 def _join(small: Cluster, large: Cluster) -> None:
     """Everything of the one into the other."""
     large.statements += small.statements
-    for system, codes in small.codes.items():
-        large.codes.setdefault(system, set()).update(codes)
+    for mine, theirs in ((large.codes, small.codes), (large.primaries, small.primaries)):
+        for system, codes in theirs.items():
+            mine.setdefault(system, set()).update(codes)
 
 
 def _fit(one: Cluster, other: Cluster, why: str) -> bool:
@@ -167,19 +183,33 @@ def _fit(one: Cluster, other: Cluster, why: str) -> bool:
     # A name says less than a code: it only gives a home to what has none.
     if why == SAME_NAME and one.codes and other.codes:
         return False
+    if why == SAME_ID and not _is_one_voice(one, other):
+        return False
     return _is_one_thing(one, other) and _is_one_time(one, other, why)
 
 
 def _is_one_thing(one: Cluster, other: Cluster) -> bool:
-    """Two codes of one system are two things, even where a third code covers both."""
-    shared = one.codes.keys() & other.codes.keys()
-    if not all(one.codes[system] & other.codes[system] for system in shared):
-        return False
-    mine, theirs = one.statements[0], other.statements[0]
+    """Two codes of one system are two things, even where a third code covers both.
+
+    A translation may be broader than what it translates (an ingredient, a chapter), so sharing one
+    never outweighs that the codes themselves differ.
+    """
+    for mine, theirs in ((one.primaries, other.primaries), (one.codes, other.codes)):
+        shared = mine.keys() & theirs.keys()
+        if not all(mine[system] & theirs[system] for system in shared):
+            return False
+    first, second = one.statements[0], other.statements[0]
     return all(
-        mine.details.get(key) == theirs.details.get(key)
-        for key in _PART_OF_IDENTITY.get(mine.entry.kind, ())
+        first.details.get(key) == second.details.get(key)
+        for key in _PART_OF_IDENTITY.get(first.entry.kind, ())
     )
+
+
+def _is_one_voice(one: Cluster, other: Cluster) -> bool:
+    """Whether an id can be believed where no code agrees: one organization gave it to both."""
+    own, their = ({s.voice for s in side.statements} for side in (one, other))
+    mine, theirs = ({c for s in side.statements for c in s.codes} for side in (one, other))
+    return bool(own & their) or bool(mine & theirs) or not (mine and theirs)
 
 
 def _is_one_time(one: Cluster, other: Cluster, why: str) -> bool:

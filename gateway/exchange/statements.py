@@ -43,6 +43,8 @@ class Statement:
     ordinal: int
     entry: Entry
     codes: frozenset[CodeKey]
+    primary: CodeKey | None
+    """The code itself, translations aside."""
     ids: frozenset[str]
     name: str
     status: str | None
@@ -173,6 +175,7 @@ def _statement(
         ordinal=item.ordinal,
         entry=entry,
         codes=frozenset(code_keys(identity)),
+        primary=next(iter(code_keys(identity)), None) if identity and identity.code else None,
         ids=frozenset(str(id_) for id_ in entry.ids if _is_identifying(id_)),
         name=_name(identity, entry.text),
         status=_status(entry, as_of),

@@ -43,7 +43,9 @@ from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
 from gateway.exchange.statements import (
     ENDED,
+    CodeKey,
     Statement,
+    code_keys,
     first_start,
     read_statements,
     superseded_documents,
@@ -252,11 +254,11 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     """The winner's code, or the first there is; all others of the same fact as translations."""
     if kind == "social_history":
         return ordered[0].entry.code
-    codes: dict[tuple[str | None, str | None], CD] = {}
+    codes: dict[CodeKey, CD] = {}
     for one in ordered:
         for code in (one.entry.code, *(one.entry.code.translations if one.entry.code else ())):
             if code is not None and code.code and not code.null_flavor:
-                codes.setdefault((code.system, code.code), code)
+                codes.setdefault(next(iter(code_keys(code))), code)
     if not codes:
         return ordered[0].entry.code
     first, *others = codes.values()

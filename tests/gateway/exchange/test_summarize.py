@@ -190,15 +190,40 @@ def test_the_same_statement_id_joins_what_codes_do_not() -> None:
     line = only(
         "problem",
         holding(A, entry("problem", DIABETES, id_="7")),
-        holding(B, entry("problem", DIABETES_ICD, id_="7")),
+        holding(document("a2", partner="a"), entry("problem", DIABETES_ICD, id_="7")),
     )
     assert line.sources[1].joined_by == "same statement id"
 
 
-def test_an_id_that_a_sender_uses_twice_joins_nothing() -> None:
+def test_an_id_that_two_organizations_give_to_two_codes_joins_nothing() -> None:
+    found = lines(
+        "allergy",
+        holding(A, entry("allergy", PENICILLIN, id_="7")),
+        holding(B, entry("allergy", CD("102263004", SNOMED, "Eggs"), id_="7")),
+    )
+    assert len(found) == 2
+
+
+def test_an_id_that_a_sender_uses_for_everything_joins_nothing() -> None:
+    asthma_icd = CD("J45", ICD10, "Asthma, by ICD")
     found = lines(
         "problem",
-        holding(A, entry("problem", DIABETES, id_="1"), entry("problem", ASTHMA, id_="1")),
+        holding(A, entry("problem", DIABETES, id_="1"), entry("problem", asthma_icd, id_="1")),
+        holding(document("a2", partner="a"), entry("problem", DIABETES_ICD, id_="1")),
+    )
+    assert len(found) == 3
+
+
+def test_two_strengths_that_share_an_ingredient_stay_two_drugs() -> None:
+    ingredient = CD("6918", RXNORM, "metoprolol")
+    strong, weak = (
+        CD(code, RXNORM, f"metoprolol {code}", translations=(ingredient,))
+        for code in ("866514", "866924")
+    )
+    found = lines(
+        "medication",
+        holding(A, entry("medication", strong)),
+        holding(B, entry("medication", weak)),
     )
     assert len(found) == 2
 
