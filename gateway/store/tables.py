@@ -31,6 +31,8 @@ class PlanRow(SQLModel, table=True):
     __tablename__ = "plan"
     id: str = Field(primary_key=True)
     name: str
+    member_id_root: str | None = None
+    treatment_agreement: str | None = None
 
 
 class MemberRow(SQLModel, table=True):

@@ -61,7 +61,8 @@ def test_members_are_listed_page_by_page(house: Database) -> None:
     assert house.read(lambda t: [m.id for m in members.iter_all(t, plan=ACME)])[-1] == "m5"
 
 
-def test_a_plan_may_be_renamed(house: Database) -> None:
-    house.write(lambda t: plans.put(t, Plan(ACME, "Acme II")))
-    assert house.read(lambda t: plans.get(t, plan=ACME)) == Plan(ACME, "Acme II")
+def test_a_plan_is_what_the_settings_said_last(house: Database) -> None:
+    changed = Plan(ACME, "Acme II", member_id_root="2.999.5", treatment_agreement="contract 7")
+    house.write(lambda t: plans.put(t, changed))
+    assert house.read(lambda t: plans.get(t, plan=ACME)) == changed
     assert [plan.id for plan in house.read(plans.list_all)] == ["acme", "other"]

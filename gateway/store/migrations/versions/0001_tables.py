@@ -88,6 +88,8 @@ def upgrade() -> None:
         "plan",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
+        sa.Column("member_id_root", sa.String(), nullable=True),
+        sa.Column("treatment_agreement", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("plan_primary")),
     )
     op.create_table(

@@ -1,0 +1,278 @@
+"""Documents' bytes at rest: compressed, sealed, addressed by a keyed hash (DECISIONS 22).
+
+A file is a header and frames. Each frame is up to 1 MiB of plain bytes, zstd, then AES-256-GCM
+under the blob's own data key, with plan, blob, frame number and last-flag in the associated data:
+a cut, reordered, repeated or foreign frame does not open. The header seals the data key under the
+plan's key, bound to the address: a file moved to another name does not open either.
+
+    header  "GWBLOB1\\0" · generation u32 · blob id 16 · nonce 12 · sealed (data key 32 · size u64)
+    frame   length u32 · sealed bytes
+
+Bytes come first, their row later: a file without a row is a leftover for the sweeper.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from gateway.model.document import Blob
+from gateway.model.identity import PlanId
+from gateway.store.durable import make_folder, sync_folder
+from gateway.store.errors import DamagedBlob, UnknownBlob
+from gateway.store.keys import KeyRing, PlanKey
+
+FRAME: Final = 1024 * 1024
+"""Plain bytes a frame: what one reader or writer holds in memory."""
+_LEVEL: Final = 3
+_MAGIC: Final = b"GWBLOB1\0"
+_HEADER: Final = struct.Struct(">8sI16s12s56s")
+_LENGTH: Final = struct.Struct(">I")
+_SECRET: Final = struct.Struct(">32sQ")
+_LONGEST_FRAME: Final = FRAME + FRAME // 128 + 1024
+"""Sealed: zstd's worst case and the tag; a longer length is damage, not to be read into memory."""
+_PLAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_ADDRESS: Final = re.compile(r"[0-9a-f]{64}")
+
+Failpoint = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    """How one blob's frames are sealed: its data key, and what they are bound to."""
+
+    cipher: AESGCM
+    plan: PlanId
+    blob_id: bytes
+
+    def place(self, number: int, is_last: bool) -> tuple[bytes, bytes]:
+        """Nonce and associated data. The key is this blob's alone, so counting is enough."""
+        bound = f"{self.plan}\x00{number}\x00{int(is_last)}".encode() + self.blob_id
+        return number.to_bytes(12, "big"), bound
+
+
+class BlobStore:
+    """The blobs of every plan, each in a folder of its own under `root`."""
+
+    def __init__(self, root: Path, keys: KeyRing, failpoint: Failpoint | None = None) -> None:
+        self._root = root
+        self._keys = keys
+        self._failpoint = failpoint or (lambda _step: None)
+
+    def writer(self, plan: PlanId) -> "BlobWriter":
+        """Takes bytes as they come; nothing is stored until `finish`."""
+        folder = self.folder(plan)
+        make_folder(folder)
+        return BlobWriter(folder, self._keys.plan_key(plan), self._failpoint)
+
+    def put(self, *, plan: PlanId, content: bytes) -> Blob:
+        """Stores the bytes; durable on return."""
+        with self.writer(plan) as writer:
+            writer.write(content)
+            return writer.finish()
+
+    def read(self, *, plan: PlanId, address: str) -> Iterator[bytes]:
+        """The bytes in pieces of a frame, each verified before it is given.
+
+        Raises:
+            UnknownBlob: the plan has none of that address; on the call itself.
+            DamagedBlob: as soon as damage is met; pieces given before it were genuine.
+        """
+        path = self._existing(plan, address)
+        # Opened by the first piece: an iterator that nobody reads must hold no file.
+        return self._frames(path, plan, address)
+
+    def size(self, *, plan: PlanId, address: str) -> int:
+        """How many plain bytes there are, as sealed in the header.
+
+        Raises:
+            UnknownBlob, DamagedBlob
+        """
+        with self._existing(plan, address).open("rb") as file:
+            return self._open_header(file, plan, address)[1]
+
+    def folder(self, plan: PlanId) -> Path:
+        if not _PLAN.fullmatch(plan):
+            raise ValueError("a plan's id must be usable as a folder name")
+        return self._root / plan
+
+    def path(self, plan: PlanId, address: str) -> Path:
+        """Where the blob of that address lies or would lie."""
+        if not _ADDRESS.fullmatch(address):
+            raise ValueError("not a blob address")
+        return self.folder(plan) / address[:2] / address[2:]
+
+    def _existing(self, plan: PlanId, address: str) -> Path:
+        if _ADDRESS.fullmatch(address) and _PLAN.fullmatch(plan):
+            path = self.path(plan, address)
+            if path.is_file():
+                return path
+        raise UnknownBlob("there are no bytes of this address in this plan")
+
+    def _frames(self, path: Path, plan: PlanId, address: str) -> Iterator[bytes]:
+        with path.open("rb") as file:
+            seal, size = self._open_header(file, plan, address)
+            opener = zstandard.ZstdDecompressor()
+            number, given, sealed = 0, 0, _read_frame(file)
+            while True:
+                following = _read_frame(file)
+                nonce, bound = seal.place(number, not following)
+                try:
+                    frame = opener.decompress(
+                        seal.cipher.decrypt(nonce, sealed, bound), max_output_size=FRAME
+                    )
+                except (InvalidTag, zstandard.ZstdError):
+                    raise DamagedBlob("stored bytes are cut, reordered or changed") from None
+                given += len(frame)
+                if not following and given != size:
+                    raise DamagedBlob("stored bytes are not as many as were written")
+                if frame:
+                    yield frame
+                if not following:
+                    return
+                number, sealed = number + 1, following
+
+    def _open_header(self, file: BinaryIO, plan: PlanId, address: str) -> tuple[_Seal, int]:
+        header = file.read(_HEADER.size)
+        if len(header) < _HEADER.size or not header.startswith(_MAGIC):
+            raise DamagedBlob("a stored file has no header of ours")
+        _, generation, blob_id, nonce, sealed = _HEADER.unpack(header)
+        key = self._keys.plan_key(plan, generation)
+        try:
+            secret = AESGCM(key.data_key).decrypt(nonce, sealed, _bound(key, blob_id, address))
+        except InvalidTag:
+            raise DamagedBlob("a stored header was changed, or moved to another address") from None
+        data_key, size = _SECRET.unpack(secret)
+        return _Seal(AESGCM(data_key), plan, blob_id), size
+
+
+class BlobWriter:
+    """Bytes on their way into the store. As a context manager it leaves nothing half-written."""
+
+    def __init__(self, folder: Path, key: PlanKey, failpoint: Failpoint) -> None:
+        self._folder = folder
+        self._key = key
+        self._failpoint = failpoint
+        self._data_key = secrets.token_bytes(32)
+        self._seal = _Seal(AESGCM(self._data_key), key.plan, secrets.token_bytes(16))
+        self._waiting = bytearray()
+        self._number = 0
+        self._size = 0
+        self._address = hmac.new(key.address_key, digestmod=hashlib.sha256)
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        self._temporary = folder / f"{secrets.token_hex(16)}.new"
+        self._file: BinaryIO | None = self._temporary.open("xb")
+        self._file.write(bytes(_HEADER.size))
+
+    def write(self, chunk: bytes | bytearray | memoryview) -> None:
+        """Takes the next bytes, as many as they are."""
+        for digest in (self._address, self._sha1, self._sha256):
+            digest.update(chunk)
+        self._size += len(chunk)
+        self._waiting += chunk
+        # One frame is kept back, for only `finish` knows which is the last.
+        done = 0
+        while len(self._waiting) - done > FRAME:
+            self._write_frame(bytes(self._waiting[done : done + FRAME]), is_last=False)
+            done += FRAME
+        if done:
+            del self._waiting[:done]
+
+    def finish(self) -> Blob:
+        """The stored blob; its bytes and its name are on disk before this returns."""
+        file = self._open_file()
+        self._write_frame(bytes(self._waiting), is_last=True)
+        blob = Blob(
+            address=self._address.hexdigest(),
+            size_bytes=self._size,
+            sha1=self._sha1.hexdigest(),
+            sha256=self._sha256.hexdigest(),
+        )
+        file.seek(0)
+        file.write(self._header(blob))
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        self._file = None
+        self._failpoint("blob synced")
+        self._name(blob.address)
+        self._failpoint("blob named")
+        return blob
+
+    def abort(self) -> None:
+        """Forgets what was written; after `finish` it does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+            self._temporary.unlink(missing_ok=True)
+
+    def __enter__(self) -> "BlobWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.abort()
+
+    def _write_frame(self, plain: bytes, *, is_last: bool) -> None:
+        nonce, bound = self._seal.place(self._number, is_last)
+        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+        sealed = self._seal.cipher.encrypt(nonce, packed, bound)
+        file = self._open_file()
+        file.write(_LENGTH.pack(len(sealed)))
+        file.write(sealed)
+        self._number += 1
+
+    def _header(self, blob: Blob) -> bytes:
+        nonce = secrets.token_bytes(12)
+        secret = _SECRET.pack(self._data_key, blob.size_bytes)
+        bound = _bound(self._key, self._seal.blob_id, blob.address)
+        sealed = AESGCM(self._key.data_key).encrypt(nonce, secret, bound)
+        return _HEADER.pack(_MAGIC, self._key.generation, self._seal.blob_id, nonce, sealed)
+
+    def _name(self, address: str) -> None:
+        """Gives the file its name; the same bytes stored before are replaced by the same bytes.
+
+        Replaced, not kept: a fresh file is out of the sweeper's reach until its row is there, and
+        one that was damaged is whole again.
+        """
+        final = self._folder / address[:2] / address[2:]
+        make_folder(final.parent)
+        self._temporary.replace(final)
+        sync_folder(final.parent)
+
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise ValueError("this blob is finished or was aborted")
+        return self._file
+
+
+def _read_frame(file: BinaryIO) -> bytes:
+    """The next sealed frame; empty at the end."""
+    head = file.read(_LENGTH.size)
+    if not head:
+        return b""
+    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+    sealed = file.read(length) if 0 < length <= _LONGEST_FRAME else b""
+    if not sealed or len(sealed) != length:
+        raise DamagedBlob("stored bytes are cut or changed")
+    return sealed
+
+
+def _bound(key: PlanKey, blob_id: bytes, address: str) -> bytes:
+    return _MAGIC + f"{key.plan}\x00{key.generation}\x00{address}\x00".encode() + blob_id
