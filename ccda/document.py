@@ -196,6 +196,5 @@ def _read_entry(
             if with_notes:
                 entries.extend(notes.read(top, narrative))
         except Exception as error:  # the door between one entry and the rest of the document
-            del entries[top.next_position :]
             return f"an entry could not be read ({type(error).__name__})"
     return None if found else "an entry holds no clinical statement"

@@ -15,6 +15,13 @@ _CLASSES: Final = frozenset(
     "71388002 105590001 418634005 235719002 282100009 419511003 59037007 426232007 232347008 "
     "106190000 417532002 418471000".split()
 )
+_CLASS_IN_WORDS: Final = re.compile(
+    r"(?:(?:known|current|active|any|or|to|and|drugs?|foods?|environmental|substances?|"
+    r"medicaments?|medications?|medicines?|vaccines?|vaccinations?|immunizations?|allerg\w+|"
+    r"intolerances?|propensity|adverse|reactions?|problems?|diseases?|disorders?|conditions?|"
+    r"diagnos[ei]s|procedures?|devices?|history)\W*)+",
+    re.IGNORECASE,
+)
 # SNOMED CT and IPS codes that say it themselves.
 _NOTHING_KNOWN: Final = frozenset(
     "160244002 716186003 409137002 429625007 428607008 428197003 428807008 160245001 787481004 "
@@ -30,6 +37,10 @@ _NOTHING_SAID: Final = re.compile(
     r"(?:patient )?(?:has )?no (?:[\w/,-]+ ){0,4}?(?:known|current|active|documented|recorded|"
     r"data|information|allerg\w+|medications?|problems?|immunizations?|procedures?)\b.*|"
     r"no data|no info|no information|not on any medications?)[.!]?",
+    re.IGNORECASE,
+)
+_NOT_AVAILABLE: Final = re.compile(
+    r"\b(?:entry|entries|data|information)\b.*\bnot (?:available|applicable|documented|recorded)\b",
     re.IGNORECASE,
 )
 _FIRST_LETTERS: Final = frozenset("nNuUpPhH")  # most names are told apart by these alone
@@ -50,7 +61,10 @@ def says_nothing_is_known(
         return True
     written = code.code if code is not None else None
     if written is None:
-        if null_flavor or negated:
+        # A denial in words is a fact when it names a thing: "not allergic to peanuts".
+        if null_flavor or (negated and (not name or _CLASS_IN_WORDS.fullmatch(name))):
+            return True
+        if name and _NOT_AVAILABLE.search(name):
             return True
     elif written in _NOTHING_KNOWN or (negated and written in _CLASSES):
         return True

@@ -1,11 +1,13 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from ccda import CcdaError, ClinicalDocument, parse_document
 from ccda.document import READERS
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
-from ccda.model import KINDS
+from ccda.model import KINDS, Entry
+from ccda.narrative import Narrative
+from ccda.sections.statement import Statement
 from ccda.templates import SECTION_BY_LOINC, SECTION_BY_TEMPLATE
 
 Sample = Callable[[str], bytes]
@@ -57,6 +59,17 @@ def test_an_undeclared_prefix_is_recovered_from(sample: Sample) -> None:
     assert document.issues[0].severity == "error"
     entry = document.sections[0].entries[0]
     assert entry.code is not None and entry.code.display == "Asthma"
+
+
+def test_undeclared_prefixes_keep_their_meaning() -> None:
+    data = """<ClinicalDocument xmlns="urn:hl7-org:v3"><recordTarget><patientRole><patient>
+    <sdtc:raceCode code="2028-9"/></patient></patientRole></recordTarget><component><section>
+    <code code="30954-2"/><entry><observation><code code="1"/>
+    <value xsi:type="TS" value="20240101"/></observation></entry></section></component>
+    </ClinicalDocument>"""
+    document = parse_document(data.encode())
+    assert document.patient.race is not None and document.patient.race.code == "2028-9"
+    assert document.sections[0].entries[0].value == "2024-01-01"
 
 
 def test_an_undefined_entity_costs_only_itself(sample: Sample) -> None:
@@ -177,7 +190,8 @@ def test_an_entry_without_a_statement_is_an_issue(read_section: ReadSection, emp
 def test_a_broken_entry_is_an_issue_and_the_rest_is_read(
     read_section: ReadSection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def break_down(top: object, narrative: object) -> None:
+    def break_down(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+        yield from READERS["problems"](top, narrative)
         raise ZeroDivisionError
 
     monkeypatch.setitem(READERS, "allergies", break_down)
@@ -185,7 +199,7 @@ def test_a_broken_entry_is_an_issue_and_the_rest_is_read(
         f'<section><title>A</title><code code="48765-2"/>{PROBLEM}<component><section>'
         f'<code code="11450-4"/>{PROBLEM}</section></component></section>'
     )
-    assert kinds(document) == ["problem"]
+    assert [len(section.entries) for section in document.sections] == [1, 1]
     assert document.issues[0].text == "an entry could not be read (ZeroDivisionError)"
     assert document.issues[0].section == "A"
 

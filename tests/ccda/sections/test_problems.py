@@ -134,6 +134,8 @@ def test_no_known_problems_is_a_marker(read_entries: ReadEntries) -> None:
         ('<value xsi:type="CD" nullFlavor="UNK"/>', "Chest pain", False),
         ('<value xsi:type="CD" nullFlavor="UNK"/>', "No known problems", True),
         ('<value xsi:type="CD" nullFlavor="NI"/>', "No data", True),
+        ('<value xsi:type="CD" nullFlavor="NI"/>', "Problem entry excluded/not available", True),
+        ('<value xsi:type="CD" nullFlavor="NI"/>', "Transport not available", False),
         ('<value xsi:type="CD" code="160245001"/>', "", True),
         ('<value xsi:type="CD" code="1" displayName="Not known"/>', "", True),
         ('<value xsi:type="CD" code="1" displayName="No impairment"/>', "", False),
@@ -150,6 +152,15 @@ def test_words_tell_a_marker_from_a_problem(
         PROBLEMS, observation(pointing), text=f'<content ID="t">{text}</content>'
     )
     assert problem.no_information is marker
+
+
+@pytest.mark.parametrize(("name", "marker"), [("Disease or disorder", True), ("Gout", False)])
+def test_a_denial_in_words_is_a_fact_when_it_names_something(
+    read_entries: ReadEntries, name: str, marker: bool
+) -> None:
+    value = f'<value xsi:type="CD" displayName="{name}"/>'
+    (problem,) = read_entries(PROBLEMS, observation(value, 'negationInd="true"'))
+    assert (problem.negated, problem.no_information) == (True, marker)
 
 
 def test_a_statement_that_is_null_says_nothing(read_entries: ReadEntries) -> None:
@@ -175,6 +186,16 @@ def test_an_unknown_end_is_kept_as_unknown(read_entries: ReadEntries) -> None:
     time = '<effectiveTime><low value="2019"/><high nullFlavor="UNK"/></effectiveTime>'
     (problem,) = read_entries(PROBLEMS, observation(time + ASTHMA))
     assert (problem.start, problem.end) == (TS("2019"), TS(None, "UNK"))
+
+
+def test_of_several_intervals_the_first_that_says_it_counts(read_entries: ReadEntries) -> None:
+    times = (
+        '<effectiveTime><low nullFlavor="UNK"/></effectiveTime>'
+        '<effectiveTime><low value="2019"/></effectiveTime>'
+        '<effectiveTime><low value="2020"/></effectiveTime>'
+    )
+    (problem,) = read_entries(PROBLEMS, observation(times + ASTHMA))
+    assert problem.start == TS("2019")
 
 
 def test_age_and_severity_stand_in_the_details(read_entries: ReadEntries) -> None:

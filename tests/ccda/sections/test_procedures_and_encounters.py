@@ -81,3 +81,10 @@ def test_a_note_inside_an_encounter_names_it_as_parent(read_entries: ReadEntries
         "</entryRelationship></encounter>",
     )
     assert [(entry.kind, entry.parent) for entry in entries] == [("encounter", None), ("note", 0)]
+
+
+def test_an_encounter_inside_another_describes_it(read_entries: ReadEntries) -> None:
+    follow_up = '<encounter><code code="2"/></encounter>'
+    inner = f'<entryRelationship typeCode="COMP">{follow_up}</entryRelationship>'
+    entries = read_entries("46240-8", f'<encounter><code code="1"/>{inner}</encounter>')
+    assert [entry.code and entry.code.code for entry in entries] == ["1"]

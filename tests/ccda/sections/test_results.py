@@ -144,3 +144,12 @@ def test_parents_count_within_the_section(read_entries: ReadEntries) -> None:
     panel = f"<organizer><component>{observation('')}</component></organizer>"
     entries = read_entries("30954-2", panel, panel)
     assert [entry.parent for entry in entries] == [None, 0, None, 2]
+
+
+def test_two_panels_in_one_entry_keep_their_own_parts(read_entries: ReadEntries) -> None:
+    panel = (
+        '<entryRelationship typeCode="COMP"><organizer><component>'
+        f"{observation('')}</component></organizer></entryRelationship>"
+    )
+    entries = read_entries("30954-2", f"<act>{panel}{panel}</act>")
+    assert [entry.parent for entry in entries] == [None, 0, None, 2]
