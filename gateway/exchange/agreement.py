@@ -94,9 +94,8 @@ def _as_middle(ours: Name, theirs: Name) -> str:
 
 
 def _spelling(name: str) -> str:
-    """Without doubled letters and silent h: no parents call two children Philip and Phillip."""
-    folded = name.replace("ph", "f").replace("ck", "k")
-    folded = folded[:1] + folded[1:].replace("h", "")
+    """Without doubled letters and a last h: no parents call two children Philip and Phillip."""
+    folded = name.replace("ph", "f").replace("ck", "k").removesuffix("h")
     return "".join(c for i, c in enumerate(folded) if i == 0 or c != folded[i - 1])
 
 

@@ -42,7 +42,7 @@ __all__ = [
 ]  # fmt: skip
 
 Decision = Literal["match", "possible", "no_match"]
-Effect = Literal["none", "needs_id", "needs_own", "blocks", "refutes"]
+Effect = Literal["none", "needs_home", "needs_id", "needs_own", "blocks", "refutes"]
 
 MATCH_SCORE: Final = 70
 POSSIBLE_SCORE: Final = 45
@@ -106,7 +106,8 @@ def _rule(points: int, text: str, effect: Effect = "none") -> _Rule:
     return _Rule(points, effect, text)
 
 
-# Effects: needs_id asks for an identifier that agrees (SSN, or an id of the same issuer),
+# Effects: needs_home asks for the same door or telephone, where nobody else has this very name;
+# needs_id asks for an identifier that agrees (SSN, or an id of the same issuer),
 # needs_own for the SSN, which twins do not share; blocks leaves at best a possible match,
 # refutes none at all unless the SSN agrees, and then a possible one.
 RULES: Final[dict[str, dict[str, _Rule]]] = {
@@ -124,7 +125,7 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         "spelling": _rule(13, "the given names are spellings of one name"),
         "nickname": _rule(10, "one given name is a short form of the other"),
         "swapped": _rule(9, "family and given name stand in each other's place"),
-        "middle": _rule(7, "one side's given name is the other's middle name", "needs_id"),
+        "middle": _rule(7, "one side's given name is the other's middle name", "needs_own"),
         "initial": _rule(4, "a given name is an initial that fits", "needs_own"),
         "typo": _rule(8, "the given names differ by a slip of the pen", "needs_own"),
         "different": _rule(-30, "the given names differ", "refutes"),
@@ -146,8 +147,8 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         ),
         "same month": _rule(12, "year and month of birth agree, a day is missing", "needs_id"),
         "same year": _rule(6, "the year of birth agrees, the rest is missing", "needs_id"),
-        "swapped": _rule(12, "day and month of birth stand in each other's place", "needs_id"),
-        "typo": _rule(10, "the birth dates differ by one digit", "needs_id"),
+        "swapped": _rule(12, "day and month of birth stand in each other's place", "needs_home"),
+        "typo": _rule(10, "the birth dates differ by one digit", "needs_home"),
         "different": _rule(-40, "the birth dates differ", "refutes"),
         "generation": _rule(-50, "the birth dates are a generation apart", "refutes"),
         "absent": _rule(0, "a birth date is missing", "needs_own"),
@@ -188,15 +189,17 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     },
 }  # fmt: skip
 
-# A name and a birth date need one of these beside them, or the score does not matter.
-_CORROBORATION: Final = frozenset(
-    {
-        ("address", "exact"), ("address", "typo"), ("zip", "exact"), ("phone", "exact"),
-        ("email", "exact"), ("SSN", "exact"), ("SSN", "last four"), ("id", "exact"),
-    }
-)  # fmt: skip
-_ID: Final = frozenset({("SSN", "exact"), ("id", "exact")})
 _OWN: Final = frozenset({("SSN", "exact")})
+_ID: Final = _OWN | {("id", "exact")}
+_HOME: Final = _ID | {("address", "exact"), ("phone", "exact")}
+# A name and a birth date need one of these beside them, or the score does not matter.
+_CORROBORATION: Final = _HOME | {("address", "typo"), ("email", "exact"), ("SSN", "last four")}
+_PROOFS: Final[dict[Effect, frozenset[tuple[str, str]]]] = {
+    "needs_home": _HOME,
+    "needs_id": _ID,
+    "needs_own": _OWN,
+    "blocks": frozenset(),
+}
 
 
 def compare(ours: Demographics, theirs: Demographics) -> MatchResult:
@@ -264,10 +267,9 @@ def _decide(score: int, agreements: dict[str, str]) -> Decision:
         return "possible" if facts & _OWN and score >= POSSIBLE_SCORE else "no_match"
     if score < POSSIBLE_SCORE:
         return "no_match"
-    allowed = (
-        "blocks" not in effects
-        and ("needs_id" not in effects or bool(facts & _ID))
-        and ("needs_own" not in effects or bool(facts & _OWN))
-        and bool(facts & _CORROBORATION)
+    # The same ZIP code with another street is where namesakes live.
+    near = ("zip", "exact") in facts and "address" not in agreements
+    allowed = (near or facts & _CORROBORATION) and all(
+        facts & proof for effect, proof in _PROOFS.items() if effect in effects
     )
     return "match" if allowed and score >= MATCH_SCORE else "possible"

@@ -1,8 +1,9 @@
 """Given names that one person goes by: short forms and spellings, for `matching`.
 
-Modest on purpose: only forms of which one is regularly the other's short form. Two short forms of
-one name are a pair (Bob, Rob), two formal names that share a short form are not (Chris may be
-Christopher or Christine, and those two are different people).
+Modest on purpose: only forms of which one is regularly the other's short form, and none that
+parents also give to a brother or sister (Jonathan and Nathan, William and Liam, John and Jon). Two
+short forms of one name are a pair (Bob, Rob), two formal names that share a short form are not:
+Chris may be Christopher or Christine, and those two are different people.
 """
 
 from typing import Final
@@ -12,7 +13,7 @@ abigail abby gail
 abraham abe
 albert al bert
 alexander alex alec sasha sandy
-alexandra alex sandra sandy
+alexandra alex sandy
 alfred al fred
 alice allie
 amanda mandy
@@ -43,7 +44,7 @@ donald don donnie
 dorothy dot dottie
 douglas doug
 edward ed eddie ted ned
-eleanor ellie nora
+eleanor ellie
 elizabeth liz lizzie beth betty betsy eliza libby
 emily em
 eugene gene
@@ -63,8 +64,8 @@ gregory greg
 guadalupe lupe
 harold hal harry
 harriet hattie
-henry hank harry
-isabel isabella izzy bella
+henry hank
+isabel isabella izzy
 jacob jake
 jacqueline jackie
 james jim jimmy jamie
@@ -74,13 +75,12 @@ jennifer jen jenny
 jerome jerry
 jessica jess jessie
 jesus chuy
-john johnny jack jon
-jonathan jon jonny nathan
+john johnny
+jonathan jon jonny
 jose pepe
 joseph joe joey
 joshua josh
 judith judy
-julia julie
 katherine kathy kate katie kathryn kay
 kenneth ken kenny
 kimberly kim
@@ -104,7 +104,7 @@ michelle shelly
 mildred millie
 mitchell mitch
 nancy nan
-nathaniel nate nathan
+nathaniel nate
 nicholas nick nicky
 nicole nicky nikki
 oliver ollie
@@ -124,20 +124,20 @@ robert bob bobby rob robbie bert
 roberto beto bob
 roger rog
 ronald ron ronnie
-rosemary rose rosie
+rosemary rosie
 russell russ
 ruth ruthie
 samantha sam
 samuel sam sammy
 sandra sandy
-sarah sadie sally
+sarah sally
 stephanie steph
 stephen steven steve stevie
 stuart stewart stu
 susan sue susie suzy
 suzanne sue susie
 sylvester sly
-teresa terry tess theresa tracy
+teresa terry tess theresa
 terrence terry
 theodore ted teddy theo
 thomas tom tommy
@@ -150,7 +150,7 @@ vincent vince vinny
 virginia ginny
 walter walt wally
 wesley wes
-william bill billy will willie liam
+william bill billy will willie
 zachary zach zack
 """
 

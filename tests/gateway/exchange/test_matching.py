@@ -127,7 +127,15 @@ def test_a_parent_of_the_same_name_at_the_same_address_is_no_match() -> None:
     assert decision(replace(ANNA, birth_time=TS("19450501"))) == "no_match"
 
 
-@pytest.mark.parametrize("birth", ["1975", "197505", "19750105", "19750502", None])
+@pytest.mark.parametrize("birth", ["19750105", "19750502", "19760501"])
+def test_a_slip_in_the_birth_date_needs_the_same_door_and_telephone(birth: str) -> None:
+    theirs = replace(ANNA, birth_time=TS(birth))
+    assert decision(theirs) == "match"
+    assert decision(replace(theirs, telecoms=())) == "possible"
+    assert decision(replace(theirs, addresses=())) == "possible"
+
+
+@pytest.mark.parametrize("birth", ["1975", "197505", None])
 def test_a_birth_date_that_only_nearly_agrees_needs_an_identifier(birth: str | None) -> None:
     theirs = replace(ANNA, birth_time=TS(birth) if birth else None)
     assert decision(theirs) == "possible"
@@ -154,6 +162,19 @@ def test_one_bad_field_is_dropped_and_the_rest_still_matches() -> None:
     result = compare(ANNA, replace(ANNA, addresses=(bad,)))
     assert result.decision == "match"
     assert {ignored.attribute for ignored in result.ignored} == {"state", "zip"}
+
+
+def test_a_namesake_of_the_same_day_and_town_is_only_possible() -> None:
+    elsewhere = replace(HOME, lines=("300 Oak Ave",))
+    assert decision(replace(ANNA, addresses=(elsewhere,), telecoms=())) == "possible"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("John", "Jon"), ("Jonathan", "Nathan"), ("William", "Liam"), ("Maria", "Marie")],
+)
+def test_names_that_brothers_and_sisters_have_are_not_one_name(one: str, other: str) -> None:
+    assert decision(named("Keller", other), named("Keller", one)) != "match"
 
 
 def test_different_ssns_are_never_a_match() -> None:
