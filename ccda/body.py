@@ -5,17 +5,17 @@ import binascii
 import re
 from typing import Final
 
-from ccda.hl7v3 import v3
 from ccda.model import Issue, NonXmlBody, Severity
 from ccda.safe_xml import Element
-from ccda.sections.statement import first
+from ccda.sections.statement import Children, first
 
 _XML_START: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml|!--|[A-Za-z])")
 
 
-def read_body(root: Element) -> tuple[NonXmlBody | None, list[Issue]]:
-    """The file, decoded, and what is odd about it; None for a structured document."""
-    element = next(root.iter(v3("nonXMLBody")), None)
+def read_body(children: Children) -> tuple[NonXmlBody | None, list[Issue]]:
+    """The file in a document's component, decoded, and what is odd about it; None without one."""
+    bodies = (first(component, "nonXMLBody") for component in children.get("component", ()))
+    element = next((body for body in bodies if body is not None), None)
     if element is None:
         return None, []
     text = first(element, "text")

@@ -8,12 +8,10 @@ that kind. Nothing an entry holds can lose the rest: what breaks becomes an `Iss
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from lxml import etree
-
 from ccda import header
 from ccda.body import read_body
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
-from ccda.hl7v3 import NAMESPACE, v3
+from ccda.hl7v3 import v3
 from ccda.model import ClinicalDocument, Entry, Issue, Section
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, plain_text, words
@@ -75,9 +73,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
 }
 
 _SECTION: Final = v3("section")
-_HAS_NOTES: Final = etree.XPath(
-    f"boolean(//h:templateId[@root='{next(iter(NOTE_ACTIVITY))}'])", namespaces={"h": NAMESPACE}
-)
+_NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
 def parse_document(xml: bytes) -> ClinicalDocument:
@@ -95,8 +91,13 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         raise NotAClinicalDocument
     whole = Narrative(root)
     children = children_of(root)
-    sections = tuple(_read_sections(root, whole, issues))
-    body, body_issues = read_body(root)
+    # A note may stand deep inside any entry: only documents that have one are searched for it.
+    with_notes = _NOTE_ROOT in xml or b"\0" in xml[:4]
+    sections = tuple(
+        _read_section(element, whole, issues, with_notes=with_notes)
+        for element in root.iter(_SECTION)
+    )
+    body, body_issues = read_body(children)
     issues += header.issues_of(children)
     return ClinicalDocument(
         id=header.read_id(children, "id"),
@@ -129,12 +130,6 @@ def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
         root = parse_xml(xml, recover=True)
         text = f"not well-formed, read as far as possible: {error.reason}"
         return root, True, [Issue("error", text, line=error.line)]
-
-
-def _read_sections(root: Element, whole: Narrative, issues: list[Issue]) -> Iterator[Section]:
-    with_notes = bool(_HAS_NOTES(root))
-    for element in root.iter(_SECTION):
-        yield _read_section(element, whole, issues, with_notes=with_notes)
 
 
 def _read_section(
@@ -186,9 +181,9 @@ def _read_entry(
     with_notes: bool,
 ) -> str | None:
     """Add what an entry says to `entries`; the sentence says what was wrong with it."""
-    found = False
+    wrong: str | None = "an entry holds no clinical statement"
     for top in statements_in(holder):
-        found = True
+        wrong = None
         top.next_position = len(entries)
         try:
             if not (with_notes and notes.is_note(top)):
@@ -196,5 +191,7 @@ def _read_entry(
             if with_notes:
                 entries.extend(notes.read(top, narrative))
         except Exception as error:  # the door between one entry and the rest of the document
-            return f"an entry could not be read ({type(error).__name__})"
-    return None if found else "an entry holds no clinical statement"
+            wrong = f"an entry could not be read ({type(error).__name__})"
+        finally:
+            top.release()
+    return wrong

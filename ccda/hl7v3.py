@@ -129,6 +129,10 @@ class TEL:
     null_flavor: str | None = None
 
 
+_FAMILY, _GIVEN, _PREFIX, _SUFFIX = map(v3, ("family", "given", "prefix", "suffix"))
+_ORIGINAL_TEXT: Final = v3("originalText")
+_TRANSLATION: Final = v3("translation")
+
 # ---- times -----------------------------------------------------------------------------------
 
 _TIME: Final = re.compile(
@@ -166,7 +170,8 @@ def text_of(element: Element | None) -> str | None:
     """All text inside, white space folded; None when there is none."""
     if element is None:
         return None
-    return " ".join("".join(element.itertext()).split()) or None
+    text = "".join(element.itertext()) if len(element) else element.text or ""
+    return " ".join(text.split()) or None
 
 
 def read_ii(element: Element) -> II:
@@ -180,7 +185,8 @@ def read_iis(parent: Element, name: str = "id") -> tuple[II, ...]:
 
 def read_cd(element: Element) -> CD:
     get = element.get
-    original = element.find(v3("originalText"))
+    has_parts = len(element) > 0  # most have none, and looking for them costs more than the rest
+    original = element.find(_ORIGINAL_TEXT) if has_parts else None
     reference = None if original is None else original.find(v3("reference"))
     return CD(
         code=get("code"),
@@ -190,7 +196,9 @@ def read_cd(element: Element) -> CD:
         original_text=text_of(original),
         reference=None if reference is None else reference.get("value"),
         null_flavor=get("nullFlavor"),
-        translations=tuple(read_cd(child) for child in element.iterfind(v3("translation"))),
+        translations=tuple(read_cd(child) for child in element.iterfind(_TRANSLATION))
+        if has_parts
+        else (),
     )
 
 
@@ -216,30 +224,39 @@ def read_pq(element: Element) -> PQ:
 
 
 def read_pn(element: Element) -> PN:
-    def parts(name: str) -> tuple[str, ...]:
-        return tuple(t for child in element.iterfind(v3(name)) if (t := text_of(child)))
-
-    family = " ".join(parts("family")) or None
-    given = parts("given")
+    parts = _texts(element)
+    family = " ".join(parts.get(_FAMILY, ())) or None
+    given = tuple(parts.get(_GIVEN, ()))
     whole = None if family or given else text_of(element)
     return PN(
         family,
         given,
-        parts("prefix"),
-        parts("suffix"),
+        tuple(parts.get(_PREFIX, ())),
+        tuple(parts.get(_SUFFIX, ())),
         element.get("use"),
         whole,
         element.get("nullFlavor"),
     )
 
 
-def read_ad(element: Element) -> AD:
-    def part(*names: str) -> str | None:
-        return next((t for name in names if (t := text_of(element.find(v3(name))))), None)
+def _texts(element: Element) -> dict[str, list[str]]:
+    """What each child says, by tag; those that say nothing are left out."""
+    texts: dict[str, list[str]] = {}
+    for child in element:
+        text = text_of(child)
+        if text:
+            texts.setdefault(str(child.tag), []).append(text)
+    return texts
 
-    lines = tuple(t for child in element.iterfind(v3("streetAddressLine")) if (t := text_of(child)))
+
+def read_ad(element: Element) -> AD:
+    parts = _texts(element)
+
+    def part(name: str) -> str | None:
+        return next(iter(parts.get(v3(name), ())), None)
+
     return AD(
-        lines,
+        tuple(parts.get(v3("streetAddressLine"), ())),
         part("city"),
         part("state"),
         part("postalCode"),

@@ -32,4 +32,4 @@ def _is_member(statement: Statement) -> bool:
     if statement.is_a(templates.CARE_TEAM_MEMBER):
         return True
     above = statement.above
-    return statement.name == "act" and (above is None or above is statement.top)
+    return statement.name == "act" and (above is None or above.above is None)

@@ -59,7 +59,7 @@ class Statement:
 
     __slots__ = (
         "_inner", "_templates", "above", "children", "element", "name", "next_position",
-        "position", "relation", "top",
+        "position", "relation",
     )  # fmt: skip
 
     def __init__(
@@ -70,7 +70,6 @@ class Statement:
         self.above = above
         self.relation = relation
         self.children = children_of(element)
-        self.top: Statement = self if above is None else above.top
         self.position: int | None = None
         self.next_position = 0
         self._inner: list[Statement] | None = None
@@ -124,8 +123,17 @@ class Statement:
 
     def take_position(self) -> None:
         """Note that this statement's entry is the section's next."""
-        self.position = self.top.next_position
-        self.top.next_position += 1
+        top = self
+        while top.above is not None:
+            top = top.above
+        self.position = top.next_position
+        top.next_position += 1
+
+    def release(self) -> None:
+        """Let go of the statements inside, whose way back up would keep the whole tree alive."""
+        inner, self._inner = self._inner, None
+        for statement in inner or ():
+            statement.release()
 
     def ancestors(self) -> Iterator["Statement"]:
         """The statements around this one, the nearest first."""

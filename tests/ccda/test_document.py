@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -227,3 +228,16 @@ def test_a_deeply_nested_entry_is_read_or_an_issue(read_section: ReadSection) ->
 def test_the_same_bytes_give_the_same_document(sample: Sample) -> None:
     data = sample("whole_record.xml")
     assert parse_document(data) == parse_document(data)
+
+
+def test_no_document_stays_in_memory_waiting_for_the_collector(sample: Sample) -> None:
+    data = sample("whole_record.xml")
+    parse_document(data)
+    gc.collect()
+    gc.disable()
+    try:
+        document = parse_document(data)
+        assert gc.collect() == 0
+        assert document.issues == ()
+    finally:
+        gc.enable()
