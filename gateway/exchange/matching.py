@@ -147,7 +147,7 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         ),
         "same month": _rule(12, "year and month of birth agree, a day is missing", "needs_id"),
         "same year": _rule(6, "the year of birth agrees, the rest is missing", "needs_id"),
-        "swapped": _rule(12, "day and month of birth stand in each other's place", "needs_home"),
+        "swapped": _rule(10, "day and month of birth stand in each other's place", "needs_home"),
         "typo": _rule(10, "the birth dates differ by one digit", "needs_home"),
         "different": _rule(-40, "the birth dates differ", "refutes"),
         "generation": _rule(-50, "the birth dates are a generation apart", "refutes"),

@@ -1,15 +1,18 @@
 """The other end of `workers`: a process that runs one function at a time until its pipe closes."""
 
 import importlib
+import io
 import os
 import pickle
 import resource
 import signal
 import sys
 import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from multiprocessing.connection import Connection
+from operator import attrgetter
 from typing import Any, Literal
 
 from lxml import etree
@@ -91,11 +94,36 @@ def _end_with_parent() -> None:
 
 def _answer(pipe: Connection, job: bytes) -> None:
     try:
-        pipe.send(_run(job))
+        answer = _pickled(_run(job))
     except MemoryError:
-        pipe.send(Unusable("memory"))
+        answer = _pickled(Unusable("memory"))
     except Exception as error:  # what cannot be pickled has no one type
-        pipe.send(Unusable("error", type(error).__name__))
+        answer = _pickled(Unusable("error", type(error).__name__))
+    pipe.send_bytes(answer)
+
+
+class _Pickler(pickle.Pickler):
+    """Frozen dataclasses by their constructor: a document goes 2.5 times as fast as by default."""
+
+    def reducer_override(self, value: Any) -> Any:
+        values = _values_of(type(value))  # type: ignore[arg-type]  # classes are hashable
+        return NotImplemented if values is None else (type(value), values(value))
+
+
+@cache
+def _values_of(kind: type[Any]) -> Callable[[object], tuple[Any, ...]] | None:
+    if not is_dataclass(kind):
+        return None
+    given = fields(kind)
+    if len(given) < 2 or not all(each.init and not each.kw_only for each in given):
+        return None
+    return attrgetter(*(each.name for each in given))
+
+
+def _pickled(answer: Answer) -> bytes:
+    buffer = io.BytesIO()
+    _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(answer)
+    return buffer.getvalue()
 
 
 def _run(job: bytes) -> Answer:
