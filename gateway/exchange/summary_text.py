@@ -98,7 +98,50 @@ def _facts(line: SummaryLine) -> str:
     value = _value(line.value, line.unit)
     if line.kind == "social_history" and not value and line.code is not None:
         value = line.code.display or ""
-    return ", ".join(part for part in (value, _status(line), _period(line)) if part)
+    parts = (value, _status(line), _period(line), _reactions(line), _taken(line))
+    return ", ".join(part for part in parts if part)
+
+
+def _reactions(line: SummaryLine) -> str:
+    """What an allergy does, and how badly."""
+    if line.kind != "allergy":
+        return ""
+    words = []
+    reactions = line.details.get("reaction")
+    for reaction in reactions if isinstance(reactions, list) else ():
+        words.append(_name_of(reaction))
+        if isinstance(reaction, Mapping):
+            words.append(_name_of(reaction.get("severity")))
+    words.append(_name_of(line.details.get("criticality")))
+    return ", ".join(dict.fromkeys(word.lower() for word in words if word))
+
+
+def _taken(line: SummaryLine) -> str:
+    """Dose and rhythm, as far as they are coded: 2 puff every 6 h as needed."""
+    if line.kind != "medication" or line.status not in ("active", None):
+        return ""
+    dose, rhythm = line.details.get("dose"), line.details.get("frequency")
+    first = rhythm[0] if isinstance(rhythm, list) and rhythm else {}
+    period = first.get("period") if isinstance(first, Mapping) else None
+    words = [_amount(dose)] if isinstance(dose, Mapping) else []
+    if isinstance(period, Mapping) and period.get("value"):
+        amount = _amount(period)
+        words.append(_RHYTHMS.get(amount, f"every {amount}"))
+    if line.details.get("precondition"):
+        words.append("as needed")
+    return " ".join(word for word in words if word)
+
+
+_RHYTHMS: Final = {"1 d": "daily", "1 wk": "weekly", "1 mo": "monthly", "24 h": "daily"}
+
+
+def _amount(quantity: Mapping[str, Any]) -> str:
+    unit = str(quantity.get("unit") or "").strip("{}")
+    return " ".join(part for part in (str(quantity.get("value") or ""), unit) if part)
+
+
+def _name_of(code: Any) -> str:
+    return str(code.get("display") or "") if isinstance(code, Mapping) else ""
 
 
 def _trend(points: Sequence[TrendPoint]) -> str:

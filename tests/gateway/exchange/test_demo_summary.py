@@ -7,7 +7,9 @@ import pytest
 
 from ccda import parse_document
 from ccda.model import Kind
+from ccda.safe_xml import parse_xml
 from ccda.summary import Completeness, Summary, SummaryLine
+from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.summarize import summarize
 from gateway.exchange.summary_text import summary_text
 from gateway.model.document import Blob, Document, IndexedEntry, Source
@@ -348,6 +350,31 @@ def test_each_visit_is_one_encounter(summary: Summary) -> None:
     assert days == ["2025-09-24", "2025-06-12", "2025-05-20", "2025-03-18", "2023-02-06"]
 
 
+def test_a_visit_in_a_header_is_the_visit_of_the_list(documents: dict[str, Indexed]) -> None:
+    pairs = [(document, entry) for document, entries in documents.values() for entry in entries]
+    for name, (document, entries) in documents.items():
+        header = header_encounter(parse_document((FOLDER / f"{name}.xml").read_bytes()))
+        if header is not None:
+            pairs.append((document, IndexedEntry(document.id, len(entries), None, header)))
+    found = summarize(pairs, as_of=NOW).section("encounter").lines
+    assert {(each.start or "")[:10]: cited(each) for each in found} == {
+        "2025-09-24": {LCCD},
+        "2025-06-12": {LCCD, LEYE},
+        "2025-05-20": {LCCD, LN2},
+        "2025-03-18": {NCCD},
+        "2023-02-06": {NCCD, NDS},
+    }
+    assert found[1].details["text"] == "Eye examination, 2025-06-12, Lakeshore Eye Center"
+
+
+def test_the_path_of_a_header_encounter_selects_it() -> None:
+    content = (FOLDER / f"{LEYE}.xml").read_bytes()
+    header = header_encounter(parse_document(content))
+    assert header is not None
+    (element,) = parse_xml(content).getroottree().xpath(header.path)
+    assert element.tag == "{urn:hl7-org:v3}encompassingEncounter"
+
+
 def test_the_coverage_is_one_policy(summary: Summary) -> None:
     found = line(summary, "coverage", "PR")
     assert cited(found) == {NCCD, LN2, LCCD}
@@ -379,7 +406,8 @@ def test_the_print_shows_trends_sources_conflicts_and_who_was_asked(summary: Sum
         "[A][B][D][F]",
         "Blood pressure  128/74 → 142/86 → 136/82 → 128/78 mmHg",
         "as written: 82.6 was 182 lb; 81.2 was 179 lb",
-        "  ! penicillin G  active, since 1996  [A][B][D][F]",
+        "  ! penicillin G  active, since 1996, anaphylaxis, severe, high criticality  [A][B][D][F]",
+        "losartan potassium 50 MG Oral Tablet  active, since 2025-05-20, 1 daily  [D][F]",
         "  – Influenza, high-dose, trivalent, PF  refused (Patient objection), 2024-10-08  [B]",
         "  × Unspecified atrial fibrillation",
         "mother: Type 2 diabetes mellitus",
