@@ -35,7 +35,6 @@ from ccda.sections import (
     social_history,
     unknown,
 )
-from ccda.sections.entry import path_of
 from ccda.sections.participants import read_authors
 from ccda.sections.statement import Statement, children_of, statements_in
 from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
@@ -73,6 +72,8 @@ READERS: Final[dict[SectionKind, Reader]] = {
 }
 
 _SECTION: Final = v3("section")
+_ENTRY: Final = v3("entry")
+_SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -94,8 +95,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     # A note may stand deep inside any entry: only documents that have one are searched for it.
     with_notes = _NOTE_ROOT in xml or b"\0" in xml[:4]
     sections = tuple(
-        _read_section(element, whole, issues, with_notes=with_notes)
-        for element in root.iter(_SECTION)
+        _read_section(element, path, whole, issues, with_notes=with_notes)
+        for element, path in _sections_in(root, "/*")
     )
     body, body_issues = read_body(children)
     issues += header.issues_of(children)
@@ -132,8 +133,23 @@ def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
         return root, True, [Issue("error", text, line=error.line)]
 
 
+def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, str]]:
+    """Every section below, nested ones too, in document order, with the path that selects it."""
+    for position, child in enumerate(element, 1):
+        if child.tag in _SECTION_HOLDERS:
+            below = f"{path}/*[{position}]"
+            if child.tag == _SECTION:
+                yield child, below
+            yield from _sections_in(child, below)
+
+
 def _read_section(
-    element: Element, whole: Narrative, issues: list[Issue], *, with_notes: bool
+    element: Element,
+    path: str,
+    whole: Narrative,
+    issues: list[Issue],
+    *,
+    with_notes: bool,
 ) -> Section:
     children = children_of(element)
     text = children["text"][0] if "text" in children else None
@@ -144,13 +160,14 @@ def _read_section(
     name = title or (None if code is None else code.code)
     reader = _reader(None if code is None else code.code, templates)
     entries: list[Entry] = []
-    for holder in children.get("entry", ()):
-        issue = _read_entry(holder, reader, narrative, entries, with_notes=with_notes)
-        if issue is not None:
-            issues.append(Issue("warning", issue, name, holder.sourceline))
-    if narrative.dangling:
-        dangling = "a reference points to no text"
-        issues.append(Issue("information", dangling, name, element.sourceline))
+    for position, child in enumerate(element, 1):
+        if child.tag == _ENTRY:
+            tops = statements_in(child, f"{path}/*[{position}]")
+            issue = _read_entry(tops, reader, narrative, entries, with_notes=with_notes)
+            if issue is not None:
+                issues.append(Issue("warning", issue, name, child.sourceline))
+    for complaint in narrative.complaints():
+        issues.append(Issue("information", complaint, name, element.sourceline))
     return Section(
         code=code,
         title=title,
@@ -159,7 +176,7 @@ def _read_section(
         entries=tuple(entries),
         null_flavor=element.get("nullFlavor"),
         line=element.sourceline,
-        path=path_of(element),
+        path=path,
     )
 
 
@@ -173,7 +190,7 @@ def _reader(code: str | None, templates: tuple[str, ...]) -> Reader:
 
 
 def _read_entry(
-    holder: Element,
+    tops: Iterator[Statement],
     reader: Reader,
     narrative: Narrative,
     entries: list[Entry],
@@ -182,7 +199,7 @@ def _read_entry(
 ) -> str | None:
     """Add what an entry says to `entries`; the sentence says what was wrong with it."""
     wrong: str | None = "an entry holds no clinical statement"
-    for top in statements_in(holder):
+    for top in tops:
         wrong = None
         top.next_position = len(entries)
         try:

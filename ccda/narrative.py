@@ -6,6 +6,7 @@ libxml2 writes, `<` and `>` occur only as tags.
 """
 
 import re
+from collections.abc import Iterator
 from html import unescape
 from typing import Final
 
@@ -25,6 +26,10 @@ _MARKS: Final = {
     **{form: _LINE for block in _BLOCKS for form in (block, f"/{block}", f"{block}/")},
     **dict.fromkeys(("/td", "/th", "td/", "th/"), _CELL),
 }
+
+# A document may point to one large table from each of thousands of entries. The largest real
+# ones point to less than their own size; beyond this it is no longer a name that is looked up.
+MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
 _ORIGINAL_TEXT: Final = v3("originalText")
@@ -57,9 +62,15 @@ def _line(marked: str) -> str:
 
 def _marked(element: Element) -> str:
     """The text inside, a mark where a line or a cell ends."""
+    return _without_tags(_markup(element))
+
+
+def _markup(element: Element) -> str:
     markup = etree.tostring(element, encoding="unicode", with_tail=False)
-    if element.prefix is not None:
-        markup = _PREFIX.sub(r"\1", markup)
+    return markup if element.prefix is None else _PREFIX.sub(r"\1", markup)
+
+
+def _without_tags(markup: str) -> str:
     pieces = _TAG.split(markup)
     pieces[1::2] = [_MARKS.get(tag, "") for tag in pieces[1::2]]
     text = "".join(pieces)
@@ -76,8 +87,8 @@ class Narrative:
         self._text = text
         self._whole = whole
         self._elements: dict[str, Element] | None = None
-        self.dangling = 0
-        """How many references pointed to nothing."""
+        self._spent = 0
+        self._dangling = self._refused = False
 
     def resolve(self, reference: str | None) -> str | None:
         """The words behind `#id` (or `id`), or None."""
@@ -85,8 +96,28 @@ class Narrative:
             return None
         element = self._find(reference.strip().removeprefix("#"))
         if element is None:
-            self.dangling += 1
-        return words(element)
+            self._dangling = True
+            return None
+        if len(element) == 0:
+            return words(element)
+        return self._afford(element)
+
+    def complaints(self) -> Iterator[str]:
+        """What was wrong with the references followed so far, each sort once."""
+        if self._dangling:
+            yield "a reference points to no text"
+        if self._refused:
+            yield "more text is referred to than is followed"
+
+    def _afford(self, element: Element) -> str | None:
+        """Its words, while the document has not pointed to more text than we copy."""
+        budget = self if self._whole is None else self._whole
+        if budget._spent > MOST_REFERRED_CHARACTERS:
+            self._refused = True
+            return None
+        markup = _markup(element)
+        budget._spent += len(markup)
+        return " ".join(_without_tags(markup).split()) or None
 
     def text(self, element: Element | None) -> str | None:
         """What an originalText, text or ED says: the words it refers to, else its own."""
@@ -104,7 +135,7 @@ class Narrative:
             return None
         get = element.get
         original_text = reference = None
-        translations: tuple[CD, ...] = ()
+        translations: list[CD] = []
         for child in element:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
@@ -113,7 +144,8 @@ class Narrative:
                 reference = None if pointer is None else pointer.get("value")
             elif tag == _TRANSLATION:
                 translation = self.code(child)
-                translations += () if translation is None else (translation,)
+                if translation is not None:
+                    translations.append(translation)
             elif tag == _REFERENCE and original_text is None:
                 # Quirk: a reference straight inside the code, its originalText left out.
                 reference = child.get("value")
@@ -127,7 +159,14 @@ class Narrative:
             return None
         system, system_name = get("codeSystem"), get("codeSystemName")
         return CD(
-            code, system, display, system_name, original_text, reference, null_flavor, translations
+            code,
+            system,
+            display,
+            system_name,
+            original_text,
+            reference,
+            null_flavor,
+            tuple(translations),
         )
 
     def _own_words(self, element: Element) -> str | None:

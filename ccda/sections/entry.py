@@ -3,7 +3,6 @@
 from ccda.hl7v3 import CD
 from ccda.model import Entry, Kind
 from ccda.narrative import Narrative
-from ccda.safe_xml import Element
 from ccda.sections.form import Form, name_of
 from ccda.sections.no_information import says_nothing_is_known
 from ccda.sections.participants import read_authors, read_ids
@@ -47,7 +46,7 @@ def make_entry(
     statement.take_position()
     return Entry(
         kind=kind,
-        path=path_of(statement.element),
+        path=statement.path,
         line=statement.element.sourceline,
         code=code,
         start=times.start,
@@ -65,14 +64,3 @@ def make_entry(
         details={} if details is None else details,
         parent=parent,
     )
-
-
-def path_of(element: Element) -> str:
-    """An XPath of positions only, so that no prefix and no namespace matters: `/*/*[7]/*[2]`."""
-    steps = []
-    above = element.getparent()
-    while above is not None:
-        steps.append(f"/*[{above.index(element) + 1}]")
-        element, above = above, above.getparent()
-    steps.append("/*")
-    return "".join(reversed(steps))

@@ -5,6 +5,7 @@ substance"); others use a code of their own, a nullFlavor, or a sentence in plac
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from ccda.hl7v3 import CD
@@ -15,13 +16,13 @@ _CLASSES: Final = frozenset(
     "71388002 105590001 418634005 235719002 282100009 419511003 59037007 426232007 232347008 "
     "106190000 417532002 418471000".split()
 )
-_CLASS_IN_WORDS: Final = re.compile(
-    r"(?:(?:known|current|active|any|or|to|and|drugs?|foods?|environmental|substances?|"
+_CLASS_WORD: Final = (
+    r"(?:known|current|active|any|or|to|and|drugs?|foods?|environmental|substances?|"
     r"medicaments?|medications?|medicines?|vaccines?|vaccinations?|immunizations?|allerg\w+|"
     r"intolerances?|propensity|adverse|reactions?|problems?|diseases?|disorders?|conditions?|"
-    r"diagnos[ei]s|procedures?|devices?|history)\W*)+",
-    re.IGNORECASE,
+    r"diagnos[ei]s|procedures?|devices?|history)"
 )
+_CLASS_IN_WORDS: Final = re.compile(rf"{_CLASS_WORD}(?:\W+{_CLASS_WORD})*\W*", re.IGNORECASE)
 # SNOMED CT and IPS codes that say it themselves.
 _NOTHING_KNOWN: Final = frozenset(
     "160244002 716186003 409137002 429625007 428607008 428197003 428807008 160245001 787481004 "
@@ -43,6 +44,7 @@ _NOT_AVAILABLE: Final = re.compile(
     r"\b(?:entry|entries|data|information)\b.*\bnot (?:available|applicable|documented|recorded)\b",
     re.IGNORECASE,
 )
+_LONGEST_MARKER: Final = 200
 _FIRST_LETTERS: Final = frozenset("nNuUpPhH")  # most names are told apart by these alone
 
 
@@ -62,10 +64,15 @@ def says_nothing_is_known(
     written = code.code if code is not None else None
     if written is None:
         # A denial in words is a fact when it names a thing: "not allergic to peanuts".
-        if null_flavor or (negated and (not name or _CLASS_IN_WORDS.fullmatch(name))):
+        if null_flavor or (negated and (not name or _matches(_CLASS_IN_WORDS.fullmatch, name))):
             return True
-        if name and _NOT_AVAILABLE.search(name):
+        if name and _matches(_NOT_AVAILABLE.search, name):
             return True
     elif written in _NOTHING_KNOWN or (negated and written in _CLASSES):
         return True
-    return bool(name and name[0] in _FIRST_LETTERS and _NOTHING_SAID.fullmatch(name))
+    return bool(name and name[0] in _FIRST_LETTERS and _matches(_NOTHING_SAID.fullmatch, name))
+
+
+def _matches(search: Callable[[str], object], name: str) -> bool:
+    """Only of a name: a marker is short, and a whole report would keep the search busy."""
+    return len(name) <= _LONGEST_MARKER and search(name) is not None

@@ -15,8 +15,10 @@ CLINICAL_STATEMENTS: Final = frozenset(
     "act encounter observation observationMedia organizer procedure regionOfInterest "
     "substanceAdministration supply".split()
 )
+_HOLDERS: Final = frozenset(("entryRelationship", "component"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _V3_LENGTH: Final = len(_V3)
+_HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
 
 Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
@@ -53,20 +55,29 @@ def first(element: Element | None, *names: str) -> Element | None:
 class Statement:
     """A clinical statement and the statements inside it.
 
+    `path` selects it in the whole document by positions alone, so that neither prefix nor
+    namespace matters: `/*/*[7]/*[2]`. It is made on the way down, as asking an element for its
+    place among many siblings takes as long as there are siblings.
     `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
     entry stands in the section, once it has one; the outermost counts them (`next_position`).
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "children", "element", "name", "next_position",
+        "_inner", "_templates", "above", "children", "element", "name", "next_position", "path",
         "position", "relation",
     )  # fmt: skip
 
     def __init__(
-        self, element: Element, name: str, above: "Statement | None", relation: str | None
+        self,
+        element: Element,
+        name: str,
+        path: str,
+        above: "Statement | None",
+        relation: str | None,
     ) -> None:
         self.element = element
         self.name = name
+        self.path = path
         self.above = above
         self.relation = relation
         self.children = children_of(element)
@@ -113,12 +124,12 @@ class Statement:
     def inner(self) -> list["Statement"]:
         """The statements directly inside this one."""
         if self._inner is None:
-            self._inner = [
-                statement
-                for name in ("entryRelationship", "component")
-                for holder in self.children.get(name, _NONE)
-                for statement in statements_in(holder, self)
-            ]
+            self._inner = []
+            if not _HOLDERS.isdisjoint(self.children):
+                for position, holder in enumerate(self.element, 1):
+                    if holder.tag in _HOLDER_TAGS:
+                        path = f"{self.path}/*[{position}]"
+                        self._inner.extend(statements_in(holder, path, self))
         return self._inner
 
     def take_position(self) -> None:
@@ -143,12 +154,14 @@ class Statement:
             statement = statement.above
 
 
-def statements_in(holder: Element, above: Statement | None = None) -> Iterator[Statement]:
-    """The statements that are children of an entry, entryRelationship or component."""
-    for child in holder:
+def statements_in(
+    holder: Element, path: str, above: Statement | None = None
+) -> Iterator[Statement]:
+    """The statements that are children of the entry, entryRelationship or component at `path`."""
+    for position, child in enumerate(holder, 1):
         name = local_name(child)
         if name in CLINICAL_STATEMENTS:
-            yield Statement(child, name, above, holder.get("typeCode"))
+            yield Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
 
 
 def walk(statement: Statement, into: frozenset[str] = CLINICAL_STATEMENTS) -> Iterator[Statement]:

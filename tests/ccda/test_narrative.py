@@ -70,9 +70,9 @@ def test_the_sections_own_words_come_before_the_documents(narrative: Narrative) 
 
 
 @pytest.mark.parametrize("reference", ["#nothing", "#"])
-def test_a_dangling_reference_is_none_and_counted(narrative: Narrative, reference: str) -> None:
+def test_a_dangling_reference_is_none_and_noted(narrative: Narrative, reference: str) -> None:
     assert narrative.resolve(reference) is None
-    assert narrative.dangling == 1
+    assert list(narrative.complaints()) == ["a reference points to no text"]
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,11 @@ def test_translations_keep_their_own_original_text(narrative: Narrative) -> None
 def test_a_code_that_says_nothing_is_none(narrative: Narrative) -> None:
     assert narrative.code(parse_xml(b"<code codeSystem='1.2'/>")) is None
     assert narrative.code(None) is None
+
+
+def test_no_more_text_is_referred_to_than_can_be_followed() -> None:
+    large = "<b>x</b>" * 1_000_000
+    narrative = Narrative(text_element(f'<table ID="all">{large}</table>'))
+    followed = [narrative.resolve("#all") is not None for _ in range(5)]
+    assert followed == [True, True, True, False, False]
+    assert list(narrative.complaints()) == ["more text is referred to than is followed"]
