@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from ccda.hl7v3 import iso_time
+from ccda.hl7v3 import TS, iso_time
+from gateway.exchange.moments import date_digits, sort_key
 from gateway.exchange.statements import ENDED, Statement
 
 _SEVERE: Final = {"24484000": 3, "6736007": 2, "255604002": 1, "399166001": 4, "371923003": 2}
@@ -39,6 +40,39 @@ def allergy_conflict(voices: Sequence[Statement]) -> str | None:
     return "sources disagree: " + "; ".join(
         f"{speaker(one)} says {', '.join(_allergy_words(one))}{_on(one)}" for one in voices
     )
+
+
+def status_conflict(winner: Statement, voices: Sequence[Statement]) -> str | None:
+    """Organizations that differ on whether it goes on, where time does not settle it.
+
+    That it was stopped after others wrote that it runs is a change. That it runs after another
+    wrote that it ended may be a new course or an old list, and so may a newer document that
+    still has it.
+    """
+    has_ended = winner.status in ENDED
+    others = [
+        one
+        for one in voices
+        if one is not winner
+        and one.status is not None
+        and (one.status in ENDED) != has_ended
+        and (_is_newer_document(one, winner) if has_ended else not _began_after(winner, one))
+    ]
+    if not others or winner.status is None:
+        return None
+    return "sources disagree: " + "; ".join(
+        f"{speaker(one)} says {one.status}{_on(one)}" for one in (winner, *others)
+    )
+
+
+def _is_newer_document(one: Statement, winner: Statement) -> bool:
+    return sort_key(TS(one.document.effective_time)) > winner.recorded
+
+
+def _began_after(later: Statement, earlier: Statement) -> bool:
+    """Whether it is stated as a course of its own."""
+    start, end = date_digits(later.entry.start), date_digits(earlier.entry.end)
+    return bool(start and end) and start > end[: len(start)]
 
 
 def dose_conflict(voices: Sequence[Statement]) -> str | None:

@@ -38,6 +38,7 @@ from gateway.exchange.conflicts import (
     latest_by_voice,
     negation_conflict,
     nothing_known_conflict,
+    status_conflict,
 )
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
@@ -198,7 +199,7 @@ def _line(
         value=newest.value if newest and kind != "social_history" else winner.entry.value,
         unit=newest.unit if newest else winner.entry.unit,
         negated=winner.entry.negated,
-        conflict=contradiction or _conflict(kind, voices, denying, current, trend),
+        conflict=contradiction or _conflict(winner, voices, denying, current, trend),
         withdrawn=not current,
         details=_details(kind, agreeing),
         trend=trend,
@@ -233,20 +234,21 @@ def _end(winner: Statement, agreeing: Sequence[Statement]) -> TS | None:
 
 
 def _conflict(
-    kind: Kind,
+    winner: Statement,
     voices: Sequence[Statement],
     denying: Sequence[Statement],
     current: Sequence[Statement],
     trend: Sequence[TrendPoint],
 ) -> str | None:
+    kind = winner.entry.kind
     if not current:
         return None
     if kind == "allergy":
         against = [one for one in denying if any(denies(one, other) for other in voices)]
         found = allergy_conflict(voices)
         return found or (nothing_known_conflict(voices, against) if against else None)
-    if kind == "medication":
-        return dose_conflict(voices)
+    if kind in ("medication", "problem"):
+        return status_conflict(winner, voices) or dose_conflict(voices)
     return next((point.conflict for point in reversed(trend) if point.conflict), None)
 
 

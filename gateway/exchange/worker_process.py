@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from multiprocessing.connection import Connection
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from lxml import etree
 
@@ -22,6 +22,10 @@ from ihe.errors import IheError
 
 OWN_ERRORS: tuple[type[Exception], ...] = (CcdaError, IheError)
 """What our libraries raise by contract: these cross the pipe as they are."""
+
+
+OUT_OF_MEMORY: Final = 77
+"""The exit code of a process that could not even hold its job, or say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +80,16 @@ def serve(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold PHI
     with Connection(file) as pipe:
         pipe.send(Ready())
-        while True:
-            try:
+        try:
+            while True:
                 job = pipe.recv_bytes()
-            except EOFError:
-                return
-            signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
-            _answer(pipe, job)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
+                _answer(pipe, job)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except EOFError:
+            return
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
 
 
 def _end_with_parent() -> None:

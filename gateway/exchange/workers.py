@@ -18,7 +18,14 @@ from multiprocessing import Pipe
 from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
 
-from gateway.exchange.worker_process import Answer, Raised, Returned, Unusable, rebuild
+from gateway.exchange.worker_process import (
+    OUT_OF_MEMORY,
+    Answer,
+    Raised,
+    Returned,
+    Unusable,
+    rebuild,
+)
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -35,7 +42,7 @@ _BOOTSTRAP: Final = (
 
 
 class WorkerFailed(Exception):
-    """The function gave no answer; `detail` is at most the name of an exception's type."""
+    """The function gave no answer; `detail` is at most an exception's type or an exit code."""
 
     def __init__(self, reason: Reason, detail: str | None = None) -> None:
         super().__init__(f"a worker process failed: {reason}")
@@ -208,7 +215,7 @@ class _Worker:
         try:
             self._pipe.send(job)
         except (BrokenPipeError, ConnectionResetError):
-            raise WorkerFailed("crashed") from None
+            raise self._death() from None
         answer: Answer = self._receive(deadline_seconds)
         return answer
 
@@ -233,4 +240,14 @@ class _Worker:
                 raise WorkerFailed("deadline")
             return self._pipe.recv()
         except (EOFError, ConnectionResetError):
-            raise WorkerFailed("crashed") from None
+            raise self._death() from None
+
+    def _death(self) -> WorkerFailed:
+        """Why the process is gone: its pipe closed, so it ends if it has not yet."""
+        try:
+            code = self._process.wait(timeout=5.0)
+        except subprocess.TimeoutExpired:
+            return WorkerFailed("crashed")
+        if code == OUT_OF_MEMORY:
+            return WorkerFailed("memory")
+        return WorkerFailed("crashed", f"signal {-code}" if code < 0 else f"exit code {code}")

@@ -95,6 +95,12 @@ def test_a_memory_hog_is_stopped_and_replaced(pool: WorkerPool) -> None:
     assert pool.run(len, b"abc") == 3
 
 
+def test_a_job_too_large_to_hold_is_a_matter_of_memory() -> None:
+    with WorkerPool(1, 80 * MEGABYTE, 30.0) as pool:
+        assert failure(pool, len, bytes(120 * MEGABYTE)) == "memory"
+        assert pool.run(len, b"abc") == 3
+
+
 def test_xml_that_swells_beyond_the_limit_is_a_matter_of_memory() -> None:
     with WorkerPool(1, 80 * MEGABYTE, 30.0) as pool:
         many = b"<a>" + b"<b/>" * 2_000_000 + b"</a>"
