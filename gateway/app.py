@@ -1,1 +1,314 @@
-"""Puts the parts of the service together (create_app, later the listeners)."""
+"""Puts the parts of the service together, and runs them."""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gateway.api.applications import (
+    create_operations_application,
+    create_partner_application,
+    create_plan_application,
+)
+from gateway.api.listener import Listener, running, until_asked_to_stop
+from gateway.api.means import PlanMeans
+from gateway.api.partner_means import PartnerMeans
+from gateway.clients.soap_client import SoapClient
+from gateway.clients.tls import (
+    outgoing_context,
+    partner_listener_context,
+    plan_listener_context,
+)
+from gateway.exchange.archive import Archive
+from gateway.exchange.jobs import JobMeans, perform
+from gateway.exchange.workers import WorkerPool
+from gateway.model.community import Community
+from gateway.model.identity import PlanId
+from gateway.model.member import Plan
+from gateway.model.partner import Partner
+from gateway.model.trust import certificate
+from gateway.settings import InvalidSettings, KeyPair, Settings
+from gateway.store import exchange_log, partners, plans
+from gateway.store.blobs import BlobStore
+from gateway.store.database import Database, open_database
+from gateway.store.errors import StoreError
+from gateway.store.job_queue import JobQueue, open_queue
+from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.migrations import upgrade
+from gateway.store.scope import ALL_PLANS
+from ihe.trust import SigningKey
+
+log = logging.getLogger("gateway")
+_RECOVERY_SECONDS: Final = 60.0
+_WORKER_MODULES: Final = ("gateway.exchange.reading",)
+
+
+@dataclass(slots=True)
+class House:
+    """An open gateway: everything a command, a listener or a job needs."""
+
+    settings: Settings
+    community: Community
+    plans: tuple[Plan, ...]
+    database: Database
+    archive: Archive
+    queue: JobQueue
+    _anchors: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def plan(self, plan_id: str) -> Plan | None:
+        return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+    def anchors_for(self, partner: Partner) -> Sequence[str]:
+        """PEM texts of the anchors of the partner's network."""
+        network = self.settings.network(partner.network)
+        if network is None:
+            return ()
+        if network.name not in self._anchors:
+            self._anchors[network.name] = tuple(_read_text(path) for path in network.anchors)
+        return self._anchors[network.name]
+
+    def audiences_for(self, partner: Partner) -> frozenset[str]:
+        """By which names the partner's network may address us in an assertion."""
+        network = self.settings.network(partner.network)
+        return frozenset(network.audiences if network else ())
+
+
+@contextmanager
+def open_house(settings: Settings) -> Iterator[House]:
+    """Opens the data folder and the database, made or upgraded when needed.
+
+    Raises:
+        InvalidSettings: a file that the settings name is not usable.
+        StoreError: the database or the key file is not.
+    """
+    is_new = not settings.data_dir.exists()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if is_new and not settings.key_file.exists():
+        settings.key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        create_key_file(settings.key_file)
+    upgrade(settings.database)
+    limits = settings.limits
+    database = open_database(settings.database)
+    known = tuple(
+        Plan(PlanId(plan.id), plan.name, plan.member_id_root, plan.treatment_agreement)
+        for plan in settings.plans
+    )
+    try:
+        with WorkerPool(
+            limits.worker_processes,
+            limits.worker_memory_bytes,
+            limits.worker_deadline_seconds,
+            modules=_WORKER_MODULES,
+        ) as workers:
+            database.write(lambda tx: [plans.put(tx, plan) for plan in known])
+            keys = KeyRing(settings.key_file, database)
+            blobs = BlobStore(settings.data_dir / "blobs", keys)
+            yield House(
+                settings=settings,
+                community=Community(settings.community, settings.organization),
+                plans=known,
+                database=database,
+                archive=Archive(database, blobs, workers),
+                queue=open_queue(database),
+            )
+    finally:
+        database.close()
+
+
+# ---- keys and TLS ----------------------------------------------------------------------------
+
+
+def load_signing_key(pair: KeyPair) -> SigningKey:
+    """The key by which partners know us.
+
+    Raises:
+        InvalidSettings: the files are missing, or not a matching pair of RSA or EC.
+    """
+    try:
+        key = load_pem_private_key(pair.key.read_bytes(), password=None)
+        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
+            raise InvalidSettings("[signing] key must be an RSA or EC key")
+        return SigningKey(key, certificate(_read_text(pair.certificate)))
+    except OSError as error:
+        raise InvalidSettings(f"[signing] {error.filename}: {error.strerror}") from None
+    except ValueError as error:
+        raise InvalidSettings(f"[signing] the key pair is not usable: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError as error:
+        raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
+
+
+def open_client(house: House) -> SoapClient:
+    """Our side of outgoing exchanges.
+
+    Raises:
+        InvalidSettings: [tls] or [signing] is missing or not usable.
+    """
+    settings = house.settings
+    if settings.tls is None or settings.signing is None:
+        raise InvalidSettings("asking partners needs [tls] and [signing] in gateway.toml")
+    tls = settings.tls
+
+    def context_for(partner: Partner) -> ssl.SSLContext:
+        return outgoing_context(
+            certificate=tls.certificate,
+            key=tls.key,
+            anchors=house.anchors_for(partner),
+            pinned=partner.tls_certificates,
+        )
+
+    return SoapClient(
+        signing_key=load_signing_key(settings.signing),
+        context_for=context_for,
+        anchors_for=house.anchors_for,
+        skew=timedelta(seconds=settings.limits.clock_skew_seconds),
+        message_limit_bytes=settings.limits.message_bytes,
+    )
+
+
+# ---- running ---------------------------------------------------------------------------------
+
+
+async def serve(house: House) -> None:
+    """Listens and works until asked to stop.
+
+    Raises:
+        InvalidSettings: a listener is not safe as configured.
+        OSError: an address is taken.
+    """
+    wake = asyncio.Event()
+    found = listeners(house, wake)
+    async with working(house, wake), running(found):
+        for listener in found:
+            log.info("listening on %s", listener.address)
+        await until_asked_to_stop()
+
+
+async def work(house: House) -> None:
+    """Does queued work until asked to stop; answers nobody."""
+    async with working(house, asyncio.Event()):
+        await until_asked_to_stop()
+
+
+def listeners(house: House, wake: asyncio.Event) -> list[Listener]:
+    """What this house listens on, as its settings say.
+
+    Raises:
+        InvalidSettings: an address is not safe as configured.
+    """
+    settings = house.settings
+    plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue, wake.set)
+
+    def check() -> str | None:
+        try:
+            house.database.read(plans.list_all)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    shared = settings.listen.operations == settings.listen.plans
+    plan_tls = _plan_tls(settings)
+    plan_application = create_plan_application(plan_means, check=check if shared else None)
+    found = [Listener(plan_application, settings.listen.plans, plan_tls)]
+    if not shared:
+        _require_loopback(settings.listen.operations, "operations")
+        found.append(Listener(create_operations_application(check), settings.listen.operations))
+    if settings.tls is not None and settings.signing is not None:
+        found.append(_partner_listener(house, settings.tls, settings.signing))
+    else:
+        log.warning("no [tls] and [signing]: partners cannot reach this gateway")
+    return found
+
+
+def _plan_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Plans may use plain HTTP on loopback alone (DECISIONS 7)."""
+    if _is_loopback(settings.listen.plans):
+        return None
+    if settings.tls is None:
+        raise InvalidSettings("[listen] plans is a real address and needs [tls]")
+    return plan_listener_context(certificate=settings.tls.certificate, key=settings.tls.key)
+
+
+def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
+    means = PartnerMeans(
+        archive=house.archive,
+        community=house.community,
+        plans=house.plans,
+        signing_key=load_signing_key(signing),
+        anchors_for=house.anchors_for,
+        audiences_for=house.audiences_for,
+        skew=timedelta(seconds=house.settings.limits.clock_skew_seconds),
+    )
+    known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
+    anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]
+    pinned = [pem for partner in known for pem in partner.tls_certificates]
+    if not anchors and not pinned:
+        raise InvalidSettings("no network anchor and no partner: nobody could connect")
+    context = partner_listener_context(
+        certificate=tls.certificate, key=tls.key, anchors=anchors, pinned=pinned
+    )
+    return Listener(create_partner_application(means), house.settings.listen.partners, context)
+
+
+def _is_loopback(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _require_loopback(address: str, name: str) -> None:
+    if not _is_loopback(address):
+        raise InvalidSettings(f"[listen] {name} must be a loopback address")
+
+
+# ---- jobs ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def working(house: House, wake: asyncio.Event) -> AsyncIterator[None]:
+    """Jobs and recovery in this process, while the block runs."""
+    house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
+    tasks = [asyncio.create_task(_recover_now_and_then(house))]
+    client: SoapClient | None = None
+    if house.settings.tls is not None and house.settings.signing is not None:
+        client = open_client(house)
+        means = JobMeans(house.archive, client, house.community, house.plans)
+        tasks.append(
+            asyncio.create_task(house.queue.work(lambda job: perform(job, means), wake=wake))
+        )
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if client is not None:
+            await client.close()
+
+
+async def _recover_now_and_then(house: House) -> None:
+    while True:
+        await asyncio.sleep(_RECOVERY_SECONDS)
+        now = datetime.now(UTC)
+        await house.database.write_async(partial(exchange_log.recover, now=now))

@@ -5,7 +5,7 @@ the keys of `[gateway]` stand at the top: `GATEWAY_DATA_DIR`. Variables win over
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -116,6 +116,14 @@ class Settings(BaseSettings):
 
     def plan(self, plan_id: str) -> Plan | None:
         return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+    def with_plans(self, more: Sequence[Mapping[str, Any]]) -> "Settings":
+        """These settings with more plans.
+
+        Raises:
+            InvalidSettings: one of them is no plan.
+        """
+        return _checked({**self.model_dump(), "plans": (*self.plans, *more)})
 
     def network(self, name: str | None) -> Network | None:
         return next((network for network in self.networks if network.name == name), None)

@@ -5,7 +5,22 @@ Exit codes (DECISIONS 30): 0 all done, 1 failed, 2 usage, 3 done in part.
 
 import typer
 
+from gateway.cli.audit import audit_app, exchanges_app
+from gateway.cli.demo import demo
+from gateway.cli.ingest import ingest_files
+from gateway.cli.members import members_app
+from gateway.cli.operations import (
+    config_app,
+    db_app,
+    held_app,
+    quarantine_app,
+    serve_command,
+    tokens_app,
+    worker_command,
+)
 from gateway.cli.parse import parse
+from gateway.cli.partners import partners_app
+from gateway.cli.records import retrieve, summary
 from gateway.cli.terminal import Failure, say_failure
 
 app = typer.Typer(
@@ -17,14 +32,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-
-app.command()(parse)
-
-
-@app.callback()
-def _gateway() -> None:
-    pass
+app.command("demo")(demo)
+app.command("serve")(serve_command)
+app.command("worker")(worker_command)
+app.command("parse")(parse)
+app.command("ingest")(ingest_files)
+app.command("retrieve")(retrieve)
+app.command("summary")(summary)
+app.add_typer(members_app, name="members")
+app.add_typer(partners_app, name="partners")
+app.add_typer(exchanges_app, name="exchanges")
+app.add_typer(audit_app, name="audit")
+app.add_typer(held_app, name="held")
+app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(tokens_app, name="tokens")
+app.add_typer(db_app, name="db")
+app.add_typer(config_app, name="config")
 
 
 def main() -> None:

@@ -23,18 +23,19 @@ class Party:
     name: str
     home_community_id: str
     documents: tuple[str, ...] = ()
-    knows_member: bool = False
+    patient_number: str | None = None
+    """Its own number of the demo's person, if it knows her; the root is its arc 2."""
     delay_seconds: float = 0.0
 
 
-PLAN: Final = Party("plan", PLAN_NAME, "2.999.7300", knows_member=True)
+PLAN: Final = Party("plan", PLAN_NAME, "2.999.7300")
 PARTNERS: Final = (
     Party(
         "northfield",
         "Northfield Health",
         "2.999.7301.1",
         ("northfield_discharge_summary.xml", "northfield_ccd.xml"),
-        knows_member=True,
+        patient_number="NF-220871",
     ),
     Party(
         "lakeshore",
@@ -46,7 +47,7 @@ PARTNERS: Final = (
             "lakeshore_unstructured.xml",
             "lakeshore_ccd.xml",
         ),
-        knows_member=True,
+        patient_number="LS-0093345",
     ),
     Party("eastgate", "Eastgate Clinic", "2.999.7303.1"),
     Party("riverbend", "Riverbend Hospital", "2.999.7304.1", delay_seconds=60.0),

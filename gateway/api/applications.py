@@ -1,0 +1,56 @@
+"""The FastAPI applications, one a listener (DECISIONS 7)."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+
+from gateway.api import (
+    documents,
+    exchanges,
+    health,
+    members,
+    partners,
+    problems,
+    retrievals,
+    soap,
+    summaries,
+)
+from gateway.api.means import PlanMeans
+from gateway.api.partner_means import PartnerMeans
+
+Check = Callable[[], str | None]
+
+
+def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> FastAPI:
+    """The REST doors for plans; with `check`, health on the same port (loopback only)."""
+    application = FastAPI(
+        title="Document exchange gateway",
+        description="One merged, sourced clinical summary per member.",
+        version="1",
+        redoc_url=None,
+    )
+    application.state.means = means
+    application.state.database = means.archive.database
+    problems.install(application)
+    for routes in (members, summaries, retrievals, documents, exchanges, partners):
+        application.include_router(routes.router)
+    if check is not None:
+        application.state.check = check
+        application.include_router(health.router)
+    return application
+
+
+def create_partner_application(means: PartnerMeans) -> FastAPI:
+    """The SOAP doors for partners; nothing else answers there."""
+    application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    application.state.means = means
+    application.include_router(soap.router)
+    return application
+
+
+def create_operations_application(check: Check) -> FastAPI:
+    """Health for whoever runs the gateway."""
+    application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    application.state.check = check
+    application.include_router(health.router)
+    return application

@@ -1,0 +1,59 @@
+"""What the plan doors work with, and the pieces that their routes share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from gateway.api.problems import Problem
+from gateway.exchange.archive import Archive
+from gateway.model.community import Community
+from gateway.model.identity import MemberId, PlanId
+from gateway.model.member import Member, Plan
+from gateway.store import members
+from gateway.store.database import Transaction
+from gateway.store.job_queue import JobQueue
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMeans:
+    """`wake` tells the in-process worker that there is something to do."""
+
+    archive: Archive
+    community: Community
+    plans: tuple[Plan, ...]
+    queue: JobQueue
+    wake: Callable[[], None]
+
+    def plan(self, plan: PlanId) -> Plan:
+        """The plan of that id.
+
+        Raises:
+            Problem: the settings no longer name it.
+        """
+        for known in self.plans:
+            if known.id == plan:
+                return known
+        raise Problem(403, "This token's plan is no longer served here.")
+
+
+def _means(request: Request) -> PlanMeans:
+    means: PlanMeans = request.app.state.means
+    return means
+
+
+Means = Annotated[PlanMeans, Depends(_means)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+
+def the_member(transaction: Transaction, plan: PlanId, member: str) -> Member:
+    """The caller's member.
+
+    Raises:
+        Problem: 404; a member of another plan looks exactly like none.
+    """
+    found = members.get(transaction, plan=plan, member=MemberId(member))
+    if found is None:
+        raise Problem(404, "There is no such member in your plan.")
+    return found

@@ -1,0 +1,53 @@
+"""GET /api/v1/members: whom the caller's plan covers."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from gateway.api.access import CLINICAL, Desk, Note, desk
+from gateway.api.means import Limit, the_member
+from gateway.exchange.summarize import member_json
+from gateway.model.member import Member
+from gateway.store import members
+from gateway.store.database import Transaction
+
+router = APIRouter(prefix="/api/v1/members", tags=["members"])
+
+
+@router.get("")
+async def list_members(
+    at: Annotated[Desk, desk("REST-MEMBERS", CLINICAL)],
+    after: Annotated[str | None, Query(description="The last page's `next`.")] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """The plan's members by their number, a page at a time."""
+
+    def unit(transaction: Transaction, _note: Note) -> tuple[Member, ...]:
+        return members.list_page(transaction, plan=at.caller.plan, after=after, limit=limit)
+
+    page = await at.act(unit)
+    following = page[-1].member_id if len(page) == limit else None
+    return {"members": [_form(member) for member in page], "next": following}
+
+
+@router.get("/{member_id}")
+async def read_member(
+    member_id: str, at: Annotated[Desk, desk("REST-MEMBER", CLINICAL)]
+) -> dict[str, Any]:
+    """One member, as the roster states them."""
+
+    def unit(transaction: Transaction, note: Note) -> Member:
+        member = the_member(transaction, at.caller.plan, member_id)
+        note.member = member.id
+        return member
+
+    return _form(await at.act(unit))
+
+
+def _form(member: Member) -> dict[str, Any]:
+    return {
+        **member_json(member),
+        "coverage_start": member.coverage_start,
+        "coverage_end": member.coverage_end,
+        "opted_out": member.opted_out,
+    }

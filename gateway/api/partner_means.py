@@ -1,0 +1,24 @@
+"""What the partner doors work with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from gateway.exchange.archive import Archive
+from gateway.model.community import Community
+from gateway.model.member import Plan
+from gateway.model.partner import Partner
+from ihe.trust import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerMeans:
+    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it."""
+
+    archive: Archive
+    community: Community
+    plans: tuple[Plan, ...]
+    signing_key: SigningKey
+    anchors_for: Callable[[Partner], Sequence[str]]
+    audiences_for: Callable[[Partner], frozenset[str]]
+    skew: timedelta

@@ -1,0 +1,234 @@
+"""Retrievals: ask every partner for a member's records, and follow how they answer."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import Annotated, Any, Final
+from uuid import uuid4
+
+import orjson
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.access import CLINICAL, Desk, Note, desk
+from gateway.api.means import Limit, Means, PlanMeans, the_member
+from gateway.api.problems import Problem
+from gateway.exchange.policy import Refused, may_ask
+from gateway.model.identity import ConversationId, RetrievalId
+from gateway.model.purpose import PurposeOfUse
+from gateway.model.retrieval import RETRIEVE, PartnerProgress, Requester, Retrieval
+from gateway.store import retrievals
+from gateway.store.database import Transaction
+
+router = APIRouter(prefix="/api/v1", tags=["retrievals"])
+_ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
+_LOOK_SECONDS: Final = 0.2
+_FOLLOW_SECONDS: Final = 600
+
+
+class RequesterForm(BaseModel):
+    """The person for whom partners are asked, in their role."""
+
+    model_config = ConfigDict(extra="forbid")
+    person: str = Field(min_length=1, max_length=200)
+    role: str = Field(min_length=1, max_length=200)
+    authority: str | None = Field(default=None, max_length=200)
+
+
+class RetrievalForm(BaseModel):
+    """What a retrieval must state; none of it has a default (DECISIONS 8)."""
+
+    model_config = ConfigDict(extra="forbid")
+    purpose: str
+    requester: RequesterForm
+    since: date | None = None
+
+
+@router.post("/members/{member_id}/retrievals", status_code=202)
+async def start_retrieval(
+    member_id: str,
+    form: RetrievalForm,
+    means: Means,
+    at: Annotated[Desk, desk("REST-RETRIEVAL", CLINICAL)],
+) -> JSONResponse:
+    """Ask all partners of the plan. 202 at once; follow it at its own address."""
+    now = datetime.now(UTC)
+
+    def unit(transaction: Transaction, note: Note) -> Retrieval:
+        retrieval = _new(transaction, member_id, form, means, at, now)
+        note.member = retrieval.member
+        note.purpose = retrieval.purpose
+        note.authority = retrieval.requester.authority
+        note.conversation = retrieval.conversation
+        retrievals.create(transaction, retrieval)
+        means.queue.enqueue(
+            transaction,
+            kind=RETRIEVE,
+            plan=retrieval.plan,
+            payload={"retrieval": retrieval.id},
+            idempotency_key=retrieval.id,
+            run_at=now,
+        )
+        transaction.after_commit(means.wake)
+        return retrieval
+
+    retrieval = await at.act(unit)
+    address = f"/api/v1/retrievals/{retrieval.id}"
+    return JSONResponse(_form(retrieval), 202, headers={"Location": address})
+
+
+def _new(
+    transaction: Transaction,
+    member_id: str,
+    form: RetrievalForm,
+    means: PlanMeans,
+    at: Desk,
+    now: datetime,
+) -> Retrieval:
+    member = the_member(transaction, at.caller.plan, member_id)
+    try:
+        purpose = PurposeOfUse.parse(form.purpose)
+    except ValueError as error:
+        raise Problem(422, f"The purpose is not usable: {error}.") from None
+    verdict = may_ask(
+        member,
+        purpose=purpose,
+        requester=form.requester.person,
+        treatment_agreed=means.plan(member.plan).treatment_agreement is not None,
+        on=now.date(),
+    )
+    if isinstance(verdict, Refused):
+        raise Problem(403, verdict.reason)
+    requester = form.requester
+    return Retrieval(
+        id=RetrievalId(str(uuid4())),
+        plan=member.plan,
+        member=member.id,
+        purpose=purpose.code,
+        requester=Requester(requester.person, requester.role, requester.authority),
+        conversation=ConversationId(str(uuid4())),
+        created=now,
+        since=form.since,
+    )
+
+
+@router.get("/members/{member_id}/retrievals")
+async def list_retrievals(
+    member_id: str,
+    at: Annotated[Desk, desk("REST-RETRIEVALS", CLINICAL)],
+    before: Annotated[str | None, Query(description="The last page's `next`.")] = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """The member's retrievals, newest first."""
+
+    def unit(transaction: Transaction, note: Note) -> tuple[Retrieval, ...]:
+        member = the_member(transaction, at.caller.plan, member_id)
+        note.member = member.id
+        if before is not None:
+            _the_retrieval(transaction, at, before)
+        return retrievals.list_page(
+            transaction,
+            plan=member.plan,
+            member=member.id,
+            before=RetrievalId(before) if before else None,
+            limit=limit,
+        )
+
+    page = await at.act(unit)
+    following = page[-1].id if len(page) == limit else None
+    return {"retrievals": [_form(retrieval) for retrieval in page], "next": following}
+
+
+@router.get("/retrievals/{retrieval_id}")
+async def read_retrieval(
+    retrieval_id: str, at: Annotated[Desk, desk("REST-RETRIEVAL-STATE", CLINICAL)]
+) -> dict[str, Any]:
+    """How far a retrieval has come, partner by partner."""
+
+    def unit(transaction: Transaction, note: Note) -> Retrieval:
+        retrieval = _the_retrieval(transaction, at, retrieval_id)
+        note.member, note.conversation = retrieval.member, retrieval.conversation
+        return retrieval
+
+    return _form(await at.act(unit))
+
+
+@router.get("/retrievals/{retrieval_id}/events")
+async def follow_retrieval(
+    retrieval_id: str,
+    means: Means,
+    at: Annotated[Desk, desk("REST-RETRIEVAL-EVENTS", CLINICAL)],
+) -> StreamingResponse:
+    """Server-sent events: the retrieval at each change, until it has ended."""
+
+    def unit(transaction: Transaction, note: Note) -> Retrieval:
+        retrieval = _the_retrieval(transaction, at, retrieval_id)
+        note.member, note.conversation = retrieval.member, retrieval.conversation
+        return retrieval
+
+    first = await at.act(unit)
+    return StreamingResponse(_events(means, first), media_type="text/event-stream")
+
+
+async def _events(means: PlanMeans, retrieval: Retrieval) -> AsyncIterator[bytes]:
+    last: Retrieval | None = None
+    deadline = asyncio.get_running_loop().time() + _FOLLOW_SECONDS
+    while retrieval.state not in _ENDED and asyncio.get_running_loop().time() < deadline:
+        if retrieval != last:
+            yield _event(retrieval)
+            last = retrieval
+        await asyncio.sleep(_LOOK_SECONDS)
+        found = await means.archive.database.read_async(
+            partial(retrievals.get, plan=retrieval.plan, retrieval=retrieval.id)
+        )
+        if found is None:
+            return
+        retrieval = found
+    yield _event(retrieval)
+
+
+def _event(retrieval: Retrieval) -> bytes:
+    return b"data: " + orjson.dumps(_form(retrieval)) + b"\n\n"
+
+
+def _the_retrieval(transaction: Transaction, at: Desk, retrieval_id: str) -> Retrieval:
+    found = retrievals.get(transaction, plan=at.caller.plan, retrieval=RetrievalId(retrieval_id))
+    if found is None:
+        raise Problem(404, "There is no such retrieval in your plan.")
+    return found
+
+
+def _form(retrieval: Retrieval) -> dict[str, Any]:
+    requester = retrieval.requester
+    return {
+        "id": retrieval.id,
+        "member": retrieval.member,
+        "purpose": retrieval.purpose,
+        "requester": {
+            "person": requester.person,
+            "role": requester.role,
+            "authority": requester.authority,
+        },
+        "state": retrieval.state,
+        "created": retrieval.created.isoformat(),
+        "finished": retrieval.finished.isoformat() if retrieval.finished else None,
+        "since": retrieval.since.isoformat() if retrieval.since else None,
+        "conversation": retrieval.conversation,
+        "partners": [_progress_form(progress) for progress in retrieval.partners],
+    }
+
+
+def _progress_form(progress: PartnerProgress) -> dict[str, Any]:
+    return {
+        "partner": progress.partner_name,
+        "partner_id": progress.partner,
+        "step": progress.step,
+        "outcome": progress.outcome,
+        "documents_found": progress.documents_found,
+        "documents_new": progress.documents_new,
+        "documents_missing": progress.documents_missing,
+        "elapsed_ms": progress.elapsed_ms,
+        "detail": progress.detail,
+    }

@@ -1,0 +1,84 @@
+"""`gateway audit` and `gateway exchanges`: the log, and the proof that it was not altered."""
+
+from typing import Annotated
+
+import orjson
+import typer
+from rich.table import Table
+
+from gateway.api.exchanges import exchange_form
+from gateway.cli.opening import ConfigOption, JsonOption, opened
+from gateway.cli.terminal import Exit, Failure, out
+from gateway.store import exchange_log
+from gateway.store.scope import ALL_PLANS
+
+audit_app = typer.Typer(help="Proof that the exchange log is whole.", no_args_is_help=True)
+exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
+
+
+@audit_app.command("verify")
+def verify(json: JsonOption = False, config: ConfigOption = None) -> None:
+    """Recompute every record's hash; the first that does not fit is named, and the exit is 1."""
+    with opened(config) as house:
+        result = house.database.read(exchange_log.verify)
+    form = {
+        "records": result.records,
+        "first_bad": result.first_bad,
+        "reason": result.reason,
+    }
+    if json:
+        typer.echo(orjson.dumps(form).decode())
+    elif result.first_bad is None and result.reason is None:
+        out.print(f"{result.records} records checked; all are whole and in one chain")
+    else:
+        out.print(f"record {result.first_bad} is not sound: {result.reason}")
+        out.print(f"{result.records} records before it were")
+    if result.reason is not None:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+@exchanges_app.command("list")
+def list_exchanges(
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The newest exchange records of all plans."""
+    with opened(config) as house:
+        found = house.database.read(lambda tx: exchange_log.search(tx, plan=ALL_PLANS, limit=limit))
+    if json:
+        for record in found:
+            typer.echo(orjson.dumps(exchange_form(record)).decode())
+        return
+    table = Table(
+        "no.", "time", "", "transaction", "partner", "person", "purpose", "outcome", "why"
+    )
+    for record in found:
+        exchange = record.exchange
+        table.add_row(
+            str(record.sequence),
+            exchange.time.isoformat(timespec="seconds"),
+            exchange.direction,
+            exchange.transaction,
+            exchange.partner or exchange.peer or "",
+            exchange.person or "",
+            exchange.purpose or "",
+            exchange.outcome,
+            exchange.reason or "",
+        )
+    out.print(table)
+
+
+@exchanges_app.command("show")
+def show_exchange(
+    sequence: Annotated[int, typer.Argument(help="The record's number.")],
+    config: ConfigOption = None,
+) -> None:
+    """One record, as JSON."""
+    with opened(config) as house:
+        found = house.database.read(
+            lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence)
+        )
+    if found is None:
+        raise Failure(f"there is no record {sequence}")
+    typer.echo(orjson.dumps(exchange_form(found), option=orjson.OPT_INDENT_2).decode())

@@ -1,0 +1,158 @@
+"""`gateway ingest`: files into the index, with a progress bar and a closing table."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import orjson
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gateway.app import House
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
+from gateway.cli.terminal import Exit, Failure, err, out
+from gateway.exchange.ingest import Ingested, Received, ingest, receive
+from gateway.model.document import Source
+from gateway.model.exchange import Exchange
+from gateway.model.member import Plan
+from gateway.store import exchange_log
+from gateway.store.database import Transaction
+
+_AT_ONCE: Final = 8
+"""Documents read side by side; the group commits together."""
+
+
+@dataclass(slots=True)
+class _Count:
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def ingest_files(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders with files.")],
+    create_members: Annotated[
+        bool,
+        typer.Option("--create-members", help="Make a member of whomever a document names."),
+    ] = False,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Index documents from files: filed with the member they name, else held or quarantined.
+
+    The same bytes twice are one document. Nothing is dropped: what cannot be read is kept, with
+    its reason, in the quarantine.
+    """
+    files = list(_files(paths))
+    if not files:
+        raise Failure("there is no file at these paths", Exit.USAGE)
+    with opened(config, *([plan] if plan else [])) as house:
+        count = asyncio.run(
+            _ingest_all(house, plan_of(house, plan), files, create_members=create_members)
+        )
+    _say(count, len(files), json=json)
+    if count.unreadable:
+        raise typer.Exit(int(Exit.FAILED if len(count.unreadable) == len(files) else Exit.PARTLY))
+
+
+def _files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(found for found in path.rglob("*") if found.is_file())
+        elif path.exists():
+            yield path
+        else:
+            raise Failure(f"{path} does not exist", Exit.USAGE)
+
+
+async def _ingest_all(
+    house: House, plan: Plan, files: list[Path], *, create_members: bool
+) -> _Count:
+    count = _Count()
+    columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("indexing", total=len(files))
+        for start in range(0, len(files), _AT_ONCE):
+            group = files[start : start + _AT_ONCE]
+            found = await asyncio.gather(*(_receive(house, plan, file, count) for file in group))
+            received = [one for one in found if one is not None]
+            for done in await _ingest(house, plan, received, create_members=create_members):
+                count.outcomes[done.outcome] += 1
+                if done.outcome in ("held", "quarantined"):
+                    count.reasons[f"{done.outcome}: {done.document.reason}"] += 1
+            progress.advance(task, len(group))
+    return count
+
+
+async def _receive(house: House, plan: Plan, file: Path, count: _Count) -> Received | None:
+    try:
+        content = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        count.unreadable.append((file, error.strerror or "cannot be read"))
+        return None
+    blob = await house.archive.store_async(plan.id, content)
+    return await receive(house.archive, blob, plan=plan, source=Source(door="FILE"))
+
+
+async def _ingest(
+    house: House, plan: Plan, received: list[Received], *, create_members: bool
+) -> tuple[Ingested, ...]:
+    """Each document with a record of its own: what came in, and whose it is."""
+
+    def unit(transaction: Transaction) -> tuple[Ingested, ...]:
+        now = datetime.now(UTC)
+        done = ingest(
+            transaction,
+            received,
+            plan=plan,
+            community=house.community,
+            now=now,
+            create_members=create_members,
+        )
+        for one in done:
+            exchange_log.append(transaction, _record(plan, one, now))
+        return done
+
+    return await house.database.write_async(unit)
+
+
+def _record(plan: Plan, done: Ingested, now: datetime) -> Exchange:
+    return Exchange(
+        time=now,
+        direction="in",
+        transaction="FILE",
+        outcome="success",
+        plan=plan.id,
+        person="operator",
+        member=done.document.member,
+        documents=(done.document.id,),
+        reason=None if done.outcome == "filed" else f"{done.outcome}: {done.document.reason}",
+    )
+
+
+def _say(count: _Count, files: int, *, json: bool) -> None:
+    outcomes = {
+        name: count.outcomes[name] for name in ("filed", "held", "quarantined", "duplicate")
+    }
+    if json:
+        form = {"files": files, **outcomes, "unreadable": len(count.unreadable)}
+        typer.echo(orjson.dumps({**form, "reasons": dict(count.reasons)}).decode())
+        return
+    table = Table("outcome", "documents", "what it means")
+    table.add_row("indexed", str(outcomes["filed"]), "filed with the member it names")
+    table.add_row("held", str(outcomes["held"]), "indexed; a person decides whose it is")
+    table.add_row("refused", str(outcomes["quarantined"]), "kept as it came; not readable")
+    table.add_row("duplicates", str(outcomes["duplicate"]), "the same bytes were there already")
+    if count.unreadable:
+        table.add_row("unreadable", str(len(count.unreadable)), "the file itself cannot be read")
+    out.print(table)
+    for reason, number in count.reasons.most_common():
+        out.print(f"{number:6}  {reason}")
+    for file, reason in count.unreadable:
+        err.print(f"gateway: {file}: {reason}")

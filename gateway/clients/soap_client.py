@@ -1,0 +1,273 @@
+"""Outgoing SOAP over mutual TLS: signed by us, streamed, opened by `ihe.wire` (DECISIONS 23).
+
+The envelope is written by zeep and sealed through its wsse seam; attachments of the answer go
+straight to a sink, so a document of any size passes in constant memory.
+"""
+
+import asyncio
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+import httpx
+from lxml import etree
+
+from ccda.safe_xml import Element
+from gateway.clients.tls import NothingToTrust
+from gateway.clients.zeep_operations import WsdlName, invoke
+from gateway.model.partner import Partner
+from gateway.model.trust import trust_of
+from ihe.mtom import (
+    MultipartLimits,
+    MultipartReader,
+    MultipartWriter,
+    PartData,
+    PartEnd,
+    PartStart,
+    RootPart,
+    is_multipart,
+)
+from ihe.saml import Assertion
+from ihe.soap import MessageKind
+from ihe.trust import SigningKey
+from ihe.wire import SealedRequest, open_answer
+from ihe.ws_security import sign_request
+
+_OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
+    "ITI-55": ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
+    "ITI-38": ("xca", "RespondingGateway_CrossGatewayQuery"),
+    "ITI-39": ("xca", "RespondingGateway_CrossGatewayRetrieve"),
+}
+# ITI-39 is sent as MTOM always (DECISIONS 23); the others have nothing to attach.
+_AS_MTOM: Final = frozenset({"ITI-39"})
+# Documents may come inline in base64 from partners that answer without MTOM.
+_ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_SINK_CHUNK_BYTES: Final = 256 * 1024
+
+
+class PartnerFailed(Exception):
+    """No usable answer came; the text is a sentence of ours for the person who asked."""
+
+
+class Writer(Protocol):
+    """Where one attachment goes. Called from a thread, in order."""
+
+    def write(self, chunk: bytes) -> None: ...
+
+    def finish(self) -> object: ...
+
+
+Sink = Callable[[str | None, str | None], Writer]
+"""A writer for the attachment of this Content-ID and declared type."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoapClient:
+    """Our side of every outgoing exchange; one a process.
+
+    `context_for` gives the TLS context by which a partner is verified, `anchors_for` the PEM
+    texts of its network's anchors.
+    """
+
+    signing_key: SigningKey
+    context_for: Callable[[Partner], ssl.SSLContext]
+    anchors_for: Callable[[Partner], Sequence[str]]
+    skew: timedelta
+    message_limit_bytes: int
+    _connections: dict[Partner, httpx.AsyncClient] = field(default_factory=dict)
+
+    @property
+    def issuer(self) -> str:
+        """The name in which our assertions are issued: the signing certificate's subject."""
+        return self.signing_key.certificate.subject.rfc4514_string()
+
+    async def call(
+        self,
+        *,
+        partner: Partner,
+        kind: MessageKind,
+        address: str,
+        body: Element,
+        assertion: Assertion,
+        message_id: str,
+        sink: Sink | None = None,
+    ) -> Element:
+        """The body of the partner's answer, once it is verified to answer this request.
+
+        Raises:
+            PartnerFailed: no answer over a connection we trust, or none that is SOAP.
+            IheError: an answer that is refused, a fault included.
+        """
+        values: list[str] = []
+
+        def sign(envelope: Element) -> Element:
+            now = datetime.now(UTC)
+            signed = sign_request(
+                envelope, assertion=assertion, signing_key=self.signing_key, now=now
+            )
+            values.extend(signed)
+            return envelope
+
+        async def post(url: str, envelope: Element) -> bytes:
+            return await self._post(partner, kind, url, etree.tostring(envelope), sink)
+
+        wsdl, operation = _OPERATIONS[kind.transaction]
+        data = await invoke(
+            wsdl=wsdl,
+            operation=operation,
+            address=address,
+            body=body,
+            message_id=message_id,
+            sign=sign,
+            post=post,
+        )
+        sent = SealedRequest(b"", kind, message_id, tuple(values))
+        answer = open_answer(
+            data,
+            trust_of(partner, self.anchors_for(partner)),
+            request=sent,
+            now=datetime.now(UTC),
+            skew=self.skew,
+            confirmation_required=partner.profile.confirmation_required,
+            limit_bytes=_ENVELOPE_LIMIT_BYTES,
+        )
+        return answer.body
+
+    async def close(self) -> None:
+        """Closes the connections that were kept open."""
+        for connection in self._connections.values():
+            await connection.aclose()
+        self._connections.clear()
+
+    # ---- one POST ----------------------------------------------------------------------------
+
+    async def _post(
+        self, partner: Partner, kind: MessageKind, url: str, envelope: bytes, sink: Sink | None
+    ) -> bytes:
+        """The answer's envelope; its attachments have gone to `sink`."""
+        content_type, content = _as_http(kind, envelope)
+        async with self._answer(partner, url, content_type, content) as response:
+            return await self._read(response, sink)
+
+    @asynccontextmanager
+    async def _answer(
+        self, partner: Partner, url: str, content_type: str, content: bytes
+    ) -> AsyncIterator[httpx.Response]:
+        if not url.lower().startswith("https://"):
+            raise PartnerFailed("its address is not https")
+        try:
+            connection = self._connection(partner)
+            headers = {"Content-Type": content_type, "Accept": "*/*"}
+            async with connection.stream("POST", url, content=content, headers=headers) as response:
+                yield response
+        except NothingToTrust:
+            raise PartnerFailed("nothing says which TLS certificate it must show") from None
+        except httpx.ConnectError as error:
+            raise PartnerFailed(_why_not_connected(error)) from None
+        except httpx.HTTPError as error:
+            # Texts of the library may quote the URL; the kind of failure is enough.
+            raise PartnerFailed(f"the connection failed ({type(error).__name__})") from None
+
+    def _connection(self, partner: Partner) -> httpx.AsyncClient:
+        if partner not in self._connections:
+            self._connections[partner] = httpx.AsyncClient(
+                verify=self.context_for(partner),
+                timeout=httpx.Timeout(partner.profile.timeout_seconds),
+                trust_env=False,
+                follow_redirects=False,
+                headers={"User-Agent": "document-exchange-gateway"},
+            )
+        return self._connections[partner]
+
+    async def _read(self, response: httpx.Response, sink: Sink | None) -> bytes:
+        content_type = response.headers.get("content-type", "")
+        if is_multipart(content_type):
+            envelope = await self._read_multipart(response, content_type, sink)
+        else:
+            envelope = await self._read_whole(response)
+        if not envelope.strip():
+            raise PartnerFailed(f"it answered HTTP {response.status_code} with an empty body")
+        if response.status_code != 200:
+            _require_fault(response, envelope)
+        elif content_type.lower().startswith("text/html"):
+            raise PartnerFailed("it answered with an HTML page instead of SOAP")
+        return envelope
+
+    async def _read_whole(self, response: httpx.Response) -> bytes:
+        content = bytearray()
+        async for chunk in response.aiter_bytes():
+            content += chunk
+            if len(content) > _ENVELOPE_LIMIT_BYTES:
+                raise PartnerFailed("its answer is larger than we take")
+        return bytes(content)
+
+    async def _read_multipart(
+        self, response: httpx.Response, content_type: str, sink: Sink | None
+    ) -> bytes:
+        limits = MultipartLimits(total_bytes=self.message_limit_bytes)
+        reader = MultipartReader(content_type, limits=limits)
+        pouring = _Pouring(sink)
+        async for chunk in response.aiter_bytes():
+            for event in reader.feed(chunk):
+                await pouring.take(event)
+        reader.close()
+        return pouring.root
+
+
+class _Pouring:
+    """Events of a multipart answer: the root kept, attachments written to their sink."""
+
+    def __init__(self, sink: Sink | None) -> None:
+        self.root = b""
+        self._sink = sink
+        self._writer: Writer | None = None
+        self._buffer = bytearray()
+
+    async def take(self, event: RootPart | PartStart | PartData | PartEnd) -> None:
+        match event:
+            case RootPart(content=content):
+                self.root = content
+            case PartStart(cid=cid, content_type=content_type):
+                self._writer = self._sink(cid, content_type) if self._sink else None
+            case PartData(content=content):
+                self._buffer += content
+                if len(self._buffer) >= _SINK_CHUNK_BYTES:
+                    await self._flush()
+            case PartEnd():
+                await self._flush()
+                if self._writer is not None:
+                    await asyncio.to_thread(self._writer.finish)
+                self._writer = None
+
+    async def _flush(self) -> None:
+        chunk, self._buffer = bytes(self._buffer), bytearray()
+        if self._writer is not None and chunk:
+            await asyncio.to_thread(self._writer.write, chunk)
+
+
+def _as_http(kind: MessageKind, envelope: bytes) -> tuple[str, bytes]:
+    if kind.transaction not in _AS_MTOM:
+        return f'application/soap+xml; charset=UTF-8; action="{kind.action}"', envelope
+    writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=kind.action)
+    return writer.content_type, b"".join(writer.chunks(()))
+
+
+def _require_fault(response: httpx.Response, envelope: bytes) -> None:
+    """A status other than 200 is believed only to carry a SOAP fault, which `wire` then reads."""
+    if b"Fault" not in envelope or b"Envelope" not in envelope:
+        raise PartnerFailed(f"it answered HTTP {response.status_code} without a SOAP fault")
+
+
+def _why_not_connected(error: httpx.ConnectError) -> str:
+    causes: Any = error
+    while causes is not None:
+        if isinstance(causes, ssl.SSLCertVerificationError):
+            return f"its TLS certificate is not trusted ({causes.verify_message})"
+        if isinstance(causes, ssl.SSLError):
+            return "the TLS handshake failed"
+        causes = causes.__cause__ or causes.__context__
+    return "no connection could be made"

@@ -1,0 +1,140 @@
+"""One community of the demo's network, as a process of its own: an EHR's responding gateway.
+
+It is this very gateway with its own certificates, database and documents; only who it pretends
+to be is simulated, and that one of them takes too long.
+"""
+
+import asyncio
+import logging
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from ccda.hl7v3 import II
+from gateway.api.listener import running, until_asked_to_stop
+from gateway.app import House, listeners, open_house, working
+from gateway.demo.parties import MEMBER, PARTNERS, PLAN, Party
+from gateway.exchange.ingest import Received, ingest, receive
+from gateway.model.document import Source
+from gateway.model.exchange import Exchange
+from gateway.model.identity import MemberId, PartnerId
+from gateway.model.member import Member
+from gateway.model.partner import Endpoints, Partner
+from gateway.model.policy import Rule
+from gateway.settings import load_settings
+from gateway.store import exchange_log, members, partners, policy_rules
+from gateway.store.database import Transaction
+from ihe.identifiers import HomeCommunityId
+
+PURPOSE: Final = "PAYMENT"
+
+
+def main() -> None:
+    """`python -m gateway.demo.partner FOLDER KEY`: seeds the community KEY in FOLDER and serves."""
+    folder, key = Path(sys.argv[1]), sys.argv[2]
+    logging.basicConfig(level=logging.WARNING)
+    party = next(party for party in PARTNERS if party.key == key)
+    with open_house(load_settings(folder / "gateway.toml")) as house:
+        asyncio.run(_run(house, party, folder))
+
+
+async def _run(house: House, party: Party, folder: Path) -> None:
+    await _seed(house, party, folder)
+    wake = asyncio.Event()
+    found = [
+        replace(listener, application=_Delayed(listener.application, party.delay_seconds))
+        if listener.address == house.settings.listen.partners and party.delay_seconds
+        else listener
+        for listener in listeners(house, wake)
+    ]
+    async with working(house, wake), running(found):
+        await until_asked_to_stop()
+
+
+class _Delayed:
+    """An application that lets everyone wait."""
+
+    def __init__(self, application: Any, seconds: float) -> None:
+        self._application = application
+        self._seconds = seconds
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(self._seconds)
+        await self._application(scope, receive, send)
+
+
+# ---- what it holds ---------------------------------------------------------------------------
+
+
+async def _seed(house: House, party: Party, folder: Path) -> None:
+    """The plan as a partner, one rule that lets it ask, and the documents with their patient."""
+    received = [await _receive(house, name) for name in party.documents]
+
+    def unit(transaction: Transaction) -> None:
+        partners.put(transaction, _the_plan(folder))
+        policy_rules.put(transaction, _rule(house, party))
+        if party.patient_number is not None:
+            members.put(transaction, _patient(house, party, party.patient_number))
+        now = datetime.now(UTC)
+        done = ingest(
+            transaction, received, plan=house.plans[0], community=house.community, now=now
+        )
+        for one in done:
+            record = Exchange(
+                time=now,
+                direction="in",
+                transaction="FILE",
+                outcome="success",
+                plan=house.plans[0].id,
+                person="demo",
+                member=one.document.member,
+                documents=(one.document.id,),
+            )
+            exchange_log.append(transaction, record)
+
+    await house.database.write_async(unit)
+
+
+async def _receive(house: House, name: str) -> Received:
+    content = files("gateway.demo.documents").joinpath(name).read_bytes()
+    plan = house.plans[0]
+    blob = await house.archive.store_async(plan.id, content)
+    return await receive(house.archive, blob, plan=plan, source=Source(door="FILE"))
+
+
+def _the_plan(folder: Path) -> Partner:
+    home = HomeCommunityId.parse(PLAN.home_community_id)
+    certificate = (folder.parent / PLAN.key / "community.pem").read_text(encoding="ascii")
+    return Partner(
+        id=PartnerId(str(home)),
+        name=PLAN.name,
+        home_community_id=home,
+        endpoints=Endpoints(),
+        network="demo",
+        tls_certificates=(certificate,),
+        signing_certificates=(certificate,),
+    )
+
+
+def _rule(house: House, party: Party) -> Rule:
+    """The one rule the demo ships (DECISIONS 10): its own documents, for payment, to the plan."""
+    return Rule(
+        name=f"{party.key} gives its own documents to the demo plan",
+        plan=house.plans[0].id,
+        partner=PartnerId(PLAN.home_community_id),
+        purpose=PURPOSE,
+    )
+
+
+def _patient(house: House, party: Party, number: str) -> Member:
+    """The same person under this community's own number."""
+    known = replace(MEMBER, ids=(II(f"{party.home_community_id}.2", number),))
+    return Member(MemberId(str(uuid4())), house.plans[0].id, number, known)
+
+
+if __name__ == "__main__":
+    main()

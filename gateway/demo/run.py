@@ -1,0 +1,117 @@
+"""The demo: the main job over real wires, shown as it happens."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+import orjson
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from gateway.demo.network import DemoFailed, Network
+from gateway.demo.parties import PARTNERS
+from gateway.demo.partner import PURPOSE
+
+_EXPECTED: Final = {
+    "Northfield Health": ("matched", 2),
+    "Lakeshore Medical Group": ("matched", 3),
+    "Eastgate Clinic": ("no_match", 0),
+    "Riverbend Hospital": ("late", 0),
+}
+"""How each partner must have answered; of Lakeshore's four documents one was replaced."""
+_REQUEST: Final = {
+    "purpose": PURPOSE,
+    "requester": {"person": "Demo Nurse", "role": "care manager", "authority": "demo"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the demo saw."""
+
+    retrieval: dict[str, Any]
+    summary_text: str
+    summary: dict[str, Any]
+
+
+async def show(network: Network, console: Console) -> Shown:
+    """Asks for the member's records, follows each partner, and prints the merged summary.
+
+    Raises:
+        DemoFailed: the plan's gateway refused or broke off.
+    """
+    headers = {"Authorization": f"Bearer {network.staff_token}"}
+    async with httpx.AsyncClient(
+        base_url=network.plan_url, headers=headers, trust_env=False, timeout=60
+    ) as client:
+        retrieval = await _retrieve(client, network, console)
+        address = f"/api/v1/members/{network.member}/summary"
+        text = _checked(await client.get(address, params={"format": "text"})).text
+        summary = _checked(await client.get(address)).json()
+    console.print(text, markup=False)
+    return Shown(retrieval, text, summary)
+
+
+def _checked(response: httpx.Response) -> httpx.Response:
+    if response.is_error:
+        raise DemoFailed(f"the gateway answered {response.status_code}: {response.text[:500]}")
+    return response
+
+
+async def _retrieve(
+    client: httpx.AsyncClient, network: Network, console: Console
+) -> dict[str, Any]:
+    started = await client.post(f"/api/v1/members/{network.member}/retrievals", json=_REQUEST)
+    latest: dict[str, Any] = _checked(started).json()
+    with Live(_table(latest), console=console, refresh_per_second=8) as live:
+        async for retrieval in _follow(client, latest["id"]):
+            latest = retrieval
+            live.update(_table(latest))
+    return latest
+
+
+async def _follow(client: httpx.AsyncClient, retrieval: str) -> AsyncIterator[dict[str, Any]]:
+    async with client.stream("GET", f"/api/v1/retrievals/{retrieval}/events") as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                yield orjson.loads(line[6:])
+
+
+def _table(retrieval: dict[str, Any]) -> Table:
+    table = Table("partner", "step", "answer", "found", "new", "ms", "", title="Asking partners")
+    for partner in retrieval["partners"]:
+        table.add_row(
+            partner["partner"],
+            partner["step"],
+            partner["outcome"] or "…",
+            str(partner["documents_found"]),
+            str(partner["documents_new"]),
+            str(partner["elapsed_ms"] or ""),
+            partner["detail"] or "",
+        )
+    return table
+
+
+def faults(shown: Shown) -> list[str]:
+    """What did not go as it should; nothing is the demo's success."""
+    answers = {
+        partner["partner"]: (partner["outcome"], partner["documents_new"])
+        for partner in shown.retrieval["partners"]
+    }
+    found = [
+        f"{name}: expected {expected}, got {answers.get(name)}"
+        for name, expected in _EXPECTED.items()
+        if answers.get(name) != expected
+    ]
+    if shown.retrieval["state"] != "partial":
+        found.append(f"the retrieval ended {shown.retrieval['state']}, not partial")
+    for section in ("problems", "allergies", "medications", "immunizations", "results"):
+        if not shown.summary["sections"][section]:
+            found.append(f"the summary has no {section}")
+    if {answer["partner"] for answer in shown.summary["completeness"]} != {
+        party.name for party in PARTNERS
+    }:
+        found.append("the summary does not say how each partner answered")
+    return found

@@ -1,0 +1,330 @@
+"""One document, from whichever door, into the index; the same bytes twice are one document.
+
+Strategy: first the bytes are safe in the blob store, then a worker process reads them, and only
+then one short transaction decides whose document it is, indexes it and renews the member's
+summary, beside whatever the caller adds (the exchange record, a retrieval's progress). A document
+is filed only with a member whom it names (DECISIONS 14, 15); otherwise it is held for a person to
+decide, and what cannot be read at all is quarantined. Nothing is dropped.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal
+from uuid import uuid4
+
+from ccda.hl7v3 import II
+from ccda.model import ClinicalDocument
+from gateway.exchange import metadata
+from gateway.exchange.archive import Archive
+from gateway.exchange.demographics import demographics_of
+from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
+from gateway.exchange.reading import Reading, read_document
+from gateway.exchange.summaries import renew_summary
+from gateway.exchange.workers import WorkerFailed
+from gateway.model.community import Community
+from gateway.model.document import Blob, Document, OfferedDocument, Source
+from gateway.model.identity import DocumentId, MemberId
+from gateway.model.member import Member, Plan
+from gateway.store import clinical as clinical_store
+from gateway.store import documents, members, offers
+from gateway.store.database import Transaction
+from ihe.ebrim import entry_xml
+from ihe.xcpd import Demographics
+
+Outcome = Literal["filed", "held", "quarantined", "duplicate"]
+_WORKER_SENTENCES: Final = {
+    "deadline": "reading it took longer than is allowed",
+    "memory": "reading it took more memory than is allowed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A document whose bytes are safe, and what reading them gave."""
+
+    blob: Blob
+    reading: Reading
+    source: Source
+    candidate: MemberId | None = None
+    """Whom it was asked for; None when it came unasked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What became of a document."""
+
+    document: Document
+    outcome: Outcome
+
+
+async def receive(
+    archive: Archive,
+    blob: Blob,
+    *,
+    plan: Plan,
+    source: Source,
+    candidate: MemberId | None = None,
+) -> Received:
+    """Reads stored bytes, outside any transaction."""
+    content = await asyncio.to_thread(archive.load, plan.id, blob)
+    return Received(blob, await read(archive, content), source, candidate)
+
+
+async def read(archive: Archive, content: bytes) -> Reading:
+    """What the bytes say, found out in a worker process."""
+    try:
+        return await archive.workers.run_async(read_document, content)
+    except WorkerFailed as failure:
+        sentence = _WORKER_SENTENCES.get(failure.reason, "the reader failed on it")
+        return Reading("text/xml", reason=sentence)
+
+
+def ingest(
+    transaction: Transaction,
+    received: Sequence[Received],
+    *,
+    plan: Plan,
+    community: Community,
+    now: datetime,
+    create_members: bool = False,
+) -> tuple[Ingested, ...]:
+    """Files, holds or quarantines each document, and renews the summaries it changes."""
+    done = tuple(
+        _ingest_one(transaction, one, plan, community, now, create_members=create_members)
+        for one in received
+    )
+    filed = {one.document.member for one in done if one.outcome == "filed"}
+    for member in sorted(member for member in filed if member is not None):
+        renew_summary(transaction, plan=plan.id, member=member, now=now)
+    return done
+
+
+def _ingest_one(
+    transaction: Transaction,
+    received: Received,
+    plan: Plan,
+    community: Community,
+    now: datetime,
+    *,
+    create_members: bool,
+) -> Ingested:
+    new = _new_document(received, plan, now)
+    document = documents.insert(transaction, new)
+    if document.id != new.id:
+        return Ingested(document, "duplicate")
+    clinical = received.reading.clinical
+    if clinical is None:
+        reason = received.reading.reason or "it cannot be read"
+        changed = documents.quarantine(
+            transaction, plan=plan.id, document=document.id, stage="read", reason=reason, now=now
+        )
+        return Ingested(changed, "quarantined")
+    clinical_store.insert_sections(
+        transaction, plan=plan.id, document=document.id, sections=clinical.sections
+    )
+    decision = _whose(transaction, received, clinical, plan, create_members=create_members)
+    if isinstance(decision, Member):
+        return Ingested(_file(transaction, document, clinical, decision, plan, community), "filed")
+    held = documents.hold(
+        transaction,
+        plan=plan.id,
+        document=document.id,
+        reason=decision.reason,
+        candidate=decision.candidate,
+    )
+    return Ingested(held, "held")
+
+
+def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
+    document = Document(
+        id=DocumentId(str(uuid4())),
+        plan=plan.id,
+        state="held",
+        blob=received.blob,
+        source=received.source,
+        received=now,
+        mime_type=received.reading.mime_type,
+    )
+    clinical = received.reading.clinical
+    return document if clinical is None else _described(document, clinical)
+
+
+def _described(document: Document, clinical: ClinicalDocument) -> Document:
+    code, author = clinical.code, next(iter(clinical.authors), None)
+    return replace(
+        document,
+        title=clinical.title,
+        type_code=code.code if code else None,
+        type_system=code.system if code else None,
+        type_display=code.display if code else None,
+        effective_time=clinical.effective_time.value if clinical.effective_time else None,
+        clinical_id=str(clinical.id) if clinical.id else None,
+        set_id=str(clinical.set_id) if clinical.set_id else None,
+        version=_whole_number(clinical.version),
+        author=(author.name or author.device or author.organization) if author else None,
+        custodian=clinical.custodian,
+    )
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+# ---- whose document it is --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Undecided:
+    reason: str
+    candidate: MemberId | None = None
+
+
+def _whose(
+    transaction: Transaction,
+    received: Received,
+    clinical: ClinicalDocument,
+    plan: Plan,
+    *,
+    create_members: bool,
+) -> Member | _Undecided:
+    named = demographics_of(clinical.patient, policy_ids(clinical))
+    if received.candidate is not None:
+        return _is_the_candidate(transaction, received.candidate, named, plan)
+    known = members.candidates(
+        transaction,
+        plan=plan.id,
+        birth_date=named.birth_time.value if named.birth_time else None,
+        family=named.names[0].family if named.names else None,
+        ids=[identifier.extension for identifier in named.ids if identifier.extension],
+    )
+    match best_match([(member.id, demographics(member, plan)) for member in known], named):
+        case Found(member=found):
+            return next(member for member in known if member.id == found)
+        case Ambiguous():
+            return _Undecided("more than one member could be the person it names")
+        case NotFound(possible=possible):
+            if possible:
+                reason = "a member resembles the person it names, but not surely enough"
+                return _Undecided(reason, possible[0][0])
+    if create_members:
+        return _create_member(transaction, named, plan)
+    return _Undecided("it names no member of this plan")
+
+
+def _is_the_candidate(
+    transaction: Transaction, candidate: MemberId, named: Demographics, plan: Plan
+) -> Member | _Undecided:
+    member = members.get(transaction, plan=plan.id, member=candidate)
+    if member is None:
+        return _Undecided("the member it was asked for is no longer in this plan")
+    result = compare(demographics(member, plan), named)
+    if result.decision == "match":
+        return member
+    against = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
+    return _Undecided(
+        "the person it names is not surely the member it was asked for"
+        + (f": {against}" if against else ""),
+        candidate,
+    )
+
+
+def demographics(member: Member, plan: Plan) -> Demographics:
+    """What the roster says of a member, with the plan's own number as an identifier."""
+    root = plan.member_id_root
+    own = II(root, member.member_id) if root else None
+    if own is None or own in member.demographics.ids:
+        return member.demographics
+    return replace(member.demographics, ids=(*member.demographics.ids, own))
+
+
+def policy_ids(clinical: ClinicalDocument) -> tuple[II, ...]:
+    """The covered party's numbers in the Payers section (DECISIONS 15)."""
+    written = (
+        text
+        for section in clinical.sections
+        for entry in section.entries
+        if entry.kind == "coverage"
+        for text in entry.details.get("member_ids", ())
+    )
+    parts = (text.partition("^") for text in written)
+    return tuple(II(root, extension) for root, _, extension in parts if root and extension)
+
+
+def _create_member(
+    transaction: Transaction, named: Demographics, plan: Plan
+) -> Member | _Undecided:
+    number = _member_number(named, plan)
+    if number is None or not named.names:
+        return _Undecided("it does not say enough of its patient to make a member")
+    if members.get_by_member_id(transaction, plan=plan.id, member_id=number) is not None:
+        return _Undecided("another person of this plan already has that number")
+    member = Member(MemberId(str(uuid4())), plan.id, number, named)
+    return members.put(transaction, member)
+
+
+def _member_number(named: Demographics, plan: Plan) -> str | None:
+    """The plan's own number where the document has it, else its first id as written."""
+    usable = [identifier for identifier in named.ids if identifier.extension]
+    own = [
+        one.extension for one in usable if plan.member_id_root and one.root == plan.member_id_root
+    ]
+    return next((text for text in own if text), None) or next((str(one) for one in usable), None)
+
+
+# ---- filing ----------------------------------------------------------------------------------
+
+
+def _file(
+    transaction: Transaction,
+    document: Document,
+    clinical: ClinicalDocument,
+    member: Member,
+    plan: Plan,
+    community: Community,
+) -> Document:
+    filed = documents.file(transaction, plan=plan.id, document=document.id, member=member.id)
+    _supersede(transaction, filed, clinical)
+    if clinical.code is not None and clinical.code.code:
+        entry = metadata.describe(filed, clinical, member, community)
+        offers.put(
+            transaction,
+            OfferedDocument(
+                document=filed,
+                entry_uuid=entry.entry_uuid,
+                unique_id=str(entry.unique_id),
+                entry_xml=entry_xml(entry).decode("utf-8"),
+                class_code=clinical.code.code,
+                confidentiality=clinical.confidentiality,
+                third_party=not _is_ours(filed, community),
+            ),
+        )
+    return filed
+
+
+def _is_ours(document: Document, community: Community) -> bool:
+    """Whether our own organization keeps the document, by its custodian (DECISIONS 10)."""
+    named = (document.custodian or "").casefold().strip()
+    return document.source.partner is None and named == community.organization.casefold().strip()
+
+
+def _supersede(transaction: Transaction, filed: Document, clinical: ClinicalDocument) -> None:
+    """Older versions give way, whichever came first (DECISIONS 14)."""
+    plan, member = filed.plan, filed.member
+    if filed.set_id is not None and filed.version is not None:
+        versions = [
+            other
+            for other in documents.by_set(transaction, plan=plan, set_id=filed.set_id)
+            if other.member == member and other.state == "filed" and other.version is not None
+        ]
+        newest = max(versions, key=lambda other: (other.version or 0, other.received))
+        for other in versions:
+            if (other.version or 0) < (newest.version or 0):
+                documents.supersede(transaction, plan=plan, document=other.id, by=newest.id)
+    for related in clinical.related:
+        if related.type_code != "RPLC" or related.id is None:
+            continue
+        for other in documents.by_clinical_id(transaction, plan=plan, clinical_id=str(related.id)):
+            if other.member == member and other.id != filed.id:
+                documents.supersede(transaction, plan=plan, document=other.id, by=filed.id)

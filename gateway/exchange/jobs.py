@@ -1,0 +1,110 @@
+"""What is to be done later, and again: maps a job's kind to its verb (DECISIONS 27).
+
+Nothing in exchange imports this; verbs enqueue, and whoever runs jobs calls `perform`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.clients.soap_client import SoapClient
+from gateway.exchange.archive import Archive
+from gateway.exchange.asking import Asking
+from gateway.exchange.initiate import ask_partners
+from gateway.exchange.policy import Refused, may_ask
+from gateway.model.community import Community
+from gateway.model.identity import PlanId, RetrievalId
+from gateway.model.job import Job
+from gateway.model.member import Member, Plan
+from gateway.model.partner import Partner
+from gateway.model.purpose import PurposeOfUse
+from gateway.model.retrieval import RETRIEVE, PartnerProgress, Retrieval
+from gateway.store import members, partners, retrievals
+from gateway.store.database import Transaction
+from gateway.store.job_queue import PermanentFailure
+
+
+@dataclass(frozen=True, slots=True)
+class JobMeans:
+    """What jobs work with."""
+
+    archive: Archive
+    client: SoapClient
+    community: Community
+    plans: tuple[Plan, ...]
+
+
+async def perform(job: Job, means: JobMeans) -> None:
+    """Does the job; doing it again after a crash changes nothing that was done.
+
+    Raises:
+        PermanentFailure: trying again will not help.
+    """
+    verb = _VERBS.get(job.kind)
+    if verb is None:
+        raise PermanentFailure(f"no verb for jobs of kind {job.kind}")
+    await verb(job, means)
+
+
+async def _retrieve(job: Job, means: JobMeans) -> None:
+    plan = next((plan for plan in means.plans if plan.id == job.plan), None)
+    if plan is None:
+        raise PermanentFailure("its plan is no longer served here")
+    found = await means.archive.database.read_async(
+        lambda tx: _subject(tx, plan.id, RetrievalId(job.payload["retrieval"]))
+    )
+    if found is None:
+        raise PermanentFailure("its retrieval or member is gone")
+    retrieval, member, asked = found
+    verdict = may_ask(
+        member,
+        purpose=PurposeOfUse.parse(retrieval.purpose),
+        requester=retrieval.requester.person,
+        treatment_agreed=plan.treatment_agreement is not None,
+        on=datetime.now(UTC).date(),
+    )
+    if isinstance(verdict, Refused):
+        reason = verdict.reason
+        await means.archive.database.write_async(
+            lambda tx: _not_asked(tx, retrieval, asked, reason)
+        )
+        return
+    await means.archive.database.write_async(
+        lambda tx: retrievals.set_state(tx, plan=plan.id, retrieval=retrieval.id, state="running")
+    )
+    asking = Asking(means.archive, means.client, means.community, plan, member, retrieval)
+    await ask_partners(asking, asked)
+
+
+def _subject(
+    transaction: Transaction, plan: PlanId, retrieval_id: RetrievalId
+) -> tuple[Retrieval, Member, tuple[Partner, ...]] | None:
+    retrieval = retrievals.get(transaction, plan=plan, retrieval=retrieval_id)
+    if retrieval is None:
+        return None
+    member = members.get(transaction, plan=plan, member=retrieval.member)
+    if member is None:
+        return None
+    return retrieval, member, partners.list_all(transaction, plan=plan)
+
+
+def _not_asked(
+    transaction: Transaction, retrieval: Retrieval, asked: tuple[Partner, ...], reason: str
+) -> None:
+    """Coverage ended or the member opted out since the retrieval was accepted (DECISIONS 9)."""
+    for partner in asked:
+        progress = PartnerProgress(partner.id, partner.name, outcome="not_asked", detail=reason)
+        retrievals.put_progress(
+            transaction, plan=retrieval.plan, retrieval=retrieval.id, progress=progress
+        )
+    retrievals.set_state(
+        transaction,
+        plan=retrieval.plan,
+        retrieval=retrieval.id,
+        state="failed",
+        finished=datetime.now(UTC),
+    )
+
+
+_VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {RETRIEVE: _retrieve}

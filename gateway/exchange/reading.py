@@ -1,0 +1,54 @@
+"""What a document's bytes say; runs in a worker process (DECISIONS 25).
+
+Whatever the declared type, the bytes decide (ihe-wire 2.9: partners label XML as text/plain and
+PDF as XML).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from ccda.document import parse_document
+from ccda.errors import CcdaError
+from ccda.model import ClinicalDocument
+
+_SIGNATURES: Final = (
+    (b"%PDF-", "application/pdf"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"{\\rtf", "text/rtf"),
+    (b"PK\x03\x04", "application/zip"),
+)
+_XML_STARTS: Final = (b"<", b"\xef\xbb\xbf<", b"\xff\xfe", b"\xfe\xff", b"\x00<", b"<\x00")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A clinical document, or the reason in words why the bytes are none that we can read."""
+
+    mime_type: str
+    clinical: ClinicalDocument | None = None
+    reason: str | None = None
+
+
+def read_document(content: bytes) -> Reading:
+    """What `content` says; never raises for what it holds."""
+    mime_type = sniff(content)
+    if mime_type != "text/xml":
+        return Reading(mime_type, reason=f"it is {mime_type}, not a clinical document in XML")
+    try:
+        return Reading(mime_type, parse_document(content))
+    except CcdaError as error:
+        return Reading(mime_type, reason=str(error))
+
+
+def sniff(content: bytes) -> str:
+    """The media type that the first bytes show."""
+    head = content[:64].lstrip()
+    if head.startswith(_XML_STARTS):
+        return "text/xml"
+    for signature, mime_type in _SIGNATURES:
+        if head.startswith(signature):
+            return mime_type
+    return "application/octet-stream" if b"\x00" in content[:1024] or not head else "text/plain"

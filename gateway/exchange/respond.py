@@ -1,0 +1,324 @@
+"""Partners ask us: ITI-55, 38 and 39 answered from what rules allow, and nothing else.
+
+Each verb reads and decides; the door writes the answer and the exchange record. What depends on
+the patient (consent, sensitivity, an unknown id) looks exactly like no match or no documents, so
+that nobody learns from a refusal whom we know (DECISIONS 10, 11).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ccda.safe_xml import parse_xml
+from gateway.exchange.ingest import demographics
+from gateway.exchange.matching import Found, best_match, is_below_minimum, minimum_set_missing
+from gateway.exchange.metadata import patient_id
+from gateway.exchange.policy import Permitted, offer
+from gateway.model.community import Community
+from gateway.model.document import Document, OfferedDocument
+from gateway.model.exchange import Outcome
+from gateway.model.identity import DocumentId, MemberId, PlanId
+from gateway.model.member import Member, Plan
+from gateway.model.partner import Partner
+from gateway.model.policy import Rule
+from gateway.model.purpose import PurposeOfUse
+from gateway.store import members, offers, policy_rules
+from gateway.store.database import Transaction
+from ihe.ebrim import read_document_entry
+from ihe.identifiers import PatientId
+from ihe.query_filter import matches
+from ihe.registry_response import ErrorCode, RegistryError, RegistryRefusal
+from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, OtherStoredQuery
+from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, document_error
+from ihe.xcpd import (
+    Demographics,
+    Discovery,
+    Match,
+    Matched,
+    MoreDemographicsRequested,
+    NoMatch,
+    PatientDiscoveryRequest,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, as verified: the partner, and the purpose its assertion states."""
+
+    partner: Partner
+    purpose: PurposeOfUse
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What the exchange record says of an answer. `reason` is for our auditor alone."""
+
+    outcome: Outcome = "success"
+    plan: PlanId | None = None
+    member: MemberId | None = None
+    documents: tuple[DocumentId, ...] = ()
+    reason: str | None = None
+
+
+# ---- ITI-55 ----------------------------------------------------------------------------------
+
+
+def discover(
+    transaction: Transaction,
+    request: PatientDiscoveryRequest,
+    *,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> tuple[Discovery, Effect]:
+    """Whom we know by these demographics, among the members a rule lets this partner ask for."""
+    asked = request.demographics
+    if is_below_minimum(asked):
+        missing = minimum_set_missing(asked)
+        effect = Effect(reason="the request is below the minimum set of demographics")
+        return (MoreDemographicsRequested(missing) if missing else NoMatch()), effect
+    found: list[tuple[Member, int]] = []
+    for plan in _reachable(transaction, plans, asker):
+        found += _find(transaction, plan, asked)
+    if not found:
+        return NoMatch(), Effect(reason="no member matches")
+    limit = request.minimum_degree_match or 0
+    answered = tuple(
+        Match(
+            patient_id=patient_id(member, community),
+            home_community_id=community.home_community_id,
+            demographics=_shown(member),
+            degree=score,
+        )
+        for member, score in found
+        if score >= limit
+    )
+    if not answered:
+        return NoMatch(), Effect(reason="the match is below the degree that was asked for")
+    first = found[0][0]
+    return Matched(answered), Effect(plan=first.plan, member=first.id)
+
+
+def _reachable(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[Plan]:
+    """The plans with a rule for this partner and purpose; without one a plan is not there."""
+    for plan in plans:
+        if asker.partner.plan not in (None, plan.id):
+            continue
+        rules = policy_rules.list_all(transaction, plan=plan.id)
+        if any(_reaches(rule, asker) for rule in rules):
+            yield plan
+
+
+def _reaches(rule: Rule, asker: Asker) -> bool:
+    return rule.partner in (None, asker.partner.id) and rule.purpose in (None, asker.purpose.code)
+
+
+def _find(
+    transaction: Transaction, plan: Plan, asked: Demographics
+) -> Iterator[tuple[Member, int]]:
+    known = members.candidates(
+        transaction,
+        plan=plan.id,
+        birth_date=asked.birth_time.value if asked.birth_time else None,
+        family=asked.names[0].family if asked.names else None,
+        ids=[identifier.extension for identifier in asked.ids if identifier.extension],
+    )
+    willing = {member.id: member for member in known if not member.opted_out}
+    people = [(member.id, demographics(member, plan)) for member in willing.values()]
+    match = best_match(people, asked)
+    if isinstance(match, Found):
+        yield willing[match.member], match.result.score
+
+
+def _shown(member: Member) -> Demographics:
+    """What an answer repeats of the roster: enough for a second look, without the SSN."""
+    known = member.demographics
+    return Demographics(
+        names=known.names,
+        birth_time=known.birth_time,
+        gender=known.gender,
+        addresses=known.addresses,
+        telecoms=known.telecoms,
+    )
+
+
+# ---- ITI-38 ----------------------------------------------------------------------------------
+
+
+def query(
+    transaction: Transaction,
+    asked: AdhocQuery,
+    *,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> tuple[tuple[OfferedDocument, ...], Effect]:
+    """The documents that fit the query and that a rule offers to this partner.
+
+    Raises:
+        RegistryRefusal: the query is not one that XCA answers, or is meant for another community.
+    """
+    match asked:
+        case FindDocumentsQuery():
+            return _find_documents(transaction, asked, asker, plans, community)
+        case GetDocumentsQuery():
+            _ours(asked.home_community_id, community)
+            wanted = [*asked.entry_uuids, *(str(unique) for unique in asked.unique_ids)]
+            given = _offered_by_ids(transaction, wanted, asker, plans)
+            return given, _effect(given, "no document of these ids is offered to this partner")
+        case OtherStoredQuery():
+            raise RegistryRefusal(
+                ErrorCode.UNKNOWN_STORED_QUERY, "This stored query is not answered here."
+            )
+
+
+def _find_documents(
+    transaction: Transaction,
+    asked: FindDocumentsQuery,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> tuple[tuple[OfferedDocument, ...], Effect]:
+    if asked.home_community_id is not None:
+        _ours(asked.home_community_id, community)
+    member = _member(transaction, asked.patient_id, asker, plans, community)
+    if member is None:
+        return (), Effect(reason="no member of this patient id is open to this partner")
+    plan, person = member
+    given = tuple(
+        offered
+        for offered in offers.of_member(transaction, plan=plan.id, member=person.id)
+        if _is_offered(transaction, offered, person, asker)
+        and matches(read_document_entry(parse_xml(offered.entry_xml.encode())), asked)
+    )
+    effect = _effect(given, "no document that fits is offered to this partner")
+    return given, Effect(effect.outcome, plan.id, person.id, effect.documents, effect.reason)
+
+
+def _ours(home: object, community: Community) -> None:
+    if home != community.home_community_id:
+        raise RegistryRefusal(
+            ErrorCode.UNKNOWN_COMMUNITY, "The home community id is not that of this gateway."
+        )
+
+
+def _member(
+    transaction: Transaction,
+    asked: PatientId,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> tuple[Plan, Member] | None:
+    if asked.authority != community.patient_authority:
+        raise RegistryRefusal(
+            ErrorCode.UNKNOWN_PATIENT_ID, "The patient id is of another assigning authority."
+        )
+    for plan in _reachable(transaction, plans, asker):
+        member = members.get(transaction, plan=plan.id, member=MemberId(asked.id))
+        if member is not None:
+            return plan, member
+    return None
+
+
+# ---- ITI-39 ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One document that leaves the house, and the request it answers."""
+
+    asked: DocumentRequest
+    document: Document
+
+
+def retrieve(
+    transaction: Transaction,
+    request: RetrieveDocumentSetRequest,
+    *,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> tuple[tuple[Given, ...], tuple[RegistryError, ...], Effect]:
+    """The documents that may be given, an error for each that is not, and what to record."""
+    given: list[Given] = []
+    errors: list[RegistryError] = []
+    wanted = [str(asked.unique_id) for asked in request.documents]
+    offered = {one.unique_id: one for one in _offered_by_ids(transaction, wanted, asker, plans)}
+    for asked in request.documents:
+        refusal = _refuse(asked, community)
+        found = offered.get(str(asked.unique_id))
+        if refusal is not None:
+            errors.append(refusal)
+        elif found is None:
+            context = "No document of this unique id is available to this community."
+            errors.append(document_error(asked, ErrorCode.DOCUMENT_UNIQUE_ID, context))
+        else:
+            given.append(Given(asked, found.document))
+    return tuple(given), tuple(errors), _retrieve_effect(given, errors)
+
+
+def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | None:
+    if asked.home_community_id is None:
+        context = "The document request names no home community."
+        return document_error(asked, ErrorCode.MISSING_HOME_COMMUNITY_ID, context)
+    if asked.home_community_id != community.home_community_id:
+        context = "The home community id is not that of this gateway."
+        return document_error(asked, ErrorCode.UNKNOWN_COMMUNITY, context)
+    if asked.repository_unique_id != community.repository:
+        context = "The repository is not one of this community."
+        return document_error(asked, ErrorCode.UNKNOWN_REPOSITORY_ID, context)
+    return None
+
+
+def _retrieve_effect(given: list[Given], errors: list[RegistryError]) -> Effect:
+    documents = tuple(one.document for one in given)
+    outcome: Outcome = "success" if not errors else "partial" if given else "refused"
+    return Effect(
+        outcome=outcome,
+        plan=documents[0].plan if documents else None,
+        member=documents[0].member if documents else None,
+        documents=tuple(document.id for document in documents),
+        reason="; ".join(sorted({error.context for error in errors})) or None,
+    )
+
+
+# ---- what rules offer ------------------------------------------------------------------------
+
+
+def _offered_by_ids(
+    transaction: Transaction, ids: list[str], asker: Asker, plans: Iterable[Plan]
+) -> tuple[OfferedDocument, ...]:
+    found: list[OfferedDocument] = []
+    for plan in _reachable(transaction, plans, asker):
+        for offered in offers.by_ids(transaction, plan=plan.id, ids=ids):
+            owner = offered.document.member
+            member = members.get(transaction, plan=plan.id, member=owner) if owner else None
+            if member is not None and _is_offered(transaction, offered, member, asker):
+                found.append(offered)
+    return tuple(found)
+
+
+def _is_offered(
+    transaction: Transaction, offered: OfferedDocument, member: Member, asker: Asker
+) -> bool:
+    verdict = offer(
+        offered.document,
+        policy_rules.list_all(transaction, plan=member.plan),
+        member=member,
+        partner=asker.partner,
+        purpose=asker.purpose,
+        plan_authored=not offered.third_party,
+        class_code=offered.class_code,
+        confidentiality=offered.confidentiality,
+    )
+    return isinstance(verdict, Permitted)
+
+
+def _effect(given: tuple[OfferedDocument, ...], nothing: str) -> Effect:
+    if not given:
+        return Effect(reason=nothing)
+    first = given[0].document
+    return Effect(
+        plan=first.plan,
+        member=first.member,
+        documents=tuple(offered.document.id for offered in given),
+    )

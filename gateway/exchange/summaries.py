@@ -1,0 +1,89 @@
+"""The member's merged summary: renewed with each document filed, completed when it is read.
+
+What the documents say is materialised in the transaction that changes it (DECISIONS 28); how each
+partner answered is read fresh, since a partner that knows nobody changes no document.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, Final
+
+from ccda.summary import Completeness, Summary, summary_json
+from gateway.exchange.summarize import member_json, summarize
+from gateway.model.document import Document, IndexedEntry
+from gateway.model.identity import MemberId, PlanId
+from gateway.model.member import Member
+from gateway.model.retrieval import PartnerProgress, Retrieval
+from gateway.store import clinical, partners, retrievals
+from gateway.store.database import Transaction
+
+_RETRIEVALS_LOOKED_AT: Final = 20
+"""How far back a partner's last answer is looked for."""
+
+
+def renew_summary(
+    transaction: Transaction, *, plan: PlanId, member: MemberId, now: datetime
+) -> None:
+    """Makes the stored summary say what the member's filed documents say now."""
+    summary = build_summary(transaction, plan=plan, member=member, now=now)
+    form = summary_json(summary, member={}, completeness=())
+    clinical.save_summary(transaction, plan=plan, member=member, summary=form, as_of=now)
+
+
+def build_summary(
+    transaction: Transaction, *, plan: PlanId, member: MemberId, now: datetime
+) -> Summary:
+    """The merged summary, made anew from the index."""
+    filed = clinical.of_member(transaction, plan=plan, member=member, superseded=True)
+    return summarize(_pairs(filed), as_of=now, documents=[document for document, _ in filed])
+
+
+def _pairs(
+    filed: tuple[tuple[Document, tuple[IndexedEntry, ...]], ...],
+) -> Iterator[tuple[Document, IndexedEntry]]:
+    for document, entries in filed:
+        for entry in entries:
+            yield document, entry
+
+
+def read_summary(transaction: Transaction, *, member: Member, now: datetime) -> dict[str, Any]:
+    """The summary as ARCHITECTURE fixes its JSON, with how complete it is.
+
+    A member without documents has an empty one: that nothing is known is an answer too.
+    """
+    form = clinical.load_summary(transaction, plan=member.plan, member=member.id)
+    if form is None:
+        form = summary_json(Summary(now.isoformat()), member={}, completeness=())
+    answers = completeness(transaction, member=member)
+    blank = summary_json(Summary(now.isoformat()), member={}, completeness=answers)
+    return {**form, "member": member_json(member), "completeness": blank["completeness"]}
+
+
+def completeness(transaction: Transaction, *, member: Member) -> tuple[Completeness, ...]:
+    """How each partner of the plan answered when it was last asked (DECISIONS 13)."""
+    latest: dict[str, tuple[Retrieval, PartnerProgress]] = {}
+    asked = retrievals.list_page(
+        transaction, plan=member.plan, member=member.id, limit=_RETRIEVALS_LOOKED_AT
+    )
+    for retrieval in asked:  # newest first
+        for progress in retrieval.partners:
+            latest.setdefault(progress.partner, (retrieval, progress))
+    return tuple(
+        _answer(partner.name, latest.get(partner.id))
+        for partner in partners.list_all(transaction, plan=member.plan)
+    )
+
+
+def _answer(name: str, latest: tuple[Retrieval, PartnerProgress] | None) -> Completeness:
+    if latest is None:
+        return Completeness(name, "not_asked")
+    retrieval, progress = latest
+    at = retrieval.finished or retrieval.created
+    return Completeness(
+        partner=name,
+        outcome=progress.outcome or "late",
+        documents=progress.documents_found,
+        missing=progress.documents_missing,
+        at=at.isoformat(),
+        detail=progress.detail,
+    )
