@@ -41,7 +41,7 @@ from ihe.soap import (
     MessageKind,
     http_status,
 )
-from ihe.wire import OpenedRequest, open_request, read_message_id, seal_answer, seal_fault
+from ihe.wire import OpenedRequest, open_request, read_unopened, seal_answer, seal_fault
 from ihe.ws_verification import Expectations
 from ihe.wsdl import wsdl_bytes
 from ihe.xca_query import (
@@ -346,12 +346,12 @@ async def _fault(visit: _Visit, error: IheError) -> Response:
             else exchange_log.append(tx, exchange)
         )
     )
-    opened = visit.opened
+    heard = visit.opened or read_unopened(visit.envelope)
     fault = seal_fault(
         error,
-        relates_to=opened.message_id if opened else read_message_id(visit.envelope),
+        relates_to=heard.message_id,
         message_id=f"urn:uuid:{uuid4()}",
-        confirmations=opened.signature_values if opened else (),
+        confirmations=heard.signature_values,
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
     )
