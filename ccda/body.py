@@ -38,11 +38,15 @@ def read_body(children: Children) -> tuple[NonXmlBody | None, list[Issue]]:
 
 def _decode(text: Element) -> tuple[bytes, list[Issue]]:
     content = "".join(text.itertext())
-    if (text.get("representation") or "").upper() != "B64":
+    said = (text.get("representation") or "").upper() == "B64"
+    # Quirk: a PDF in base64 that does not say so; only text can stand as it is.
+    if not said and (text.get("mediaType") or "text/plain").startswith("text/"):
         return content.strip().encode("utf-8"), []
     try:
         return base64.b64decode("".join(content.split()), validate=True), []
     except (binascii.Error, ValueError):
+        if not said:
+            return content.strip().encode("utf-8"), []
         issue = _issue("error", "the body says it is base64 and is not; kept as it came", text)
         return content.encode("utf-8"), [issue]
 

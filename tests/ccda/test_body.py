@@ -38,6 +38,20 @@ def test_a_structured_document_has_no_body(whole_record: ClinicalDocument) -> No
     assert whole_record.body is None
 
 
+@pytest.mark.parametrize(
+    ("written", "data"), [("JVBERi0x", b"%PDF-1"), ("{\\rtf1 JVBERi0x}", b"{\\rtf1 JVBERi0x}")]
+)
+def test_base64_that_does_not_say_so_is_unwrapped(written: str, data: bytes) -> None:
+    document = unstructured(f'<text mediaType="application/any">{written}</text>')
+    assert document.body == NonXmlBody("application/any", data)
+    assert document.issues == ()
+
+
+def test_text_that_could_be_base64_stays_text() -> None:
+    document = unstructured('<text mediaType="text/plain">Fine</text>')
+    assert document.body == NonXmlBody("text/plain", b"Fine")
+
+
 def test_broken_base64_is_kept_as_it_came() -> None:
     document = unstructured('<text representation="B64">JVBER*</text>')
     assert document.body == NonXmlBody(None, b"JVBER*")

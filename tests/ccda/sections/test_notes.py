@@ -1,0 +1,36 @@
+from collections.abc import Callable
+
+from ccda.model import Entry
+
+ReadEntries = Callable[..., tuple[Entry, ...]]
+EntriesOf = Callable[[str], list[Entry]]
+
+
+def test_a_note_in_a_procedures_section_is_a_note(read_entries: ReadEntries) -> None:
+    note = (
+        '<act><templateId root="2.16.840.1.113883.10.20.22.4.202"/><code code="34109-9"/>'
+        "<text>All well</text></act>"
+    )
+    entries = read_entries("47519-4", note, '<procedure><code code="1"/></procedure>')
+    assert [entry.kind for entry in entries] == ["note", "procedure"]
+    assert entries[0].text == "All well"
+
+
+def test_a_note_inside_an_encounter_names_it_as_parent(read_entries: ReadEntries) -> None:
+    note = (
+        '<act><templateId root="2.16.840.1.113883.10.20.22.4.202"/><code code="34109-9"/>'
+        "<text>Seen</text></act>"
+    )
+    entries = read_entries(
+        "46240-8",
+        f'<encounter><code code="1"/><entryRelationship typeCode="COMP">{note}'
+        "</entryRelationship></encounter>",
+    )
+    assert [(entry.kind, entry.parent) for entry in entries] == [("encounter", None), ("note", 0)]
+
+
+def test_a_note_is_its_text_and_type(entries_of: EntriesOf) -> None:
+    (note,) = entries_of("note")
+    assert note.text == "Feels well today."
+    assert note.code is not None and note.code.translations[0].display == "Progress note"
+    assert note.details == {"media_type": "text/plain"}
