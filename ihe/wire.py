@@ -13,6 +13,7 @@ from cryptography import x509
 
 from ccda.safe_xml import Element, serialize_xml
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
+from ihe.namespaces import name
 from ihe.saml import Assertion
 from ihe.soap import (
     ANONYMOUS,
@@ -91,6 +92,14 @@ class OpenedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Unopened:
+    """What a refused request says of itself: for the fault that answers it, and nothing else."""
+
+    message_id: str | None
+    signature_values: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedAnswer:
     """An answer that belongs to our request. `signer` is None if the partner signs no answers."""
 
@@ -165,12 +174,25 @@ def open_request(
     )
 
 
-def read_message_id(data: bytes) -> str | None:
-    """The MessageID of a request that could not be opened, for its fault to relate to."""
+def read_unopened(data: bytes) -> Unopened:
+    """What a refused request says of itself, as far as it can be read at all.
+
+    WSS4J throws a fault away, and its reason with it, unless it confirms the signature of the
+    request; so a fault confirms what it received, whether or not that was worth anything.
+    """
     try:
-        return read_envelope(parse_envelope(data)).addressing.message_id
+        envelope = read_envelope(parse_envelope(data))
     except IheError:
-        return None
+        return Unopened(None, None)
+    path = "wsse:Security/ds:Signature/ds:SignatureValue"
+    found = envelope.header.findall("/".join(name(step) for step in path.split("/")))
+    values = tuple("".join((value.text or "").split()) for value in found)
+    return Unopened(envelope.addressing.message_id, values)
+
+
+def read_message_id(data: bytes) -> str | None:
+    """The MessageID of a refused request, for its fault to relate to."""
+    return read_unopened(data).message_id
 
 
 # ---- answers ---------------------------------------------------------------------------------
@@ -203,12 +225,15 @@ def seal_fault(
     *,
     relates_to: str | None,
     message_id: str,
-    confirmations: Sequence[str] = (),
+    confirmations: Sequence[str] | None = None,
     signing_key: SigningKey | None,
     now: datetime,
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> bytes:
-    """The fault by which a peer learns of `error`; it says `error.said` and nothing else."""
+    """The fault by which a peer learns of `error`; it says `error.said` and nothing else.
+
+    What it relates to and confirms comes from the opened request, else from `read_unopened`.
+    """
     addressing = Addressing(
         fault_action(error), message_id=message_id, to=ANONYMOUS, relates_to=relates_to
     )
@@ -258,7 +283,7 @@ def open_answer(
 def _seal(
     body: Element,
     addressing: Addressing,
-    confirmations: Iterable[str],
+    confirmations: Iterable[str] | None,
     signing_key: SigningKey | None,
     now: datetime,
     lifetime: timedelta,

@@ -70,7 +70,7 @@ def sign_request(
 def sign_answer(
     envelope: Element,
     *,
-    confirmations: Iterable[str],
+    confirmations: Iterable[str] | None,
     signing_key: SigningKey | None,
     now: datetime,
     lifetime: timedelta = DEFAULT_LIFETIME,
@@ -78,7 +78,8 @@ def sign_answer(
     """Puts the Security header of an answer or fault into its envelope (DECISIONS 4).
 
     It confirms each signature of the request, or says with an empty confirmation that there was
-    none (WSS 1.1: 8.5). Without `signing_key` the Timestamp is not signed.
+    none (WSS 1.1: 8.5); None is for a fault to a request that could not be read. Without
+    `signing_key` the Timestamp is not signed.
 
     Raises:
         ValueError: the envelope has no header, or declares our prefixes for something else.
@@ -93,7 +94,7 @@ def sign_answer(
         security.append(signature)
     else:
         security.append(timestamp)
-    for value in tuple(confirmations) or (None,):
+    for value in () if confirmations is None else (tuple(confirmations) or (None,)):
         confirmation = etree.SubElement(
             security, name("wsse11:SignatureConfirmation"), nsmap=spaces("wsse11")
         )

@@ -55,7 +55,7 @@ _EVIDENCE: Final = [
     name("saml2:Assertion"),
 ]
 _SAME_ID: Final = etree.XPath(
-    "count(//@*[(local-name()='ID' or local-name()='Id' or local-name()='id') and .=$id])"
+    "count(//@*[.=$id][local-name()='ID' or local-name()='Id' or local-name()='id'])"
 )
 
 
@@ -360,11 +360,10 @@ def _check_answer(
     timestamp = _one(security, "wsu:Timestamp")
     signer: x509.Certificate | None = None
     if _signatures(security):
-        hints = _answer_hints(security, _one(security, "ds:Signature"))
-        believed = believed_certificates(hints, trust, now=now)
-        holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
         signature = _one(security, "ds:Signature")
         _refuse_same_id(timestamp, timestamp.get(_WSU_ID, ""))
+        believed = believed_certificates(_answer_hints(security, signature), trust, now=now)
+        holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
         signed, index = _verify_with_any(timestamp, signature, holders, now)
         timestamp, signer = signed.element, believed[index].certificate
     created, _ = _check_time(timestamp, now, skew)

@@ -85,6 +85,23 @@ def test_weak_keys_are_refused() -> None:
         check_strength(ec.generate_private_key(ec.SECP192R1()).public_key())
 
 
+def test_two_bare_keys_are_refused() -> None:
+    info = write_key_info(partner().certificate, with_key_value=True)
+    other = write_key_info(partner("p256").certificate, with_key_value=True)
+    info.append(find(other, "ds:KeyValue"))
+    with pytest.raises(SecurityRefused, match="more than one KeyValue"):
+        read_key_info(info)
+
+
+def test_a_certificate_whose_key_cannot_be_read_is_refused() -> None:
+    class Broken:
+        def public_key(self) -> object:
+            raise ValueError("no such curve")
+
+    with pytest.raises(SecurityRefused, match="cannot be read"):
+        public_key(Broken())  # type: ignore[arg-type]
+
+
 def test_a_key_of_another_kind_is_refused() -> None:
     class Odd:
         def public_key(self) -> object:

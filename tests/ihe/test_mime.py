@@ -44,6 +44,12 @@ def test_a_quoted_value_is_read_back(value: str) -> None:
     assert read_media_type(f"a/b; c={quoted(value)}").parameters == {"c": value}
 
 
+@pytest.mark.parametrize("value", ["caf\u00e9", "a\r\nb", "\x00"])
+def test_a_value_that_no_header_may_hold_is_not_quoted(value: str) -> None:
+    with pytest.raises(ValueError, match="printable"):
+        quoted(value)
+
+
 def test_header_fields_keep_their_values() -> None:
     fields = read_header_fields(b"Content-ID:<a>\r\nX: y\r\n z\n\tw\r\n\r\n")
     assert fields == {"content-id": "<a>", "x": "y z w"}

@@ -271,7 +271,7 @@ def test_what_is_over_a_limit_is_refused(message: bytes, sizes: list[int]) -> No
 
 
 def test_a_preamble_without_end_is_refused() -> None:
-    with pytest.raises(MalformedMessage):
+    with pytest.raises(MalformedMessage, match="does not begin with its boundary"):
         read(b"x" * 200, limits=LIMITS)
 
 

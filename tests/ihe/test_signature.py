@@ -14,13 +14,14 @@ from ihe.errors import SecurityRefused
 from ihe.key_info import public_key, write_key_info
 from ihe.namespaces import name
 from ihe.signature import sign_detached, sign_enveloped, verify, verify_by_reference
-from tests.certificates import NOW, Issued
+from tests.certificates import NOW, Issued, private_key
 from tests.ihe_messages import (
     ASSERTION,
     EXCLUSIVE_PREFIXES,
     INCLUSIVE,
     SECURITY,
     a_request,
+    detach,
     find,
     mallory,
     partner,
@@ -195,6 +196,24 @@ def test_signxml_refuses_a_certificate_that_is_not_in_force() -> None:
             verify_by_reference(target, signature, certificate=by.certificate, now=late)
 
 
+def test_a_weak_key_verifies_nothing_wherever_it_was_named() -> None:
+    weak = private_key("Weak holder", "rsa1024").public_key()
+    root = tree(a_request())
+    assertion = find(root, ASSERTION)
+    signature = resign(assertion, private_key("Weak holder", "rsa1024"))
+    with pytest.raises(SecurityRefused, match="2048"):
+        verify(assertion, signature, key=weak, certificate=None, now=NOW)
+
+
+def test_a_signature_that_stands_alone_is_refused() -> None:
+    root = tree(a_request())
+    timestamp, signature = both_pairs(root)[1]
+    with pytest.raises(SecurityRefused, match="stands alone"):
+        verify_by_reference(
+            timestamp, detach(signature), certificate=partner().certificate, now=NOW
+        )
+
+
 def test_what_is_returned_is_parsed_from_the_signed_bytes() -> None:
     root = tree(a_request())
     assertion = find(root, ASSERTION)
@@ -238,6 +257,9 @@ def test_an_element_without_an_id_cannot_be_verified() -> None:
     timestamp = find(root, f"{SECURITY}/wsu:Timestamp")
     del timestamp.attrib[name("wsu:Id")]
     assert strictly(timestamp, find(root, f"{SECURITY}/ds:Signature"), partner()) is None
+    assertion = find(root, ASSERTION)
+    assertion.set("ID", "")
+    assert strictly(assertion, resign(assertion, partner().key), partner()) is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -34,9 +34,11 @@ from ihe.trust import Trust
 from ihe.wire import (
     OpenedAnswer,
     SealedRequest,
+    Unopened,
     open_answer,
     open_request,
     read_message_id,
+    read_unopened,
     seal_answer,
     seal_fault,
     seal_request,
@@ -229,8 +231,10 @@ def test_an_envelope_over_the_limit_is_refused_before_it_is_read() -> None:
 
 
 def test_a_fault_can_relate_to_a_request_that_was_not_opened() -> None:
-    assert read_message_id(a_request().envelope) == MESSAGE_ID
-    assert read_message_id(b"nonsense") is None
+    request = a_request()
+    assert read_unopened(request.envelope) == Unopened(MESSAGE_ID, request.signature_values[:1])
+    assert read_unopened(b"nonsense") == Unopened(None, None)
+    assert read_message_id(request.envelope) == MESSAGE_ID
 
 
 # ---- answers that are refused ----------------------------------------------------------------
@@ -295,6 +299,7 @@ def test_a_fault_to_nobody_in_particular_can_be_written() -> None:
         signing_key=None,
         now=NOW,
     )
+    assert b"SignatureConfirmation" not in data
     with pytest.raises(SoapFault):
         answered(data, a_request())
 
