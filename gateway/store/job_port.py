@@ -1,0 +1,94 @@
+"""What a job queue is, whichever database carries it (DECISIONS 27)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from gateway.model.identity import PlanId
+from gateway.model.job import Job, JobStatus
+from gateway.store.scope import Scope
+from gateway.store.transaction import Transaction
+
+Perform = Callable[[Job], Awaitable[None]]
+"""Does one job. It may be called again for a job that was done when its process died."""
+
+
+class PermanentFailure(Exception):
+    """Raised by a verb when trying again cannot help: the job is dead at once."""
+
+
+def backoff_seconds(attempt: int) -> float:
+    """10 s after the first failure, doubling up to an hour."""
+    return float(min(10 * 2 ** (attempt - 1), 3600))
+
+
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """How patient a queue is."""
+
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    backoff: Callable[[int], float] = backoff_seconds
+    """Seconds to wait after that many failed attempts."""
+    attempts: int = 10
+    lease_seconds: float = 30.0
+    """A worker that says nothing for this long has lost its jobs."""
+    poll_seconds: float = 1.0
+
+
+class JobQueue(Protocol):
+    """Enqueue in the caller's transaction; run by any number of workers, at least once each."""
+
+    def enqueue(
+        self,
+        transaction: Transaction,
+        *,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+    ) -> int:
+        """The job's id. Asked for again under the same kind and key, it is the first one's."""
+
+    async def work(
+        self,
+        perform: Perform,
+        *,
+        wake: asyncio.Event | None = None,
+        concurrency: int = 4,
+        until_idle: bool = False,
+    ) -> None:
+        """Does jobs until cancelled, or until none is due. A cancelled job waits for the next
+        worker. `wake` cuts short the wait for the next look, as any enqueue in this process does.
+        """
+
+    def status(self, transaction: Transaction, *, plan: Scope, job: int) -> JobStatus | None:
+        """How it stands with the job."""
+
+    def dead(
+        self, transaction: Transaction, *, plan: Scope, limit: int = 100
+    ) -> tuple[JobStatus, ...]:
+        """Jobs that failed too often, or for good, oldest first."""
+
+    def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
+        """Lets a dead job try again from the start; False when there is no such dead job."""
+
+    def schedule(
+        self,
+        transaction: Transaction,
+        *,
+        name: str,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        every_seconds: int,
+        first: datetime,
+    ) -> None:
+        """Enqueues such a job every so often from `first` on, once for all workers. Times missed
+        while nobody worked are not made up for. The same name again changes what was set.
+        """
+
+    def unschedule(self, transaction: Transaction, *, name: str) -> bool:
+        """Whether there was such a schedule."""

@@ -1,0 +1,274 @@
+"""The job queue as Procrastinate, for PostgreSQL: any number of workers, on any machine.
+
+A job is enqueued by Procrastinate's own SQL function on the caller's connection, so it comes with
+the caller's COMMIT. Its worker fetches, keeps the heartbeat, retries; what it does not have stands
+beside it: idempotency keys, schedules set at run time, and the type of the last error.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+import procrastinate
+from procrastinate.jobs import Status
+from sqlalchemy import Row, make_url, text
+
+from gateway.model.identity import PlanId
+from gateway.model.job import Job, JobState, JobStatus
+from gateway.store import schedules, tables
+from gateway.store.database import Database
+from gateway.store.errors import StoreUnavailable
+from gateway.store.job_port import Perform, PermanentFailure, QueueOptions
+from gateway.store.scope import AllPlans, Scope
+from gateway.store.sql import upsert
+from gateway.store.transaction import Transaction
+
+_QUEUE: Final = "gateway"
+_TASK: Final = "gateway.perform"
+_STATES: Final[Mapping[str, JobState]] = {
+    "todo": "waiting",
+    "doing": "running",
+    "succeeded": "done",
+    "failed": "dead",
+    "cancelled": "dead",
+    "aborting": "running",
+    "aborted": "dead",
+}
+_DEFER: Final = text(
+    "SELECT (procrastinate_defer_jobs_v1(ARRAY[ROW("
+    " :queue, :task, 0, NULL, NULL, CAST(:args AS jsonb), CAST(:run_at AS timestamptz)"
+    ")::procrastinate_job_to_defer_v1]))[1]"
+)
+_SELECT: Final = (
+    "SELECT j.id, j.status::text AS status, j.attempts, j.scheduled_at, j.args, n.error"
+    " FROM procrastinate_jobs j LEFT JOIN job n ON n.id = j.id WHERE j.queue_name = :queue"
+)
+
+
+class ProcrastinateQueue:
+    """JobQueue on Procrastinate's tables."""
+
+    def __init__(self, database: Database, options: QueueOptions) -> None:
+        self._database = database
+        self._options = options
+
+    # ---- asking for work ---------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        transaction: Transaction,
+        *,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+    ) -> int:
+        now = self._options.clock()
+        # One argument, so that no payload's key can collide with the task's own.
+        job = {"kind": kind, "plan": plan, "payload": dict(payload)}
+        values = {
+            "queue": _QUEUE,
+            "task": _TASK,
+            "args": orjson.dumps({"job": job}).decode(),
+            "run_at": run_at or now,
+        }
+
+        def make() -> int:
+            return int(transaction.connection.execute(_DEFER, values).scalar_one())
+
+        return schedules.enqueue_once(
+            transaction, kind=kind, key=idempotency_key, plan=plan, now=now, enqueue=make
+        )
+
+    def schedule(
+        self,
+        transaction: Transaction,
+        *,
+        name: str,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        every_seconds: int,
+        first: datetime,
+    ) -> None:
+        schedules.put(
+            transaction,
+            name=name,
+            kind=kind,
+            plan=plan,
+            payload=payload,
+            every_seconds=every_seconds,
+            first=first,
+        )
+
+    def unschedule(self, transaction: Transaction, *, name: str) -> bool:
+        return schedules.remove(transaction, name=name)
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def status(self, transaction: Transaction, *, plan: Scope, job: int) -> JobStatus | None:
+        found = self._select(transaction, plan, " AND j.id = :job", {"job": job})
+        return next(iter(found), None)
+
+    def dead(
+        self, transaction: Transaction, *, plan: Scope, limit: int = 100
+    ) -> tuple[JobStatus, ...]:
+        condition = " AND j.status IN ('failed', 'aborted', 'cancelled')"
+        return self._select(transaction, plan, condition, {}, limit)
+
+    def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
+        found = self.status(transaction, plan=plan, job=job)
+        if found is None or found.state != "dead":
+            return False
+        transaction.connection.execute(
+            text(
+                "UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = :now,"
+                " abort_requested = false, worker_id = NULL WHERE id = :job"
+            ),
+            {"job": job, "now": self._options.clock()},
+        )
+        return True
+
+    def _select(
+        self,
+        transaction: Transaction,
+        plan: Scope,
+        condition: str,
+        values: Mapping[str, Any],
+        limit: int = 1,
+    ) -> tuple[JobStatus, ...]:
+        parameters = {"queue": _QUEUE, "limit": limit, **values}
+        if not isinstance(plan, AllPlans):
+            condition += " AND j.args #>> '{job,plan}' = :plan"
+            parameters["plan"] = plan
+        statement = text(f"{_SELECT}{condition} ORDER BY j.id LIMIT :limit")
+        return tuple(_status(row) for row in transaction.connection.execute(statement, parameters))
+
+    # ---- working -----------------------------------------------------------------------------
+
+    async def work(
+        self,
+        perform: Perform,
+        *,
+        wake: asyncio.Event | None = None,
+        concurrency: int = 4,
+        until_idle: bool = False,
+    ) -> None:
+        """As the port says; `wake` is not needed here, PostgreSQL itself notifies workers."""
+        url = make_url(self._database.url).set(drivername="postgresql")
+        connector = procrastinate.PsycopgConnector(
+            conninfo=url.render_as_string(hide_password=False), min_size=1, max_size=4
+        )
+        app = procrastinate.App(connector=connector)
+        self._add_task(app, perform)
+        async with app.open_async():
+            ticking = asyncio.create_task(self._tick(app))
+            try:
+                while True:
+                    await self._look_after(app)
+                    await app.run_worker_async(
+                        queues=[_QUEUE],
+                        concurrency=concurrency,
+                        wait=not until_idle,
+                        listen_notify=not until_idle,
+                        fetch_job_polling_interval=self._options.poll_seconds,
+                        update_heartbeat_interval=self._options.lease_seconds / 3,
+                        stalled_worker_timeout=self._options.lease_seconds,
+                        # When idle it shuts down while the last jobs still run: wait for them.
+                        shutdown_graceful_timeout=None if until_idle else 0.0,
+                        install_signal_handlers=False,
+                    )
+                    if until_idle:
+                        return
+                    # It ends by itself when the server went away under it.
+                    await asyncio.sleep(self._options.poll_seconds)
+            finally:
+                ticking.cancel()
+                await asyncio.gather(ticking, return_exceptions=True)
+
+    def _add_task(self, app: Any, perform: Perform) -> None:
+        async def run(context: Any, job: Mapping[str, Any]) -> None:
+            try:
+                attempt = context.job.attempts + 1
+                await perform(_job(context.job.id, job, attempt, context.job.scheduled_at))
+            except Exception as error:
+                await self._note(context.job.id, job, type(error).__name__)
+                raise
+
+        app.task(name=_TASK, queue=_QUEUE, pass_context=True, retry=_Retry(self._options))(run)
+
+    async def _note(self, job_id: int, job: Mapping[str, Any], error: str) -> None:
+        """Keeps the type of the last error, which Procrastinate does not."""
+        values = {
+            "id": job_id,
+            "plan": job["plan"],
+            "kind": job["kind"],
+            "payload": "{}",
+            "state": "failed",
+            "attempt": 0,
+            "run_at": self._options.clock(),
+            "error": error,
+        }
+        with contextlib.suppress(StoreUnavailable):
+            await self._database.write_async(lambda t: upsert(t, tables.job, values, ["id"]))
+
+    async def _tick(self, app: Any) -> None:
+        while True:
+            await asyncio.sleep(self._options.poll_seconds)
+            with contextlib.suppress(StoreUnavailable, procrastinate.exceptions.ConnectorException):
+                await self._look_after(app)
+
+    async def _look_after(self, app: Any) -> None:
+        """What Procrastinate's worker leaves to its owner: schedules, and dead workers' jobs."""
+        await self._database.write_async(
+            lambda t: schedules.enqueue_due(t, self, now=self._options.clock())
+        )
+        stalled = await app.job_manager.get_stalled_jobs(
+            queue=_QUEUE, seconds_since_heartbeat=self._options.lease_seconds
+        )
+        for job in stalled:
+            # Another worker may have taken it up in between: then there is nothing to do.
+            with contextlib.suppress(procrastinate.exceptions.ConnectorException):
+                if job.attempts + 1 < self._options.attempts:
+                    await app.job_manager.retry_job(job, retry_at=self._options.clock())
+                else:
+                    await self._note(job.id, job.task_kwargs["job"], "WorkerDied")
+                    await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+
+# Untyped as mypy sees it here: the library is not followed.
+class _Retry(procrastinate.BaseRetryStrategy):  # type: ignore[misc]
+    """Backoff and dead letter, by our options."""
+
+    def __init__(self, options: QueueOptions) -> None:
+        self._options = options
+
+    def get_retry_decision(self, *, exception: BaseException, job: Any) -> Any:
+        if isinstance(exception, (asyncio.CancelledError, procrastinate.exceptions.JobAborted)):
+            return procrastinate.RetryDecision(retry_at=self._options.clock())
+        attempt = job.attempts + 1
+        if isinstance(exception, PermanentFailure) or attempt >= self._options.attempts:
+            return None
+        wait = timedelta(seconds=self._options.backoff(attempt))
+        return procrastinate.RetryDecision(retry_at=self._options.clock() + wait)
+
+
+def _status(row: Row[Any]) -> JobStatus:
+    state = _STATES[row.status]
+    attempt = row.attempts + (1 if state == "running" else 0)
+    return JobStatus(_job(row.id, row.args["job"], attempt, row.scheduled_at), state, row.error)
+
+
+def _job(job_id: int, job: Mapping[str, Any], attempt: int, run_at: datetime) -> Job:
+    return Job(
+        id=job_id,
+        kind=job["kind"],
+        plan=None if job["plan"] is None else PlanId(job["plan"]),
+        payload=job["payload"],
+        attempt=attempt,
+        run_at=run_at,
+    )

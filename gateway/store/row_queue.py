@@ -1,0 +1,277 @@
+"""The job queue as rows beside the data, for SQLite: workers in the process that serves.
+
+A worker claims a job under a lease, and renews it while it works. A lease that ran out, or whose
+process is dead, is anybody's again; what the first worker then still says counts for nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, Update, insert, or_, select, update
+
+from gateway.model.identity import PlanId
+from gateway.model.job import Job, JobStatus
+from gateway.store import schedules, tables
+from gateway.store.database import Database
+from gateway.store.errors import StoreUnavailable
+from gateway.store.job_port import Perform, PermanentFailure, QueueOptions
+from gateway.store.scope import Scope, within
+from gateway.store.transaction import Transaction
+
+
+class RowQueue:
+    """JobQueue on the table `job`."""
+
+    def __init__(self, database: Database, options: QueueOptions) -> None:
+        self._database = database
+        self._options = options
+        self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    # ---- asking for work ---------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        transaction: Transaction,
+        *,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        idempotency_key: str | None = None,
+        run_at: datetime | None = None,
+    ) -> int:
+        now = self._options.clock()
+        values = {
+            "plan": plan,
+            "kind": kind,
+            "payload": orjson.dumps(dict(payload)).decode(),
+            "state": "waiting",
+            "attempt": 0,
+            "run_at": run_at or now,
+        }
+
+        def make() -> int:
+            table = tables.job
+            made = transaction.connection.execute(
+                insert(table).values(values).returning(table.c.id)
+            )
+            return int(made.scalar_one())
+
+        transaction.after_commit(self._wake)
+        return schedules.enqueue_once(
+            transaction, kind=kind, key=idempotency_key, plan=plan, now=now, enqueue=make
+        )
+
+    def schedule(
+        self,
+        transaction: Transaction,
+        *,
+        name: str,
+        kind: str,
+        plan: PlanId | None,
+        payload: Mapping[str, str],
+        every_seconds: int,
+        first: datetime,
+    ) -> None:
+        schedules.put(
+            transaction,
+            name=name,
+            kind=kind,
+            plan=plan,
+            payload=payload,
+            every_seconds=every_seconds,
+            first=first,
+        )
+
+    def unschedule(self, transaction: Transaction, *, name: str) -> bool:
+        return schedules.remove(transaction, name=name)
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def status(self, transaction: Transaction, *, plan: Scope, job: int) -> JobStatus | None:
+        table = tables.job
+        row = transaction.connection.execute(
+            select(table).where(table.c.id == job, within(table.c.plan, plan))
+        ).first()
+        return None if row is None else JobStatus(_job(row), row.state, row.error)
+
+    def dead(
+        self, transaction: Transaction, *, plan: Scope, limit: int = 100
+    ) -> tuple[JobStatus, ...]:
+        table = tables.job
+        rows = transaction.connection.execute(
+            select(table)
+            .where(table.c.state == "dead", within(table.c.plan, plan))
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        return tuple(JobStatus(_job(row), row.state, row.error) for row in rows)
+
+    def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
+        table = tables.job
+        result = transaction.connection.execute(
+            update(table)
+            .where(table.c.id == job, table.c.state == "dead", within(table.c.plan, plan))
+            .values(state="waiting", attempt=0, run_at=self._options.clock())
+        )
+        transaction.after_commit(self._wake)
+        return result.rowcount > 0
+
+    # ---- working -----------------------------------------------------------------------------
+
+    async def work(
+        self,
+        perform: Perform,
+        *,
+        wake: asyncio.Event | None = None,
+        concurrency: int = 4,
+        until_idle: bool = False,
+    ) -> None:
+        wake = wake or asyncio.Event()
+        sleeper = (asyncio.get_running_loop(), wake)
+        self._sleepers.add(sleeper)
+        running: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                wake.clear()
+                due = await self._fill(running, perform, concurrency)
+                if until_idle and not running and not due:
+                    return
+                await self._pause(running, wake)
+        finally:
+            self._sleepers.discard(sleeper)
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _fill(
+        self, running: set[asyncio.Task[None]], perform: Perform, concurrency: int
+    ) -> bool:
+        """Begins jobs until as many run as may; whether more may be due."""
+        try:
+            await self._database.write_async(
+                lambda t: schedules.enqueue_due(t, self, now=self._options.clock())
+            )
+            while len(running) < concurrency:
+                job = await self._database.write_async(self._claim)
+                if job is None:
+                    return False
+                task = asyncio.create_task(self._run(job, perform))
+                running.add(task)
+                task.add_done_callback(running.discard)
+        except StoreUnavailable:
+            return True  # the next look comes soon enough
+        return True
+
+    async def _pause(self, running: set[asyncio.Task[None]], wake: asyncio.Event) -> None:
+        """Until a job ends, one is enqueued, or it is time to look again."""
+        waking = asyncio.create_task(wake.wait())
+        try:
+            await asyncio.wait(
+                {waking, *running},
+                timeout=self._options.poll_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            waking.cancel()
+
+    async def _run(self, job: Job, perform: Perform) -> None:
+        renewing = asyncio.create_task(self._renew(job))
+        try:
+            await perform(job)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._settle(job, state="waiting", attempt=job.attempt - 1))
+            raise
+        except Exception as error:  # the door where a verb's failure becomes a row
+            await self._settle(job, **self._failed(job, error))
+        else:
+            await self._settle(job, state="done", error=None)
+        finally:
+            renewing.cancel()
+
+    def _failed(self, job: Job, error: Exception) -> dict[str, Any]:
+        """What becomes of a job whose verb raised; only the error's type is kept."""
+        kind = type(error).__name__
+        if isinstance(error, PermanentFailure) or job.attempt >= self._options.attempts:
+            return {"state": "dead", "error": kind}
+        wait = timedelta(seconds=self._options.backoff(job.attempt))
+        return {"state": "waiting", "run_at": self._options.clock() + wait, "error": kind}
+
+    async def _settle(self, job: Job, **values: Any) -> None:
+        # Unavailable: the lease will run out, and the job is done again.
+        with contextlib.suppress(StoreUnavailable):
+            statement = _mine(job).values(values)
+            await self._database.write_async(lambda t: t.connection.execute(statement).rowcount)
+
+    async def _renew(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(self._options.lease_seconds / 3)
+            await self._settle(job, lease_until=self._lease_until())
+
+    def _claim(self, transaction: Transaction) -> Job | None:
+        """The next job that is due and nobody's, under our lease."""
+        table, now = tables.job, self._options.clock()
+        lost = table.c.lease_until <= now
+        gone = _gone(transaction)
+        if gone:
+            lost = lost | table.c.worker.in_(gone)
+        worn_out = (table.c.state == "running") & lost & (table.c.attempt >= self._options.attempts)
+        transaction.connection.execute(
+            update(table).where(worn_out).values(state="dead", error="WorkerDied", worker=None)
+        )
+        due = or_(
+            (table.c.state == "waiting") & (table.c.run_at <= now),
+            (table.c.state == "running") & lost,
+        )
+        first = select(table.c.id).where(due).order_by(table.c.run_at, table.c.id).limit(1)
+        row = transaction.connection.execute(
+            update(table)
+            .where(table.c.id == first.scalar_subquery())
+            .values(
+                state="running",
+                attempt=table.c.attempt + 1,
+                lease_until=self._lease_until(),
+                worker=transaction.process,
+            )
+            .returning(*table.c)
+        ).first()
+        return None if row is None else _job(row)
+
+    def _lease_until(self) -> datetime:
+        return self._options.clock() + timedelta(seconds=self._options.lease_seconds)
+
+    def _wake(self) -> None:
+        for loop, event in list(self._sleepers):
+            with contextlib.suppress(RuntimeError):  # a loop that has just closed
+                loop.call_soon_threadsafe(event.set)
+
+
+def _gone(transaction: Transaction) -> list[str]:
+    """Marks of dead processes that hold jobs: no need to wait for their leases."""
+    table = tables.job
+    workers = transaction.connection.execute(
+        select(table.c.worker).where(table.c.state == "running").distinct()
+    ).scalars()
+    return [worker for worker in workers if worker and not transaction.is_running(worker)]
+
+
+def _mine(job: Job) -> Update:
+    """The job as long as it is in the attempt that we were given."""
+    table = tables.job
+    return update(table).where(
+        table.c.id == job.id, table.c.state == "running", table.c.attempt == job.attempt
+    )
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=row.kind,
+        plan=None if row.plan is None else PlanId(row.plan),
+        payload=orjson.loads(row.payload),
+        attempt=row.attempt,
+        run_at=row.run_at,
+    )

@@ -1,0 +1,324 @@
+"""The contract of the job queue, held by both carriers."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from gateway.model.job import Job
+from gateway.model.member import Plan
+from gateway.store import plans
+from gateway.store.database import Database
+from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
+from gateway.store.scope import ALL_PLANS
+from tests.gateway.store.builders import ACME, OTHER
+
+PAYLOAD = {"retrieval": "r1"}
+
+
+@pytest.fixture
+def queue(database: Database) -> JobQueue:
+    return _queue(database)
+
+
+def _queue(database: Database, **options: object) -> JobQueue:
+    values: dict[str, object] = {
+        "backoff": lambda _attempt: 0.0,
+        "attempts": 3,
+        "poll_seconds": 0.05,
+        "lease_seconds": 20.0,
+    }
+    return open_queue(database, QueueOptions(**{**values, **options}))  # type: ignore[arg-type]
+
+
+class Recorder:
+    """A verb that remembers what it was given, and fails as it is told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.jobs: list[Job] = []
+        self._failures = list(failures)
+
+    async def __call__(self, job: Job) -> None:
+        self.jobs.append(job)
+        if self._failures:
+            raise self._failures.pop(0)
+
+
+def _enqueue(database: Database, queue: JobQueue, **changes: object) -> int:
+    values: dict[str, object] = {"kind": "retrieve", "plan": ACME, "payload": PAYLOAD}
+    return database.write(lambda t: queue.enqueue(t, **{**values, **changes}))  # type: ignore[arg-type]
+
+
+def _state(database: Database, queue: JobQueue, job: int) -> tuple[str, str | None]:
+    status = database.read(lambda t: queue.status(t, plan=ACME, job=job))
+    assert status is not None
+    return status.state, status.error
+
+
+async def _work(queue: JobQueue, perform: Callable[[Job], object], times: int = 1) -> None:
+    for _ in range(times):
+        await queue.work(perform, until_idle=True)  # type: ignore[arg-type]
+
+
+async def test_a_job_is_done_with_what_it_was_given(database: Database, queue: JobQueue) -> None:
+    job = _enqueue(database, queue)
+    assert _state(database, queue, job) == ("waiting", None)
+    verb = Recorder()
+    await _work(queue, verb)
+    (done,) = verb.jobs
+    assert (done.id, done.kind, done.plan, done.payload, done.attempt) == (
+        job,
+        "retrieve",
+        ACME,
+        PAYLOAD,
+        1,
+    )
+    assert _state(database, queue, job) == ("done", None)
+    await _work(queue, verb)
+    assert len(verb.jobs) == 1
+
+
+async def test_a_job_comes_with_the_callers_commit_or_not_at_all(
+    database: Database, queue: JobQueue
+) -> None:
+    def fail(transaction: object) -> None:
+        queue.enqueue(transaction, kind="k", plan=None, payload={}, idempotency_key="x")  # type: ignore[arg-type]
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        database.write(fail)
+    verb = Recorder()
+    await _work(queue, verb)
+    assert verb.jobs == []
+    _enqueue(database, queue, kind="k", idempotency_key="x")
+    await _work(queue, verb)
+    assert len(verb.jobs) == 1
+
+
+async def test_the_same_key_is_one_job_even_after_it_is_done(
+    database: Database, queue: JobQueue
+) -> None:
+    first = _enqueue(database, queue, idempotency_key="r1")
+    assert _enqueue(database, queue, idempotency_key="r1") == first
+    assert _enqueue(database, queue, idempotency_key="r1", kind="other") != first
+    verb = Recorder()
+    await _work(queue, verb)
+    assert _enqueue(database, queue, idempotency_key="r1") == first
+    await _work(queue, verb)
+    assert sorted(job.kind for job in verb.jobs) == ["other", "retrieve"]
+
+
+async def test_the_same_key_from_many_threads_is_one_job(
+    database: Database, queue: JobQueue
+) -> None:
+    jobs = await asyncio.gather(
+        *(asyncio.to_thread(_enqueue, database, queue, idempotency_key="r1") for _ in range(8))
+    )
+    assert len(set(jobs)) == 1
+    verb = Recorder()
+    await _work(queue, verb)
+    assert len(verb.jobs) == 1
+
+
+async def test_a_job_for_later_waits(database: Database, queue: JobQueue) -> None:
+    later = datetime.now(UTC) + timedelta(hours=1)
+    job = _enqueue(database, queue, run_at=later)
+    verb = Recorder()
+    await _work(queue, verb)
+    assert verb.jobs == []
+    assert _state(database, queue, job) == ("waiting", None)
+
+
+async def test_a_failed_job_is_tried_again(database: Database, queue: JobQueue) -> None:
+    job = _enqueue(database, queue)
+    verb = Recorder(ConnectionError("Ada O'Neil"))
+    await _work(queue, verb, times=2)
+    assert [tried.attempt for tried in verb.jobs] == [1, 2]
+    assert _state(database, queue, job)[0] == "done"
+
+
+async def test_the_next_attempt_waits_as_long_as_the_backoff_says(database: Database) -> None:
+    queue = _queue(database, backoff=lambda attempt: 600.0 * attempt)
+    job = _enqueue(database, queue)
+    verb = Recorder(ConnectionError(), ConnectionError())
+    began = datetime.now(UTC)
+    await _work(queue, verb, times=2)
+    assert len(verb.jobs) == 1
+    status = database.read(lambda t: queue.status(t, plan=ACME, job=job))
+    assert status is not None
+    assert status.state == "waiting"
+    assert timedelta(seconds=599) < status.job.run_at - began < timedelta(seconds=660)
+
+
+async def test_a_job_that_fails_too_often_is_dead_and_may_be_revived(
+    database: Database, queue: JobQueue
+) -> None:
+    job = _enqueue(database, queue)
+    verb = Recorder(*(ConnectionError("Ada O'Neil") for _ in range(3)))
+    await _work(queue, verb, times=4)
+    assert len(verb.jobs) == 3
+    assert _state(database, queue, job) == ("dead", "ConnectionError")
+    (dead,) = database.read(lambda t: queue.dead(t, plan=ACME))
+    assert (dead.job.id, dead.job.payload) == (job, PAYLOAD)
+    assert database.read(lambda t: queue.dead(t, plan=OTHER)) == ()
+    assert len(database.read(lambda t: queue.dead(t, plan=ALL_PLANS))) == 1
+    assert database.write(lambda t: queue.revive(t, plan=OTHER, job=job)) is False
+    assert database.write(lambda t: queue.revive(t, plan=ACME, job=job)) is True
+    assert database.write(lambda t: queue.revive(t, plan=ACME, job=job)) is False
+    await _work(queue, verb)
+    assert _state(database, queue, job)[0] == "done"
+
+
+async def test_a_permanent_failure_is_dead_at_once(database: Database, queue: JobQueue) -> None:
+    job = _enqueue(database, queue)
+    verb = Recorder(PermanentFailure())
+    await _work(queue, verb, times=2)
+    assert len(verb.jobs) == 1
+    assert _state(database, queue, job) == ("dead", "PermanentFailure")
+
+
+async def test_a_job_whose_worker_is_stopped_waits_for_the_next(
+    database: Database, queue: JobQueue
+) -> None:
+    job = _enqueue(database, queue)
+    began = asyncio.Event()
+
+    async def endless(_job: Job) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(endless))
+    await asyncio.wait_for(began.wait(), 20)
+    assert _state(database, queue, job)[0] == "running"
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await working
+    assert _state(database, queue, job)[0] == "waiting"
+    verb = Recorder()
+    await _work(queue, verb)
+    assert _state(database, queue, job)[0] == "done"
+
+
+async def test_a_waiting_worker_takes_up_a_new_job_soon(database: Database) -> None:
+    # PostgreSQL's notices are heard only once the worker listens, some time after its first look.
+    queue = _queue(database, poll_seconds=0.5 if database.is_postgres else 60.0)
+    done = asyncio.Event()
+
+    async def verb(_job: Job) -> None:
+        done.set()
+
+    working = asyncio.create_task(queue.work(verb))
+    try:
+        for _ in range(2):
+            done.clear()
+            await asyncio.to_thread(_enqueue, database, queue)
+            await asyncio.wait_for(done.wait(), 20)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_job_whose_lease_ran_out_is_done_by_another_worker(database: Database) -> None:
+    queue = _queue(database)
+    job = _enqueue(database, queue)
+    began = asyncio.Event()
+
+    async def endless(_job: Job) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(endless))
+    try:
+        await asyncio.wait_for(began.wait(), 20)
+        verb = Recorder()
+        await _work(queue, verb)
+        assert verb.jobs == [], "a living worker keeps its job"
+        database.write(_run_out)
+        await _work(queue, verb, times=2)
+        assert [done.id for done in verb.jobs] == [job]
+        assert verb.jobs[0].attempt == 2
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert _state(database, queue, job)[0] == "done"
+
+
+async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> None:
+    queue = _queue(database, attempts=1)
+    job = _enqueue(database, queue)
+    began = asyncio.Event()
+
+    async def endless(_job: Job) -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(endless))
+    try:
+        await asyncio.wait_for(began.wait(), 20)
+        database.write(_run_out)
+        verb = Recorder()
+        await _work(queue, verb, times=2)
+        assert verb.jobs == []
+        assert _state(database, queue, job) == ("dead", "WorkerDied")
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+def _run_out(transaction: object) -> None:
+    """Makes every worker look as if it had been silent for a day."""
+    if transaction.is_postgres:  # type: ignore[attr-defined]
+        statement = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 day'"
+    else:
+        statement = "UPDATE job SET lease_until = '2000-01-01T00:00:00.000000Z'"
+    transaction.connection.execute(text(statement))  # type: ignore[attr-defined]
+
+
+async def test_a_schedule_enqueues_once_a_period_and_makes_up_for_nothing(
+    database: Database,
+) -> None:
+    now = [datetime.now(UTC) - timedelta(hours=10)]
+    queue = _queue(database, clock=lambda: now[0])
+    database.write(lambda t: plans.put(t, Plan(ACME, "Acme")))
+
+    def schedule(first: datetime) -> None:
+        database.write(
+            lambda t: queue.schedule(
+                t,
+                name="sweep",
+                kind="sweep",
+                plan=None,
+                payload={},
+                every_seconds=3600,
+                first=first,
+            )
+        )
+
+    schedule(now[0] + timedelta(seconds=1))
+    verb = Recorder()
+    await _work(queue, verb, times=2)
+    assert verb.jobs == []
+    now[0] += timedelta(seconds=2)
+    await _work(queue, verb, times=2)
+    assert [job.kind for job in verb.jobs] == ["sweep"]
+    now[0] += timedelta(hours=5)
+    schedule(now[0])  # a restart that sets it again changes nothing
+    await _work(queue, verb, times=3)
+    assert len(verb.jobs) == 2
+    assert database.write(lambda t: queue.unschedule(t, name="sweep")) is True
+    now[0] += timedelta(hours=2)
+    await _work(queue, verb)
+    assert len(verb.jobs) == 2
+
+
+async def test_many_workers_do_every_job_once(
+    url: str, database: Database, queue: JobQueue, opened: Callable[[str], Database]
+) -> None:
+    jobs = {_enqueue(database, queue) for _ in range(40)}
+    verbs = [Recorder() for _ in range(3)]
+    queues = [_queue(opened(url)) for _ in verbs]
+    await asyncio.gather(*(_work(q, verb) for q, verb in zip(queues, verbs, strict=True)))
+    done = [job.id for verb in verbs for job in verb.jobs]
+    assert sorted(done) == sorted(jobs)
