@@ -52,7 +52,7 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         status=clinical_status(statement, concern, templates.ALLERGY_STATUS, narrative),
         negated=concern is not None and concern.is_negated,
         details=without_none(
-            type=code_form(kind) if isinstance(kind, CD) else kind,
+            type=code_form(kind) if isinstance(kind, CD) else None,
             reaction=reactions,
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
             criticality=inner_value(

@@ -10,7 +10,7 @@ from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, read_code, without_none
 from ccda.sections.statement import Statement, first, walk
-from ccda.sections.value import read_value
+from ccda.sections.value import read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset("act organizer".split())
 
@@ -45,8 +45,8 @@ def read_condition(statement: Statement, narrative: Narrative) -> Entry:
     details = without_none(type=code_form(asked) if code is not asked else None)
     for inner in statement.inner:
         if inner.is_a(templates.AGE_OBSERVATION):
-            age = read_value(inner.one("value"), narrative)
-            details["age"] = without_none(value=age.value, unit=age.unit)
+            age = value_form(read_value(inner.one("value"), narrative))
+            details |= without_none(age=age)
         elif inner.is_a(templates.DEATH_OBSERVATION):
             details["cause_of_death"] = True
     return make_entry(

@@ -17,7 +17,7 @@ from ccda.sections.participants import read_performers
 from ccda.sections.statement import Statement, walk
 from ccda.sections.status import read_status
 from ccda.sections.times import read_times
-from ccda.sections.value import read_value
+from ccda.sections.value import read_value, value_form
 
 _CONTAINERS: Final = frozenset(("act", "organizer"))
 
@@ -144,6 +144,5 @@ def _other_values(statement: Statement, narrative: Narrative) -> list[Form]:
 def _age(statement: Statement, narrative: Narrative) -> Form | None:
     for inner in statement.inner:
         if inner.is_a(templates.AGE_OBSERVATION):
-            value = read_value(inner.one("value"), narrative)
-            return without_none(value=value.value, unit=value.unit) or None
+            return value_form(read_value(inner.one("value"), narrative))
     return None

@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from ccda import templates
-from ccda.hl7v3 import CD
-from ccda.model import Entry, Interval
+from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, code_form, name_of, person_name, read_code, without_none
+from ccda.sections.form import Form, name_of, person_name, read_code, without_none
 from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.statement import Statement, children_of, first, walk
-from ccda.sections.value import Value, read_value
+from ccda.sections.value import Value, read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset(
     "act organizer encounter procedure substanceAdministration supply".split()
@@ -107,15 +106,6 @@ def _value_attributes(element: Element | None) -> Form:
         form["media_type"] = element.get("mediaType")
         form["representation"] = element.get("representation")
     return form
-
-
-def value_form(value: Value) -> Form | None:
-    """A value inside the details: an object whatever its type."""
-    if isinstance(value.value, CD):
-        return code_form(value.value)
-    if isinstance(value.value, Interval):
-        return without_none(low=value.value.low, high=value.value.high, unit=value.unit)
-    return without_none(value=value.value, unit=value.unit) or None
 
 
 def _is_comment(statement: Statement) -> bool:

@@ -11,6 +11,7 @@ from ccda.hl7v3 import CD, XSI_TYPE, iso_time
 from ccda.model import Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
+from ccda.sections.form import Form, code_form, without_none
 from ccda.sections.statement import first
 
 
@@ -33,6 +34,15 @@ def read_value(element: Element | None, narrative: Narrative) -> Value:
     written = element.get(XSI_TYPE)
     reader = _BY_SHAPE if written is None else _READERS.get(written.rpartition(":")[2], _BY_SHAPE)
     return reader(element, narrative)
+
+
+def value_form(value: Value) -> Form | None:
+    """A value inside the details: an object whatever its type."""
+    if isinstance(value.value, CD):
+        return code_form(value.value)
+    if isinstance(value.value, Interval):
+        return without_none(low=value.value.low, high=value.value.high, unit=value.unit)
+    return without_none(value=value.value, unit=value.unit) or None
 
 
 def _coded(element: Element, narrative: Narrative) -> Value:

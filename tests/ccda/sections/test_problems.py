@@ -218,3 +218,14 @@ def test_other_sections_hold_problems_too(read_entries: ReadEntries, section: st
 
 def test_a_diagnosis_section_reads_only_problem_observations(read_entries: ReadEntries) -> None:
     assert read_entries("11535-2", f"<observation>{ASTHMA}</observation>") == ()
+
+
+def test_an_age_may_be_a_range(read_entries: ReadEntries) -> None:
+    age = (
+        '<entryRelationship typeCode="SUBJ"><observation>'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.31"/><code code="445518008"/>'
+        '<value xsi:type="IVL_PQ"><low value="50" unit="a"/></value></observation>'
+        "</entryRelationship>"
+    )
+    (problem,) = read_entries(PROBLEMS, observation(ASTHMA + age))
+    assert problem.details["age"] == {"low": "50", "unit": "a"}
