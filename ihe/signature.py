@@ -280,13 +280,16 @@ def _as_der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def _canonical(element: Element, prefixes: list[str] | None) -> bytes:
-    return etree.tostring(
-        element,
-        method="c14n",
-        exclusive=True,
-        with_comments=False,
-        inclusive_ns_prefixes=prefixes,
-    )
+    try:
+        return etree.tostring(
+            element,
+            method="c14n",
+            exclusive=True,
+            with_comments=False,
+            inclusive_ns_prefixes=prefixes,
+        )
+    except etree.C14NError:  # a namespace that is no absolute URI (Canonical XML: 1.3)
+        raise SecurityRefused("the signed element has no canonical form") from None
 
 
 def _without_signature(target: Element) -> Element:

@@ -12,7 +12,6 @@ Whatever goes wrong while checking, including what we did not foresee, is a refu
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from itertools import islice
 from typing import Final
 
@@ -25,7 +24,6 @@ from ihe.key_info import (
     KeyInfo,
     PublicKey,
     public_key,
-    read_base64,
     read_certificate,
     read_key_info,
     same_key,
@@ -96,16 +94,6 @@ class CheckedAnswer:
 
     signer: x509.Certificate | None
     created: datetime | None
-
-
-def replay_key(proof: str, message_id: str, body: Element) -> bytes:
-    """What no second message of one TLS peer may share while it is fresh (DECISIONS 3)."""
-    digest = sha256(read_base64(proof))
-    # Lengths first: no two triples may run together into the same bytes.
-    for part in (message_id.encode(), etree.tostring(body, method="c14n", exclusive=True)):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.digest()
 
 
 # ---- requests --------------------------------------------------------------------------------

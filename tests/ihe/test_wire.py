@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lxml import etree
 
 from ihe.errors import (
@@ -39,6 +41,7 @@ from ihe.wire import (
     open_request,
     read_message_id,
     read_unopened,
+    replay_key,
     seal_answer,
     seal_fault,
     seal_request,
@@ -166,6 +169,29 @@ def test_a_body_that_is_not_the_messages_is_not_sealed() -> None:
         )
 
 
+# ---- replay ----------------------------------------------------------------------------------
+
+
+def test_the_replay_key_is_that_of_one_message() -> None:
+    body = etree.fromstring("<b><x a='1' b='2'/></b>")
+    key = replay_key("QUJD", "urn:1", body)
+    assert len(key) == 32
+    assert replay_key("QUJD", "urn:1", etree.fromstring('<b><x  b="2" a="1"></x></b>')) == key
+    assert replay_key("QU\nJD", "urn:1", body) == key
+    for other in (
+        replay_key("QUJE", "urn:1", body),
+        replay_key("QUJD", "urn:2", body),
+        replay_key("QUJD", "urn:1", etree.fromstring("<b><x a='1' b='3'/></b>")),
+    ):
+        assert other != key
+
+
+def test_a_body_without_a_canonical_form_is_malformed() -> None:
+    data = a_request().envelope.replace(b"<soap:Body>", b'<soap:Body xmlns:x="no-uri" x:y="">')
+    with pytest.raises(MalformedMessage, match="canonical"):
+        opened(data)
+
+
 # ---- requests that are refused ---------------------------------------------------------------
 
 
@@ -223,6 +249,29 @@ def test_a_request_that_is_none_is_refused(
     change(root)
     with pytest.raises(error):
         opened(root)
+
+
+DAMAGE = [" ", "", "x", "\n", "<!---->", "<x/>", "&#32;", "&#x0;", "\x00", "\ud800", "<?x?>", '"']
+
+
+@pytest.fixture(scope="module")
+def one_request() -> str:
+    return a_request().envelope.decode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(where=st.integers(0, 9999), damage=st.sampled_from(DAMAGE), length=st.integers(0, 3))
+def test_a_damaged_request_is_refused_or_says_the_same(
+    one_request: str, where: int, damage: str, length: int
+) -> None:
+    text = one_request
+    position = where * len(text) // 10_000
+    damaged = text[:position] + damage + text[position + length :]
+    try:
+        request = opened(damaged.encode("utf-8", "surrogatepass"))
+    except IheError:
+        return
+    assert request.assertion == an_assertion()
 
 
 def test_an_envelope_over_the_limit_is_refused_before_it_is_read() -> None:

@@ -22,7 +22,6 @@ from ihe.ws_verification import (
     Expectations,
     check_answer,
     check_request,
-    replay_key,
 )
 from tests.certificates import NOW, Issued, authority, leaf
 from tests.ihe_messages import (
@@ -334,23 +333,6 @@ def test_taking_bearers_does_not_loosen_a_holder_of_key_assertion() -> None:
 def test_other_confirmations_are_refused(method: str) -> None:
     root = confirmed(lambda confirmation: confirmation.set("Method", method))
     assert reason(root, bearer_trust()) == "the assertion confirms no holder of a key"
-
-
-# ---- replay ----------------------------------------------------------------------------------
-
-
-def test_the_replay_key_is_that_of_one_message() -> None:
-    body = etree.fromstring("<b><x a='1' b='2'/></b>")
-    key = replay_key("QUJD", "urn:1", body)
-    assert len(key) == 32
-    assert replay_key("QUJD", "urn:1", etree.fromstring('<b><x  b="2" a="1"></x></b>')) == key
-    assert replay_key("QU\nJD", "urn:1", body) == key
-    for other in (
-        replay_key("QUJE", "urn:1", body),
-        replay_key("QUJD", "urn:2", body),
-        replay_key("QUJD", "urn:1", etree.fromstring("<b><x a='1' b='3'/></b>")),
-    ):
-        assert other != key
 
 
 # ---- making ----------------------------------------------------------------------------------
