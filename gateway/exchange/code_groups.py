@@ -71,7 +71,12 @@ def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Cluster]
     """The statements of one kind, grouped by fact, in an order that depends on them alone."""
     ordered = sorted(statements, key=lambda one: (sort_key(one.when), one.order))
     holder = {one.order: _alone(one) for one in ordered}
-    for bucket, why in _buckets(ordered, learned):
+    buckets = (
+        (part, why)
+        for bucket, why in _buckets(ordered, learned)
+        for part in ([bucket] if why == SAME_ID else _by_period(bucket))
+    )
+    for bucket, why in buckets:
         heads: list[Cluster] = []
         for one in bucket:
             mine = holder[one.order]
@@ -143,6 +148,18 @@ def _buckets(
     named = [one for one in statements if one.name in uncoded]
     for bucket in _sharing(named, lambda one: (one.name,)):
         yield bucket, SAME_NAME
+
+
+def _by_period(bucket: list[Statement]) -> list[list[Statement]]:
+    """Events by month, or by year where one tells no month: the rest cannot be the same event."""
+    if _TIMES[bucket[0].entry.kind] != "event":
+        return [bucket]
+    dates = [date_digits(one.when) for one in bucket]
+    width = 6 if all(len(date) >= 6 for date in dates if date) else 4
+    periods: dict[str, list[Statement]] = defaultdict(list)
+    for one, date in zip(bucket, dates, strict=True):
+        periods[date[:width]].append(one)
+    return [periods[period] for period in sorted(periods) if len(periods[period]) > 1]
 
 
 def _reused_ids(statements: list[Statement]) -> frozenset[str]:

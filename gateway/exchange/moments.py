@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 from ccda.hl7v3 import TS
@@ -12,31 +13,35 @@ _FORMATS: Final = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 def sort_key(time: TS | None) -> str:
     """Text that orders times; a coarser time comes before the finer ones within it."""
-    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
-    if found is None:
-        return ""
-    digits, sign, hours, minutes = found.groups()
-    if sign is None or len(digits) not in _FORMATS:
-        return digits
-    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
-    zone = timezone(offset if sign == "+" else -offset)
-    try:
-        moment = datetime.strptime(digits, _FORMATS[len(digits)]).replace(tzinfo=zone)
-        return moment.astimezone(UTC).strftime(_FORMATS[len(digits)])
-    except (ValueError, OverflowError):
-        return digits
+    return _read(time.value)[1] if time and time.value else ""
 
 
 def date_digits(time: TS | None) -> str:
     """The written date, up to eight digits; empty if there is none."""
-    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
-    return found.group(1)[:8] if found else ""
+    return _read(time.value)[0][:8] if time and time.value else ""
 
 
 def has_clock(time: TS | None) -> bool:
     """Whether it says the hour as well."""
-    found = _TIME.fullmatch(time.value.strip()) if time and time.value else None
-    return found is not None and len(found.group(1)) > 8
+    return time is not None and bool(time.value) and len(_read(time.value or "")[0]) > 8
+
+
+@lru_cache(maxsize=1 << 14)  # one record repeats its times, and merging compares them often
+def _read(value: str) -> tuple[str, str]:
+    """The digits as written, and as UTC where an offset is told."""
+    found = _TIME.fullmatch(value.strip())
+    if found is None:
+        return "", ""
+    digits, sign, hours, minutes = found.groups()
+    if sign is None or len(digits) not in _FORMATS:
+        return digits, digits
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    try:
+        zone = timezone(offset if sign == "+" else -offset)
+        moment = datetime.strptime(digits, _FORMATS[len(digits)]).replace(tzinfo=zone)
+        return digits, moment.astimezone(UTC).strftime(_FORMATS[len(digits)])
+    except (ValueError, OverflowError):
+        return digits, digits
 
 
 def may_be_one(one: TS | None, other: TS | None) -> bool:

@@ -1,5 +1,6 @@
 """One test over time: repeated reports become one point, different units one unit."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -7,7 +8,7 @@ from typing import Final
 from ccda.hl7v3 import CD, TS
 from ccda.model import Interval, Kind
 from ccda.summary import LineSource, TrendPoint
-from gateway.exchange.moments import finest, has_clock, may_be_one, sort_key
+from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
 from gateway.exchange.units import Quantity, agree, common_unit, convert, read_quantity, written
 
@@ -36,18 +37,55 @@ def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[Tren
     readings = [_reading(one, read[one.order], unit, tests) for one in valued]
     # The weightiest first, so that a point speaks with the words of its best source.
     readings.sort(key=lambda one: one.statement.rank, reverse=True)
-    groups: list[list[_Reading]] = []
-    for one in readings:
-        home = next((group for group in groups if any(_is_one_point(one, o) for o in group)), None)
-        if home is None:
-            groups.append([one])
-        else:
-            home.append(one)
+    groups = _grouped(readings)
     groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.order))
     disagreeing = _disagreements(groups)
     return tuple(
         _point(group, source_of, disagreeing.get(index)) for index, group in enumerate(groups)
     )
+
+
+def _grouped(readings: Sequence[_Reading]) -> list[list[_Reading]]:
+    """Readings of one measurement together; only those that share an id or a date are compared."""
+    groups: list[list[_Reading]] = []
+    filed: dict[str, list[list[_Reading]]] = defaultdict(list)
+    for one in readings:
+        near = (group for key in _meets(one) for group in filed.get(key, ()))
+        home = next((group for group in near if any(_is_one_point(one, o) for o in group)), None)
+        if home is None:
+            home = []
+            groups.append(home)
+        home.append(one)
+        for key in _files(one):
+            if not any(home is group for group in filed[key]):
+                filed[key].append(home)
+    return groups
+
+
+def _files(one: _Reading) -> list[str]:
+    """Where a reading is found again: by id, by its date, and as one within that month and year."""
+    dates = _dates(one)
+    within = {
+        f"within {date[:length]}" for date in dates for length in (4, 6) if length < len(date)
+    }
+    return [*_ids(one), *(f"at {date}" for date in dates), *sorted(within)]
+
+
+def _meets(one: _Reading) -> list[str]:
+    """Where those stand that may be the same: as coarse a date or coarser, or within its own."""
+    dates = _dates(one)
+    coarser = {f"at {date[:length]}" for date in dates for length in (4, 6, 8)}
+    return [*_ids(one), *sorted(coarser), *(f"within {date}" for date in dates)]
+
+
+def _ids(one: _Reading) -> list[str]:
+    return [f"id {id_}" for id_ in sorted(one.statement.ids)]
+
+
+def _dates(one: _Reading) -> list[str]:
+    """As written, and in UTC."""
+    when = one.statement.when
+    return sorted({date_digits(when), sort_key(when)[:8]} - {""})
 
 
 def _reading(
@@ -93,11 +131,16 @@ def _disagreements(groups: list[list[_Reading]]) -> dict[int, str]:
     """Points of one moment with different values, told by different voices."""
     found: dict[int, str] = {}
     for index, group in enumerate(groups):
+        mine = group[0].statement
+        day = sort_key(mine.when)[:8]
+        # The groups stand in order of time, so those of one day stand together.
         for other in range(index + 1, len(groups)):
-            mine, theirs = group[0].statement, groups[other][0].statement
-            if not sort_key(theirs.when) or has_clock(mine.when) != has_clock(theirs.when):
+            theirs = groups[other][0].statement
+            if not day or sort_key(theirs.when)[:8] != day:
+                break
+            if mine.voice == theirs.voice or has_clock(mine.when) != has_clock(theirs.when):
                 continue
-            if mine.voice != theirs.voice and may_be_one(mine.when, theirs.when):
+            if may_be_one(mine.when, theirs.when):
                 text = f"at the same time {_said(group[0])}, {_said(groups[other][0])}"
                 found[index] = found[other] = text
     return found

@@ -1,6 +1,7 @@
 """What holds of every summary, whatever the documents say."""
 
 import random
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,11 +18,14 @@ from tests.gateway.exchange.records import (
     GLUCOSE,
     NOW,
     PENICILLIN,
+    SNOMED,
+    WEIGHT,
     B,
     C,
     Pairs,
     document,
     entry,
+    holding,
 )
 
 codes = st.sampled_from(
@@ -31,6 +35,7 @@ codes = st.sampled_from(
 times = st.sampled_from([None, "2023", "202303", "20230318", "202303180915-0500", "20240101"])
 entries = st.builds(
     entry,
+    holding,
     st.sampled_from(["problem", "allergy", "medication", "immunization", "result", "encounter"]),
     codes,
     start=times,
@@ -84,3 +89,24 @@ def test_no_line_mixes_yes_and_no(pairs: Pairs) -> None:
     for section in summarize(pairs, as_of=NOW).sections:
         for line in section.lines:
             assert {negated[s.document, s.entry] for s in line.sources} == {line.negated}  # type: ignore[index]
+
+
+def test_a_record_of_many_years_is_merged_in_seconds() -> None:
+    """Two thousand weights and a thousand visits: what compares all with all takes minutes."""
+    chance = random.Random(3)
+
+    def moment() -> str:
+        month, day, hour = chance.randint(1, 12), chance.randint(1, 28), chance.randint(10, 23)
+        return f"20{chance.randint(10, 24)}{month:02}{day:02}{hour}15-0500"
+
+    visit = CD("308335008", SNOMED, "visit", translations=(CD("AMB", "2.16.840.1.113883.5.4"),))
+    pairs: Pairs = []
+    for number in range(20):
+        entries = [entry("vital_sign", WEIGHT, value="80", time=moment()) for _ in range(100)]
+        entries += [entry("encounter", visit, start=moment()) for _ in range(50)]
+        pairs += holding(document(f"d{number}"), *entries)
+    started = time.process_time()
+    found = summarize(pairs, as_of=NOW)
+    assert time.process_time() - started < 10
+    assert len(found.section("vital_sign").lines) == 1
+    assert len(found.section("encounter").lines) > 900
