@@ -34,14 +34,16 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
-from gateway.model.identity import PlanId
+from gateway.model.identity import PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
+from gateway.model.policy import Rule
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
-from gateway.store import exchange_log, partners, plans
+from gateway.settings import Rule as RuleSettings
+from gateway.store import exchange_log, partners, plans, policy_rules
 from gateway.store.blobs import BlobStore
-from gateway.store.database import Database, open_database
+from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
 from gateway.store.job_queue import JobQueue, open_queue
 from gateway.store.keys import KeyRing, create_key_file
@@ -111,7 +113,7 @@ def open_house(settings: Settings) -> Iterator[House]:
             limits.worker_deadline_seconds,
             modules=_WORKER_MODULES,
         ) as workers:
-            database.write(lambda tx: [plans.put(tx, plan) for plan in known])
+            database.write(partial(_apply, settings, known))
             keys = KeyRing(settings.key_file, database)
             blobs = BlobStore(settings.data_dir / "blobs", keys)
             yield House(
@@ -124,6 +126,35 @@ def open_house(settings: Settings) -> Iterator[House]:
             )
     finally:
         database.close()
+
+
+def _apply(settings: Settings, known: Sequence[Plan], transaction: Transaction) -> None:
+    """Makes the database say what the settings say of plans and rules."""
+    for plan in known:
+        plans.put(transaction, plan)
+    if settings.policy is None:
+        return
+    stated = {(rule.plan, rule.name) for rule in settings.policy.rules}
+    for plan in known:
+        for old in policy_rules.list_all(transaction, plan=plan.id):
+            if (old.plan, old.name) not in stated:
+                policy_rules.remove(transaction, plan=plan.id, name=old.name)
+    for rule in settings.policy.rules:
+        if rule.plan not in {plan.id for plan in known}:
+            raise InvalidSettings(f"[policy] rule {rule.name} names an unknown plan")
+        policy_rules.put(transaction, _rule(rule))
+
+
+def _rule(stated: RuleSettings) -> Rule:
+    return Rule(
+        name=stated.name,
+        plan=PlanId(stated.plan),
+        partner=PartnerId(stated.partner) if stated.partner else None,
+        purpose=stated.purpose,
+        class_code=stated.class_code,
+        confidentiality=stated.confidentiality,
+        third_party=stated.third_party,
+    )
 
 
 # ---- keys and TLS ----------------------------------------------------------------------------

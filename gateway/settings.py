@@ -59,6 +59,26 @@ class Network(_Part):
     audiences: tuple[str, ...] = ()
 
 
+class Rule(_Part):
+    """What may leave the house (DECISIONS 10); a key that is left out means any."""
+
+    name: str
+    plan: str
+    partner: str | None = None
+    """The partner's id, as `gateway partners list` shows it."""
+    purpose: str | None = None
+    class_code: str | None = None
+    confidentiality: tuple[str, ...] = ("N",)
+    third_party: bool = False
+    """Also documents that others wrote, not only the plan's own."""
+
+
+class Policy(_Part):
+    """The rules; they replace whatever stood in the database before."""
+
+    rules: tuple[Rule, ...] = ()
+
+
 class Limits(_Part):
     """How long and how much. Sizes in bytes, times in seconds."""
 
@@ -87,6 +107,7 @@ class Settings(BaseSettings):
     signing: KeyPair | None = None
     plans: tuple[Plan, ...] = ()
     networks: tuple[Network, ...] = ()
+    policy: Policy | None = None
     limits: Limits = Limits()
 
     @field_validator("home_community_id")

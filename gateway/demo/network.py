@@ -25,6 +25,7 @@ from gateway.demo.parties import (
     PARTNERS,
     PLAN,
     PLAN_ID,
+    PURPOSE,
     Party,
 )
 from gateway.model.identity import MemberId, PartnerId, PlanId
@@ -146,6 +147,19 @@ name = "{party.name}"
 [[networks]]
 name = "demo"
 anchors = ["{own.parent / "ca.pem"}"]
+{_rule(party)}"""
+
+
+def _rule(party: Party) -> str:
+    """The one rule the demo ships (DECISIONS 10): own documents, for payment, to the plan."""
+    if party is PLAN:
+        return ""
+    return f"""
+[[policy.rules]]
+name = "{party.name} gives its own documents to the demo plan"
+plan = "{party.key}"
+partner = "{PLAN.home_community_id}"
+purpose = "{PURPOSE}"
 """
 
 

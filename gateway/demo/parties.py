@@ -12,6 +12,7 @@ from ihe.xcpd import Demographics
 
 PLAN_ID: Final = "demo"
 PLAN_NAME: Final = "Demo Health Plan"
+PURPOSE: Final = "PAYMENT"
 MEMBER_ID_ROOT: Final = "2.999.7300.5"
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from ccda.hl7v3 import II
@@ -24,13 +24,10 @@ from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
-from gateway.model.policy import Rule
 from gateway.settings import load_settings
-from gateway.store import exchange_log, members, partners, policy_rules
+from gateway.store import exchange_log, members, partners
 from gateway.store.database import Transaction
 from ihe.identifiers import HomeCommunityId
-
-PURPOSE: Final = "PAYMENT"
 
 
 def main() -> None:
@@ -71,12 +68,11 @@ class _Delayed:
 
 
 async def _seed(house: House, party: Party, folder: Path) -> None:
-    """The plan as a partner, one rule that lets it ask, and the documents with their patient."""
+    """The plan as a partner, and the documents with their patient."""
     received = [await _receive(house, name) for name in party.documents]
 
     def unit(transaction: Transaction) -> None:
         partners.put(transaction, _the_plan(folder))
-        policy_rules.put(transaction, _rule(house, party))
         if party.patient_number is not None:
             members.put(transaction, _patient(house, party, party.patient_number))
         now = datetime.now(UTC)
@@ -117,16 +113,6 @@ def _the_plan(folder: Path) -> Partner:
         network="demo",
         tls_certificates=(certificate,),
         signing_certificates=(certificate,),
-    )
-
-
-def _rule(house: House, party: Party) -> Rule:
-    """The one rule the demo ships (DECISIONS 10): its own documents, for payment, to the plan."""
-    return Rule(
-        name=f"{party.key} gives its own documents to the demo plan",
-        plan=house.plans[0].id,
-        partner=PartnerId(PLAN.home_community_id),
-        purpose=PURPOSE,
     )
 
 

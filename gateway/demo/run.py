@@ -11,8 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gateway.demo.network import DemoFailed, Network
-from gateway.demo.parties import PARTNERS
-from gateway.demo.partner import PURPOSE
+from gateway.demo.parties import PARTNERS, PURPOSE
 
 _EXPECTED: Final = {
     "Northfield Health": ("matched", 2),
