@@ -35,7 +35,6 @@ codes = st.sampled_from(
 times = st.sampled_from([None, "2023", "202303", "20230318", "202303180915-0500", "20240101"])
 entries = st.builds(
     entry,
-    holding,
     st.sampled_from(["problem", "allergy", "medication", "immunization", "result", "encounter"]),
     codes,
     start=times,
