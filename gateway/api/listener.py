@@ -71,26 +71,51 @@ def _server(listener: Listener) -> uvicorn.Server:
 
 
 @contextlib.asynccontextmanager
-async def running(listeners: Sequence[Listener]) -> AsyncIterator[None]:
+async def running(listeners: Sequence[Listener]) -> AsyncIterator[tuple[str, ...]]:
     """All listeners up while the block runs; leaving it drains and closes them.
+
+    Gives the addresses as bound, in the listeners' order: port 0 has become a real one.
 
     Raises:
         OSError: an address cannot be bound.
     """
     servers = [_server(listener) for listener in listeners]
-    sockets = [server.config.bind_socket() for server in servers]
-    tasks = [
-        asyncio.create_task(server.serve(sockets=[socket]))
-        for server, socket in zip(servers, sockets, strict=True)
-    ]
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(contextlib.closing(_bind(server))) for server in servers]
+        addresses = tuple(_address(socket) for socket in sockets)
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[socket]))
+            for server, socket in zip(servers, sockets, strict=True)
+        ]
+        try:
+            while not all(server.started for server in servers):
+                await asyncio.sleep(0.01)
+                _raise_what_ended(tasks)
+            yield addresses
+        finally:
+            for server in servers:
+                server.should_exit = True
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _bind(server: uvicorn.Server) -> Any:
     try:
-        while not all(server.started for server in servers):
-            await asyncio.sleep(0.01)
-        yield
-    finally:
-        for server in servers:
-            server.should_exit = True
-        await asyncio.gather(*tasks)
+        return server.config.bind_socket()
+    except SystemExit:  # uvicorn would end the process, and with it the other listeners
+        config = server.config
+        raise OSError(f"{config.host}:{config.port} cannot be listened on") from None
+
+
+def _address(socket: Any) -> str:
+    host, port = socket.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _raise_what_ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        if task.done():
+            task.result()
+            raise OSError("a listener ended before it had begun")
 
 
 async def until_asked_to_stop() -> None:

@@ -1,0 +1,85 @@
+"""What partners ask of the house, sealed as it crosses the wire."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from ccda.hl7v3 import II, TS
+from ccda.safe_xml import Element
+from gateway.model.member import Member
+from gateway.model.partner import Partner
+from gateway.model.purpose import NHIN
+from ihe.identifiers import Oid, PatientId
+from ihe.saml import Assertion, CodedAttribute
+from ihe.soap import MessageKind
+from ihe.trust import SigningKey
+from ihe.wire import SealedRequest, seal_request
+from ihe.xcpd import Demographics, PatientDiscoveryRequest, write_discovery_request
+from tests.gateway.house import HOME, MEMBER, a_partner, certificate_of, signing_key
+
+
+def an_assertion(partner: Partner | None = None, **changes: Any) -> Assertion:
+    """What a nurse of the partner's states: payment, and who she is."""
+    partner, now = partner or a_partner(), datetime.now(UTC)
+    assertion = Assertion(
+        id=f"_{uuid4().hex}",
+        issuer=certificate_of(partner.name).certificate.subject.rfc4514_string(),
+        issue_instant=now,
+        not_before=now,
+        not_on_or_after=now + timedelta(minutes=10),
+        subject_name=None,
+        subject="Nora Nurse",
+        organization=partner.name,
+        organization_id=partner.home_community_id.urn,
+        home_community_id=partner.home_community_id,
+        role=CodedAttribute("224608005", "2.16.840.1.113883.6.96", "SNOMED_CT", "Administrative"),
+        purpose_of_use=CodedAttribute("PAYMENT", NHIN, "nhin-purpose", "Payment"),
+        access_consent_policies=("urn:oid:2.999.7301.9",),
+    )
+    return replace(assertion, **changes)
+
+
+def ask(
+    body: Element,
+    kind: MessageKind,
+    *,
+    partner: Partner | None = None,
+    key: SigningKey | None = None,
+    message_id: str | None = None,
+    now: datetime | None = None,
+    **changes: Any,
+) -> SealedRequest:
+    """A sealed request of a partner's; `changes` are what its assertion states otherwise."""
+    partner = partner or a_partner()
+    return seal_request(
+        body,
+        kind=kind,
+        to="https://gateway.example/ihe",
+        message_id=message_id or f"urn:uuid:{uuid4()}",
+        assertion=an_assertion(partner, **changes),
+        signing_key=key or signing_key(partner.name),
+        now=now or datetime.now(UTC),
+    )
+
+
+def discovery(demographics: Demographics | Member = MEMBER, **changes: Any) -> Element:
+    """ITI-55 for a person."""
+    known = demographics.demographics if isinstance(demographics, Member) else demographics
+    partner = a_partner()
+    request = PatientDiscoveryRequest(
+        message_id=II("2.999.7301.1.4", str(uuid4())),
+        creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
+        sender=partner.home_community_id,
+        receiver=HOME,
+        query_id=II("2.999.7301.1.5", str(uuid4())),
+        demographics=replace(known, ids=()),
+        patient_id=PatientId("NF-220871", Oid("2.999.7301.1.2")),
+        sender_authority=Oid("2.999.7301.1.2"),
+    )
+    return write_discovery_request(replace(request, **changes))
+
+
+def patient_id(member: Member = MEMBER) -> PatientId:
+    """The id under which partners know a member of ours."""
+    return PatientId(member.id, Oid(f"{HOME}.1"))
