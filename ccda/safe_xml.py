@@ -69,6 +69,7 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         MalformedXml: not well-formed, empty, or in an encoding we do not read.
         DoctypeRefused: it carries a DOCTYPE.
         XmlOverLimit: it is over one of `limits`.
+        MemoryError: there was not enough of it, which says nothing about the document.
     """
     if len(data) > limits.size_bytes:
         raise XmlOverLimit("size")
@@ -176,6 +177,9 @@ def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -
     except LookupError:
         raise MalformedXml("the declared encoding is not one we read") from None
     except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            # Not the document's fault: with more memory it may be read.
+            raise MemoryError from None
         if error.code == _RESOURCE_LIMIT:
             raise XmlOverLimit("depth" if "depth" in str(error) else "one text node") from None
         raise MalformedXml("the XML is not well-formed", error.lineno or None) from None

@@ -15,10 +15,11 @@ from typing import Final, Literal
 from uuid import uuid4
 
 from ccda.hl7v3 import II
-from ccda.model import ClinicalDocument
+from ccda.model import ClinicalDocument, Section
 from gateway.exchange import metadata
 from gateway.exchange.archive import Archive
 from gateway.exchange.demographics import demographics_of
+from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
 from gateway.exchange.summaries import renew_summary
@@ -122,7 +123,7 @@ def _ingest_one(
         )
         return Ingested(changed, "quarantined")
     clinical_store.insert_sections(
-        transaction, plan=plan.id, document=document.id, sections=clinical.sections
+        transaction, plan=plan.id, document=document.id, sections=_indexed_sections(clinical)
     )
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member):
@@ -135,6 +136,15 @@ def _ingest_one(
         candidate=decision.candidate,
     )
     return Ingested(held, "held")
+
+
+def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
+    """The sections, and the visit that the header alone may tell of, after all of them."""
+    visit = header_encounter(clinical)
+    if visit is None:
+        return clinical.sections
+    header = Section(code=None, title=None, templates=(), text=None, entries=(visit,))
+    return (*clinical.sections, header)
 
 
 def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
