@@ -166,10 +166,12 @@ class ProcrastinateQueue:
         app = procrastinate.App(connector=connector)
         self._add_task(app, perform)
         async with app.open_async():
-            ticking = asyncio.create_task(self._tick(app))
+            stopping = asyncio.Event()
+            ticking = asyncio.create_task(self._tick(app, stopping))
             try:
                 while True:
                     await self._look_after(app)
+                    _heed_cancellation()
                     await app.run_worker_async(
                         queues=[_QUEUE],
                         concurrency=concurrency,
@@ -187,6 +189,8 @@ class ProcrastinateQueue:
                     # It ends by itself when the server went away under it.
                     await asyncio.sleep(self._options.poll_seconds)
             finally:
+                stopping.set()  # as well, for a cancellation can get lost
+
                 ticking.cancel()
                 await asyncio.gather(ticking, return_exceptions=True)
 
@@ -195,9 +199,10 @@ class ProcrastinateQueue:
             try:
                 attempt = context.job.attempts + 1
                 await perform(_job(context.job.id, job, attempt, context.job.scheduled_at))
-            except Exception as error:
+            except Exception as error:  # the door where a verb's failure becomes a row
                 await self._note(context.job.id, job, type(error).__name__)
-                raise
+                # The library logs what is raised here, and what others' errors quote may be PHI.
+                raise _Failed(isinstance(error, PermanentFailure)) from None
 
         app.task(name=_TASK, queue=_QUEUE, pass_context=True, retry=_Retry(self._options))(run)
 
@@ -216,8 +221,8 @@ class ProcrastinateQueue:
         with contextlib.suppress(StoreUnavailable):
             await self._database.write_async(lambda t: upsert(t, tables.job, values, ["id"]))
 
-    async def _tick(self, app: Any) -> None:
-        while True:
+    async def _tick(self, app: Any, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
             await asyncio.sleep(self._options.poll_seconds)
             with contextlib.suppress(StoreUnavailable, procrastinate.exceptions.ConnectorException):
                 await self._look_after(app)
@@ -240,6 +245,14 @@ class ProcrastinateQueue:
                     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
 
 
+class _Failed(Exception):
+    """A verb raised; of what, only the type's name is kept."""
+
+    def __init__(self, is_permanent: bool) -> None:
+        super().__init__("a job failed")
+        self.is_permanent = is_permanent
+
+
 # Untyped as mypy sees it here: the library is not followed.
 class _Retry(procrastinate.BaseRetryStrategy):  # type: ignore[misc]
     """Backoff and dead letter, by our options."""
@@ -251,10 +264,18 @@ class _Retry(procrastinate.BaseRetryStrategy):  # type: ignore[misc]
         if isinstance(exception, (asyncio.CancelledError, procrastinate.exceptions.JobAborted)):
             return procrastinate.RetryDecision(retry_at=self._options.clock())
         attempt = job.attempts + 1
-        if isinstance(exception, PermanentFailure) or attempt >= self._options.attempts:
+        is_permanent = isinstance(exception, _Failed) and exception.is_permanent
+        if is_permanent or attempt >= self._options.attempts:
             return None
         wait = timedelta(seconds=self._options.backoff(attempt))
         return procrastinate.RetryDecision(retry_at=self._options.clock() + wait)
+
+
+def _heed_cancellation() -> None:
+    """Python 3.11's wait_for, inside the driver, can swallow one: it must not be lost."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _status(row: Row[Any]) -> JobStatus:
