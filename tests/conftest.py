@@ -1,0 +1,133 @@
+"""The one hook: every message emitted in the suite is valid, or the test that emitted it fails.
+
+Nothing leaves this house without a Security header (DECISIONS 4), so the two functions that write
+one are where all our envelopes pass: `ihe.wire` and zeep's seam both end there. They are wrapped
+here, before any other module has imported them. Documents of our own pass through `ccda.writer`.
+The schemas lie beside the checkout; without them only form is looked at.
+
+A test that has to emit something wrong says so: `@pytest.mark.emits_invalid("why")`.
+"""
+
+import functools
+import importlib
+import importlib.util
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from tests.conformance import assert_valid_clinical_document
+from tests.ihe_conformance import assert_valid_body
+
+assert "ihe.wire" not in sys.modules, "the hook must come before whoever seals messages"
+ws_security = importlib.import_module("ihe.ws_security")
+
+BODY = "{http://www.w3.org/2003/05/soap-envelope}Body"
+
+
+class Violations:
+    """What was emitted wrong since somebody looked; listeners emit from threads of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: list[str] = []
+
+    def check(self, assertion: Callable[[Any], None], emitted: Any) -> None:
+        try:
+            assertion(emitted)
+        except AssertionError as error:
+            with self._lock:
+                self._found.append(str(error))
+
+    def taken(self) -> list[str]:
+        with self._lock:
+            found, self._found = self._found, []
+        return found
+
+
+VIOLATIONS = Violations()
+
+
+# ---- where messages leave --------------------------------------------------------------------
+
+
+def _checking_envelope(sign: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(sign)
+    def signed(envelope: etree._Element, **arguments: Any) -> Any:
+        for body in envelope.iterchildren(BODY):
+            for payload in body.iterchildren("*"):
+                if not _is_placeholder(payload):
+                    VIOLATIONS.check(assert_valid_body, payload)
+        return sign(envelope, **arguments)
+
+    return signed
+
+
+def _is_placeholder(payload: etree._Element) -> bool:
+    """A bare root: what tests of the envelope alone put where a message would be."""
+    return len(payload) == 0 and not payload.attrib and not (payload.text or "").strip()
+
+
+def _checking_document(write: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def written(*arguments: Any, **named: Any) -> Any:
+        document = write(*arguments, **named)
+        if isinstance(document, bytes):
+            VIOLATIONS.check(assert_valid_clinical_document, document)
+        return document
+
+    return written
+
+
+def _wrap() -> None:
+    for name in ("sign_request", "sign_answer"):
+        setattr(ws_security, name, _checking_envelope(getattr(ws_security, name)))
+    if importlib.util.find_spec("ccda.writer") is None:
+        return
+    writer = importlib.import_module("ccda.writer")
+    for name, function in inspect.getmembers(writer, inspect.isfunction):
+        if function.__module__ == writer.__name__ and not name.startswith("_"):
+            setattr(writer, name, _checking_document(function))
+
+
+_wrap()
+
+
+# ---- which test emitted them -----------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "emits_invalid(why): the test emits wrong messages")
+
+
+@pytest.fixture
+def violations() -> Violations:
+    """What the hook has found: for tests of the hook itself."""
+    return VIOLATIONS
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _nothing_invalid(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _nothing_invalid(item))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _nothing_invalid(item))
+
+
+def _nothing_invalid(item: pytest.Item) -> Generator[None, Any, Any]:
+    result = yield
+    found = VIOLATIONS.taken()
+    if found and item.get_closest_marker("emits_invalid") is None:
+        raise AssertionError("an invalid message was emitted:\n" + "\n".join(found))
+    return result
