@@ -50,6 +50,11 @@ class Database:
     def is_postgres(self) -> bool:
         return self._url.get_backend_name() == "postgresql"
 
+    @property
+    def waiting(self) -> int:
+        """How many units wait to be taken up in this process."""
+        return self._engine.waiting if self._engine else 0
+
     def write(self, unit: Callable[[Transaction], T]) -> T:
         """Runs `unit` and returns its answer once it is durable.
 
@@ -79,14 +84,14 @@ class Database:
         try:
             return self._here().read(unit)
         except (DBAPIError, PoolTimeout) as error:
-            raise _told(error) from error
+            raise _told(error, is_reading=True) from error
 
     async def read_async(self, unit: Callable[[Transaction], T]) -> T:
         """`read` without blocking the event loop."""
         try:
             return await asyncio.wrap_future(self._here().submit_read(unit))
         except (DBAPIError, PoolTimeout) as error:
-            raise _told(error) from error
+            raise _told(error, is_reading=True) from error
 
     def close(self) -> None:
         """Finishes what waits; after it every call raises StoreUnavailable."""
@@ -127,9 +132,10 @@ def driver_url(url: URL) -> URL:
     return url.set(drivername=drivers[name])
 
 
-def _told(error: DBAPIError | PoolTimeout) -> Exception:
+def _told(error: DBAPIError | PoolTimeout, *, is_reading: bool = False) -> Exception:
     """What callers may act upon; a broken rule of the schema is our own mistake and stays."""
-    wrong_sql = getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_ERROR"
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) and not wrong_sql:
+    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    is_ours = name == "SQLITE_ERROR" or (is_reading and name == "SQLITE_READONLY")
+    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) and not is_ours:
         return StoreUnavailable("the database cannot be reached, is locked or full")
     return error

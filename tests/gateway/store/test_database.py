@@ -1,0 +1,307 @@
+"""Units of work: all or nothing each, durable before they are answered."""
+
+import asyncio
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from gateway.model.exchange import VerifyResult
+from gateway.model.identity import PlanId
+from gateway.model.member import Plan
+from gateway.store import exchange_log, plans
+from gateway.store.database import Database, Transaction, open_database
+from gateway.store.errors import StoreUnavailable
+from gateway.store.sqlite import GROUP
+from tests.gateway.store.builders import an_exchange
+
+
+def _add(name: str) -> Callable[[Transaction], str]:
+    def unit(transaction: Transaction) -> str:
+        plans.put(transaction, Plan(PlanId(name), name))
+        exchange_log.append(transaction, an_exchange(reason=name))
+        return name
+
+    return unit
+
+
+def _names(database: Database) -> list[str]:
+    return [plan.name for plan in database.read(plans.list_all)]
+
+
+def _fail(transaction: Transaction) -> None:
+    _add("failed")(transaction)
+    raise LookupError("of the unit's own")
+
+
+def test_what_a_unit_returns_comes_once_it_is_durable(
+    url: str, database: Database, opened: Callable[[str], Database]
+) -> None:
+    assert database.write(_add("a")) == "a"
+    assert _names(opened(url)) == ["a"]
+
+
+def test_a_failing_unit_raises_its_own_error_and_leaves_nothing(database: Database) -> None:
+    with pytest.raises(LookupError, match="of the unit's own"):
+        database.write(_fail)
+    assert _names(database) == []
+    assert database.read(exchange_log.verify) == VerifyResult(0)
+
+
+async def test_units_run_from_the_event_loop_too(database: Database) -> None:
+    names = [f"{number:02}" for number in range(20)]
+    done = await asyncio.gather(*(database.write_async(_add(name)) for name in names))
+    assert list(done) == names
+    assert [plan.name for plan in await database.read_async(plans.list_all)] == names
+    with pytest.raises(LookupError):
+        await database.write_async(_fail)
+
+
+def test_many_threads_write_without_gaps(database: Database) -> None:
+    names = [f"{number:03}" for number in range(120)]
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(lambda name: database.write(_add(name)), names))
+    assert _names(database) == names
+    assert database.read(exchange_log.verify) == VerifyResult(120)
+
+
+def _write_from_a_process(url: str, first: int) -> None:
+    database = open_database(url)
+    for number in range(first, first + 30):
+        database.write(_add(f"{number:03}"))
+    database.close()
+
+
+def test_processes_write_at_once_without_gaps(url: str, database: Database) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    writers = [
+        spawn.Process(target=_write_from_a_process, args=(url, first)) for first in (0, 100, 200)
+    ]
+    for writer in writers:
+        writer.start()
+    for number in range(300, 330):
+        database.write(_add(f"{number:03}"))
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert len(_names(database)) == 120
+    assert database.read(exchange_log.verify) == VerifyResult(120)
+
+
+def test_a_forked_child_connects_by_itself(database: Database) -> None:
+    database.write(_add("parent"))
+    child = os.fork()
+    if child == 0:  # no assertion may escape into a second pytest
+        status = 1
+        try:
+            database.write(_add("child"))
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+    database.write(_add("parent again"))
+    assert _names(database) == ["child", "parent", "parent again"]
+    assert database.write(lambda t: t.is_running(t.process)) is True
+
+
+def test_reading_changes_nothing(database: Database) -> None:
+    with pytest.raises(Exception, match=r"(?i)read"):
+        database.read(lambda t: plans.put(t, Plan(PlanId("x"), "x")))
+    assert _names(database) == []
+
+
+def test_a_read_sees_one_moment(database: Database) -> None:
+    database.write(_add("a"))
+
+    def twice(transaction: Transaction) -> tuple[int, int]:
+        before = len(plans.list_all(transaction))
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(database.write, _add("b")).result()
+        return before, len(plans.list_all(transaction))
+
+    assert database.read(twice) == (1, 1)
+    assert len(_names(database)) == 2
+
+
+def test_a_transaction_is_useless_after_its_unit(database: Database) -> None:
+    kept = database.write(lambda transaction: transaction)
+    with pytest.raises(RuntimeError, match="over"):
+        plans.list_all(kept)
+
+
+def test_callbacks_run_only_for_what_became_durable(database: Database) -> None:
+    called: list[str] = []
+
+    def unit(transaction: Transaction, *, fails: bool) -> None:
+        transaction.after_commit(lambda: called.append("failed" if fails else "done"))
+        if fails:
+            raise LookupError
+
+    database.write(lambda t: unit(t, fails=False))
+    with pytest.raises(LookupError):
+        database.write(lambda t: unit(t, fails=True))
+    assert called == ["done"]
+
+
+def test_a_closed_database_says_so(database: Database) -> None:
+    database.write(_add("a"))
+    database.close()
+    database.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        database.write(_add("b"))
+    with pytest.raises(StoreUnavailable, match="closed"):
+        database.read(plans.list_all)
+
+
+def test_a_wrong_statement_is_our_own_error(database: Database) -> None:
+    with pytest.raises(Exception, match="nowhere") as caught:
+        database.write(lambda t: t.connection.execute(text("SELECT 1 FROM nowhere")).all())
+    assert not isinstance(caught.value, StoreUnavailable)
+
+
+def test_an_unreachable_server_is_unavailable(opened: Callable[[str], Database]) -> None:
+    database = opened("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(StoreUnavailable):
+        database.read(plans.list_all)
+    with pytest.raises(StoreUnavailable):
+        database.write(_add("a"))
+
+
+def test_a_lost_connection_is_unavailable_once_and_then_made_anew(
+    postgres_url: str, opened: Callable[[str], Database]
+) -> None:
+    database = opened(postgres_url)
+    kill = text("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(StoreUnavailable):
+        database.write(lambda t: t.connection.execute(kill).all())
+    assert database.write(_add("a")) == "a"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y"])
+def test_a_database_that_cannot_serve_is_refused(
+    opened: Callable[[str], Database], url: str
+) -> None:
+    with pytest.raises(ValueError, match=r"SQLite|sqlite"):
+        opened(url).read(plans.list_all)
+
+
+# ---- the writer's groups, on SQLite ----------------------------------------------------------
+
+
+class Steps:
+    """Counts the durable steps, and can make one of them fail."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.fail_at: str | None = None
+
+    def __call__(self, step: str) -> None:
+        self.seen.append(step)
+        if step == self.fail_at:
+            raise OSError("no space left")
+
+
+def _together(database: Database, units: list[Callable[[Transaction], object]]) -> list[object]:
+    """Lets the units wait behind one that holds the writer, so that they form groups."""
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_transaction: Transaction) -> None:
+        held.set()
+        release.wait(20)
+
+    async def run() -> list[object]:
+        first = asyncio.ensure_future(database.write_async(hold))
+        await asyncio.to_thread(held.wait, 20)
+        waiting = [asyncio.ensure_future(database.write_async(unit)) for unit in units]
+        await asyncio.sleep(0)
+        release.set()
+        await first
+        return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def steps() -> Steps:
+    return Steps()
+
+
+@pytest.fixture
+def grouped(sqlite_url: str, opened: Callable[..., Database], steps: Steps) -> Database:
+    return opened(sqlite_url, steps)
+
+
+def test_waiting_units_share_a_commit(grouped: Database, steps: Steps) -> None:
+    names = [f"{number:03}" for number in range(GROUP + 1)]
+    assert _together(grouped, [_add(name) for name in names]) == names
+    assert steps.seen.count("after commit") == 3  # the holder's, a full group's, the rest's
+    assert grouped.read(exchange_log.verify) == VerifyResult(GROUP + 1)
+
+
+def test_a_failing_unit_takes_nobody_in_its_group_with_it(grouped: Database) -> None:
+    first, failed, last = _together(grouped, [_add("a"), _fail, _add("b")])
+    assert (first, last) == ("a", "b")
+    assert isinstance(failed, LookupError)
+    assert _names(grouped) == ["a", "b"]
+    assert grouped.read(exchange_log.verify) == VerifyResult(2)
+
+
+def test_a_commit_that_fails_is_told_to_everyone_in_the_group(
+    grouped: Database, steps: Steps
+) -> None:
+    steps.fail_at = "before commit"
+    with pytest.raises(OSError, match="no space"):
+        grouped.write(_add("a"))
+    steps.fail_at = None
+    assert grouped.write(_add("b")) == "b"
+    assert _names(grouped) == ["b"]
+
+
+def test_a_unit_cancelled_while_it_waits_never_runs(grouped: Database) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_transaction: Transaction) -> None:
+        held.set()
+        release.wait(20)
+
+    async def run() -> None:
+        first = asyncio.ensure_future(grouped.write_async(hold))
+        await asyncio.to_thread(held.wait, 20)
+        second = asyncio.ensure_future(grouped.write_async(_add("cancelled")))
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        release.set()
+        await first
+
+    asyncio.run(run())
+    assert grouped.write(_add("a")) == "a"
+    assert _names(grouped) == ["a"]
+
+
+def test_a_unit_that_waits_for_another_is_refused(grouped: Database) -> None:
+    with pytest.raises(RuntimeError, match="hand it the transaction"):
+        grouped.write(lambda _transaction: grouped.write(_add("inner")))
+
+
+def test_closing_finishes_what_waits(grouped: Database, steps: Steps) -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def hold(_transaction: Transaction) -> None:
+        held.set()
+        release.wait(20)
+
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(grouped.write, hold)
+        held.wait(20)
+        second = threads.submit(grouped.write, _add("waiting"))
+        while not grouped.waiting:
+            pass
+        closing = threads.submit(grouped.close)
+        release.set()
+        assert (first.result(20), second.result(20), closing.result(20)) == (None, "waiting", None)
