@@ -2,17 +2,18 @@
 
 A route asks for a `Desk` with the roles it admits. What it does, it does in `Desk.act`: the work
 and its exchange record stand in one transaction, committed before the first byte of the answer
-leaves (DECISIONS 16). A refusal is recorded too; one without a valid token is only counted,
-so that strangers cannot fill the log (DECISIONS 17).
+leaves (DECISIONS 16). A call that ends otherwise is recorded by `gateway.api.endings`, whatever
+went wrong and wherever; one without a valid token is only counted (DECISIONS 17).
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gateway.api.problems import Problem
 from gateway.model.caller import Caller, Role
@@ -27,6 +28,9 @@ EVERYONE: Final[frozenset[Role]] = frozenset({"staff", "auditor", "operator", "s
 CLINICAL: Final[frozenset[Role]] = frozenset({"staff", "system"})
 OPERATION: Final[frozenset[Role]] = frozenset({"operator"})
 AUDIT: Final[frozenset[Role]] = frozenset({"auditor"})
+
+_BEARER: Final = HTTPBearer(auto_error=False, description="A token of `gateway tokens create`.")
+_Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 @dataclass(slots=True)
@@ -52,25 +56,29 @@ class Desk:
     peer: str
     started: float
     note: Note = field(default_factory=Note)
+    sequence: int | None = None
+    """The act's record, once it is durable."""
 
     async def act(self, unit: Callable[[Transaction, Note], T]) -> T:
-        """What `unit` returns, done and recorded in one transaction.
+        """What `unit` returns, done and recorded in one transaction; what it raises undoes both."""
 
-        Raises:
-            Problem: `unit` raised it; its own work is undone, the refusal is recorded.
-        """
-
-        def recorded(transaction: Transaction) -> T:
+        def recorded(transaction: Transaction) -> tuple[T, exchange_log.Place]:
             result = unit(transaction, self.note)
-            exchange_log.append(transaction, self._record())
-            return result
+            return result, exchange_log.append(transaction, self._record())
 
-        try:
-            return await self.database.write_async(recorded)
-        except Problem as problem:
-            refusal = self._refusal(problem)
-            await self.database.write_async(lambda tx: exchange_log.append(tx, refusal))
-            raise
+        result, place = await self.database.write_async(recorded)
+        self.sequence = place.sequence
+        return result
+
+    async def record_ending(self, outcome: Outcome, reason: str) -> None:
+        """That the call did not end as asked, in the act's place or beside its record."""
+        documents = self.note.documents
+        if self.sequence is None:
+            documents = ()  # the act was undone: it touched none
+        else:
+            reason = f"after record {self.sequence}: {reason}"
+        ending = replace(self._record(), outcome=outcome, reason=reason, documents=documents)
+        await self.database.write_async(lambda tx: exchange_log.append(tx, ending))
 
     def _record(self) -> Exchange:
         note = self.note
@@ -92,58 +100,35 @@ class Desk:
             duration_ms=round((time.monotonic() - self.started) * 1000),
         )
 
-    def _refusal(self, problem: Problem) -> Exchange:
-        outcome: Outcome = "refused" if problem.status < 500 else "failed"
-        return replace(self._record(), outcome=outcome, reason=problem.detail, documents=())
-
 
 def desk(transaction_name: str, roles: frozenset[Role]) -> object:
     """The dependency of a route: its `Desk`, for callers in one of `roles`."""
 
-    async def open_desk(request: Request) -> Desk:
+    async def open_desk(request: Request, credentials: _Credentials) -> Desk:
+        started = time.monotonic()
+        request.state.transaction_name = transaction_name
         database: Database = request.app.state.database
-        peer = request.client.host if request.client else "unknown"
-        caller = await _verified(request.headers, database, transaction_name, peer)
-        opened = Desk(caller, database, transaction_name, peer, time.monotonic())
+        caller = await _verified(database, credentials)
+        opened = Desk(caller, database, transaction_name, peer_of(request), started)
+        request.state.desk = opened
         if caller.role not in roles:
-            await _refuse_role(opened)
+            raise Problem(403, f"The role {caller.role} may not do this.")
         return opened
 
     return Depends(open_desk)
 
 
-async def _verified(
-    headers: Mapping[str, str], database: Database, transaction_name: str, peer: str
-) -> Caller:
-    scheme, _, secret = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        reason = "no bearer token"
-    else:
-        now = datetime.now(UTC)
-        caller = await database.read_async(
-            lambda tx: tokens.verify(tx, secret=secret.strip(), now=now)
-        )
-        if caller is not None:
-            return caller
-        reason = "an unknown, expired or revoked token"
-    await _count(database, transaction_name, peer, reason)
-    raise Problem(401, f"The request carries {reason}.")
+def peer_of(request: Request) -> str:
+    """What the wire shows of the other side."""
+    return request.client.host if request.client else "unknown"
 
 
-async def _count(database: Database, transaction_name: str, peer: str, reason: str) -> None:
-    refusal = Exchange(
-        time=datetime.now(UTC),
-        direction="in",
-        transaction=transaction_name,
-        outcome="refused",
-        peer=peer,
-        reason=reason,
-    )
-    await database.write_async(lambda tx: exchange_log.count_refusal(tx, refusal))
-
-
-async def _refuse_role(desk: Desk) -> None:
-    def refuse(_transaction: Transaction, _note: Note) -> None:
-        raise Problem(403, f"The role {desk.caller.role} may not do this.")
-
-    await desk.act(refuse)
+async def _verified(database: Database, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    if credentials is None or not credentials.credentials.strip():
+        raise Problem(401, "The request carries no bearer token.")
+    secret = credentials.credentials.strip()
+    now = datetime.now(UTC)
+    caller = await database.read_async(lambda tx: tokens.verify(tx, secret=secret, now=now))
+    if caller is None:
+        raise Problem(401, "The request carries an unknown, expired or revoked token.")
+    return caller

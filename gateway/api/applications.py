@@ -6,17 +6,18 @@ from fastapi import FastAPI
 
 from gateway.api import (
     documents,
+    endings,
     exchanges,
     health,
     members,
     partners,
-    problems,
     retrievals,
     soap,
     summaries,
 )
 from gateway.api.means import PlanMeans
 from gateway.api.partner_means import PartnerMeans
+from gateway.api.problems import PROBLEM_SCHEMA
 
 Check = Callable[[], str | None]
 
@@ -28,12 +29,13 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
         description="One merged, sourced clinical summary per member.",
         version="1",
         redoc_url=None,
+        redirect_slashes=False,  # it would send a path, and with it ids, back in a header
     )
     application.state.means = means
     application.state.database = means.archive.database
-    problems.install(application)
+    endings.install(application)
     for routes in (members, summaries, retrievals, documents, exchanges, partners):
-        application.include_router(routes.router)
+        application.include_router(routes.router, responses=PROBLEM_SCHEMA)
     if check is not None:
         application.state.check = check
         application.include_router(health.router)
@@ -52,5 +54,6 @@ def create_operations_application(check: Check) -> FastAPI:
     """Health for whoever runs the gateway."""
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     application.state.check = check
+    endings.install(application)
     application.include_router(health.router)
     return application

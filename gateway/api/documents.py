@@ -1,13 +1,16 @@
 """Documents: given in, listed, read; the held and the quarantined too."""
 
+import asyncio
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
-from gateway.api.means import Limit, Means, the_member
+from gateway.api.forms import read_body
+from gateway.api.means import After, Limit, Means, PathId, QueryId, the_member
 from gateway.api.problems import Problem
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.model.document import Document, DocumentState, Source
@@ -17,22 +20,23 @@ from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
+_BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
+_BODY: Final = {"requestBody": {"required": True, "content": {"text/xml": _BYTES}}}
+_CONTENT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/octet-stream": _BYTES}, "description": "Those bytes."}
+}
 
 
-@router.post("/documents", status_code=201)
+@router.post("/documents", status_code=201, openapi_extra=_BODY)
 async def give_document(
     request: Request, means: Means, at: Annotated[Desk, desk("REST-DOCUMENT-IN", CLINICAL)]
 ) -> JSONResponse:
     """Hand in one C-CDA document as the body; the answer says what became of it."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > _LIMIT_BYTES:
-            await _refuse(at, Problem(413, "A document is taken up to 64 MB."))
-    if not content:
-        await _refuse(at, Problem(422, "The body is empty; it must be one document."))
     plan = means.plan(at.caller.plan)
-    blob = await means.archive.store_async(plan.id, bytes(content))
+    content = await read_body(request, limit_bytes=_LIMIT_BYTES)
+    if not content:
+        raise Problem(422, "The body is empty; it must be one document.")
+    blob = await means.archive.store_async(plan.id, content)
     source = Source(door="REST", partner_name=at.caller.name)
     received = await receive(means.archive, blob, plan=plan, source=source)
 
@@ -48,19 +52,12 @@ async def give_document(
     return JSONResponse(form, status, headers={"Location": f"/api/v1/documents/{form['id']}"})
 
 
-async def _refuse(at: Desk, problem: Problem) -> None:
-    def unit(_transaction: Transaction, _note: Note) -> None:
-        raise problem
-
-    await at.act(unit)
-
-
 @router.get("/documents")
 async def list_documents(
     at: Annotated[Desk, desk("REST-DOCUMENTS", CLINICAL)],
-    member: str | None = None,
+    member: QueryId = None,
     state: Literal["filed", "held", "quarantined", "withdrawn"] | None = None,
-    after: Annotated[str | None, Query(description="The last page's `next`.")] = None,
+    after: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's documents in the order they came."""
@@ -70,7 +67,7 @@ async def list_documents(
 @router.get("/held")
 async def list_held(
     at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
-    after: str | None = None,
+    after: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Documents that wait for a person to say whose they are."""
@@ -80,7 +77,7 @@ async def list_held(
 @router.get("/quarantine")
 async def list_quarantine(
     at: Annotated[Desk, desk("REST-QUARANTINE", CLINICAL | OPERATION)],
-    after: str | None = None,
+    after: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """Documents that could not be read, each with its reason."""
@@ -109,7 +106,7 @@ async def _list(
 
 @router.get("/documents/{document_id}")
 async def read_document(
-    document_id: str, at: Annotated[Desk, desk("REST-DOCUMENT", CLINICAL)]
+    document_id: PathId, at: Annotated[Desk, desk("REST-DOCUMENT", CLINICAL)]
 ) -> dict[str, Any]:
     """What is known of one document."""
 
@@ -119,9 +116,11 @@ async def read_document(
     return _form(await at.act(unit))
 
 
-@router.get("/documents/{document_id}/content")
+@router.get(
+    "/documents/{document_id}/content", response_class=StreamingResponse, responses=_CONTENT
+)
 async def read_content(
-    document_id: str,
+    document_id: PathId,
     means: Means,
     at: Annotated[Desk, desk("REST-DOCUMENT-CONTENT", CLINICAL)],
 ) -> StreamingResponse:
@@ -134,11 +133,14 @@ async def read_content(
     headers = {
         "Content-Disposition": f'attachment; filename="{document.id}"',
         "Content-Length": str(document.blob.size_bytes),
+        # Given as a header: of a media type starlette would say UTF-8, which only the bytes know.
+        "Content-Type": document.mime_type or "application/octet-stream",
         "X-Content-Type-Options": "nosniff",
     }
     chunks = means.archive.chunks(document.plan, document.blob)
-    media_type = document.mime_type or "application/octet-stream"
-    return StreamingResponse(chunks, media_type=media_type, headers=headers)
+    # Read before the status leaves: bytes that are gone or damaged are a 500, not a cut answer.
+    first = await asyncio.to_thread(next, chunks, b"")
+    return StreamingResponse(chain((first,), chunks), headers=headers)
 
 
 def _noted(document: Document, note: Note) -> Document:

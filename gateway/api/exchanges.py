@@ -1,35 +1,50 @@
 """The exchange log, for auditors; the look is itself recorded (DECISIONS 16)."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator
 
 from gateway.api.access import AUDIT, Desk, Note, desk
-from gateway.api.means import Limit
+from gateway.api.means import Limit, QueryId
 from gateway.api.problems import Problem
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
-from gateway.store import exchange_log
+from gateway.store import exchange_log, members
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
+_MOST: Final = 2**63 - 1
+"""The largest number that a database knows."""
+_FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _in_utc(time: datetime) -> datetime:
+    """A time without a zone is UTC; one before any record is as good as the first."""
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    return min(max(aware, _FIRST), _LAST).astimezone(UTC)
+
+
+Moment = Annotated[datetime | None, AfterValidator(lambda time: time and _in_utc(time)), Query()]
+Words = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
 @router.get("")
 async def list_exchanges(
     at: Annotated[Desk, desk("REST-EXCHANGES", AUDIT)],
-    member: str | None = None,
-    partner: str | None = None,
-    person: str | None = None,
-    purpose: str | None = None,
-    document: str | None = None,
-    conversation: str | None = None,
-    transaction: str | None = None,
+    member: QueryId = None,
+    partner: QueryId = None,
+    person: Words = None,
+    purpose: Words = None,
+    document: QueryId = None,
+    conversation: QueryId = None,
+    transaction: Words = None,
     outcome: Outcome | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    since: Moment = None,
+    until: Moment = None,
+    offset: Annotated[int, Query(ge=0, le=_MOST, description="The last page's next.")] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's exchange records that fit, newest first."""
@@ -47,7 +62,10 @@ async def list_exchanges(
     )
 
     def unit(tx: Transaction, note: Note) -> tuple[RecordedExchange, ...]:
-        note.member = wanted.member
+        if wanted.member is not None:
+            # Whatever else the caller wrote there must not enter the log.
+            known = members.get(tx, plan=at.caller.plan, member=wanted.member)
+            note.member = known.id if known else None
         return exchange_log.search(
             tx, plan=at.caller.plan, wanted=wanted, limit=limit, offset=offset
         )
@@ -59,7 +77,8 @@ async def list_exchanges(
 
 @router.get("/{sequence}")
 async def read_exchange(
-    sequence: int, at: Annotated[Desk, desk("REST-EXCHANGE", AUDIT)]
+    sequence: Annotated[int, Path(ge=1, le=_MOST, description="Its place in the log.")],
+    at: Annotated[Desk, desk("REST-EXCHANGE", AUDIT)],
 ) -> dict[str, Any]:
     """One record, with its place in the chain."""
 

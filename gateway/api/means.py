@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from gateway.api.problems import Problem
 from gateway.exchange.archive import Archive
@@ -45,6 +45,11 @@ def _means(request: Request) -> PlanMeans:
 
 Means = Annotated[PlanMeans, Depends(_means)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
+
+_ID: Final = r"^[!-~]{1,100}$"  # an id is ours: a NUL, which no database takes, is in none
+PathId = Annotated[str, Path(pattern=_ID, description="The id that the gateway gave it.")]
+QueryId = Annotated[str | None, Query(pattern=_ID, description="Only that of this id.")]
+After = Annotated[str | None, Query(pattern=_ID, description="The last page's `next`.")]
 
 
 def the_member(transaction: Transaction, plan: PlanId, member: str) -> Member:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from gateway.api.access import CLINICAL, Desk, Note, desk
-from gateway.api.means import Limit, the_member
+from gateway.api.means import After, Limit, PathId, the_member
 from gateway.exchange.summarize import member_json
 from gateway.model.member import Member
 from gateway.store import members
@@ -17,22 +17,24 @@ router = APIRouter(prefix="/api/v1/members", tags=["members"])
 @router.get("")
 async def list_members(
     at: Annotated[Desk, desk("REST-MEMBERS", CLINICAL)],
-    after: Annotated[str | None, Query(description="The last page's `next`.")] = None,
+    after: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's members by their number, a page at a time."""
 
     def unit(transaction: Transaction, _note: Note) -> tuple[Member, ...]:
-        return members.list_page(transaction, plan=at.caller.plan, after=after, limit=limit)
+        # The cursor is the opaque id: a member's number does not belong in an URL (DECISIONS 20).
+        last = the_member(transaction, at.caller.plan, after).member_id if after else None
+        return members.list_page(transaction, plan=at.caller.plan, after=last, limit=limit)
 
     page = await at.act(unit)
-    following = page[-1].member_id if len(page) == limit else None
+    following = page[-1].id if len(page) == limit else None
     return {"members": [_form(member) for member in page], "next": following}
 
 
 @router.get("/{member_id}")
 async def read_member(
-    member_id: str, at: Annotated[Desk, desk("REST-MEMBER", CLINICAL)]
+    member_id: PathId, at: Annotated[Desk, desk("REST-MEMBER", CLINICAL)]
 ) -> dict[str, Any]:
     """One member, as the roster states them."""
 

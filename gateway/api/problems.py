@@ -1,13 +1,16 @@
 """Errors of the REST doors as problem+json (RFC 9457): what is wrong and what to do, no PHI."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
-_TITLES = {
+from gateway.store.errors import StoreUnavailable, UnknownId
+
+_TITLES: Final = {
     400: "The request cannot be understood",
     401: "A valid token is needed",
     403: "This caller may not do that",
@@ -20,6 +23,30 @@ _TITLES = {
     500: "The gateway failed",
     503: "The gateway cannot answer now",
 }
+_RETRY_SECONDS: Final = "5"
+"""A locked database is free again within seconds; a lost one comes back when it comes back."""
+
+PROBLEM_SCHEMA: Final[dict[int | str, dict[str, Any]]] = {
+    "4XX": {
+        "description": "Why not, as problem+json (RFC 9457).",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "errors": {"type": "array", "items": {"type": "object"}},
+                    },
+                }
+            }
+        },
+    }
+}
+"""What every route may answer instead of what was asked, for its OpenAPI description."""
 
 
 class Problem(Exception):
@@ -32,7 +59,38 @@ class Problem(Exception):
         self.fields = fields
 
 
-def problem_response(problem: Problem) -> JSONResponse:
+def problem_of(error: Exception) -> Problem:
+    """What the caller may hear of any error: never its text unless we wrote it for callers."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            return invalid(error.errors())
+        case HTTPException(status_code=status):
+            return Problem(status, _TITLES.get(status, "Error") + ".")
+        case ClientDisconnect():
+            return Problem(400, "The caller left before the whole body had come.")
+        case StoreUnavailable():
+            return Problem(503, "The gateway cannot reach its database; try again shortly.")
+        case UnknownId():
+            return Problem(404, "There is no such thing in your plan.")
+        case _:
+            return Problem(500, "The gateway failed; the failure is in its log.")
+
+
+def invalid(errors: Sequence[Mapping[str, Any]]) -> Problem:
+    """Which fields are wrong and why; the values themselves may be PHI and never go back."""
+    places = [{"location": _location(found), "message": found["msg"]} for found in errors]
+    return Problem(422, "Some fields are not valid.", errors=places)
+
+
+def _location(found: Mapping[str, Any]) -> str:
+    # The name of a field that should not be there is the caller's own text.
+    place = found["loc"][:-1] if found["type"] == "extra_forbidden" else found["loc"]
+    return ".".join(map(str, place))
+
+
+def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
     content = {
         "type": "about:blank",
         "title": _TITLES.get(problem.status, "Error"),
@@ -40,38 +98,10 @@ def problem_response(problem: Problem) -> JSONResponse:
         "detail": problem.detail,
         **problem.fields,
     }
-    headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else None
+    needed = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": _RETRY_SECONDS}}
     return JSONResponse(
-        content, problem.status, media_type="application/problem+json", headers=headers
+        content,
+        problem.status,
+        media_type="application/problem+json",
+        headers={**(headers or {}), **needed.get(problem.status, {})},
     )
-
-
-def install(application: FastAPI) -> None:
-    """Every error of `application` leaves it as problem+json."""
-    application.add_exception_handler(Problem, _on_problem)
-    application.add_exception_handler(HTTPException, _on_http_exception)
-    application.add_exception_handler(RequestValidationError, _on_invalid)
-    application.add_exception_handler(Exception, _on_failure)
-
-
-async def _on_problem(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem)  # noqa: S101 - the handler is registered for it alone
-    return problem_response(error)
-
-
-async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return problem_response(Problem(status, _TITLES.get(status, "Error") + "."))
-
-
-async def _on_invalid(_request: Request, error: Exception) -> JSONResponse:
-    # The values themselves may be PHI: only where and why goes back.
-    errors = error.errors() if isinstance(error, RequestValidationError) else []
-    places = [
-        {"location": ".".join(map(str, found["loc"])), "message": found["msg"]} for found in errors
-    ]
-    return problem_response(Problem(422, "Some fields are not valid.", errors=places))
-
-
-async def _on_failure(_request: Request, _error: Exception) -> JSONResponse:
-    return problem_response(Problem(500, "The gateway failed; the failure is in its log."))

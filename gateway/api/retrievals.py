@@ -8,12 +8,13 @@ from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, Desk, Note, desk
-from gateway.api.means import Limit, Means, PlanMeans, the_member
+from gateway.api.forms import form_schema, read_form
+from gateway.api.means import After, Limit, Means, PathId, PlanMeans, the_member
 from gateway.api.problems import Problem
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.identity import ConversationId, RetrievalId
@@ -26,41 +27,47 @@ router = APIRouter(prefix="/api/v1", tags=["retrievals"])
 _ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
 _LOOK_SECONDS: Final = 0.2
 _FOLLOW_SECONDS: Final = 600
+_EVENTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/event-stream": {}}, "description": "One event a change."}
+}
+
+# These go into signed XML, which has no place for control characters.
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
 
 class RequesterForm(BaseModel):
     """The person for whom partners are asked, in their role."""
 
-    model_config = ConfigDict(extra="forbid")
-    person: str = Field(min_length=1, max_length=200)
-    role: str = Field(min_length=1, max_length=200)
-    authority: str | None = Field(default=None, max_length=200)
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    person: Words
+    role: Words
+    authority: Words | None = None
 
 
 class RetrievalForm(BaseModel):
     """What a retrieval must state; none of it has a default (DECISIONS 8)."""
 
-    model_config = ConfigDict(extra="forbid")
-    purpose: str
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+    purpose: Words
     requester: RequesterForm
     since: date | None = None
 
 
-@router.post("/members/{member_id}/retrievals", status_code=202)
+@router.post(
+    "/members/{member_id}/retrievals", status_code=202, openapi_extra=form_schema(RetrievalForm)
+)
 async def start_retrieval(
-    member_id: str,
-    form: RetrievalForm,
+    member_id: PathId,
+    request: Request,
     means: Means,
     at: Annotated[Desk, desk("REST-RETRIEVAL", CLINICAL)],
 ) -> JSONResponse:
     """Ask all partners of the plan. 202 at once; follow it at its own address."""
+    form = await read_form(request, RetrievalForm)
     now = datetime.now(UTC)
 
     def unit(transaction: Transaction, note: Note) -> Retrieval:
         retrieval = _new(transaction, member_id, form, means, at, now)
-        note.member = retrieval.member
-        note.purpose = retrieval.purpose
-        note.authority = retrieval.requester.authority
         note.conversation = retrieval.conversation
         retrievals.create(transaction, retrieval)
         means.queue.enqueue(
@@ -88,10 +95,13 @@ def _new(
     now: datetime,
 ) -> Retrieval:
     member = the_member(transaction, at.caller.plan, member_id)
+    at.note.member = member.id  # noted before it is judged: a refusal names all this too
+    at.note.authority = form.requester.authority
     try:
         purpose = PurposeOfUse.parse(form.purpose)
     except ValueError as error:
         raise Problem(422, f"The purpose is not usable: {error}.") from None
+    at.note.purpose = purpose.code
     verdict = may_ask(
         member,
         purpose=purpose,
@@ -116,9 +126,9 @@ def _new(
 
 @router.get("/members/{member_id}/retrievals")
 async def list_retrievals(
-    member_id: str,
+    member_id: PathId,
     at: Annotated[Desk, desk("REST-RETRIEVALS", CLINICAL)],
-    before: Annotated[str | None, Query(description="The last page's `next`.")] = None,
+    before: After = None,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The member's retrievals, newest first."""
@@ -143,7 +153,7 @@ async def list_retrievals(
 
 @router.get("/retrievals/{retrieval_id}")
 async def read_retrieval(
-    retrieval_id: str, at: Annotated[Desk, desk("REST-RETRIEVAL-STATE", CLINICAL)]
+    retrieval_id: PathId, at: Annotated[Desk, desk("REST-RETRIEVAL-STATE", CLINICAL)]
 ) -> dict[str, Any]:
     """How far a retrieval has come, partner by partner."""
 
@@ -155,9 +165,11 @@ async def read_retrieval(
     return _form(await at.act(unit))
 
 
-@router.get("/retrievals/{retrieval_id}/events")
+@router.get(
+    "/retrievals/{retrieval_id}/events", response_class=StreamingResponse, responses=_EVENTS
+)
 async def follow_retrieval(
-    retrieval_id: str,
+    retrieval_id: PathId,
     means: Means,
     at: Annotated[Desk, desk("REST-RETRIEVAL-EVENTS", CLINICAL)],
 ) -> StreamingResponse:

@@ -1,0 +1,151 @@
+"""The plan doors of an open house, called in-process: with which token, and what was recorded.
+
+with open_doors(tmp_path) as doors:
+    answer = doors.get("/api/v1/members", doors.token(PLAN, "staff"))
+"""
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from gateway.api.applications import create_plan_application
+from gateway.api.means import PlanMeans
+from gateway.app import House
+from gateway.model.caller import ROLES, Role
+from gateway.model.identity import PlanId
+from gateway.model.retrieval import Retrieval
+from gateway.store import retrievals, tokens
+from tests.gateway.house import OTHER_PLAN, PLAN, open_house
+
+PURPOSE = {"purpose": "PAYMENT", "requester": {"person": "Pat Payer", "role": "adjuster"}}
+PROBLEM = "application/problem+json"
+CLINICAL: frozenset[Role] = frozenset({"staff", "system"})
+
+
+@dataclass(slots=True)
+class Doors:
+    """`tokens` holds one secret for each plan and role; `woken` how often work was announced."""
+
+    house: House
+    application: FastAPI
+    runner: asyncio.Runner
+    secrets: dict[tuple[PlanId, Role], str]
+    woken: list[None] = field(default_factory=list)
+
+    def token(self, plan: PlanId, role: Role) -> str:
+        return self.secrets[plan, role]
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **given: Any,
+    ) -> httpx.Response:
+        given_headers = dict(headers or {})
+        if token is not None:
+            given_headers["Authorization"] = f"Bearer {token}"
+
+        async def send() -> httpx.Response:
+            transport = httpx.ASGITransport(self.application, client=("192.0.2.7", 4711))
+            async with httpx.AsyncClient(transport=transport, base_url="http://plan") as client:
+                return await client.request(method, path, headers=given_headers, **given)
+
+        return self.runner.run(send())
+
+    def get(self, path: str, token: str | None, **params: Any) -> httpx.Response:
+        return self.call("GET", path, token, params=params)
+
+    def give(self, content: bytes, plan: PlanId = PLAN) -> dict[str, Any]:
+        """What became of a document handed in by the plan's staff."""
+        answer = self.call("POST", "/api/v1/documents", self.token(plan, "staff"), content=content)
+        assert answer.status_code in (200, 201), answer.text
+        form: dict[str, Any] = answer.json()
+        return form
+
+    def start(self, member: str, plan: PlanId = PLAN, **changes: Any) -> httpx.Response:
+        path = f"/api/v1/members/{member}/retrievals"
+        return self.call("POST", path, self.token(plan, "staff"), json={**PURPOSE, **changes})
+
+    # ---- what is in the database, seen without the store ----
+
+    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        file = self.house.settings.data_dir / "gateway.sqlite"
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(statement, values)]
+
+    def last(self) -> int:
+        """The sequence of the newest exchange record."""
+        return int(self.rows("SELECT COALESCE(MAX(sequence), 0) AS n FROM exchange")[0]["n"])
+
+    def recorded(self, since: int) -> list[dict[str, Any]]:
+        """The exchange records after that one."""
+        return self.rows("SELECT * FROM exchange WHERE sequence > ? ORDER BY sequence", since)
+
+    def counted(self) -> int:
+        """How many refusals of strangers there were, counted or already recorded."""
+        (waiting,) = self.rows('SELECT COALESCE(SUM("count"), 0) AS n FROM refusal')
+        (kept,) = self.rows(
+            'SELECT COALESCE(SUM("count"), 0) AS n FROM exchange WHERE plan IS NULL'
+        )
+        return int(waiting["n"]) + int(kept["n"])
+
+
+def retrieval_of(doors: Doors, id: str, plan: PlanId = PLAN) -> Retrieval:
+    found = doors.house.database.read(
+        lambda tx: retrievals.get(tx, plan=plan, retrieval=id)  # type: ignore[arg-type]
+    )
+    assert found is not None
+    return found
+
+
+@contextmanager
+def open_doors(folder: Path, **changes: Any) -> Iterator[Doors]:
+    """A furnished house with a token for each role of both plans."""
+    with open_house(folder, **changes) as house, asyncio.Runner() as runner:
+        now = datetime.now(UTC)
+        secrets = {
+            (plan, role): house.database.write(
+                lambda tx, plan=plan, role=role: tokens.create(
+                    tx,
+                    plan=plan,
+                    name=f"{plan} {role}",
+                    role=role,
+                    now=now,
+                    expires=now + timedelta(hours=1),
+                )
+            )[1]
+            for plan in (PLAN, OTHER_PLAN)
+            for role in ROLES
+        }
+        woken: list[None] = []
+        means = PlanMeans(
+            house.archive, house.community, house.plans, house.queue, lambda: woken.append(None)
+        )
+        yield Doors(house, create_plan_application(means), runner, secrets, woken)
+
+
+def routes_of(application: Any) -> Iterator[APIRoute]:
+    """Every route of the application, of the routers it includes too."""
+    for route in application.routes:
+        if isinstance(route, APIRoute):
+            yield route
+        elif hasattr(route, "original_router"):
+            yield from routes_of(route.original_router)
+
+
+def names_in(path: str) -> list[str]:
+    return re.findall(r"{(\w+)}", path)

@@ -1,0 +1,292 @@
+"""Neither of two plans sees anything of the other's, by whatever door, id and role.
+
+The routes are found, not listed: a new one fails here until it is said what its parameters mean.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import product
+from typing import Any, Final
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gateway.model.caller import ROLES, Role
+from gateway.model.document import Source
+from gateway.model.identity import MemberId, PartnerId, PlanId, RetrievalId
+from gateway.store import members, partners, retrievals, tokens
+from tests.gateway.api.doors import PURPOSE, Doors, names_in, open_doors, routes_of
+from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
+
+MARKER: Final = "Zanzibarson"
+"""Stands somewhere in every kind of thing that the other plan has."""
+DOCUMENT: Final = demo_document("northfield_ccd.xml")
+
+KINDS: Final[dict[str, tuple[str, ...]]] = {
+    "member_id": ("member", "document"),
+    "document_id": ("document", "member"),
+    "retrieval_id": ("retrieval", "conversation"),
+    "sequence": ("sequence",),
+    "member": ("member",),
+    "partner": ("partner",),
+    "person": ("person",),
+    "document": ("document",),
+    "conversation": ("conversation",),
+    "after": ("member", "document"),
+    "before": ("retrieval",),
+}
+"""Of which kinds the ids are that a parameter is given."""
+HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction", "outcome",
+                   "since", "until"}  # fmt: skip
+"""Parameters that name nothing that a plan could own."""
+BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},
+    ("POST", "/api/v1/documents"): {"content": DOCUMENT},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Two plans with the same person under the same number, and the same bytes."""
+
+    doors: Doors
+    ids: dict[PlanId, dict[str, tuple[str, ...]]]
+
+    def foreign(self, kind: str, plan: PlanId = OTHER_PLAN) -> tuple[str, ...]:
+        return self.ids[plan][kind]
+
+    def secrets_of(self, plan: PlanId) -> tuple[str, ...]:
+        """What no answer to the other plan may hold. A sequence is only a number."""
+        owned = {kind: texts for kind, texts in self.ids[plan].items() if kind != "sequence"}
+        return (MARKER, *(text for texts in owned.values() for text in texts))
+
+    def belongings(self, plan: PlanId) -> list[list[dict[str, Any]]]:
+        """Every row of the plan."""
+        tables = self.doors.rows(
+            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c ON c.name = 'plan'"
+            " WHERE m.type = 'table' ORDER BY m.name"
+        )
+        return [
+            self.doors.rows(f'SELECT * FROM "{table["name"]}" WHERE plan = ?', plan)  # noqa: S608
+            for table in tables
+        ]
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
+    with open_doors(tmp_path_factory.mktemp("twins")) as doors:
+        ids = {plan: _furnish(doors, plan) for plan in (PLAN, OTHER_PLAN)}
+        yield Twins(doors, ids)
+
+
+def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
+    word = MARKER if plan == OTHER_PLAN else "Own"
+    database = doors.house.database
+    person = replace(MEMBER, id=MemberId(f"person-of-{plan}"), plan=plan)
+    stray = replace(
+        MEMBER,
+        id=MemberId(f"stray-of-{plan}"),
+        plan=plan,
+        member_id=f"{word}-2",
+        demographics=replace(MEMBER.demographics, names=(), ids=(), birth_time=None),
+        coverage_start=date(2020, 1, 1),
+    )
+    partner = a_partner(
+        f"{word} Clinic", "2.999.8.1", id=PartnerId(f"partner-of-{plan}"), plan=plan
+    )
+    stored = database.write(lambda tx: members.put(tx, person))
+    database.write(lambda tx: members.put(tx, stray))
+    database.write(lambda tx: partners.put(tx, partner))
+    given = [
+        doors.give(content, plan)
+        for content in (
+            DOCUMENT,
+            DOCUMENT.replace(b"Sampleton", word.encode()),
+            f"{word}: no document".encode(),
+        )
+    ]
+    assert [one["outcome"] for one in given[1:]] == ["held", "quarantined"]
+    for role in ("staff", "auditor"):
+        doors.get("/api/v1/partners", doors.token(plan, role))
+    started = doors.start(stored.id, plan, requester={"person": f"{word} Nurse", "role": "nurse"})
+    found = database.read(lambda tx: tokens.list_all(tx, plan=plan))
+    sequences = doors.rows("SELECT sequence FROM exchange WHERE plan = ?", plan)
+    retrieval = started.json()
+    return {
+        "member": (stored.id, stray.id),
+        "document": tuple(one["id"] for one in given),
+        "retrieval": (retrieval["id"],),
+        "conversation": (retrieval["conversation"],),
+        "partner": (partner.id,),
+        "person": tuple(token.caller.name for token in found),
+        "token": tuple(token.id for token in found),
+        "sequence": tuple(str(row["sequence"]) for row in sequences[-3:]),
+    }
+
+
+# ---- the walk --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    method: str
+    path: str
+    params: dict[str, str]
+    body: dict[str, Any]
+    names_foreign: bool
+
+
+def calls(twins: Twins, route: APIRoute, owner: PlanId) -> Iterator[Call]:
+    """The route with each id of `owner` in each of its parameters, and once without any."""
+    for method in sorted(route.methods or ()):
+        body = BODIES.get((method, route.path), {})
+        path_names = names_in(route.path)
+        choices = [[id for kind in KINDS[name] for id in twins.foreign(kind, owner)]
+                   for name in path_names]  # fmt: skip
+        for chosen in product(*choices):
+            path = route.path.format(**dict(zip(path_names, chosen, strict=True)))
+            yield Call(method, path, {}, body, bool(path_names))
+            for query in route.dependant.query_params:
+                for kind in KINDS.get(query.alias, ()):
+                    for id in twins.foreign(kind, owner):
+                        yield Call(method, path, {query.alias: id}, body, True)
+
+
+def all_routes(twins: Twins) -> list[APIRoute]:
+    return list(routes_of(twins.doors.application))
+
+
+def test_every_parameter_of_every_route_is_known_to_this_test(twins: Twins) -> None:
+    known = set(KINDS) | HARMLESS
+    for route in all_routes(twins):
+        named = {one.alias for one in route.dependant.query_params} | set(names_in(route.path))
+        assert named <= known, f"say what the parameters of {route.path} mean: {named - known}"
+        assert not route.dependant.body_params, f"{route.path} reads a body before it asks who"
+        for method in route.methods or ():
+            if method in ("POST", "PUT", "PATCH"):
+                assert (method, route.path) in BODIES, f"give {method} {route.path} a body"
+
+
+def test_the_walk_finds_every_route_that_is_described(twins: Twins) -> None:
+    described = {
+        (method.upper(), path)
+        for path, methods in twins.doors.application.openapi()["paths"].items()
+        for method in methods
+    }
+    walked = {(method, route.path) for route in all_routes(twins) for method in route.methods or ()}
+    assert described <= walked
+    assert len(walked) >= 16
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("caller", "owner"), [(PLAN, OTHER_PLAN), (OTHER_PLAN, PLAN)])
+def test_no_route_shows_or_touches_anything_of_another_plan(
+    twins: Twins, caller: PlanId, owner: PlanId, role: Role
+) -> None:
+    if caller == OTHER_PLAN and role not in ("staff", "auditor"):
+        return  # the other way round, the two roles that see most say enough
+    before = twins.belongings(owner)
+    for route in all_routes(twins):
+        for call in calls(twins, route, owner):
+            _call_and_judge(twins, call, caller, role, owner)
+    assert twins.belongings(owner) == before
+
+
+def _call_and_judge(twins: Twins, call: Call, caller: PlanId, role: Role, owner: PlanId) -> None:
+    doors, last = twins.doors, twins.doors.last()
+    answer = doors.call(
+        call.method, call.path, doors.token(caller, role), params=call.params, **call.body
+    )
+    where = f"{role} of {caller}: {call.method} {call.path} {call.params}"
+    assert answer.status_code < 500, where
+    if owner == OTHER_PLAN:
+        shown = answer.text + str(answer.headers)
+        assert [text for text in twins.secrets_of(owner) if text in shown] == [], where
+    if call.names_foreign:
+        assert answer.status_code in (403, 404, 422) or _is_empty(answer), where
+    (record,) = doors.recorded(last)
+    assert record["plan"] == caller, where
+    assert record["person"] == f"{caller} {role}", where
+    written = f"{record['member']} {record['documents']} {record['conversation']}"
+    foreign = (*twins.foreign("member", owner), *twins.foreign("document", owner),
+               *twins.foreign("conversation", owner))  # fmt: skip
+    assert [id for id in foreign if id in written] == [], where
+
+
+def _is_empty(answer: httpx.Response) -> bool:
+    form = answer.json()
+    return answer.status_code == 200 and [form[key] for key in form if key != "next_offset"] in (
+        [[]],
+        [[], None],
+    )
+
+
+def test_a_plan_reaches_its_own_by_the_same_calls(twins: Twins) -> None:
+    """Without this, a door that is shut to everyone would pass."""
+    (retrieval,) = twins.foreign("retrieval", PLAN)
+    twins.doors.house.database.write(  # whoever follows one that goes on waits for its end
+        lambda tx: retrievals.set_state(
+            tx, plan=PLAN, retrieval=RetrievalId(retrieval), state="done"
+        )
+    )
+    for route in all_routes(twins):
+        found = {
+            twins.doors.call(
+                call.method,
+                call.path,
+                twins.doors.token(PLAN, role),
+                params=call.params,
+                **call.body,
+            ).status_code
+            for call in calls(twins, route, PLAN)
+            for role in ROLES
+        }
+        assert found & {200, 201, 202}, route.path
+
+
+# ---- at random -------------------------------------------------------------------------------
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_no_choice_of_ids_and_parameters_shows_anything_of_another_plan(
+    twins: Twins, data: st.DataObject
+) -> None:
+    route = data.draw(st.sampled_from(all_routes(twins)), label="route")
+    method = data.draw(st.sampled_from(sorted(route.methods or ())), label="method")
+    role: Role = data.draw(st.sampled_from(ROLES), label="role")
+    foreign = st.sampled_from([id for ids in twins.ids[OTHER_PLAN].values() for id in ids])
+    names = names_in(route.path)
+    path = route.path.format(**{name: data.draw(foreign, label=name) for name in names})
+    params = {}
+    for query in route.dependant.query_params:
+        if query.alias in KINDS and data.draw(st.booleans()):
+            params[query.alias] = data.draw(foreign, label=query.alias)
+    call = Call(method, path, params, BODIES.get((method, route.path), {}), bool(names or params))
+    _call_and_judge(twins, call, PLAN, role, OTHER_PLAN)
+
+
+def test_the_same_bytes_in_both_plans_are_two_documents(twins: Twins) -> None:
+    rows = twins.doors.rows(
+        "SELECT d.plan, b.address, b.sha256 FROM document d JOIN blob b"
+        " ON b.plan = d.plan AND b.address = d.blob_address"
+        " WHERE d.id IN (?, ?)",
+        twins.foreign("document", PLAN)[0],
+        twins.foreign("document", OTHER_PLAN)[0],
+    )
+    assert len({row["plan"] for row in rows}) == 2
+    assert len({row["sha256"] for row in rows}) == 1
+    assert len({row["address"] for row in rows}) == 2, "an address would say who else has it"
+
+
+def test_the_source_of_a_document_given_in_is_the_caller(twins: Twins) -> None:
+    id = twins.foreign("document", PLAN)[1]
+    answer = twins.doors.get(f"/api/v1/documents/{id}", twins.doors.token(PLAN, "staff")).json()
+    assert answer["source"]["door"] == Source(door="REST").door
+    assert answer["source"]["partner"] == f"{PLAN} staff"
