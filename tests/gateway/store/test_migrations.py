@@ -6,7 +6,9 @@ from pathlib import Path
 
 import procrastinate.schema
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.pool import NullPool
 
@@ -34,6 +36,12 @@ def test_the_migrated_schema_is_what_the_tables_declare(url: str) -> None:
 def test_every_table_names_its_plan() -> None:
     without = [name for name, table in METADATA.tables.items() if "plan" not in table.c]
     assert without == ["plan"]
+
+
+def test_the_newest_step_is_the_one_alembic_ends_at() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations._newest()
 
 
 def test_an_upgraded_database_may_be_upgraded_again(url: str) -> None:
