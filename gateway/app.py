@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -53,6 +53,7 @@ from ihe.trust import SigningKey
 
 log = logging.getLogger("gateway")
 _RECOVERY_SECONDS: Final = 60.0
+_RESTART_SECONDS: Final = 1.0
 _WORKER_MODULES: Final = ("gateway.exchange.reading",)
 
 
@@ -87,21 +88,25 @@ class House:
 
 
 @contextmanager
-def open_house(settings: Settings) -> Iterator[House]:
+def open_house(
+    settings: Settings, *, failpoint: Callable[[str], None] | None = None
+) -> Iterator[House]:
     """Opens the data folder and the database, made or upgraded when needed.
+
+    `failpoint` is called at each durable step by name; tests die there.
 
     Raises:
         InvalidSettings: a file that the settings name is not usable.
         StoreError: the database or the key file is not.
     """
-    is_new = not settings.data_dir.exists()
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if is_new and not settings.key_file.exists():
+    # The key first: a data folder without its key file means that the key was lost.
+    if not settings.data_dir.exists() and not settings.key_file.exists():
         settings.key_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         create_key_file(settings.key_file)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade(settings.database)
     limits = settings.limits
-    database = open_database(settings.database)
+    database = open_database(settings.database, failpoint=failpoint)
     known = tuple(
         Plan(PlanId(plan.id), plan.name, plan.member_id_root, plan.treatment_agreement)
         for plan in settings.plans
@@ -115,7 +120,7 @@ def open_house(settings: Settings) -> Iterator[House]:
         ) as workers:
             database.write(partial(_apply, settings, known))
             keys = KeyRing(settings.key_file, database)
-            blobs = BlobStore(settings.data_dir / "blobs", keys)
+            blobs = BlobStore(settings.data_dir / "blobs", keys, failpoint)
             yield House(
                 settings=settings,
                 community=Community(settings.community, settings.organization),
@@ -318,14 +323,16 @@ def _require_loopback(address: str, name: str) -> None:
 async def working(house: House, wake: asyncio.Event) -> AsyncIterator[None]:
     """Jobs and recovery in this process, while the block runs."""
     house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
-    tasks = [asyncio.create_task(_recover_now_and_then(house))]
+    tasks = [asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house)))]
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
         means = JobMeans(house.archive, client, house.community, house.plans)
-        tasks.append(
-            asyncio.create_task(house.queue.work(lambda job: perform(job, means), wake=wake))
-        )
+
+        async def work_off() -> None:
+            await house.queue.work(lambda job: perform(job, means), wake=wake)
+
+        tasks.append(asyncio.create_task(_kept_up("the job worker", work_off)))
     try:
         yield
     finally:
@@ -336,6 +343,16 @@ async def working(house: House, wake: asyncio.Event) -> AsyncIterator[None]:
                 await task
         if client is not None:
             await client.close()
+
+
+async def _kept_up(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Runs it until cancelled: a database that is away for a while must not end it for good."""
+    while True:
+        try:
+            await run()
+        except Exception as error:  # the door of a background task
+            log.error("%s stopped (%s); it starts again", name, type(error).__name__)
+        await asyncio.sleep(_RESTART_SECONDS)
 
 
 async def _recover_now_and_then(house: House) -> None:

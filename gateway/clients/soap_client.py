@@ -47,10 +47,15 @@ _AS_MTOM: Final = frozenset({"ITI-39"})
 # Documents may come inline in base64 from partners that answer without MTOM.
 _ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _SINK_CHUNK_BYTES: Final = 256 * 1024
+_UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}
 
 
 class PartnerFailed(Exception):
     """No usable answer came; the text is a sentence of ours for the person who asked."""
+
+
+class PartnerLate(PartnerFailed):
+    """The partner was waited for as long as its profile says, and gave no answer."""
 
 
 class Writer(Protocol):
@@ -112,11 +117,11 @@ class SoapClient:
             values.extend(signed)
             return envelope
 
-        async def post(url: str, envelope: Element) -> bytes:
+        async def post(url: str, envelope: Element) -> tuple[int, bytes]:
             return await self._post(partner, kind, url, etree.tostring(envelope), sink)
 
         wsdl, operation = _OPERATIONS[kind.transaction]
-        data = await invoke(
+        status, data = await invoke(
             wsdl=wsdl,
             operation=operation,
             address=address,
@@ -126,7 +131,9 @@ class SoapClient:
             post=post,
         )
         sent = SealedRequest(b"", kind, message_id, tuple(values))
-        answer = open_answer(
+        # In a thread: signatures are verified, and documents may stand in the envelope.
+        answer = await asyncio.to_thread(
+            open_answer,
             data,
             trust_of(partner, self.anchors_for(partner)),
             request=sent,
@@ -135,6 +142,9 @@ class SoapClient:
             confirmation_required=partner.profile.confirmation_required,
             limit_bytes=_ENVELOPE_LIMIT_BYTES,
         )
+        if status != 200:
+            # Such a status is believed only to carry a fault, and `open_answer` found none.
+            raise PartnerFailed(f"it answered HTTP {status} without a SOAP fault")
         return answer.body
 
     async def close(self) -> None:
@@ -147,11 +157,11 @@ class SoapClient:
 
     async def _post(
         self, partner: Partner, kind: MessageKind, url: str, envelope: bytes, sink: Sink | None
-    ) -> bytes:
-        """The answer's envelope; its attachments have gone to `sink`."""
+    ) -> tuple[int, bytes]:
+        """The answer's status and envelope; its attachments have gone to `sink`."""
         content_type, content = _as_http(kind, envelope)
         async with self._answer(partner, url, content_type, content) as response:
-            return await self._read(response, sink)
+            return response.status_code, await self._read(response, sink)
 
     @asynccontextmanager
     async def _answer(
@@ -161,13 +171,19 @@ class SoapClient:
             raise PartnerFailed("its address is not https")
         try:
             connection = self._connection(partner)
-            headers = {"Content-Type": content_type, "Accept": "*/*"}
+            headers = {"Content-Type": content_type, "Accept": "*/*", **_UNCOMPRESSED}
             async with connection.stream("POST", url, content=content, headers=headers) as response:
                 yield response
         except NothingToTrust:
             raise PartnerFailed("nothing says which TLS certificate it must show") from None
-        except httpx.ConnectError as error:
+        except httpx.TimeoutException:
+            seconds = partner.profile.timeout_seconds
+            raise PartnerLate(f"no answer within {seconds:g} s") from None
+        except (httpx.ConnectError, ssl.SSLError) as error:
+            # TLS 1.3 refuses our certificate only as we read, and then ssl speaks for itself.
             raise PartnerFailed(_why_not_connected(error)) from None
+        except httpx.InvalidURL:
+            raise PartnerFailed("its address is not usable") from None
         except httpx.HTTPError as error:
             # Texts of the library may quote the URL; the kind of failure is enough.
             raise PartnerFailed(f"the connection failed ({type(error).__name__})") from None
@@ -185,6 +201,9 @@ class SoapClient:
 
     async def _read(self, response: httpx.Response, sink: Sink | None) -> bytes:
         content_type = response.headers.get("content-type", "")
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            # A few bytes of it may be gigabytes, and no partner was told that it may.
+            raise PartnerFailed("its answer is compressed, which was not asked for")
         if is_multipart(content_type):
             envelope = await self._read_multipart(response, content_type, sink)
         else:
@@ -199,9 +218,10 @@ class SoapClient:
 
     async def _read_whole(self, response: httpx.Response) -> bytes:
         content = bytearray()
-        async for chunk in response.aiter_bytes():
+        limit = min(_ENVELOPE_LIMIT_BYTES, self.message_limit_bytes)
+        async for chunk in response.aiter_raw():
             content += chunk
-            if len(content) > _ENVELOPE_LIMIT_BYTES:
+            if len(content) > limit:
                 raise PartnerFailed("its answer is larger than we take")
         return bytes(content)
 
@@ -211,7 +231,7 @@ class SoapClient:
         limits = MultipartLimits(total_bytes=self.message_limit_bytes)
         reader = MultipartReader(content_type, limits=limits)
         pouring = _Pouring(sink)
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             for event in reader.feed(chunk):
                 await pouring.take(event)
         reader.close()
@@ -262,7 +282,7 @@ def _require_fault(response: httpx.Response, envelope: bytes) -> None:
         raise PartnerFailed(f"it answered HTTP {response.status_code} without a SOAP fault")
 
 
-def _why_not_connected(error: httpx.ConnectError) -> str:
+def _why_not_connected(error: Exception) -> str:
     causes: Any = error
     while causes is not None:
         if isinstance(causes, ssl.SSLCertVerificationError):

@@ -78,6 +78,8 @@ async def read(archive: Archive, content: bytes) -> Reading:
     try:
         return await archive.workers.run_async(read_document, content)
     except WorkerFailed as failure:
+        if failure.reason == "closed":  # we are stopping: it says nothing about the document
+            raise
         sentence = _WORKER_SENTENCES.get(failure.reason, "the reader failed on it")
         return Reading("text/xml", reason=sentence)
 

@@ -24,6 +24,8 @@ from gateway.store import members, partners, retrievals
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 
+_ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
+
 
 @dataclass(frozen=True, slots=True)
 class JobMeans:
@@ -57,6 +59,8 @@ async def _retrieve(job: Job, means: JobMeans) -> None:
     if found is None:
         raise PermanentFailure("its retrieval or member is gone")
     retrieval, member, asked = found
+    if retrieval.state in _ENDED:
+        return  # it was done when its worker died, before the queue heard of it
     verdict = may_ask(
         member,
         purpose=PurposeOfUse.parse(retrieval.purpose),
@@ -70,9 +74,6 @@ async def _retrieve(job: Job, means: JobMeans) -> None:
             lambda tx: _not_asked(tx, retrieval, asked, reason)
         )
         return
-    await means.archive.database.write_async(
-        lambda tx: retrievals.set_state(tx, plan=plan.id, retrieval=retrieval.id, state="running")
-    )
     asking = Asking(means.archive, means.client, means.community, plan, member, retrieval)
     await ask_partners(asking, asked)
 
@@ -93,7 +94,10 @@ def _not_asked(
     transaction: Transaction, retrieval: Retrieval, asked: tuple[Partner, ...], reason: str
 ) -> None:
     """Coverage ended or the member opted out since the retrieval was accepted (DECISIONS 9)."""
+    answered = {one.partner for one in retrieval.partners if one.outcome is not None}
     for partner in asked:
+        if partner.id in answered:
+            continue
         progress = PartnerProgress(partner.id, partner.name, outcome="not_asked", detail=reason)
         retrievals.put_progress(
             transaction, plan=retrieval.plan, retrieval=retrieval.id, progress=progress

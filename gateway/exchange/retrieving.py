@@ -10,12 +10,12 @@ from gateway.model.document import Blob
 from gateway.model.identity import PlanId
 from gateway.store.blobs import BlobWriter
 from ihe.identifiers import UniqueId
+from ihe.registry_response import RegistryError
 from ihe.xca_retrieve import (
     ContentId,
     DocumentRequest,
     RetrievedDocument,
     RetrieveDocumentSetRequest,
-    missing_documents,
     read_retrieve_response,
 )
 
@@ -34,6 +34,7 @@ class Arrived:
 
     documents: tuple[ArrivedDocument, ...]
     missing: tuple[DocumentRequest, ...]
+    errors: tuple[RegistryError, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,13 +87,13 @@ async def collect(
     Raises:
         IheError: the body is no RetrieveDocumentSetResponse.
     """
-    response = read_retrieve_response(body)
+    # In a thread: documents may stand in the body, and their base64 is long.
+    response = await asyncio.to_thread(read_retrieve_response, body)
     asked = {document.unique_id: document for document in request.documents}
     found = await asyncio.to_thread(lambda: tuple(_arrived(attachments, response.documents, asked)))
     came = {one.request for one in found}
-    missing = missing_documents(request, response)
-    empty = tuple(one for one in asked.values() if one not in came and one not in missing)
-    return Arrived(found, (*missing, *empty))
+    missing = tuple(one for one in request.documents if one not in came)
+    return Arrived(found, missing, response.outcome.errors)
 
 
 def _arrived(
@@ -100,10 +101,13 @@ def _arrived(
     given: tuple[RetrievedDocument, ...],
     asked: Mapping[UniqueId, DocumentRequest],
 ) -> Iterator[ArrivedDocument]:
+    waiting = dict(asked)
     for document in given:
-        request = asked.get(document.unique_id)
+        request = waiting.get(document.unique_id)
         if request is None or document.home_community_id not in (None, request.home_community_id):
             continue
         blob = attachments.blob(document.content)
-        if blob is not None:
+        # Quirk: a part of no bytes where a document was too large for its sender.
+        if blob is not None and blob.size_bytes:
+            del waiting[document.unique_id]  # what comes twice under one id is taken once
             yield ArrivedDocument(request, blob)

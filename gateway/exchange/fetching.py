@@ -1,0 +1,226 @@
+"""ITI-38 and ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from ccda.safe_xml import Element
+from gateway.clients.soap_client import PartnerFailed, PartnerLate
+from gateway.exchange.asking import Answered, Call, ask, codes_of, explain
+from gateway.exchange.ingest import Ingested, Received, ingest, receive
+from gateway.exchange.retrieving import Arrived, Attachments, collect
+from gateway.exchange.visit import Visit
+from gateway.model.document import Source
+from gateway.model.link import Link
+from gateway.model.partner import Partner
+from gateway.store import documents, partners
+from gateway.store.database import Transaction
+from ihe.errors import IheError
+from ihe.identifiers import HomeCommunityId
+from ihe.metadata import DocumentEntry
+from ihe.registry_response import Severity
+from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST
+from ihe.stored_query import FindDocumentsQuery, TimeRange
+from ihe.xca_query import (
+    AdhocQueryResponse,
+    read_adhoc_query_response,
+    write_adhoc_query_request,
+)
+from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
+
+
+async def fetch(visit: Visit, link: Link) -> None:
+    """Files what the community gives for that patient id.
+
+    A batch that fails leaves the others as they are; its documents are counted as missing.
+
+    Raises:
+        PartnerFailed, IheError: nothing could be had.
+    """
+    holder = await _holder(visit, link.home_community_id)
+    listed = await _query(visit, holder, link)
+    wanted = await _not_yet_held(visit, holder, listed)
+    requests = [request for entry in wanted if (request := _request(entry, link))]
+    if len(requests) < len(wanted):
+        await _miss(visit, len(wanted) - len(requests), "some of its documents name no repository")
+    failures: list[PartnerFailed | IheError] = []
+    size = holder.profile.documents_per_retrieve
+    batches = [requests[start : start + size] for start in range(0, len(requests), size)]
+    for batch in batches:
+        try:
+            await _retrieve(visit, holder, batch)
+        except PartnerLate:
+            raise
+        except (PartnerFailed, IheError) as error:
+            failures.append(error)
+            await _miss(visit, len(batch), explain(error))
+    if batches and len(failures) == len(batches):
+        raise failures[0]
+
+
+async def _miss(visit: Visit, number: int, remark: str) -> None:
+    visit.remarks.append(remark)
+    await visit.save(documents_missing=visit.progress.documents_missing + number)
+
+
+async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
+    if home == visit.partner.home_community_id:
+        return visit.partner
+    plan = visit.asking.plan.id
+    known = await visit.asking.archive.database.read_async(
+        lambda tx: partners.by_home_community(tx, plan=plan, home_community_id=home)
+    )
+    if not known:
+        raise PartnerFailed(f"the community {home} is no longer in the directory")
+    return known[0]
+
+
+# ---- ITI-38 ----------------------------------------------------------------------------------
+
+
+async def _query(visit: Visit, holder: Partner, link: Link) -> tuple[DocumentEntry, ...]:
+    address = holder.endpoints.iti38
+    if address is None:
+        raise PartnerFailed("it has no address for document queries")
+    since = visit.asking.retrieval.since
+    query = FindDocumentsQuery(
+        patient_id=link.patient_id,
+        home_community_id=link.home_community_id,
+        entry_types=("stable", "on-demand"),
+        creation_time=TimeRange(since.strftime("%Y%m%d") if since else None),
+    )
+
+    async def read(body: Element) -> AdhocQueryResponse:
+        return await asyncio.to_thread(read_adhoc_query_response, body)
+
+    def effect(transaction: Transaction, answer: AdhocQueryResponse) -> Answered:
+        listed = len(_distinct(answer.entries)) + answer.unreadable
+        visit.note(
+            transaction,
+            step="retrieve",
+            documents_found=visit.progress.documents_found + listed,
+            documents_missing=visit.progress.documents_missing + answer.unreadable,
+        )
+        if not (codes := _errors(answer)):
+            return Answered()
+        return Answered("partial" if answer.entries else "failed", reason=f"it reported {codes}")
+
+    call = Call(holder, ITI_38_REQUEST, address, write_adhoc_query_request(query), visit.patience)
+    answer = await ask(visit.asking, call, read, effect)
+    if codes := _errors(answer):
+        if not answer.entries:
+            raise PartnerFailed(f"its document query failed: {codes}")
+        visit.remarks.append(f"its list of documents may be incomplete: it reported {codes}")
+    if answer.unreadable:
+        visit.remarks.append(f"{answer.unreadable} of its list could not be read")
+    return _distinct(answer.entries)
+
+
+def _errors(answer: AdhocQueryResponse) -> str:
+    """Warnings come with whole answers too."""
+    return codes_of(error for error in answer.errors if error.severity is Severity.ERROR)
+
+
+def _distinct(entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
+    return tuple({entry.unique_id: entry for entry in entries}.values())
+
+
+async def _not_yet_held(
+    visit: Visit, holder: Partner, listed: Iterable[DocumentEntry]
+) -> list[DocumentEntry]:
+    """Stable documents are fetched once; an on-demand one is new, once each retrieval."""
+    retrieval = visit.asking.retrieval
+
+    def is_held(transaction: Transaction, entry: DocumentEntry) -> bool:
+        unique_id = str(entry.unique_id)
+        known = documents.by_unique_id(transaction, plan=retrieval.plan, unique_id=unique_id)
+        return any(
+            one.source.partner == holder.id
+            and (entry.object_type != "on-demand" or one.received >= retrieval.created)
+            for one in known
+        )
+
+    return await visit.asking.archive.database.read_async(
+        lambda tx: [entry for entry in listed if not is_held(tx, entry)]
+    )
+
+
+# ---- ITI-39 ----------------------------------------------------------------------------------
+
+
+def _request(entry: DocumentEntry, link: Link) -> DocumentRequest | None:
+    if entry.repository_unique_id is None:
+        return None
+    return DocumentRequest(entry.repository_unique_id, entry.unique_id, link.home_community_id)
+
+
+async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentRequest]) -> None:
+    asking = visit.asking
+    address = holder.endpoints.iti39 or holder.endpoints.iti38
+    if address is None:
+        raise PartnerFailed("it has no address for documents")
+    request = RetrieveDocumentSetRequest(tuple(batch))
+    attachments = Attachments(asking.archive, asking.plan.id)
+
+    async def read(body: Element) -> tuple[Arrived, tuple[Received, ...]]:
+        arrived = await collect(attachments, body, request)
+        received = [
+            await receive(
+                asking.archive,
+                one.blob,
+                plan=asking.plan,
+                source=_source(holder, one.request),
+                candidate=asking.member.id,
+            )
+            for one in arrived.documents
+        ]
+        return arrived, tuple(received)
+
+    def effect(transaction: Transaction, answer: tuple[Arrived, tuple[Received, ...]]) -> Answered:
+        arrived, received = answer
+        done = ingest(
+            transaction,
+            received,
+            plan=asking.plan,
+            community=asking.community,
+            now=datetime.now(UTC),
+        )
+        return _account(visit, transaction, arrived, done)
+
+    body = write_retrieve_request(request)
+    call = Call(holder, ITI_39_REQUEST, address, body, visit.patience, attachments.open)
+    try:
+        arrived, _ = await ask(asking, call, read, effect)
+    finally:
+        attachments.discard()
+    if arrived.missing and arrived.errors:
+        visit.remarks.append(f"it reported {codes_of(arrived.errors)}")
+
+
+def _account(
+    visit: Visit, transaction: Transaction, arrived: Arrived, done: Sequence[Ingested]
+) -> Answered:
+    new = sum(one.outcome != "duplicate" for one in done)
+    missing = len(arrived.missing)
+    visit.note(
+        transaction,
+        documents_new=visit.progress.documents_new + new,
+        documents_missing=visit.progress.documents_missing + missing,
+    )
+    codes = f": {codes_of(arrived.errors)}" if arrived.errors else ""
+    return Answered(
+        outcome="success" if not missing else "partial" if done else "failed",
+        documents=tuple(one.document.id for one in done),
+        reason=f"partial: {missing} missing{codes}" if missing else None,
+    )
+
+
+def _source(holder: Partner, asked: DocumentRequest) -> Source:
+    return Source(
+        door="ITI-39",
+        partner=holder.id,
+        partner_name=holder.name,
+        home_community_id=str(holder.home_community_id),
+        repository_unique_id=str(asked.repository_unique_id),
+        document_unique_id=str(asked.unique_id),
+    )
