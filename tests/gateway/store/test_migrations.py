@@ -1,5 +1,6 @@
 """The migrated schema is the one the tables declare, however often and by whomever it is made."""
 
+import hashlib
 import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +62,8 @@ def test_processes_that_upgrade_at_once_all_succeed(
         assert [process.exitcode for process in upgrades] == [0, 0, 0]
 
 
-def test_the_copied_job_schema_is_the_installed_librarys() -> None:
+def test_the_job_schema_is_the_one_the_step_was_made_with() -> None:
     """When this fails, Procrastinate was upgraded: its own migrations become one of ours."""
-    copy = Path(migrations.__file__).parent / "versions" / "procrastinate_3_10.sql"
-    assert copy.read_text() == procrastinate.schema.SchemaManager.get_schema()
+    schema = procrastinate.schema.SchemaManager.get_schema()
+    digest = "c70ec4b400a60ad9592787653aae5ae77ae41bf801d56b5bd2712751a07f2009"
+    assert hashlib.sha256(schema.encode()).hexdigest() == digest

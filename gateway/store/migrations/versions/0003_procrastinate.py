@@ -1,11 +1,11 @@
-"""On PostgreSQL, Procrastinate 3.10's own schema, for jobs.
+"""On PostgreSQL, Procrastinate's own schema, for jobs, from the installed library.
 
-A copy, not what is installed: a newer Procrastinate brings its own steps, which then follow here.
+A test holds the digest of the schema that this step was made with: when the library is upgraded,
+its own steps become one of ours, and this one stays true for databases made before.
 """
 
-from pathlib import Path
-
 from alembic import op
+from procrastinate.schema import SchemaManager
 
 revision = "0003"
 down_revision = "0002"
@@ -14,8 +14,7 @@ down_revision = "0002"
 def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        schema = Path(__file__).with_name("procrastinate_3_10.sql")
         # The driver itself: SQLAlchemy would take the schema's percent signs for parameters.
         cursor = connection.connection.cursor()
-        cursor.execute(schema.read_text(encoding="utf-8"))
+        cursor.execute(SchemaManager.get_schema())
         cursor.close()
