@@ -57,11 +57,12 @@ class Doors:
         given_headers = dict(headers or {})
         if token is not None:
             given_headers["Authorization"] = f"Bearer {token}"
+        wire = {name: value.encode("utf-8") for name, value in given_headers.items()}
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.application, client=("192.0.2.7", 4711))
             async with httpx.AsyncClient(transport=transport, base_url="http://plan") as client:
-                return await client.request(method, path, headers=given_headers, **given)
+                return await client.request(method, path, headers=wire, **given)
 
         return self.runner.run(send())
 

@@ -1,0 +1,297 @@
+"""Who may call which door, what a refused caller hears, and that each call makes one record."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from gateway.model.caller import ROLES, Role
+from gateway.model.identity import PlanId
+from gateway.model.member import Plan
+from gateway.store import exchange_log, plans, retrievals, tokens
+from tests.gateway.api.doors import CLINICAL, PROBLEM, PURPOSE, Doors, open_doors, routes_of
+from tests.gateway.house import MEMBER, PLAN
+
+EVERYONE: Final = frozenset(ROLES)
+WAITING: Final[frozenset[Role]] = frozenset({"staff", "system", "operator"})
+AUDIT: Final[frozenset[Role]] = frozenset({"auditor"})
+M, D, R = "{member_id}", "{document_id}", "{retrieval_id}"
+V1: Final = "/api/v1"
+
+MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
+    ("GET", f"{V1}/members"): ("REST-MEMBERS", CLINICAL),
+    ("GET", f"{V1}/members/{M}"): ("REST-MEMBER", CLINICAL),
+    ("GET", f"{V1}/members/{M}/summary"): ("REST-SUMMARY", CLINICAL),
+    ("GET", f"{V1}/members/{M}/retrievals"): ("REST-RETRIEVALS", CLINICAL),
+    ("POST", f"{V1}/members/{M}/retrievals"): ("REST-RETRIEVAL", CLINICAL),
+    ("GET", f"{V1}/retrievals/{R}"): ("REST-RETRIEVAL-STATE", CLINICAL),
+    ("GET", f"{V1}/retrievals/{R}/events"): ("REST-RETRIEVAL-EVENTS", CLINICAL),
+    ("GET", f"{V1}/documents"): ("REST-DOCUMENTS", CLINICAL),
+    ("POST", f"{V1}/documents"): ("REST-DOCUMENT-IN", CLINICAL),
+    ("GET", f"{V1}/documents/{D}"): ("REST-DOCUMENT", CLINICAL),
+    ("GET", f"{V1}/documents/{D}/content"): ("REST-DOCUMENT-CONTENT", CLINICAL),
+    ("GET", f"{V1}/held"): ("REST-HELD", WAITING),
+    ("GET", f"{V1}/quarantine"): ("REST-QUARANTINE", WAITING),
+    ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
+    ("GET", f"{V1}/exchanges/{{sequence}}"): ("REST-EXCHANGE", AUDIT),
+    ("GET", f"{V1}/partners"): ("REST-PARTNERS", EVERYONE),
+}
+"""Each door's name in the record, and whom it admits."""
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+
+
+@pytest.fixture(scope="module")
+def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    with open_doors(tmp_path_factory.mktemp("access")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def ids(doors: Doors) -> dict[str, str]:
+    started = doors.start(MEMBER.id).json()
+    doors.house.database.write(
+        lambda tx: retrievals.set_state(tx, plan=PLAN, retrieval=started["id"], state="done")
+    )
+    listed = doors.get(f"{V1}/documents", doors.token(PLAN, "staff")).json()["documents"]
+    return {
+        "member_id": MEMBER.id,
+        "document_id": listed[0]["id"],
+        "retrieval_id": started["id"],
+        "sequence": str(doors.last()),
+    }
+
+
+def call(doors: Doors, door: tuple[str, str], ids: dict[str, str], token: str | None) -> Any:
+    method, path = door
+    body: dict[str, Any] = {}
+    if method == "POST":
+        body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
+    return doors.call(method, path.format(**ids), token, **body)
+
+
+def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    form: dict[str, Any] = answer.json()
+    assert form["status"] == status
+    assert form["type"] == "about:blank"
+    assert form["title"]
+    assert form["detail"]
+    return form
+
+
+# ---- who ------------------------------------------------------------------------------------
+
+
+def test_every_route_has_its_place_in_the_role_matrix(doors: Doors) -> None:
+    found = {(method, route.path) for route in routes_of(doors.application)
+             for method in route.methods or ()}  # fmt: skip
+    assert found == set(MATRIX)
+
+
+@pytest.mark.parametrize("door", MATRIX, ids=" ".join)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_passes_the_doors_of_its_work_and_no_others(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str], role: Role
+) -> None:
+    name, admitted = MATRIX[door]
+    last = doors.last()
+    answer = call(doors, door, ids, doors.token(PLAN, role))
+    (record,) = doors.recorded(last)
+    assert (record["transaction"], record["direction"]) == (name, "in")
+    assert (record["plan"], record["person"], record["role"]) == (PLAN, f"{PLAN} {role}", role)
+    assert record["peer"] == "192.0.2.7"
+    if role in admitted:
+        assert answer.status_code in (200, 201, 202)
+        assert (record["outcome"], record["reason"]) == ("success", None)
+    else:
+        assert_problem(answer, 403)
+        assert (record["outcome"], record["documents"]) == ("refused", "[]")
+        assert record["reason"] == f"The role {role} may not do this."
+        assert record["member"] is None
+
+
+@pytest.mark.parametrize("door", MATRIX, ids=" ".join)
+def test_without_a_valid_token_every_door_is_shut_and_the_call_is_only_counted(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str]
+) -> None:
+    last, counted = doors.last(), doors.counted()
+    for token in (None, "", "unknown", "x" * 5000, "ein-Tökén"):
+        answer = call(doors, door, ids, token)
+        assert_problem(answer, 401)
+        assert answer.headers["www-authenticate"] == "Bearer"
+    assert [one for one in doors.recorded(last) if one["plan"] is not None] == []
+    assert doors.counted() == counted + 5
+
+
+def _a_token(doors: Doors, *, lives: timedelta, revoked: bool = False) -> str:
+    now = datetime.now(UTC)
+    token, secret = doors.house.database.write(
+        lambda tx: tokens.create(
+            tx, plan=PLAN, name="someone", role="staff", now=now, expires=now + lives
+        )
+    )
+    if revoked:
+        doors.house.database.write(lambda tx: tokens.revoke(tx, plan=PLAN, token=token.id, now=now))
+    return secret
+
+
+@pytest.mark.parametrize("door", MATRIX, ids=" ".join)
+def test_an_expired_or_revoked_token_opens_nothing(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str]
+) -> None:
+    last, counted = doors.last(), doors.counted()
+    expired = _a_token(doors, lives=timedelta(seconds=-1))
+    revoked = _a_token(doors, lives=timedelta(hours=1), revoked=True)
+    for token in (expired, revoked):
+        form = assert_problem(call(doors, door, ids, token), 401)
+        assert "unknown, expired or revoked" in form["detail"], "which of them is nobody's business"
+    assert [one for one in doors.recorded(last) if one["plan"] is not None] == []
+    assert doors.counted() == counted + 2
+
+
+def test_a_token_is_taken_from_the_header_alone(doors: Doors) -> None:
+    token = doors.token(PLAN, "staff")
+    assert doors.get(f"{V1}/members?token={token}&access_token={token}", None).status_code == 401
+    basic = {"Authorization": f"Basic {token}"}
+    assert doors.call("GET", f"{V1}/members", None, headers=basic).status_code == 401
+    lower = {"Authorization": f"bearer {token}"}
+    assert doors.call("GET", f"{V1}/members", None, headers=lower).status_code == 200
+
+
+def test_who_may_not_call_is_told_before_the_body_is_read(doors: Doors) -> None:
+    """A stranger can neither fill our memory nor learn what a body must look like."""
+
+    async def endless() -> Any:
+        raise AssertionError("the body was read")
+        yield b""
+
+    for path in (f"{V1}/members/{MEMBER.id}/retrievals", f"{V1}/documents"):
+        assert doors.call("POST", path, None, content=endless()).status_code == 401
+        auditor = doors.token(PLAN, "auditor")
+        assert doors.call("POST", path, auditor, content=endless()).status_code == 403
+
+
+def test_strangers_of_one_minute_make_one_record_once_it_is_over(doors: Doors) -> None:
+    doors.get(f"{V1}/partners", None)
+    last, later = doors.last(), datetime.now(UTC) + timedelta(minutes=2)
+    doors.house.database.write(lambda tx: exchange_log.flush_refusals(tx, now=later))
+    kept = [one for one in doors.recorded(last) if one["transaction"] == "REST-PARTNERS"]
+    assert [one["outcome"] for one in kept] == ["refused"] * len(kept)
+    assert {one["peer"] for one in kept} == {"192.0.2.7"}
+    assert {one["plan"] for one in kept} == {None}
+
+
+def test_a_plan_that_is_no_longer_served_takes_no_documents(doors: Doors) -> None:
+    gone = PlanId("gone")
+    doors.house.database.write(lambda tx: plans.put(tx, Plan(gone, "Gone")))
+    now = datetime.now(UTC)
+    _, secret = doors.house.database.write(
+        lambda tx: tokens.create(tx, plan=gone, name="left", role="staff", now=now)
+    )
+    last = doors.last()
+    assert_problem(doors.call("POST", f"{V1}/documents", secret, content=b"<x/>"), 403)
+    (record,) = doors.recorded(last)
+    assert (record["plan"], record["outcome"]) == (gone, "refused")
+
+
+# ---- what else is refused --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in MATRIX}))
+def test_a_verb_that_a_door_does_not_know_is_a_problem_that_names_those_it_does(
+    doors: Doors, ids: dict[str, str], path: str
+) -> None:
+    known = {method for method, where in MATRIX if where == path}
+    last, counted = doors.last(), doors.counted()
+    wrong = [method for method in METHODS if method not in known]
+    for method in wrong:
+        answer = doors.call(method, path.format(**ids), doors.token(PLAN, "staff"))
+        assert answer.status_code == 405
+        assert answer.headers["content-type"] == PROBLEM
+        assert set(answer.headers["allow"].replace(" ", "").split(",")) <= known
+    assert [one for one in doors.recorded(last) if one["plan"] is not None] == []
+    assert doors.counted() == counted + len(wrong)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/api/v1", "/api/v1/member", "/api/v1/members/", "/api/v1/members/m1/Zanzibar",
+             "/api/v1/../members", "/redoc", "/ihe/xcpd", "/health/live"],
+)  # fmt: skip
+def test_a_path_that_is_no_door_is_a_problem_that_says_nothing_of_it(
+    doors: Doors, path: str
+) -> None:
+    answer = doors.get(path, doors.token(PLAN, "staff"))
+    form = assert_problem(answer, 404)
+    assert "Zanzibar" not in answer.text
+    assert set(form) == {"type", "title", "status", "detail"}
+    assert "location" not in answer.headers
+
+
+@pytest.mark.parametrize("door", [door for door in MATRIX if "{" in door[1]], ids=" ".join)
+def test_an_id_that_is_nobodys_is_a_404_that_is_recorded_without_it(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str]
+) -> None:
+    nobody = dict.fromkeys(ids, "Zanzibarson") | {"sequence": str(10**12)}
+    last = doors.last()
+    role: Role = "auditor" if MATRIX[door][1] == AUDIT else "staff"
+    answer = call(doors, door, nobody, doors.token(PLAN, role))
+    assert_problem(answer, 404)
+    (record,) = doors.recorded(last)
+    assert (record["outcome"], record["member"], record["documents"]) == ("refused", None, "[]")
+    assert "Zanzibarson" not in answer.text + str(record)
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/members", {"limit": "Zanzibarson"}),
+        ("/members", {"limit": "0"}),
+        ("/members", {"limit": "1001"}),
+        ("/members", {"after": "Zanzibar son"}),
+        ("/members/Zanzibar%00son", {}),
+        ("/members/{member_id}/summary", {"format": "Zanzibarson"}),
+        ("/members/{member_id}/retrievals", {"before": "Zanzibar\x00son"}),
+        ("/documents", {"state": "Zanzibarson"}),
+        ("/documents", {"member": "Zanzibar son"}),
+        ("/held", {"limit": "-1"}),
+        ("/quarantine", {"limit": "1e3"}),
+    ],
+)
+def test_a_wrong_parameter_is_named_without_its_value_and_recorded(
+    doors: Doors, ids: dict[str, str], path: str, params: dict[str, str]
+) -> None:
+    last = doors.last()
+    answer = doors.get(V1 + path.format(**ids), doors.token(PLAN, "staff"), **params)
+    form = assert_problem(answer, 422)
+    named = next(iter(params), "member_id")
+    assert [error["location"].rpartition(".")[2] for error in form["errors"]] == [named]
+    (record,) = doors.recorded(last)
+    assert record["outcome"] == "refused"
+    assert "Zanzibar" not in answer.text + str(record)
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/exchanges/0", {}),
+        ("/exchanges/-1", {}),
+        ("/exchanges/Zanzibarson", {}),
+        (f"/exchanges/{2**63}", {}),
+        ("/exchanges", {"offset": str(2**63)}),
+        ("/exchanges", {"since": "Zanzibarson"}),
+        ("/exchanges", {"outcome": "Zanzibarson"}),
+        ("/exchanges", {"person": "Zanzibar\x00son"}),
+        ("/exchanges", {"member": "Zanzibar son"}),
+    ],
+)
+def test_a_wrong_question_to_the_log_is_refused_and_recorded(
+    doors: Doors, path: str, params: dict[str, str]
+) -> None:
+    last = doors.last()
+    answer = doors.get(V1 + path, doors.token(PLAN, "auditor"), **params)
+    assert_problem(answer, 422)
+    (record,) = doors.recorded(last)
+    assert "Zanzibar" not in answer.text + str(record)
