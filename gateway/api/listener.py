@@ -64,6 +64,7 @@ def _server(listener: Listener) -> uvicorn.Server:
         log_config=None,
         access_log=False,  # a path or query may name a member; the exchange log is the record
         server_header=False,
+        proxy_headers=False,  # the peer in a record is the socket's, never what a header says
         timeout_graceful_shutdown=20,
         ssl_context_factory=None if context is None else lambda _config, _default: context,
     )

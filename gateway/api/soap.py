@@ -1,67 +1,64 @@
 """The SOAP doors: ITI-55 at /ihe/xcpd, ITI-38 and ITI-39 at /ihe/xca (ITI TF-2: Appendix V).
 
-Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, whether it is a
-replay, what the verb answers; then the record commits, and only then the first byte leaves. A
-peer that is not known by then is only counted (DECISIONS 16, 17).
+Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, what the verb
+answers, whether the message is a replay; then the record commits, and only then the first byte
+leaves. A sender that is not verified by then is only counted (DECISIONS 16, 17). Opening,
+answering and sealing run in a thread: an envelope may have 10 MB, and the loop waits for nobody.
 """
 
-import secrets
+import asyncio
+import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final, Literal
 from uuid import uuid4
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
-from ccda.hl7v3 import II, TS
-from ccda.safe_xml import Element
 from gateway.api.listener import PEER_CERTIFICATE
 from gateway.api.partner_means import PartnerMeans
-from gateway.exchange.policy import Refused, purpose_stated
-from gateway.exchange.respond import Asker, Effect, discover, query, retrieve
+from gateway.api.soap_package import Package
+from gateway.api.soap_verbs import Replied, reply
+from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
+from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
 from gateway.store import exchange_log, partners, replay
 from gateway.store.database import Transaction
-from ihe.errors import IheError, MessageTooLarge, SecurityRefused, UnexpectedMessage
-from ihe.metadata import ObjectRef
-from ihe.mtom import MultipartReader, MultipartWriter, Part, RootPart, is_multipart
-from ihe.registry_response import RegistryRefusal, RegistryResponse, ResponseStatus, status_of
-from ihe.soap import (
-    ENVELOPE_LIMIT_BYTES,
-    ITI_38_ANSWER,
-    ITI_39_ANSWER,
-    ITI_55_ANSWER,
-    MessageKind,
-    http_status,
+from ihe.errors import (
+    IheError,
+    MalformedMessage,
+    MessageTooLarge,
+    SecurityRefused,
+    Unavailable,
+    UnexpectedMessage,
 )
+from ihe.mtom import MultipartLimits, MultipartReader, RootPart, is_multipart
+from ihe.soap import ENVELOPE_LIMIT_BYTES, ITI_39_ANSWER, http_status
 from ihe.wire import OpenedRequest, open_request, read_unopened, seal_answer, seal_fault
 from ihe.ws_verification import Expectations
 from ihe.wsdl import wsdl_bytes
-from ihe.xca_query import (
-    AdhocQueryResponse,
-    read_adhoc_query_request,
-    write_adhoc_query_response,
-    write_stored_entries,
-)
-from ihe.xca_retrieve import (
-    ContentId,
-    RetrievedDocument,
-    RetrieveDocumentSetResponse,
-    read_retrieve_request,
-    write_retrieve_response,
-)
-from ihe.xcpd import read_discovery_request, write_discovery_response
 
+log = logging.getLogger("gateway")
 router = APIRouter(prefix="/ihe", tags=["partners"])
-_SOAP: Final = "application/soap+xml; charset=UTF-8"
 Door = Literal["xcpd", "xca"]
+_SOAP: Final = "application/soap+xml; charset=UTF-8"
+# ihe-wire 2.3: partners send SOAP 1.2 as text/xml and application/xml too.
+_ENVELOPE_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml")
+# No request of these doors has an attachment: what stands around an envelope is small.
+_PACKAGE: Final = MultipartLimits(total_bytes=ENVELOPE_LIMIT_BYTES + 1024 * 1024, parts=20)
+_ARRIVAL_SECONDS: Final = 60.0
+_CANNOT: Final = "The gateway cannot answer now."
 
 
 @router.get("/{door}")
@@ -86,27 +83,23 @@ async def xca(request: Request) -> Response:
 # ---- one request -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Replied:
-    """What a verb answers: the body, its attachments, and what to record."""
-
-    kind: MessageKind
-    body: Element
-    effect: Effect
-    parts: tuple[Part, ...] = ()
-
-
 @dataclass(slots=True)
 class _Visit:
-    """One request at a door, and what is known of its sender so far."""
+    """One request at a door, and what is known of its sender so far.
+
+    `certificate` is what TLS verified, in DER. `partner` and `opened` are set together, once the
+    sender is verified.
+    """
 
     means: PartnerMeans
     transactions: frozenset[str]
+    certificate: bytes | None
     peer: str
     started: float
+    candidates: tuple[Partner, ...] = ()
+    envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
-    envelope: bytes = b""
 
     @property
     def transaction_name(self) -> str:
@@ -114,71 +107,122 @@ class _Visit:
 
 
 async def _answer(request: Request, transactions: frozenset[str]) -> Response:
-    means: PartnerMeans = request.app.state.means
-    certificate = _peer_certificate(request)
-    peer = request.client.host if request.client else "unknown"
-    visit = _Visit(means, transactions, _named(certificate, peer), time.monotonic())
+    visit = _Visit(
+        means=request.app.state.means,
+        transactions=transactions,
+        certificate=request.scope.get("state", {}).get(PEER_CERTIFICATE),
+        peer=request.client.host if request.client else "unknown",
+        started=time.monotonic(),
+    )
     try:
-        await _identify(visit, certificate)
+        await _identify(visit)
         visit.envelope = await _read_envelope(request)
-        _open(visit)
-        replied = await _reply(visit)
-        await _record(visit, replied.effect)
+        replied, envelope = await asyncio.to_thread(_reply, visit)
+        await _record(visit, replied.effects)
     except IheError as error:
         return await _fault(visit, error)
-    return _respond(visit, replied)
+    except Exception as error:  # the door: no stack trace and no bare 500 leaves this house
+        _log(error)
+        return await _fault(visit, Unavailable(_CANNOT))
+    if replied.kind is not ITI_39_ANSWER:
+        return Response(envelope, media_type=_SOAP)
+    broken = partial(_record_broken, visit, replied.effects)
+    return Package(envelope, replied.parts, action=replied.kind.action, broken=broken)
 
 
-def _peer_certificate(request: Request) -> bytes | None:
-    der: bytes | None = request.scope.get("state", {}).get(PEER_CERTIFICATE)
-    return der
-
-
-def _named(der: bytes | None, address: str) -> str:
-    """The peer as the wire shows it: the subject TLS verified, else its address."""
-    if der is None:
-        return address
-    return f"{x509.load_der_x509_certificate(der).subject.rfc4514_string()} at {address}"
-
-
-async def _identify(visit: _Visit, der: bytes | None) -> None:
-    """The partner whose TLS certificate this is; nobody else gets further (DECISIONS 2)."""
-    if der is None:
+async def _identify(visit: _Visit) -> None:
+    """The partners whose TLS certificate this is; nobody else is heard (DECISIONS 2)."""
+    if visit.certificate is None:
         raise SecurityRefused("no client certificate was shown")
-    fingerprint = sha256(der).hexdigest()
-    known = await visit.means.archive.database.read_async(
+    subject = x509.load_der_x509_certificate(visit.certificate).subject.rfc4514_string()
+    visit.peer = f"{subject} at {visit.peer}"
+    fingerprint = sha256(visit.certificate).hexdigest()
+    visit.candidates = await visit.means.archive.database.read_async(
         lambda tx: partners.by_certificate(tx, fingerprint=fingerprint)
     )
-    if not known:
+    if not visit.candidates:
         raise SecurityRefused("the client certificate belongs to no partner")
-    visit.partner = known[0]
 
 
 async def _read_envelope(request: Request) -> bytes:
     content_type = request.headers.get("content-type", "")
-    reader = MultipartReader(content_type) if is_multipart(content_type) else None
     kind = content_type.partition(";")[0].strip().lower()
-    # ihe-wire 2.3: partners send SOAP 1.2 as text/xml and application/xml too.
-    if reader is None and kind not in ("application/soap+xml", "text/xml", "application/xml"):
+    if not is_multipart(content_type) and kind not in _ENVELOPE_TYPES:
         raise UnexpectedMessage("the content type is not one of SOAP 1.2")
+    try:
+        async with asyncio.timeout(_ARRIVAL_SECONDS):
+            if is_multipart(content_type):
+                return await _read_package(request, content_type)
+            return await _read_plain(request)
+    except TimeoutError:
+        raise MalformedMessage("the message took too long to arrive") from None
+    except ClientDisconnect:
+        raise MalformedMessage("the connection ended before the message") from None
+
+
+async def _read_plain(request: Request) -> bytes:
     content = bytearray()
     async for chunk in request.stream():
-        if reader is None:
-            content += chunk
-        else:
-            for event in reader.feed(chunk):
-                if isinstance(event, RootPart):
-                    content += event.content
+        content += chunk
         if len(content) > ENVELOPE_LIMIT_BYTES:
             raise MessageTooLarge("the envelope is larger than we take")
-    if reader is not None:
-        reader.close()
     return bytes(content)
 
 
-def _open(visit: _Visit) -> None:
-    assert visit.partner is not None  # noqa: S101 - `_identify` has raised otherwise
-    partner, means = visit.partner, visit.means
+async def _read_package(request: Request, content_type: str) -> bytes:
+    reader = MultipartReader(content_type, limits=_PACKAGE)
+    envelope = b""
+    async for chunk in request.stream():
+        for event in reader.feed(chunk):
+            if isinstance(event, RootPart):
+                envelope = event.content
+    reader.close()
+    return envelope
+
+
+# ---- in a thread -----------------------------------------------------------------------------
+
+
+def _reply(visit: _Visit) -> tuple[Replied, bytes]:
+    """What the verb answers, and its envelope, sealed."""
+    partner, opened = _open(visit)
+    if opened.transaction not in visit.transactions:
+        raise UnexpectedMessage(f"{opened.transaction} is not answered at this address")
+    purpose = purpose_stated(opened.assertion)
+    if isinstance(purpose, Refused):
+        raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
+    replied = reply(opened, Asker(partner, purpose), visit.means)
+    envelope = seal_answer(
+        replied.body,
+        kind=replied.kind,
+        relates_to=opened.message_id,
+        message_id=f"urn:uuid:{uuid4()}",
+        confirmations=opened.signature_values,
+        signing_key=visit.means.signing_key,
+        now=datetime.now(UTC),
+    )
+    return replied, envelope
+
+
+def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:
+    """Whose request it is: the candidate whose key has signed and whose community it states."""
+    refusal = SecurityRefused("the client certificate belongs to no partner")
+    for partner in visit.candidates:
+        try:
+            opened = _open_from(visit, partner)
+        except SecurityRefused as error:
+            refusal = error
+            continue
+        visit.partner, visit.opened = partner, opened
+        if opened.assertion.home_community_id in (None, partner.home_community_id):
+            return partner, opened
+    if visit.opened is None:
+        raise refusal
+    raise MalformedMessage("The assertion states another home community than the certificate's.")
+
+
+def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
+    means = visit.means
     opened = open_request(
         visit.envelope,
         trust_of(partner, means.anchors_for(partner)),
@@ -189,126 +233,40 @@ def _open(visit: _Visit) -> None:
             audience_required=partner.profile.audience_required,
         ),
     )
-    stated = opened.assertion.home_community_id
-    if stated is not None and stated != partner.home_community_id:
-        raise SecurityRefused("the assertion states another community than the certificate's")
-    visit.opened = opened
-    if opened.transaction not in visit.transactions:
-        raise UnexpectedMessage(f"{opened.transaction} is not answered at this address")
-
-
-async def _reply(visit: _Visit) -> _Replied:
-    assert visit.opened is not None and visit.partner is not None  # noqa: S101
-    purpose = purpose_stated(visit.opened.assertion)
-    if isinstance(purpose, Refused):
-        raise SecurityRefused(purpose.reason)
-    asker = Asker(visit.partner, purpose)
-    return await _VERBS[visit.opened.transaction](visit, visit.opened.body, asker)
-
-
-# ---- the verbs on the wire -------------------------------------------------------------------
-
-
-async def _discover(visit: _Visit, body: Element, asker: Asker) -> _Replied:
-    means = visit.means
-    request = read_discovery_request(body)
-    discovery, effect = await means.archive.database.read_async(
-        lambda tx: discover(tx, request, asker=asker, plans=means.plans, community=means.community)
-    )
-    body = write_discovery_response(
-        discovery,
-        request=request,
-        message_id=II(str(means.community.messages), str(uuid4())),
-        creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
-        sender=means.community.home_community_id,
-    )
-    return _Replied(ITI_55_ANSWER, body, effect)
-
-
-async def _query(visit: _Visit, body: Element, asker: Asker) -> _Replied:
-    means = visit.means
-    try:
-        asked = read_adhoc_query_request(body)
-        given, effect = await means.archive.database.read_async(
-            lambda tx: query(tx, asked, asker=asker, plans=means.plans, community=means.community)
-        )
-    except RegistryRefusal as refusal:
-        outcome = refusal.answered_by(means.community.home_community_id)
-        refused = Effect("refused", reason=str(refusal))
-        return _Replied(ITI_38_ANSWER, write_stored_entries(outcome, ()), refused)
-    if asked.return_type == "ObjectRef":
-        home = means.community.home_community_id
-        references = tuple(ObjectRef(offered.entry_uuid, home) for offered in given)
-        response = AdhocQueryResponse(ResponseStatus.SUCCESS, object_refs=references)
-        return _Replied(ITI_38_ANSWER, write_adhoc_query_response(response), effect)
-    entries = tuple(offered.entry_xml.encode() for offered in given)
-    success = RegistryResponse(ResponseStatus.SUCCESS)
-    return _Replied(ITI_38_ANSWER, write_stored_entries(success, entries), effect)
-
-
-async def _retrieve(visit: _Visit, body: Element, asker: Asker) -> _Replied:
-    means = visit.means
-    try:
-        request = read_retrieve_request(body)
-    except RegistryRefusal as refusal:
-        failure = RetrieveDocumentSetResponse(
-            refusal.answered_by(means.community.home_community_id)
-        )
-        refused = Effect("refused", reason=str(refusal))
-        return _Replied(ITI_39_ANSWER, write_retrieve_response(failure), refused)
-    given, errors, effect = await means.archive.database.read_async(
-        lambda tx: retrieve(tx, request, asker=asker, plans=means.plans, community=means.community)
-    )
-    documents, parts = [], []
-    for one in given:
-        cid = f"{uuid4()}@{means.community.home_community_id}"
-        mime_type = one.document.mime_type or "application/octet-stream"
-        documents.append(
-            RetrievedDocument(
-                unique_id=one.asked.unique_id,
-                content=ContentId(cid),
-                repository_unique_id=one.asked.repository_unique_id,
-                home_community_id=one.asked.home_community_id,
-                mime_type=mime_type,
-            )
-        )
-        chunks = means.archive.chunks(one.document.plan, one.document.blob)
-        parts.append(Part(cid, mime_type, chunks))
-    outcome = RegistryResponse(status_of(errors, has_content=bool(given)), errors)
-    response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, tuple(documents)))
-    return _Replied(ITI_39_ANSWER, response, effect, tuple(parts))
-
-
-_VERBS: Final[dict[str, Callable[[_Visit, Element, Asker], Awaitable[_Replied]]]] = {
-    "ITI-55": _discover,
-    "ITI-38": _query,
-    "ITI-39": _retrieve,
-}
+    shown = visit.certificate
+    if partner.profile.same_certificate and opened.signer.public_bytes(Encoding.DER) != shown:
+        raise SecurityRefused("the signing certificate is not the one shown in TLS")
+    return opened
 
 
 # ---- the record ------------------------------------------------------------------------------
 
 
-async def _record(visit: _Visit, effect: Effect) -> None:
+async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
     """Appends the record, unless this very message was here before."""
-    opened = visit.opened
-    assert opened is not None  # noqa: S101 - there is nothing to answer otherwise
-    exchange = _exchange(visit, effect)
+    opened, certificate = visit.opened, visit.certificate
+    assert opened is not None and certificate is not None  # noqa: S101 - or it was refused
 
     def unit(transaction: Transaction) -> bool:
         first = replay.is_first(
             transaction,
-            peer=visit.peer,
+            peer=sha256(certificate).hexdigest(),  # wherever the peer connects from
             key=opened.replay_key.hex(),
             expires=opened.security.fresh_until,
-            now=exchange.time,
+            now=datetime.now(UTC),
         )
-        if first:
-            exchange_log.append(transaction, exchange)
+        for effect in effects if first else ():
+            exchange_log.append(transaction, _exchange(visit, effect))
         return first
 
     if not await visit.means.archive.database.write_async(unit):
         raise SecurityRefused("the message was received before")
+
+
+async def _record_broken(visit: _Visit, effects: tuple[Effect, ...], reason: str) -> None:
+    """A second record of the same message id: the answer did not arrive (DECISIONS 16)."""
+    failed = [_exchange(visit, replace(one, outcome="failed", reason=reason)) for one in effects]
+    await _write(visit, lambda tx: [exchange_log.append(tx, exchange) for exchange in failed])
 
 
 def _exchange(visit: _Visit, effect: Effect) -> Exchange:
@@ -337,17 +295,18 @@ def _exchange(visit: _Visit, effect: Effect) -> Exchange:
 
 async def _fault(visit: _Visit, error: IheError) -> Response:
     """The fault the peer hears, once the refusal is on record."""
-    exchange = _exchange(visit, Effect("refused", reason=error.reason))
-    counted = visit.opened is None
-    await visit.means.archive.database.write_async(
-        lambda tx: (
-            exchange_log.count_refusal(tx, exchange)
-            if counted
-            else exchange_log.append(tx, exchange)
-        )
-    )
+    failed = isinstance(error, Unavailable)
+    exchange = _exchange(visit, Effect("failed" if failed else "refused", reason=error.reason))
+    note = exchange_log.count_refusal if visit.opened is None else exchange_log.append
+    if not await _write(visit, lambda tx: note(tx, exchange)):
+        error = Unavailable(_CANNOT)
+    fault = await asyncio.to_thread(_seal_fault, visit, error)
+    return Response(fault, http_status(error), media_type=_SOAP)
+
+
+def _seal_fault(visit: _Visit, error: IheError) -> bytes:
     heard = visit.opened or read_unopened(visit.envelope)
-    fault = seal_fault(
+    return seal_fault(
         error,
         relates_to=heard.message_id,
         message_id=f"urn:uuid:{uuid4()}",
@@ -355,32 +314,20 @@ async def _fault(visit: _Visit, error: IheError) -> Response:
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
     )
-    return Response(fault, http_status(error), media_type=_SOAP)
 
 
-# ---- the answer ------------------------------------------------------------------------------
+async def _write(visit: _Visit, unit: Callable[[Transaction], object]) -> bool:
+    """Whether `unit` is durable; a record that cannot be written is at least in the log."""
+    try:
+        await visit.means.archive.database.write_async(unit)
+    except Exception as error:  # the door: there is nobody left to tell
+        _log(error)
+        return False
+    return True
 
 
-def _respond(visit: _Visit, replied: _Replied) -> Response:
-    opened = visit.opened
-    assert opened is not None  # noqa: S101 - as above
-    envelope = seal_answer(
-        replied.body,
-        kind=replied.kind,
-        relates_to=opened.message_id,
-        message_id=f"urn:uuid:{uuid4()}",
-        confirmations=opened.signature_values,
-        signing_key=visit.means.signing_key,
-        now=datetime.now(UTC),
-    )
-    if replied.kind is not ITI_39_ANSWER:
-        return Response(envelope, media_type=_SOAP)
-    boundary = f"gw-{secrets.token_hex(16)}"
-    writer = MultipartWriter(envelope, boundary=boundary, action=replied.kind.action)
-    chunks = _stream(writer, replied.parts)
-    return StreamingResponse(chunks, media_type=writer.content_type)
-
-
-def _stream(writer: MultipartWriter, parts: Iterable[Part]) -> Iterator[bytes]:
-    """The package; starlette runs a plain iterator in a thread, so decryption blocks no loop."""
-    yield from writer.chunks(parts)
+def _log(error: Exception) -> None:
+    """What failed and where, without the error's text, which may quote anything (DECISIONS 20)."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+    log.error("a partner's request failed: %s in %s", type(error).__name__, places)

@@ -6,7 +6,8 @@ that nobody learns from a refusal whom we know (DECISIONS 10, 11).
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from ccda.safe_xml import parse_xml
 from gateway.exchange.ingest import demographics
@@ -23,7 +24,7 @@ from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeOfUse
 from gateway.store import members, offers, policy_rules
 from gateway.store.database import Transaction
-from ihe.ebrim import read_document_entry
+from ihe.ebrim import entry_xml, read_document_entry
 from ihe.identifiers import PatientId
 from ihe.query_filter import matches
 from ihe.registry_response import ErrorCode, RegistryError, RegistryRefusal
@@ -39,6 +40,9 @@ from ihe.xcpd import (
     PatientDiscoveryRequest,
 )
 
+_IDS_AT_ONCE: Final = 500
+"""Databases bound the parameters of a statement; a peer's list of ids is as long as it likes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asker:
@@ -50,7 +54,11 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What the exchange record says of an answer. `reason` is for our auditor alone."""
+    """What an exchange record says of an answer. `reason` is for our auditor alone.
+
+    A record stands in one plan's log, under one member. An answer that gives documents or ids of
+    several has an effect for each, or else the others' accounts of disclosures would miss it.
+    """
 
     outcome: Outcome = "success"
     plan: PlanId | None = None
@@ -69,33 +77,33 @@ def discover(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[Discovery, Effect]:
+) -> tuple[Discovery, tuple[Effect, ...]]:
     """Whom we know by these demographics, among the members a rule lets this partner ask for."""
     asked = request.demographics
     if is_below_minimum(asked):
         missing = minimum_set_missing(asked)
         effect = Effect(reason="the request is below the minimum set of demographics")
-        return (MoreDemographicsRequested(missing) if missing else NoMatch()), effect
+        return (MoreDemographicsRequested(missing) if missing else NoMatch()), (effect,)
     found: list[tuple[Member, int]] = []
     for plan in _reachable(transaction, plans, asker):
         found += _find(transaction, plan, asked)
     if not found:
-        return NoMatch(), Effect(reason="no member matches")
+        return NoMatch(), (Effect(reason="no member matches"),)
     limit = request.minimum_degree_match or 0
-    answered = tuple(
-        Match(
-            patient_id=patient_id(member, community),
-            home_community_id=community.home_community_id,
-            demographics=_shown(member),
-            degree=score,
-        )
-        for member, score in found
-        if score >= limit
+    shown = [(member, score) for member, score in found if score >= limit]
+    if not shown:
+        return NoMatch(), (Effect(reason="the match is below the degree that was asked for"),)
+    matches = tuple(_match(member, score, community) for member, score in shown)
+    return Matched(matches), tuple(Effect(plan=one.plan, member=one.id) for one, _ in shown)
+
+
+def _match(member: Member, score: int, community: Community) -> Match:
+    return Match(
+        patient_id=patient_id(member, community),
+        home_community_id=community.home_community_id,
+        demographics=_shown(member),
+        degree=score,
     )
-    if not answered:
-        return NoMatch(), Effect(reason="the match is below the degree that was asked for")
-    first = found[0][0]
-    return Matched(answered), Effect(plan=first.plan, member=first.id)
 
 
 def _reachable(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[Plan]:
@@ -122,11 +130,12 @@ def _find(
         family=asked.names[0].family if asked.names else None,
         ids=[identifier.extension for identifier in asked.ids if identifier.extension],
     )
-    willing = {member.id: member for member in known if not member.opted_out}
-    people = [(member.id, demographics(member, plan)) for member in willing.values()]
-    match = best_match(people, asked)
+    # Whoever opted out is compared all the same: left out, a namesake would be found instead.
+    match = best_match([(member.id, demographics(member, plan)) for member in known], asked)
     if isinstance(match, Found):
-        yield willing[match.member], match.result.score
+        member = next(member for member in known if member.id == match.member)
+        if not member.opted_out:
+            yield member, match.result.score
 
 
 def _shown(member: Member) -> Demographics:
@@ -151,7 +160,7 @@ def query(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[tuple[OfferedDocument, ...], Effect]:
+) -> tuple[tuple[OfferedDocument, ...], tuple[Effect, ...]]:
     """The documents that fit the query and that a rule offers to this partner.
 
     Raises:
@@ -164,7 +173,8 @@ def query(
             _ours(asked.home_community_id, community)
             wanted = [*asked.entry_uuids, *(str(unique) for unique in asked.unique_ids)]
             given = _offered_by_ids(transaction, wanted, asker, plans)
-            return given, _effect(given, "no document of these ids is offered to this partner")
+            nothing = Effect(reason="no document of these ids is offered to this partner")
+            return given, _effects([one.document for one in given]) or (nothing,)
         case OtherStoredQuery():
             raise RegistryRefusal(
                 ErrorCode.UNKNOWN_STORED_QUERY, "This stored query is not answered here."
@@ -177,21 +187,22 @@ def _find_documents(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[tuple[OfferedDocument, ...], Effect]:
+) -> tuple[tuple[OfferedDocument, ...], tuple[Effect, ...]]:
     if asked.home_community_id is not None:
         _ours(asked.home_community_id, community)
-    member = _member(transaction, asked.patient_id, asker, plans, community)
-    if member is None:
-        return (), Effect(reason="no member of this patient id is open to this partner")
-    plan, person = member
+    found = _member(transaction, asked.patient_id, asker, plans, community)
+    if found is None:
+        return (), (Effect(reason="no member of this patient id is open to this partner"),)
+    plan, member = found
     given = tuple(
         offered
-        for offered in offers.of_member(transaction, plan=plan.id, member=person.id)
-        if _is_offered(transaction, offered, person, asker)
+        for offered in offers.of_member(transaction, plan=plan.id, member=member.id)
+        if _is_offered(transaction, offered, member, asker)
         and matches(read_document_entry(parse_xml(offered.entry_xml.encode())), asked)
     )
-    effect = _effect(given, "no document that fits is offered to this partner")
-    return given, Effect(effect.outcome, plan.id, person.id, effect.documents, effect.reason)
+    nothing = "no document that fits is offered to this partner"
+    ids = tuple(offered.document.id for offered in given)
+    return given, (Effect("success", plan.id, member.id, ids, None if given else nothing),)
 
 
 def _ours(home: object, community: Community) -> None:
@@ -237,7 +248,7 @@ def retrieve(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[tuple[Given, ...], tuple[RegistryError, ...], Effect]:
+) -> tuple[tuple[Given, ...], tuple[RegistryError, ...], tuple[Effect, ...]]:
     """The documents that may be given, an error for each that is not, and what to record."""
     given: list[Given] = []
     errors: list[RegistryError] = []
@@ -253,7 +264,7 @@ def retrieve(
             errors.append(document_error(asked, ErrorCode.DOCUMENT_UNIQUE_ID, context))
         else:
             given.append(Given(asked, found.document))
-    return tuple(given), tuple(errors), _retrieve_effect(given, errors)
+    return tuple(given), tuple(errors), _retrieve_effects(given, errors)
 
 
 def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | None:
@@ -269,16 +280,11 @@ def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | Non
     return None
 
 
-def _retrieve_effect(given: list[Given], errors: list[RegistryError]) -> Effect:
-    documents = tuple(one.document for one in given)
+def _retrieve_effects(given: list[Given], errors: list[RegistryError]) -> tuple[Effect, ...]:
     outcome: Outcome = "success" if not errors else "partial" if given else "refused"
-    return Effect(
-        outcome=outcome,
-        plan=documents[0].plan if documents else None,
-        member=documents[0].member if documents else None,
-        documents=tuple(document.id for document in documents),
-        reason="; ".join(sorted({error.context for error in errors})) or None,
-    )
+    reason = "; ".join(sorted({error.context for error in errors})) or None
+    effects = _effects([one.document for one in given]) or (Effect(),)
+    return tuple(replace(effect, outcome=outcome, reason=reason) for effect in effects)
 
 
 # ---- what rules offer ------------------------------------------------------------------------
@@ -288,13 +294,25 @@ def _offered_by_ids(
     transaction: Transaction, ids: list[str], asker: Asker, plans: Iterable[Plan]
 ) -> tuple[OfferedDocument, ...]:
     found: list[OfferedDocument] = []
+    wanted = list(dict.fromkeys(ids))
     for plan in _reachable(transaction, plans, asker):
-        for offered in offers.by_ids(transaction, plan=plan.id, ids=ids):
-            owner = offered.document.member
-            member = members.get(transaction, plan=plan.id, member=owner) if owner else None
-            if member is not None and _is_offered(transaction, offered, member, asker):
-                found.append(offered)
+        for start in range(0, len(wanted), _IDS_AT_ONCE):
+            some = wanted[start : start + _IDS_AT_ONCE]
+            for offered in offers.by_ids(transaction, plan=plan.id, ids=some):
+                owner = offered.document.member
+                member = members.get(transaction, plan=plan.id, member=owner) if owner else None
+                if member is not None and _is_offered(transaction, offered, member, asker):
+                    found.append(_as_it_stands(offered))
     return tuple(found)
+
+
+def _as_it_stands(offered: OfferedDocument) -> OfferedDocument:
+    """A document that another replaced is deprecated (DECISIONS 14), whenever it was described."""
+    if offered.document.superseded_by is None:
+        return offered
+    entry = read_document_entry(parse_xml(offered.entry_xml.encode()))
+    written = entry_xml(replace(entry, availability="Deprecated"))
+    return replace(offered, entry_xml=written.decode("utf-8"))
 
 
 def _is_offered(
@@ -313,12 +331,10 @@ def _is_offered(
     return isinstance(verdict, Permitted)
 
 
-def _effect(given: tuple[OfferedDocument, ...], nothing: str) -> Effect:
-    if not given:
-        return Effect(reason=nothing)
-    first = given[0].document
-    return Effect(
-        plan=first.plan,
-        member=first.member,
-        documents=tuple(offered.document.id for offered in given),
-    )
+def _effects(given: Iterable[Document]) -> tuple[Effect, ...]:
+    """One for each member whose documents were given, in the order they were."""
+    found: dict[tuple[PlanId, MemberId | None], tuple[DocumentId, ...]] = {}
+    for document in given:
+        whose = (document.plan, document.member)
+        found[whose] = (*found.get(whose, ()), document.id)
+    return tuple(Effect("success", plan, member, ids) for (plan, member), ids in found.items())

@@ -1,6 +1,6 @@
-"""What partners ask of the house, sealed as it crosses the wire."""
+"""What partners ask of the house, sealed as it crosses the wire, and what they read of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,12 +11,22 @@ from gateway.model.member import Member
 from gateway.model.partner import Partner
 from gateway.model.purpose import NHIN
 from ihe.identifiers import Oid, PatientId
+from ihe.namespaces import PREFIXES
 from ihe.saml import Assertion, CodedAttribute
 from ihe.soap import MessageKind
-from ihe.trust import SigningKey
-from ihe.wire import SealedRequest, seal_request
+from ihe.trust import SigningKey, Trust
+from ihe.wire import SealedRequest, open_answer, seal_request
 from ihe.xcpd import Demographics, PatientDiscoveryRequest, write_discovery_request
-from tests.gateway.house import HOME, MEMBER, a_partner, certificate_of, signing_key
+from tests.gateway.house import (
+    HOME,
+    MEMBER,
+    SOAP,
+    US,
+    Reply,
+    a_partner,
+    certificate_of,
+    signing_key,
+)
 
 
 def an_assertion(partner: Partner | None = None, **changes: Any) -> Assertion:
@@ -83,3 +93,44 @@ def discovery(demographics: Demographics | Member = MEMBER, **changes: Any) -> E
 def patient_id(member: Member = MEMBER) -> PatientId:
     """The id under which partners know a member of ours."""
     return PatientId(member.id, Oid(f"{HOME}.1"))
+
+
+# ---- answers ---------------------------------------------------------------------------------
+
+
+def answer_to(sealed: SealedRequest, envelope: bytes) -> Element:
+    """The body of an answer that is signed by us, fresh, and confirms the request's signature."""
+    trust = Trust(pinned=(certificate_of(US).certificate,))
+    opened = open_answer(envelope, trust, request=sealed, now=datetime.now(UTC))
+    assert opened.signer == certificate_of(US).certificate
+    return opened.body
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A SOAP fault as a peer reads it; `confirmed` are the signatures that it confirms."""
+
+    code: str
+    subcode: str | None
+    sentence: str
+    relates_to: str | None
+    confirmed: tuple[str | None, ...]
+
+
+def fault_of(reply: Reply) -> Fault:
+    """The fault in an answer, which must be sealed as every answer is (DECISIONS 4)."""
+    assert reply.content_type == SOAP
+    root = reply.envelope
+    found = root.find("soap:Body/soap:Fault", PREFIXES)
+    security = root.findall("soap:Header/wsse:Security", PREFIXES)
+    assert found is not None and len(security) == 1
+    assert security[0].find("wsu:Timestamp/wsu:Expires", PREFIXES) is not None
+    assert security[0].find("ds:Signature", PREFIXES) is not None
+    confirmations = security[0].findall("wsse11:SignatureConfirmation", PREFIXES)
+    return Fault(
+        code=found.findtext("soap:Code/soap:Value", "", PREFIXES),
+        subcode=found.findtext("soap:Code/soap:Subcode/soap:Value", None, PREFIXES),
+        sentence=found.findtext("soap:Reason/soap:Text", "", PREFIXES),
+        relates_to=root.findtext("soap:Header/wsa:RelatesTo", None, PREFIXES),
+        confirmed=tuple(one.get("Value") for one in confirmations),
+    )

@@ -16,6 +16,7 @@ import socket
 import ssl
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -241,17 +242,15 @@ def records(house: House) -> list[Exchange]:
     return [one.exchange for one in found]
 
 
-def refusals(house: House) -> list[tuple[str, str, str, int]]:
-    """What is counted of strangers, records of past minutes included: transaction, peer, reason,
-    count."""
-    rows = rows_of(house, "refusal")
-    counted = [(row["transaction"], row["peer"], row["reason"], row["count"]) for row in rows]
-    recorded = [
-        (one.transaction, one.peer or "", one.reason or "", one.count)
-        for one in records(house)
-        if one.partner is None and one.person is None and one.outcome == "refused"
-    ]
-    return recorded + counted
+def refusals(house: House) -> Counter[tuple[str, str, str]]:
+    """How often strangers were refused, by transaction, peer and reason, whatever the minute."""
+    found: Counter[tuple[str, str, str]] = Counter()
+    for row in rows_of(house, "refusal"):
+        found[(row["transaction"], row["peer"], row["reason"])] += row["count"]
+    for one in records(house):
+        if one.partner is None and one.outcome == "refused":
+            found[(one.transaction, one.peer or "", one.reason or "")] += one.count
+    return found
 
 
 def rows_of(house: House, table: str) -> list[dict[str, Any]]:

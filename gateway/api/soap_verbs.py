@@ -1,0 +1,169 @@
+"""The verbs of `exchange.respond` as messages: a request's body in, an answer's body out.
+
+Everything here computes or reads the database, so the doors run it in a thread (DECISIONS 25).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from ccda.hl7v3 import II, TS
+from ccda.safe_xml import Element
+from gateway.api.partner_means import PartnerMeans
+from gateway.exchange.respond import Asker, Effect, Given, discover, query, retrieve
+from gateway.model.community import Community
+from ihe.acknowledgement import (
+    DEFERRAL_NOT_SUPPORTED,
+    Acknowledgement,
+    write_acknowledgement,
+)
+from ihe.metadata import ObjectRef
+from ihe.mtom import Part
+from ihe.registry_response import RegistryRefusal, RegistryResponse, ResponseStatus, status_of
+from ihe.soap import (
+    ITI_38_ANSWER,
+    ITI_39_ANSWER,
+    ITI_55_ACKNOWLEDGEMENT,
+    ITI_55_ANSWER,
+    ITI_55_DEFERRED_REQUEST,
+    MessageKind,
+)
+from ihe.wire import OpenedRequest
+from ihe.xca_query import (
+    AdhocQueryResponse,
+    read_adhoc_query_request,
+    write_adhoc_query_response,
+    write_stored_entries,
+)
+from ihe.xca_retrieve import (
+    ContentId,
+    RetrievedDocument,
+    RetrieveDocumentSetResponse,
+    read_retrieve_request,
+    write_retrieve_response,
+)
+from ihe.xcpd import PatientDiscoveryRequest, read_discovery_request, write_discovery_response
+
+_NO_TYPE: Final = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """What a verb answers: the body, its attachments, and what to record (at least one effect)."""
+
+    kind: MessageKind
+    body: Element
+    effects: tuple[Effect, ...]
+    parts: tuple[Part, ...] = ()
+
+
+def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
+    """The answer to a request whose sender is verified.
+
+    Raises:
+        MalformedMessage: its body is not what the transaction demands.
+        StoreError: the database cannot be read.
+    """
+    return _VERBS[opened.transaction](opened, asker, means)
+
+
+def _discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
+    request = read_discovery_request(opened.body)
+    if request.deferred or opened.kind is ITI_55_DEFERRED_REQUEST:
+        return _decline_deferral(request, means.community)
+    discovery, effects = means.archive.database.read(
+        lambda tx: discover(tx, request, asker=asker, plans=means.plans, community=means.community)
+    )
+    body = write_discovery_response(
+        discovery,
+        request=request,
+        message_id=_new_message_id(means.community),
+        creation_time=_now(),
+        sender=means.community.home_community_id,
+    )
+    return Replied(ITI_55_ANSWER, body, effects)
+
+
+def _decline_deferral(request: PatientDiscoveryRequest, community: Community) -> Replied:
+    """Who cannot answer later says so at once (ITI TF-2: 3.55.4.2.3)."""
+    acknowledgement = Acknowledgement(
+        message_id=_new_message_id(community),
+        creation_time=_now(),
+        sender=community.home_community_id,
+        receiver=request.sender,
+        request_id=request.message_id,
+        accepted=False,
+        problem=DEFERRAL_NOT_SUPPORTED,
+    )
+    body = write_acknowledgement(acknowledgement)
+    effect = Effect("refused", reason="deferred answers are not given")
+    return Replied(ITI_55_ACKNOWLEDGEMENT, body, (effect,))
+
+
+def _new_message_id(community: Community) -> II:
+    return II(str(community.messages), str(uuid4()))
+
+
+def _now() -> TS:
+    return TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000"))
+
+
+def _query(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
+    home = means.community.home_community_id
+    try:
+        asked = read_adhoc_query_request(opened.body)
+        given, effects = means.archive.database.read(
+            lambda tx: query(tx, asked, asker=asker, plans=means.plans, community=means.community)
+        )
+    except RegistryRefusal as refusal:
+        body = write_stored_entries(refusal.answered_by(home), ())
+        return Replied(ITI_38_ANSWER, body, (Effect("refused", reason=str(refusal)),))
+    if asked.return_type == "ObjectRef":
+        references = tuple(ObjectRef(offered.entry_uuid, home) for offered in given)
+        response = AdhocQueryResponse(ResponseStatus.SUCCESS, object_refs=references)
+        return Replied(ITI_38_ANSWER, write_adhoc_query_response(response), effects)
+    entries = tuple(offered.entry_xml.encode() for offered in given)
+    body = write_stored_entries(RegistryResponse(ResponseStatus.SUCCESS), entries)
+    return Replied(ITI_38_ANSWER, body, effects)
+
+
+def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
+    home = means.community.home_community_id
+    try:
+        request = read_retrieve_request(opened.body)
+    except RegistryRefusal as refusal:
+        failure = RetrieveDocumentSetResponse(refusal.answered_by(home))
+        refused = Effect("refused", reason=str(refusal))
+        return Replied(ITI_39_ANSWER, write_retrieve_response(failure), (refused,))
+    given, errors, effects = means.archive.database.read(
+        lambda tx: retrieve(tx, request, asker=asker, plans=means.plans, community=means.community)
+    )
+    packed = [_pack(one, means) for one in given]
+    outcome = RegistryResponse(status_of(errors, has_content=bool(given)), errors)
+    documents = tuple(document for document, _ in packed)
+    response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
+    return Replied(ITI_39_ANSWER, response, effects, tuple(part for _, part in packed))
+
+
+def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
+    """A document as the envelope names it, and as the part that carries its bytes."""
+    cid = f"{uuid4()}@{means.community.home_community_id}"
+    document = given.document
+    mime_type = document.mime_type or _NO_TYPE
+    written = RetrievedDocument(
+        unique_id=given.asked.unique_id,
+        content=ContentId(cid),
+        repository_unique_id=given.asked.repository_unique_id,
+        home_community_id=given.asked.home_community_id,
+        mime_type=mime_type,
+    )
+    return written, Part(cid, mime_type, means.archive.chunks(document.plan, document.blob))
+
+
+_VERBS: Final[dict[str, Callable[[OpenedRequest, Asker, PartnerMeans], Replied]]] = {
+    "ITI-55": _discover,
+    "ITI-38": _query,
+    "ITI-39": _retrieve,
+}
