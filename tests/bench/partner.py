@@ -1,0 +1,57 @@
+"""The partner listener that is measured, in a process of its own: `python -m tests.bench.partner`.
+
+Beside the real doors it has a no-op of the same outward form on the same port: it reads the same
+body over the same TLS and gives as many bytes back. The first line on stdout is the address.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from functools import cache
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse, Response
+
+from gateway.api.listener import running, until_asked_to_stop
+from gateway.app import House, listeners, open_house, working
+from gateway.settings import Settings
+
+
+def main() -> None:
+    """`python -m tests.bench.partner SETTINGS`: serves the house of these settings (JSON)."""
+    settings = Settings(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    with open_house(settings) as house:
+        asyncio.run(_serve(house))
+
+
+async def _serve(house: House) -> None:
+    wake = asyncio.Event()
+    (door,) = (one for one in listeners(house, wake) if one.tls is not None)
+    application: FastAPI = door.application
+    application.add_api_route("/noop/{size}", _no_op, methods=["POST"])
+    application.add_api_route("/processor-seconds", _processor_seconds, methods=["GET"])
+    async with working(house, wake), running([door]) as (address,):
+        print(address, flush=True)
+        await until_asked_to_stop()
+
+
+async def _no_op(request: Request) -> Response:
+    async for _ in request.stream():
+        pass
+    return Response(_filler(request.path_params["size"]), media_type="application/soap+xml")
+
+
+async def _processor_seconds() -> PlainTextResponse:
+    """What this process has used so far: it tells costs apart from waiting and from neighbours."""
+    return PlainTextResponse(str(time.process_time()))
+
+
+@cache
+def _filler(size: str) -> bytes:
+    return b"x" * int(size)
+
+
+if __name__ == "__main__":
+    main()

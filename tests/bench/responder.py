@@ -1,0 +1,185 @@
+"""ITI-38 answered to a partner against a no-op POST of the same body on the same listener.
+
+A request is all that the wire demands: mutual TLS, an assertion and a Timestamp, both signed and
+both verified, no replay, the exchange record durable before the first byte of the answer, and the
+answer signed. Every request has an assertion of its own, so nothing verified is met again.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from gateway.app import House
+from gateway.app import open_house as open_gateway
+from gateway.settings import Settings
+from gateway.store import exchange_log, members
+from ihe.soap import ITI_38_REQUEST
+from ihe.stored_query import FindDocumentsQuery
+from ihe.xca_query import write_adhoc_query_request
+from tests.bench.corpus import ROOT
+from tests.bench.figures import Figure, Report, median_ratio, percentile
+from tests.bench.load import Load, Target
+from tests.gateway.asking import ask, patient_id
+from tests.gateway.house import (
+    MEMBER,
+    a_partner,
+    a_rule,
+    client_context,
+    demo_document,
+    file,
+    open_house,
+)
+
+_DOCUMENTS: Final = 10
+_CONNECTIONS: Final = 16
+_REQUESTS: Final = 800
+"""Of a round; each is signed right before it, since a Timestamp is fresh for minutes only."""
+_NO_OP_TIMES: Final = 3
+"""How often a round sends each body to the no-op, which is that much faster."""
+_ALONE: Final = 100
+"""Requests of a round over one connection: what one asker alone waits."""
+_WARM_UP: Final = 100
+_MOSTLY_WAITING: Final = 0.6
+"""A busy share of less, on both sides: the wait of packets or for a core bounds the rate."""
+
+
+def measure(rounds: int) -> Report:
+    """Rounds of the no-op, of ITI-38 over many connections, and of ITI-38 over one."""
+    no_op, many, one = [], [], []
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        settings = _furnish(Path(name))
+        with _serving(Path(name), settings) as target:
+            size = _warm_up(target)
+            for _ in range(rounds):
+                bodies = _requests(_REQUESTS)
+                repeated = bodies * _NO_OP_TIMES
+                no_op.append(target.post_all(f"/noop/{size}", repeated, connections=_CONNECTIONS))
+                many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
+                one.append(target.post_all("/ihe/xca", _requests(_ALONE), connections=1))
+        _require_records(settings, _WARM_UP + rounds * (_REQUESTS + _ALONE))
+    rows = (
+        _row("POST no-op", no_op, no_op, _CONNECTIONS),
+        _row("ITI-38", many, no_op, _CONNECTIONS),
+        _row("ITI-38", one, None, 1),
+    )
+    notes = (
+        f"request {len(bodies[0]):,} bytes, answer {size:,} bytes with {_DOCUMENTS} entries",
+        "ratio: requests/s by those of the no-op; cost: the no-op's processor time by ours",
+        *_bottleneck(no_op),
+    )
+    return Report("responder", "ITI-38 responder against a no-op POST", rows, notes)
+
+
+def _row(
+    what: str, loads: Sequence[Load], limit: Sequence[Load] | None, connections: int
+) -> dict[str, Figure]:
+    latencies = [latency for load in loads for latency in load.latencies]
+    rates = [load.requests_per_second for load in loads]
+    costs = [load.server_seconds / load.requests for load in loads]
+    row: dict[str, Figure] = {
+        "what": what,
+        "connections": connections,
+        "requests/s": statistics.median(rates),
+        "p50 ms": percentile(latencies, 0.50) * 1000,
+        "p99 ms": percentile(latencies, 0.99) * 1000,
+        "server ms/request": statistics.median(costs) * 1000,
+        "server busy": _share([load.server_seconds / load.seconds for load in loads]),
+        "generator busy": _share([load.client_seconds / load.seconds for load in loads]),
+    }
+    if limit is not None:
+        row["ratio"] = median_ratio(rates, [load.requests_per_second for load in limit])
+        row["cost ratio"] = median_ratio(
+            [load.server_seconds / load.requests for load in limit], costs
+        )
+    return row
+
+
+def _share(shares: Sequence[float]) -> str:
+    return f"{statistics.median(shares):.0%}"
+
+
+def _bottleneck(no_op: Sequence[Load]) -> Iterator[str]:
+    """Says so when it was not the server's work that bounded the no-op."""
+    server = statistics.median(load.server_seconds / load.seconds for load in no_op)
+    client = statistics.median(load.client_seconds / load.seconds for load in no_op)
+    if client > server:
+        yield "the load generator worked more than the no-op: trust the cost ratio, not the ratio"
+    if max(client, server) < _MOSTLY_WAITING:
+        yield "in the no-op both sides mostly waited: trust the cost ratio, not the ratio"
+
+
+# ---- the house -------------------------------------------------------------------------------
+
+
+def _furnish(folder: Path) -> Settings:
+    """A house with one member and documents of ours that a rule offers to the partner."""
+    with open_house(folder, rules=[a_rule()], furnished=False) as house:
+        house.database.write(lambda transaction: members.put(transaction, MEMBER))
+        for number in range(_DOCUMENTS):
+            done = file(house, _document(number))
+            if done.outcome != "filed":
+                raise RuntimeError(f"a document was {done.outcome}: {done.document.reason}")
+        return house.settings
+
+
+def _document(number: int) -> bytes:
+    """The demo's CCD under ids of its own: it replaces none of the others."""
+    content = demo_document("lakeshore_ccd.xml")
+    for extension in (b"700418", b"690022"):
+        content = content.replace(extension, b"%s%02d" % (extension, number))
+    return content
+
+
+@contextmanager
+def _serving(folder: Path, settings: Settings) -> Iterator[Target]:
+    given = folder / "settings.json"
+    given.write_text(settings.model_dump_json(), encoding="utf-8")
+    command = [sys.executable, "-m", "tests.bench.partner", str(given)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            if not address:
+                raise RuntimeError("the listener did not start")
+            yield Target(address, client_context(a_partner().name))
+        finally:
+            process.terminate()
+
+
+def _require_records(settings: Settings, requests: int) -> None:
+    """Every request is on record, in a chain that holds; else the figures are worth nothing."""
+
+    def verified(house: House) -> int:
+        result = house.database.read(exchange_log.verify)
+        if result.first_bad is not None:
+            raise RuntimeError(f"the exchange log does not verify: {result.reason}")
+        return result.records
+
+    with open_gateway(settings) as house:
+        if verified(house) != requests:
+            raise RuntimeError("there is not one record for each request")
+
+
+# ---- the requests ----------------------------------------------------------------------------
+
+
+def _requests(count: int) -> list[bytes]:
+    """So many signed requests, no two alike."""
+    query = FindDocumentsQuery(patient_id=patient_id())
+    return [ask(write_adhoc_query_request(query), ITI_38_REQUEST).envelope for _ in range(count)]
+
+
+def _warm_up(target: Target) -> int:
+    """The size of an answer; it must have every document."""
+    first, *others = _requests(_WARM_UP)
+    answer = target.post("/ihe/xca", first)
+    if answer.count(b"<rim:ExtrinsicObject ") != _DOCUMENTS:
+        raise RuntimeError("the answer does not have every document")
+    target.post_all("/ihe/xca", others, connections=_CONNECTIONS)
+    target.post_all(f"/noop/{len(answer)}", others, connections=_CONNECTIONS)
+    return len(answer)
