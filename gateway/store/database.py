@@ -6,9 +6,12 @@ answer must hold nothing that still reads from the database. What it raises undo
 
 import asyncio
 import os
+import sqlite3
 import threading
 from collections.abc import Callable
+from typing import Final
 
+import psycopg
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,6 +20,15 @@ from gateway.store.errors import StoreUnavailable
 from gateway.store.postgres import PostgresEngine
 from gateway.store.sqlite import SqliteEngine
 from gateway.store.transaction import T, Transaction
+
+_DATABASE_ERRORS: Final = (DBAPIError, PoolTimeout, sqlite3.Error, psycopg.Error)
+_OUT_OF_REACH: Final = (
+    OperationalError,
+    InterfaceError,
+    PoolTimeout,
+    sqlite3.OperationalError,
+    psycopg.OperationalError,
+)
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -66,7 +78,7 @@ class Database:
             if isinstance(engine, PostgresEngine):
                 return engine.write(unit)
             return engine.submit(unit).result()
-        except (DBAPIError, PoolTimeout) as error:
+        except _DATABASE_ERRORS as error:
             raise _told(error) from error
 
     async def write_async(self, unit: Callable[[Transaction], T]) -> T:
@@ -76,21 +88,21 @@ class Database:
         """
         try:
             return await asyncio.wrap_future(self._here().submit(unit))
-        except (DBAPIError, PoolTimeout) as error:
+        except _DATABASE_ERRORS as error:
             raise _told(error) from error
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
         """Runs `unit` on a snapshot that shows all that was durable when it began."""
         try:
             return self._here().read(unit)
-        except (DBAPIError, PoolTimeout) as error:
+        except _DATABASE_ERRORS as error:
             raise _told(error, is_reading=True) from error
 
     async def read_async(self, unit: Callable[[Transaction], T]) -> T:
         """`read` without blocking the event loop."""
         try:
             return await asyncio.wrap_future(self._here().submit_read(unit))
-        except (DBAPIError, PoolTimeout) as error:
+        except _DATABASE_ERRORS as error:
             raise _told(error, is_reading=True) from error
 
     def close(self) -> None:
@@ -132,10 +144,10 @@ def driver_url(url: URL) -> URL:
     return url.set(drivername=drivers[name])
 
 
-def _told(error: DBAPIError | PoolTimeout, *, is_reading: bool = False) -> Exception:
+def _told(error: Exception, *, is_reading: bool = False) -> Exception:
     """What callers may act upon; a broken rule of the schema is our own mistake and stays."""
-    name = getattr(getattr(error, "orig", None), "sqlite_errorname", "")
+    name = getattr(getattr(error, "orig", error), "sqlite_errorname", "")
     is_ours = name == "SQLITE_ERROR" or (is_reading and name == "SQLITE_READONLY")
-    if isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) and not is_ours:
+    if isinstance(error, _OUT_OF_REACH) and not is_ours:
         return StoreUnavailable("the database cannot be reached, is locked or full")
     return error

@@ -10,14 +10,15 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import Row, Select, delete, insert, select, text, update
+from sqlalchemy import Row, Select, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.store import tables
+from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
-from gateway.store.exchange_chain import canonical, chain_hash, columns_of, verify
+from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
 from gateway.store.scope import Scope, within
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
@@ -70,23 +71,40 @@ def append(transaction: Transaction, exchange: Exchange) -> Place:
 
 
 def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> None:
-    """Gives the records their places. Runs last before COMMIT: from here on the log is locked."""
+    """Gives the records their places. Runs last before COMMIT: from here on the log is locked.
+
+    Every exchange comes through here, so it speaks to the driver itself: a quarter of the time.
+    """
+    cursor = transaction.cursor()
     if transaction.is_postgres:
-        transaction.connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-    table = tables.exchange_head
-    head = transaction.connection.execute(select(table.c.sequence, table.c.hash)).one()
-    sequence, previous = head.sequence, head.hash
-    rows = []
+        cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    sequence, previous = cursor.execute("SELECT sequence, hash FROM exchange_head").fetchone()
+    insert_record = _INSERT_POSTGRES if transaction.is_postgres else _INSERT_SQLITE
     for exchange, place in records:
         sequence += 1
         values = columns_of(exchange)
         canon = canonical(values)
         sealed = chain_hash(previous=previous, canon=canon, sequence=sequence)
-        place_columns = {"sequence": sequence, "previous_hash": previous, "hash": sealed}
-        rows.append({**values, **place_columns, "canon": canon})
+        if not transaction.is_postgres:
+            values["time"] = utc_text(exchange.time)
+        cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
         place._sequence, previous = sequence, sealed
-    transaction.connection.execute(insert(tables.exchange), rows)
-    transaction.connection.execute(update(table).values(sequence=sequence, hash=previous))
+    cursor.execute(
+        _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)
+    )
+    cursor.close()
+
+
+def _insert(mark: str) -> str:
+    columns = (*SEALED, "sequence", "canon", "previous_hash", "hash")
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f"INSERT INTO exchange ({names}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608
+
+
+_INSERT_SQLITE: Final = _insert("?")
+_INSERT_POSTGRES: Final = _insert("%s")
+_MOVE_SQLITE: Final = "UPDATE exchange_head SET sequence = ?, hash = ?"
+_MOVE_POSTGRES: Final = "UPDATE exchange_head SET sequence = %s, hash = %s"
 
 
 # ---- what crosses a wire ---------------------------------------------------------------------

@@ -138,16 +138,18 @@ class SqliteEngine:
 
     def _run_unit(self, connection: Connection, waiting: _Waiting) -> None:
         """Runs one unit under its savepoint; a failing one takes back only itself."""
-        savepoint = connection.begin_nested()
+        driver: Any = connection.connection.driver_connection
+        driver.execute("SAVEPOINT unit")
         transaction = Transaction(connection, self._presence)
         try:
             waiting.result = waiting.unit(transaction)
             transaction.run_hooks()
-            savepoint.commit()
+            driver.execute("RELEASE unit")
         except BaseException as error:
             waiting.error = error
             # Raises when SQLite has already undone everything (disk full, I/O error).
-            savepoint.rollback()
+            driver.execute("ROLLBACK TO unit")
+            driver.execute("RELEASE unit")
         finally:
             waiting.after = transaction.end()
 

