@@ -144,6 +144,29 @@ async def run_retrieval(house: House, retrieval: RetrievalId, **means: Any) -> N
         await client.close()
 
 
+def enqueue(house: House, retrieval: RetrievalId) -> int:
+    """The retrieval's job, as the REST door enqueues it."""
+    return house.database.write(
+        lambda tx: house.queue.enqueue(
+            tx,
+            kind=RETRIEVE,
+            plan=PLAN,
+            payload={"retrieval": retrieval},
+            idempotency_key=retrieval,
+        )
+    )
+
+
+async def work_off(house: House) -> None:
+    """Does what is queued until nothing is due."""
+    client = open_client(house)
+    means = JobMeans(house.archive, client, house.community, house.plans)
+    try:
+        await house.queue.work(lambda job: perform(job, means), until_idle=True)
+    finally:
+        await client.close()
+
+
 def retrieve(house: House, **changes: Any) -> dict[str, PartnerProgress]:
     """Asks every partner; how each of them answered, by its name."""
     retrieval = new_retrieval(house, **changes)
