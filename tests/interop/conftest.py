@@ -1,6 +1,6 @@
 """What every interop test stands on: the built peer, the keys, a running Java responder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.interop import facts, peer
 from tests.interop.certificates import Certificates, Party, make_certificates
+from tests.interop.our_gateway import OurGateway, partner_of
 from tests.interop.peer import Addresses, Asked, JavaResponder, PeerUnavailable, Stores
 
 
@@ -19,6 +20,7 @@ class World:
     certificates: Certificates
     responder_facts: Path
     initiator_facts: Path
+    initiator_of_ours_facts: Path
     document: Path
 
     def stores(self, party: Party) -> Stores:
@@ -51,6 +53,16 @@ class World:
             tamper_at=tamper_at,
         )
 
+    def our_responder(self, name: str) -> OurGateway:
+        initiator = self.certificates.initiator
+        asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, initiator)
+        return OurGateway(self.folder / name, self.certificates.gateway, asking)
+
+    def our_initiator(self, name: str) -> OurGateway:
+        responder = self.certificates.responder
+        asked = partner_of("Interop Hospital", facts.RESPONDER_HOME, responder)
+        return OurGateway(self.folder / name, self.certificates.gateway, asked)
+
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
@@ -67,6 +79,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         certificates=make_certificates(folder),
         responder_facts=peer.write_facts(folder / "responder.properties", facts.RESPONDER),
         initiator_facts=peer.write_facts(folder / "initiator.properties", facts.INITIATOR),
+        initiator_of_ours_facts=peer.write_facts(
+            folder / "initiator-of-ours.properties", facts.INITIATOR_OF_OURS
+        ),
         document=document,
     )
 
@@ -77,13 +92,15 @@ def java_responder(world: World) -> Iterator[JavaResponder]:
         yield responder
 
 
-@pytest.fixture
-def our_responder(world: World) -> Iterator[Addresses]:
-    """Our gateway, answering for the patient and document of facts.py to the initiator's keys."""
-    raise NotImplementedError("gateway serve is not joined to the peer yet")
+@pytest.fixture(scope="module")
+def our_responder(world: World) -> Iterator[OurGateway]:
+    """Our gateway, which gives what facts.py says to the initiator."""
+    with world.our_responder("our-responder") as ours:
+        yield ours
 
 
-@pytest.fixture
-def our_initiator(world: World) -> Callable[[Addresses], bytes]:
-    """Our gateway, asking a responder for the patient of facts.py; gives the document."""
-    raise NotImplementedError("the outbound clients are not joined to the peer yet")
+@pytest.fixture(scope="module")
+def our_initiator(world: World) -> Iterator[OurGateway]:
+    """Our gateway, asking the responder for the member that facts.py describes."""
+    with world.our_initiator("our-initiator") as ours:
+        yield ours

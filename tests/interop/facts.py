@@ -1,22 +1,25 @@
 """The invented patient, document and parties that an interop run is about."""
 
 from collections.abc import Mapping
+from importlib.resources import files
 
 RESPONDER_HOME = "urn:oid:2.16.840.1.113883.3.9999.1"
 INITIATOR_HOME = "urn:oid:2.16.840.1.113883.3.9999.2"
+GATEWAY_HOME = "urn:oid:2.16.840.1.113883.3.9999.3"
 
+# The person whom the document is about; only then may who receives it file it.
 PATIENT: Mapping[str, str] = {
     "patient.id": "interop-4711",
     "patient.root": "2.16.840.1.113883.3.9999.1.7",
-    "patient.given": "Tessa",
-    "patient.family": "Testperson",
+    "patient.given": "Rosalind",
+    "patient.family": "Sampleton",
     "patient.gender": "F",
-    "patient.birth": "19700102",
-    "patient.street": "1 Example Street",
-    "patient.city": "Springfield",
-    "patient.state": "IL",
-    "patient.zip": "62701",
-    "patient.telecom": "tel:+1-555-555-0199",
+    "patient.birth": "19580314",
+    "patient.street": "214 Sample Orchard Road",
+    "patient.city": "Exampleton",
+    "patient.state": "WI",
+    "patient.zip": "53999",
+    "patient.telecom": "tel:+1-608-555-0142",
 }
 
 RESPONDER: Mapping[str, str] = {
@@ -39,10 +42,14 @@ INITIATOR: Mapping[str, str] = {
     "user.purpose": "TREATMENT",
 }
 
+# The same person asks our gateway.
+INITIATOR_OF_OURS: Mapping[str, str] = {**INITIATOR, "partner.home": GATEWAY_HOME}
+
 # Not ASCII alone, and not canonical: a document must arrive byte for byte.
 DOCUMENT = (
-    b'<?xml version="1.0" encoding="UTF-8"?>\r\n'
-    b"<ClinicalDocument  xmlns='urn:hl7-org:v3'><title>R\xc3\xa9sum\xc3\xa9</title>"
-    + b"<!-- filler -->\n" * 2000
-    + b"</ClinicalDocument>"
+    files("gateway.demo.documents")
+    .joinpath("northfield_ccd.xml")
+    .read_bytes()
+    .replace(b"\n", b"\r\n")
+    .replace(b"<title>Northfield Health", b"<title>R\xc3\xa9sum\xc3\xa9", 1)
 )

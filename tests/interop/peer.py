@@ -23,6 +23,14 @@ BUILD_ATTEMPTS = 3
 START_SECONDS = 60
 ASK_SECONDS = 120
 
+# Maven 3.8 and newer ones in turn: they wait half an hour for a silent server if not told.
+MAVEN = (
+    "-Dmaven.wagon.rto=60000",
+    "-Dmaven.wagon.http.retryHandler.count=3",
+    "-Daether.connector.requestTimeout=60000",
+    "-Daether.connector.http.retryHandler.count=3",
+)
+
 # A JVM that lives for seconds: small heap, one collector thread, no second compiler.
 JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -69,12 +77,14 @@ def _fingerprint() -> str:
 def _package() -> None:
     """Downloads fail now and then: a failed build is tried again, after a pause."""
     shutil.rmtree(TARGET, ignore_errors=True)
-    command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "package"]
+    command = ["mvn", "-q", "-B", *MAVEN, "-f", str(HERE / "pom.xml"), "package"]
     said = ""
     for attempt in range(BUILD_ATTEMPTS):
         if attempt:
             time.sleep(5 * attempt)
-        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        # What could not be had is remembered as missing unless it is asked for anew.
+        again = ["-U"] if attempt else []
+        result = subprocess.run([*command, *again], capture_output=True, text=True, check=False)
         if result.returncode == 0:
             return
         said = (result.stdout + result.stderr)[-3000:]

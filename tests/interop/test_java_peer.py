@@ -2,8 +2,6 @@
 
 import hashlib
 import re
-import socket
-import ssl
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message
@@ -14,8 +12,8 @@ from lxml import etree
 
 from tests.interop import facts, peer
 from tests.interop.conftest import World
-from tests.interop.peer import Asked, JavaResponder
-from tests.interop.wire import HttpMessage, Relay, WireExchange
+from tests.interop.peer import Asked, JavaResponder, PeerUnavailable
+from tests.interop.wire import HttpMessage, Relay, WireExchange, send
 
 NAMES = {
     "soap": "http://www.w3.org/2003/05/soap-envelope",
@@ -63,6 +61,12 @@ def exchanges(
     relay: Relay, round_trip: tuple[Asked, tuple[peer.Line, ...]]
 ) -> tuple[WireExchange, ...]:
     return tuple(relay.exchanges[: len(STEPS)])
+
+
+def test_a_machine_without_the_tools_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(PeerUnavailable, match="a JDK, 17 or newer"):
+        peer.build()
 
 
 def test_the_patient_is_found_and_the_document_arrives_byte_for_byte(
@@ -214,27 +218,16 @@ def test_a_stranger_is_refused_by_tls(world: World, java_responder: JavaResponde
 def test_a_replayed_request_gets_a_fault(
     world: World, java_responder: JavaResponder, exchanges: tuple[WireExchange, ...]
 ) -> None:
-    answer = _send(world, java_responder, exchanges[0].request.raw)
+    certificates = world.certificates
+    answer = send(
+        exchanges[0].request.raw,
+        java_responder.addresses,
+        client=certificates.initiator.tls,
+        authority=certificates.authority,
+    )
     assert answer.start_line.startswith("HTTP/1.1 500")
     assert "replay" in _text(_envelope(answer), "//soap:Fault/soap:Reason/soap:Text")
     assert java_responder.served_nothing()
-
-
-def _send(world: World, responder: JavaResponder, request: bytes) -> HttpMessage:
-    certificates = world.certificates
-    context = ssl.create_default_context(cafile=str(certificates.authority))
-    identity = certificates.initiator.tls
-    context.load_cert_chain(identity.certificate, identity.key)
-    port = int(responder.addresses.discovery.split(":")[2].split("/")[0])
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=30) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
-    ):
-        connection.sendall(request)
-        answer = bytearray()
-        while data := connection.recv(65536):
-            answer += data
-    return HttpMessage(bytes(answer))
 
 
 def _parts(message: HttpMessage) -> list[Message]:

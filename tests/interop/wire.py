@@ -37,23 +37,32 @@ class HttpMessage:
     @property
     def body(self) -> bytes:
         """The payload, its transfer coding undone."""
+        return self._read_body()[0]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing more will come."""
+        return b"\r\n\r\n" in self.raw and self._read_body()[1]
+
+    def _read_body(self) -> tuple[bytes, bool]:
         sent = self.raw.split(b"\r\n\r\n", 1)[1]
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-            return sent
+            stated = self.headers.get("Content-Length")
+            return sent, stated is not None and len(sent) >= int(stated)
         whole = bytearray()
-        while sent:
+        while b"\r\n" in sent:
             size, sent = sent.split(b"\r\n", 1)
             length = int(size.split(b";")[0], 16)
             whole += sent[:length]
-            sent = sent[length + 2 :]
             if length == 0:
-                break
-        return bytes(whole)
+                return bytes(whole), True
+            sent = sent[length + 2 :]
+        return bytes(whole), False
 
 
 @dataclass(frozen=True, slots=True)
 class WireExchange:
-    """A request and its answer; both sides must close the connection after one."""
+    """A request and its answer."""
 
     request: HttpMessage
     response: HttpMessage
@@ -62,7 +71,8 @@ class WireExchange:
 class Relay:
     """Listens in front of `target`, one host, and records; a context manager around its thread.
 
-    It speaks as `server` to who asks and as `client` to who answers.
+    It speaks as `server` to who asks and as `client` to who answers. A connection serves for one
+    exchange.
     """
 
     def __init__(
@@ -130,8 +140,25 @@ class Relay:
         self.exchanges.append(WireExchange(HttpMessage(request), HttpMessage(response)))
 
 
+def send(request: bytes, target: Addresses, *, client: Identity, authority: Path) -> HttpMessage:
+    """The answer to a request as it was recorded, which asks to close the connection after it."""
+    context = ssl.create_default_context(cafile=str(authority))
+    context.load_cert_chain(client.certificate, client.key)
+    split = urlsplit(target.discovery)
+    host, port = split.hostname or "", split.port or 443
+    with (
+        socket.create_connection((host, port), timeout=_SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=host) as connection,
+    ):
+        connection.sendall(request)
+        answer = bytearray()
+        while data := connection.recv(_CHUNK):
+            answer += data
+    return HttpMessage(bytes(answer))
+
+
 def _pump(asking: ssl.SSLSocket, answering: ssl.SSLSocket) -> tuple[bytes, bytes]:
-    """Copies both ways until the answering side is done."""
+    """Copies both ways until the answer is whole."""
     request, response = bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(asking, selectors.EVENT_READ, (answering, request))
@@ -144,6 +171,8 @@ def _pump(asking: ssl.SSLSocket, answering: ssl.SSLSocket) -> tuple[bytes, bytes
                 if data:
                     record += data
                     sink.sendall(data)
+                    if source is answering and HttpMessage(bytes(response)).is_whole:
+                        return bytes(request), bytes(response)
                 elif data is None:
                     continue
                 elif source is answering:

@@ -2,13 +2,16 @@ package peer;
 
 import java.io.ByteArrayOutputStream;
 import java.security.Signature;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.Set;
 import org.apache.cxf.binding.soap.SoapMessage;
 import org.apache.cxf.binding.soap.interceptor.AbstractSoapInterceptor;
 import org.apache.cxf.binding.soap.saaj.SAAJOutInterceptor;
+import org.apache.cxf.helpers.CastUtils;
 import org.apache.cxf.interceptor.Fault;
 import org.apache.cxf.phase.Phase;
+import org.apache.wss4j.dom.handler.WSHandlerConstants;
 import org.apache.xml.security.c14n.Canonicalizer;
 import org.w3c.dom.Document;
 import org.w3c.dom.Element;
@@ -44,20 +47,25 @@ final class Tampering extends AbstractSoapInterceptor {
     @Override
     public void handleMessage(SoapMessage message) {
         try {
-            spoil(message.getContent(javax.xml.soap.SOAPMessage.class).getSOAPPart());
+            spoil(message);
         } catch (Exception problem) {
             throw new Fault(problem);
         }
     }
 
-    private void spoil(Document document) throws Exception {
+    private void spoil(SoapMessage message) throws Exception {
+        var document = message.getContent(javax.xml.soap.SOAPMessage.class).getSOAPPart();
         switch (kind) {
             case "altered-assertion" -> alterPurpose(document);
             case "altered-timestamp" -> one(document, WSU, "Expires")
                     .setTextContent("2099-01-01T00:00:00.000Z");
-            case "other-key" -> signTimestampWithOtherKey(document);
+            case "other-key" -> remember(message, Set.of(signTimestampWithOtherKey(document)));
             case "without-confirmation" -> remove(one(document, WSSE11, "SignatureConfirmation"));
-            case "no-security", "without-security" -> remove(one(document, WSSE, "Security"));
+            case "no-security" -> {
+                remove(one(document, WSSE, "Security"));
+                remember(message, Set.of());
+            }
+            case "without-security" -> remove(one(document, WSSE, "Security"));
             case "invalid-body" -> addNonsense(document);
             default -> throw new IllegalArgumentException("No such tampering: " + kind);
         }
@@ -74,7 +82,7 @@ final class Tampering extends AbstractSoapInterceptor {
     }
 
     /** What a thief of an assertion could do: all is right but the key. */
-    private void signTimestampWithOtherKey(Document document) throws Exception {
+    private byte[] signTimestampWithOtherKey(Document document) throws Exception {
         var signature = lastChild(one(document, WSSE, "Security"), DS, "Signature");
         var signedInfo = (Element) signature.getElementsByTagNameNS(DS, "SignedInfo").item(0);
         var canonical = new ByteArrayOutputStream();
@@ -83,8 +91,18 @@ final class Tampering extends AbstractSoapInterceptor {
         var signer = Signature.getInstance("SHA256withRSA");
         signer.initSign(other.privateKey());
         signer.update(canonical.toByteArray());
+        var value = signer.sign();
         signature.getElementsByTagNameNS(DS, "SignatureValue").item(0)
-                .setTextContent(Base64.getEncoder().encodeToString(signer.sign()));
+                .setTextContent(Base64.getEncoder().encodeToString(value));
+        return value;
+    }
+
+    /** Who really sends such a message waits for the confirmation of what it sent. */
+    private static void remember(SoapMessage message, Set<byte[]> signatures) {
+        Set<Integer> remembered =
+                CastUtils.cast((Set<?>) message.getExchange().get(WSHandlerConstants.SEND_SIGV));
+        remembered.clear();
+        signatures.forEach(signature -> remembered.add(Arrays.hashCode(signature)));
     }
 
     private static String prefixes(Element signedInfo) {
