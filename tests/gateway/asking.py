@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
+from gateway.exchange.metadata import unique_id
+from gateway.model.document import Document
 from gateway.model.member import Member
 from gateway.model.partner import Partner
 from gateway.model.purpose import NHIN
@@ -16,6 +18,12 @@ from ihe.saml import Assertion, CodedAttribute
 from ihe.soap import MessageKind
 from ihe.trust import SigningKey, Trust
 from ihe.wire import SealedRequest, open_answer, seal_request
+from ihe.xca_query import FindDocumentsQuery, write_adhoc_query_request
+from ihe.xca_retrieve import (
+    DocumentRequest,
+    RetrieveDocumentSetRequest,
+    write_retrieve_request,
+)
 from ihe.xcpd import Demographics, PatientDiscoveryRequest, write_discovery_request
 from tests.gateway.house import (
     HOME,
@@ -27,6 +35,8 @@ from tests.gateway.house import (
     certificate_of,
     signing_key,
 )
+
+REPOSITORY = Oid(f"{HOME}.2")
 
 
 def an_assertion(partner: Partner | None = None, **changes: Any) -> Assertion:
@@ -93,6 +103,23 @@ def discovery(demographics: Demographics | Member = MEMBER, **changes: Any) -> E
 def patient_id(member: Member = MEMBER) -> PatientId:
     """The id under which partners know a member of ours."""
     return PatientId(member.id, Oid(f"{HOME}.1"))
+
+
+def find_documents(member: Member = MEMBER, **changes: Any) -> Element:
+    """ITI-38: all approved documents of a member, unless `changes` ask for something else."""
+    asked = FindDocumentsQuery(patient_id=patient_id(member), home_community_id=HOME)
+    return write_adhoc_query_request(replace(asked, **changes))
+
+
+def wanted(document: Document, **changes: Any) -> DocumentRequest:
+    """A document of ours as ITI-39 names it."""
+    return replace(DocumentRequest(REPOSITORY, unique_id(document), HOME), **changes)
+
+
+def retrieve(*documents: Document | DocumentRequest) -> Element:
+    """ITI-39 for documents of ours."""
+    requests = (one if isinstance(one, DocumentRequest) else wanted(one) for one in documents)
+    return write_retrieve_request(RetrieveDocumentSetRequest(tuple(requests)))
 
 
 # ---- answers ---------------------------------------------------------------------------------

@@ -341,9 +341,10 @@ class Door:
         self, by: str | None = "Northfield Health", issuer: str = "Test network"
     ) -> Iterator[ssl.SSLSocket]:
         """A TLS connection for arbitrary bytes."""
+        context = client_context(by, issuer)
         with (
             socket.create_connection((self.host, self.port), timeout=30) as plain,
-            client_context(by, issuer).wrap_socket(plain, server_hostname="localhost") as secure,
+            context.wrap_socket(plain, server_hostname="localhost") as secure,
         ):
             yield secure
 

@@ -1,5 +1,6 @@
 """What tests of bad input share: spoiling a message, and seeing that nothing came of it."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,13 @@ class Place:
 
     house: House
     door: Door
+
+    def settled(self, reason: str) -> None:
+        """Returns once that refusal is counted: nobody hears an answer to what he broke off."""
+        deadline = time.monotonic() + 10
+        while not any(key[2] == reason for key in refusals(self.house)):
+            assert time.monotonic() < deadline, "never counted"
+            time.sleep(0.02)
 
 
 @contextmanager
