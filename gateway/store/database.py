@@ -64,8 +64,8 @@ class Database:
 
     @property
     def waiting(self) -> int:
-        """How many units wait to be taken up in this process."""
-        return self._engine.waiting if self._engine else 0
+        """How many units wait for this process' writer; on PostgreSQL none waits for another."""
+        return self._engine.waiting if isinstance(self._engine, SqliteEngine) else 0
 
     def write(self, unit: Callable[[Transaction], T]) -> T:
         """Runs `unit` and returns its answer once it is durable.

@@ -54,9 +54,9 @@ def read_entry(row: Row[Any]) -> Entry:
         path=row.path,
         line=row.line,
         code=_read_code(row.code, row.code_system, row.display, rest),
-        start=_read_time(row.start_time, rest.get("start")),
-        end=_read_time(row.end_time, rest.get("end")),
-        time=_read_time(row.at_time, rest.get("time")),
+        start=_read_time("start", row.start_time, rest),
+        end=_read_time("end", row.end_time, rest),
+        time=_read_time("time", row.at_time, rest),
         status=row.status,
         value=_read_value(row.value, rest),
         unit=row.unit,
@@ -76,7 +76,8 @@ def write_section(section: Section) -> dict[str, Any]:
     rest: dict[str, Any] = {}
     columns = _write_code(section.code, rest, display=True)
     for name in ("templates", "null_flavor", "line", "path"):
-        if (item := getattr(section, name)) not in (None, (), ""):
+        item = getattr(section, name)
+        if item is not None and item != () and (item != "" or name != "path"):
             rest[name] = item
     return {**columns, "title": section.title, "text": section.text, "rest": _json(rest)}
 
@@ -114,7 +115,9 @@ def _read_code(
     if left is None:
         return None if code is None and system is None else CD(code, system, display)
     whole = from_json(CD, {"code": None, **left})
-    return replace(whole, code=code, system=system, display=display or whole.display)
+    return replace(
+        whole, code=code, system=system, display=whole.display if display is None else display
+    )
 
 
 def _write_time(name: str, time: TS | None, rest: dict[str, Any]) -> str | None:
@@ -125,8 +128,8 @@ def _write_time(name: str, time: TS | None, rest: dict[str, Any]) -> str | None:
     return time.value
 
 
-def _read_time(value: str | None, null_flavor: str | None) -> TS | None:
-    return None if value is None and null_flavor is None else TS(value, null_flavor)
+def _read_time(name: str, value: str | None, rest: dict[str, Any]) -> TS | None:
+    return None if value is None and name not in rest else TS(value, rest.get(name))
 
 
 def _write_value(value: str | CD | Interval | None, rest: dict[str, Any]) -> str | None:

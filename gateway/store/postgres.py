@@ -35,10 +35,6 @@ class PostgresEngine:
         self._presence = SessionPresence(self._writer)
         self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="store")
 
-    @property
-    def waiting(self) -> int:
-        return self._threads._work_queue.qsize()
-
     def submit(self, unit: Callable[[Transaction], T]) -> "Future[T]":
         return self._submit(self.write, unit)
 

@@ -78,18 +78,16 @@ def _write_from_a_process(url: str, first: int) -> None:
 
 def test_processes_write_at_once_without_gaps(url: str, database: Database) -> None:
     spawn = multiprocessing.get_context("spawn")
-    writers = [
-        spawn.Process(target=_write_from_a_process, args=(url, first)) for first in (0, 100, 200)
-    ]
+    writers = [spawn.Process(target=_write_from_a_process, args=(url, first)) for first in (0, 100)]
     for writer in writers:
         writer.start()
     for number in range(300, 330):
         database.write(_add(f"{number:03}"))
     for writer in writers:
         writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    assert len(_names(database)) == 120
-    assert database.read(exchange_log.verify) == VerifyResult(120)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert len(_names(database)) == 90
+    assert database.read(exchange_log.verify) == VerifyResult(90)
 
 
 def test_a_forked_child_connects_by_itself(database: Database) -> None:
