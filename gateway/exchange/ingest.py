@@ -204,13 +204,7 @@ def _whose(
     named = demographics_of(clinical.patient, policy_ids(clinical))
     if received.candidate is not None:
         return _is_the_candidate(transaction, received.candidate, named, plan)
-    known = members.candidates(
-        transaction,
-        plan=plan.id,
-        birth_date=named.birth_time.value if named.birth_time else None,
-        family=named.names[0].family if named.names else None,
-        ids=[identifier.extension for identifier in named.ids if identifier.extension],
-    )
+    known = members.candidates(transaction, plan=plan.id, named=named)
     match best_match([(member.id, demographics(member, plan)) for member in known], named):
         case Found(member=found):
             return next(member for member in known if member.id == found)

@@ -123,13 +123,7 @@ def _reaches(rule: Rule, asker: Asker) -> bool:
 def _find(
     transaction: Transaction, plan: Plan, asked: Demographics
 ) -> Iterator[tuple[Member, int]]:
-    known = members.candidates(
-        transaction,
-        plan=plan.id,
-        birth_date=asked.birth_time.value if asked.birth_time else None,
-        family=asked.names[0].family if asked.names else None,
-        ids=[identifier.extension for identifier in asked.ids if identifier.extension],
-    )
+    known = members.candidates(transaction, plan=plan.id, named=asked)
     # Whoever opted out is compared all the same: left out, a namesake would be found instead.
     match = best_match([(member.id, demographics(member, plan)) for member in known], asked)
     if isinstance(match, Found):

@@ -1,26 +1,30 @@
 """Members as their plan's roster states them, and by what they may be found."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import delete, insert, select, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
 from gateway.store import tables
+from gateway.store.errors import UnknownId
 from gateway.store.sql import indexable, upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
 from ihe.xcpd import Demographics
 
 CANDIDATES: Final = 500
-"""More people than this under one key identify nobody."""
+"""More people than this under one key identify nobody by it."""
 
 
 def put(transaction: Transaction, member: Member) -> Member:
-    """Adds the member, or changes the one with its plan and member_id, whose `id` then stays."""
+    """Adds the member, or changes the one with its plan and member_id.
+
+    Its `id` then stays, and so does whether it opted out: a roster does not know.
+    """
     values = {
         "id": member.id,
         "plan": member.plan,
@@ -30,7 +34,7 @@ def put(transaction: Transaction, member: Member) -> Member:
         "coverage_end": _text(member.coverage_end),
         "opted_out": member.opted_out,
     }
-    upsert(transaction, tables.member, values, ["plan", "member_id"], keep=["id"])
+    upsert(transaction, tables.member, values, ["plan", "member_id"], keep=["id", "opted_out"])
     stored = get_by_member_id(transaction, plan=member.plan, member_id=member.member_id) or member
     _put_keys(transaction, stored)
     return stored
@@ -73,33 +77,48 @@ def iter_all(transaction: Transaction, *, plan: PlanId) -> Iterator[Member]:
 
 
 def candidates(
-    transaction: Transaction,
-    *,
-    plan: PlanId,
-    birth_date: str | None = None,
-    family: str | None = None,
-    ids: Iterable[str] = (),
+    transaction: Transaction, *, plan: PlanId, named: Demographics
 ) -> tuple[Member, ...]:
-    """Whoever shares the birth date (HL7 TS or ISO), a family name or one of the ids.
+    """Whoever could be that person: shares an id, the birth date, a name or a family name.
 
-    Ids are bare: the plan's member id, or the extension of any id the roster gave. Names are
-    compared as `fold_name` leaves them. At most CANDIDATES are given.
+    Each key is asked for by itself and left out if more than CANDIDATES share it: five hundred
+    Smiths say nothing, but must not crowd out the one who has the birth date too.
     """
-    wanted = _keys(birth_date, (family,), ids)
-    if not wanted:
-        return ()
+    found: dict[str, Member] = {}
+    for kind, value in sorted(_keys(named)):
+        sharing = _sharing(transaction, plan, kind, value)
+        if len(sharing) <= CANDIDATES:
+            found.update((member.id, member) for member in sharing)
+    return tuple(found[id] for id in sorted(found))
+
+
+def _sharing(transaction: Transaction, plan: PlanId, kind: str, value: str) -> tuple[Member, ...]:
     keys, table = tables.member_key, tables.member
-    found = select(keys.c.member).where(
-        keys.c.plan == plan,
-        or_(*((keys.c.kind == kind) & (keys.c.value == value) for kind, value in sorted(wanted))),
-    )
     statement = (
         select(table)
-        .where(table.c.plan == plan, table.c.id.in_(found))
-        .order_by(table.c.member_id)
-        .limit(CANDIDATES)
+        .join(keys, keys.c.member == table.c.id)
+        .where(keys.c.plan == plan, keys.c.kind == kind, keys.c.value == value)
+        .limit(CANDIDATES + 1)
     )
     return tuple(_member(row) for row in transaction.connection.execute(statement))
+
+
+def set_opted_out(
+    transaction: Transaction, *, plan: PlanId, member: MemberId, opted_out: bool
+) -> Member:
+    """The member's own word on exchange; no roster changes it (DECISIONS 9).
+
+    Raises:
+        UnknownId: no such member in this plan.
+    """
+    table = tables.member
+    transaction.connection.execute(
+        update(table).where(table.c.id == member, table.c.plan == plan).values(opted_out=opted_out)
+    )
+    changed = get(transaction, plan=plan, member=member)
+    if changed is None:
+        raise UnknownId("member", member)
+    return changed
 
 
 def fold_name(name: str) -> str:
@@ -109,30 +128,28 @@ def fold_name(name: str) -> str:
 
 
 def _put_keys(transaction: Transaction, member: Member) -> None:
-    known: Demographics = member.demographics
-    keys = _keys(
-        known.birth_time.value if known.birth_time else None,
-        (name.family for name in known.names),
-        (member.member_id, *(id.extension for id in known.ids)),
-    )
+    keys = _keys(member.demographics) | {("id", str(indexable(member.member_id)))}
     table = tables.member_key
     transaction.connection.execute(delete(table).where(table.c.member == member.id))
-    if keys:
-        transaction.connection.execute(
-            insert(table),
-            [
-                {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
-                for kind, value in sorted(keys)
-            ],
-        )
+    transaction.connection.execute(
+        insert(table),
+        [
+            {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
+            for kind, value in sorted(keys)
+        ],
+    )
 
 
-def _keys(
-    birth_date: str | None, families: Iterable[str | None], ids: Iterable[str | None]
-) -> set[tuple[str, str]]:
-    keys = {("family", fold_name(family)) for family in families if family}
-    keys |= {("id", text) for id in ids if (text := indexable(id))}
-    digits = birth_date.replace("-", "")[:8] if birth_date else ""
+def _keys(known: Demographics) -> set[tuple[str, str]]:
+    """By what a person may be found; a birth date needs its day."""
+    keys = {("id", indexable(id.extension) or "") for id in known.ids}
+    for name in known.names:
+        family = fold_name(name.family or "")
+        keys.add(("family", family))
+        if family and name.given:
+            keys.add(("name", f"{family}^{fold_name(name.given[0])}"))
+    birth = known.birth_time.value if known.birth_time else None
+    digits = (birth or "").replace("-", "")[:8]
     if len(digits) == 8:
         keys.add(("birth", digits))
     return {(kind, value) for kind, value in keys if value}
