@@ -1,0 +1,347 @@
+"""What ITI-38 lists and ITI-39 brings: all of it is filed, held, or counted as missing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.app import House
+from gateway.model.exchange import Exchange
+from gateway.model.partner import PartnerProfile
+from gateway.model.retrieval import PartnerProgress
+from ihe.identifiers import HomeCommunityId, UniqueId
+from ihe.mtom import Part
+from ihe.registry_response import (
+    ErrorCode,
+    RegistryError,
+    RegistryResponse,
+    ResponseStatus,
+    Severity,
+)
+from ihe.soap import ITI_39_ANSWER
+from ihe.xca_query import AdhocQueryResponse
+from ihe.xca_retrieve import (
+    ContentId,
+    RetrieveDocumentSetResponse,
+    read_retrieve_request,
+    write_retrieve_response,
+)
+from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import (
+    MEMBER,
+    asking_house,
+    assert_sound,
+    calls,
+    new_retrieval,
+    retrieval_of,
+    retrieve,
+    run_retrieval,
+)
+from tests.gateway.clients.scripted_partner import (
+    DOCUMENTS,
+    NAME,
+    Answer,
+    Heard,
+    Reply,
+    a_document,
+    an_entry,
+    listed,
+    packaged,
+    retrieved,
+    scripted,
+)
+
+FIRST, SECOND = DOCUMENTS
+CCD = lakeshore.demo_document("northfield_ccd.xml")
+DISCHARGE = lakeshore.demo_document("northfield_discharge_summary.xml")
+
+
+class Asked:
+    """The one partner's row, the house, and the records of the calls."""
+
+    def __init__(self, house: House, row: PartnerProgress, heard: list[str]) -> None:
+        self.house, self.row, self.heard = house, row, heard
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        row = self.row
+        return row.documents_found, row.documents_new, row.documents_missing
+
+    @property
+    def states(self) -> list[str]:
+        return [one.state for one in lakeshore.documents(self.house)]
+
+    @property
+    def last(self) -> Exchange:
+        return calls(self.house)[-1]
+
+
+@contextmanager
+def asked(
+    tmp_path: Path, *, profile: PartnerProfile | None = None, **answers: Answer
+) -> Iterator[Asked]:
+    with (
+        scripted(profile=profile, **answers) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        rows = retrieve(house)
+        assert_sound(house)
+        yield Asked(house, rows[NAME], script.heard)
+
+
+def listing(
+    *entries: object, status: ResponseStatus = ResponseStatus.SUCCESS, **more: object
+) -> Answer:
+    response = AdhocQueryResponse(status, entries=entries, **more)  # type: ignore[arg-type]
+    return lambda heard: Reply(listed(heard, response))
+
+
+def giving(contents: dict[UniqueId, bytes], **changes: object) -> Answer:
+    return lambda heard: retrieved(heard, contents, **changes)  # type: ignore[arg-type]
+
+
+# ---- ITI-38 ----------------------------------------------------------------------------------
+
+
+def an_error(code: ErrorCode | str, severity: Severity = Severity.ERROR) -> RegistryError:
+    return RegistryError(code, "Rosalind Sampleton is not known here", severity)
+
+
+def test_a_query_that_fails_says_by_which_code(tmp_path: Path) -> None:
+    error = an_error(ErrorCode.REGISTRY_BUSY)
+    query = listing(status=ResponseStatus.FAILURE, errors=(error,))
+    with asked(tmp_path, ITI_38=query) as found:
+        assert found.row.outcome == "failed"
+        assert found.row.detail == "its document query failed: XDSRegistryBusy"
+        assert (found.last.transaction, found.last.outcome) == ("ITI-38", "failed")
+        assert found.last.reason == "it reported XDSRegistryBusy"
+        assert "ITI_39" not in found.heard
+
+
+def test_a_code_of_the_partners_own_is_counted_and_not_repeated(tmp_path: Path) -> None:
+    errors = (an_error("Sampleton, Rosalind"), an_error(ErrorCode.REGISTRY_ERROR))
+    query = listing(status=ResponseStatus.FAILURE, errors=errors)
+    with asked(tmp_path, ITI_38=query) as found:
+        assert found.row.detail == (
+            "its document query failed: XDSRegistryError, 1 of codes unknown to us"
+        )
+
+
+def test_a_list_with_an_error_is_used_and_called_incomplete(tmp_path: Path) -> None:
+    error = an_error(ErrorCode.UNAVAILABLE_COMMUNITY)
+    query = listing(an_entry(FIRST), status=ResponseStatus.PARTIAL_SUCCESS, errors=(error,))
+    with asked(tmp_path, ITI_38=query) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
+        assert found.row.detail == (
+            "its list of documents may be incomplete: it reported XDSUnavailableCommunity"
+        )
+
+
+def test_a_warning_beside_an_empty_list_is_no_failure(tmp_path: Path) -> None:
+    warning = an_error(ErrorCode.EXTRA_METADATA_NOT_SAVED, Severity.WARNING)
+    with asked(tmp_path, ITI_38=listing(errors=(warning,))) as found:
+        assert (found.row.outcome, found.row.detail) == ("matched", None)
+        assert found.last.outcome == "success"
+
+
+def test_a_document_without_a_repository_is_missing(tmp_path: Path) -> None:
+    query = listing(an_entry(FIRST), an_entry(SECOND, repository_unique_id=None))
+    with asked(tmp_path, ITI_38=query) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 1, 1))
+        assert found.row.detail == "partial: 1 missing; some of its documents name no repository"
+
+
+def test_a_document_listed_twice_is_fetched_once(tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_38=listing(an_entry(FIRST), an_entry(FIRST))) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
+
+
+# ---- ITI-39 ----------------------------------------------------------------------------------
+
+
+def test_success_with_fewer_documents_than_asked_is_partial(tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_39=giving({FIRST: CCD})) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 1, 1))
+        assert found.row.detail == "partial: 1 missing"
+        assert (found.last.outcome, found.last.reason) == ("partial", "partial: 1 missing")
+        assert len(found.last.documents) == 1
+        (retrieval,) = lakeshore.rows_of(found.house, "retrieval")
+        assert retrieval["state"] == "partial"
+
+
+def test_a_failure_says_by_which_code_nothing_came(tmp_path: Path) -> None:
+    errors = (an_error(ErrorCode.REPOSITORY_ERROR),)
+    failure = RegistryResponse(ResponseStatus.FAILURE, errors)
+    with asked(tmp_path, ITI_39=giving({}, outcome=failure)) as found:
+        assert found.row.detail == "partial: 2 missing; it reported XDSRepositoryError"
+        assert found.counts == (2, 0, 2)
+        assert found.last.outcome == "failed"
+        assert found.last.reason == "partial: 2 missing: XDSRepositoryError"
+
+
+def test_documents_nobody_asked_for_are_not_kept(tmp_path: Path) -> None:
+    contents = {FIRST: CCD, UniqueId("2.999.666"): DISCHARGE}
+    with asked(tmp_path, ITI_39=giving(contents)) as found:
+        assert (found.counts, found.states) == ((2, 1, 1), ["filed"])
+
+
+def test_documents_of_another_community_than_asked_are_not_kept(tmp_path: Path) -> None:
+    elsewhere = HomeCommunityId.parse("2.999.666")
+    with asked(
+        tmp_path, ITI_39=lambda heard: retrieved(heard, home_community_id=elsewhere)
+    ) as found:
+        assert (found.counts, found.states) == ((2, 0, 2), [])
+
+
+def test_an_attachment_of_no_bytes_is_missing(tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_39=giving({FIRST: CCD, SECOND: b""})) as found:
+        assert (found.counts, found.states) == ((2, 1, 1), ["filed"])
+
+
+def test_a_document_given_twice_under_one_id_is_taken_once(tmp_path: Path) -> None:
+    def twice(heard: Heard) -> Reply:
+        documents = (
+            a_document(FIRST, ContentId("a@northfield")),
+            a_document(FIRST, ContentId("b@northfield")),
+            a_document(SECOND, ContentId("b@northfield")),
+        )
+        outcome = RegistryResponse(ResponseStatus.SUCCESS)
+        body = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
+        parts = [
+            Part("a@northfield", "text/xml", [CCD]),
+            Part("b@northfield", "text/xml", [DISCHARGE]),
+        ]
+        return packaged(heard.seal(body, ITI_39_ANSWER), parts)
+
+    with asked(tmp_path, ITI_39=twice) as found:
+        assert (found.counts, found.states) == ((2, 2, 0), ["filed", "filed"])
+
+
+def _inline(heard: Heard) -> bytes:
+    outcome = RegistryResponse(ResponseStatus.SUCCESS)
+    documents = (a_document(FIRST, CCD), a_document(SECOND, DISCHARGE))
+    body = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
+    return heard.seal(body, ITI_39_ANSWER)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda heard: Reply(_inline(heard)), id="plain SOAP"),
+        pytest.param(lambda heard: packaged(_inline(heard), []), id="a package of one part"),
+    ],
+)
+def test_documents_inline_in_base64_are_kept_to_the_byte(answer: Answer, tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_39=answer) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
+        held = {
+            found.house.archive.load(one.plan, one.blob) for one in lakeshore.documents(found.house)
+        }
+        assert held == {CCD, DISCHARGE}
+
+
+@pytest.mark.parametrize(
+    "spoil, detail",
+    [
+        (lambda r: replace(r, content=r.content[:-60]), "the message ends before its closing"),
+        (lambda r: replace(r, content=r.content[: len(r.content) // 2]), "the message ends before"),
+        (
+            lambda r: replace(r, content=r.content[: len(r.content) // 2], cut=True),
+            "the connection failed (RemoteProtocolError)",
+        ),
+        (lambda r: replace(r, content_type="multipart/related"), "no usable boundary"),
+        (
+            lambda r: replace(r, content_type="multipart/related; boundary=x"),
+            "does not begin with its boundary",
+        ),
+        (lambda r: replace(r, content_type="application/soap+xml"), "the envelope cannot be read"),
+    ],
+)
+def test_a_package_that_is_not_whole_is_not_taken_at_all(
+    spoil: Callable[[Reply], Reply], detail: str, tmp_path: Path
+) -> None:
+    with asked(tmp_path, ITI_39=lambda heard: spoil(retrieved(heard))) as found:
+        assert found.row.outcome == "failed"
+        assert detail in (found.row.detail or "")
+        assert (found.counts, found.states) == ((2, 0, 2), [])
+        assert (found.last.transaction, found.last.outcome) == ("ITI-39", "failed")
+        assert not list(tmp_path.rglob("*.new"))
+
+
+def test_an_include_of_no_part_is_a_missing_document(tmp_path: Path) -> None:
+    def empty(heard: Heard) -> Reply:
+        outcome = RegistryResponse(ResponseStatus.SUCCESS)
+        documents = (a_document(FIRST, ContentId("nowhere@northfield")),)
+        body = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
+        return packaged(heard.seal(body, ITI_39_ANSWER), [])
+
+    with asked(tmp_path, ITI_39=empty) as found:
+        assert (found.counts, found.states) == ((2, 0, 2), [])
+
+
+def test_a_batch_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
+    def second_fails(heard: Heard) -> Reply:
+        (wanted,) = read_retrieve_request(heard.body).documents
+        if wanted.unique_id == FIRST:
+            return Reply(b"", status=500)
+        return retrieved(heard)
+
+    profile = PartnerProfile(timeout_seconds=20, documents_per_retrieve=1)
+    with asked(tmp_path, profile=profile, ITI_39=second_fails) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 1, 1))
+        assert found.row.detail == ("partial: 1 missing; it answered HTTP 500 with an empty body")
+        outcomes = [one.outcome for one in calls(found.house) if one.transaction == "ITI-39"]
+        assert sorted(outcomes) == ["failed", "success"]
+
+
+# ---- whose documents they are ----------------------------------------------------------------
+
+
+def test_a_document_of_another_person_is_held_and_not_filed(tmp_path: Path) -> None:
+    other = CCD.replace(b"Rosalind", b"Marguerite").replace(b"19580314", b"19711102")
+    with asked(tmp_path, ITI_39=giving({FIRST: other, SECOND: DISCHARGE})) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
+        assert sorted(found.states) == ["filed", "held"]
+        (held,) = [one for one in lakeshore.documents(found.house) if one.state == "held"]
+        assert (held.member, held.candidate) == (None, MEMBER.id)
+        assert held.reason is not None
+        assert held.reason.startswith("the person it names is not surely the member it was asked")
+
+
+def test_what_is_no_clinical_document_is_quarantined_with_its_reason(tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_39=giving({FIRST: b"%PDF-1.7 x", SECOND: b"<a"})) as found:
+        assert found.counts == (2, 2, 0)
+        assert found.states == ["quarantined", "quarantined"]
+        reasons = {one.reason for one in lakeshore.documents(found.house)}
+        assert "it is application/pdf, not a clinical document in XML" in reasons
+
+
+async def test_an_on_demand_document_is_new_each_retrieval_and_once_in_each(
+    tmp_path: Path,
+) -> None:
+    fresh = iter(range(100))
+
+    def made_now(heard: Heard) -> Reply:
+        number = next(fresh)
+        return retrieved(heard, {FIRST: CCD + f"<!-- {number} -->".encode()})
+
+    query = listing(an_entry(FIRST, object_type="on-demand"))
+    with (
+        scripted(ITI_38=query, ITI_39=made_now) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        await run_retrieval(house, new_retrieval(house))
+        second = new_retrieval(house)
+        await run_retrieval(house, second)
+        assert [row.documents_new for row in retrieval_of(house, second).partners] == [1]
+        assert len(lakeshore.documents(house)) == 2
+
+
+def test_a_stable_document_is_fetched_once(tmp_path: Path) -> None:
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        again = retrieve(house)[NAME]
+        assert (again.documents_found, again.documents_new, again.outcome) == (2, 0, "matched")
+        assert script.heard.count("ITI_39") == 1
