@@ -227,9 +227,8 @@ async def serve(house: House) -> None:
         InvalidSettings: a listener is not safe as configured.
         OSError: an address is taken.
     """
-    wake = asyncio.Event()
-    found = listeners(house, wake)
-    async with working(house, wake), running(found):
+    found = listeners(house)
+    async with working(house), running(found):
         for listener in found:
             log.info("listening on %s", listener.address)
         await until_asked_to_stop()
@@ -237,18 +236,18 @@ async def serve(house: House) -> None:
 
 async def work(house: House) -> None:
     """Does queued work until asked to stop; answers nobody."""
-    async with working(house, asyncio.Event()):
+    async with working(house):
         await until_asked_to_stop()
 
 
-def listeners(house: House, wake: asyncio.Event) -> list[Listener]:
+def listeners(house: House) -> list[Listener]:
     """What this house listens on, as its settings say.
 
     Raises:
         InvalidSettings: an address is not safe as configured.
     """
     settings = house.settings
-    plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue, wake.set)
+    plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue)
 
     def check() -> str | None:
         try:
@@ -320,7 +319,7 @@ def _require_loopback(address: str, name: str) -> None:
 
 
 @asynccontextmanager
-async def working(house: House, wake: asyncio.Event) -> AsyncIterator[None]:
+async def working(house: House) -> AsyncIterator[None]:
     """Jobs and recovery in this process, while the block runs."""
     house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
     tasks = [asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house)))]
@@ -330,7 +329,7 @@ async def working(house: House, wake: asyncio.Event) -> AsyncIterator[None]:
         means = JobMeans(house.archive, client, house.community, house.plans)
 
         async def work_off() -> None:
-            await house.queue.work(lambda job: perform(job, means), wake=wake)
+            await house.queue.work(lambda job: perform(job, means))
 
         tasks.append(asyncio.create_task(_kept_up("the job worker", work_off)))
     try:

@@ -1,6 +1,5 @@
 """What the plan doors work with, and the pieces that their routes share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -18,13 +17,12 @@ from gateway.store.job_queue import JobQueue
 
 @dataclass(frozen=True, slots=True)
 class PlanMeans:
-    """`wake` tells the in-process worker that there is something to do."""
+    """Each is shared by every request."""
 
     archive: Archive
     community: Community
     plans: tuple[Plan, ...]
     queue: JobQueue
-    wake: Callable[[], None]
 
     def plan(self, plan: PlanId) -> Plan:
         """The plan of that id.

@@ -78,7 +78,6 @@ async def start_retrieval(
             idempotency_key=retrieval.id,
             run_at=now,
         )
-        transaction.after_commit(means.wake)
         return retrieval
 
     retrieval = await at.act(unit)

@@ -41,14 +41,13 @@ def main() -> None:
 
 async def _run(house: House, party: Party, folder: Path) -> None:
     await _seed(house, party, folder)
-    wake = asyncio.Event()
     found = [
         replace(listener, application=_Delayed(listener.application, party.delay_seconds))
         if listener.address == house.settings.listen.partners and party.delay_seconds
         else listener
-        for listener in listeners(house, wake)
+        for listener in listeners(house)
     ]
-    async with working(house, wake), running(found):
+    async with working(house), running(found):
         await until_asked_to_stop()
 
 

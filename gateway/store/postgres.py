@@ -8,7 +8,7 @@ from sqlalchemy import URL, create_engine
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import SessionPresence
-from gateway.store.transaction import T, Transaction
+from gateway.store.transaction import T, Transaction, call_back
 
 POOL: Final = 8
 """Connections a process; more would only wait for each other at the log's lock."""
@@ -54,8 +54,7 @@ class PostgresEngine:
                     after = transaction.end()
                 self._failpoint("before commit")
             self._failpoint("after commit")
-        for callback in after:
-            callback()
+        call_back(after)
         return result
 
     def read(self, unit: Callable[[Transaction], T]) -> T:

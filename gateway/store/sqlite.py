@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import FilePresence
-from gateway.store.transaction import T, Transaction
+from gateway.store.transaction import T, Transaction, call_back
 
 GROUP: Final = 64
 """Units in one COMMIT: enough that fsync no longer counts, few enough that no one waits long."""
@@ -103,9 +103,18 @@ class SqliteEngine:
     # ---- the writer thread -------------------------------------------------------------------
 
     def _run(self) -> None:
-        with self._writer.connect() as connection:
-            while group := self._next_group():
-                self._write(connection, group)
+        connection: Connection | None = None
+        while group := self._next_group():
+            try:
+                connection = connection or self._writer.connect()
+            except Exception as error:
+                # The thread lives on: with the disk back, the next group may be written.
+                for waiting in group:
+                    waiting.answer.set_exception(error)
+                continue
+            self._write(connection, group)
+        if connection is not None:
+            connection.close()
 
     def _next_group(self) -> list[_Waiting]:
         """All that waits, up to the cap, in order; empty at the end."""
@@ -157,8 +166,7 @@ class SqliteEngine:
         if waiting.error is not None:
             waiting.answer.set_exception(waiting.error)
             return
-        for callback in waiting.after:
-            callback()
+        call_back(waiting.after)
         waiting.answer.set_result(waiting.result)
 
 

@@ -1,10 +1,12 @@
 """One unit of work on the database, as exchange/ receives it (DECISIONS 21)."""
 
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+_log: Final = logging.getLogger("gateway.store")
 T = TypeVar("T")
 
 
@@ -73,3 +75,15 @@ class Transaction:
         """Makes the transaction useless; returns what is to be called once it is durable."""
         self._connection = None
         return self._after
+
+
+def call_back(callbacks: Iterable[Callable[[], None]]) -> None:
+    """Calls each of what `after_commit` was given; a failing one is logged.
+
+    What is durable stays so whoever fails to hear of it, and the writer must live on.
+    """
+    for callback in callbacks:
+        try:
+            callback()
+        except Exception:
+            _log.exception("a callback failed after its commit")

@@ -27,12 +27,11 @@ def main() -> None:
 
 
 async def _serve(house: House) -> None:
-    wake = asyncio.Event()
-    (door,) = (one for one in listeners(house, wake) if one.tls is not None)
+    (door,) = (one for one in listeners(house) if one.tls is not None)
     application: FastAPI = door.application
     application.add_api_route("/noop/{size}", _no_op, methods=["POST"])
     application.add_api_route("/processor-seconds", _processor_seconds, methods=["GET"])
-    async with working(house, wake), running([door]) as (address,):
+    async with working(house), running([door]) as (address,):
         print(address, flush=True)
         await until_asked_to_stop()
 

@@ -366,7 +366,7 @@ def serving(house: House) -> Iterator[Door]:
     stop = asyncio.Event()
 
     async def run() -> None:
-        found = [one for one in listeners(house, asyncio.Event()) if one.tls is not None]
+        found = [one for one in listeners(house) if one.tls is not None]
         async with running(found) as addresses:
             started.extend(addresses)
             ready.set()

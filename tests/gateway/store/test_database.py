@@ -320,3 +320,15 @@ def test_closing_finishes_what_waits(grouped: Database, steps: Steps) -> None:
         closing = threads.submit(grouped.close)
         release.set()
         assert (first.result(20), second.result(20), closing.result(20)) == (None, "waiting", None)
+
+
+def test_a_callback_that_fails_costs_neither_the_answer_nor_the_writer(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def unit(transaction: Transaction) -> str:
+        transaction.after_commit(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        return "durable"
+
+    assert database.write(unit) == "durable"
+    assert database.write(lambda _t: "and the next") == "and the next"
+    assert "after its commit" in caplog.text
