@@ -179,7 +179,7 @@ class RowQueue:
             waking.cancel()
 
     async def _run(self, job: Job, perform: Perform) -> None:
-        renewing = asyncio.create_task(self._renew(job))
+        renewing = asyncio.create_task(self._renew(job, asyncio.current_task()))
         try:
             await perform(job)
         except asyncio.CancelledError:
@@ -200,16 +200,22 @@ class RowQueue:
         wait = timedelta(seconds=self._options.backoff(job.attempt))
         return {"state": "waiting", "run_at": self._options.clock() + wait, "error": kind}
 
-    async def _settle(self, job: Job, **values: Any) -> None:
-        # Unavailable: the lease will run out, and the job is done again.
-        with contextlib.suppress(StoreUnavailable):
-            statement = _mine(job).values(values)
-            await self._database.write_async(lambda t: t.connection.execute(statement).rowcount)
+    async def _settle(self, job: Job, **values: Any) -> bool:
+        """Whether the job is still ours; while the database cannot say, it is."""
+        statement = _mine(job).values(values)
+        try:
+            return 0 < await self._database.write_async(
+                lambda t: t.connection.execute(statement).rowcount
+            )
+        except StoreUnavailable:
+            return True  # the lease will run out, and the job is done again
 
-    async def _renew(self, job: Job) -> None:
-        while True:
+    async def _renew(self, job: Job, running: asyncio.Task[Any] | None) -> None:
+        while await self._settle(job, lease_until=self._lease_until()):
             await asyncio.sleep(self._options.lease_seconds / 3)
-            await self._settle(job, lease_until=self._lease_until())
+        # A stall longer than the lease: another worker has the job by now, and two must not do it.
+        if running is not None:
+            running.cancel()
 
     def _claim(self, transaction: Transaction) -> Job | None:
         """The next job that is due and nobody's, under our lease."""

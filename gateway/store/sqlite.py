@@ -45,6 +45,8 @@ class SqliteEngine:
             raise ValueError("SQLite needs a file: readers and the writer open it separately")
         file = Path(url.database)
         file.parent.mkdir(parents=True, exist_ok=True)
+        # Before SQLite makes it readable by all; its -wal and -shm take the same mode.
+        file.touch(mode=0o600)
         self._failpoint = failpoint
         self._presence = FilePresence(file.with_name(file.name + "-processes"))
         self._reader = _engine(url, begin="BEGIN", query_only=True)

@@ -56,6 +56,8 @@ def _upgrading(url: str) -> Iterator[Connection]:
         return
     file = Path(str(target.database))
     file.parent.mkdir(parents=True, exist_ok=True)
+    # Before SQLite makes it readable by all; its -wal and -shm take the same mode.
+    file.touch(mode=0o600)
     arguments = {"isolation_level": None, "timeout": _BUSY_SECONDS}
     engine = create_engine(target, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -16,6 +17,7 @@ from gateway.model.member import Plan
 from gateway.store import exchange_log, plans
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreUnavailable
+from gateway.store.migrations import upgrade
 from gateway.store.sqlite import GROUP
 from tests.gateway.store.builders import an_exchange
 
@@ -332,3 +334,14 @@ def test_a_callback_that_fails_costs_neither_the_answer_nor_the_writer(
     assert database.write(unit) == "durable"
     assert database.write(lambda _t: "and the next") == "and the next"
     assert "after its commit" in caplog.text
+
+
+def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "open folder" / "gateway.sqlite"
+    upgrade(f"sqlite:///{file}")
+    database = open_database(f"sqlite:///{file}")
+    database.write(lambda t: plans.put(t, Plan(PlanId("acme"), "Acme")))
+    modes = {found.name: found.stat().st_mode & 0o077 for found in file.parent.glob("*sqlite*")}
+    database.close()
+    assert {"gateway.sqlite", "gateway.sqlite-wal"} <= modes.keys()
+    assert {name: mode for name, mode in modes.items() if mode and "processes" not in name} == {}

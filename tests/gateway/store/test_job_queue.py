@@ -245,6 +245,36 @@ async def test_a_job_whose_lease_ran_out_is_done_by_another_worker(database: Dat
     assert _state(database, queue, job)[0] == "done"
 
 
+async def test_a_worker_that_lost_its_lease_stops_what_another_does_now(
+    sqlite_url: str, opened: Callable[..., Database]
+) -> None:
+    """On SQLite; Procrastinate keeps no lease but a heartbeat of its own."""
+    database = opened(sqlite_url)
+    queue = _queue(database, lease_seconds=0.3)
+    _enqueue(database, queue)
+    stopped = asyncio.Event()
+
+    async def endless(_job: Job) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    working = asyncio.create_task(queue.work(endless))
+    try:
+        while not database.read(lambda t: t.connection.execute(_RUNNING).first()):
+            await asyncio.sleep(0.01)
+        database.write(lambda t: t.connection.execute(_TAKEN_OVER).rowcount)
+        await asyncio.wait_for(stopped.wait(), 20)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+_RUNNING = text("SELECT 1 FROM job WHERE state = 'running'")
+_TAKEN_OVER = text("UPDATE job SET attempt = attempt + 1, lease_until = '2999-01-01T00:00:00Z'")
+
+
 async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> None:
     queue = _queue(database, attempts=1)
     job = _enqueue(database, queue)
