@@ -1,6 +1,7 @@
 """`gateway demo`: the product in miniature, on loopback."""
 
 import asyncio
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -60,9 +61,18 @@ def _say_where(network: Network) -> None:
     out.print(f"  {network.plan_url}/docs")
     out.print(f"  curl {header} {member}/summary")
     out.print(f"  curl {audit} {network.plan_url}/api/v1/exchanges")
-    out.print(f"  gateway summary {MEMBER_NUMBER} --config {network.config}")
-    out.print(f"  gateway audit verify --config {network.config}")
+    out.print(f"  {_command()} summary {MEMBER_NUMBER} --config {network.config}")
+    out.print(f"  {_command()} audit verify --config {network.config}")
     out.print("Ctrl-C ends the demo and removes everything it made.")
+
+
+def _command() -> str:
+    """How this very command is called from here."""
+    called = Path(sys.argv[0])
+    try:
+        return str(called.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(called)
 
 
 def _audit(network: Network) -> list[str]:
