@@ -22,7 +22,7 @@ from gateway.exchange.demographics import demographics_of
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
-from gateway.exchange.summaries import renew_summary
+from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
 from gateway.model.document import Blob, Document, OfferedDocument, Source
@@ -99,7 +99,14 @@ def ingest(
         for one in received
     )
     filed = {one.document.member for one in done if one.outcome == "filed"}
-    for member in sorted(member for member in filed if member is not None):
+    changed = sorted(member for member in filed if member is not None)
+    for member in changed:
+        hold_summary(transaction, plan=plan.id, member=member, now=now)
+    # Once all are filed: a replacement may stand before what it replaces.
+    for one, given in zip(done, received, strict=True):
+        if one.outcome == "filed" and given.reading.clinical is not None:
+            _supersede(transaction, one.document, given.reading.clinical)
+    for member in changed:
         renew_summary(transaction, plan=plan.id, member=member, now=now)
     return done
 
@@ -291,7 +298,6 @@ def _file(
     community: Community,
 ) -> Document:
     filed = documents.file(transaction, plan=plan.id, document=document.id, member=member.id)
-    _supersede(transaction, filed, clinical)
     if clinical.code is not None and clinical.code.code:
         entry = metadata.describe(filed, clinical, member, community)
         offers.put(

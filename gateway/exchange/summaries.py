@@ -25,9 +25,23 @@ def renew_summary(
     transaction: Transaction, *, plan: PlanId, member: MemberId, now: datetime
 ) -> None:
     """Makes the stored summary say what the member's filed documents say now."""
+    hold_summary(transaction, plan=plan, member=member, now=now)
     summary = build_summary(transaction, plan=plan, member=member, now=now)
     form = summary_json(summary, member={}, completeness=())
     clinical.save_summary(transaction, plan=plan, member=member, summary=form, as_of=now)
+
+
+def hold_summary(
+    transaction: Transaction, *, plan: PlanId, member: MemberId, now: datetime
+) -> None:
+    """Until COMMIT nobody else changes what the member's documents say together.
+
+    Two that file for one member at once see nothing of each other on PostgreSQL. The second waits
+    here for the first, and what it reads after that includes the first one's documents.
+    """
+    if transaction.is_postgres:
+        blank = summary_json(Summary(now.isoformat()), member={}, completeness=())
+        clinical.save_summary(transaction, plan=plan, member=member, summary=blank, as_of=now)
 
 
 def build_summary(
