@@ -1,6 +1,6 @@
 """The XDS metadata of a document we offer, from what the document says (ITI TF-3: 4.2.3.2)."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,10 @@ _FORMATS: Final = "1.3.6.1.4.1.19376.1.2.3"
 _NOT_STATED: Final = Code("385432009", _SNOMED, "Not applicable")
 _UNDETERMINED: Final = "und"  # RFC 5646: 4.1
 _UNSTRUCTURED: Final = "2.16.840.1.113883.10.20.22.1.10"
+_SEPARATORS: Final = str.maketrans("^~&|", "    ")
+"""What parts the components of XCN: a name holds none."""
+_EARLIEST: Final = "00000101000000"
+"""Fills up a time of less precision."""
 _US_REALM_HEADER: Final = "2.16.840.1.113883.10.20.22.1.1"
 
 
@@ -101,23 +105,33 @@ def _confidentiality(clinical: ClinicalDocument) -> tuple[Code, ...]:
 def _author(author: DocumentAuthor) -> Author:
     # XCN with the name alone: the family name component carries it whole.
     institutions = (author.organization,) if author.organization else ()
-    return Author(person=f"^{author.name}", institutions=institutions)
+    return Author(
+        person=f"^{(author.name or '').translate(_SEPARATORS)}", institutions=institutions
+    )
 
 
 def _utc(time: TS | None) -> str | None:
-    """XDS times are UTC without an offset (ITI TF-3: Table 4.2.3.1.7-2); precision is kept."""
+    """XDS times are UTC without an offset (ITI TF-3: Table 4.2.3.1.7-2); precision is kept.
+
+    None for what is no time that exists: a document may say so all the same.
+    """
     value = time.value if time else None
     if not value:
         return None
     moment, sign, offset = _split(value)
-    if not moment.isdigit() or len(moment) not in (4, 6, 8, 10, 12, 14):
+    if not moment.isascii() or not moment.isdigit() or len(moment) not in (4, 6, 8, 10, 12, 14):
         return None
-    if not sign or len(moment) < 12 or not offset.isdigit() or len(offset) != 4:
-        return moment
-    shift = timedelta(hours=int(offset[:2]), minutes=int(offset[2:]))
-    local = datetime.strptime(moment.ljust(14, "0"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    utc = local - shift if sign == "+" else local + shift
-    return utc.strftime("%Y%m%d%H%M%S")[: len(moment)]
+    try:
+        local = datetime.strptime(moment + _EARLIEST[len(moment) :], "%Y%m%d%H%M%S")
+        if sign and (not offset.isdigit() or len(offset) not in (2, 4)):
+            return None
+        if not sign or len(moment) < 12:
+            return moment
+        shift = timedelta(hours=int(offset[:2]), minutes=int(offset[2:] or "0"))
+        utc = local - shift if sign == "+" else local + shift
+    except (ValueError, OverflowError):
+        return None
+    return f"{utc.year:04}{utc:%m%d%H%M%S}"[: len(moment)]
 
 
 def _split(value: str) -> tuple[str, str, str]:
