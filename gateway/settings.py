@@ -4,21 +4,39 @@ Every key of the file is also a variable: `[listen] partners` is `GATEWAY_LISTEN
 the keys of `[gateway]` stand at the top: `GATEWAY_DATA_DIR`. Variables win over the file.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
 
 DEFAULT_FILE: Final = Path("gateway.toml")
+_DATABASE: Final = re.compile(r"sqlite:///.+|postgres(ql)?(\+\w+)?://\S*")
 
 
 class InvalidSettings(Exception):
     """gateway.toml or a variable is wrong; the text says which key and why."""
+
+
+# An agreement, or a name, of blanks alone says nothing: it must not count as one.
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class _Part(BaseModel):
@@ -31,6 +49,14 @@ class Listen(_Part):
     partners: str = "127.0.0.1:8443"
     plans: str = "127.0.0.1:8080"
     operations: str = "127.0.0.1:9090"
+
+    @field_validator("partners", "plans", "operations")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        host, colon, port = value.rpartition(":")
+        if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
+            raise ValueError("not of the form address:port")
+        return value
 
 
 class KeyPair(_Part):
@@ -45,16 +71,21 @@ class Plan(_Part):
     TREATMENT (DECISIONS 8); without it the plan cannot."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
-    name: str
+    name: Words
     member_id_root: str | None = None
     """The OID under which documents and partners name this plan's member ids."""
-    treatment_agreement: str | None = None
+    treatment_agreement: Words | None = None
+
+    @field_validator("member_id_root")
+    @classmethod
+    def _is_oid(cls, value: str | None) -> str | None:
+        return None if value is None else str(Oid(value))
 
 
 class Network(_Part):
     """A network of partners: whose certificates it vouches for."""
 
-    name: str
+    name: Words
     anchors: tuple[Path, ...] = ()
     audiences: tuple[str, ...] = ()
 
@@ -62,7 +93,7 @@ class Network(_Part):
 class Rule(_Part):
     """What may leave the house (DECISIONS 10); a key that is left out means any."""
 
-    name: str
+    name: Words
     plan: str
     partner: str | None = None
     """The partner's id, as `gateway partners list` shows it."""
@@ -82,11 +113,11 @@ class Policy(_Part):
 class Limits(_Part):
     """How long and how much. Sizes in bytes, times in seconds."""
 
-    clock_skew_seconds: float = 60.0
-    message_bytes: int = 512 * 1024 * 1024
-    worker_processes: int = 1
-    worker_memory_bytes: int = 2 * 1024**3
-    worker_deadline_seconds: float = 60.0
+    clock_skew_seconds: float = Field(default=60.0, ge=0, allow_inf_nan=False)
+    message_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    worker_processes: int = Field(default=1, ge=1)
+    worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
+    worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
 
 
 class Settings(BaseSettings):
@@ -114,6 +145,23 @@ class Settings(BaseSettings):
     @classmethod
     def _is_oid(cls, value: str) -> str:
         return str(HomeCommunityId.parse(value))
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: str | None) -> str | None:
+        # Its text may hold a password, so the message does not repeat it.
+        if value is not None and not _DATABASE.fullmatch(value):
+            raise ValueError("not of the form sqlite:///file or postgresql://…")
+        return value
+
+    @field_validator("plans", "networks")
+    @classmethod
+    def _are_distinct(cls, value: tuple[Plan | Network, ...]) -> tuple[Plan | Network, ...]:
+        names = [one.id if isinstance(one, Plan) else one.name for one in value]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -167,9 +215,17 @@ def _read(file: Path | None) -> Mapping[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"{path} is not text in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidSettings(f"{path} is not valid TOML: {error}") from None
-    return {**content.pop("gateway", {}), **content}
+    own = content.pop("gateway", {})
+    if not isinstance(own, dict):
+        raise InvalidSettings("gateway: must be a table, [gateway]")
+    twice = sorted(set(own) & set(content))
+    if twice:
+        raise InvalidSettings(f"{', '.join(twice)}: stands in [gateway] and beside it")
+    return {**own, **content}
 
 
 def _checked(values: Mapping[str, Any]) -> Settings:
@@ -181,3 +237,6 @@ def _checked(values: Mapping[str, Any]) -> Settings:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise InvalidSettings("; ".join(lines)) from None
+    except SettingsError as error:
+        # Says "error parsing value for field …": a variable whose text is no JSON.
+        raise InvalidSettings(f"a GATEWAY_ variable: {error}") from None

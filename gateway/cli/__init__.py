@@ -3,6 +3,8 @@
 Exit codes (DECISIONS 30): 0 all done, 1 failed, 2 usage, 3 done in part.
 """
 
+from collections.abc import Sequence
+
 import typer
 
 from gateway.cli.audit import audit_app, exchanges_app
@@ -50,10 +52,10 @@ app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; a failure that can be explained is one sentence on stderr."""
     try:
-        app()
+        app(args=None if arguments is None else list(arguments), prog_name="gateway")
     except Failure as failure:
         say_failure(failure)
         raise SystemExit(failure.exit_code) from None

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.api.exchanges import exchange_form
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.terminal import Exit, Failure, out
+from gateway.cli.recording import record_look
+from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.store import exchange_log
 from gateway.store.scope import ALL_PLANS
 
@@ -39,39 +40,48 @@ def verify(json: JsonOption = False, config: ConfigOption = None) -> None:
 
 @exchanges_app.command("list")
 def list_exchanges(
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 50,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """The newest exchange records of all plans."""
     with opened(config) as house:
         found = house.database.read(lambda tx: exchange_log.search(tx, plan=ALL_PLANS, limit=limit))
+        record_look(house, "CLI-EXCHANGES", plan=None, reason=f"the newest {len(found)}")
     if json:
         for record in found:
             typer.echo(orjson.dumps(exchange_form(record)).decode())
         return
     table = Table(
-        "no.", "time", "", "transaction", "partner", "person", "purpose", "outcome", "why"
+        Column("no.", no_wrap=True),
+        "time (UTC)",
+        "",
+        Column("transaction", no_wrap=True),
+        "partner",
+        "person",
+        "purpose",
+        Column("outcome", no_wrap=True),
+        "why",
     )
     for record in found:
         exchange = record.exchange
         table.add_row(
             str(record.sequence),
-            exchange.time.isoformat(timespec="seconds"),
+            exchange.time.strftime("%Y-%m-%d %H:%M:%S"),
             exchange.direction,
             exchange.transaction,
-            exchange.partner or exchange.peer or "",
-            exchange.person or "",
-            exchange.purpose or "",
+            printable(exchange.partner or exchange.peer),
+            printable(exchange.person),
+            printable(exchange.purpose),
             exchange.outcome,
-            exchange.reason or "",
+            printable(exchange.reason),
         )
     out.print(table)
 
 
 @exchanges_app.command("show")
 def show_exchange(
-    sequence: Annotated[int, typer.Argument(help="The record's number.")],
+    sequence: Annotated[int, typer.Argument(help="The record's number.", min=1, max=2**63 - 1)],
     config: ConfigOption = None,
 ) -> None:
     """One record, as JSON."""
@@ -79,6 +89,14 @@ def show_exchange(
         found = house.database.read(
             lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence)
         )
-    if found is None:
-        raise Failure(f"there is no record {sequence}")
+        if found is None:
+            raise Failure(f"there is no record {sequence}")
+        shown = found.exchange
+        record_look(
+            house,
+            "CLI-EXCHANGE",
+            plan=shown.plan,
+            member=shown.member,
+            reason=f"record {sequence}",
+        )
     typer.echo(orjson.dumps(exchange_form(found), option=orjson.OPT_INDENT_2).decode())

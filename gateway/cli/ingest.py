@@ -15,6 +15,7 @@ from rich.table import Table
 
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
+from gateway.cli.recording import operator
 from gateway.cli.terminal import Exit, Failure, err, out
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
 from gateway.model.document import Source
@@ -129,7 +130,9 @@ def _record(plan: Plan, done: Ingested, now: datetime) -> Exchange:
         transaction="FILE",
         outcome="success",
         plan=plan.id,
-        person="operator",
+        peer="terminal",
+        person=operator(),
+        role="operator",
         member=done.document.member,
         documents=(done.document.id,),
         reason=None if done.outcome == "filed" else f"{done.outcome}: {done.document.reason}",

@@ -1,10 +1,12 @@
 """`gateway members`: the roster in, and out."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Final, TextIO
+from typing import Annotated, Any, Final, TextIO
 from uuid import uuid4
 
 import orjson
@@ -21,11 +23,13 @@ from gateway.cli.opening import (
     opened,
     plan_of,
 )
-from gateway.cli.terminal import Exit, Failure, err, out
+from gateway.cli.recording import record, record_look
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.summarize import member_json
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
 from gateway.store import members
+from gateway.store.transaction import Transaction
 from ihe.xcpd import Demographics
 
 members_app = typer.Typer(help="The members of your plans.", no_args_is_help=True)
@@ -33,6 +37,9 @@ _REQUIRED: Final = ("plan", "member_id", "family", "given", "birth_date")
 _SSN: Final = "2.16.840.1.113883.4.1"
 _GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F", "un": "UN", "x": "UN"}
 _BATCH: Final = 500
+
+Row = dict[str | None, Any] | None
+"""As csv gives it: under None the fields beyond the header, None for a field that is not there."""
 
 
 @members_app.command("import")
@@ -44,14 +51,11 @@ def import_members(
     """Add or change members from a roster. A bad line is named and left out."""
     taken, refused = 0, []
     with opened(config) as house, _open(roster) as lines:
-        reader = csv.DictReader(lines)
-        missing = [name for name in _REQUIRED if name not in (reader.fieldnames or ())]
-        if missing:
-            raise Failure(f"the roster has no column {', '.join(missing)}", Exit.USAGE)
+        plans = {plan.id for plan in house.plans}
         batch: list[Member] = []
-        for number, row in enumerate(reader, start=2):
+        for number, row in _rows(lines):
             try:
-                batch.append(_member(row, {plan.id for plan in house.plans}))
+                batch.append(_member(row, plans))
             except ValueError as error:
                 refused.append((number, str(error)))
             if len(batch) == _BATCH:
@@ -59,7 +63,8 @@ def import_members(
                 batch = []
         taken += _put(house, batch)
     if json:
-        typer.echo(orjson.dumps({"taken": taken, "refused": len(refused)}).decode())
+        form = {"taken": taken, "refused": len(refused), "lines": [number for number, _ in refused]}
+        typer.echo(orjson.dumps(form).decode())
     else:
         out.print(f"{taken} members taken, {len(refused)} lines refused")
     for number, reason in refused:
@@ -70,31 +75,61 @@ def import_members(
 
 def _open(roster: Path) -> TextIO:
     try:
-        return roster.open(encoding="utf-8-sig", newline="")
+        # A byte that is no UTF-8 spoils its own line alone, which is refused by its number.
+        return roster.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
     except OSError as error:
         raise Failure(f"{roster} cannot be read: {error.strerror}", Exit.USAGE) from None
 
 
+def _rows(lines: TextIO) -> Iterator[tuple[int, Row]]:
+    """Each row with the number of the line it ends on; None for what is no CSV any more."""
+    reader = csv.DictReader(lines, skipinitialspace=True)
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        missing = [name for name in _REQUIRED if name not in reader.fieldnames]
+        if missing:
+            raise Failure(f"the roster has no column {', '.join(missing)}", Exit.USAGE)
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error:
+        yield reader.line_num, None
+
+
 def _put(house: House, batch: list[Member]) -> int:
-    house.database.write(lambda tx: [members.put(tx, member) for member in batch])
+    """Keeps the batch and says so in the log of each plan it belongs to."""
+
+    def unit(transaction: Transaction) -> None:
+        for member in batch:
+            members.put(transaction, _with_consent(transaction, member))
+        for plan, number in sorted(Counter(member.plan for member in batch).items()):
+            record(transaction, "CLI-MEMBERS-IMPORT", plan=plan, reason=f"{number} members")
+
+    if batch:
+        house.database.write(unit)
     return len(batch)
 
 
-def _member(row: dict[str, str], plans: set[PlanId]) -> Member:
+def _with_consent(transaction: Transaction, member: Member) -> Member:
+    """A roster says nothing of consent: who has opted out stays out."""
+    known = members.get_by_member_id(transaction, plan=member.plan, member_id=member.member_id)
+    return replace(member, opted_out=known.opted_out) if known else member
+
+
+def _member(row: Row, plans: set[PlanId]) -> Member:
     """One line of the roster.
 
     Raises:
         ValueError: what is wrong with it, without its content.
     """
-    given = {key: value.strip() for key, value in row.items() if key and value and value.strip()}
-    missing = [name for name in _REQUIRED if name not in given]
-    if missing:
-        raise ValueError(f"{', '.join(missing)} is empty")
+    given = _given(row)
     if given["plan"] not in plans:
         raise ValueError("its plan is not in gateway.toml")
     gender = given.get("gender")
     if gender is not None and gender.casefold() not in _GENDERS:
         raise ValueError("gender is not one of M, F, UN")
+    start, end = _optional_day(given, "coverage_start"), _optional_day(given, "coverage_end")
+    if start is not None and end is not None and end < start:
+        raise ValueError("coverage_end is before coverage_start")
     return Member(
         id=MemberId(str(uuid4())),
         plan=PlanId(given["plan"]),
@@ -105,11 +140,30 @@ def _member(row: dict[str, str], plans: set[PlanId]) -> Member:
             gender=_GENDERS[gender.casefold()] if gender else None,
             addresses=tuple(_addresses(given)),
             telecoms=tuple(_telecoms(given)),
-            ids=(II(_SSN, given["ssn"].replace("-", "")),) if "ssn" in given else (),
+            ids=(II(_SSN, _ssn(given)),) if "ssn" in given else (),
         ),
-        coverage_start=_day(given, "coverage_start") if "coverage_start" in given else None,
-        coverage_end=_day(given, "coverage_end") if "coverage_end" in given else None,
+        coverage_start=start,
+        coverage_end=end,
     )
+
+
+def _given(row: Row) -> dict[str, str]:
+    """The fields that say something."""
+    if row is None:
+        raise ValueError("it is no CSV, nor is what follows it")
+    if any(row.get(None, ())):
+        raise ValueError("it has more fields than the header")
+    texts = {key: value for key, value in row.items() if isinstance(value, str)}
+    given = {key: value.strip() for key, value in texts.items() if key and value.strip()}
+    for name, value in given.items():
+        if any("\udc80" <= letter <= "\udcff" for letter in value):
+            raise ValueError(f"{name} is not UTF-8")
+        if not value.isprintable():
+            raise ValueError(f"{name} holds a control character")
+    missing = [name for name in _REQUIRED if name not in given]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} is empty")
+    return given
 
 
 def _name(given: dict[str, str]) -> PN:
@@ -131,6 +185,17 @@ def _telecoms(given: dict[str, str]) -> Iterator[TEL]:
         yield TEL(f"mailto:{given['email']}")
 
 
+def _ssn(given: dict[str, str]) -> str:
+    digits = given["ssn"].replace("-", "").replace(" ", "")
+    if len(digits) != 9 or not (digits.isascii() and digits.isdigit()):
+        raise ValueError("ssn is not of nine digits")
+    return digits
+
+
+def _optional_day(given: dict[str, str], name: str) -> date | None:
+    return _day(given, name) if name in given else None
+
+
 def _day(given: dict[str, str], name: str) -> date:
     try:
         return date.fromisoformat(given[name])
@@ -144,9 +209,9 @@ def list_members(
 ) -> None:
     """The plan's members."""
     with opened(config) as house:
-        found = house.database.read(
-            lambda tx: list(members.iter_all(tx, plan=plan_of(house, plan).id))
-        )
+        own = plan_of(house, plan).id
+        found = house.database.read(lambda tx: list(members.iter_all(tx, plan=own)))
+        record_look(house, "CLI-MEMBERS", plan=own, reason=f"{len(found)} members")
     if json:
         for member in found:
             typer.echo(orjson.dumps(member_json(member)).decode())
@@ -159,8 +224,8 @@ def list_members(
         form = member_json(member)
         coverage = f"{member.coverage_start or '…'} to {member.coverage_end or '…'}"
         table.add_row(
-            member.member_id,
-            form["name"] or "",
+            printable(member.member_id),
+            printable(form["name"]),
             form["birth_date"] or "",
             form["gender"] or "",
             coverage,
@@ -176,5 +241,6 @@ def show_member(
 ) -> None:
     """One member, as JSON."""
     with opened(config) as house:
-        found = member_of(house, plan_of(house, plan).id, member)
+        found = member_of(house, plan_of(house, plan).id, member, act="CLI-MEMBER")
+        record_look(house, "CLI-MEMBER", plan=found.plan, member=found.id)
     typer.echo(orjson.dumps(member_json(found), option=orjson.OPT_INDENT_2).decode())

@@ -1,18 +1,19 @@
 """Opening the gateway for one command, with failures as sentences."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.app import House, open_house
+from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure
 from gateway.model.identity import PlanId
 from gateway.model.member import Member, Plan
 from gateway.settings import InvalidSettings, Settings, load_settings
-from gateway.store import members
+from gateway.store import members, plans
 from gateway.store.errors import StoreError
 
 ConfigOption = Annotated[
@@ -25,23 +26,25 @@ PlanOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def settings_of(config: Path | None) -> Settings:
-    """The settings, or the sentence that says what is wrong with them."""
+def settings_of(config: Path | None, *extra_plans: str) -> Settings:
+    """The settings, or the sentence that says what is wrong with them.
+
+    `extra_plans` are ids that a command names and the settings need not.
+    """
     try:
-        return load_settings(config)
+        settings = load_settings(config)
+        new = tuple({"id": plan, "name": plan} for plan in extra_plans if not settings.plan(plan))
+        return settings.with_plans(new) if new else settings
     except InvalidSettings as error:
         raise Failure(f"the settings are not usable: {error}", Exit.USAGE) from None
 
 
 @contextmanager
 def opened(config: Path | None, *extra_plans: str) -> Iterator[House]:
-    """The open gateway; `extra_plans` are ids that a command names and the settings need not."""
-    settings = settings_of(config)
-    new = tuple({"id": plan, "name": plan} for plan in extra_plans if not settings.plan(plan))
-    if new:
-        settings = settings.with_plans(new)
+    """The open gateway."""
+    settings = settings_of(config, *extra_plans)
     try:
-        with open_house(settings) as house:
+        with _opened(settings) as house:
             yield house
     except InvalidSettings as error:
         raise Failure(str(error), Exit.USAGE) from None
@@ -49,24 +52,50 @@ def opened(config: Path | None, *extra_plans: str) -> Iterator[House]:
         raise Failure(str(error)) from None
 
 
+@contextmanager
+def _opened(settings: Settings) -> Iterator[House]:
+    """While it opens, whatever a system or a driver says is the operator's to put right; what a
+    command raises later is its own."""
+    with ExitStack() as stack:
+        try:
+            house = stack.enter_context(open_house(settings))
+        except OSError as error:
+            place = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"the gateway cannot be opened: {place}{error.strerror}") from None
+        except (InvalidSettings, StoreError):
+            raise
+        except Exception as error:
+            # The driver's text may hold the database's password; this floor knows no drivers.
+            kind = type(error).__name__
+            raise Failure(
+                f"the gateway cannot be opened: the database is no use ({kind})"
+            ) from None
+        yield house
+
+
 def plan_of(house: House, plan: str | None) -> Plan:
-    """The plan that was named, or the only one."""
+    """The plan that was named, or the only one: of the settings, or made by an earlier ingest."""
+    known = {one.id: one for one in (*house.database.read(plans.list_all), *house.plans)}
     if plan is None:
-        if len(house.plans) == 1:
-            return house.plans[0]
-        known = ", ".join(one.id for one in house.plans) or "none; add [[plans]] to gateway.toml"
-        raise Failure(f"say which plan with --plan; known: {known}", Exit.USAGE)
-    found = house.plan(plan)
+        if len(known) == 1:
+            return next(iter(known.values()))
+        names = ", ".join(sorted(known)) or "none; add [[plans]] to gateway.toml"
+        raise Failure(f"say which plan with --plan; known: {names}", Exit.USAGE)
+    found = known.get(PlanId(plan))
     if found is None:
         raise Failure(f"there is no plan {plan}; add it to gateway.toml", Exit.USAGE)
     return found
 
 
-def member_of(house: House, plan: PlanId, number: str) -> Member:
-    """The member with the plan's own number."""
+def member_of(house: House, plan: PlanId, number: str, *, act: str) -> Member:
+    """The member with the plan's own number; a search for nobody is recorded as a refused `act`."""
     found = house.database.read(
         lambda tx: members.get_by_member_id(tx, plan=plan, member_id=number)
     )
     if found is None:
+        reason = "no member of the plan has this number"
+        house.database.write(
+            lambda tx: record(tx, act, plan=plan, outcome="refused", reason=reason)
+        )
         raise Failure(f"plan {plan} has no member with this number; see `gateway members list`")
     return found

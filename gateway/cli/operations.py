@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -18,12 +20,16 @@ from gateway.cli.opening import (
     plan_of,
     settings_of,
 )
-from gateway.cli.terminal import Exit, Failure, out
-from gateway.model.caller import ROLES, Role
-from gateway.model.document import DocumentState
-from gateway.settings import InvalidSettings
+from gateway.cli.recording import record, record_look
+from gateway.cli.terminal import Exit, Failure, id_column, out, printable
+from gateway.model.caller import ROLES, Role, Token
+from gateway.model.document import Document, DocumentState
+from gateway.model.exchange import Outcome
+from gateway.model.identity import PlanId
+from gateway.settings import Settings
 from gateway.store import documents, tokens
 from gateway.store.scope import ALL_PLANS
+from gateway.store.transaction import Transaction
 
 tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
@@ -75,12 +81,24 @@ def check_config(config: ConfigOption = None) -> None:
     ready = settings.tls is not None and settings.signing is not None
     partners = settings.listen.partners if ready else "off: [tls] and [signing] are not set"
     out.print(f"partners listen {partners}")
-    try:
-        inside = settings.key_file.resolve().is_relative_to(settings.data_dir.resolve())
-    except OSError as error:
-        raise Failure(str(InvalidSettings(error.strerror)), Exit.FAILED) from None
-    if inside:
+    if settings.key_file.resolve().is_relative_to(settings.data_dir.resolve()):
         raise Failure("the key file lies inside the data folder; keep it elsewhere")
+    for key, file in _named_files(settings):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
+
+
+def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that must be there before the first start, with the key that names it."""
+    for name, pair in (("tls", settings.tls), ("signing", settings.signing)):
+        if pair is not None:
+            yield f"{name}.certificate", pair.certificate
+            yield f"{name}.key", pair.key
+    for number, network in enumerate(settings.networks):
+        for anchor in network.anchors:
+            yield f"networks.{number}.anchors", anchor
 
 
 @tokens_app.command("create")
@@ -93,6 +111,8 @@ def create_token(
     config: ConfigOption = None,
 ) -> None:
     """A new token; its secret is shown once and cannot be had again."""
+    if not name.strip():
+        raise Failure("a token needs the name of a person or system", Exit.USAGE)
     found = next((known for known in ROLES if known == role), None)
     if found is None:
         raise Failure(f"--role is one of {', '.join(ROLES)}", Exit.USAGE)
@@ -100,11 +120,17 @@ def create_token(
     now = datetime.now(UTC)
     with opened(config) as house:
         own = plan_of(house, plan)
-        token, secret = house.database.write(
-            lambda tx: tokens.create(
-                tx, plan=own.id, name=name, role=chosen, now=now, expires=now + timedelta(days=days)
+        expires = now + timedelta(days=days)
+
+        def create(transaction: Transaction) -> tuple[Token, str]:
+            made = tokens.create(
+                transaction, plan=own.id, name=name, role=chosen, now=now, expires=expires
             )
-        )
+            reason = f"token {made[0].id} for {name} ({role})"
+            record(transaction, "CLI-TOKEN-CREATE", plan=own.id, reason=reason)
+            return made
+
+        token, secret = house.database.write(create)
     if json:
         typer.echo(orjson.dumps({"id": token.id, "secret": secret}).decode())
     else:
@@ -113,18 +139,40 @@ def create_token(
 
 
 @tokens_app.command("list")
-def list_tokens(config: ConfigOption = None) -> None:
+def list_tokens(json: JsonOption = False, config: ConfigOption = None) -> None:
     """All tokens, without their secrets."""
     with opened(config) as house:
         found = house.database.read(lambda tx: tokens.list_all(tx, plan=ALL_PLANS))
-    table = Table("id", "name", "role", "plan", "expires", "revoked")
+        record_look(house, "CLI-TOKENS", plan=None)
+    if json:
+        for token in found:
+            typer.echo(orjson.dumps(_token_form(token)).decode())
+        return
+    table = Table(id_column(16), "name", "role", "plan", "expires", "revoked")
     for token in found:
         caller = token.caller
         expires = token.expires.date().isoformat() if token.expires else "never"
         table.add_row(
-            token.id, caller.name, caller.role, caller.plan, expires, "yes" if token.revoked else ""
+            token.id,
+            printable(caller.name),
+            caller.role,
+            caller.plan,
+            expires,
+            "yes" if token.revoked else "",
         )
     out.print(table)
+
+
+def _token_form(token: Token) -> dict[str, Any]:
+    caller = token.caller
+    return {
+        "id": token.id,
+        "name": caller.name,
+        "role": caller.role,
+        "plan": caller.plan,
+        "expires": token.expires.isoformat() if token.expires else None,
+        "revoked": token.revoked.isoformat() if token.revoked else None,
+    }
 
 
 @tokens_app.command("revoke")
@@ -134,12 +182,20 @@ def revoke_token(
     """End a token now."""
     now = datetime.now(UTC)
     with opened(config) as house:
-        done = house.database.write(
-            lambda tx: tokens.revoke(tx, plan=ALL_PLANS, token=token, now=now)
-        )
-    if not done:
-        raise Failure("there is no such token in force")
+        if not house.database.write(lambda tx: _revoke(tx, token, now)):
+            raise Failure("there is no such token in force")
     out.print("revoked")
+
+
+def _revoke(transaction: Transaction, token: str, now: datetime) -> bool:
+    known = tokens.list_all(transaction, plan=ALL_PLANS)
+    plan = next((one.caller.plan for one in known if one.id == token), None)
+    done = tokens.revoke(transaction, plan=ALL_PLANS, token=token, now=now)
+    # What was typed may be a secret by mistake: only a known id is written down.
+    reason = "no such token in force" if plan is None else f"token {token}"
+    outcome: Outcome = "success" if done else "refused"
+    record(transaction, "CLI-TOKEN-REVOKE", plan=plan, outcome=outcome, reason=reason)
+    return done
 
 
 @held_app.command("list")
@@ -161,11 +217,14 @@ def list_quarantine(
 def _list_documents(
     state: DocumentState, plan: str | None, *, json: bool, config: ConfigOption
 ) -> None:
-    with opened(config, *([plan] if plan else [])) as house:
-        found = house.database.read(
-            lambda tx: documents.list_page(
-                tx, plan=plan_of(house, plan).id, state=state, limit=1000
-            )
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+        found = house.database.read(lambda tx: _all_documents(tx, own, state))
+        record_look(
+            house,
+            f"CLI-{state.upper()}",
+            plan=own,
+            documents=tuple(document.id for document in found),
         )
     if json:
         for document in found:
@@ -175,8 +234,19 @@ def _list_documents(
     if not found:
         out.print("None.")
         return
-    table = Table("id", "received", "title", "why")
+    table = Table(id_column(36), "received", "title", "why")
     for document in found:
         received = document.received.isoformat(timespec="seconds")
-        table.add_row(document.id, received, document.title or "", document.reason or "")
+        table.add_row(document.id, received, printable(document.title), printable(document.reason))
     out.print(table)
+
+
+def _all_documents(
+    transaction: Transaction, plan: PlanId, state: DocumentState
+) -> tuple[Document, ...]:
+    found: list[Document] = []
+    last = None
+    while page := documents.list_page(transaction, plan=plan, state=state, after=last, limit=1000):
+        found += page
+        last = page[-1].id
+    return tuple(found)

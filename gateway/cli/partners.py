@@ -1,17 +1,18 @@
 """`gateway partners`: whom we exchange with, from partner files."""
 
 import tomllib
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
 
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
-from gateway.cli.terminal import Exit, Failure, out
+from gateway.cli.recording import record
+from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.model.trust import certificate
@@ -41,59 +42,100 @@ def add_partners(
 def _put(found: list[Partner], transaction: Transaction) -> None:
     for partner in found:
         partners.put(transaction, partner)
+        record(transaction, "CLI-PARTNER-ADD", plan=partner.plan, partner=partner.id)
 
 
-def _read(file: Path) -> list[Mapping[str, Any]]:
+class _Form(BaseModel):
+    """A partner file's keys; the parts are those of the model itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    name: str = Field(min_length=1)
+    home_community_id: str
+    network: str | None = None
+    endpoints: Endpoints = Endpoints()
+    tls_certificates: list[str] = []
+    signing_certificates: list[str] = []
+    profile: PartnerProfile = PartnerProfile()
+
+
+def _read(file: Path) -> list[_Form]:
     try:
         content = file.read_text(encoding="utf-8")
-        form = orjson.loads(content) if file.suffix == ".json" else tomllib.loads(content)
+        read = orjson.loads(content) if file.suffix == ".json" else tomllib.loads(content)
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}", Exit.USAGE) from None
+    except UnicodeDecodeError:
+        raise Failure(f"{file} is not text in UTF-8", Exit.USAGE) from None
     except ValueError as error:
         raise Failure(f"{file} is not valid: {error}", Exit.USAGE) from None
-    if isinstance(form, list):
-        return form
-    return form["partners"] if "partners" in form else [form]
+    if isinstance(read, dict) and "partners" in read:
+        read = read["partners"]
+    forms = read if isinstance(read, list) else [read]
+    if not forms:
+        raise Failure(f"{file} names no partner", Exit.USAGE)
+    return [_form(form, f"{file}, partner {number}") for number, form in enumerate(forms, 1)]
 
 
-def _partner(form: Mapping[str, Any], folder: Path, plan: str | None) -> Partner:
-    known = {
-        "name", "home_community_id", "network", "endpoints", "tls_certificates",
-        "signing_certificates", "profile",
-    }  # fmt: skip
-    unknown = sorted(set(form) - known)
-    if unknown:
-        raise Failure(f"a partner has no key {', '.join(unknown)}", Exit.USAGE)
+def _form(form: Any, place: str) -> _Form:
     try:
-        home = HomeCommunityId.parse(form["home_community_id"])
+        return _Form.model_validate_json(orjson.dumps(form, default=str))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
+        raise Failure(f"{place} is not usable: {wrong}", Exit.USAGE) from None
+
+
+def _partner(form: _Form, folder: Path, plan: str | None) -> Partner:
+    try:
+        home = HomeCommunityId.parse(form.home_community_id)
+        _check(form)
         return Partner(
             id=PartnerId(str(home) if plan is None else f"{plan}:{home}"),
-            name=form["name"],
+            name=form.name,
             home_community_id=home,
-            endpoints=Endpoints(**form.get("endpoints", {})),
-            network=form.get("network"),
+            endpoints=form.endpoints,
+            network=form.network,
             plan=PlanId(plan) if plan else None,
-            tls_certificates=_pems(form.get("tls_certificates", ()), folder),
-            signing_certificates=_pems(form.get("signing_certificates", ()), folder),
-            profile=PartnerProfile(**form.get("profile", {})),
+            tls_certificates=_pems(form.tls_certificates, folder),
+            signing_certificates=_pems(form.signing_certificates, folder),
+            profile=form.profile,
         )
-    except KeyError as error:
-        raise Failure(f"a partner needs the key {error.args[0]}", Exit.USAGE) from None
-    except (TypeError, ValueError) as error:
-        raise Failure(f"a partner is not usable: {error}", Exit.USAGE) from None
+    except ValueError as error:
+        name = form.name
+        raise Failure(f"the partner {name} is not usable: {error}", Exit.USAGE) from None
+
+
+def _check(form: _Form) -> None:
+    """What no type says.
+
+    Raises:
+        ValueError: which key is wrong and why.
+    """
+    for name in ("iti55", "iti38", "iti39", "iti41"):
+        address = getattr(form.endpoints, name)
+        if address is not None and not address.lower().startswith("https://"):
+            raise ValueError(f"endpoints.{name} must be an https address")
+    if not form.profile.timeout_seconds > 0:
+        raise ValueError("profile.timeout_seconds must be above 0")
+    if form.profile.documents_per_retrieve < 1:
+        raise ValueError("profile.documents_per_retrieve must be 1 or more")
 
 
 def _pems(given: list[str], folder: Path) -> tuple[str, ...]:
     """PEM texts, given as such or as files beside the partner file."""
     found = []
     for text in given:
+        path = None
         if "-----BEGIN" not in text:
             path = folder / text
             try:
-                text = path.read_text(encoding="ascii")
+                text = path.read_text(encoding="utf-8", errors="replace")
             except OSError as error:
                 raise Failure(f"{path} cannot be read: {error.strerror}", Exit.USAGE) from None
-        certificate(text)
+        try:
+            certificate(text)
+        except ValueError:
+            raise ValueError(f"{path or 'a certificate'} is no PEM certificate") from None
         found.append(text)
     return tuple(found)
 
@@ -115,7 +157,7 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
     table = Table("name", "home community", "network", "plan", "discovery at")
     for partner in found:
         table.add_row(
-            partner.name,
+            printable(partner.name),
             str(partner.home_community_id),
             partner.network or "",
             partner.plan or "all",

@@ -2,7 +2,10 @@
 
 import asyncio
 import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -20,7 +23,8 @@ from gateway.cli.opening import (
     opened,
     plan_of,
 )
-from gateway.cli.terminal import Exit, Failure, err, out
+from gateway.cli.recording import record, record_look
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.summaries import build_summary, completeness, read_summary
@@ -31,7 +35,9 @@ from gateway.model.job import Job
 from gateway.model.member import Member, Plan
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import RETRIEVE, Requester, Retrieval
-from gateway.store import retrievals
+from gateway.store import members, retrievals
+from gateway.store.job_queue import PermanentFailure
+from gateway.store.transaction import Transaction
 
 
 def retrieve(
@@ -54,7 +60,7 @@ def retrieve(
 
     A purpose and a requester have no default: both go into each signed request and the log.
     """
-    if not purpose or not requester:
+    if not purpose.strip() or not requester.strip():
         raise Failure("--purpose and --requester are needed; neither has a default", Exit.USAGE)
     if (member is None) == (roster is None):
         raise Failure("name one member, or a roster with --roster", Exit.USAGE)
@@ -62,81 +68,126 @@ def retrieve(
         stated = PurposeOfUse.parse(purpose)
     except ValueError as error:
         raise Failure(str(error), Exit.USAGE) from None
-    who = Requester(requester, role, authority)
+    who = Requester(requester.strip(), role, authority)
+    numbers = {"": member} if member is not None else _numbers(roster)
     with opened(config) as house:
-        own = plan_of(house, plan)
-        numbers = [member] if member else _numbers(roster)
-        chosen = [member_of(house, own.id, number) for number in numbers if number]
-        day = since.date() if since else None
-        done = asyncio.run(_retrieve_all(house, own, chosen, stated, who, day))
+        own = house.plan(plan_of(house, plan).id)
+        if own is None:
+            raise Failure("add the plan to gateway.toml before it asks others", Exit.USAGE)
+        asked = Asked(stated, who, since.date() if since else None)
+        done, refused = asyncio.run(_retrieve_all(house, own, numbers, asked))
     _say(done, json=json)
-    states = {retrieval.state for retrieval in done}
+    for place, reason in refused:
+        err.print(f"gateway: {place}nothing was asked: {reason}")
+    states = {retrieval.state for retrieval in done} | ({"failed"} if refused else set())
     if states != {"done"}:
         raise typer.Exit(int(Exit.FAILED if states == {"failed"} else Exit.PARTLY))
 
 
-def _numbers(roster: Path | None) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What every retrieval of one command states."""
+
+    purpose: PurposeOfUse
+    requester: Requester
+    since: date | None
+
+
+def _numbers(roster: Path | None) -> dict[str, str]:
+    """The members' numbers, each by the place that names it."""
     assert roster is not None  # noqa: S101 - one of the two was required
     try:
         with roster.open(encoding="utf-8-sig", newline="") as lines:
-            return [row["member_id"] for row in csv.DictReader(lines)]
-    except (OSError, KeyError) as error:
-        raise Failure(f"{roster} is no roster with a column member_id: {error}") from None
+            reader = csv.DictReader(lines, skipinitialspace=True)
+            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+            if "member_id" not in reader.fieldnames:
+                raise Failure(f"{roster} has no column member_id", Exit.USAGE)
+            found = {
+                f"{roster}, line {reader.line_num}: ": (row["member_id"] or "").strip()
+                for row in reader
+            }
+    except OSError as error:
+        raise Failure(f"{roster} cannot be read: {error.strerror}", Exit.USAGE) from None
+    except (csv.Error, UnicodeDecodeError):
+        raise Failure(f"{roster} is no CSV in UTF-8", Exit.USAGE) from None
+    if not found:
+        raise Failure(f"{roster} names nobody", Exit.USAGE)
+    return found
 
 
 async def _retrieve_all(
-    house: House,
-    plan: Plan,
-    chosen: list[Member],
-    purpose: PurposeOfUse,
-    requester: Requester,
-    since: date | None,
-) -> list[Retrieval]:
+    house: House, plan: Plan, numbers: Mapping[str, str], asked: Asked
+) -> tuple[list[Retrieval], list[tuple[str, str]]]:
+    """One retrieval a member; for whom nothing may be asked, the place and the reason."""
     client = open_client(house)
     means = JobMeans(house.archive, client, house.community, house.plans)
     done: list[Retrieval] = []
+    refused: list[tuple[str, str]] = []
     try:
-        for member in chosen:
-            refusal = may_ask(
-                member,
-                purpose=purpose,
-                requester=requester.person,
-                treatment_agreed=plan.treatment_agreement is not None,
-                on=datetime.now(UTC).date(),
-            )
-            if isinstance(refusal, Refused):
-                err.print(f"gateway: member {member.member_id}: {refusal.reason}")
-                raise Failure("nothing was asked")
-            done.append(await _retrieve(house, means, member, purpose, requester, since))
+        for place, number in numbers.items():
+            begun = await house.database.write_async(partial(_begin, plan, number, asked))
+            if isinstance(begun, str):
+                refused.append((place, begun))
+            else:
+                done.append(await _retrieve(house, means, begun))
     finally:
         await client.close()
-    return done
+    return done, refused
 
 
-async def _retrieve(
-    house: House,
-    means: JobMeans,
-    member: Member,
-    purpose: PurposeOfUse,
-    requester: Requester,
-    since: date | None,
-) -> Retrieval:
+def _begin(plan: Plan, number: str, asked: Asked, transaction: Transaction) -> Retrieval | str:
+    """A new retrieval, or why there is none; recorded either way."""
     now = datetime.now(UTC)
+    member = members.get_by_member_id(transaction, plan=plan.id, member_id=number)
+    say = partial(
+        record,
+        transaction,
+        "CLI-RETRIEVAL",
+        plan=plan.id,
+        member=member.id if member else None,
+        purpose=asked.purpose.code,
+        authority=asked.requester.authority,
+    )
+    refusal = _refusal(member, plan, asked, now)
+    if member is None or refusal is not None:
+        say(outcome="refused", reason=refusal)
+        return refusal or ""
     retrieval = Retrieval(
         id=RetrievalId(str(uuid4())),
-        plan=member.plan,
+        plan=plan.id,
         member=member.id,
-        purpose=purpose.code,
-        requester=requester,
+        purpose=asked.purpose.code,
+        requester=asked.requester,
         conversation=ConversationId(str(uuid4())),
         created=now,
-        since=since,
+        since=asked.since,
     )
-    await house.database.write_async(lambda tx: retrievals.create(tx, retrieval))
-    job = Job(0, RETRIEVE, member.plan, {"retrieval": retrieval.id}, 1, now)
-    await perform(job, means)
-    found = house.database.read(
-        lambda tx: retrievals.get(tx, plan=member.plan, retrieval=retrieval.id)
+    retrievals.create(transaction, retrieval)
+    say(conversation=retrieval.conversation)
+    return retrieval
+
+
+def _refusal(member: Member | None, plan: Plan, asked: Asked, now: datetime) -> str | None:
+    if member is None:
+        return "no member of the plan has this number"
+    verdict = may_ask(
+        member,
+        purpose=asked.purpose,
+        requester=asked.requester.person,
+        treatment_agreed=plan.treatment_agreement is not None,
+        on=now.date(),
+    )
+    return verdict.reason if isinstance(verdict, Refused) else None
+
+
+async def _retrieve(house: House, means: JobMeans, retrieval: Retrieval) -> Retrieval:
+    job = Job(0, RETRIEVE, retrieval.plan, {"retrieval": retrieval.id}, 1, retrieval.created)
+    try:
+        await perform(job, means)
+    except PermanentFailure as error:
+        raise Failure(f"retrieval {retrieval.id} cannot go on: {error}") from None
+    found = await house.database.read_async(
+        lambda tx: retrievals.get(tx, plan=retrieval.plan, retrieval=retrieval.id)
     )
     return found or retrieval
 
@@ -160,12 +211,12 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
         table = Table("partner", "outcome", "found", "new", "missing", "detail")
         for progress in retrieval.partners:
             table.add_row(
-                progress.partner_name,
+                printable(progress.partner_name),
                 progress.outcome or "",
                 str(progress.documents_found),
                 str(progress.documents_new),
                 str(progress.documents_missing),
-                progress.detail or "",
+                printable(progress.detail),
             )
         out.print(f"Retrieval {retrieval.id}: {retrieval.state}")
         out.print(table)
@@ -182,15 +233,22 @@ def summary(
         raise Failure("--format is text or json", Exit.USAGE)
     now = datetime.now(UTC)
     with opened(config) as house:
-        person = member_of(house, plan_of(house, plan).id, member)
-        if form == "json":
-            read = house.database.read(lambda tx: read_summary(tx, member=person, now=now))
-            typer.echo(orjson.dumps(read, option=orjson.OPT_INDENT_2).decode())
-            return
-        merged, answers = house.database.read(
-            lambda tx: (
-                build_summary(tx, plan=person.plan, member=person.id, now=now),
-                completeness(tx, member=person),
-            )
+        person = member_of(house, plan_of(house, plan).id, member, act="CLI-SUMMARY")
+        text = _summary_json(house, person, now) if form == "json" else _text(house, person, now)
+        record_look(house, "CLI-SUMMARY", plan=person.plan, member=person.id)
+    typer.echo(text)
+
+
+def _summary_json(house: House, member: Member, now: datetime) -> str:
+    read = house.database.read(lambda tx: read_summary(tx, member=member, now=now))
+    return orjson.dumps(read, option=orjson.OPT_INDENT_2).decode()
+
+
+def _text(house: House, member: Member, now: datetime) -> str:
+    merged, answers = house.database.read(
+        lambda tx: (
+            build_summary(tx, plan=member.plan, member=member.id, now=now),
+            completeness(tx, member=member),
         )
-    typer.echo(summary_text(merged, member=member_json(person), completeness=answers))
+    )
+    return printable(summary_text(merged, member=member_json(member), completeness=answers))

@@ -4,9 +4,11 @@ import sys
 from enum import IntEnum
 
 from rich.console import Console
+from rich.table import Column
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Names and titles are others' words: brackets in them are no markup, colons no emoji.
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class Exit(IntEnum):
@@ -26,6 +28,17 @@ class Failure(Exception):
         self.exit_code = int(exit_code)
 
 
+def printable(text: str | None) -> str:
+    """Others' words as they may be shown: a control character in them could command a terminal."""
+    kept = (letter if letter.isprintable() or letter in "\n\t" else "�" for letter in text or "")
+    return "".join(kept)
+
+
+def id_column(characters: int) -> Column:
+    """A column of ids that are never folded: whoever reads one must be able to copy it."""
+    return Column("id", no_wrap=True, min_width=characters)
+
+
 def say_failure(failure: Failure) -> None:
     """The sentence, and nothing else, on stderr."""
-    sys.stderr.write(f"gateway: {failure}\n")
+    sys.stderr.write(f"gateway: {printable(str(failure))}\n")

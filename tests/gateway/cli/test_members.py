@@ -1,0 +1,187 @@
+"""`members` and `summary`: the roster in, members out, each look recorded."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import MEMBER
+
+HEADER = ("plan,member_id,family,given,middle,suffix,birth_date,gender,address,city,state,zip,"
+          "phone,email,ssn,coverage_start,coverage_end")  # fmt: skip
+FULL = ("acme,A-1,Oak,Ann,M,Jr,1970-02-03,F,1 Elm,Town,WI,53000,555-0100,a@example.org,"
+        "123-45-6789,2020-01-01,2030-12-31")  # fmt: skip
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return furnish(tmp_path)
+
+
+def roster(terminal: Terminal, *lines: str, header: str = HEADER) -> Path:
+    return terminal.write("roster.csv", "\n".join((header, *lines)) + "\n")
+
+
+def test_a_full_and_a_short_line_are_taken_and_recorded(terminal: Terminal) -> None:
+    short = "other,A-1,Oak,Bob,,,1971-01-01"
+    with terminal.recording() as records:
+        ended = terminal.run("members", "import", roster(terminal, FULL, short))
+    assert ended.exit_code == 0
+    assert ended.out == "2 members taken, 0 lines refused\n"
+    assert [(one["transaction"], one["plan"], one["reason"]) for one in records] == [
+        ("CLI-MEMBERS-IMPORT", "acme", "1 members"),
+        ("CLI-MEMBERS-IMPORT", "other", "1 members"),
+    ]
+    shown = json.loads(terminal.run("members", "show", "A-1", "--plan", "acme").out)
+    assert shown["birth_date"] == "1970-02-03"
+    assert shown["gender"] == "F"
+    assert "Oak" in shown["name"]
+
+
+def test_a_header_with_spaces_a_mark_and_more_columns_is_read(terminal: Terminal) -> None:
+    header = "\ufeff" + "plan, member_id, family, given, birth_date, colour"
+    ended = terminal.run(
+        "members",
+        "import",
+        roster(terminal, "acme, A-2, Oak, Ann, 1970-02-03, blue", header=header),
+    )
+    assert ended.exit_code == 0
+    assert terminal.run("members", "show", "A-2", "--plan", "acme").exit_code == 0
+
+
+BAD = {
+    "no plan": ("nowhere,Z-1,Zanzibarson,Zoe,,,1970-01-01", "plan"),
+    "no number": ("acme,,Zanzibarson,Zoe,,,1970-01-01", "member_id is empty"),
+    "no name": ("acme,Z-1, ,Zoe,,,1970-01-01", "family is empty"),
+    "no birth date": ("acme,Z-1,Zanzibarson,Zoe,,,", "birth_date is empty"),
+    "another date": ("acme,Z-1,Zanzibarson,Zoe,,,01/02/1970", "birth_date"),
+    "no such day": ("acme,Z-1,Zanzibarson,Zoe,,,1970-02-30", "birth_date"),
+    "no such gender": ("acme,Z-1,Zanzibarson,Zoe,,,1970-01-01,Zany", "gender"),
+    "a short ssn": ("acme,Z-1,Zanzibarson,Zoe,,,1970-01-01,F,,,,,,,12-34", "ssn"),
+    "coverage ends first": (
+        "acme,Z-1,Zanzibarson,Zoe,,,1970-01-01,F,,,,,,,,2021-01-01,2020-01-01", "coverage_end",
+    ),
+    "too many fields": (FULL.replace("Oak", "Zanzibarson") + ",Zanzibarson", "more fields"),
+    "a control character": ("acme,Z-1,Zanzibar\x1b[31mson,Zoe,,,1970-01-01", "control character"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_line_is_named_by_its_number_and_reason_without_its_content(
+    terminal: Terminal, case: str
+) -> None:
+    line, reason = BAD[case]
+    ended = terminal.run("members", "import", roster(terminal, FULL, "", line, FULL))
+    assert ended.exit_code == 3
+    assert ended.out == "2 members taken, 1 lines refused\n"
+    assert "line 4: " in ended.err
+    assert reason in ended.err
+    assert "Zanzibar" not in ended.err + ended.out
+    assert terminal.run("members", "import", roster(terminal, line)).exit_code == 1
+
+
+def test_a_line_that_is_no_utf_8_spoils_only_itself(terminal: Terminal) -> None:
+    latin = "acme,Z-1,Zo\xeb,Zoe,,,1970-01-01".encode("latin-1")
+    file = terminal.write("roster.csv", b"\n".join((HEADER.encode(), latin, FULL.encode(), b"")))
+    ended = terminal.run("members", "import", file, "--json")
+    assert ended.exit_code == 3
+    assert ended.lines == [{"taken": 1, "refused": 1, "lines": [2]}]
+    assert "line 2: family is not UTF-8" in ended.err
+
+
+def test_a_file_that_turns_out_to_be_no_csv_keeps_what_came_before(terminal: Terminal) -> None:
+    endless = 'acme,Z-1,"' + "x" * 140_000
+    ended = terminal.run("members", "import", roster(terminal, FULL, endless))
+    assert ended.exit_code == 3
+    assert "1 members taken" in ended.out
+    assert "no CSV" in ended.err
+
+
+@pytest.mark.parametrize("header", ["", "plan,family", HEADER.replace("birth_date", "born")])
+def test_a_roster_without_its_columns_is_usage(terminal: Terminal, header: str) -> None:
+    ended = terminal.run("members", "import", roster(terminal, FULL, header=header))
+    assert ended.exit_code == 2
+    assert "column" in ended.err
+
+
+def test_a_roster_that_is_not_there_is_usage(terminal: Terminal) -> None:
+    assert terminal.run("members", "import", terminal.folder / "none.csv").exit_code == 2
+    assert terminal.run("members", "import", terminal.folder).exit_code == 2
+
+
+def test_importing_again_changes_members_but_never_their_consent(terminal: Terminal) -> None:
+    terminal.run("members", "import", roster(terminal, FULL))
+    (before,) = terminal.rows("SELECT * FROM member WHERE member_id = 'A-1'")
+    _opt_out(terminal)
+    terminal.run("members", "import", roster(terminal, FULL.replace("Oak", "Elm")))
+    (after,) = terminal.rows("SELECT * FROM member WHERE member_id = 'A-1'")
+    assert after["id"] == before["id"]
+    assert "Elm" in after["demographics"]
+    assert after["opted_out"] == 1
+
+
+def _opt_out(terminal: Terminal) -> None:
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        connection.execute("UPDATE member SET opted_out = 1 WHERE member_id = 'A-1'")
+        connection.commit()
+
+
+# ---- looking ---------------------------------------------------------------------------------
+
+
+def test_members_are_listed_for_people_and_programs_and_the_look_is_recorded(
+    terminal: Terminal,
+) -> None:
+    with terminal.recording() as records:
+        table = terminal.run("members", "list", "--plan", "acme")
+        forms = terminal.run("members", "list", "--plan", "acme", "--json")
+    assert MEMBER.member_id in table.out
+    assert [form["id"] for form in forms.lines] == [MEMBER.id]
+    assert [(one["transaction"], one["plan"]) for one in records] == [("CLI-MEMBERS", "acme")] * 2
+    empty = terminal.run("members", "list", "--plan", "other")
+    assert "gateway members import" in empty.out, "an empty list says what to do"
+
+
+def test_a_look_at_a_member_is_recorded_and_so_is_a_search_for_nobody(terminal: Terminal) -> None:
+    with terminal.recording() as records:
+        assert terminal.run("members", "show", MEMBER.member_id, "--plan", "acme").exit_code == 0
+        ended = terminal.run("members", "show", "Zanzibarson", "--plan", "acme")
+    assert ended.exit_code == 1
+    assert ended.err.count("\n") == 1
+    found, missed = records
+    assert (found["transaction"], found["member"]) == ("CLI-MEMBER", MEMBER.id)
+    assert (missed["outcome"], missed["member"]) == ("refused", None)
+    assert "Zanzibarson" not in str(missed)
+
+
+@pytest.mark.parametrize("command", [("members", "list"), ("members", "show", "x"),
+                                     ("summary", "x"), ("held", "list")])  # fmt: skip
+def test_with_several_plans_one_must_be_named(terminal: Terminal, command: tuple[str, ...]) -> None:
+    ended = terminal.run(*command)
+    assert ended.exit_code == 2
+    assert "acme, other" in ended.err
+    unknown = terminal.run(*command, "--plan", "nowhere")
+    assert unknown.exit_code == 2
+    assert "no plan nowhere" in unknown.err
+
+
+def test_a_summary_can_be_had_as_text_and_json_and_is_recorded(terminal: Terminal) -> None:
+    with terminal.recording() as records:
+        text = terminal.run("summary", MEMBER.member_id, "--plan", "acme")
+        form = terminal.run("summary", MEMBER.member_id, "--plan", "acme", "--format", "json")
+    assert (text.exit_code, form.exit_code) == (0, 0)
+    assert "Sampleton" in text.out
+    summary = json.loads(form.out)
+    assert set(summary) >= {"member", "as_of", "completeness", "sections"}
+    assert summary["sections"]["allergies"]
+    assert [(one["transaction"], one["member"], one["outcome"]) for one in records] == [
+        ("CLI-SUMMARY", MEMBER.id, "success")
+    ] * 2
+
+
+def test_a_summary_in_another_format_or_of_nobody_is_refused(terminal: Terminal) -> None:
+    assert terminal.run("summary", MEMBER.member_id, "--format", "xml").exit_code == 2
+    assert terminal.run("summary", "nobody", "--plan", "acme").exit_code == 1

@@ -1,0 +1,123 @@
+"""`partners`: partner files in, and what is wrong with one in a sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.cli.terminal import Terminal, furnish, pem
+
+GOOD = """\
+name = "Example HIE"
+home_community_id = "urn:oid:2.999.8"
+network = "test"
+tls_certificates = ["partner.pem"]
+signing_certificates = ["partner.pem"]
+[endpoints]
+iti55 = "https://hie.example/xcpd"
+[profile]
+timeout_seconds = 20
+documents_per_retrieve = 3
+"""
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    made = furnish(tmp_path)
+    made.write("partner.pem", pem())
+    return made
+
+
+def test_a_partner_file_is_taken_and_recorded(terminal: Terminal) -> None:
+    file = terminal.write("partner.toml", GOOD)
+    with terminal.recording() as records:
+        ended = terminal.run("partners", "add", file)
+    assert ended.exit_code == 0
+    assert ended.out == "1 partners added or changed\n"
+    (record,) = records
+    assert (record["transaction"], record["partner"]) == ("CLI-PARTNER-ADD", "2.999.8")
+    assert record["plan"] is None
+    listed = terminal.run("partners", "list", "--json").lines
+    assert {"Example HIE", "Northfield Health"} == {one["name"] for one in listed}
+    assert "Example HIE" in terminal.run("partners", "list").out
+    (row,) = terminal.rows("SELECT profile FROM partner WHERE id = '2.999.8'")
+    assert json.loads(row["profile"])["documents_per_retrieve"] == 3
+    assert len(terminal.rows("SELECT * FROM partner_certificate WHERE partner = '2.999.8'")) == 2
+
+
+def test_many_partners_come_in_one_file_of_json_or_toml(terminal: Terminal) -> None:
+    forms = [{"name": f"P{n}", "home_community_id": f"2.999.9.{n}"} for n in (1, 2)]
+    for content in (forms, {"partners": forms}):
+        ended = terminal.run("partners", "add", terminal.write("p.json", json.dumps(content)))
+        assert ended.out == "2 partners added or changed\n"
+    tables = '[[partners]]\nname = "T"\nhome_community_id = "2.999.9.3"\n' * 1
+    assert terminal.run("partners", "add", terminal.write("p.toml", tables)).exit_code == 0
+
+
+def test_a_partner_of_one_plan_is_recorded_in_that_plan(terminal: Terminal) -> None:
+    file = terminal.write("partner.toml", GOOD)
+    with terminal.recording() as records:
+        assert terminal.run("partners", "add", file, "--plan", "acme").exit_code == 0
+    assert [(one["plan"], one["partner"]) for one in records] == [("acme", "acme:2.999.8")]
+    unknown = terminal.run("partners", "add", file, "--plan", "nowhere")
+    assert unknown.exit_code == 2
+    assert "no plan nowhere" in unknown.err
+
+
+HEAD = 'name = "A"\nhome_community_id = "2.999.8"\n'
+BAD = {
+    "not TOML": ("p.toml", "name =", "not valid"),
+    "not JSON": ("p.json", "{", "not valid"),
+    "no text": ("p.toml", b"\xff\xfe", "UTF-8"),
+    "a number": ("p.json", "3", "partner 1"),
+    "a list of numbers": ("p.json", "[3]", "partner 1"),
+    "nothing": ("p.json", "[]", "no partner"),
+    "partners is no list": ("p.json", '{"partners": 3}', "partner 1"),
+    "no name": ("p.toml", 'home_community_id = "2.999.8"', "name"),
+    "an empty name": ("p.toml", 'name = ""\nhome_community_id = "2.999.8"', "name"),
+    "a name that is a number": ("p.toml", 'name = 3\nhome_community_id = "2.999.8"', "name"),
+    "no community": ("p.toml", 'name = "A"', "home_community_id"),
+    "no OID": ("p.toml", 'name = "A"\nhome_community_id = "x"', "object identifier"),
+    "unknown key": ("p.toml", HEAD + "colour = 3", "colour"),
+    "unknown endpoint": ("p.toml", HEAD + '[endpoints]\niti18 = "https://x"', "iti18"),
+    "endpoints no table": ("p.toml", HEAD + "endpoints = 3", "endpoints"),
+    "plain http": ("p.toml", HEAD + '[endpoints]\niti55 = "http://x"', "endpoints.iti55"),
+    "unknown profile": ("p.toml", HEAD + "[profile]\nverify = false", "verify"),
+    "a wrong time": ("p.toml", HEAD + '[profile]\ntimeout_seconds = "soon"', "timeout_seconds"),
+    "no time": ("p.toml", HEAD + "[profile]\ntimeout_seconds = 0", "timeout_seconds"),
+    "no documents": ("p.toml", HEAD + "[profile]\ndocuments_per_retrieve = 0", "documents_per"),
+    "bearer by a word": ("p.toml", HEAD + '[profile]\nbearer_accepted = "no"', "bearer_accepted"),
+    "no such certificate": ("p.toml", HEAD + 'tls_certificates = ["none.pem"]', "none.pem"),
+    "no certificate": ("p.toml", HEAD + 'tls_certificates = ["gateway.toml"]', "no PEM"),
+    "a broken certificate": (
+        "p.toml",
+        HEAD + 'signing_certificates = ["-----BEGIN CERTIFICATE-----\\nxx"]',
+        "no PEM",
+    ),
+    "certificates as one text": ("p.toml", HEAD + 'tls_certificates = "x"', "tls_certificates"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_partner_file_is_a_sentence_and_changes_nothing(
+    terminal: Terminal, case: str
+) -> None:
+    name, content, word = BAD[case]
+    before = terminal.rows("SELECT * FROM partner")
+    ended = terminal.run("partners", "add", terminal.write(name, content))
+    assert ended.exit_code == 2
+    assert word in ended.err
+    assert ended.err.count("\n") == 1
+    assert terminal.rows("SELECT * FROM partner") == before
+
+
+def test_a_partner_file_that_is_not_there_is_usage(terminal: Terminal) -> None:
+    assert terminal.run("partners", "add", terminal.folder / "none.toml").exit_code == 2
+
+
+def test_an_empty_directory_says_what_to_do(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'[gateway]\ndata_dir = "{tmp_path}/d"\nkey_file = "{tmp_path}/k/k"\n')
+    ended = Terminal(tmp_path).run("partners", "list")
+    assert ended.exit_code == 0
+    assert "gateway partners add" in ended.out
