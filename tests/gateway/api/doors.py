@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,12 @@ CLINICAL: frozenset[Role] = frozenset({"staff", "system"})
 
 @dataclass(slots=True)
 class Doors:
-    """`tokens` holds one secret for each plan and role; `woken` how often work was announced."""
+    """`secrets` holds one token's for each plan and role."""
 
     house: House
     application: FastAPI
     runner: asyncio.Runner
     secrets: dict[tuple[PlanId, Role], str]
-    woken: list[None] = field(default_factory=list)
 
     def token(self, plan: PlanId, role: Role) -> str:
         return self.secrets[plan, role]
@@ -132,11 +131,8 @@ def open_doors(folder: Path, **changes: Any) -> Iterator[Doors]:
             for plan in (PLAN, OTHER_PLAN)
             for role in ROLES
         }
-        woken: list[None] = []
-        means = PlanMeans(
-            house.archive, house.community, house.plans, house.queue, lambda: woken.append(None)
-        )
-        yield Doors(house, create_plan_application(means), runner, secrets, woken)
+        means = PlanMeans(house.archive, house.community, house.plans, house.queue)
+        yield Doors(house, create_plan_application(means), runner, secrets)
 
 
 def routes_of(application: Any) -> Iterator[APIRoute]:
