@@ -45,7 +45,7 @@ def serve_command(config: ConfigOption = None) -> None:
         try:
             asyncio.run(serve(house))
         except OSError as error:
-            raise Failure(f"cannot listen: {error.strerror}") from None
+            raise Failure(f"cannot listen: {error.strerror or error}") from None
 
 
 def worker_command(config: ConfigOption = None) -> None:

@@ -1,5 +1,9 @@
 """`tokens`, `config check`, `db upgrade`, and a house that cannot be opened."""
 
+import socket
+import subprocess
+import sys
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -130,6 +134,40 @@ def test_db_upgrade_makes_the_database_and_may_be_repeated(tmp_path: Path) -> No
         assert (ended.exit_code, ended.out) == (0, "the database is up to date\n")
     assert terminal.rows("SELECT * FROM exchange_head")
     assert terminal.database.parent.stat().st_mode & 0o077 == 0
+
+
+# ---- serve -----------------------------------------------------------------------------------
+
+
+def listening(terminal: Terminal, address: str, *, without_tls: bool = False) -> None:
+    text = terminal.config.read_text(encoding="utf-8")
+    if without_tls:
+        text = text[: text.index("[tls]")] + text[text.index("[[plans]]") :]
+    listen = f'\n[listen]\nplans = "{address}"\noperations = "127.0.0.1:0"\n'
+    terminal.config.write_text(text + listen, encoding="utf-8")
+
+
+def test_serve_on_an_address_that_is_taken_is_a_sentence(terminal: Terminal) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        listening(terminal, address, without_tls=True)
+        # In a process of its own: uvicorn leaves the socket that it could not bind to its end.
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "serve", "--config", terminal.config],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert ended.returncode == 1
+    assert f"gateway: cannot listen: {address}" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_serve_refuses_a_real_address_without_tls(terminal: Terminal) -> None:
+    listening(terminal, "0.0.0.0:0", without_tls=True)
+    ended = terminal.run("serve")
+    assert ended.exit_code == 2
+    assert "[tls]" in ended.err
 
 
 # ---- a house that cannot be opened -----------------------------------------------------------
