@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -228,10 +229,24 @@ async def serve(house: House) -> None:
         OSError: an address is taken.
     """
     found = listeners(house)
+    for listener in found:
+        _require_free(listener)
     async with working(house), running(found):
         for listener in found:
             log.info("listening on %s", listener.address)
         await until_asked_to_stop()
+
+
+def _require_free(listener: Listener) -> None:
+    """Fails before any work is begun; a second gateway on the same data must not take up jobs."""
+    host, port = listener.host_and_port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OSError(error.errno, f"{listener.address}: {error.strerror}") from None
 
 
 async def work(house: House) -> None:
