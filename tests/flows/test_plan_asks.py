@@ -17,9 +17,17 @@ import pytest
 from gateway.api.applications import create_plan_application
 from gateway.api.means import PlanMeans
 from gateway.app import House, working
+from gateway.cli.recording import operator
 from gateway.model.exchange import Exchange
 from gateway.store import exchange_log, tokens
-from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, lakeshore_running
+from tests.gateway.cli.terminal import TOML, Terminal
+from tests.gateway.clients.asking_house import (
+    MEMBER,
+    NUMBER_ROOT,
+    PLAN,
+    asking_house,
+    lakeshore_running,
+)
 from tests.gateway.house import US, demo_document, records
 
 REQUEST = {
@@ -158,3 +166,34 @@ def test_the_log_is_whole(journey: Journey) -> None:
     result = journey.house.database.read(exchange_log.verify)
     assert result.reason is None
     assert result.records == len(records(journey.house))
+
+
+def test_the_command_line_takes_the_same_way(tmp_path: Path) -> None:
+    with (
+        lakeshore_running(tmp_path / "lakeshore") as partner,
+        asking_house(tmp_path / "plan", [partner]) as house,
+    ):
+        made = house.settings
+        terminal = Terminal(tmp_path / "plan")
+        assert made.tls is not None
+        text = TOML.format(
+            home=made.home_community_id,
+            organization=made.organization,
+            folder=terminal.folder,
+            certificate=made.tls.certificate,
+            key=made.tls.key,
+            root=NUMBER_ROOT,
+        )
+        terminal.write("gateway.toml", text)
+        stated = ("--purpose", "PAYMENT", "--requester", "Nora Nurse")
+        asked = terminal.run("retrieve", MEMBER.member_id, *stated, "--plan", "acme", "--json")
+        assert asked.exit_code == 0, asked.err
+        (form,) = asked.lines
+        assert form["state"] == "done"
+        assert form["partners"][0]["documents_new"] == 3
+        first = terminal.records()[0]
+        assert (first["transaction"], first["person"]) == ("CLI-RETRIEVAL", operator())
+        assert {one["conversation"] for one in terminal.records()} == {first["conversation"]}
+        shown = terminal.run("summary", MEMBER.member_id, "--plan", "acme")
+        assert US in shown.out
+        assert terminal.run("audit", "verify").exit_code == 0

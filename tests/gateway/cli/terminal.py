@@ -12,11 +12,18 @@ from typing import Any
 
 from gateway.cli import main
 from gateway.cli.recording import operator
-from tests.gateway.house import NUMBER_ROOT, ORGANIZATION, certificate_of, key_files, open_house
+from tests.gateway.house import (
+    HOME,
+    NUMBER_ROOT,
+    ORGANIZATION,
+    certificate_of,
+    key_files,
+    open_house,
+)
 
 TOML = """\
 [gateway]
-home_community_id = "2.999.7302.1"
+home_community_id = "{home}"
 organization = "{organization}"
 data_dir = "{folder}/data"
 key_file = "{folder}/keys/key-encryption-key"
@@ -122,6 +129,7 @@ def furnish(folder: Path) -> Terminal:
         pass
     certificate, key = key_files("Our gateway")
     text = TOML.format(
+        home=HOME,
         folder=folder,
         organization=ORGANIZATION,
         certificate=certificate,
