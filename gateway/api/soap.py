@@ -57,6 +57,7 @@ _SOAP: Final = "application/soap+xml; charset=UTF-8"
 _ENVELOPE_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml")
 # No request of these doors has an attachment: what stands around an envelope is small.
 _PACKAGE: Final = MultipartLimits(total_bytes=ENVELOPE_LIMIT_BYTES + 1024 * 1024, parts=20)
+_LONGEST_TEXT: Final = 1000
 _ARRIVAL_SECONDS: Final = 60.0
 _CANNOT: Final = "The gateway cannot answer now."
 
@@ -191,7 +192,7 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     purpose = purpose_stated(opened.assertion)
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
-    replied = reply(opened, Asker(partner, purpose), visit.means)
+    replied = reply(opened, Asker(_speaking_as(visit, partner), purpose), visit.means)
     envelope = seal_answer(
         replied.body,
         kind=replied.kind,
@@ -219,6 +220,16 @@ def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:
     if visit.opened is None:
         raise refusal
     raise MalformedMessage("The assertion states another home community than the certificate's.")
+
+
+def _speaking_as(visit: _Visit, verified: Partner) -> tuple[Partner, ...]:
+    """The verified partner, and the same community as other plans have registered it."""
+    return tuple(
+        one
+        for one in visit.candidates
+        if one.home_community_id == verified.home_community_id
+        and one.signing_certificates == verified.signing_certificates
+    )
 
 
 def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
@@ -281,16 +292,21 @@ def _exchange(visit: _Visit, effect: Effect) -> Exchange:
         plan=effect.plan,
         partner=visit.partner.id if visit.partner else None,
         peer=visit.peer,
-        person=assertion.subject if assertion else None,
-        role=(role.display or role.code) if role else None,
-        purpose=purpose.code if purpose else None,
-        authority=next(iter(assertion.access_consent_policies), None) if assertion else None,
+        person=_short(assertion.subject if assertion else None),
+        role=_short((role.display or role.code) if role else None),
+        purpose=_short(purpose.code if purpose else None),
+        authority=_short(next(iter(assertion.access_consent_policies if assertion else ()), None)),
         member=effect.member,
         documents=effect.documents,
         reason=effect.reason,
-        message_id=visit.opened.message_id if visit.opened else None,
+        message_id=_short(visit.opened.message_id if visit.opened else None),
         duration_ms=round((time.monotonic() - visit.started) * 1000),
     )
+
+
+def _short(text: str | None) -> str | None:
+    """What a peer says of itself: kept for good, so not at any length."""
+    return text if text is None else text[:_LONGEST_TEXT]
 
 
 async def _fault(visit: _Visit, error: IheError) -> Response:

@@ -1,6 +1,8 @@
 """Security that fails at the partner doors, and what is refused of a partner that is known."""
 
+import http.client
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 
@@ -27,10 +29,12 @@ from tests.gateway.api.soap_place import (
     with_text,
     without,
 )
-from tests.gateway.asking import ask, discovery, fault_of
+from tests.gateway.asking import answer_to, ask, discovery, fault_of
 from tests.gateway.house import (
     a_partner,
+    client_context,
     contents,
+    records,
     refusals,
     signing_key,
 )
@@ -252,3 +256,38 @@ def test_a_replayed_message_is_refused_and_recorded(place: Place) -> None:
     assert place.door.post("/ihe/xcpd", sealed.envelope).status == 200
     record = refused(place, sealed, NOT_VERIFIED)
     assert record.reason == "the message was received before"
+
+
+def test_a_replay_is_one_wherever_it_comes_from(place: Place) -> None:
+    sealed = a_request()
+    assert place.door.post("/ihe/xcpd", sealed.envelope).status == 200
+    connection = http.client.HTTPSConnection(
+        place.door.host,
+        place.door.port,
+        source_address=("127.0.0.2", 0),
+        context=client_context("Northfield Health"),
+    )
+    with closing(connection):
+        connection.request("POST", "/ihe/xcpd", sealed.envelope, {"Content-Type": "text/xml"})
+        assert connection.getresponse().status == 400
+    record = records(place.house)[-1]
+    assert record.peer == "CN=Northfield Health,O=Gateway demo at 127.0.0.2"
+    assert (record.outcome, record.reason) == ("refused", "the message was received before")
+
+
+def test_a_record_keeps_what_a_sender_says_of_itself_at_a_bounded_length(place: Place) -> None:
+    long = "x" * 50_000
+    sealed = ask(
+        discovery(),
+        ITI_55_REQUEST,
+        message_id=f"urn:{long}",
+        subject=long,
+        role=CodedAttribute("1", None, None, long),
+        access_consent_policies=(long,),
+    )
+    reply = place.door.post("/ihe/xcpd", sealed.envelope)
+    assert reply.status == 200
+    assert answer_to(sealed, reply.body) is not None
+    record = records(place.house)[-1]
+    texts = (record.person, record.role, record.authority, record.message_id)
+    assert [len(text or "") for text in texts] == [1000] * 4
