@@ -40,16 +40,51 @@ from ihe.xcpd import (
     PatientDiscoveryRequest,
 )
 
+_DOCUMENTS_AT_ONCE: Final = 100
+_TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
 _IDS_AT_ONCE: Final = 500
 """Databases bound the parameters of a statement; a peer's list of ids is as long as it likes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, as verified: the partner, and the purpose its assertion states."""
+    """Who asks, as verified: the partner, and the purpose its assertion states.
 
+    A community that several plans have registered, each for itself, is several partners.
+    """
+
+    partners: tuple[Partner, ...]
+    purpose: PurposeOfUse
+
+    def for_plan(self, plan: PlanId) -> Partner | None:
+        """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""
+        own = (one for one in self.partners if one.plan == plan)
+        shared = (one for one in self.partners if one.plan is None)
+        return next(own, None) or next(shared, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A plan that a rule opens to the asker: as which partner, why, and under which rules."""
+
+    plan: Plan
     partner: Partner
     purpose: PurposeOfUse
+    rules: tuple[Rule, ...]
+
+    def gives(self, offered: OfferedDocument, member: Member) -> bool:
+        """Whether a rule offers the document (DECISIONS 10)."""
+        verdict = offer(
+            offered.document,
+            self.rules,
+            member=member,
+            partner=self.partner,
+            purpose=self.purpose,
+            plan_authored=not offered.third_party,
+            class_code=offered.class_code,
+            confidentiality=offered.confidentiality,
+        )
+        return isinstance(verdict, Permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +120,8 @@ def discover(
         effect = Effect(reason="the request is below the minimum set of demographics")
         return (MoreDemographicsRequested(missing) if missing else NoMatch()), (effect,)
     found: list[tuple[Member, int]] = []
-    for plan in _reachable(transaction, plans, asker):
-        found += _find(transaction, plan, asked)
+    for way in _ways(transaction, plans, asker):
+        found += _find(transaction, way.plan, asked)
     if not found:
         return NoMatch(), (Effect(reason="no member matches"),)
     limit = request.minimum_degree_match or 0
@@ -106,18 +141,19 @@ def _match(member: Member, score: int, community: Community) -> Match:
     )
 
 
-def _reachable(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[Plan]:
+def _ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[_Way]:
     """The plans with a rule for this partner and purpose; without one a plan is not there."""
     for plan in plans:
-        if asker.partner.plan not in (None, plan.id):
+        partner = asker.for_plan(plan.id)
+        if partner is None:
             continue
         rules = policy_rules.list_all(transaction, plan=plan.id)
-        if any(_reaches(rule, asker) for rule in rules):
-            yield plan
+        if any(_reaches(rule, partner, asker.purpose) for rule in rules):
+            yield _Way(plan, partner, asker.purpose, rules)
 
 
-def _reaches(rule: Rule, asker: Asker) -> bool:
-    return rule.partner in (None, asker.partner.id) and rule.purpose in (None, asker.purpose.code)
+def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
+    return rule.partner in (None, partner.id) and rule.purpose in (None, purpose.code)
 
 
 def _find(
@@ -187,16 +223,16 @@ def _find_documents(
     found = _member(transaction, asked.patient_id, asker, plans, community)
     if found is None:
         return (), (Effect(reason="no member of this patient id is open to this partner"),)
-    plan, member = found
+    way, member = found
     given = tuple(
         offered
-        for offered in offers.of_member(transaction, plan=plan.id, member=member.id)
-        if _is_offered(transaction, offered, member, asker)
+        for offered in offers.of_member(transaction, plan=member.plan, member=member.id)
+        if way.gives(offered, member)
         and matches(read_document_entry(parse_xml(offered.entry_xml.encode())), asked)
     )
     nothing = "no document that fits is offered to this partner"
     ids = tuple(offered.document.id for offered in given)
-    return given, (Effect("success", plan.id, member.id, ids, None if given else nothing),)
+    return given, (Effect("success", member.plan, member.id, ids, None if given else nothing),)
 
 
 def _ours(home: object, community: Community) -> None:
@@ -212,15 +248,15 @@ def _member(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[Plan, Member] | None:
+) -> tuple[_Way, Member] | None:
     if asked.authority != community.patient_authority:
         raise RegistryRefusal(
             ErrorCode.UNKNOWN_PATIENT_ID, "The patient id is of another assigning authority."
         )
-    for plan in _reachable(transaction, plans, asker):
-        member = members.get(transaction, plan=plan.id, member=MemberId(asked.id))
+    for way in _ways(transaction, plans, asker):
+        member = members.get(transaction, plan=way.plan.id, member=MemberId(asked.id))
         if member is not None:
-            return plan, member
+            return way, member
     return None
 
 
@@ -248,10 +284,15 @@ def retrieve(
     errors: list[RegistryError] = []
     wanted = [str(asked.unique_id) for asked in request.documents]
     offered = {one.unique_id: one for one in _offered_by_ids(transaction, wanted, asker, plans)}
-    for asked in request.documents:
+    # Asked for twice, a document comes once: a small request must not draw an endless answer.
+    for asked in dict.fromkeys(request.documents):
         refusal = _refuse(asked, community)
         found = offered.get(str(asked.unique_id))
-        if refusal is not None:
+        if len(given) == _DOCUMENTS_AT_ONCE:
+            errors.append(
+                document_error(asked, ErrorCode.REPOSITORY_OUT_OF_RESOURCES, _TOO_MANY_DOCUMENTS)
+            )
+        elif refusal is not None:
             errors.append(refusal)
         elif found is None:
             context = "No document of this unique id is available to this community."
@@ -289,13 +330,13 @@ def _offered_by_ids(
 ) -> tuple[OfferedDocument, ...]:
     found: list[OfferedDocument] = []
     wanted = list(dict.fromkeys(ids))
-    for plan in _reachable(transaction, plans, asker):
+    for way in _ways(transaction, plans, asker):
         for start in range(0, len(wanted), _IDS_AT_ONCE):
             some = wanted[start : start + _IDS_AT_ONCE]
-            for offered in offers.by_ids(transaction, plan=plan.id, ids=some):
+            for offered in offers.by_ids(transaction, plan=way.plan.id, ids=some):
                 owner = offered.document.member
-                member = members.get(transaction, plan=plan.id, member=owner) if owner else None
-                if member is not None and _is_offered(transaction, offered, member, asker):
+                member = members.get(transaction, plan=way.plan.id, member=owner) if owner else None
+                if member is not None and way.gives(offered, member):
                     found.append(_as_it_stands(offered))
     return tuple(found)
 
@@ -307,22 +348,6 @@ def _as_it_stands(offered: OfferedDocument) -> OfferedDocument:
     entry = read_document_entry(parse_xml(offered.entry_xml.encode()))
     written = entry_xml(replace(entry, availability="Deprecated"))
     return replace(offered, entry_xml=written.decode("utf-8"))
-
-
-def _is_offered(
-    transaction: Transaction, offered: OfferedDocument, member: Member, asker: Asker
-) -> bool:
-    verdict = offer(
-        offered.document,
-        policy_rules.list_all(transaction, plan=member.plan),
-        member=member,
-        partner=asker.partner,
-        purpose=asker.purpose,
-        plan_authored=not offered.third_party,
-        class_code=offered.class_code,
-        confidentiality=offered.confidentiality,
-    )
-    return isinstance(verdict, Permitted)
 
 
 def _effects(given: Iterable[Document]) -> tuple[Effect, ...]:
