@@ -1,112 +1,95 @@
-"""The XDS metadata of documents we offer: what they say, and nothing made up."""
+"""The metadata of what we offer says what the document says, and nothing more."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 
-from ccda import ClinicalDocument, parse_document
-from ccda.hl7v3 import TS
-from ccda.model import Author as DocumentAuthor
+from ccda.hl7v3 import CD, TS
+from ccda.model import ClinicalDocument
 from gateway.exchange.metadata import describe, entry_uuid, patient_id, unique_id
+from gateway.exchange.reading import read_document
 from gateway.model.community import Community
 from gateway.model.document import Blob, Document, Source
 from gateway.model.identity import DocumentId
-from ihe.metadata import Code, DocumentEntry
-from tests.gateway.house import HOME, MEMBER, PLAN, demo_document
+from ihe.identifiers import HomeCommunityId
+from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import MEMBER, PLAN
 
-COMMUNITY = Community(HOME, "Lakeshore Medical Group")
+US = Community(HomeCommunityId.parse("2.999.7300"), "Acme Health Plan")
 DOCUMENT = Document(
-    id=DocumentId("00000000-0000-4000-8000-000000000042"),
+    id=DocumentId("00000000-0000-4000-8000-00000000000d"),
     plan=PLAN,
     state="filed",
-    blob=Blob("a", 1234, "da39a3ee5e6b4b0d3255bfef95601890afd80709", "e3b0"),
-    source=Source("FILE"),
-    received=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    blob=Blob("0" * 64, 1234, "1" * 40, "2" * 64),
+    source=Source(door="FILE"),
+    received=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
 )
-LOINC, FORMATS = "2.16.840.1.113883.6.1", "1.3.6.1.4.1.19376.1.2.3"
 
 
-def clinical(name: str = "lakeshore_ccd.xml") -> ClinicalDocument:
-    return parse_document(demo_document(name))
+@pytest.fixture(scope="module")
+def clinical() -> ClinicalDocument:
+    found = read_document(lakeshore.demo_document("northfield_ccd.xml")).clinical
+    assert found is not None
+    return found
 
 
-def entry(said: ClinicalDocument) -> DocumentEntry:
-    return describe(DOCUMENT, said, MEMBER, COMMUNITY)
+def test_an_entry_names_us_the_member_and_the_bytes(clinical: ClinicalDocument) -> None:
+    entry = describe(DOCUMENT, clinical, MEMBER, US)
+    assert entry.home_community_id == US.home_community_id
+    assert entry.repository_unique_id == US.repository
+    assert entry.patient_id == patient_id(MEMBER, US)
+    assert (entry.hash, entry.size_bytes) == ("1" * 40, 1234)
+    assert (entry.title, entry.mime_type) == (clinical.title, "text/xml")
+    assert entry.type_code is not None and entry.type_code.value == "34133-9"
+    assert MEMBER.member_id not in str(entry)
 
 
-def test_an_entry_says_what_the_document_says() -> None:
-    found = entry(clinical())
-    assert found.type_code == Code("34133-9", LOINC, "Summary of episode note")
-    assert found.class_code == found.type_code
-    assert found.format_code == Code(
-        "urn:hl7-org:sdwg:ccda-structuredBody:2.1", FORMATS, "C-CDA R2.1 structuredBody"
-    )
-    assert [code.value for code in found.confidentiality_codes] == ["N"]
-    assert found.creation_time == "202509242130"
-    assert (found.hash, found.size_bytes) == (DOCUMENT.blob.sha1, 1234)
-    assert (found.home_community_id, found.repository_unique_id) == (HOME, COMMUNITY.repository)
-    assert (found.availability, found.mime_type) == ("Approved", "text/xml")
-
-
-def test_ids_of_an_entry_are_ours_and_opaque() -> None:
-    found = entry(clinical())
-    number = UUID(DOCUMENT.id).int
-    assert (found.entry_uuid, str(found.unique_id)) == (f"urn:uuid:{DOCUMENT.id}", f"2.25.{number}")
-    assert (entry_uuid(DOCUMENT), unique_id(DOCUMENT)) == (found.entry_uuid, found.unique_id)
-    assert found.patient_id == patient_id(MEMBER, COMMUNITY)
-    assert MEMBER.member_id not in found.patient_id.cx
-
-
-def test_a_document_without_structure_has_a_format_of_its_own() -> None:
-    found = entry(clinical("lakeshore_unstructured.xml")).format_code
-    assert found is not None and found.value == "urn:hl7-org:sdwg:ccda-nonXMLBody:2.1"
-
-
-def test_a_document_older_than_c_cda_has_its_own_format() -> None:
-    found = entry(replace(clinical(), templates=())).format_code
-    assert found is not None and found.value == "urn:ihe:pcc:xphr:2007"
-
-
-def test_a_document_that_states_no_confidentiality_gets_none() -> None:
-    assert entry(replace(clinical(), confidentiality=None)).confidentiality_codes == ()
+def test_ids_of_an_entry_are_the_documents_own(clinical: ClinicalDocument) -> None:
+    assert entry_uuid(DOCUMENT) == f"urn:uuid:{DOCUMENT.id}"
+    assert str(unique_id(DOCUMENT)).startswith("2.25.")
+    other = replace(DOCUMENT, id=DocumentId("00000000-0000-4000-8000-00000000000e"))
+    assert unique_id(other) != unique_id(DOCUMENT)
 
 
 @pytest.mark.parametrize(
-    ("written", "utc"),
+    "written, utc",
     [
-        ("20250924163000-0500", "20250924213000"),
-        ("202509241630-0500", "202509242130"),
-        ("20250101003000+0530", "20241231190000"),
-        ("202509241630-05", "202509242130"),
-        ("20250924163000.1234-0500", "20250924213000"),
-        ("20250924", "20250924"),
+        ("20250318160500-0500", "20250318210500"),
+        ("20250318160500.123+0100", "20250318150500"),
+        ("20250101003000+0100", "20241231233000"),
+        ("202503181605-0500", "202503182105"),
+        ("20250318", "20250318"),
         ("2025", "2025"),
-        ("2025092416-0500", "2025092416"),
-        ("20250924163000", "20250924163000"),
+        ("20250318160500", "20250318160500"),
+        ("yesterday", "20260301123000"),
+        ("", "20260301123000"),
+        ("2025031", "20260301123000"),
     ],
 )
-def test_times_become_utc_in_the_precision_they_have(written: str, utc: str) -> None:
-    assert entry(replace(clinical(), effective_time=TS(written))).creation_time == utc
+def test_times_are_utc_in_the_precision_they_were_written(
+    written: str, utc: str, clinical: ClinicalDocument
+) -> None:
+    timed = replace(clinical, effective_time=TS(written) if written else None)
+    assert describe(DOCUMENT, timed, MEMBER, US).creation_time == utc
 
 
-@pytest.mark.parametrize(
-    "written",
-    ["20250231120000-0500", "20251399", "99991231235959-0500", "2025-09-24", "soon", "202", "٢٠٢٥"],
-)
-def test_what_is_no_time_that_exists_gives_way_to_when_it_was_received(written: str) -> None:
-    found = entry(replace(clinical(), effective_time=TS(written)))
-    assert found.creation_time == "20260102030405"
+def test_a_time_that_cannot_be_is_left_as_when_we_received_it(clinical: ClinicalDocument) -> None:
+    timed = replace(clinical, effective_time=TS("20251399256199-0500"))
+    assert describe(DOCUMENT, timed, MEMBER, US).creation_time == "20260301123000"
 
 
-def test_an_authors_name_cannot_pose_as_an_id() -> None:
-    authors = (DocumentAuthor(name="Dr^Who~Else & Co", organization="Clinic"),)
-    (author,) = entry(replace(clinical(), authors=authors)).authors
-    assert author.person == "^Dr Who Else   Co"
-    assert author.institutions == ("Clinic",)
+def test_what_a_document_does_not_state_is_not_made_up(clinical: ClinicalDocument) -> None:
+    bare = replace(
+        clinical, confidentiality=None, language=None, authors=(), encounter=None, title=None
+    )
+    entry = describe(DOCUMENT, bare, MEMBER, US)
+    assert (entry.confidentiality_codes, entry.authors, entry.title) == ((), (), None)
+    assert entry.language_code == "und"
+    assert (entry.service_start_time, entry.service_stop_time) == (None, None)
 
 
-def test_authors_without_a_name_are_left_out() -> None:
-    device = DocumentAuthor(name=None, organization="Clinic")
-    assert entry(replace(clinical(), authors=(device,))).authors == ()
+def test_a_code_without_a_system_is_loinc(clinical: ClinicalDocument) -> None:
+    entry = describe(DOCUMENT, replace(clinical, code=CD("34133-9")), MEMBER, US)
+    assert entry.type_code is not None
+    assert entry.type_code.scheme == "2.16.840.1.113883.6.1"
