@@ -234,7 +234,7 @@ def test_a_plan_reaches_its_own_by_the_same_calls(twins: Twins) -> None:
         )
     )
     for route in all_routes(twins):
-        found = {
+        statuses = (
             twins.doors.call(
                 call.method,
                 call.path,
@@ -244,15 +244,15 @@ def test_a_plan_reaches_its_own_by_the_same_calls(twins: Twins) -> None:
             ).status_code
             for call in calls(twins, route, PLAN)
             for role in ROLES
-        }
-        assert found & {200, 201, 202}, route.path
+        )
+        assert any(status in (200, 201, 202) for status in statuses), route.path
 
 
 # ---- at random -------------------------------------------------------------------------------
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(data=st.data())
 def test_no_choice_of_ids_and_parameters_shows_anything_of_another_plan(
