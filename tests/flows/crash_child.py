@@ -25,7 +25,7 @@ from gateway.settings import Settings
 from gateway.store import exchange_log
 from gateway.store.transaction import Transaction
 from tests.gateway import house as lakeshore
-from tests.gateway.clients.asking_house import PLAN, work_off
+from tests.gateway.clients.asking_house import PLAN, reading_inline, run_retrieval, work_off
 
 FILES = ("northfield_discharge_summary.xml", "northfield_ccd.xml")
 
@@ -44,12 +44,15 @@ def _die_or_do(job: dict[str, Any]) -> None:
     try:
         failpoint = dying_at(job["step"], job["hit"])
         with open_house(Settings(**job["settings"]), failpoint=failpoint) as house:
+            reading_inline(house)
             if job["what"] == "ingest":
                 for name in FILES:
                     done = take_in(house, lakeshore.demo_document(name))
                     _acknowledge(Path(job["acknowledged"]), done.document.id)
-            else:
+            elif job["what"] == "retrieve":
                 asyncio.run(work_off(house))
+            else:
+                asyncio.run(run_retrieval(house, job["retrieval"]))
     except BaseException:
         traceback.print_exc()
         os._exit(1)

@@ -37,6 +37,7 @@ from tests.gateway.clients.asking_house import (
     lakeshore_running,
     new_retrieval,
     open_rows,
+    reading_inline,
     retrieval_of,
     settings,
     work_off,
@@ -53,9 +54,10 @@ class Crasher:
 
     process: subprocess.Popen[str]
 
-    def run(self, folder: Path, **job: Any) -> int:
+    def run(self, folder: Path, *, database_url: str | None = None, **job: Any) -> int:
         """How the child ended: killed, or done."""
-        given = {"settings": json.loads(settings(folder).model_dump_json()), **job}
+        own = settings(folder, database_url=database_url)
+        given = {"settings": json.loads(own.model_dump_json()), **job}
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps(given) + "\n")
         self.process.stdin.flush()
@@ -154,6 +156,7 @@ def test_an_ingest_killed_at_any_hit_of_a_step_loses_and_doubles_nothing(
 
 def _check_ingest(folder: Path, acknowledged: list[str], undisturbed: dict[str, Any]) -> None:
     with asking_house(folder, member=None) as house:
+        reading_inline(house)
         before = recover(house)
         known = {one.id for one in lakeshore.documents(house)}
         assert known >= set(acknowledged)
@@ -209,6 +212,7 @@ def _check_retrieval(
 ) -> None:
     summary, made = undisturbed
     with asking_house(folder, member=None) as house:
+        reading_inline(house)
         before = recover(house)
         asyncio.run(work_off(house))
         assert_kept_once(house, 3)

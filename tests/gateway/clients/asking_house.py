@@ -74,6 +74,19 @@ def asking_house(
         yield house
 
 
+class _Inline:
+    """Reads in this process: where processes are many, theirs is one too many."""
+
+    async def run_async(self, function: Callable[..., Any], *given: Any) -> Any:
+        return function(*given)
+
+
+def reading_inline(house: House) -> House:
+    """The house without worker processes."""
+    house.archive = replace(house.archive, workers=_Inline())  # type: ignore[arg-type]
+    return house
+
+
 @cache
 def _empty() -> Path:
     """Migrated once a process; lives as long as it."""
