@@ -1,9 +1,8 @@
-"""One document into the index: whose it is, what it replaces, and what cannot be read."""
+"""One document into the index: whose it is, what cannot be read, and what is offered."""
 
 import asyncio
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,173 +10,30 @@ from typing import Any
 
 import pytest
 
-from ccda.hl7v3 import II, PN
 from gateway.app import House
-from gateway.exchange.ingest import Ingested, Received, ingest, receive
+from gateway.exchange.ingest import ingest, receive
 from gateway.exchange.reading import read_document
-from gateway.exchange.summaries import read_summary
 from gateway.exchange.workers import WorkerPool
-from gateway.model.document import Document, OfferedDocument, Source
-from gateway.model.identity import MemberId, PartnerId
-from gateway.model.member import Member
-from gateway.settings import Plan
-from gateway.store import documents, members, offers
-from tests.gateway import house as lakeshore
+from gateway.model.document import Source
+from gateway.model.identity import MemberId
+from gateway.store import documents, members
 from tests.gateway.clients.asking_house import MEMBER, NUMBER_ROOT, PLAN, asking_house
-
-PARTNER = Source(door="ITI-39", partner=PartnerId("p1"), partner_name="P1")
-TWIN = Member(
-    MemberId("00000000-0000-4000-8000-0000000000bb"),
-    PLAN,
-    "DM-100046",
-    replace(
-        MEMBER.demographics,
-        names=(PN("Sampleton", ("Marguerite",), use="L"),),
-        ids=(II(NUMBER_ROOT, "DM-100046"),),
-    ),
+from tests.gateway.exchange.ingesting import (
+    ASTHMA,
+    GOUT,
+    PARTNER,
+    PAYERS,
+    TWIN,
+    cda,
+    offered,
+    problems,
+    take,
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
-    plans = (
-        Plan(id=PLAN, name="Acme", member_id_root=NUMBER_ROOT),
-        Plan(id="other", name="Other"),
-    )
-    changes: dict[str, Any] = {"plans": plans}
-    if request.param == "postgresql":
-        changes["database_url"] = request.getfixturevalue("postgres_url")
-    with asking_house(tmp_path, **changes) as opened:
-        yield opened
-
-
-def cda(
-    *,
-    number: str = "1",
-    code: str | None = "34133-9",
-    set_id: str | None = None,
-    version: int | None = None,
-    replaces: str | None = None,
-    given: str = "Rosalind",
-    family: str = "Sampleton",
-    birth: str = "19580314",
-    address: bool = True,
-    ids: str = '<id root="2.999.1" extension="X-1"/>',
-    sections: str = "",
-) -> bytes:
-    """A document of the demo's person; any of it otherwise."""
-    coded = f'<code code="{code}" codeSystem="2.16.840.1.113883.6.1"/>' if code else ""
-    versions = f'<setId root="2.999.5" extension="{set_id}"/>' if set_id else ""
-    versions += f'<versionNumber value="{version}"/>' if version else ""
-    home = (
-        "<addr><streetAddressLine>214 Sample Orchard Road</streetAddressLine><city>Exampleton"
-        "</city><state>WI</state><postalCode>53999</postalCode></addr>"
-    )
-    related = (
-        f'<relatedDocument typeCode="RPLC"><parentDocument><id root="2.999.4" '
-        f'extension="{replaces}"/></parentDocument></relatedDocument>'
-        if replaces
-        else ""
-    )
-    return (
-        '<ClinicalDocument xmlns="urn:hl7-org:v3">'
-        f'<id root="2.999.4" extension="{number}"/>{coded}<title>A note</title>'
-        f'<effectiveTime value="20250102"/>{versions}<recordTarget><patientRole>{ids}'
-        f"{home if address else ''}<patient><name><given>{given}</given><family>{family}</family>"
-        f'</name><administrativeGenderCode code="F"/><birthTime value="{birth}"/></patient>'
-        f"</patientRole></recordTarget>{related}<component><structuredBody>{sections}"
-        "</structuredBody></component></ClinicalDocument>"
-    ).encode()
-
-
-PROBLEM = (
-    '<component><section><code code="11450-4" codeSystem="2.16.840.1.113883.6.1"/><text>x</text>'
-    '<entry><observation classCode="OBS" moodCode="EVN">'
-    '<templateId root="2.16.840.1.113883.10.20.22.4.4"/><id root="2.999.9" extension="1"/>'
-    '<code code="55607006" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="completed"/>'
-    '<value xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CD" code="{code}" '
-    'codeSystem="2.16.840.1.113883.6.96" displayName="{name}"/></observation></entry></section>'
-    "</component>"
-)
-ASTHMA = PROBLEM.format(code="195967001", name="Asthma")
-GOUT = PROBLEM.format(code="90560007", name="Gout")
-PAYERS = (
-    '<component><section><code code="48768-6" codeSystem="2.16.840.1.113883.6.1"/><text>x</text>'
-    '<entry><act classCode="ACT" moodCode="EVN">'
-    '<templateId root="2.16.840.1.113883.10.20.22.4.60"/><id root="2.999.9" extension="2"/>'
-    '<code code="48768-6" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>'
-    '<entryRelationship typeCode="COMP"><act classCode="ACT" moodCode="EVN">'
-    '<templateId root="2.16.840.1.113883.10.20.22.4.61"/><id root="2.999.9" extension="3"/>'
-    '<code code="72" codeSystem="2.16.840.1.113883.3.221.5"/><statusCode code="completed"/>'
-    '<participant typeCode="COV"><participantRole classCode="PAT">'
-    f'<id root="{NUMBER_ROOT}" extension="DM-100045"/></participantRole></participant>'
-    "</act></entryRelationship></act></entry></section></component>"
-)
-
-
-def take(
-    house: House,
-    content: bytes,
-    *,
-    plan: str = PLAN,
-    source: Source | None = None,
-    candidate: MemberId | None = None,
-    create_members: bool = False,
-) -> Ingested:
-    """What becomes of a document; it is read in this process."""
-    (done,) = take_all(
-        house, content, plan=plan, source=source, candidate=candidate, create=create_members
-    )
-    return done
-
-
-def take_all(
-    house: House,
-    *contents: bytes,
-    plan: str = PLAN,
-    source: Source | None = None,
-    candidate: MemberId | None = None,
-    create: bool = False,
-) -> tuple[Ingested, ...]:
-    own = house.plan(plan)
-    assert own is not None
-    received = [
-        Received(
-            house.archive.store(own.id, content),
-            read_document(content),
-            source or Source(door="FILE"),
-            candidate,
-        )
-        for content in contents
-    ]
-    return house.database.write(
-        lambda tx: ingest(
-            tx,
-            received,
-            plan=own,
-            community=house.community,
-            now=datetime.now(UTC),
-            create_members=create,
-        )
-    )
-
-
-def reload(house: House, done: Ingested) -> Document:
-    found = house.database.read(
-        lambda tx: documents.get(tx, plan=done.document.plan, document=done.document.id)
-    )
-    assert found is not None
-    return found
-
-
-def offered(house: House, member: MemberId = MEMBER.id) -> tuple[OfferedDocument, ...]:
-    return house.database.read(lambda tx: offers.of_member(tx, plan=PLAN, member=member))
-
-
-def problems(house: House) -> dict[str, bool]:
-    """The problems of the summary, each with whether it was withdrawn."""
-    read = house.database.read(lambda tx: read_summary(tx, member=MEMBER, now=datetime.now(UTC)))
-    return {one["display"]: one["withdrawn"] for one in read["sections"]["problems"]}
+@pytest.fixture
+def house(either_house: House) -> House:
+    return either_house
 
 
 # ---- whose it is -----------------------------------------------------------------------------
@@ -279,87 +135,6 @@ def test_a_number_that_another_person_has_makes_no_member(house: House) -> None:
 def test_nobody_is_made_of_a_document_without_an_id(house: House) -> None:
     done = take(house, cda(family="Newcomer", birth="19810102", ids=""), create_members=True)
     assert done.document.reason == "it does not say enough of its patient to make a member"
-
-
-# ---- twice, and newer versions ---------------------------------------------------------------
-
-
-def test_the_same_bytes_from_the_same_source_are_one_document(house: House) -> None:
-    first, again = take_all(house, cda(), cda())
-    assert (first.outcome, again.outcome) == ("filed", "duplicate")
-    assert first.document.id == again.document.id
-    assert take(house, cda()).outcome == "duplicate"
-    assert len(offered(house)) == 1
-
-
-def test_the_same_bytes_from_two_sources_are_two_documents_of_one_statement(house: House) -> None:
-    take(house, cda(sections=ASTHMA))
-    take(house, cda(sections=ASTHMA), source=PARTNER)
-    assert len(lakeshore.documents(house)) == 2
-    assert problems(house) == {"Asthma": False}
-
-
-def test_the_same_document_for_two_plans_stays_apart(house: House) -> None:
-    here = take(house, cda())
-    there = take(house, cda(), plan="other", create_members=True)
-    assert (here.outcome, there.outcome) == ("filed", "filed")
-    assert here.document.id != there.document.id
-    assert here.document.blob.address != there.document.blob.address
-    assert here.document.blob.sha256 == there.document.blob.sha256
-
-
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_a_newer_version_supersedes_whichever_came_first(
-    order: tuple[int, int], house: House
-) -> None:
-    said = {1: ASTHMA, 2: GOUT}
-    done = {
-        version: take(
-            house,
-            cda(number=str(version), set_id="S", version=version, sections=said[version]),
-        )
-        for version in order
-    }
-    assert reload(house, done[1]).superseded_by == done[2].document.id
-    assert reload(house, done[2]).superseded_by is None
-    assert [one.document.id for one in offered(house)] == [done[2].document.id]
-    assert problems(house) == {"Asthma": True, "Gout": False}
-
-
-def test_versions_come_in_one_batch_too(house: House) -> None:
-    newer = cda(number="2", set_id="S", version=2, sections=GOUT)
-    older = cda(number="1", set_id="S", version=1, sections=ASTHMA)
-    new, old = take_all(house, newer, older)
-    assert reload(house, old).superseded_by == new.document.id
-    assert problems(house) == {"Asthma": True, "Gout": False}
-
-
-def test_the_version_of_another_members_document_supersedes_nothing(house: House) -> None:
-    house.database.write(lambda tx: members.put(tx, TWIN))
-    first = take(house, cda(set_id="S", version=1))
-    second = take(house, cda(number="2", given="Marguerite", set_id="S", version=2))
-    assert (first.outcome, second.outcome) == ("filed", "filed")
-    assert reload(house, first).superseded_by is None
-
-
-def test_a_replacement_supersedes_the_document_that_it_names(house: House) -> None:
-    old = take(house, cda(sections=ASTHMA))
-    new = take(house, cda(number="2", replaces="1", sections=GOUT))
-    assert reload(house, old).superseded_by == new.document.id
-    assert problems(house) == {"Asthma": True, "Gout": False}
-
-
-def test_a_replacement_in_one_batch_supersedes_what_comes_after_it(house: House) -> None:
-    new, old = take_all(house, cda(number="2", replaces="1", sections=GOUT), cda(sections=ASTHMA))
-    assert reload(house, old).superseded_by == new.document.id
-    assert problems(house) == {"Asthma": True, "Gout": False}
-
-
-def test_a_held_replacement_supersedes_nothing(house: House) -> None:
-    old = take(house, cda())
-    new = take(house, cda(number="2", replaces="1", given="Zelda"))
-    assert new.outcome == "held"
-    assert reload(house, old).superseded_by is None
 
 
 # ---- what cannot be read ---------------------------------------------------------------------

@@ -18,7 +18,7 @@ from gateway.store import partners, retrievals
 from gateway.store.transaction import Transaction
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, new_retrieval
-from tests.gateway.exchange.test_ingest import ASTHMA, GOUT, cda, problems, take
+from tests.gateway.exchange.ingesting import ASTHMA, GOUT, cda, problems, take
 
 NORTHFIELD = lakeshore.a_partner()
 

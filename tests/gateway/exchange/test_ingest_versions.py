@@ -1,0 +1,105 @@
+"""The same document twice is one; a newer version supersedes an older one, whichever came first."""
+
+import pytest
+
+from gateway.app import House
+from gateway.store import members
+from tests.gateway import house as lakeshore
+from tests.gateway.exchange.ingesting import (
+    ASTHMA,
+    GOUT,
+    PARTNER,
+    TWIN,
+    cda,
+    offered,
+    problems,
+    reload,
+    take,
+    take_all,
+)
+
+
+@pytest.fixture
+def house(either_house: House) -> House:
+    return either_house
+
+
+# ---- twice, and newer versions ---------------------------------------------------------------
+
+
+def test_the_same_bytes_from_the_same_source_are_one_document(house: House) -> None:
+    first, again = take_all(house, cda(), cda())
+    assert (first.outcome, again.outcome) == ("filed", "duplicate")
+    assert first.document.id == again.document.id
+    assert take(house, cda()).outcome == "duplicate"
+    assert len(offered(house)) == 1
+
+
+def test_the_same_bytes_from_two_sources_are_two_documents_of_one_statement(house: House) -> None:
+    take(house, cda(sections=ASTHMA))
+    take(house, cda(sections=ASTHMA), source=PARTNER)
+    assert len(lakeshore.documents(house)) == 2
+    assert problems(house) == {"Asthma": False}
+
+
+def test_the_same_document_for_two_plans_stays_apart(house: House) -> None:
+    here = take(house, cda())
+    there = take(house, cda(), plan="other", create_members=True)
+    assert (here.outcome, there.outcome) == ("filed", "filed")
+    assert here.document.id != there.document.id
+    assert here.document.blob.address != there.document.blob.address
+    assert here.document.blob.sha256 == there.document.blob.sha256
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_newer_version_supersedes_whichever_came_first(
+    order: tuple[int, int], house: House
+) -> None:
+    said = {1: ASTHMA, 2: GOUT}
+    done = {
+        version: take(
+            house,
+            cda(number=str(version), set_id="S", version=version, sections=said[version]),
+        )
+        for version in order
+    }
+    assert reload(house, done[1]).superseded_by == done[2].document.id
+    assert reload(house, done[2]).superseded_by is None
+    assert [one.document.id for one in offered(house)] == [done[2].document.id]
+    assert problems(house) == {"Asthma": True, "Gout": False}
+
+
+def test_versions_come_in_one_batch_too(house: House) -> None:
+    newer = cda(number="2", set_id="S", version=2, sections=GOUT)
+    older = cda(number="1", set_id="S", version=1, sections=ASTHMA)
+    new, old = take_all(house, newer, older)
+    assert reload(house, old).superseded_by == new.document.id
+    assert problems(house) == {"Asthma": True, "Gout": False}
+
+
+def test_the_version_of_another_members_document_supersedes_nothing(house: House) -> None:
+    house.database.write(lambda tx: members.put(tx, TWIN))
+    first = take(house, cda(set_id="S", version=1))
+    second = take(house, cda(number="2", given="Marguerite", set_id="S", version=2))
+    assert (first.outcome, second.outcome) == ("filed", "filed")
+    assert reload(house, first).superseded_by is None
+
+
+def test_a_replacement_supersedes_the_document_that_it_names(house: House) -> None:
+    old = take(house, cda(sections=ASTHMA))
+    new = take(house, cda(number="2", replaces="1", sections=GOUT))
+    assert reload(house, old).superseded_by == new.document.id
+    assert problems(house) == {"Asthma": True, "Gout": False}
+
+
+def test_a_replacement_in_one_batch_supersedes_what_comes_after_it(house: House) -> None:
+    new, old = take_all(house, cda(number="2", replaces="1", sections=GOUT), cda(sections=ASTHMA))
+    assert reload(house, old).superseded_by == new.document.id
+    assert problems(house) == {"Asthma": True, "Gout": False}
+
+
+def test_a_held_replacement_supersedes_nothing(house: House) -> None:
+    old = take(house, cda())
+    new = take(house, cda(number="2", replaces="1", given="Zelda"))
+    assert new.outcome == "held"
+    assert reload(house, old).superseded_by is None
