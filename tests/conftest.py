@@ -11,7 +11,6 @@ A test that has to emit something wrong says so: `@pytest.mark.emits_invalid("wh
 import functools
 import importlib
 import importlib.util
-import inspect
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -76,8 +75,7 @@ def _checking_document(write: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(write)
     def written(*arguments: Any, **named: Any) -> Any:
         document = write(*arguments, **named)
-        if isinstance(document, bytes):
-            VIOLATIONS.check(assert_valid_clinical_document, document)
+        VIOLATIONS.check(assert_valid_clinical_document, document)
         return document
 
     return written
@@ -86,12 +84,11 @@ def _checking_document(write: Callable[..., Any]) -> Callable[..., Any]:
 def _wrap() -> None:
     for name in ("sign_request", "sign_answer"):
         setattr(ws_security, name, _checking_envelope(getattr(ws_security, name)))
-    if importlib.util.find_spec("ccda.writer") is None:
-        return
-    writer = importlib.import_module("ccda.writer")
-    for name, function in inspect.getmembers(writer, inspect.isfunction):
-        if function.__module__ == writer.__name__ and not name.startswith("_"):
-            setattr(writer, name, _checking_document(function))
+    if importlib.util.find_spec("ccda.writer") is not None:
+        inner = importlib.import_module("ccda.writer.document")
+        inner.write_ccd = importlib.import_module("ccda.writer").write_ccd = _checking_document(
+            inner.write_ccd
+        )
 
 
 _wrap()

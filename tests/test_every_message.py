@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,13 @@ def test_the_zeep_path_signs_by_the_function_that_is_watched() -> None:
     for module in (soap_client, wire):
         assert module.sign_request is ws_security.sign_request
     assert ws_security.sign_request.__wrapped__.__module__ == "ihe.ws_security"
+
+
+def test_documents_of_our_own_are_watched() -> None:
+    if find_spec("ccda.writer") is not None:
+        writers = [import_module("ccda.writer"), import_module("ccda.writer.document")]
+        assert writers[0].write_ccd is writers[1].write_ccd
+        assert writers[0].write_ccd.__wrapped__.__module__ == "ccda.writer.document"
 
 
 def test_the_test_that_emitted_fails_and_no_other(tmp_path: Path) -> None:
