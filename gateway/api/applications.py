@@ -14,6 +14,7 @@ from gateway.api import (
     retrievals,
     soap,
     summaries,
+    views,
 )
 from gateway.api.means import PlanMeans
 from gateway.api.partner_means import PartnerMeans
@@ -34,7 +35,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
     application.state.means = means
     application.state.database = means.archive.database
     endings.install(application)
-    for routes in (members, summaries, retrievals, documents, exchanges, partners):
+    for routes in (members, summaries, retrievals, documents, views, exchanges, partners):
         application.include_router(routes.router, responses=PROBLEM_SCHEMA)
     if check is not None:
         application.state.check = check
