@@ -1,0 +1,198 @@
+"""Medications and immunizations (C-CDA R2.1: 3.49 Medication Activity 4.16, 3.41 4.52)."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ccda.hl7v3 import CD, XSI_TYPE
+from ccda.writer.elements import Element, add, set_type, template
+from ccda.writer.problems import write_status
+from ccda.writer.rows import (
+    Row,
+    relation,
+    statement,
+    write_authors,
+    write_own_id,
+    write_provenance,
+    write_reference,
+)
+from ccda.writer.values import (
+    UNKNOWN,
+    as_number,
+    as_unit,
+    code_of,
+    is_coded,
+    write_code,
+    write_interval,
+    write_moment,
+    write_quantity,
+)
+
+_ARC: Final = "2.16.840.1.113883.10.20.22.4."
+MEDICATION: Final = f"{_ARC}16"
+IMMUNIZATION: Final = f"{_ARC}52"
+_TIMING_EVENT: Final = "2.16.840.1.113883.5.139"
+
+# The summary's words as HL7 ActStatus; other words stand in an observation of their own.
+ACT_STATUSES: Final = {
+    "stopped": "aborted", "on hold": "suspended", "inactive": "obsolete",
+    **{word: word for word in "active completed aborted suspended cancelled nullified new normal "
+       "held obsolete".split()},
+}  # fmt: skip
+
+
+def write_status_code(parent: Element, row: Row) -> None:
+    """statusCode as the summary tells it; what was refused or not done is a completed act."""
+    code = "completed" if row.line.negated else ACT_STATUSES.get(row.status or "")
+    if code is None and row.status and not any(map(str.isspace, row.status)):
+        code = row.status
+    add(parent, "statusCode", code=code, nullFlavor=None if code else UNKNOWN)
+
+
+def write_medications(section: Element, rows: Iterable[Row]) -> None:
+    for row in rows:
+        _write_medication(add(section, "entry", typeCode="DRIV"), row)
+
+
+def write_immunizations(section: Element, rows: Iterable[Row]) -> None:
+    for row in rows:
+        _write_immunization(add(section, "entry", typeCode="DRIV"), row)
+
+
+def _write_medication(parent: Element, row: Row) -> None:
+    negated = row.line.negated or None
+    given = statement(parent, "substanceAdministration", "SBADM", negated=negated)
+    template(given, MEDICATION, "2014-06-09")
+    write_own_id(given, row)
+    if row.detail("sig"):
+        write_reference(given, f"{row.anchor}-sig")
+    in_words = row.status is not None and row.status not in ACT_STATUSES
+    if in_words and not row.line.negated:
+        add(given, "statusCode", nullFlavor="OTH")
+    else:
+        write_status_code(given, row)
+    set_type(write_interval(given, row.start, row.end), "IVL_TS")
+    _write_frequency(given, row)
+    write_administration(given, row)
+    write_product(given, row, "23")
+    _write_performers(given, row)
+    write_authors(given, row)
+    if in_words:
+        write_status(given, row, None, None)
+    _write_indications(given, row)
+    write_provenance(given, row)
+
+
+def _write_immunization(parent: Element, row: Row) -> None:
+    given = statement(parent, "substanceAdministration", "SBADM", negated=row.line.negated)
+    template(given, IMMUNIZATION, "2015-08-01")
+    write_own_id(given, row)
+    if row.detail("sig"):
+        write_reference(given, f"{row.anchor}-sig")
+    write_status_code(given, row)
+    _type_interval(write_moment(given, row.start, row.end))
+    write_administration(given, row)
+    write_product(given, row, "54")
+    _write_performers(given, row)
+    write_authors(given, row)
+    _write_refusal(given, row)
+    write_provenance(given, row)
+
+
+def _type_interval(element: Element) -> None:
+    if len(element):
+        set_type(element, "IVL_TS")
+
+
+def _write_frequency(given: Element, row: Row) -> None:
+    """effectiveTime[2]: PIVL_TS or EIVL_TS; more than one pattern is told in words alone."""
+    patterns = row.detail("frequency")
+    if not isinstance(patterns, list) or len(patterns) != 1 or not isinstance(patterns[0], dict):
+        return
+    pattern = patterns[0]
+    if pattern.get("event"):
+        element = add(given, "effectiveTime", operator="A")
+        set_type(element, "EIVL_TS")
+        add(element, "event", code=pattern["event"], codeSystem=_TIMING_EVENT)
+        return
+    period = pattern.get("period")
+    if isinstance(period, dict) and as_number(period.get("value")):
+        fixed = pattern.get("institution_specified")
+        fixed = fixed if fixed in ("true", "false") else None
+        element = add(given, "effectiveTime", operator="A", institutionSpecified=fixed)
+        element.set(XSI_TYPE, "PIVL_TS")
+        write_quantity(element, "period", period)
+
+
+def write_administration(given: Element, row: Row) -> None:
+    """repeatNumber, routeCode, approachSiteCode, doseQuantity, rateQuantity, in CDA's order."""
+    repeat = row.detail("repeat_number")
+    if isinstance(repeat, str) and repeat.strip().isdecimal():
+        add(given, "repeatNumber", value=repeat.strip())
+    for name, detail in (("routeCode", "route"), ("approachSiteCode", "site")):
+        code = code_of(row.detail(detail))
+        if code is not None:
+            write_code(given, name, _spoken(code))
+    if write_quantity(given, "doseQuantity", row.detail("dose")) is None:
+        add(given, "doseQuantity", nullFlavor=UNKNOWN)
+    rate: Any = row.detail("rate")
+    if isinstance(rate, dict) and as_unit(rate.get("unit")):
+        write_quantity(given, "rateQuantity", rate)
+    form = code_of(row.detail("form"))
+    if form is not None and is_coded(form):
+        write_code(given, "administrationUnitCode", form)
+
+
+def _spoken(code: CD) -> CD:
+    return code if is_coded(code) else CD(None, original_text=code.display)
+
+
+def write_product(given: Element, row: Row, kind: str, holder: str = "consumable") -> None:
+    """Medication Information (4.23), Immunization Medication Information (4.54)."""
+    product = add(add(given, holder), "manufacturedProduct", classCode="MANU")
+    template(product, _ARC + kind, "2014-06-09")
+    material = add(product, "manufacturedMaterial")
+    write_code(material, "code", row.line.code, words=row.words)
+    name, lot, maker = map(row.detail, ("product_name", "lot_number", "manufacturer"))
+    if isinstance(name, str):
+        add(material, "name", name)
+    if isinstance(lot, str):
+        add(material, "lotNumberText", lot)
+    if isinstance(maker, str):
+        add(add(product, "manufacturerOrganization"), "name", maker)
+
+
+def _write_performers(given: Element, row: Row) -> None:
+    performers = row.detail("performer")
+    for form in performers if isinstance(performers, list) else ():
+        name, organization = form.get("name"), form.get("organization")
+        assigned = add(add(given, "performer"), "assignedEntity")
+        add(assigned, "id", nullFlavor=UNKNOWN)
+        if name:
+            add(add(assigned, "assignedPerson"), "name", name)
+        if organization:
+            add(add(assigned, "representedOrganization"), "name", organization)
+
+
+def _write_indications(given: Element, row: Row) -> None:
+    """Indication (4.19): why it is given."""
+    indications = row.detail("indication")
+    for number, form in enumerate(indications if isinstance(indications, list) else (), 1):
+        reason = code_of(form)
+        if reason is not None:
+            inner = statement(relation(given, "RSON"), "observation", "OBS")
+            template(inner, f"{_ARC}19", "2014-06-09")
+            write_own_id(inner, row, f"-indication-{number}")
+            write_code(inner, "code", None)
+            add(inner, "statusCode", code="completed")
+            write_code(inner, "value", _spoken(reason), type_name="CD")
+
+
+def _write_refusal(given: Element, row: Row) -> None:
+    """Immunization Refusal Reason (4.53)."""
+    reason = code_of(row.detail("refusal_reason"))
+    if reason is not None:
+        inner = statement(relation(given, "RSON"), "observation", "OBS")
+        template(inner, f"{_ARC}53")
+        write_own_id(inner, row, "-refusal")
+        write_code(inner, "code", _spoken(reason))
+        add(inner, "statusCode", code="completed")
