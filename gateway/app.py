@@ -109,7 +109,14 @@ def open_house(
     limits = settings.limits
     database = open_database(settings.database, failpoint=failpoint)
     known = tuple(
-        Plan(PlanId(plan.id), plan.name, plan.member_id_root, plan.treatment_agreement)
+        Plan(
+            PlanId(plan.id),
+            plan.name,
+            plan.member_id_root,
+            plan.treatment_agreement,
+            plan.requester_role,
+            plan.authority,
+        )
         for plan in settings.plans
     )
     try:

@@ -75,6 +75,10 @@ class Plan(_Part):
     member_id_root: str | None = None
     """The OID under which documents and partners name this plan's member ids."""
     treatment_agreement: Words | None = None
+    requester_role: Words | None = None
+    """The role of whoever asks for this plan, where a request states none."""
+    authority: Words | None = None
+    """Under which authority this plan asks, where a request states none: an OID or a name."""
 
     @field_validator("member_id_root")
     @classmethod

@@ -10,16 +10,16 @@ from uuid import uuid4
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
 from gateway.api.means import After, Limit, Means, PathId, PlanMeans, the_member
 from gateway.api.problems import Problem
-from gateway.exchange.policy import Refused, may_ask
+from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.model.identity import ConversationId, RetrievalId
 from gateway.model.purpose import PurposeOfUse
-from gateway.model.retrieval import RETRIEVE, PartnerProgress, Requester, Retrieval
+from gateway.model.retrieval import RETRIEVE, PartnerProgress, Retrieval
 from gateway.store import retrievals
 from gateway.store.database import Transaction
 
@@ -40,16 +40,24 @@ class RequesterForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     person: Words
-    role: Words
+    role: Words | None = None
     authority: Words | None = None
 
 
+def _by_name(given: object) -> object:
+    return {"person": given} if isinstance(given, str) else given
+
+
 class RetrievalForm(BaseModel):
-    """What a retrieval must state; none of it has a default (DECISIONS 8)."""
+    """What a retrieval must state (DECISIONS 8).
+
+    A requester given as a name alone asks in the role and under the authority that the plan has
+    registered; where it has none, the retrieval is refused.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     purpose: Words
-    requester: RequesterForm
+    requester: Annotated[RequesterForm, BeforeValidator(_by_name)]
     since: date | None = None
 
 
@@ -95,28 +103,31 @@ def _new(
 ) -> Retrieval:
     member = the_member(transaction, at.caller.plan, member_id)
     at.note.member = member.id  # noted before it is judged: a refusal names all this too
-    at.note.authority = form.requester.authority
     try:
         purpose = PurposeOfUse.parse(form.purpose)
     except ValueError as error:
         raise Problem(422, f"The purpose is not usable: {error}.") from None
     at.note.purpose = purpose.code
+    plan, given = means.plan(member.plan), form.requester
+    requester = requester_stated(plan, **given.model_dump())
+    if isinstance(requester, Refused):
+        raise Problem(422, f"{requester.reason} Nor has the plan registered one.")
+    at.note.authority = requester.authority
     verdict = may_ask(
         member,
         purpose=purpose,
-        requester=form.requester.person,
-        treatment_agreed=means.plan(member.plan).treatment_agreement is not None,
+        requester=requester.person,
+        treatment_agreed=plan.treatment_agreement is not None,
         on=now.date(),
     )
     if isinstance(verdict, Refused):
         raise Problem(403, verdict.reason)
-    requester = form.requester
     return Retrieval(
         id=RetrievalId(str(uuid4())),
         plan=member.plan,
         member=member.id,
         purpose=purpose.code,
-        requester=Requester(requester.person, requester.role, requester.authority),
+        requester=requester,
         conversation=ConversationId(str(uuid4())),
         created=now,
         since=form.since,

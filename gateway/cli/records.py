@@ -26,7 +26,7 @@ from gateway.cli.opening import (
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.jobs import JobMeans, perform
-from gateway.exchange.policy import Refused, may_ask
+from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.exchange.summaries import build_summary, completeness, read_summary
 from gateway.exchange.summarize import member_json
 from gateway.exchange.summary_text import summary_text
@@ -47,8 +47,12 @@ def retrieve(
     ] = None,
     purpose: Annotated[str, typer.Option(help="Purpose of use, e.g. PAYMENT or OPERATIONS.")] = "",
     requester: Annotated[str, typer.Option(help="The person for whom you ask.")] = "",
-    role: Annotated[str, typer.Option(help="That person's role.")] = "plan staff",
-    authority: Annotated[str | None, typer.Option(help="Under which authority.")] = None,
+    role: Annotated[
+        str | None, typer.Option(help="That person's role; else the plan's requester_role.")
+    ] = None,
+    authority: Annotated[
+        str | None, typer.Option(help="Under which authority; else the plan's authority.")
+    ] = None,
     since: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only documents since.")
     ] = None,
@@ -68,12 +72,14 @@ def retrieve(
         stated = PurposeOfUse.parse(purpose)
     except ValueError as error:
         raise Failure(str(error), Exit.USAGE) from None
-    who = Requester(requester.strip(), role, authority)
     numbers = {"": member} if member is not None else _numbers(roster)
     with opened(config) as house:
         own = house.plan(plan_of(house, plan).id)
         if own is None:
             raise Failure("add the plan to gateway.toml before it asks others", Exit.USAGE)
+        who = requester_stated(own, person=requester, role=role, authority=authority)
+        if isinstance(who, Refused):
+            raise Failure(f"{who.reason} Add it to the command or to the plan.", Exit.USAGE)
         asked = Asked(stated, who, since.date() if since else None)
         done, refused = asyncio.run(_retrieve_all(house, own, numbers, asked))
     _say(done, json=json)

@@ -19,6 +19,7 @@ import httpx
 from gateway.app import House, open_house
 from gateway.demo.certificates import Issued, create_authority, issue
 from gateway.demo.parties import (
+    AUTHORITY,
     MEMBER,
     MEMBER_ID_ROOT,
     MEMBER_NUMBER,
@@ -35,6 +36,12 @@ from gateway.settings import load_settings
 from gateway.store import members, partners, tokens
 from ihe.identifiers import HomeCommunityId
 
+_REGISTERED: Final = f"""\
+member_id_root = "{MEMBER_ID_ROOT}"
+requester_role = "case manager"
+authority = "{AUTHORITY}"
+"""
+"""What the demo's plan has registered; where a request is silent, this is stated."""
 PATIENCE_SECONDS: Final = 4.0
 """How long the demo's plan waits for a partner: the late one takes longer."""
 _START_SECONDS: Final = 60.0
@@ -118,7 +125,7 @@ def _lay_out(
 
 def _settings(party: Party, own: Path, addresses: Addresses) -> str:
     plan_id = PLAN_ID if party is PLAN else party.key
-    root = f'member_id_root = "{MEMBER_ID_ROOT}"' if party is PLAN else ""
+    registered = _REGISTERED if party is PLAN else ""
     return f"""\
 [gateway]
 home_community_id = "{party.home_community_id}"
@@ -142,8 +149,7 @@ key = "{own / "community.key"}"
 [[plans]]
 id = "{plan_id}"
 name = "{party.name}"
-{root}
-
+{registered}
 [[networks]]
 name = "demo"
 anchors = ["{own.parent / "ca.pem"}"]

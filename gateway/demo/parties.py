@@ -13,6 +13,8 @@ from ihe.xcpd import Demographics
 PLAN_ID: Final = "demo"
 PLAN_NAME: Final = "Demo Health Plan"
 PURPOSE: Final = "PAYMENT"
+AUTHORITY: Final = "urn:oid:2.999.7300.7"
+"""The made-up agreement under which the plan asks."""
 MEMBER_ID_ROOT: Final = "2.999.7300.5"
 
 

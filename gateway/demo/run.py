@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 
 from gateway.demo.network import DemoFailed, Network
-from gateway.demo.parties import PARTNERS, PURPOSE
+from gateway.demo.parties import AUTHORITY, PARTNERS, PURPOSE
 
 _EXPECTED: Final = {
     "Northfield Health": ("matched", 2),
@@ -22,7 +22,7 @@ _EXPECTED: Final = {
 """How each partner must have answered; of Lakeshore's four documents one was replaced."""
 _REQUEST: Final = {
     "purpose": PURPOSE,
-    "requester": {"person": "Demo Nurse", "role": "care manager", "authority": "demo"},
+    "requester": {"person": "Demo Nurse", "role": "nurse", "authority": AUTHORITY},
 }
 
 

@@ -25,6 +25,7 @@ from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Retrieval
+from gateway.model.role import coded_role
 from gateway.store import exchange_log
 from gateway.store.database import Database, Transaction
 from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
@@ -256,7 +257,7 @@ def _assertion(asking: Asking, partner: Partner) -> Assertion:
         organization=asking.community.organization,
         organization_id=home.urn,
         home_community_id=home,
-        role=CodedAttribute("106331006", "2.16.840.1.113883.6.96", "SNOMED_CT", requester.role),
+        role=coded_role(requester.role),
         purpose_of_use=CodedAttribute(purpose.code, purpose.system, purpose.system_name),
-        audiences=(),
+        access_consent_policies=(requester.authority,) if requester.authority else (),
     )

@@ -11,10 +11,11 @@ from datetime import date
 from typing import Final, Literal, assert_never
 
 from gateway.model.document import Document
-from gateway.model.member import Member
+from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
 from gateway.model.purpose import NHIN, TEFCA, PurposeOfUse
+from gateway.model.retrieval import Requester
 from ihe.saml import Assertion
 
 RefusalCode = Literal[
@@ -55,6 +56,29 @@ class Period:
 
     start: date | None
     end: date | None
+
+
+def requester_stated(
+    plan: Plan, *, person: str | None, role: str | None, authority: str | None
+) -> Requester | Refused:
+    """Who asks, in which role and under which authority; all of it is signed and recorded.
+
+    What a request leaves out is what the plan has registered, and nothing else (DECISIONS 8).
+    """
+    stated = {
+        "person who asks": _said(person),
+        "role of the person who asks": _said(role) or plan.requester_role,
+        "authority under which is asked": _said(authority) or plan.authority,
+    }
+    for what, text in stated.items():
+        if text is None:
+            return Refused("no_requester", f"The request names no {what}.", True)
+    who, as_what, under = (text or "" for text in stated.values())
+    return Requester(who, as_what, under)
+
+
+def _said(text: str | None) -> str | None:
+    return (text or "").strip() or None
 
 
 def may_ask(

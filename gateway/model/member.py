@@ -17,6 +17,10 @@ class Plan:
     """The OID under which documents and partners write this plan's member ids."""
     treatment_agreement: str | None = None
     """The registered agreement that lets this plan assert treatment (DECISIONS 8)."""
+    requester_role: str | None = None
+    """The role of whoever asks for this plan, where a request states none."""
+    authority: str | None = None
+    """Under which authority this plan asks, where a request states none: an OID or a name."""
 
 
 @dataclass(frozen=True, slots=True)

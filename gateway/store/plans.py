@@ -18,6 +18,8 @@ def put(transaction: Transaction, plan: Plan) -> Plan:
         "name": plan.name,
         "member_id_root": plan.member_id_root,
         "treatment_agreement": plan.treatment_agreement,
+        "requester_role": plan.requester_role,
+        "authority": plan.authority,
     }
     upsert(transaction, tables.plan, values, ["id"])
     return plan
@@ -37,4 +39,11 @@ def list_all(transaction: Transaction) -> tuple[Plan, ...]:
 
 
 def _plan(row: Row[Any]) -> Plan:
-    return Plan(PlanId(row.id), row.name, row.member_id_root, row.treatment_agreement)
+    return Plan(
+        PlanId(row.id),
+        row.name,
+        row.member_id_root,
+        row.treatment_agreement,
+        row.requester_role,
+        row.authority,
+    )

@@ -33,6 +33,8 @@ class PlanRow(SQLModel, table=True):
     name: str
     member_id_root: str | None = None
     treatment_agreement: str | None = None
+    requester_role: str | None = None
+    authority: str | None = None
 
 
 class MemberRow(SQLModel, table=True):

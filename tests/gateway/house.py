@@ -51,6 +51,7 @@ from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
 
 PLAN = PlanId("acme")
+AUTHORITY = "urn:oid:2.999.1.7"
 OTHER_PLAN = PlanId("other")
 NUMBER_ROOT = "2.999.7302.1.2"
 HOME = HomeCommunityId.parse("2.999.7302.1")
@@ -164,8 +165,8 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "tls": KeyPair(certificate=certificate, key=key),
         "signing": KeyPair(certificate=certificate, key=key),
         "plans": (
-            Plan(id=PLAN, name="Acme", member_id_root=NUMBER_ROOT),
-            Plan(id=OTHER_PLAN, name="Other"),
+            Plan(id=PLAN, name="Acme", member_id_root=NUMBER_ROOT, authority=AUTHORITY),
+            Plan(id=OTHER_PLAN, name="Other", authority=AUTHORITY),
         ),
         "networks": (Network(name=NETWORK, anchors=(anchor,), audiences=(AUDIENCE,)),),
     }

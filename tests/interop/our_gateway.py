@@ -295,6 +295,7 @@ key = "{own.signing.key}"
 [[plans]]
 id = "{PLAN}"
 name = "Interop Health Plan"
+authority = "urn:oid:2.999.8000.7"
 
 [[policy.rules]]
 name = "documents of all authors, to {partner.name}, for treatment"

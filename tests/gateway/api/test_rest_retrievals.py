@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -16,7 +17,7 @@ from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retrieval import PartnerProgress
 from gateway.store import members, retrievals
 from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors, retrieval_of
-from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN
+from tests.gateway.house import AUTHORITY, MEMBER, OTHER_PLAN, PLAN
 
 PATH: Final = f"/api/v1/members/{MEMBER.id}/retrievals"
 REQUESTER: Final = {"person": "Pat Payer", "role": "adjuster"}
@@ -87,9 +88,8 @@ def test_following_a_retrieval_again_gives_the_same_and_changes_nothing(doors: D
         ({"purpose": "", "requester": REQUESTER}, "body.purpose"),
         ({"purpose": None, "requester": REQUESTER}, "body.purpose"),
         ({"purpose": 7, "requester": REQUESTER}, "body.purpose"),
-        ({"purpose": "PAYMENT", "requester": "Pat"}, "body.requester"),
+        ({"purpose": "PAYMENT", "requester": ["Pat"]}, "body.requester"),
         ({"purpose": "PAYMENT", "requester": {"role": "adjuster"}}, "body.requester.person"),
-        ({"purpose": "PAYMENT", "requester": {"person": "Pat"}}, "body.requester.role"),
         ({"purpose": "PAYMENT", "requester": {**REQUESTER, "person": " "}},
          "body.requester.person"),
         ({"purpose": "PAYMENT", "requester": {**REQUESTER, "person": "x" * 201}},
@@ -120,6 +120,39 @@ def test_what_is_missing_or_wrong_is_named_and_nothing_is_asked(
     assert queued(doors) == jobs
     (record,) = doors.recorded(last)
     assert (record["transaction"], record["outcome"]) == ("REST-RETRIEVAL", "refused")
+
+
+@contextmanager
+def registered(doors: Doors, **changes: str | None) -> Iterator[None]:
+    """The plans as if their settings said so."""
+    means = doors.application.state.means
+    plans = tuple(replace(plan, **changes) for plan in means.plans)
+    doors.application.state.means = replace(means, plans=plans)
+    try:
+        yield
+    finally:
+        doors.application.state.means = means
+
+
+@pytest.mark.parametrize("requester", [{"person": "Pat"}, "Pat"])
+def test_a_role_is_stated_by_the_request_or_registered_by_the_plan(
+    doors: Doors, requester: object
+) -> None:
+    form = {"purpose": "PAYMENT", "requester": requester}
+    refused = post(doors, form)
+    assert refused.status_code == 422
+    assert "role" in refused.json()["detail"]
+    with registered(doors, requester_role="case manager"):
+        taken = post(doors, form).json()["requester"]
+    assert taken == {"person": "Pat", "role": "case manager", "authority": AUTHORITY}
+
+
+def test_without_an_authority_nothing_is_asked(doors: Doors) -> None:
+    jobs = queued(doors)
+    with registered(doors, authority=None):
+        refused = post(doors, {"purpose": "PAYMENT", "requester": REQUESTER})
+    assert (refused.status_code, queued(doors)) == (422, jobs)
+    assert "authority" in refused.json()["detail"]
 
 
 def test_an_unknown_purpose_is_refused_with_those_that_are_known(doors: Doors) -> None:

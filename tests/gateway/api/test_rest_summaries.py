@@ -180,7 +180,7 @@ def test_the_description_of_a_retrieval_shows_what_must_be_stated(doors: Doors) 
     body = paths["/api/v1/members/{member_id}/retrievals"]["post"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
     assert schema["required"] == ["purpose", "requester"]
-    assert schema["properties"]["requester"]["required"] == ["person", "role"]
+    assert schema["properties"]["requester"]["required"] == ["person"]
     assert "$ref" not in str(schema)
 
 

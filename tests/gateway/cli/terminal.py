@@ -40,10 +40,14 @@ key = "{key}"
 id = "acme"
 name = "Acme"
 member_id_root = "{root}"
+requester_role = "case manager"
+authority = "urn:oid:2.999.1.7"
 
 [[plans]]
 id = "other"
 name = "Other"
+requester_role = "case manager"
+authority = "urn:oid:2.999.1.7"
 """
 
 

@@ -47,7 +47,9 @@ def settings(folder: Path, **changes: Any) -> Settings:
     own = {
         "home_community_id": HOME,
         "organization": NAME,
-        "plans": (Plan(id=PLAN, name=NAME, member_id_root=NUMBER_ROOT),),
+        "plans": (
+            Plan(id=PLAN, name=NAME, member_id_root=NUMBER_ROOT, authority=lakeshore.AUTHORITY),
+        ),
         "tls": KeyPair(certificate=certificate, key=key),
         "signing": KeyPair(certificate=certificate, key=key),
     }

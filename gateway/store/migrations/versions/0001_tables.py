@@ -90,6 +90,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("member_id_root", sa.String(), nullable=True),
         sa.Column("treatment_agreement", sa.String(), nullable=True),
+        sa.Column("requester_role", sa.String(), nullable=True),
+        sa.Column("authority", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("plan_primary")),
     )
     op.create_table(
