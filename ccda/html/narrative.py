@@ -92,7 +92,8 @@ class NarrativeWriter:
         if form is not None:
             opening.append(start(form, **self._attributes(element, name, form)))
             closing.insert(0, end(form))
-            if (change := forms.REVISIONS.get(element.get("revised") or "")) is not None:
+            change = forms.REVISIONS.get(element.get("revised") or "")
+            if change is not None and form not in forms.CHILDREN:
                 opening.append(start(change))
                 closing.insert(0, end(change))
         self._written += opening
@@ -114,15 +115,15 @@ class NarrativeWriter:
         form = forms.PLAIN.get(name)
         if form is None:
             return None
-        parents = forms.PARENTS.get(form)
-        if parents is not None and parent not in parents:
-            return "div" if parent != "p" else "span"
+        if parent not in forms.PARENTS.get(form, (parent,)):
+            return "div"
         if name == "list" and (element.get("listType") or "").strip().lower() == "ordered":
             return "ol"
-        if form == "a":
-            return "a" if link(element.get("href")) and not self._is_inside("a") else "span"
-        is_line = form in forms.LINES and element in self._around_blocks
-        return "div" if is_line else form
+        if form in forms.LINES and element in self._around_blocks:
+            return "div"
+        if form == "a" and (link(element.get("href")) is None or self._is_inside("a")):
+            return "span"
+        return form
 
     def _is_inside(self, form: str) -> bool:
         return any(opened.inside == form for opened in self._open)
@@ -174,8 +175,8 @@ class NarrativeWriter:
 
     def _note_reference(self, identifier: str | None) -> Html:
         number = self._notes.get(identifier or "")
-        if number is None:
-            return text("[note]")
+        if number is None or self._is_inside("a"):
+            return text("[note]" if number is None else f"[{number}]")
         return tag("a", text(f"[{number}]"), href="#" + anchor(identifier or ""))
 
     def _after(self, element: Element, name: str) -> None:

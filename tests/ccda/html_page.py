@@ -33,6 +33,23 @@ MORE = {
 HREF = re.compile(r"#[^\s]+|https://[a-z0-9.-]+(:\d+)?([/?#][!-~]*)?")
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,[A-Za-z0-9+/=]+")
 CLASSES = frozenset(re.findall(r"\.([a-z][a-z-]*)", STYLE)) | {"dim", "narrative"}
+BLOCKS = frozenset("div p ul ol li dl table pre section h1 h2 h3 h4 h5 h6 details".split())
+LINES = frozenset("p span strong em u s ins del sub sup h1 h2 h3 h4 h5 h6 pre summary".split())
+ROWS = frozenset(("table", "thead", "tbody", "tfoot"))
+PARENTS = {
+    **dict.fromkeys(("thead", "tbody", "tfoot", "caption"), frozenset(("table",))),
+    "tr": ROWS,
+    **dict.fromkeys(("td", "th"), frozenset(("tr",))),
+    "li": frozenset(("ul", "ol")),
+    **dict.fromkeys(("dt", "dd"), frozenset(("div",))),
+}
+CHILDREN = {
+    "table": frozenset(("thead", "tbody", "tfoot", "caption", "tr")),
+    **dict.fromkeys(ROWS - {"table"}, frozenset(("tr",))),
+    "tr": frozenset(("td", "th")),
+    **dict.fromkeys(("ul", "ol"), frozenset(("li",))),
+}
+"""What the HTML standard's parser would otherwise move, close or drop."""
 METAS = [
     {"charset"}, {"http-equiv", "content"}, {"name", "content"}, {"name", "content"},
 ]  # fmt: skip
@@ -57,6 +74,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         names = [name for name, _ in attrs]
         assert len(names) == len(set(names)), (tag, names)
+        self._check_place(tag)
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in VOID:
             self.open.append(tag)
@@ -64,7 +82,15 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag, "elements are closed in the order they were opened"
 
+    def _check_place(self, tag: str) -> None:
+        parent = self.open[-1] if self.open else ""
+        assert parent in PARENTS.get(tag, {parent}), (parent, tag)
+        assert tag in CHILDREN.get(parent, {tag}), (parent, tag)
+        assert parent not in LINES - {"ins", "del"} or tag not in BLOCKS, (parent, tag)
+        assert tag != "a" or "a" not in self.open
+
     def handle_data(self, data: str) -> None:
+        assert self.open[-1:] == [] or self.open[-1] not in CHILDREN or not data.strip(), data
         if self.open[-1:] == ["style"]:
             self.style += data
         elif self.open[-1:] != ["title"]:

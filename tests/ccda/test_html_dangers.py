@@ -5,10 +5,14 @@ page of ours may have; the tests say what else must be so.
 """
 
 import base64
+import hashlib
+import re
 import time
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ccda import CcdaError
 from ccda.html import CONTENT_SECURITY_POLICY, media, render_html
@@ -212,7 +216,7 @@ def test_a_stylesheet_of_the_document_is_not_looked_at(show: Show) -> None:
 def test_the_policy_allows_our_style_and_nothing_else() -> None:
     directives = dict(part.split(" ", 1) if " " in part else (part, "")
                       for part in CONTENT_SECURITY_POLICY.split("; "))  # fmt: skip
-    digest = base64.b64encode(__import__("hashlib").sha256(STYLE.encode()).digest()).decode()
+    digest = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
     assert directives == {
         "default-src": "'none'",
         "style-src": f"'sha256-{digest}'",
@@ -336,22 +340,33 @@ def test_elements_in_the_wrong_place_keep_their_words_and_the_page_its_form(show
         "<caption>w</caption><list><br/>x</list><table><br>y</br></table><sub><list/>z</sub>"
     )
     assert "abcdefghijklmnopqrstuvwxyz" in page.squeezed
-    parents = {"tr": {"table", "tbody"}, "td": {"tr"}, "li": {"ul"}}
-    assert _parents(page.source, parents) == parents
 
 
-def _parents(source: str, of: dict[str, set[str]]) -> dict[str, set[str]]:
-    """Within which elements those of these names stand."""
-    found: dict[str, set[str]] = {name: set() for name in of}
+ELEMENTS = (
+    "content linkHtml a sub sup br footnote footnoteRef renderMultiMedia paragraph caption "
+    "list item table thead tbody tfoot tr td th col colgroup p div ul li b h1 pre script unknown"
+).split()
+TREES = st.recursive(
+    st.just("\u2603"),
+    lambda below: st.builds(
+        lambda name, change, parts: (
+            f'<{name} href="#f" ID="f" IDREF="f" {change}>{"".join(parts)}</{name}>'
+        ),
+        st.sampled_from(ELEMENTS),
+        st.sampled_from(["", 'revised="delete"', 'revised="insert"', 'listType="ordered"']),
+        st.lists(below, max_size=4),
+    ),
+    max_leaves=25,
+)
 
-    class Watch(Page):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            if tag in found:
-                found[tag].add(self.open[-1])
-            super().handle_starttag(tag, attrs)
 
-    Watch(source)
-    return found
+@settings(max_examples=400, deadline=None)
+@given(st.lists(TREES, max_size=4))
+def test_any_elements_in_any_order_are_a_well_built_page_with_every_word(trees: list[str]) -> None:
+    text = "".join(trees)
+    page = read_page(render_html(document(f"<content ID='w'>{text}</content>", section="S")))
+    words = re.sub("<[^>]*>", "", text)
+    assert page.words.count("\u2603") == len(words)
 
 
 def test_a_large_and_odd_narrative_costs_time_in_proportion(show: Show) -> None:
