@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 
 from gateway.api import (
+    docs,
     documents,
     endings,
     exchanges,
@@ -29,6 +30,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
         title="Document exchange gateway",
         description="One merged, sourced clinical summary per member.",
         version="1",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # it would send a path, and with it ids, back in a header
     )
@@ -37,6 +39,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
     endings.install(application)
     for routes in (members, summaries, retrievals, documents, views, exchanges, partners):
         application.include_router(routes.router, responses=PROBLEM_SCHEMA)
+    application.include_router(docs.router)
     if check is not None:
         application.state.check = check
         application.include_router(health.router)

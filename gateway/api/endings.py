@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.api import docs
 from gateway.api.access import Desk, peer_of
 from gateway.api.problems import Problem, problem_of, problem_response
 from gateway.model.exchange import Exchange, Outcome
@@ -31,13 +32,6 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_DOCS_POLICY: Final = (
-    "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "img-src data: https://fastapi.tiangolo.com"
-)
-"""What FastAPI's page of documentation needs; it shows no data of its own."""
 _STRICT_TRANSPORT: Final = "max-age=31536000"
 
 
@@ -111,7 +105,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._is_https = scope["scheme"] == "https"
-        self._is_docs = scope["path"] == "/docs"
+        self._is_docs = scope["path"] == "/docs" or scope["path"].startswith("/docs/")
         self._send = send
         self._is_whole = False
         self._is_endless = False
@@ -127,7 +121,7 @@ class _Answer:
             self.has_begun = True
             headers = MutableHeaders(scope=message)
             if self._is_docs:
-                headers["Content-Security-Policy"] = _DOCS_POLICY
+                headers["Content-Security-Policy"] = docs.POLICY
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
             if self._is_https:

@@ -32,6 +32,7 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("POST", f"{V1}/documents"): ("REST-DOCUMENT-IN", CLINICAL),
     ("GET", f"{V1}/documents/{D}"): ("REST-DOCUMENT", CLINICAL),
     ("GET", f"{V1}/documents/{D}/content"): ("REST-DOCUMENT-CONTENT", CLINICAL),
+    ("GET", f"{V1}/documents/{D}/view"): ("REST-DOCUMENT-VIEW", CLINICAL),
     ("GET", f"{V1}/held"): ("REST-HELD", WAITING),
     ("GET", f"{V1}/quarantine"): ("REST-QUARANTINE", WAITING),
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),

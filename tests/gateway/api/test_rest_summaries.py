@@ -1,5 +1,6 @@
 """The summary's agreed shape, the record's, and how the doors describe themselves."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
@@ -189,7 +190,12 @@ def test_the_pages_of_documentation_open_and_leave_no_record(doors: Doors) -> No
     answer = doors.get("/docs", None)
     assert answer.status_code == 200
     assert "text/html" in answer.headers["content-type"]
-    assert "'unsafe-inline'" in answer.headers["content-security-policy"]
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "http" not in policy + answer.text, "nothing is loaded from elsewhere"
+    for asset in re.findall(r'(?:src|href)="([^"]+)"', answer.text):
+        loaded = doors.get(asset, None)
+        assert (loaded.status_code, loaded.headers["content-security-policy"]) == (200, policy)
     assert doors.last() == last
 
 
