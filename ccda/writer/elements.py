@@ -30,8 +30,8 @@ def new_document() -> Element:
 
 
 def add(parent: Element, name: str, text: str | None = None, **attributes: str | None) -> Element:
-    """A new V3 child with its text; attributes that are None are left out."""
-    element = append(parent, name, **attributes)
+    """A new V3 child with its text; attributes that say nothing are left out."""
+    element = append(parent, name, **{key: value or None for key, value in attributes.items()})
     if text is not None:
         element.text = text
     return element

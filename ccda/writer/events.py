@@ -9,6 +9,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import write_administration, write_product, write_status_code
+from ccda.writer.participants import spoken, write_indications, write_performers
 from ccda.writer.rows import (
     Row,
     relation,
@@ -21,10 +22,8 @@ from ccda.writer.rows import (
 from ccda.writer.values import (
     UNKNOWN,
     code_of,
-    id_of_text,
     is_coded,
     write_code,
-    write_id,
     write_interval,
     write_moment,
     write_value,
@@ -88,7 +87,9 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
             write_value(done, row.value, row.unit)
         if name != "act":
             _write_sites(done, row)
+        write_performers(done, row)
         write_authors(done, row)
+        write_indications(done, row)
         write_provenance(done, row)
 
 
@@ -107,8 +108,10 @@ def write_encounters(section: Element, rows: Iterable[Row]) -> None:
         _write_text(encounter, row)
         write_status_code(encounter, row)
         write_moment(encounter, row.start, row.end)
+        write_performers(encounter, row)
         write_authors(encounter, row)
         _write_location(encounter, row)
+        write_indications(encounter, row)
         write_provenance(encounter, row)
 
 
@@ -121,7 +124,7 @@ def _write_location(parent: Element, row: Row) -> None:
     code = code_of(place.get("code"))
     if code is not None:
         template(role, f"{_ARC}32")
-        write_code(role, "code", code if is_coded(code) else CD(None, original_text=code.display))
+        write_code(role, "code", spoken(code))
     if place.get("name"):
         add(add(role, "playingEntity", classCode="PLC"), "name", place["name"])
 
@@ -247,12 +250,7 @@ def _write_member(component: Element, row: Row) -> None:
     _write_text(act, row)
     write_status_code(act, row)
     write_interval(act, row.start, row.end)
-    for form in list_of(row.detail("performer")):
-        assigned = add(add(act, "performer", typeCode="PRF"), "assignedEntity")
-        for text in form.get("ids") or (None,):
-            write_id(assigned, id_of_text(text) if text else None)
-        if form.get("name"):
-            add(add(assigned, "assignedPerson"), "name", form["name"])
+    write_performers(act, row, "PRF")
     write_authors(act, row)
     write_provenance(act, row, comment=False)
 

@@ -4,14 +4,16 @@ The author is a device: who reads the document sees that a program put it togeth
 and it is never counted as evidence of its own (DECISIONS 10).
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+from urllib.parse import quote
 
 from ccda.hl7v3 import AD, CD, II, PN, TEL, TS, write_ad, write_pn
 from ccda.model import Patient
 from ccda.writer.elements import Element, add, set_type, template
-from ccda.writer.values import UNKNOWN, as_null_flavor, as_time, write_code, write_id
+from ccda.writer.values import UNKNOWN, as_null_flavor, as_time, as_token, write_code, write_id
 
 US_REALM_HEADER: Final = "2.16.840.1.113883.10.20.22.1.1"
 CCD: Final = "2.16.840.1.113883.10.20.22.1.2"
@@ -23,6 +25,7 @@ _GENDER: Final = "2.16.840.1.113883.5.1"
 _ADDRESS_USES: Final = frozenset("H HP HV WP DIR PUB BAD TMP ABC SYL IDE PHYS PST".split())
 _TELECOM_USES: Final = frozenset("H HP HV WP DIR PUB BAD TMP AS EC MC PG".split())
 _NAME_USES: Final = frozenset("ABC SYL IDE A ASGN C I L P R S T".split())
+_URL: Final = re.compile(r"([\w.~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+", re.ASCII)
 _MOST_STREET_LINES: Final = 4
 
 
@@ -101,9 +104,9 @@ def _write_patient(document: Element, patient: Patient) -> None:
     _write_instant(person, "birthTime", patient.birth_time)
     write_code(person, "raceCode", patient.race)
     write_code(person, "ethnicGroupCode", patient.ethnicity)
-    if patient.language:
-        communication = add(person, "languageCommunication")
-        add(communication, "languageCode", code=patient.language.strip())
+    language = as_token(patient.language)
+    if language is not None:
+        add(add(person, "languageCommunication"), "languageCode", code=language)
 
 
 def _write_gender(person: Element, gender: str | None) -> None:
@@ -157,7 +160,13 @@ def _write_telecoms(parent: Element, telecoms: Sequence[TEL], *, only_one: bool 
         add(parent, "telecom", nullFlavor=UNKNOWN)
     for one in told[:1] if only_one else told:
         use = one.use if one.use in _TELECOM_USES else None
-        add(parent, "telecom", use=use, value="".join((one.value or "").split()))
+        add(parent, "telecom", use=use, value=_as_url(one.value or ""))
+
+
+def _as_url(text: str) -> str:
+    """A URL as the schema has it: what may not stand in one is percent-encoded."""
+    bare = "".join(text.split())
+    return bare if _URL.fullmatch(bare) else quote(bare, safe=":/?@!$&'()*+,;=~")
 
 
 def _write_author(document: Element, header: Header) -> None:

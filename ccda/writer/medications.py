@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from ccda.hl7v3 import CD, XSI_TYPE
+from ccda.hl7v3 import XSI_TYPE
 from ccda.writer.elements import Element, add, set_type, template
-from ccda.writer.problems import write_status
+from ccda.writer.participants import forms_in, spoken, write_indications, write_performers
+from ccda.writer.problems import ASSERTION, write_status
 from ccda.writer.rows import (
     Row,
     relation,
@@ -74,12 +75,13 @@ def _write_medication(parent: Element, row: Row) -> None:
     _write_frequency(given, row)
     write_administration(given, row)
     write_product(given, row, "23")
-    _write_performers(given, row)
+    write_performers(given, row)
     write_authors(given, row)
     if in_words:
         write_status(given, row, None, None)
-    _write_indications(given, row)
+    write_indications(given, row)
     write_provenance(given, row)
+    _write_preconditions(given, row)
 
 
 def _write_immunization(parent: Element, row: Row) -> None:
@@ -92,7 +94,7 @@ def _write_immunization(parent: Element, row: Row) -> None:
     _type_interval(write_moment(given, row.start, row.end))
     write_administration(given, row)
     write_product(given, row, "54")
-    _write_performers(given, row)
+    write_performers(given, row)
     write_authors(given, row)
     _write_refusal(given, row)
     write_provenance(given, row)
@@ -131,7 +133,7 @@ def write_administration(given: Element, row: Row) -> None:
     for name, detail in (("routeCode", "route"), ("approachSiteCode", "site")):
         code = code_of(row.detail(detail))
         if code is not None:
-            write_code(given, name, _spoken(code))
+            write_code(given, name, spoken(code))
     if write_quantity(given, "doseQuantity", row.detail("dose")) is None:
         add(given, "doseQuantity", nullFlavor=UNKNOWN)
     rate: Any = row.detail("rate")
@@ -140,10 +142,6 @@ def write_administration(given: Element, row: Row) -> None:
     form = code_of(row.detail("form"))
     if form is not None and is_coded(form):
         write_code(given, "administrationUnitCode", form)
-
-
-def _spoken(code: CD) -> CD:
-    return code if is_coded(code) else CD(None, original_text=code.display)
 
 
 def write_product(given: Element, row: Row, kind: str, holder: str = "consumable") -> None:
@@ -161,30 +159,16 @@ def write_product(given: Element, row: Row, kind: str, holder: str = "consumable
         add(add(product, "manufacturerOrganization"), "name", maker)
 
 
-def _write_performers(given: Element, row: Row) -> None:
-    performers = row.detail("performer")
-    for form in performers if isinstance(performers, list) else ():
-        name, organization = form.get("name"), form.get("organization")
-        assigned = add(add(given, "performer"), "assignedEntity")
-        add(assigned, "id", nullFlavor=UNKNOWN)
-        if name:
-            add(add(assigned, "assignedPerson"), "name", name)
-        if organization:
-            add(add(assigned, "representedOrganization"), "name", organization)
-
-
-def _write_indications(given: Element, row: Row) -> None:
-    """Indication (4.19): why it is given."""
-    indications = row.detail("indication")
-    for number, form in enumerate(indications if isinstance(indications, list) else (), 1):
-        reason = code_of(form)
-        if reason is not None:
-            inner = statement(relation(given, "RSON"), "observation", "OBS")
-            template(inner, f"{_ARC}19", "2014-06-09")
-            write_own_id(inner, row, f"-indication-{number}")
-            write_code(inner, "code", None)
-            add(inner, "statusCode", code="completed")
-            write_code(inner, "value", _spoken(reason), type_name="CD")
+def _write_preconditions(given: Element, row: Row) -> None:
+    """Precondition for Substance Administration (4.25): as needed, for what."""
+    for form in forms_in(row.detail("precondition")):
+        condition = code_of(form)
+        if condition is not None:
+            held = add(given, "precondition", typeCode="PRCN")
+            criterion = add(held, "criterion")
+            template(criterion, f"{_ARC}25", "2014-06-09")
+            write_code(criterion, "code", ASSERTION, type_name="CD")
+            write_code(criterion, "value", spoken(condition), type_name="CD")
 
 
 def _write_refusal(given: Element, row: Row) -> None:
@@ -194,5 +178,5 @@ def _write_refusal(given: Element, row: Row) -> None:
         inner = statement(relation(given, "RSON"), "observation", "OBS")
         template(inner, f"{_ARC}53")
         write_own_id(inner, row, "-refusal")
-        write_code(inner, "code", _spoken(reason))
+        write_code(inner, "code", spoken(reason))
         add(inner, "statusCode", code="completed")

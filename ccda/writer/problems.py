@@ -5,6 +5,7 @@ from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
+from ccda.writer.participants import spoken
 from ccda.writer.rows import (
     Row,
     relation,
@@ -29,7 +30,7 @@ ALLERGY_CONCERN: Final = f"{_ARC}30"
 _LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _ACT_CODE: Final = "2.16.840.1.113883.5.4"
-_ASSERTION: Final = CD("ASSERTION", _ACT_CODE)
+ASSERTION: Final = CD("ASSERTION", _ACT_CODE)
 
 # The words of `ccda.sections.status`, as ProblemStatus writes them.
 STATUS_CODES: Final = {
@@ -178,12 +179,7 @@ def write_answer(parent: Element, answer: CD, kind: tuple[str, str | None], aske
     template(inner, _ARC + kind[0], kind[1])
     write_code(inner, "code", asked)
     add(inner, "statusCode", code="completed")
-    write_code(inner, "value", _spoken(answer), type_name="CD")
-
-
-def _spoken(code: CD) -> CD:
-    """A code that is only words has them as originalText."""
-    return code if is_coded(code) else CD(None, original_text=code.display)
+    write_code(inner, "value", spoken(answer), type_name="CD")
 
 
 def _write_allergy(parent: Element, row: Row) -> None:
@@ -191,7 +187,7 @@ def _write_allergy(parent: Element, row: Row) -> None:
     observation = statement(parent, "observation", "OBS", negated=row.line.negated or None)
     template(observation, f"{_ARC}7", "2014-06-09")
     write_own_id(observation, row)
-    write_code(observation, "code", _ASSERTION)
+    write_code(observation, "code", ASSERTION)
     write_reference(observation, row.anchor)
     add(observation, "statusCode", code="completed")
     write_interval(observation, row.start, row.end)
@@ -221,9 +217,9 @@ def _write_reaction(parent: Element, row: Row, number: int, form: object) -> Non
     inner = statement(relation(parent, "MFST", inverted=True), "observation", "OBS")
     template(inner, f"{_ARC}9", "2014-06-09")
     write_own_id(inner, row, f"-reaction-{number}")
-    write_code(inner, "code", _ASSERTION)
+    write_code(inner, "code", ASSERTION)
     add(inner, "statusCode", code="completed")
-    write_code(inner, "value", _spoken(reaction), type_name="CD")
+    write_code(inner, "value", spoken(reaction), type_name="CD")
     severity = code_of(form.get("severity")) if isinstance(form, dict) else None
     if severity is not None:
         write_answer(inner, severity, ("8", "2014-06-09"), CD("SEV", _ACT_CODE))

@@ -14,6 +14,8 @@ _COLUMNS: Final = ("What", "Status", "From", "To", "Value", "Details", "Accordin
 # What is told beside the value, in this order, under these words.
 _DETAILS: Final = {
     "text": "", "sig": "", "dose": "dose", "route": "by", "frequency": "every", "rate": "rate",
+    "max_dose": "at most", "form": "as", "supply": "supplied", "specimen": "specimen",
+    "method": "method",
     "lot_number": "lot", "manufacturer": "made by", "refusal_reason": "because",
     "reaction": "reaction", "severity": "severity", "criticality": "criticality", "age": "at age",
     "interpretation": "", "reference_range": "reference", "relative": "relative",
@@ -89,7 +91,7 @@ def _write_details(cell: Element, row: Row) -> None:
                 cell_words.text = f"{label}: {words}"
             cell_words.tail = " "
     if row.conflict:
-        words = f"The sources disagree: {row.conflict}"
+        words = f"The {row.conflict}" if row.conflict.startswith("sources") else row.conflict
         add(cell, "content", words, ID=f"{row.anchor}-conflict", styleCode="Bold")
 
 
@@ -107,6 +109,8 @@ def _words(form: Any) -> str:
 
 
 def _words_of_form(form: Mapping[str, Any]) -> str:
+    if "period" in form or "event" in form:
+        return _words([form.get("event"), form.get("period"), form.get("offset")])
     if form.get("display"):
         more = _words(form.get("severity"))
         return f"{form['display']} ({more})" if more else str(form["display"])

@@ -56,6 +56,12 @@ def write_id(parent: Element, identifier: II | None, name: str = "id") -> Elemen
     return add(parent, name, root=root, extension=identifier.extension)
 
 
+def as_token(text: str | None) -> str | None:
+    """`text` as the schema's cs, which has no white space, or None."""
+    bare = (text or "").strip()
+    return bare if _TOKEN.fullmatch(bare) else None
+
+
 def id_of_text(text: str) -> II:
     """The id that was written as `root^extension`."""
     root, _, extension = text.partition("^")
@@ -76,7 +82,7 @@ def code_of(form: object) -> CD | None:
 
 def is_coded(code: CD | None) -> bool:
     """Whether its code can stand in a `code` attribute."""
-    return code is not None and bool(code.code and _TOKEN.fullmatch(code.code.strip()))
+    return code is not None and as_token(code.code) is not None
 
 
 def write_code(
@@ -160,8 +166,7 @@ def as_number(value: object) -> str | None:
 
 def as_unit(unit: object) -> str | None:
     """A unit as given, where the schema admits it: UCUM has no spaces."""
-    text = unit.strip() if isinstance(unit, str) else ""
-    return text if _TOKEN.fullmatch(text) else None
+    return as_token(unit) if isinstance(unit, str) else None
 
 
 def write_quantity(parent: Element, name: str, form: object) -> Element | None:
