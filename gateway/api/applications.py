@@ -39,7 +39,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
     endings.install(application)
     for routes in (members, summaries, retrievals, documents, views, exchanges, partners):
         application.include_router(routes.router, responses=PROBLEM_SCHEMA)
-    application.include_router(docs.router)
+    docs.install(application)
     if check is not None:
         application.state.check = check
         application.include_router(health.router)

@@ -4,20 +4,20 @@ FastAPI's own page runs scripts from a public network on the origin that serves 
 nothing where that network is out of reach. Here the same viewer comes from an installed package.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib.resources import files
 from typing import Final
 
-from fastapi import APIRouter
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
-
-router = APIRouter(prefix="/docs", include_in_schema=False)
 
 POLICY: Final = (
     "default-src 'none'; connect-src 'self'; script-src 'self'; "
     # The viewer sets styles on its elements; it shows no data but what its user asks for.
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 )
+_ASSETS: Final = {"swagger-ui-bundle.js": "text/javascript", "swagger-ui.css": "text/css"}
 _START: Final = (
     'SwaggerUIBundle({url: "/openapi.json", dom_id: "#page", deepLinking: true, '
     "presets: [SwaggerUIBundle.presets.apis]});"
@@ -40,30 +40,31 @@ _PAGE: Final = """\
 """
 
 
-@router.get("")
-async def page() -> HTMLResponse:
-    """The page."""
-    return HTMLResponse(_PAGE)
+def install(application: FastAPI) -> None:
+    """The page and what it is made of; none of it is a door, and no record is made of it."""
+    for path, answer in (
+        ("/docs", HTMLResponse(_PAGE)),
+        ("/docs/start.js", Response(_START, media_type="text/javascript")),
+    ):
+        application.add_route(path, _always(answer), include_in_schema=False)
+    for name, media_type in _ASSETS.items():
+        application.add_route(f"/docs/{name}", _asset(name, media_type), include_in_schema=False)
 
 
-@router.get("/start.js")
-async def start() -> Response:
-    """What the page does once it is there."""
-    return Response(_START, media_type="text/javascript")
+def _always(answer: Response) -> Callable[[Request], Awaitable[Response]]:
+    async def handler(_request: Request) -> Response:
+        return answer
+
+    return handler
 
 
-@router.get("/swagger-ui-bundle.js")
-async def viewer() -> Response:
-    """The viewer."""
-    return Response(_asset("swagger-ui-bundle.js"), media_type="text/javascript")
+def _asset(name: str, media_type: str) -> Callable[[Request], Awaitable[Response]]:
+    async def handler(_request: Request) -> Response:
+        return Response(_content(name), media_type=media_type)
 
-
-@router.get("/swagger-ui.css")
-async def style() -> Response:
-    """The viewer's style."""
-    return Response(_asset("swagger-ui.css"), media_type="text/css")
+    return handler
 
 
 @cache
-def _asset(name: str) -> bytes:
+def _content(name: str) -> bytes:
     return files("fastapi_offline").joinpath("static", name).read_bytes()
