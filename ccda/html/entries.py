@@ -94,7 +94,7 @@ def _facts(entry: Entry) -> Iterator[Fact]:
         yield "Code missing", absence(code.null_flavor)
         others = (code_words(translation) for translation in code.translations)
         yield "Also coded", "; ".join(other for other in others if other)
-    if entry.text and entry.text != _name(entry):
+    if entry.text not in (_name(entry), value_words(entry.value, entry.unit)):
         yield "Text", entry.text
 
 

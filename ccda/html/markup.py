@@ -27,6 +27,7 @@ ATTRIBUTES: Final[dict[str, frozenset[str]]] = {
     "td": _CELL,
     "th": _CELL | {"scope", "abbr"},
     "img": frozenset(("src", "alt")),
+    "li": frozenset(("value",)),
     "details": frozenset(("open",)),
     "header": frozenset[str](),
     **dict.fromkeys(("nav", "section", "div", "ul"), frozenset(("aria-label", "aria-labelledby",

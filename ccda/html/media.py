@@ -22,8 +22,8 @@ _SIGNATURES: Final = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
-_MEDIA: Final = frozenset((v3("observationMedia"), "observationMedia"))
-_HOLDERS: Final = _MEDIA | {v3("regionOfInterest"), "regionOfInterest"}
+_MEDIA: Final = frozenset((v3("observationMedia"),))
+PICTURE_HOLDERS: Final = _MEDIA | {v3("regionOfInterest")}
 
 
 class Pictures:
@@ -32,7 +32,7 @@ class Pictures:
     def __init__(self, root: Element) -> None:
         self._media: dict[str, Element] = {}
         self._spent = 0
-        for holder in root.iter(*_HOLDERS):
+        for holder in root.iter(*PICTURE_HOLDERS):
             media = next(holder.iter(*_MEDIA), None)  # a region of interest is part of a picture
             if media is not None and (identifier := holder.get("ID")):
                 self._media.setdefault(identifier, media)

@@ -115,6 +115,8 @@ class NarrativeWriter:
         form = forms.PLAIN.get(name)
         if form is None:
             return None
+        if name == "caption" and parent in ("ul", "ol"):
+            return "li"
         if parent not in forms.PARENTS.get(form, (parent,)):
             return "div"
         if name == "list" and (element.get("listType") or "").strip().lower() == "ordered":
@@ -138,6 +140,8 @@ class NarrativeWriter:
             given |= {"href": link(element.get("href")), "rel": "noopener noreferrer"}
         if form in ("td", "th"):
             given |= _cell(element, form)
+        if form == "li" and name == "caption":
+            given["value"] = 0  # it is not the first item: that one is number one
         if name == "footnote" and form == "span":
             given["role"] = "note"
         return given

@@ -9,6 +9,7 @@ from ccda.html.entities import spell_out_entities
 from ccda.html.entries import write_entries
 from ccda.html.heading import title_of, write_heading
 from ccda.html.markup import NOTHING, Html, clean, join, start, tag, text
+from ccda.html.media import PICTURE_HOLDERS
 from ccda.html.narrative import NarrativeWriter, language
 from ccda.html.style import META_POLICY, STYLE
 from ccda.html.words import absence, name_of
@@ -167,7 +168,7 @@ def _write_unread(part: _Part) -> Html:
     written = {
         f"*[{position}]"
         for position, child in enumerate(part.element, 1)
-        if child.tag == _ENTRY and len(child)
+        if child.tag == _ENTRY and any(below.tag not in PICTURE_HOLDERS for below in child)
     }
     unread = len(written - read)
     said = f"Coded entries of this section that are not shown here: {unread}."

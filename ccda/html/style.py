@@ -65,8 +65,9 @@ img { max-width: 100%; height: auto; }
 .entry.part { padding-left: 2rem; }
 .entry p { margin: 0; }
 .entry dl { display: flex; flex-wrap: wrap; gap: 0 1.2rem; }
-.entry dl > div { display: flex; flex-wrap: wrap; gap: 0 .4rem; max-width: 100%; }
-.entry dd { min-width: 0; max-width: 100%; }
+.entry dl > div { display: flex; gap: .4rem; max-width: 100%; }
+.entry dt { flex: none; }
+.entry dd { min-width: 0; overflow-wrap: anywhere; }
 .kind { color: var(--dim); }
 .flag { border: 1px solid; border-radius: .3rem; padding: 0 .35rem; font-size: .85rem;
   font-weight: 600; white-space: nowrap; }

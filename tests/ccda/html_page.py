@@ -25,6 +25,7 @@ MORE = {
     "td": {"colspan", "rowspan", "headers"},
     "img": {"src", "alt"},
     "details": {"open"},
+    "li": {"value"},
     "nav": {"aria-labelledby"},
     "ul": {"aria-label", "role"},
     "div": {"aria-label", "role", "tabindex"},

@@ -110,6 +110,11 @@ def test_lists_styles_revisions_and_raised_letters_keep_their_form() -> None:
     assert "oldnewH2O3" in page.squeezed
 
 
+def test_the_caption_of_a_list_is_not_its_first_item() -> None:
+    page = shown('<list listType="ordered"><caption>C</caption><item>one</item></list>')
+    assert page.all("li")[1:] == [{"class": "caption", "value": "0"}, {}]
+
+
 def test_a_footnote_has_a_number_that_leads_to_it() -> None:
     page = shown('a<footnoteRef IDREF="f"/> b <footnote ID="e">E</footnote>'
                  '<footnote ID="f">F</footnote><footnoteRef IDREF="none"/>')  # fmt: skip
