@@ -69,7 +69,8 @@ def _write_concern(
     section: Element, row: Row, root: str, observe: Callable[[Element, Row], None]
 ) -> None:
     act = statement(add(section, "entry", typeCode="DRIV"), "act", "ACT")
-    template(act, root, "2015-08-01")
+    if row.status is not None:
+        template(act, root, "2015-08-01")
     write_own_id(act, row, "-concern")
     write_code(act, "code", CD("CONC", "2.16.840.1.113883.5.6", "Concern"))
     status = _concern_status(row)
@@ -113,14 +114,30 @@ def write_status(
 # ---- the observations ------------------------------------------------------------------------
 
 
+def _claim(observation: Element, row: Row, kind: str, extension: str) -> None:
+    """The template, which demands a statusCode: one that nobody told cannot be read as given."""
+    if row.status is not None:
+        template(observation, _ARC + kind, extension)
+
+
+def _write_observed(observation: Element, row: Row) -> None:
+    known = row.status is not None
+    add(
+        observation,
+        "statusCode",
+        code="completed" if known else None,
+        nullFlavor=None if known else UNKNOWN,
+    )
+
+
 def _write_problem(parent: Element, row: Row) -> None:
     """Problem Observation (C-CDA R2.1: 3.78, 4.4)."""
     observation = statement(parent, "observation", "OBS", negated=row.line.negated or None)
-    template(observation, f"{_ARC}4", "2015-08-01")
+    _claim(observation, row, "4", "2015-08-01")
     write_own_id(observation, row)
     write_code(observation, "code", problem_type(row))
     write_reference(observation, row.anchor)
-    add(observation, "statusCode", code="completed")
+    _write_observed(observation, row)
     write_interval(observation, row.start, row.end, has_ended=row.status == "resolved")
     write_code(observation, "value", row.line.code, words=row.words, type_name="CD")
     _write_site(observation, row)
@@ -185,11 +202,11 @@ def write_answer(parent: Element, answer: CD, kind: tuple[str, str | None], aske
 def _write_allergy(parent: Element, row: Row) -> None:
     """Allergy - Intolerance Observation (C-CDA R2.1: 3.6, 4.7)."""
     observation = statement(parent, "observation", "OBS", negated=row.line.negated or None)
-    template(observation, f"{_ARC}7", "2014-06-09")
+    _claim(observation, row, "7", "2014-06-09")
     write_own_id(observation, row)
     write_code(observation, "code", ASSERTION)
     write_reference(observation, row.anchor)
-    add(observation, "statusCode", code="completed")
+    _write_observed(observation, row)
     write_interval(observation, row.start, row.end)
     kind = code_of(row.detail("type"))
     kind = kind if kind is not None and is_coded(kind) else _ANY_ALLERGY

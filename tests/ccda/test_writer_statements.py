@@ -1,0 +1,275 @@
+"""What a written CCD says of hard facts: denied, refused, uncertain, disputed, withdrawn."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lxml import etree
+from lxml.etree import _Element as Element
+
+from ccda import ClinicalDocument, parse_document
+from ccda.hl7v3 import CD, II
+from ccda.model import Entry, Kind, Patient
+from ccda.summary import (
+    LineSource,
+    NothingKnown,
+    Summary,
+    SummaryDocument,
+    SummaryLine,
+    SummarySection,
+    TrendPoint,
+)
+from tests.ccda.test_writer import DEMO, summarized, write
+from tests.conformance import assert_valid_clinical_document
+
+SNOMED = "2.16.840.1.113883.6.96"
+LOINC = "2.16.840.1.113883.6.1"
+CVX = "2.16.840.1.113883.12.292"
+SOURCE = LineSource("d1", "Example Clinic", 4, "/*", "2024-05-01")
+OTHER = LineSource("d2", "Other Hospital", 9, "/*", "2024-06-02T10:30-05:00")
+DOCUMENTS = (
+    SummaryDocument("d1", "A", "Example Clinic", "Visit", "2024-05-01"),
+    SummaryDocument("d2", "B", "Other Hospital", "Discharge", "2024-06-02"),
+)
+ASTHMA = CD("195967001", SNOMED, "Asthma")
+
+
+def line(kind: Kind, **given: Any) -> SummaryLine:
+    about = {"display": "Asthma", "sources": (SOURCE,), "code": ASTHMA, "status": "active"}
+    return SummaryLine(kind, **{**about, **given})
+
+
+def written(*lines: SummaryLine, nothing: tuple[NothingKnown, ...] = ()) -> bytes:
+    section = SummarySection(lines[0].kind if lines else "allergy", lines, nothing)
+    xml = write(Summary("2025-10-01", DOCUMENTS, (section,)), Patient())
+    assert_valid_clinical_document(xml)
+    return xml
+
+
+def entries(xml: bytes) -> list[Entry]:
+    return [entry for section in parse_document(xml).sections for entry in section.entries]
+
+
+def only(xml: bytes) -> Entry:
+    (entry,) = [entry for entry in entries(xml) if not entry.details.get("panel")]
+    return entry
+
+
+def elements(xml: bytes, name: str) -> list[Element]:
+    return list(etree.fromstring(xml).iter(f"{{urn:hl7-org:v3}}{name}"))
+
+
+def section_text(document: ClinicalDocument, title: str) -> str:
+    return next(s.text or "" for s in document.sections if s.title == title)
+
+
+# ---- denied and refused ----------------------------------------------------------------------
+
+
+def test_an_absent_problem_is_negated_and_named() -> None:
+    entry = only(written(line("problem", status="absent", negated=True)))
+    assert entry.negated
+    assert entry.code is not None and entry.code.code == "195967001"
+
+
+def test_a_refused_vaccine_was_not_given_and_says_why() -> None:
+    reason = {"code": "PATOBJ", "system": "2.16.840.1.113883.5.8", "display": "patient objection"}
+    vaccine = CD("197", CVX, "Influenza, high-dose")
+    refused = line(
+        "immunization",
+        display="Influenza",
+        code=vaccine,
+        negated=True,
+        status="refused",
+        start="2024-10-08",
+        details={"refusal_reason": reason},
+    )
+    xml = written(refused)
+    entry = only(xml)
+    assert (entry.negated, entry.details["refusal_reason"]["code"]) == (True, "PATOBJ")
+    assert "Not: Influenza" in section_text(parse_document(xml), "Immunizations")
+
+
+@pytest.mark.parametrize("kind", ["allergy", "problem", "medication", "immunization", "procedure"])
+def test_nothing_of_a_kind_is_an_entry_that_denies(kind: Kind) -> None:
+    text = {"allergy": "No known allergies"}.get(kind, f"No known {kind}s")
+    section = SummarySection(kind, (), (NothingKnown(text, (SOURCE,)),))
+    xml = write(Summary("2025-10-01", DOCUMENTS, (section,)), Patient())
+    assert_valid_clinical_document(xml)
+    again, _ = summarized([("derived", xml)])
+    assert [one.text for one in again.section(kind).nothing_known] == [text]
+    assert again.section(kind).lines == ()
+
+
+def test_no_known_allergies_beside_an_allergy_is_told_in_words_alone() -> None:
+    xml = written(line("allergy"), nothing=(NothingKnown("No known allergies", (OTHER,)),))
+    assert not only(xml).negated
+    assert "No known allergies" in section_text(parse_document(xml), "Allergies and Intolerances")
+
+
+def test_a_denial_of_food_allergies_stands_beside_a_drug_allergy() -> None:
+    xml = written(line("allergy"), nothing=(NothingKnown("No known food allergies", (OTHER,)),))
+    assert [(entry.negated, entry.no_information) for entry in entries(xml)] == [
+        (False, False),
+        (True, True),
+    ]
+
+
+# ---- unknown and uncertain -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", ["2010", "2010-05", "2010-05-04", "2010-05-04T08:30-05:00"])
+def test_a_date_is_as_precise_as_it_was(start: str) -> None:
+    entry = only(written(line("problem", start=start)))
+    assert entry.start is not None and entry.start.iso == start
+
+
+def test_what_is_unknown_has_a_null_flavor_and_no_value() -> None:
+    entry = only(written(line("medication", status=None)))
+    assert entry.status is None
+    assert entry.start is not None
+    assert (entry.start.value, entry.start.null_flavor) == (None, "UNK")
+    assert "dose" not in entry.details and "route" not in entry.details
+
+
+def test_a_problem_without_a_status_gets_none() -> None:
+    assert only(written(line("problem", status=None))).status is None
+
+
+@pytest.mark.parametrize("status", ["active", "resolved", "chronic", "completed", "watched"])
+def test_a_problem_keeps_its_status(status: str) -> None:
+    assert only(written(line("problem", status=status))).status == status
+
+
+def test_a_fact_without_a_code_keeps_its_words() -> None:
+    entry = only(written(line("problem", code=None, display="Sore throat & cough")))
+    assert entry.text == "Sore throat & cough"
+    assert entry.code is not None and entry.code.code is None
+
+
+# ---- values ----------------------------------------------------------------------------------
+
+
+def test_a_trend_has_an_organizer_for_each_time() -> None:
+    points = (
+        TrendPoint("2024-01-05", "7.10", "%", "7.10", "%", sources=(SOURCE,)),
+        TrendPoint("2024-06-01", "6.8", "%", "6.8", "%", interpretation="N", sources=(OTHER,)),
+    )
+    told = line(
+        "result",
+        code=CD("4548-4", LOINC, "Hemoglobin A1c"),
+        status="completed",
+        value="6.8",
+        unit="%",
+        start="2024-06-01",
+        trend=points,
+    )
+    xml = written(told)
+    found = [entry for entry in entries(xml) if entry.parent is not None]
+    assert [(entry.time.iso, entry.value, entry.unit) for entry in found if entry.time] == [
+        ("2024-01-05", "7.10", "%"),
+        ("2024-06-01", "6.8", "%"),
+    ]
+    assert len(elements(xml, "organizer")) == 2
+
+
+def test_a_vital_sign_without_a_unit_claims_no_template() -> None:
+    told = line("vital_sign", value="120/80", status="completed", start="2024-01-05")
+    assert only(written(told)).value == "120/80"
+
+
+def test_medication_details_are_read_back() -> None:
+    details = {
+        "dose": {"value": "1", "unit": "{tablet}"},
+        "route": {"code": "C38288", "system": "2.16.840.1.113883.3.26.1.1", "display": "ORAL"},
+        "frequency": [{"period": {"value": "12", "unit": "h"}, "operator": "A"}],
+        "sig": "One tablet every 12 hours",
+        "precondition": [{"code": "56018004", "system": SNOMED, "display": "Wheezing"}],
+        "indication": [{"code": "195967001", "system": SNOMED, "display": "Asthma"}],
+    }
+    entry = only(written(line("medication", start="2024-01-05", details=details)))
+    assert {name: entry.details.get(name) for name in details} == details
+
+
+def test_allergy_details_are_read_back() -> None:
+    severe = {"code": "24484000", "system": SNOMED, "display": "Severe"}
+    details = {
+        "type": {"code": "416098002", "system": SNOMED, "display": "Allergy to drug"},
+        "reaction": [
+            {"code": "39579001", "system": SNOMED, "display": "Anaphylaxis", "severity": severe}
+        ],
+        "criticality": {
+            "code": "CRITH",
+            "system": "2.16.840.1.113883.5.1063",
+            "display": "High criticality",
+        },
+    }
+    entry = only(written(line("allergy", start="1996", details=details)))
+    assert {name: entry.details.get(name) for name in details} == details
+
+
+# ---- who said it, and who says otherwise -----------------------------------------------------
+
+
+def test_every_entry_names_its_sources_and_when_they_said_it() -> None:
+    xml = written(line("problem", sources=(SOURCE, OTHER)))
+    entry = only(xml)
+    assert [(a.organization, a.time.iso if a.time else None) for a in entry.authors] == [
+        ("Example Clinic", "2024-05-01"),
+        ("Other Hospital", "2024-06-02T10:30-05:00"),
+    ]
+    cited = [
+        e[1].get("extension") for e in elements(xml, "externalDocument") for e in [list(e)[1:]]
+    ]
+    assert cited == ["d1", "d2"]
+
+
+def test_a_source_that_is_superseded_is_not_cited() -> None:
+    xml = written(line("problem", sources=(SOURCE, replace(OTHER, superseded=True))))
+    assert len(elements(xml, "externalDocument")) == 1
+
+
+def test_a_conflict_is_told_in_the_narrative_and_as_a_comment() -> None:
+    conflict = "sources disagree: Example Clinic says active, Other Hospital says resolved"
+    xml = written(line("problem", conflict=conflict))
+    assert conflict in section_text(parse_document(xml), "Problems")
+    codes = [code.get("code") for code in elements(xml, "code")]
+    assert "48767-8" in codes
+
+
+def test_a_withdrawn_fact_is_told_and_not_stated() -> None:
+    kept, withdrawn = line("problem"), line("problem", display="Gout", withdrawn=True)
+    xml = written(kept, withdrawn)
+    assert [entry.text for entry in entries(xml)] == ["Asthma"]
+    assert "Gout" in section_text(parse_document(xml), "Problems")
+
+
+def test_every_reference_points_to_words_in_the_narrative() -> None:
+    summary, patient = summarized(
+        [(file.stem, file.read_bytes()) for file in sorted(DEMO.glob("*.xml"))]
+    )
+    root = etree.fromstring(write(summary, patient))
+    ids = [one.get("ID") for one in root.iter() if one.get("ID")]
+    pointers = [one.get("value", "") for one in root.iter("{urn:hl7-org:v3}reference")]
+    assert len(ids) == len(set(ids))
+    assert {value.removeprefix("#") for value in pointers if value} <= set(ids)
+
+
+# ---- the document itself ---------------------------------------------------------------------
+
+
+def test_the_document_says_that_a_program_derived_it() -> None:
+    document = parse_document(written(line("problem")))
+    (author,) = document.authors
+    assert (author.name, author.device) == (None, "Example Gateway")
+    assert document.custodian == "Example Health Plan"
+    assert (document.id, document.set_id, document.version) == (
+        II("2.999.1.2", "derived-1"),
+        II("2.999.1.3", "member-1"),
+        "1",
+    )
+    assert "derived" in (document.title or "")
+
+
+def test_the_same_summary_gives_the_same_bytes() -> None:
+    assert written(line("problem")) == written(line("problem"))
