@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from ccda.writer.elements import Element, add, set_type, template
-from ccda.writer.events import list_of
 from ccda.writer.medications import write_status_code
+from ccda.writer.participants import forms_in
 from ccda.writer.rows import (
     Row,
     statement,
@@ -62,8 +62,7 @@ def _write_supply(supply: Element, row: Row) -> None:
 
 
 def _write_instance(supply: Element, row: Row) -> None:
-    forms = list_of(row.detail("device"))
-    form = forms[0] if forms and isinstance(forms[0], dict) else {}
+    form = next(iter(forms_in(row.detail("device"))), {})
     participant = add(supply, "participant", typeCode="DEV" if row.line.negated else "PRD")
     role = add(participant, "participantRole", classCode="MANU")
     template(role, f"{_ARC}37")

@@ -4,7 +4,7 @@ C-CDA R2.1: 3.82 to 3.84, 3.26, 3.66 to 3.72, 3.38; companion guide 4.500 and 4.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
@@ -23,6 +23,7 @@ from ccda.writer.values import (
     UNKNOWN,
     code_of,
     is_coded,
+    list_of,
     write_code,
     write_interval,
     write_moment,
@@ -50,10 +51,6 @@ _ACTIVE_ONLY: Final = frozenset(("act", "substanceAdministration", "supply", "ob
 
 def _entry(section: Element) -> Element:
     return add(section, "entry", typeCode="DRIV")
-
-
-def list_of(form: object) -> list[Any]:
-    return form if isinstance(form, list) else [form] if form is not None else []
 
 
 def _write_sites(parent: Element, row: Row) -> None:

@@ -1,7 +1,7 @@
 """Social and family history, functional and mental status (C-CDA R2.1: 2.66, 2.24, 2.25, 2.42)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
@@ -212,7 +212,7 @@ def write_findings(
     section: Element,
     rows: Iterable[Row],
     form: tuple[str, str | None],
-    meets: Any,
+    meets: Callable[[Row], bool],
     *,
     mood: str = "EVN",
 ) -> None:

@@ -5,15 +5,14 @@ from typing import Any, Final
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, template
 from ccda.writer.rows import Row, relation, statement, write_own_id
-from ccda.writer.values import UNKNOWN, code_of, id_of_text, is_coded, write_code, write_id
+from ccda.writer.values import UNKNOWN, code_of, id_of_text, is_coded, list_of, write_code, write_id
 
 _INDICATION: Final = "2.16.840.1.113883.10.20.22.4.19"
 
 
 def forms_in(detail: object) -> list[dict[str, Any]]:
     """The objects in a detail that is one or a list of them."""
-    forms = detail if isinstance(detail, list) else [detail]
-    return [form for form in forms if isinstance(form, dict)]
+    return [form for form in list_of(detail) if isinstance(form, dict)]
 
 
 def spoken(code: CD) -> CD:

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from ccda.hl7v3 import CD, SDTC
 from ccda.writer.elements import Element, add, template
-from ccda.writer.events import list_of
 from ccda.writer.medications import write_status_code
 from ccda.writer.rows import (
     Row,
@@ -20,6 +19,7 @@ from ccda.writer.values import (
     UNKNOWN,
     code_of,
     id_of_text,
+    list_of,
     write_code,
     write_id,
     write_moment,

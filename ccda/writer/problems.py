@@ -19,6 +19,7 @@ from ccda.writer.values import (
     UNKNOWN,
     code_of,
     is_coded,
+    list_of,
     write_code,
     write_interval,
     write_quantity,
@@ -176,10 +177,8 @@ def write_age(parent: Element, row: Row) -> None:
 
 
 def _write_site(parent: Element, row: Row) -> None:
-    site = row.detail("target_site")
-    for form in site if isinstance(site, list) else [site]:
-        if form is not None:
-            write_code(parent, "targetSiteCode", code_of(form))
+    for form in list_of(row.detail("target_site")):
+        write_code(parent, "targetSiteCode", code_of(form))
 
 
 def _write_coded(
@@ -220,8 +219,7 @@ def _write_allergy(parent: Element, row: Row) -> None:
     _write_coded(observation, row, "criticality", ("145", None), criticality)
     _write_coded(observation, row, "severity", ("8", "2014-06-09"), CD("SEV", _ACT_CODE))
     write_status(observation, row, f"{_ARC}28", "2019-06-20", "CE")
-    reactions = row.detail("reaction")
-    for number, form in enumerate(reactions if isinstance(reactions, list) else (), 1):
+    for number, form in enumerate(list_of(row.detail("reaction")), 1):
         _write_reaction(observation, row, number, form)
     write_provenance(observation, row)
 

@@ -10,6 +10,7 @@ from typing import Final
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import ACT_STATUSES, write_status_code
+from ccda.writer.participants import forms_in
 from ccda.writer.rows import (
     Row,
     statement,
@@ -24,6 +25,7 @@ from ccda.writer.values import (
     as_unit,
     code_of,
     is_coded,
+    list_of,
     write_code,
     write_moment,
     write_quantity,
@@ -165,8 +167,7 @@ def _write_content(observation: Element, row: Row) -> None:
 
 def write_interpretation(observation: Element, row: Row) -> None:
     """interpretationCode; of an older point its code alone is known."""
-    forms = row.detail("interpretation")
-    for form in forms if isinstance(forms, list) else ():
+    for form in list_of(row.detail("interpretation")):
         code = code_of(form)
         if code is not None and is_coded(code):
             write_code(observation, "interpretationCode", code)
@@ -185,8 +186,7 @@ def _write_method_and_site(observation: Element, row: Row) -> None:
 
 def _write_ranges(observation: Element, row: Row) -> None:
     """referenceRange: as bounds, else as text."""
-    ranges = row.detail("reference_range")
-    for form in ranges if isinstance(ranges, list) else ():
+    for form in forms_in(row.detail("reference_range")):
         bounds, words = form.get("value"), form.get("text")
         if not (isinstance(bounds, dict) or words):
             continue

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ccda.hl7v3 import CD
 from ccda.model import Interval
-from ccda.summary import SummaryLine, SummarySection
+from ccda.summary import LineSource, SummaryLine, SummarySection
 from ccda.writer.elements import Element, add
 from ccda.writer.rows import Row
 
@@ -77,7 +77,8 @@ def _write_row(element: Element, row: Row) -> None:
     for words in (row.status, row.start, row.end, words_of_value(row.value, row.unit)):
         add(element, "td", words or "")
     _write_details(add(element, "td"), row)
-    add(element, "td", "; ".join(dict.fromkeys(map(_source_words(row), row.sources))))
+    sources = dict.fromkeys(_source_words(row, source) for source in row.sources)
+    add(element, "td", "; ".join(sources))
 
 
 def _write_details(cell: Element, row: Row) -> None:
@@ -121,14 +122,10 @@ def _words_of_form(form: Mapping[str, Any]) -> str:
     return " ".join(told) or _words([part for part in form.values() if part])
 
 
-def _source_words(row: Row) -> Any:
-    def words(source: Any) -> str:
-        document = row.origin.documents.get(source.document)
-        title = document.title if document else None
-        told = (source.partner, title, source.time)
-        return ", ".join(part for part in told if part) or "a document"
-
-    return words
+def _source_words(row: Row, source: LineSource) -> str:
+    document = row.origin.documents.get(source.document)
+    told = (source.partner, document.title if document else None, source.time)
+    return ", ".join(part for part in told if part) or "a document"
 
 
 def _withdrawn(line: SummaryLine) -> str:

@@ -6,7 +6,7 @@ does not (a code with a space, a date in words) gets a nullFlavor and stays in t
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from ccda.hl7v3 import CD, II, hl7_time
 from ccda.model import Interval
@@ -78,6 +78,11 @@ def code_of(form: object) -> CD | None:
         return None
     words = form.get("display") or form.get("text")
     return CD(form.get("code"), form.get("system"), words)
+
+
+def list_of(detail: object) -> list[Any]:
+    """What stands in a detail that is one thing or a list of them."""
+    return detail if isinstance(detail, list) else [] if detail is None else [detail]
 
 
 def is_coded(code: CD | None) -> bool:

@@ -1,7 +1,7 @@
 """A written summary read again: the same facts, in a document that the standard admits.
 
-Over every document at hand, each as the whole record of one member: the public corpus beside a
-checkout, else our own; and over the demo member, whose six documents become one.
+Over every document at hand, each as the whole record of one member and four as that of another:
+the public corpus beside a checkout, else our own; and the demo member's six documents as one.
 """
 
 from collections import Counter
@@ -101,14 +101,27 @@ def files() -> Iterator[tuple[str, bytes]]:
 
 @pytest.fixture(scope="module")
 def members() -> list[Written]:
-    found = []
+    """A member of each document, and one of each four of every other document."""
+    read = list(readable())
+    alone = [written(name, [("document", xml)]) for name, xml in read]
+    several = [
+        written(
+            " and ".join(name for name, _ in four),
+            [(f"partner{n}_document", xml) for n, (_, xml) in enumerate(four)],
+        )
+        for four in (read[start : start + 8 : 2] for start in range(0, len(read), 8))
+    ]
+    assert len(alone) >= (100 if CORPUS.is_dir() else 1)
+    return [*alone, *several]
+
+
+def readable() -> Iterator[tuple[str, bytes]]:
     for name, xml in files():
         try:
-            found.append(written(name, [("document", xml)]))
+            parse_document(xml)
         except CcdaError:
             continue
-    assert len(found) >= (100 if CORPUS.is_dir() else 1)
-    return found
+        yield name, xml
 
 
 @pytest.fixture(scope="module")

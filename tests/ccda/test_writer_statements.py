@@ -9,7 +9,7 @@ from lxml.etree import _Element as Element
 
 from ccda import ClinicalDocument, parse_document
 from ccda.hl7v3 import CD, II
-from ccda.model import Entry, Kind, Patient
+from ccda.model import KINDS, Entry, Interval, Kind, Patient
 from ccda.summary import (
     LineSource,
     NothingKnown,
@@ -61,6 +61,58 @@ def elements(xml: bytes, name: str) -> list[Element]:
 
 def section_text(document: ClinicalDocument, title: str) -> str:
     return next(s.text or "" for s in document.sections if s.title == title)
+
+
+# ---- every shape -----------------------------------------------------------------------------
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "bare": {"status": None, "code": None},
+    "denied": {"negated": True, "status": "not done"},
+    "with an end": {"end": "2024-03", "status": "completed"},
+    "from and to": {"start": "2024", "end": "2024-03", "status": "stopped"},
+    "in odd words": {"status": "to be seen"},
+    "number": {"value": "7", "unit": "mg/dL", "status": "completed", "start": "2024-01-05"},
+    "number without a unit": {"value": "7.50", "status": "completed"},
+    "code": {"value": CD("373066001", SNOMED, "Yes"), "status": "completed"},
+    "words": {"value": "as before", "status": "active"},
+    "range": {"value": Interval("3", None), "unit": "%", "status": "completed"},
+    "times": {"value": Interval("2010", "2011-05"), "status": "completed"},
+    "translated": {
+        "code": CD("75326-9", LOINC, "Problem", translations=(CD("55607006", SNOMED),)),
+        "status": "completed",
+    },
+    "disputed": {"conflict": "sources disagree: yes and no"},
+    "group": {"details": {"panel": True}},
+    "relative": {"details": {"relative": True, "birth_time": "1950"}},
+}
+FAR_AWAY: dict[str, Any] = {
+    "performer": [{"name": "Ann Bee", "organization": "Clinic", "ids": ["2.999.4^7"]}],
+    "location": {"name": "Ward 3", "code": {"code": "1160-1", "system": LOINC, "display": "Ward"}},
+    "age": {"value": "61", "unit": "a"},
+    "severity": {"code": None, "system": None, "display": "rather bad"},
+    "reference_range": [{"text": "3 to 5"}, {"value": {"low": "3", "high": "5", "unit": "%"}}],
+    "relative": {"code": "MTH", "system": "2.16.840.1.113883.5.111", "display": "mother"},
+    "device": [{"ids": ["2.16.840.1.113883.3.3719^(01)1"], "model": "M", "manufacturer": "F"}],
+    "member_ids": ["2.999.7^M1"],
+    "payer": {"name": "Plan", "ids": ["2.999.8"]},
+    "subscriber_name": "Ann Bee",
+    "indication": [{"code": "195967001", "system": SNOMED, "display": "Asthma"}],
+    "concerns": [{"code": "195967001", "system": SNOMED, "display": "Asthma"}],
+    "text": "as the note says",
+    "cause_of_death": True,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_a_line_of_any_kind_and_shape_makes_a_valid_document(shape: dict[str, Any]) -> None:
+    rich = {**shape, "details": {**FAR_AWAY, **shape.get("details", {})}}
+    for lines in ([shape], [rich, {}]):
+        sections = tuple(
+            SummarySection(kind, tuple(line(kind, **given) for given in lines)) for kind in KINDS
+        )
+        xml = write(Summary("2025-10-01", DOCUMENTS, sections), Patient())
+        assert_valid_clinical_document(xml)
+        assert parse_document(xml).issues == ()
 
 
 # ---- denied and refused ----------------------------------------------------------------------
