@@ -42,7 +42,7 @@ from gateway.model.policy import Rule
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import exchange_log, partners, plans, policy_rules
+from gateway.store import exchange_log, partners, plans, policy_rules, replay
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -50,12 +50,16 @@ from gateway.store.job_queue import JobQueue, open_queue
 from gateway.store.keys import KeyRing, create_key_file
 from gateway.store.migrations import upgrade
 from gateway.store.scope import ALL_PLANS
+from gateway.store.sweeper import sweep
 from ihe.trust import SigningKey
 
 log = logging.getLogger("gateway")
 _RECOVERY_SECONDS: Final = 60.0
+_SWEEP_SECONDS: Final = 3600.0
+_GRACE: Final = timedelta(days=1)
+"""No ingest takes as long: a blob without a row after a day has lost whoever wrote it."""
 _RESTART_SECONDS: Final = 1.0
-_WORKER_MODULES: Final = ("gateway.exchange.reading",)
+_WORKER_MODULES: Final = ("gateway.exchange.reading", "ccda.html")
 
 
 @dataclass(slots=True)
@@ -344,7 +348,10 @@ def _require_loopback(address: str, name: str) -> None:
 async def working(house: House) -> AsyncIterator[None]:
     """Jobs and recovery in this process, while the block runs."""
     house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
-    tasks = [asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house)))]
+    tasks = [
+        asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house))),
+        asyncio.create_task(_kept_up("the sweeper", partial(_sweep_now_and_then, house))),
+    ]
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
@@ -381,3 +388,13 @@ async def _recover_now_and_then(house: House) -> None:
         await asyncio.sleep(_RECOVERY_SECONDS)
         now = datetime.now(UTC)
         await house.database.write_async(partial(exchange_log.recover, now=now))
+        await house.database.write_async(partial(replay.forget_expired, now=now))
+
+
+async def _sweep_now_and_then(house: House) -> None:
+    """What crashes and broken answers left among the blobs goes, once it is surely nobody's."""
+    while True:
+        await asyncio.to_thread(
+            sweep, house.archive.blobs.root, house.database, now=datetime.now(UTC), grace=_GRACE
+        )
+        await asyncio.sleep(_SWEEP_SECONDS)

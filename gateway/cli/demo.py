@@ -1,6 +1,7 @@
 """`gateway demo`: the product in miniature, on loopback."""
 
 import asyncio
+import signal
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ def demo(
     Everything runs on loopback with throwaway certificates: real mutual TLS, signed SAML, MTOM.
     The people, organizations and documents are made up.
     """
+    # Until the loop takes signals itself, a SIGTERM too must leave nothing behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(int(Exit.FAILED)))
     with tempfile.TemporaryDirectory(prefix="gateway-demo-") as folder:
         try:
             asyncio.run(_demo(Path(folder), once=once))

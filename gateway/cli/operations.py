@@ -58,7 +58,8 @@ def worker_command(config: ConfigOption = None) -> None:
 def _log_to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # Both log URLs; an URL may hold a partner's ids, and the exchange log has the rest.
-    for name in ("httpx", "httpcore", "zeep"):
+    # signxml at DEBUG would log what it canonicalises.
+    for name in ("httpx", "httpcore", "zeep", "signxml"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -94,12 +94,10 @@ async def started(folder: Path) -> AsyncIterator[Network]:
     async with AsyncExitStack() as stack:
         processes: dict[str, _Process] = {}
         for party in PARTNERS:
-            command = ["-m", "gateway.demo.partner", str(folder / party.key), party.key]
-            processes[party.key] = stack.enter_context(_Process(folder, party, command))
+            processes[party.key] = stack.enter_context(_Process(folder, party))
         with open_house(load_settings(folder / PLAN.key / "gateway.toml")) as house:
             member, staff, auditor = _seed_plan(house, folder, addresses)
-        command = ["-m", "gateway", "serve", "--config", str(folder / PLAN.key / "gateway.toml")]
-        processes[PLAN.key] = stack.enter_context(_Process(folder, PLAN, command))
+        processes[PLAN.key] = stack.enter_context(_Process(folder, PLAN))
         await asyncio.gather(
             *(process.until_ready(addresses[key].plans) for key, process in processes.items())
         )
@@ -241,17 +239,17 @@ def _partner(party: Party, folder: Path, addresses: Addresses) -> Partner:
 class _Process:
     """A child process that ends with the block; its output goes to a file beside its data."""
 
-    def __init__(self, folder: Path, party: Party, arguments: list[str]) -> None:
+    def __init__(self, folder: Path, party: Party) -> None:
         self._name = party.name
         self._log = folder / party.key / "log.txt"
-        self._arguments = arguments
+        self._command = ["-m", "gateway.demo.community", str(folder / party.key), party.key]
 
     def __enter__(self) -> "_Process":
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         with self._log.open("wb") as log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                [sys.executable, *self._arguments],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, *self._command],
+                stdin=subprocess.PIPE,  # our end of it is how a child knows that we live
                 stdout=log,
                 stderr=log,
                 env=environment,

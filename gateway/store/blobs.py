@@ -70,6 +70,11 @@ class BlobStore:
         self._keys = keys
         self._failpoint = failpoint or (lambda _step: None)
 
+    @property
+    def root(self) -> Path:
+        """The folder that holds a folder a plan."""
+        return self._root
+
     def writer(self, plan: PlanId) -> "BlobWriter":
         """Takes bytes as they come; nothing is stored until `finish`."""
         folder = self.folder(plan)

@@ -1,7 +1,12 @@
 """The demo, as a new user runs it: five processes, real wires, one summary."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +47,36 @@ def test_the_demo_shows_what_was_planted(run: subprocess.CompletedProcess[str], 
 
 
 def test_the_demo_leaves_no_process_behind(run: subprocess.CompletedProcess[str]) -> None:
-    listed = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(["ps", "-ww", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
     rows = [row.split(None, 1) for row in listed.stdout.splitlines()[1:]]
-    orphans = [row for row in rows if row[0] == "1" and "gateway.demo.partner" in row[1]]
+    orphans = [row for row in rows if row[0] == "1" and "gateway.demo.community" in row[1]]
     assert orphans == [], run.args
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_demo_that_is_ended_early_takes_its_processes_with_it(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "gateway", "demo"], stdout=subprocess.DEVNULL, env=environment
+    )
+    _until(lambda: _running_in(tmp_path) >= 3)
+    demo.send_signal(number)
+    demo.wait(timeout=30)
+    _until(lambda: _running_in(tmp_path) == 0)
+    if number is signal.SIGTERM:
+        assert list(tmp_path.iterdir()) == [], "keys and data are gone too"
+
+
+def _running_in(folder: Path) -> int:
+    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
+    rows = listed.stdout.splitlines()
+    return sum("gateway.demo.community" in row and str(folder) in row for row in rows)
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

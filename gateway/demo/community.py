@@ -1,12 +1,15 @@
-"""One community of the demo's network, as a process of its own: an EHR's responding gateway.
+"""One community of the demo's network, as a process of its own: the plan, or an EHR it asks.
 
 It is this very gateway with its own certificates, database and documents; only who it pretends
-to be is simulated, and that one of them takes too long.
+to be is simulated, and that one of them takes too long. It ends with whoever started it.
 """
 
 import asyncio
 import logging
+import os
+import signal
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -31,16 +34,24 @@ from ihe.identifiers import HomeCommunityId
 
 
 def main() -> None:
-    """`python -m gateway.demo.partner FOLDER KEY`: seeds the community KEY in FOLDER and serves."""
+    """`python -m gateway.demo.community FOLDER KEY`: seeds the community in FOLDER and serves."""
     folder, key = Path(sys.argv[1]), sys.argv[2]
     logging.basicConfig(level=logging.WARNING)
-    party = next(party for party in PARTNERS if party.key == key)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    party = next(party for party in (PLAN, *PARTNERS) if party.key == key)
     with open_house(load_settings(folder / "gateway.toml")) as house:
         asyncio.run(_run(house, party, folder))
 
 
+def _end_with_parent() -> None:
+    """Nobody writes to our standard input: it ends when the process at its other end does."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 async def _run(house: House, party: Party, folder: Path) -> None:
-    await _seed(house, party, folder)
+    if party is not PLAN:
+        await _seed(house, party, folder)
     found = [
         replace(listener, application=_Delayed(listener.application, party.delay_seconds))
         if listener.address == house.settings.listen.partners and party.delay_seconds
