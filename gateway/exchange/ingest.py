@@ -8,7 +8,7 @@ decide, and what cannot be read at all is quarantined. Nothing is dropped.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -23,13 +23,14 @@ from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
 from gateway.exchange.summaries import hold_summary, renew_summary
+from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
-from gateway.model.document import Blob, Document, OfferedDocument, Source
+from gateway.model.document import Blob, Document, OfferedDocument, Replaced, Source
 from gateway.model.identity import DocumentId, MemberId
 from gateway.model.member import Member, Plan
 from gateway.store import clinical as clinical_store
-from gateway.store import documents, members, offers
+from gateway.store import documents, members, offers, replacements
 from gateway.store.database import Transaction
 from ihe.ebrim import entry_xml
 from ihe.xcpd import Demographics
@@ -103,9 +104,9 @@ def ingest(
     for member in changed:
         hold_summary(transaction, plan=plan.id, member=member, now=now)
     # Once all are filed: a replacement may stand before what it replaces.
-    for one, given in zip(done, received, strict=True):
-        if one.outcome == "filed" and given.reading.clinical is not None:
-            _supersede(transaction, one.document, given.reading.clinical)
+    for one in done:
+        if one.outcome == "filed":
+            settle_versions(transaction, one.document)
     for member in changed:
         renew_summary(transaction, plan=plan.id, member=member, now=now)
     return done
@@ -134,6 +135,7 @@ def _ingest_one(
     clinical_store.insert_sections(
         transaction, plan=plan.id, document=document.id, sections=_indexed_sections(clinical)
     )
+    replacements.put(transaction, plan=plan.id, document=document.id, replaced=_replaced(clinical))
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member):
         return Ingested(_file(transaction, document, clinical, decision, plan, community), "filed")
@@ -154,6 +156,23 @@ def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
         return clinical.sections
     header = Section(code=None, title=None, templates=(), text=None, entries=(visit,))
     return (*clinical.sections, header)
+
+
+def _replaced(clinical: ClinicalDocument) -> Iterator[Replaced]:
+    """What it claims to replace; a document that names itself replaces nothing."""
+    itself = {str(clinical.id), f"{clinical.set_id} {clinical.version}"}
+    for parent in clinical.related:
+        if parent.type_code != "RPLC":
+            continue
+        by_id = parent.id is not None and str(parent.id) not in itself
+        by_set = parent.set_id is not None and f"{parent.set_id} {parent.version}" not in itself
+        version = _whole_number(parent.version) if by_set else None
+        if by_id or version is not None:
+            yield Replaced(
+                clinical_id=str(parent.id) if by_id else None,
+                set_id=None if version is None else str(parent.set_id),
+                version=version,
+            )
 
 
 def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
@@ -319,24 +338,3 @@ def _is_ours(document: Document, community: Community) -> bool:
     """Whether our own organization keeps the document, by its custodian (DECISIONS 10)."""
     named = (document.custodian or "").casefold().strip()
     return document.source.partner is None and named == community.organization.casefold().strip()
-
-
-def _supersede(transaction: Transaction, filed: Document, clinical: ClinicalDocument) -> None:
-    """Older versions give way, whichever came first (DECISIONS 14)."""
-    plan, member = filed.plan, filed.member
-    if filed.set_id is not None and filed.version is not None:
-        versions = [
-            other
-            for other in documents.by_set(transaction, plan=plan, set_id=filed.set_id)
-            if other.member == member and other.state == "filed" and other.version is not None
-        ]
-        newest = max(versions, key=lambda other: (other.version or 0, other.received))
-        for other in versions:
-            if (other.version or 0) < (newest.version or 0):
-                documents.supersede(transaction, plan=plan, document=other.id, by=newest.id)
-    for related in clinical.related:
-        if related.type_code != "RPLC" or related.id is None:
-            continue
-        for other in documents.by_clinical_id(transaction, plan=plan, clinical_id=str(related.id)):
-            if other.member == member and other.id != filed.id:
-                documents.supersede(transaction, plan=plan, document=other.id, by=filed.id)

@@ -66,6 +66,15 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """What a document says it replaces: by its ClinicalDocument/id, or as a version of a set."""
+
+    clinical_id: str | None = None
+    set_id: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class IndexedEntry:
     """One clinical statement of a filed document: `ordinal` counts from 0 over the document."""
 

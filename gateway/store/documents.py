@@ -135,9 +135,9 @@ def withdraw(
 
 
 def supersede(
-    transaction: Transaction, *, plan: PlanId, document: DocumentId, by: DocumentId
+    transaction: Transaction, *, plan: PlanId, document: DocumentId, by: DocumentId | None
 ) -> Document:
-    """`by` is its newer version."""
+    """`by` is its newer version; None when it is the current one after all."""
     return _change(transaction, plan, document, superseded_by=by)
 
 

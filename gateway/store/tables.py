@@ -191,6 +191,23 @@ class DocumentRow(SQLModel, table=True):
     custodian: str | None = None
 
 
+class ReplacementRow(SQLModel, table=True):
+    """What a document says it replaces, whether or not that is here yet."""
+
+    __tablename__ = "replacement"
+    __table_args__ = (
+        Index("replacement_of_document", "plan", "clinical_id"),
+        Index("replacement_of_version", "plan", "set_id", "version"),
+        {"sqlite_with_rowid": False},
+    )
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    ordinal: int = Field(primary_key=True, sa_type=Integer)
+    plan: str
+    clinical_id: str | None = None
+    set_id: str | None = None
+    version: int | None = None
+
+
 class QuarantineRow(SQLModel, table=True):
     """Where reading a quarantined document stopped, and how often it was tried."""
 
@@ -433,6 +450,7 @@ policy_rule = _table(PolicyRuleRow)
 link = _table(LinkRow)
 blob = _table(BlobRow)
 document = _table(DocumentRow)
+replacement = _table(ReplacementRow)
 quarantine = _table(QuarantineRow)
 offer = _table(OfferRow)
 section = _table(SectionRow)

@@ -34,6 +34,8 @@ def cda(
     set_id: str | None = None,
     version: int | None = None,
     replaces: str | None = None,
+    replaces_version: tuple[str, int] | None = None,
+    effective: str = "20250102",
     given: str = "Rosalind",
     family: str = "Sampleton",
     birth: str = "19580314",
@@ -49,16 +51,21 @@ def cda(
         "<addr><streetAddressLine>214 Sample Orchard Road</streetAddressLine><city>Exampleton"
         "</city><state>WI</state><postalCode>53999</postalCode></addr>"
     )
+    parent = f'<id root="2.999.4" extension="{replaces}"/>' if replaces else ""
+    if replaces_version:
+        parent += '<setId root="2.999.5" extension="{}"/><versionNumber value="{}"/>'.format(
+            *replaces_version
+        )
     related = (
-        f'<relatedDocument typeCode="RPLC"><parentDocument><id root="2.999.4" '
-        f'extension="{replaces}"/></parentDocument></relatedDocument>'
-        if replaces
+        '<relatedDocument typeCode="RPLC"><parentDocument>'
+        f"{parent}</parentDocument></relatedDocument>"
+        if parent
         else ""
     )
     return (
         '<ClinicalDocument xmlns="urn:hl7-org:v3">'
         f'<id root="2.999.4" extension="{number}"/>{coded}<title>A note</title>'
-        f'<effectiveTime value="20250102"/>{versions}<recordTarget><patientRole>{ids}'
+        f'<effectiveTime value="{effective}"/>{versions}<recordTarget><patientRole>{ids}'
         f"{home if address else ''}<patient><name><given>{given}</given><family>{family}</family>"
         f'</name><administrativeGenderCode code="F"/><birthTime value="{birth}"/></patient>'
         f"</patientRole></recordTarget>{related}<component><structuredBody>{sections}"

@@ -1,10 +1,14 @@
 """The same document twice is one; a newer version supersedes an older one, whichever came first."""
 
+from itertools import permutations
+from pathlib import Path
+
 import pytest
 
 from gateway.app import House
 from gateway.store import members
 from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import asking_house
 from tests.gateway.exchange.ingesting import (
     ASTHMA,
     GOUT,
@@ -102,4 +106,64 @@ def test_a_held_replacement_supersedes_nothing(house: House) -> None:
     old = take(house, cda())
     new = take(house, cda(number="2", replaces="1", given="Zelda"))
     assert new.outcome == "held"
+    assert reload(house, old).superseded_by is None
+
+
+def test_a_replacement_that_came_first_supersedes_what_comes_later(house: House) -> None:
+    new = take(house, cda(number="2", replaces="1", sections=GOUT))
+    old = take(house, cda(sections=ASTHMA))
+    assert reload(house, old).superseded_by == new.document.id
+    assert problems(house) == {"Asthma": True, "Gout": False}
+    assert [one.document.id for one in offered(house)] == [new.document.id]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_is_replaced_may_be_named_as_a_version_of_its_set(
+    order: tuple[int, int], house: House
+) -> None:
+    contents = (cda(set_id="S", version=1), cda(number="2", replaces_version=("S", 1)))
+    done = {which: take(house, contents[which]) for which in order}
+    assert reload(house, done[0]).superseded_by == done[1].document.id
+    assert reload(house, done[1]).superseded_by is None
+
+
+@pytest.mark.parametrize("order", list(permutations(range(2))))
+def test_of_two_that_replace_each_other_the_later_counts(
+    order: tuple[int, ...], house: House
+) -> None:
+    contents = (
+        cda(number="1", replaces="2", effective="20250101"),
+        cda(number="2", replaces="1", effective="20250301"),
+    )
+    done = {which: take(house, contents[which]) for which in order}
+    assert reload(house, done[0]).superseded_by == done[1].document.id
+    assert reload(house, done[1]).superseded_by is None
+
+
+def test_of_three_that_replace_each_other_in_a_circle_the_latest_counts(tmp_path: Path) -> None:
+    contents = (
+        cda(number="1", replaces="2", effective="20250101"),
+        cda(number="2", replaces="3", effective="20250201"),
+        cda(number="3", replaces="1", effective="20250301"),
+    )
+    for order in permutations(range(3)):
+        with asking_house(tmp_path / "".join(map(str, order))) as house:
+            done = {which: take(house, contents[which]) for which in order}
+            by = [reload(house, done[which]).superseded_by for which in range(3)]
+            first, _, latest = (one.document.id for _, one in sorted(done.items()))
+            assert by == [latest, first, None]
+
+
+def test_a_document_that_says_it_replaces_itself_supersedes_nothing(house: House) -> None:
+    first = take(house, cda(replaces="1"))
+    copy = take(house, cda(replaces="1"), source=PARTNER)
+    assert reload(house, first).superseded_by is None
+    assert reload(house, copy).superseded_by is None
+
+
+def test_a_replacement_of_another_members_document_supersedes_nothing(house: House) -> None:
+    house.database.write(lambda tx: members.put(tx, TWIN))
+    new = take(house, cda(number="2", replaces="1", given="Marguerite"))
+    old = take(house, cda())
+    assert (new.outcome, old.outcome) == ("filed", "filed")
     assert reload(house, old).superseded_by is None

@@ -398,6 +398,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document", name=op.f("quarantine_primary")),
     )
     op.create_table(
+        "replacement",
+        sa.Column("document", BigNumber, nullable=False),
+        sa.Column("ordinal", sa.Integer(), nullable=False),
+        sa.Column("plan", sa.String(), nullable=False),
+        sa.Column("clinical_id", sa.String(), nullable=True),
+        sa.Column("set_id", sa.String(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["document"], ["document.number"], name=op.f("replacement_names_document")
+        ),
+        sa.PrimaryKeyConstraint("document", "ordinal", name=op.f("replacement_primary")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("replacement_of_document", "replacement", ["plan", "clinical_id"], unique=False)
+    op.create_index(
+        "replacement_of_version", "replacement", ["plan", "set_id", "version"], unique=False
+    )
+    op.create_table(
         "retrieval_partner",
         sa.Column("retrieval", BigNumber, nullable=False),
         sa.Column("partner", sa.String(), nullable=False),
