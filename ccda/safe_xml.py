@@ -17,6 +17,7 @@ from typing import Final
 from lxml import etree
 from lxml.etree import _Element as Element
 
+from ccda.entities import spell_out_entities
 from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
 
 __all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_xml", "serialize_xml"]
@@ -78,6 +79,8 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         raise DoctypeRefused
     _check_namespaces(content, limits)
     huge = recover or len(content) > _OWN_TEXT_LIMIT or limits.depth > _OWN_DEPTH_LIMIT
+    if recover:
+        content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, len(content), limits, huge=huge)
     return root

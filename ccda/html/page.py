@@ -5,7 +5,6 @@ from typing import Final
 
 from ccda.document import parse_document
 from ccda.hl7v3 import v3
-from ccda.html.entities import spell_out_entities
 from ccda.html.entries import write_entries
 from ccda.html.heading import title_of, write_heading
 from ccda.html.markup import NOTHING, Html, clean, join, start, tag, text
@@ -71,14 +70,7 @@ def render_html(xml: bytes) -> str:
 
 def _tree(xml: bytes, document: ClinicalDocument) -> Element:
     """The tree as the document was read from it, so that the paths of its sections hold."""
-    if document.recovered:
-        spelled = _normal_tree(spell_out_entities(xml), recovered=True)
-        if all(len(spelled.xpath(section.path)) == 1 for section in document.sections):
-            return spelled
-    return _normal_tree(xml, recovered=document.recovered)
-
-
-def _normal_tree(xml: bytes, *, recovered: bool) -> Element:
+    recovered = document.recovered
     root = parse_xml(xml, recover=recovered)
     for _ in normalize(root, xml, recovered=recovered):
         pass  # its issues are the document's already

@@ -175,3 +175,10 @@ def test_an_inclusion_is_not_followed() -> None:
 def test_what_is_written_reads_back() -> None:
     written = serialize_xml(parse_xml("<a b='1'> é\n</a>".encode()))
     assert written.startswith(b"<?xml") and serialize_xml(parse_xml(written)) == written
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_an_undeclared_entity_costs_no_text_behind_it(encoding: str) -> None:
+    text = "<a>&deg;F <b>&lt; 10 &amp; up</b> &nosuch; <![CDATA[&deg;]]></a>"
+    root = parse_xml(text.encode(encoding), recover=True)
+    assert "".join(root.itertext()) == "\N{DEGREE SIGN}F < 10 & up &nosuch; &deg;"
