@@ -1,8 +1,9 @@
 """ITI-38 and ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from ccda.safe_xml import Element
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
@@ -10,7 +11,8 @@ from gateway.exchange.asking import Answered, Call, ask, codes_of, explain
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
 from gateway.exchange.retrieving import Arrived, Attachments, collect
 from gateway.exchange.visit import Visit
-from gateway.model.document import Source
+from gateway.model.document import Document, Source
+from gateway.model.identity import DocumentId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.store import documents, partners
@@ -27,6 +29,9 @@ from ihe.xca_query import (
     write_adhoc_query_request,
 )
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
+
+_READINGS: Final = 5
+"""How often a document is read whose reader fails."""
 
 
 async def fetch(visit: Visit, link: Link) -> None:
@@ -128,21 +133,63 @@ def _distinct(entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
 async def _not_yet_held(
     visit: Visit, holder: Partner, listed: Iterable[DocumentEntry]
 ) -> list[DocumentEntry]:
-    """Stable documents are fetched once; an on-demand one is new, once each retrieval."""
+    """Stable documents are fetched once; an on-demand one is new, once each retrieval.
+
+    What we have of them and could not file is decided anew: nothing is disclosed twice for it.
+    """
     retrieval = visit.asking.retrieval
+    wanted: list[DocumentEntry] = []
+    waiting: dict[DocumentId, Document] = {}
 
-    def is_held(transaction: Transaction, entry: DocumentEntry) -> bool:
+    def look(transaction: Transaction, entry: DocumentEntry) -> None:
         unique_id = str(entry.unique_id)
-        known = documents.by_unique_id(transaction, plan=retrieval.plan, unique_id=unique_id)
-        return any(
-            one.source.partner == holder.id
+        known = [
+            one
+            for one in documents.by_unique_id(transaction, plan=retrieval.plan, unique_id=unique_id)
+            if one.source.partner == holder.id
             and (entry.object_type != "on-demand" or one.received >= retrieval.created)
-            for one in known
-        )
+        ]
+        if not known:
+            wanted.append(entry)
+        waiting.update({one.id: one for one in known if _may_be_filed_yet(visit, transaction, one)})
 
-    return await visit.asking.archive.database.read_async(
-        lambda tx: [entry for entry in listed if not is_held(tx, entry)]
-    )
+    def look_at_all(transaction: Transaction) -> None:
+        for entry in listed:
+            look(transaction, entry)
+
+    await visit.asking.archive.database.read_async(look_at_all)
+    await _decide_again(visit, waiting.values())
+    return wanted
+
+
+def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document) -> bool:
+    if document.state == "held":
+        return document.candidate in (None, visit.asking.member.id)
+    known = documents.quarantine_of(transaction, plan=document.plan, document=document.id)
+    # What fails its reader each time is not read for ever.
+    return known is not None and known.stage == documents.NOT_READ and known.attempts < _READINGS
+
+
+async def _decide_again(visit: Visit, waiting: Collection[Document]) -> None:
+    asking = visit.asking
+    received = [
+        await receive(
+            asking.archive,
+            one.blob,
+            plan=asking.plan,
+            source=one.source,
+            candidate=asking.member.id,
+        )
+        for one in waiting
+    ]
+
+    def unit(transaction: Transaction) -> None:
+        done = _ingest(visit, transaction, received)
+        new = sum(one.outcome != "duplicate" for one in done)
+        visit.note(transaction, documents_new=visit.progress.documents_new + new)
+
+    if received:
+        await asking.archive.database.write_async(unit)
 
 
 # ---- ITI-39 ----------------------------------------------------------------------------------
@@ -178,14 +225,7 @@ async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentReque
 
     def effect(transaction: Transaction, answer: tuple[Arrived, tuple[Received, ...]]) -> Answered:
         arrived, received = answer
-        done = ingest(
-            transaction,
-            received,
-            plan=asking.plan,
-            community=asking.community,
-            now=datetime.now(UTC),
-        )
-        return _account(visit, transaction, arrived, done)
+        return _account(visit, transaction, arrived, _ingest(visit, transaction, received))
 
     body = write_retrieve_request(request)
     call = Call(holder, ITI_39_REQUEST, address, body, visit.patience, attachments.open)
@@ -195,6 +235,19 @@ async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentReque
         attachments.discard()
     if arrived.missing and arrived.errors:
         visit.remarks.append(f"it reported {codes_of(arrived.errors)}")
+
+
+def _ingest(
+    visit: Visit, transaction: Transaction, received: Sequence[Received]
+) -> tuple[Ingested, ...]:
+    asking = visit.asking
+    return ingest(
+        transaction,
+        received,
+        plan=asking.plan,
+        community=asking.community,
+        now=datetime.now(UTC),
+    )
 
 
 def _account(

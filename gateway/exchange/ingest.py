@@ -4,7 +4,8 @@ Strategy: first the bytes are safe in the blob store, then a worker process read
 then one short transaction decides whose document it is, indexes it and renews the member's
 summary, beside whatever the caller adds (the exchange record, a retrieval's progress). A document
 is filed only with a member whom it names (DECISIONS 14, 15); otherwise it is held for a person to
-decide, and what cannot be read at all is quarantined. Nothing is dropped.
+decide, and what cannot be read at all is quarantined. Nothing is dropped: when the bytes of a held
+or quarantined document come again, it is decided anew.
 """
 
 import asyncio
@@ -26,7 +27,14 @@ from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
-from gateway.model.document import Blob, Document, OfferedDocument, Replaced, Source
+from gateway.model.document import (
+    Blob,
+    Document,
+    DocumentState,
+    OfferedDocument,
+    Replaced,
+    Source,
+)
 from gateway.model.identity import DocumentId, MemberId
 from gateway.model.member import Member, Plan
 from gateway.store import clinical as clinical_store
@@ -55,7 +63,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Ingested:
-    """What became of a document."""
+    """What became of a document; `duplicate` when it was known and stays as it is."""
 
     document: Document
     outcome: Outcome
@@ -82,7 +90,7 @@ async def read(archive: Archive, content: bytes) -> Reading:
         if failure.reason == "closed":  # we are stopping: it says nothing about the document
             raise
         sentence = _WORKER_SENTENCES.get(failure.reason, "the reader failed on it")
-        return Reading("text/xml", reason=sentence)
+        return Reading("text/xml", reason=sentence, is_final=False)
 
 
 def ingest(
@@ -123,30 +131,57 @@ def _ingest_one(
 ) -> Ingested:
     new = _new_document(received, plan, now)
     document = documents.insert(transaction, new)
-    if document.id != new.id:
+    before = None if document.id == new.id else document.state
+    if before in ("filed", "withdrawn"):
         return Ingested(document, "duplicate")
     clinical = received.reading.clinical
     if clinical is None:
-        reason = received.reading.reason or "it cannot be read"
-        changed = documents.quarantine(
-            transaction, plan=plan.id, document=document.id, stage="read", reason=reason, now=now
-        )
-        return Ingested(changed, "quarantined")
-    clinical_store.insert_sections(
-        transaction, plan=plan.id, document=document.id, sections=_indexed_sections(clinical)
-    )
-    replacements.put(transaction, plan=plan.id, document=document.id, replaced=_replaced(clinical))
+        if before != "held":  # it was read once, and says what it said then
+            document = _quarantine(transaction, document, received.reading, now)
+        return Ingested(document, _outcome(document, before))
+    if before is not None:
+        # What waits is decided anew: since then a member may have come, or the reader recovered.
+        anew = replace(_described(document, clinical), mime_type=received.reading.mime_type)
+        document = documents.describe(transaction, anew)
+    _index(transaction, document, clinical)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member):
-        return Ingested(_file(transaction, document, clinical, decision, plan, community), "filed")
-    held = documents.hold(
+        document = _file(transaction, document, clinical, decision, plan, community)
+    # What another member's retrieval cannot settle still waits as the candidate's.
+    elif document.candidate in (None, decision.candidate):
+        document = documents.hold(
+            transaction,
+            plan=plan.id,
+            document=document.id,
+            reason=decision.reason,
+            candidate=decision.candidate,
+        )
+    return Ingested(document, _outcome(document, before))
+
+
+def _outcome(document: Document, before: DocumentState | None) -> Outcome:
+    if document.state == before or document.state == "withdrawn":
+        return "duplicate"
+    return document.state
+
+
+def _quarantine(
+    transaction: Transaction, document: Document, reading: Reading, now: datetime
+) -> Document:
+    return documents.quarantine(
         transaction,
-        plan=plan.id,
+        plan=document.plan,
         document=document.id,
-        reason=decision.reason,
-        candidate=decision.candidate,
+        stage="read" if reading.is_final else documents.NOT_READ,
+        reason=reading.reason or "it cannot be read",
+        now=now,
     )
-    return Ingested(held, "held")
+
+
+def _index(transaction: Transaction, document: Document, clinical: ClinicalDocument) -> None:
+    plan, sections = document.plan, _indexed_sections(clinical)
+    clinical_store.insert_sections(transaction, plan=plan, document=document.id, sections=sections)
+    replacements.put(transaction, plan=plan, document=document.id, replaced=_replaced(clinical))
 
 
 def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:

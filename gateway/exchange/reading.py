@@ -30,6 +30,8 @@ class Reading:
     mime_type: str
     clinical: ClinicalDocument | None = None
     reason: str | None = None
+    is_final: bool = True
+    """False when the reader failed, not the bytes: read again, they may say more."""
 
 
 def read_document(content: bytes) -> Reading:

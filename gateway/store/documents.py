@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, select, update
 
@@ -13,6 +13,8 @@ from gateway.store.errors import UnknownId
 from gateway.store.sql import indexable, insert_new, upsert
 from gateway.store.transaction import Transaction
 
+NOT_READ: Final = "worker"
+"""The stage of a quarantined document whose reader failed: it may be read yet."""
 _ONCE = ("plan", "blob_address", "source_key")
 
 
@@ -195,19 +197,17 @@ def quarantined(
     transaction: Transaction, *, plan: PlanId, limit: int = 100
 ) -> tuple[Quarantined, ...]:
     """Documents that could not be read, the longest waiting first."""
-    table, info = tables.document, tables.quarantine
-    statement = (
-        select_documents()
-        .join(info, info.c.document == table.c.number)
-        .add_columns(info.c.stage, info.c.attempts, info.c.first, info.c.last)
-        .where(table.c.plan == plan, table.c.state == "quarantined")
-        .order_by(table.c.number)
-        .limit(limit)
-    )
-    return tuple(
-        Quarantined(read_document(row), row.stage, row.attempts, row.first, row.last)
-        for row in transaction.connection.execute(statement)
-    )
+    rows = transaction.connection.execute(_select_quarantined(plan).limit(limit))
+    return tuple(_read_quarantined(row) for row in rows)
+
+
+def quarantine_of(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId
+) -> Quarantined | None:
+    """How reading the document went; None when it is not quarantined."""
+    statement = _select_quarantined(plan).where(tables.document.c.id == document)
+    row = transaction.connection.execute(statement).first()
+    return None if row is None else _read_quarantined(row)
 
 
 def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> int:
@@ -239,6 +239,21 @@ def _by(transaction: Transaction, plan: PlanId, column: Any, value: str) -> tupl
     table = tables.document
     statement = select_documents().where(table.c.plan == plan, column == indexable(value))
     return _documents(transaction, statement.order_by(table.c.number))
+
+
+def _select_quarantined(plan: PlanId) -> Select[Any]:
+    table, info = tables.document, tables.quarantine
+    return (
+        select_documents()
+        .join(info, info.c.document == table.c.number)
+        .add_columns(info.c.stage, info.c.attempts, info.c.first, info.c.last)
+        .where(table.c.plan == plan, table.c.state == "quarantined")
+        .order_by(table.c.number)
+    )
+
+
+def _read_quarantined(row: Row[Any]) -> Quarantined:
+    return Quarantined(read_document(row), row.stage, row.attempts, row.first, row.last)
 
 
 def _change(

@@ -1,14 +1,18 @@
 """The same document twice is one; a newer version supersedes an older one, whichever came first."""
 
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from gateway.app import House
-from gateway.store import members
+from gateway.exchange.ingest import Ingested, Received, ingest
+from gateway.exchange.reading import Reading, read_document
+from gateway.model.document import Source
+from gateway.store import documents, members
 from tests.gateway import house as lakeshore
-from tests.gateway.clients.asking_house import asking_house
+from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house
 from tests.gateway.exchange.ingesting import (
     ASTHMA,
     GOUT,
@@ -167,3 +171,61 @@ def test_a_replacement_of_another_members_document_supersedes_nothing(house: Hou
     old = take(house, cda())
     assert (new.outcome, old.outcome) == ("filed", "filed")
     assert reload(house, old).superseded_by is None
+
+
+# ---- once more, when it could not be filed ---------------------------------------------------
+
+STRANGER = cda(given="Nova", family="Newcomer", birth="19810102", sections=ASTHMA)
+
+
+def test_what_nobody_was_named_by_is_filed_when_it_comes_again(house: House) -> None:
+    held = take(house, STRANGER)
+    again = take(house, STRANGER)
+    assert (held.outcome, again.outcome, again.document.state) == ("held", "duplicate", "held")
+    filed = take(house, STRANGER, create_members=True)
+    assert (filed.outcome, filed.document.id) == ("filed", held.document.id)
+    assert filed.document.member is not None and filed.document.reason is None
+    assert take(house, STRANGER).outcome == "duplicate"
+
+
+def test_what_waits_for_one_member_is_not_anothers_when_it_comes_again(house: House) -> None:
+    house.database.write(lambda tx: members.put(tx, TWIN))
+    unlike = cda(given="Zelda")
+    held = take(house, unlike, source=PARTNER, candidate=MEMBER.id)
+    again = take(house, unlike, source=PARTNER, candidate=TWIN.id)
+    assert (held.outcome, again.outcome) == ("held", "duplicate")
+    assert reload(house, held) == held.document
+    ours = take(house, cda(given="Marguerite"), source=PARTNER, candidate=MEMBER.id)
+    theirs = take(house, cda(given="Marguerite"), source=PARTNER, candidate=TWIN.id)
+    assert (ours.outcome, theirs.outcome, theirs.document.member) == ("held", "filed", TWIN.id)
+
+
+def test_what_its_reader_failed_on_is_filed_when_it_can_be_read(house: House) -> None:
+    (plan,) = (one for one in house.plans if one.id == PLAN)
+    blob = house.archive.store(PLAN, cda(sections=ASTHMA))
+    failed = Reading("text/xml", reason="the reader failed on it", is_final=False)
+
+    def give(reading: Reading) -> Ingested:
+        received = [Received(blob, reading, Source(door="FILE"))]
+        now = datetime.now(UTC)
+        (done,) = house.database.write(
+            lambda tx: ingest(tx, received, plan=plan, community=house.community, now=now)
+        )
+        return done
+
+    assert [give(failed).outcome, give(failed).outcome] == ["quarantined", "duplicate"]
+    (listed,) = house.database.read(lambda tx: documents.quarantined(tx, plan=PLAN))
+    assert (listed.stage, listed.attempts) == (documents.NOT_READ, 2)
+    done = give(read_document(cda(sections=ASTHMA)))
+    assert (done.outcome, done.document.title) == ("filed", "A note")
+    assert problems(house) == {"Asthma": False}
+    assert give(failed).document.state == "filed"
+
+
+def test_what_was_withdrawn_stays_withdrawn(house: House) -> None:
+    done = take(house, cda())
+    house.database.write(
+        lambda tx: documents.withdraw(tx, plan=PLAN, document=done.document.id, reason="wrong")
+    )
+    again = take(house, cda())
+    assert (again.outcome, again.document.state) == ("duplicate", "withdrawn")

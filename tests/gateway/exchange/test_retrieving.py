@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from ccda.hl7v3 import PN
 from gateway.app import House
+from gateway.exchange.workers import WorkerFailed
 from gateway.model.exchange import Exchange
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress
+from gateway.store import members
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.mtom import Part
 from ihe.registry_response import (
@@ -344,4 +347,39 @@ def test_a_stable_document_is_fetched_once(tmp_path: Path) -> None:
         retrieve(house)
         again = retrieve(house)[NAME]
         assert (again.documents_found, again.documents_new, again.outcome) == (2, 0, "matched")
+        assert script.heard.count("ITI_39") == 1
+
+
+def test_a_held_document_is_filed_once_the_member_fits_and_is_not_fetched_again(
+    tmp_path: Path,
+) -> None:
+    other = CCD.replace(b"Rosalind", b"Marguerite")
+    with (
+        scripted(ITI_39=giving({FIRST: other, SECOND: DISCHARGE})) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        retrieve(house)
+        assert sorted(one.state for one in lakeshore.documents(house)) == ["filed", "held"]
+        assert retrieve(house)[NAME].documents_new == 0
+        known = MEMBER.demographics
+        both = replace(known, names=(*known.names, PN("Sampleton", ("Marguerite",), use="L")))
+        house.database.write(lambda tx: members.put(tx, replace(MEMBER, demographics=both)))
+        assert retrieve(house)[NAME].documents_new == 1
+        assert {one.state for one in lakeshore.documents(house)} == {"filed"}
+        assert script.heard.count("ITI_39") == 1
+
+
+async def test_what_the_reader_failed_on_is_read_again_and_not_fetched(tmp_path: Path) -> None:
+    class Failing:
+        async def run_async(self, *_given: object) -> object:
+            raise WorkerFailed("deadline")
+
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        broken = replace(house.archive, workers=Failing())  # type: ignore[arg-type]
+        await run_retrieval(house, new_retrieval(house), archive=broken)
+        assert [one.state for one in lakeshore.documents(house)] == ["quarantined"] * 2
+        again = new_retrieval(house)
+        await run_retrieval(house, again)
+        assert [row.documents_new for row in retrieval_of(house, again).partners] == [2]
+        assert [one.state for one in lakeshore.documents(house)] == ["filed"] * 2
         assert script.heard.count("ITI_39") == 1
