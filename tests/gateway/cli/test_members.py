@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ccda import parse_document
+from tests.conformance import assert_valid_clinical_document
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -180,6 +182,19 @@ def test_a_summary_can_be_had_as_text_and_json_and_is_recorded(terminal: Termina
     assert [(one["transaction"], one["member"], one["outcome"]) for one in records] == [
         ("CLI-SUMMARY", MEMBER.id, "success")
     ] * 2
+
+
+def test_a_summary_can_be_had_as_a_ccd_that_says_the_same(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    written = terminal.run("summary", MEMBER.member_id, "--plan", "acme", "--format", "ccda")
+    assert written.exit_code == 0
+    assert_valid_clinical_document(written.out.encode())
+    document = parse_document(written.out.encode())
+    assert document.authors[0].device
+    assert MEMBER.member_id in {identifier.extension for identifier in document.patient.ids}
+    allergies = [entry for s in document.sections for entry in s.entries if entry.kind == "allergy"]
+    assert "penicillin" in str(allergies).lower()
 
 
 def test_a_summary_in_another_format_or_of_nobody_is_refused(terminal: Terminal) -> None:

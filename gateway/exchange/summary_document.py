@@ -1,0 +1,68 @@
+"""A member's merged summary as a document of its own: a CCD (C-CDA R2.1)."""
+
+from datetime import UTC, datetime
+
+from ccda.hl7v3 import II, TS
+from ccda.model import Patient
+from ccda.summary import Summary
+from ccda.writer import AuthoringDevice, Organization, write_ccd
+from gateway.exchange.ingest import demographics
+from gateway.model.community import Community
+from gateway.model.identity import DocumentId, PlanId
+from gateway.model.member import Member, Plan
+from gateway.store import documents
+from gateway.store.database import Transaction
+
+_SOFTWARE = "Document exchange gateway"
+
+
+def write_member_ccd(
+    summary: Summary,
+    *,
+    member: Member,
+    plan: Plan,
+    community: Community,
+    sources: dict[str, II],
+    number: str,
+    now: datetime,
+) -> bytes:
+    """The summary as a CCD: derived by a device, in one set a member, so that it is recognised.
+
+    `number` is this document's own, `sources` the ids that the merged documents' authors gave.
+    """
+    house = Organization(community.organization, ids=(II(str(community.home_community_id)),))
+    root = str(community.messages)
+    return write_ccd(
+        summary,
+        patient=_patient(member, plan, community),
+        author=AuthoringDevice(_SOFTWARE, _SOFTWARE, house, ids=(II(str(community.device)),)),
+        custodian=house,
+        document_id=II(root, number),
+        set_id=II(root, member.id),
+        version=int(now.timestamp()),
+        now=TS(now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")),
+        sources=sources,
+    )
+
+
+def _patient(member: Member, plan: Plan, community: Community) -> Patient:
+    known = demographics(member, plan)
+    return Patient(
+        ids=(II(str(community.patient_authority), member.id), *known.ids),
+        names=known.names,
+        birth_time=known.birth_time,
+        gender=known.gender,
+        addresses=known.addresses,
+        telecoms=known.telecoms,
+    )
+
+
+def source_ids(transaction: Transaction, *, plan: PlanId, summary: Summary) -> dict[str, II]:
+    """What their authors call the summary's documents; one without an id is left out."""
+    found: dict[str, II] = {}
+    for one in summary.documents:
+        document = documents.get(transaction, plan=plan, document=DocumentId(one.id))
+        if document is not None and document.clinical_id:
+            root, _, extension = document.clinical_id.partition("^")
+            found[one.id] = II(root or None, extension or None)
+    return found
