@@ -20,6 +20,8 @@ class Job:
     payload: Mapping[str, str]
     attempt: int
     run_at: datetime
+    attempts_left: int = 0
+    """How often it is tried again should this attempt fail."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,9 @@ class ProcrastinateQueue:
             condition += " AND j.args #>> '{job,plan}' = :plan"
             parameters["plan"] = plan
         statement = text(f"{_SELECT}{condition} ORDER BY j.id LIMIT :limit")
-        return tuple(_status(row) for row in transaction.connection.execute(statement, parameters))
+        return tuple(
+            self._status(row) for row in transaction.connection.execute(statement, parameters)
+        )
 
     # ---- working -----------------------------------------------------------------------------
 
@@ -198,13 +200,31 @@ class ProcrastinateQueue:
         async def run(context: Any, job: Mapping[str, Any]) -> None:
             try:
                 attempt = context.job.attempts + 1
-                await perform(_job(context.job.id, job, attempt, context.job.scheduled_at))
+                given = self._job(context.job.id, job, attempt, context.job.scheduled_at)
+                await perform(given)
             except Exception as error:  # the door where a verb's failure becomes a row
                 await self._note(context.job.id, job, type(error).__name__)
                 # The library logs what is raised here, and what others' errors quote may be PHI.
                 raise _Failed(isinstance(error, PermanentFailure)) from None
 
         app.task(name=_TASK, queue=_QUEUE, pass_context=True, retry=_Retry(self._options))(run)
+
+    def _status(self, row: Row[Any]) -> JobStatus:
+        state = _STATES[row.status]
+        attempt = row.attempts + (1 if state == "running" else 0)
+        job = self._job(row.id, row.args["job"], attempt, row.scheduled_at)
+        return JobStatus(job, state, row.error)
+
+    def _job(self, job_id: int, job: Mapping[str, Any], attempt: int, run_at: datetime) -> Job:
+        return Job(
+            id=job_id,
+            kind=job["kind"],
+            plan=None if job["plan"] is None else PlanId(job["plan"]),
+            payload=job["payload"],
+            attempt=attempt,
+            run_at=run_at,
+            attempts_left=max(0, self._options.attempts - attempt),
+        )
 
     async def _note(self, job_id: int, job: Mapping[str, Any], error: str) -> None:
         """Keeps the type of the last error, which Procrastinate does not."""
@@ -276,20 +296,3 @@ def _heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
-
-
-def _status(row: Row[Any]) -> JobStatus:
-    state = _STATES[row.status]
-    attempt = row.attempts + (1 if state == "running" else 0)
-    return JobStatus(_job(row.id, row.args["job"], attempt, row.scheduled_at), state, row.error)
-
-
-def _job(job_id: int, job: Mapping[str, Any], attempt: int, run_at: datetime) -> Job:
-    return Job(
-        id=job_id,
-        kind=job["kind"],
-        plan=None if job["plan"] is None else PlanId(job["plan"]),
-        payload=job["payload"],
-        attempt=attempt,
-        run_at=run_at,
-    )

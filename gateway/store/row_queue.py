@@ -96,7 +96,7 @@ class RowQueue:
         row = transaction.connection.execute(
             select(table).where(table.c.id == job, within(table.c.plan, plan))
         ).first()
-        return None if row is None else JobStatus(_job(row), row.state, row.error)
+        return None if row is None else JobStatus(self._job(row), row.state, row.error)
 
     def dead(
         self, transaction: Transaction, *, plan: Scope, limit: int = 100
@@ -108,7 +108,7 @@ class RowQueue:
             .order_by(table.c.id)
             .limit(limit)
         )
-        return tuple(JobStatus(_job(row), row.state, row.error) for row in rows)
+        return tuple(JobStatus(self._job(row), row.state, row.error) for row in rows)
 
     def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
         table = tables.job
@@ -244,7 +244,18 @@ class RowQueue:
             )
             .returning(*table.c)
         ).first()
-        return None if row is None else _job(row)
+        return None if row is None else self._job(row)
+
+    def _job(self, row: Row[Any]) -> Job:
+        return Job(
+            id=row.id,
+            kind=row.kind,
+            plan=None if row.plan is None else PlanId(row.plan),
+            payload=orjson.loads(row.payload),
+            attempt=row.attempt,
+            run_at=row.run_at,
+            attempts_left=max(0, self._options.attempts - row.attempt),
+        )
 
     def _lease_until(self) -> datetime:
         return self._options.clock() + timedelta(seconds=self._options.lease_seconds)
@@ -269,15 +280,4 @@ def _mine(job: Job) -> Update:
     table = tables.job
     return update(table).where(
         table.c.id == job.id, table.c.state == "running", table.c.attempt == job.attempt
-    )
-
-
-def _job(row: Row[Any]) -> Job:
-    return Job(
-        id=row.id,
-        kind=row.kind,
-        plan=None if row.plan is None else PlanId(row.plan),
-        payload=orjson.loads(row.payload),
-        attempt=row.attempt,
-        run_at=row.run_at,
     )

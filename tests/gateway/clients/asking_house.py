@@ -152,7 +152,8 @@ async def run_retrieval(house: House, retrieval: RetrievalId, **means: Any) -> N
     """Does the retrieval's job in this event loop."""
     client = means.get("client") or open_client(house)
     try:
-        job = Job(1, RETRIEVE, PLAN, {"retrieval": retrieval}, 1, datetime.now(UTC))
+        payload = {"retrieval": retrieval}
+        job = Job(1, RETRIEVE, PLAN, payload, 1, datetime.now(UTC), attempts_left=9)
         given = JobMeans(house.archive, client, house.community, house.plans)
         await perform(job, replace(given, **means))
     finally:

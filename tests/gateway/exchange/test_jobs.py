@@ -108,3 +108,35 @@ async def test_without_partners_a_retrieval_is_done(tmp_path: Path) -> None:
         retrieval = new_retrieval(house)
         await run_retrieval(house, retrieval)
         assert retrieval_of(house, retrieval).state == "done"
+
+
+# ---- given up --------------------------------------------------------------------------------
+
+
+async def test_the_last_attempt_that_fails_ends_the_retrieval(tmp_path: Path) -> None:
+    other = lakeshore.a_partner("Other", "2.999.77")
+    with asking_house(tmp_path, [PARTNER, other]) as house:
+        retrieval = new_retrieval(house, purpose="a purpose that nobody knows")
+        _answer(house, retrieval, PARTNER.id)
+        for left in (1, 0):
+            assert retrieval_of(house, retrieval).finished is None
+            with pytest.raises(ValueError):
+                await do(house, payload={"retrieval": retrieval}, attempts_left=left)
+        ended, rows = retrieval_of(house, retrieval), answers(house, retrieval)
+        assert (ended.state, ended.finished is None) == ("failed", False)
+        assert (rows[PARTNER.name].outcome, rows["Other"].outcome) == ("matched", "failed")
+        assert rows["Other"].detail == (
+            "the retrieval was given up: a fault of our own (ValueError)"
+        )
+
+
+async def test_a_job_that_can_never_be_done_ends_its_retrieval(tmp_path: Path) -> None:
+    with asking_house(tmp_path, [PARTNER]) as house:
+        retrieval = new_retrieval(house)
+        house.plans = ()
+        with pytest.raises(PermanentFailure):
+            await do(house, payload={"retrieval": retrieval}, attempts_left=9)
+        assert retrieval_of(house, retrieval).state == "failed"
+        assert answers(house, retrieval)[PARTNER.name].detail == (
+            "the retrieval was given up: its plan is no longer served here"
+        )

@@ -158,7 +158,7 @@ async def test_a_job_that_fails_too_often_is_dead_and_may_be_revived(
     job = _enqueue(database, queue)
     verb = Recorder(*(ConnectionError("Ada O'Neil") for _ in range(3)))
     await _work(queue, verb, times=4)
-    assert len(verb.jobs) == 3
+    assert [tried.attempts_left for tried in verb.jobs] == [2, 1, 0]
     assert _state(database, queue, job) == ("dead", "ConnectionError")
     (dead,) = database.read(lambda t: queue.dead(t, plan=ACME))
     assert (dead.job.id, dead.job.payload) == (job, PAYLOAD)
