@@ -13,6 +13,7 @@ from gateway.exchange.summarize import member_json, summarize
 from gateway.model.document import Document, IndexedEntry
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
+from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import clinical, partners, retrievals
 from gateway.store.database import Transaction
@@ -74,28 +75,41 @@ def read_summary(transaction: Transaction, *, member: Member, now: datetime) -> 
 
 
 def completeness(transaction: Transaction, *, member: Member) -> tuple[Completeness, ...]:
-    """How each partner of the plan answered when it was last asked (DECISIONS 13)."""
+    """How each partner of the plan answered when it was last asked (DECISIONS 13).
+
+    While it is asked again, what it answered before counts.
+    """
     latest: dict[str, tuple[Retrieval, PartnerProgress]] = {}
+    being_asked: set[str] = set()
     asked = retrievals.list_page(
         transaction, plan=member.plan, member=member.id, limit=_RETRIEVALS_LOOKED_AT
     )
     for retrieval in asked:  # newest first
         for progress in retrieval.partners:
-            latest.setdefault(progress.partner, (retrieval, progress))
+            if progress.outcome is not None:
+                latest.setdefault(progress.partner, (retrieval, progress))
+            elif retrieval.state in ("waiting", "running"):
+                being_asked.add(progress.partner)
     return tuple(
-        _answer(partner.name, latest.get(partner.id))
+        _answer(partner, latest.get(partner.id), is_being_asked=partner.id in being_asked)
         for partner in partners.list_all(transaction, plan=member.plan)
     )
 
 
-def _answer(name: str, latest: tuple[Retrieval, PartnerProgress] | None) -> Completeness:
+def _answer(
+    partner: Partner,
+    latest: tuple[Retrieval, PartnerProgress] | None,
+    *,
+    is_being_asked: bool,
+) -> Completeness:
     if latest is None:
-        return Completeness(name, "not_asked")
+        detail = "being asked now" if is_being_asked else None
+        return Completeness(partner.name, "not_asked", detail=detail)
     retrieval, progress = latest
     at = retrieval.finished or retrieval.created
     return Completeness(
-        partner=name,
-        outcome=progress.outcome or "late",
+        partner=partner.name,
+        outcome=progress.outcome or "not_asked",
         documents=progress.documents_found,
         missing=progress.documents_missing,
         at=at.isoformat(),

@@ -45,10 +45,19 @@ def test_completeness_is_each_partners_last_answer(tmp_path: Path) -> None:
         assert answer["at"]
 
 
-def test_a_partner_that_is_still_being_asked_is_late(tmp_path: Path) -> None:
+def test_a_partner_that_is_asked_for_the_first_time_has_not_answered(tmp_path: Path) -> None:
     with asking_house(tmp_path, [NORTHFIELD]) as house:
         _answered(house, None)
-        assert [one["outcome"] for one in _completeness(house)] == ["late"]
+        (answer,) = _completeness(house)
+        assert (answer["outcome"], answer["detail"]) == ("not_asked", "being asked now")
+
+
+def test_while_a_partner_is_asked_again_its_last_answer_counts(tmp_path: Path) -> None:
+    with asking_house(tmp_path, [NORTHFIELD]) as house:
+        _answered(house, "matched", documents_found=3)
+        _answered(house, None)
+        (answer,) = _completeness(house)
+        assert (answer["outcome"], answer["documents"], answer["detail"]) == ("matched", 3, None)
 
 
 def test_a_partner_that_left_the_directory_is_no_longer_told(tmp_path: Path) -> None:
