@@ -51,10 +51,11 @@ async def fetch(visit: Visit, link: Link) -> None:
     failures: list[PartnerFailed | IheError] = []
     size = holder.profile.documents_per_retrieve
     batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-    for batch in batches:
+    for number, batch in enumerate(batches):
         try:
             await _retrieve(visit, holder, batch)
-        except PartnerLate:
+        except PartnerLate as late:
+            await _miss(visit, sum(len(rest) for rest in batches[number:]), explain(late))
             raise
         except (PartnerFailed, IheError) as error:
             failures.append(error)

@@ -114,8 +114,9 @@ async def _fetch_all(visit: Visit, confirmed: Iterable[Link]) -> None:
     for link in confirmed:
         try:
             await fetch(visit, link)
-        except PartnerLate:
-            raise
+        except PartnerLate as late:  # its time is used up for every other id, too
+            failures.insert(0, late)
+            break
         except (PartnerFailed, IheError) as error:
             failures.append(error)
     if missing := visit.progress.documents_missing:

@@ -299,6 +299,17 @@ def test_a_batch_that_fails_does_not_cost_the_others(tmp_path: Path) -> None:
         assert sorted(outcomes) == ["failed", "success"]
 
 
+def test_what_a_late_partner_listed_and_did_not_give_is_missing(tmp_path: Path) -> None:
+    def second_is_late(heard: Heard) -> Reply:
+        (wanted,) = read_retrieve_request(heard.body).documents
+        return replace(retrieved(heard), delay_seconds=0.0 if wanted.unique_id == FIRST else 60.0)
+
+    profile = PartnerProfile(timeout_seconds=4.0, documents_per_retrieve=1)
+    with asked(tmp_path, profile=profile, ITI_39=second_is_late) as found:
+        assert (found.row.outcome, found.counts) == ("late", (2, 1, 1))
+        assert found.row.detail == "partial: 1 missing; no answer within 4 s"
+
+
 # ---- whose documents they are ----------------------------------------------------------------
 
 
