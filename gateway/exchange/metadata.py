@@ -26,6 +26,14 @@ _SEPARATORS: Final = str.maketrans("^~&|", "    ")
 _EARLIEST: Final = "00000101000000"
 """Fills up a time of less precision."""
 _US_REALM_HEADER: Final = "2.16.840.1.113883.10.20.22.1.1"
+_SINCE_R2: Final = frozenset(
+    f"2.16.840.1.113883.10.20.{number}"
+    for number in (
+        "22.1.13", "22.1.14", "22.1.15", "29.1",
+        "22.2.56", "22.2.57", "22.2.58", "22.2.60", "22.2.61", "22.2.64", "22.2.65", "22.2.500",
+    )
+)  # fmt: skip
+"""Templates of documents and sections that R1.1 did not have (C-CDA R2.1: Volume 2)."""
 
 
 def entry_uuid(document: Document) -> str:
@@ -94,7 +102,11 @@ def _format(clinical: ClinicalDocument) -> Code:
     body = (
         "nonXMLBody" if clinical.body or _UNSTRUCTURED in clinical.templates else "structuredBody"
     )
-    return Code(f"urn:hl7-org:sdwg:ccda-{body}:2.1", _FORMATS, f"C-CDA R2.1 {body}")
+    # Both releases use the same template roots, and what is read keeps no extensions. R2.1 is made
+    # to conform to R1.1 as well, so that of a document that shows neither, 1.1 is true.
+    sections = (root for section in clinical.sections for root in section.templates)
+    release = "1.1" if _SINCE_R2.isdisjoint({*clinical.templates, *sections}) else "2.1"
+    return Code(f"urn:hl7-org:sdwg:ccda-{body}:{release}", _FORMATS, f"C-CDA R{release} {body}")
 
 
 def _confidentiality(clinical: ClinicalDocument) -> tuple[Code, ...]:

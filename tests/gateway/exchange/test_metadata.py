@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ccda.hl7v3 import CD, TS
-from ccda.model import ClinicalDocument
+from ccda.model import ClinicalDocument, Section
 from gateway.exchange.metadata import describe, entry_uuid, patient_id, unique_id
 from gateway.exchange.reading import read_document
 from gateway.model.community import Community
@@ -16,6 +16,8 @@ from ihe.identifiers import HomeCommunityId
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN
 
+CCDA = "2.16.840.1.113883.10.20.22"
+SDWG = "urn:hl7-org:sdwg:ccda"
 US = Community(HomeCommunityId.parse("2.999.7300"), "Acme Health Plan")
 DOCUMENT = Document(
     id=DocumentId("00000000-0000-4000-8000-00000000000d"),
@@ -93,3 +95,25 @@ def test_a_code_without_a_system_is_loinc(clinical: ClinicalDocument) -> None:
     entry = describe(DOCUMENT, replace(clinical, code=CD("34133-9")), MEMBER, US)
     assert entry.type_code is not None
     assert entry.type_code.scheme == "2.16.840.1.113883.6.1"
+
+
+@pytest.mark.parametrize(
+    "document, sections, code",
+    [
+        ((), (), "urn:ihe:pcc:xphr:2007"),
+        ((f"{CCDA}.1.1", f"{CCDA}.1.2"), (f"{CCDA}.2.5.1",), f"{SDWG}-structuredBody:1.1"),
+        ((f"{CCDA}.1.1", f"{CCDA}.1.15"), (), f"{SDWG}-structuredBody:2.1"),
+        ((f"{CCDA}.1.1", f"{CCDA}.1.2"), (f"{CCDA}.2.58",), f"{SDWG}-structuredBody:2.1"),
+        ((f"{CCDA}.1.1", f"{CCDA}.1.10"), (), f"{SDWG}-nonXMLBody:1.1"),
+    ],
+)
+def test_a_format_says_r2_1_only_of_a_document_that_shows_it(
+    document: tuple[str, ...],
+    sections: tuple[str, ...],
+    code: str,
+    clinical: ClinicalDocument,
+) -> None:
+    held = (Section(code=None, title=None, templates=sections, text=None),)
+    shown = replace(clinical, templates=document, sections=held)
+    entry = describe(DOCUMENT, shown, MEMBER, US)
+    assert entry.format_code is not None and entry.format_code.value == code
