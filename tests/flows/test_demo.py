@@ -47,7 +47,9 @@ def test_the_demo_shows_what_was_planted(run: subprocess.CompletedProcess[str], 
 
 
 def test_the_demo_leaves_no_process_behind(run: subprocess.CompletedProcess[str]) -> None:
-    listed = subprocess.run(["ps", "-ww", "-eo", "ppid,args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "ppid,args"], capture_output=True, text=True, check=True
+    )
     rows = [row.split(None, 1) for row in listed.stdout.splitlines()[1:]]
     orphans = [row for row in rows if row[0] == "1" and "gateway.demo.community" in row[1]]
     assert orphans == [], run.args
@@ -70,7 +72,9 @@ def test_a_demo_that_is_ended_early_takes_its_processes_with_it(
 
 
 def _running_in(folder: Path) -> int:
-    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True
+    )
     rows = listed.stdout.splitlines()
     return sum("gateway.demo.community" in row and str(folder) in row for row in rows)
 
