@@ -122,13 +122,14 @@ def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
 
 def _settled(transaction: Transaction, link: Link) -> Link:
     """The link as it counts, beside what the directory says and a person has decided."""
+    known = links.of_member(transaction, plan=link.plan, member=link.member, partner=link.partner)
+    before = next((one for one in known if _is_same(one, link)), None)
+    # Whoever looked at this very link knew more than the comparison does.
+    if before is not None and before.is_decided:
+        return replace(link, state=before.state, is_decided=True)
+    # An answer that tells less than the one before it takes nothing back.
     if link.state == "held":
-        known = links.of_member(
-            transaction, plan=link.plan, member=link.member, partner=link.partner
-        )
-        # Whoever looked at this very link knew more than the comparison does.
-        decided = (one for one in known if one.state != "held" and _is_same(one, link))
-        return next((replace(link, state=one.state) for one in decided), link)
+        return link if before is None else replace(link, state=before.state)
     if link.state == "confirmed" and not _is_listed(transaction, link):
         home = link.home_community_id
         detail = f"the community that holds the records ({home}) is not in the directory"

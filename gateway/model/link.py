@@ -23,3 +23,5 @@ class Link:
     found: datetime
     score: float | None = None
     detail: str | None = None
+    is_decided: bool = False
+    """A person set its state: no comparison changes it."""

@@ -26,6 +26,7 @@ def put(transaction: Transaction, link: Link) -> None:
         "score": link.score,
         "detail": link.detail,
         "found": link.found,
+        "is_decided": link.is_decided,
     }
     upsert(transaction, tables.link, values, _KEY)
 
@@ -72,7 +73,7 @@ def list_in_state(
 
 
 def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
-    """Sets the link's state; False when there is no such link."""
+    """A person sets the link's state; False when there is no such link."""
     table = tables.link
     result = transaction.connection.execute(
         update(table)
@@ -83,7 +84,7 @@ def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
             table.c.home_community_id == str(link.home_community_id),
             table.c.patient_id == link.patient_id.cx,
         )
-        .values(state=state)
+        .values(state=state, is_decided=True)
     )
     return result.rowcount == 1
 
@@ -103,4 +104,5 @@ def _link(row: Any) -> Link:
         found=row.found,
         score=row.score,
         detail=row.detail,
+        is_decided=row.is_decided,
     )

@@ -132,6 +132,7 @@ class LinkRow(SQLModel, table=True):
     score: float | None = None
     detail: str | None = None
     found: datetime = Field(sa_type=UtcTime)
+    is_decided: bool = False
 
 
 # ---- documents and what they say -------------------------------------------------------------

@@ -14,7 +14,7 @@ from gateway.clients.soap_client import SoapClient
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.model.community import Community
 from gateway.model.identity import PartnerId
-from gateway.model.link import Link
+from gateway.model.link import Link, LinkState
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.store import exchange_log, links
 from gateway.store.errors import StoreUnavailable
@@ -116,6 +116,26 @@ def test_what_a_person_decided_of_a_held_match_stands(tmp_path: Path) -> None:
         assert retrieve(house)[NAME].outcome == "matched"
         house.database.write(lambda tx: links.decide(tx, link, state="rejected"))
         assert retrieve(house)[NAME].outcome == "no_match"
+
+
+@pytest.mark.parametrize(
+    "returned, decided, outcome",
+    [(None, "rejected", "no_match"), (MARGUERITE, "confirmed", "matched")],
+)
+def test_no_comparison_overrides_what_a_person_decided(
+    returned: Demographics | None, decided: LinkState, outcome: str, tmp_path: Path
+) -> None:
+    with (
+        scripted(ITI_55=finding(Matched((a_match(returned),)))) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        retrieve(house)
+        (link,) = links_of(house)
+        assert link.state != decided
+        house.database.write(lambda tx: links.decide(tx, link, state=decided))
+        for _ in range(2):
+            assert retrieve(house)[NAME].outcome == outcome
+            assert [(one.state, one.is_decided) for one in links_of(house)] == [(decided, True)]
 
 
 def test_of_several_matches_only_the_member_is_asked_for(tmp_path: Path) -> None:

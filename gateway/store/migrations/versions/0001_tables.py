@@ -262,6 +262,7 @@ def upgrade() -> None:
         sa.Column("score", sa.Float(), nullable=True),
         sa.Column("detail", sa.String(), nullable=True),
         sa.Column("found", UtcTime(), nullable=False),
+        sa.Column("is_decided", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["member"], ["member.id"], name=op.f("link_names_member")),
         sa.ForeignKeyConstraint(["partner"], ["partner.id"], name=op.f("link_names_partner")),
         sa.ForeignKeyConstraint(["plan"], ["plan.id"], name=op.f("link_names_plan")),
