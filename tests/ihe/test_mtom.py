@@ -330,7 +330,7 @@ def test_a_header_field_is_not_split(cid: str, content_type: str) -> None:
 TOOLKIT = Path(__file__).resolve().parents[3] / "shared/samples/ihe/iheos-toolkit2"
 
 
-@pytest.mark.skipif(not TOOLKIT.is_dir(), reason="the public samples are not beside the checkout")
+@pytest.mark.public_samples
 def test_a_package_of_the_nist_toolkit_is_read() -> None:
     message = (TOOLKIT / "mtom_sample_pnr_multipart.txt").read_bytes()
     boundary = message.split(b"\n", 1)[0].strip()[2:].decode()

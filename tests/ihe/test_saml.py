@@ -344,12 +344,9 @@ def test_conditions_stand_once() -> None:
 # ---- CONNECT's own assertions ----------------------------------------------------------------
 
 CONNECT = Path(__file__).resolve().parents[3] / "shared/samples/ihe/CONNECT"
-needs_samples = pytest.mark.skipif(
-    not CONNECT.is_dir(), reason="the public samples are not beside the checkout"
-)
 
 
-@needs_samples
+@pytest.mark.public_samples
 def test_an_assertion_with_a_statement_an_attribute_is_read() -> None:
     root = parse_envelope((CONNECT / "saml_authFrameworkAssertion.xml").read_bytes())
     assertion = read_assertion(root)
@@ -367,7 +364,7 @@ def test_an_assertion_with_a_statement_an_attribute_is_read() -> None:
     assert assertion.access_consent_policies == ("Claim-Ref-1234", "Claim-Instance-1")
 
 
-@needs_samples
+@pytest.mark.public_samples
 def test_an_assertion_with_statements_in_another_order_is_read() -> None:
     root = parse_envelope((CONNECT / "saml_complete_saml.xml").read_bytes())
     assertion = read_assertion(root)
@@ -376,14 +373,14 @@ def test_an_assertion_with_statements_in_another_order_is_read() -> None:
     assert assertion.access_consent_policies == ()
 
 
-@needs_samples
+@pytest.mark.public_samples
 def test_an_assertion_of_empty_values_states_nothing() -> None:
     root = parse_envelope((CONNECT / "saml_saml_missingValues.xml").read_bytes())
     assertion = read_assertion(root)
     assert (assertion.subject, assertion.organization, assertion.npi) == (None, None, None)
 
 
-@needs_samples
+@pytest.mark.public_samples
 def test_an_assertion_in_a_whole_message_is_read() -> None:
     root = parse_envelope((CONNECT / "saml_saml_header_diff_order.xml").read_bytes())
     element = find(root, "soap:Header/wsse:Security/saml2:Assertion")

@@ -301,7 +301,7 @@ def test_a_written_fault_is_read_back() -> None:
 CONNECT = Path(__file__).resolve().parents[3] / "shared/samples/ihe/CONNECT"
 
 
-@pytest.mark.skipif(not CONNECT.is_dir(), reason="the public samples are not beside the checkout")
+@pytest.mark.public_samples
 @pytest.mark.parametrize(
     ("file", "code"),
     [
