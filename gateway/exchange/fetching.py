@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from ccda.safe_xml import Element
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
 from gateway.exchange.asking import Answered, Call, ask, codes_of, explain
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
+from gateway.exchange.policy import Period, service_period
 from gateway.exchange.retrieving import Arrived, Attachments, collect
 from gateway.exchange.visit import Visit
 from gateway.model.document import Document, Source
@@ -32,6 +33,7 @@ from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_
 
 _READINGS: Final = 5
 """How often a document is read whose reader fails."""
+_DAY: Final = timedelta(days=1)
 
 
 async def fetch(visit: Visit, link: Link) -> None:
@@ -44,7 +46,7 @@ async def fetch(visit: Visit, link: Link) -> None:
     """
     holder = await _holder(visit, link.home_community_id)
     listed = await _query(visit, holder, link)
-    wanted = await _not_yet_held(visit, holder, listed)
+    wanted = await _not_yet_held(visit, holder, _of_the_period(visit, listed))
     requests = [request for entry in wanted if (request := _request(entry, link))]
     if len(requests) < len(wanted):
         await _miss(visit, len(wanted) - len(requests), "some of its documents name no repository")
@@ -129,6 +131,39 @@ def _errors(answer: AdhocQueryResponse) -> str:
 
 def _distinct(entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
     return tuple({entry.unique_id: entry for entry in entries}.values())
+
+
+def _of_the_period(visit: Visit, listed: Sequence[DocumentEntry]) -> tuple[DocumentEntry, ...]:
+    """Those that do not state service dates wholly outside what may be asked for (DECISIONS 9).
+
+    The query itself names none: many documents state none, communities differ in whether those
+    match a query that does, and what is not listed would be lost unseen.
+    """
+    asking = visit.asking
+    on = datetime.now(UTC).date()
+    period = service_period(asking.member, since=asking.retrieval.since, on=on)
+    kept = tuple(entry for entry in listed if not _is_outside(entry, period))
+    if outside := len(listed) - len(kept):
+        visit.remarks.append(
+            f"{outside} of its documents are of dates that may not be asked for: not retrieved"
+        )
+    return kept
+
+
+def _is_outside(entry: DocumentEntry, period: Period) -> bool:
+    """Compared in the precision that is stated; a start without an end may still go on."""
+    start, stop = _day(entry.service_start_time), _day(entry.service_stop_time)
+    # Service times are UTC and coverage counts local days: a day either way is no difference.
+    first = None if period.start is None else f"{period.start - _DAY:%Y%m%d}"
+    last = None if period.end is None else f"{period.end + _DAY:%Y%m%d}"
+    is_before = bool(stop and first) and stop < (first or "")[: len(stop)]
+    return is_before or (bool(start and last) and start > (last or "")[: len(start)])
+
+
+def _day(time: str | None) -> str:
+    """The stated date, as far as it is one."""
+    digits = (time or "")[:8]
+    return digits if digits.isascii() and digits.isdigit() and len(digits) in (4, 6, 8) else ""
 
 
 async def _not_yet_held(

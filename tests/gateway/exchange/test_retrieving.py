@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,39 @@ def test_a_document_without_a_repository_is_missing(tmp_path: Path) -> None:
 def test_a_document_listed_twice_is_fetched_once(tmp_path: Path) -> None:
     with asked(tmp_path, ITI_38=listing(an_entry(FIRST), an_entry(FIRST))) as found:
         assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
+
+
+@pytest.mark.parametrize(
+    "start, stop, is_retrieved",
+    [
+        (None, None, True),
+        ("20181201", "20181215120000", False),
+        ("201811", "201811", False),
+        ("20181201", "20190101", True),
+        ("2018", None, True),
+        (None, "2017", False),
+        ("20181201", "2019", True),
+        ("29990101", None, False),
+        ("yesterday", "once", True),
+    ],
+)
+def test_a_document_of_service_dates_outside_coverage_is_not_retrieved(
+    start: str | None, stop: str | None, is_retrieved: bool, tmp_path: Path
+) -> None:
+    """The member is covered from 2019 on."""
+    dated = an_entry(SECOND, service_start_time=start, service_stop_time=stop)
+    with asked(tmp_path, ITI_38=listing(an_entry(FIRST), dated)) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 1 + is_retrieved, 0))
+        said = "1 of its documents are of dates that may not be asked for: not retrieved"
+        assert found.row.detail == (None if is_retrieved else said)
+
+
+def test_a_retrieval_since_a_date_narrows_the_service_dates(tmp_path: Path) -> None:
+    dated = an_entry(SECOND, service_start_time="20230101", service_stop_time="20230102")
+    query = listing(an_entry(FIRST), dated)
+    with scripted(ITI_38=query) as script, asking_house(tmp_path, [script.partner]) as house:
+        row = retrieve(house, since=date(2024, 1, 1))[NAME]
+        assert (row.documents_found, row.documents_new) == (2, 1)
 
 
 # ---- ITI-39 ----------------------------------------------------------------------------------
