@@ -1,7 +1,7 @@
 """ITI-38 and ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -12,16 +12,16 @@ from gateway.exchange.ingest import Ingested, Received, ingest, receive
 from gateway.exchange.policy import Period, service_period
 from gateway.exchange.retrieving import Arrived, Attachments, collect
 from gateway.exchange.visit import Visit
-from gateway.model.document import Document, Source
+from gateway.model.document import Blob, Document, Source
 from gateway.model.identity import DocumentId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.store import documents, partners
 from gateway.store.database import Transaction
 from ihe.errors import IheError
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import DocumentEntry
-from ihe.registry_response import Severity
+from ihe.registry_response import ErrorCode, Severity
 from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST
 from ihe.stored_query import FindDocumentsQuery, TimeRange
 from ihe.xca_query import (
@@ -55,7 +55,7 @@ async def fetch(visit: Visit, link: Link) -> None:
     batches = [requests[start : start + size] for start in range(0, len(requests), size)]
     for number, batch in enumerate(batches):
         try:
-            await _retrieve(visit, holder, batch)
+            await _retrieve(visit, holder, batch, {entry.unique_id: entry for entry in wanted})
         except PartnerLate as late:
             await _miss(visit, sum(len(rest) for rest in batches[number:]), explain(late))
             raise
@@ -172,6 +172,7 @@ async def _not_yet_held(
     """Stable documents are fetched once; an on-demand one is new, once each retrieval.
 
     What we have of them and could not file is decided anew: nothing is disclosed twice for it.
+    Only bytes that are not those that were listed are worth nothing, and fetched again.
     """
     retrieval = visit.asking.retrieval
     wanted: list[DocumentEntry] = []
@@ -183,6 +184,7 @@ async def _not_yet_held(
             one
             for one in documents.by_unique_id(transaction, plan=retrieval.plan, unique_id=unique_id)
             if one.source.partner == holder.id
+            and not (one.state in ("held", "quarantined") and _doubt(entry, one.blob))
             and (entry.object_type != "on-demand" or one.received >= retrieval.created)
         ]
         if not known:
@@ -237,7 +239,12 @@ def _request(entry: DocumentEntry, link: Link) -> DocumentRequest | None:
     return DocumentRequest(entry.repository_unique_id, entry.unique_id, link.home_community_id)
 
 
-async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentRequest]) -> None:
+async def _retrieve(
+    visit: Visit,
+    holder: Partner,
+    batch: Sequence[DocumentRequest],
+    listed: Mapping[UniqueId, DocumentEntry],
+) -> None:
     asking = visit.asking
     address = holder.endpoints.iti39 or holder.endpoints.iti38
     if address is None:
@@ -254,6 +261,7 @@ async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentReque
                 plan=asking.plan,
                 source=_source(holder, one.request),
                 candidate=asking.member.id,
+                doubt=_doubt(listed[one.request.unique_id], one.blob),
             )
             for one in arrived.documents
         ]
@@ -261,16 +269,33 @@ async def _retrieve(visit: Visit, holder: Partner, batch: Sequence[DocumentReque
 
     def effect(transaction: Transaction, answer: tuple[Arrived, tuple[Received, ...]]) -> Answered:
         arrived, received = answer
-        return _account(visit, transaction, arrived, _ingest(visit, transaction, received))
+        done = _ingest(visit, transaction, received)
+        return _account(visit, transaction, arrived, received, done)
 
     body = write_retrieve_request(request)
     call = Call(holder, ITI_39_REQUEST, address, body, visit.patience, attachments.open)
     try:
-        arrived, _ = await ask(asking, call, read, effect)
+        arrived, received = await ask(asking, call, read, effect)
     finally:
         attachments.discard()
     if arrived.missing and arrived.errors:
         visit.remarks.append(f"it reported {codes_of(arrived.errors)}")
+    visit.remarks.extend(one.doubt for one in received if one.doubt is not None)
+
+
+def _doubt(entry: DocumentEntry, blob: Blob) -> str | None:
+    """Whether these bytes are not the ones that were listed (ITI TF-3: Table 4.2.4.1-2).
+
+    An on-demand document is made when it is asked for: its entry states neither.
+    """
+    if entry.object_type == "on-demand" or not entry.size_bytes:
+        return None
+    if entry.size_bytes != blob.size_bytes:
+        return f"it is not the document that was listed ({ErrorCode.NON_IDENTICAL_SIZE.value})"
+    # XDS hashes are SHA-1 in hex; anything else stated there cannot be compared.
+    if entry.hash and len(entry.hash) == len(blob.sha1) and entry.hash.lower() != blob.sha1:
+        return f"it is not the document that was listed ({ErrorCode.NON_IDENTICAL_HASH.value})"
+    return None
 
 
 def _ingest(
@@ -287,10 +312,15 @@ def _ingest(
 
 
 def _account(
-    visit: Visit, transaction: Transaction, arrived: Arrived, done: Sequence[Ingested]
+    visit: Visit,
+    transaction: Transaction,
+    arrived: Arrived,
+    received: Sequence[Received],
+    done: Sequence[Ingested],
 ) -> Answered:
-    new = sum(one.outcome != "duplicate" for one in done)
-    missing = len(arrived.missing)
+    taken = [one for one, given in zip(done, received, strict=True) if given.doubt is None]
+    new = sum(one.outcome != "duplicate" for one in taken)
+    missing = len(arrived.missing) + len(done) - len(taken)
     visit.note(
         transaction,
         documents_new=visit.progress.documents_new + new,
@@ -298,7 +328,7 @@ def _account(
     )
     codes = f": {codes_of(arrived.errors)}" if arrived.errors else ""
     return Answered(
-        outcome="success" if not missing else "partial" if done else "failed",
+        outcome="success" if not missing else "partial" if taken else "failed",
         documents=tuple(one.document.id for one in done),
         reason=f"partial: {missing} missing{codes}" if missing else None,
     )

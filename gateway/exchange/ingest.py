@@ -59,6 +59,8 @@ class Received:
     source: Source
     candidate: MemberId | None = None
     """Whom it was asked for; None when it came unasked."""
+    doubt: str | None = None
+    """Why it may not be filed, whomever it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,11 @@ async def receive(
     plan: Plan,
     source: Source,
     candidate: MemberId | None = None,
+    doubt: str | None = None,
 ) -> Received:
     """Reads stored bytes, outside any transaction."""
     content = await asyncio.to_thread(archive.load, plan.id, blob)
-    return Received(blob, await read(archive, content), source, candidate)
+    return Received(blob, await read(archive, content), source, candidate, doubt)
 
 
 async def read(archive: Archive, content: bytes) -> Reading:
@@ -145,6 +148,8 @@ def _ingest_one(
         document = documents.describe(transaction, anew)
     _index(transaction, document, clinical)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
+    if isinstance(decision, Member) and received.doubt is not None:
+        decision = _Undecided(received.doubt, decision.id)
     if isinstance(decision, Member):
         document = _file(transaction, document, clinical, decision, plan, community)
     # What another member's retrieval cannot settle still waits as the candidate's.

@@ -104,6 +104,9 @@ def _arrived(
     waiting = dict(asked)
     for document in given:
         request = waiting.get(document.unique_id)
+        # ITI TF-2: 3.39.4.1.3 has it equal the request's (DECISIONS 12), and one that is stated
+        # must. Where it is left out, nothing contradicts: the whole answer came over the
+        # connection of the partner that was asked, and the id is one that was asked of it.
         if request is None or document.home_community_id not in (None, request.home_community_id):
             continue
         blob = attachments.blob(document.content)

@@ -148,8 +148,6 @@ def an_entry(unique_id: UniqueId, **changes: Any) -> DocumentEntry:
         healthcare_facility_type_code=code,
         practice_setting_code=code,
         confidentiality_codes=(Code("N", "2.16.840.1.113883.5.25", "N"),),
-        hash="0" * 40,
-        size_bytes=1,
         source_patient_id=PATIENT.cx,
     )
     return replace(entry, **changes)

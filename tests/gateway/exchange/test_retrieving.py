@@ -1,10 +1,13 @@
 """What ITI-38 lists and ITI-39 brings: all of it is filed, held, or counted as missing."""
 
+import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -230,6 +233,61 @@ def test_documents_of_another_community_than_asked_are_not_kept(tmp_path: Path) 
         tmp_path, ITI_39=lambda heard: retrieved(heard, home_community_id=elsewhere)
     ) as found:
         assert (found.counts, found.states) == ((2, 0, 2), [])
+
+
+def test_documents_of_no_stated_community_are_the_asked_partners(tmp_path: Path) -> None:
+    def unstated(heard: Heard) -> Reply:
+        reply = Reply(_inline(heard))
+        named = rb"<(\S*HomeCommunityId)>[^<]*</\1>"
+        return replace(reply, content=re.sub(named, b"", reply.content))
+
+    with asked(tmp_path, ITI_39=unstated) as found:
+        assert (found.counts, found.states) == ((2, 2, 0), ["filed", "filed"])
+
+
+@pytest.mark.parametrize(
+    "stated, code",
+    [
+        ({"size_bytes": 7}, "XDSNonIdenticalSize"),
+        ({"hash": "0" * 40}, "XDSNonIdenticalHash"),
+        ({"hash": "0" * 40, "object_type": "on-demand"}, None),
+        ({"hash": "0" * 40, "size_bytes": 0}, None),
+        ({"hash": "base64=="}, None),
+        ({}, None),
+    ],
+)
+def test_a_document_that_is_not_the_listed_one_is_held_and_counts_as_missing(
+    stated: dict[str, Any], code: str | None, tmp_path: Path
+) -> None:
+    digest = hashlib.sha1(CCD, usedforsecurity=False).hexdigest().upper()
+    entry = an_entry(FIRST, **{"hash": digest, "size_bytes": len(CCD), **stated})
+    with asked(tmp_path, ITI_38=listing(entry, an_entry(SECOND))) as found:
+        if code is None:
+            assert (found.counts, found.states) == ((2, 2, 0), ["filed", "filed"])
+            return
+        reason = f"it is not the document that was listed ({code})"
+        assert (found.counts, sorted(found.states)) == ((2, 1, 1), ["filed", "held"])
+        assert found.row.detail == f"partial: 1 missing; {reason}"
+        (held,) = (one for one in lakeshore.documents(found.house) if one.state == "held")
+        assert (held.reason, held.candidate) == (reason, MEMBER.id)
+        assert found.last.outcome == "partial"
+
+
+def test_a_document_that_was_not_the_listed_one_is_fetched_again(tmp_path: Path) -> None:
+    entry = an_entry(FIRST, size_bytes=len(CCD))
+    contents = iter([CCD + b"<!-- -->", CCD])
+    with (
+        scripted(
+            ITI_38=listing(entry), ITI_39=lambda heard: retrieved(heard, {FIRST: next(contents)})
+        ) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        counts = [
+            (row.documents_new, row.documents_missing)
+            for row in (retrieve(house)[NAME], retrieve(house)[NAME], retrieve(house)[NAME])
+        ]
+        assert counts == [(0, 1), (1, 0), (0, 0)]
+        assert script.heard.count("ITI_39") == 2
 
 
 def test_an_attachment_of_no_bytes_is_missing(tmp_path: Path) -> None:
