@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -18,6 +18,8 @@ from gateway.demo.parties import MEMBER_NUMBER
 from gateway.demo.run import faults, show
 from gateway.settings import load_settings
 from gateway.store import exchange_log
+
+_PORT: Final = 8080
 
 
 def demo(
@@ -42,7 +44,8 @@ def demo(
 async def _demo(folder: Path, *, once: bool) -> None:
     begun = time.monotonic()
     out.print("Starting a health plan's gateway and four partner communities on loopback …")
-    async with started(folder) as network:
+    # Who stays to look finds it where one looks first; who does not must disturb nobody.
+    async with started(folder, port=0 if once else _PORT) as network:
         shown = await show(network, out)
         out.print(f"From start to summary: {time.monotonic() - begun:.1f} s")
         wrong = faults(shown)

@@ -47,7 +47,6 @@ PATIENCE_SECONDS: Final = 4.0
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 3.0
 """The late partner would go on for a minute; nothing is lost with it."""
-_PREFERRED_PORT: Final = 8080
 
 
 class DemoFailed(Exception):
@@ -79,8 +78,8 @@ class Network:
 
 
 @asynccontextmanager
-async def started(folder: Path) -> AsyncIterator[Network]:
-    """The network up and ready while the block runs.
+async def started(folder: Path, *, port: int = 0) -> AsyncIterator[Network]:
+    """The network up and ready while the block runs; the plan's REST on `port` if it is free.
 
     Raises:
         DemoFailed: a process did not come up.
@@ -88,7 +87,7 @@ async def started(folder: Path) -> AsyncIterator[Network]:
     now = datetime.now(UTC)
     authority = create_authority("Gateway demo CA", now=now)
     (folder / "ca.pem").write_text(authority.certificate_pem, encoding="ascii")
-    addresses = _free_addresses()
+    addresses = _free_addresses(port)
     for party in (PLAN, *PARTNERS):
         _lay_out(folder, party, authority, addresses[party.key], now)
     async with AsyncExitStack() as stack:
@@ -167,12 +166,12 @@ purpose = "{PURPOSE}"
 """
 
 
-def _free_addresses() -> dict[str, Addresses]:
-    """Addresses that nobody listens on, all different; REST on the preferred port if it is free."""
+def _free_addresses(port: int) -> dict[str, Addresses]:
+    """Addresses that nobody listens on, all different; REST on `port` if it is free."""
     with ExitStack() as held:  # until all are found, so that none is found twice
         found = {}
         for party in (PLAN, *PARTNERS):
-            plans = _free_port(held, _PREFERRED_PORT if party is PLAN else 0)
+            plans = _free_port(held, port if party is PLAN else 0)
             found[party.key] = Addresses(f"127.0.0.1:{_free_port(held)}", f"127.0.0.1:{plans}")
     return found
 
