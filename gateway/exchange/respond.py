@@ -224,15 +224,34 @@ def _find_documents(
     if found is None:
         return (), (Effect(reason="no member of this patient id is open to this partner"),)
     way, member = found
+    wants_all = _wants_all(asked)
     given = tuple(
         offered
         for offered in offers.of_member(transaction, plan=member.plan, member=member.id)
-        if way.gives(offered, member)
-        and matches(read_document_entry(parse_xml(offered.entry_xml.encode())), asked)
+        if way.gives(offered, member) and (wants_all or _matches(offered, asked))
     )
     nothing = "no document that fits is offered to this partner"
     ids = tuple(offered.document.id for offered in given)
     return given, (Effect("success", member.plan, member.id, ids, None if given else nothing),)
+
+
+def _wants_all(asked: FindDocumentsQuery) -> bool:
+    """Whether every current document fits, as in most queries; reading entries back costs most.
+
+    What is registered and not replaced is stable and Approved.
+    """
+    bare = FindDocumentsQuery(
+        patient_id=asked.patient_id,
+        statuses=asked.statuses,
+        home_community_id=asked.home_community_id,
+        return_type=asked.return_type,
+        entry_types=asked.entry_types,
+    )
+    return asked == bare and "Approved" in asked.statuses and "stable" in asked.entry_types
+
+
+def _matches(offered: OfferedDocument, asked: FindDocumentsQuery) -> bool:
+    return matches(read_document_entry(parse_xml(offered.entry_xml.encode())), asked)
 
 
 def _ours(home: object, community: Community) -> None:
