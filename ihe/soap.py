@@ -341,8 +341,12 @@ def fault_action(error: IheError) -> str:
 
 
 def http_status(error: IheError) -> int:
-    """The HTTP status that carries the fault (SOAP 1.2 Part 2: 7.5.2.2)."""
-    return 400 if error.fault_code == "Sender" else 500
+    """The HTTP status that carries the fault (SOAP 1.2 Part 2: 7.5.2.2).
+
+    Whatever the sender can mend is 400: the binding's table has 500 for a wrong version and for a
+    header not understood, but a peer's mistake must not look like an outage of ours.
+    """
+    return 500 if error.fault_code == "Receiver" else 400
 
 
 def _add(

@@ -262,8 +262,8 @@ def test_an_answer_is_no_fault() -> None:
             "The security of the message could not be verified.",
             400,
         ),
-        (NotUnderstood("What?"), "soap:MustUnderstand", None, "What?", 500),
-        (VersionMismatch("Old."), "soap:VersionMismatch", None, "Old.", 500),
+        (NotUnderstood("What?"), "soap:MustUnderstand", None, "What?", 400),
+        (VersionMismatch("Old."), "soap:VersionMismatch", None, "Old.", 400),
         (Unavailable("Not now."), "soap:Receiver", None, "Not now.", 500),
     ],
 )

