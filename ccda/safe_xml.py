@@ -53,7 +53,7 @@ _ASCII_COMPATIBLE: Final = re.compile(
     r"(?i)utf-?8|us-ascii|ascii|iso-?8859-?\d+|latin-?1|windows-125\d|cp125\d"
 )
 _DECLARATION: Final = re.compile(
-    rb"<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
+    rb"\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s.*?\?>", re.DOTALL)
 _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
@@ -103,7 +103,7 @@ def _ascii_compatible(data: bytes) -> bytes:
         wide = head.count(b"\0") >= 3
         little = head[:1] != b"\0"
         return _transcode(data, ("utf-32-" if wide else "utf-16-") + ("le" if little else "be"))
-    declared = _DECLARATION.match(data.lstrip()[:256])
+    declared = _DECLARATION.match(data)
     if declared is None:
         return data
     name = declared.group(1).decode("ascii")
@@ -138,7 +138,7 @@ def _declaration_first(content: bytes) -> tuple[bytes, str | None]:
     """
     if not content[:1].isspace() or _ANY_DECLARATION.match(content) is None:
         return content, None
-    declared = _DECLARATION.match(content.lstrip()[:256])
+    declared = _DECLARATION.match(content)
     encoding = None if declared is None else declared.group(1).decode("ascii")
     if encoding is not None and _NAMES_UTF16.fullmatch(encoding):
         encoding = None
@@ -174,6 +174,7 @@ def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -
             huge_tree=huge and trusted,
             remove_comments=True,
             remove_pis=True,
+            collect_ids=False,
             recover=recover,
         )
         root = etree.fromstring(content, parser)
