@@ -57,7 +57,8 @@ _DECLARATION: Final = re.compile(
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s.*?\?>", re.DOTALL)
 _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
-_MISC: Final = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
+_SPACE: Final = re.compile(rb"\s*")
+_MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
 def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False) -> Element:
@@ -147,10 +148,20 @@ def _declaration_first(content: bytes) -> tuple[bytes, str | None]:
 
 def _has_doctype(content: bytes) -> bool:
     """Whether a DOCTYPE stands where XML allows one: before the root element."""
-    position = 0
-    while (skipped := _MISC.match(content, position)) is not None:
-        position = skipped.end()
+    position, skipped = -1, 0
+    while position < skipped:
+        position, skipped = skipped, _after_misc(content, skipped)
     return content.startswith(b"<!DOCTYPE", position)
+
+
+def _after_misc(content: bytes, position: int) -> int:
+    """What follows the white space, comment or instruction that stands there."""
+    for start, end in _MISC:
+        if content.startswith(start, position):
+            found = content.find(end, position + len(start))
+            return position if found < 0 else found + len(end)
+    space = _SPACE.match(content, position)
+    return position if space is None else space.end()
 
 
 def _check_namespaces(content: bytes, limits: Limits) -> None:
