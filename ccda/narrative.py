@@ -77,6 +77,14 @@ def _without_tags(markup: str) -> str:
     return unescape(text) if "&" in text else text
 
 
+def _pointer_in(element: Element) -> str | None:
+    """Where the first reference inside points to."""
+    for child in element if len(element) else ():
+        if child.tag == _REFERENCE:
+            return child.get("value")
+    return None
+
+
 class Narrative:
     """The words a section's statements may point to: its own first, then the whole document's.
 
@@ -125,8 +133,8 @@ class Narrative:
             return None
         if len(element) == 0:
             return self._own_words(element)
-        reference = next(element.iterchildren(_REFERENCE), None)
-        referred = None if reference is None else self.resolve(reference.get("value"))
+        pointer = _pointer_in(element)
+        referred = None if pointer is None else self.resolve(pointer)
         return referred or words(element)
 
     def code(self, element: Element | None) -> CD | None:
@@ -136,12 +144,11 @@ class Narrative:
         get = element.get
         original_text = reference = None
         translations: list[CD] = []
-        for child in element:
+        for child in element if len(element) else ():
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text = self.text(child)
-                pointer = next(child.iterchildren(_REFERENCE), None)
-                reference = None if pointer is None else pointer.get("value")
+                reference = _pointer_in(child)
             elif tag == _TRANSLATION:
                 translation = self.code(child)
                 if translation is not None:

@@ -3,8 +3,8 @@
 A panel is an entry of its own; what was measured in it names the panel as its parent.
 """
 
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
 
 from ccda.model import Entry
 from ccda.narrative import Narrative
@@ -12,10 +12,10 @@ from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, name_of, read_code, without_none
 from ccda.sections.no_information import names_nothing
-from ccda.sections.participants import read_performers
+from ccda.sections.participants import Elements, read_performers
 from ccda.sections.particulars import read_specimens
 from ccda.sections.parts import is_comment
-from ccda.sections.statement import Statement, children_of, first, walk
+from ccda.sections.statement import Statement, children_of, first, local_name, walk
 from ccda.sections.value import Value, read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset(
@@ -73,39 +73,32 @@ def read_observation(kind: _Kind, statement: Statement, narrative: Narrative) ->
 
 def observation_details(statement: Statement, value: Value, narrative: Narrative) -> Form:
     """What an observation adds to its value: how it compares, how and on what it was taken."""
-    return without_none(
-        interpretation=_codes(statement, "interpretationCode", narrative),
-        reference_range=_reference_ranges(statement, narrative),
-        method=read_code(statement.one("methodCode"), narrative),
-        target_site=read_code(statement.one("targetSiteCode"), narrative),
-        specimen=_specimen(statement, narrative),
-        performer=read_performers(statement, narrative),
-        other_values=[
-            form
-            for element in statement.all("value")[1:]
-            if (form := value_form(read_value(element, narrative)))
-        ],
-        value_null_flavor=value.null_flavor,
-        **_value_attributes(statement.one("value")),
-    )
-
-
-def _value_attributes(element: Element | None) -> Form:
-    """What qualifies a value: a bound that is not included, the type of an enclosed file."""
-    if element is None:
-        return {}
     form: Form = {}
+    for name in statement.children:
+        if name in _DETAILS:
+            key, reader = _DETAILS[name]
+            if found := reader(statement, narrative):
+                form[key] = found
+    if "value" in statement.children:
+        _add_value_details(form, statement.all("value"), value, narrative)
+    return form
+
+
+def _add_value_details(form: Form, elements: Elements, value: Value, narrative: Narrative) -> None:
+    """Further values, and what qualifies the first: a bound not included, a file's type."""
+    if value.null_flavor is not None:
+        form["value_null_flavor"] = value.null_flavor
+    if len(elements) > 1:
+        others = (value_form(read_value(element, narrative)) for element in elements[1:])
+        form |= without_none(other_values=[other for other in others if other])
+    element = elements[0]
     if len(element):
-        bounds = ((name, first(element, name)) for name in ("low", "high"))
-        form["exclusive"] = [
-            name
-            for name, bound in bounds
-            if bound is not None and bound.get("inclusive") == "false"
-        ]
+        bounds = [local_name(bound) for bound in element if bound.get("inclusive") == "false"]
+        if bounds:
+            form["exclusive"] = [name for name in ("low", "high") if name in bounds]
     elif element.get("representation"):
         form["media_type"] = element.get("mediaType")
         form["representation"] = element.get("representation")
-    return form
 
 
 def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
@@ -142,3 +135,14 @@ def _specimen(statement: Statement, narrative: Narrative) -> Form | None:
     if "specimen" not in statement.children:
         return None
     return next(iter(read_specimens(statement, narrative)), None)
+
+
+_Detail = Callable[[Statement, Narrative], Any]
+_DETAILS: Final[dict[str, tuple[str, _Detail]]] = {
+    "interpretationCode": ("interpretation", lambda s, n: _codes(s, "interpretationCode", n)),
+    "referenceRange": ("reference_range", _reference_ranges),
+    "methodCode": ("method", lambda s, n: read_code(s.one("methodCode"), n)),
+    "targetSiteCode": ("target_site", lambda s, n: read_code(s.one("targetSiteCode"), n)),
+    "specimen": ("specimen", _specimen),
+    "performer": ("performer", read_performers),
+}

@@ -47,9 +47,16 @@ def children_of(element: Element) -> Children:
 def first(element: Element | None, *names: str) -> Element | None:
     """The first element down a path of child names, or None."""
     for name in names:
-        if element is None:
+        if element is None or not len(element):
             return None
-        element = next(element.iterchildren(_V3 + name), None)
+        tag = _V3 + name
+        # Few children: going through them costs less than setting up a search does.
+        for child in element:
+            if child.tag == tag:
+                element = child
+                break
+        else:
+            return None
     return element
 
 
