@@ -40,7 +40,13 @@ from ccda.sections.participants import read_authors
 from ccda.sections.parts import keep_parts
 from ccda.sections.raw import raw_entry, raw_statement, section_details
 from ccda.sections.statement import Statement, children_of, statements_in
-from ccda.templates import NOTE_ACTIVITY, PARTS, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
+from ccda.templates import (
+    ENTRY_REFERENCE,
+    NOTE_ACTIVITY,
+    SECTION_BY_LOINC,
+    SECTION_BY_TEMPLATE,
+    SectionKind,
+)
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
@@ -79,7 +85,7 @@ _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
-_REFERENCE_ROOTS: Final = tuple(root.encode() for root in PARTS["entry_reference"])
+_REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -104,7 +110,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         _read_section(element, path, whole, issues, with_notes=with_notes)
         for element, path in _sections_in(root, "/*")
     )
-    if any(root in xml for root in _REFERENCE_ROOTS) or b"\0" in xml[:4]:
+    if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
         resolve_entry_references(sections)
     body, body_issues = read_body(children)
     issues += header.issues_of(children)

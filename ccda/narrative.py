@@ -143,7 +143,7 @@ class Narrative:
         get = element.get
         original_text = reference = None
         translations: list[CD] = []
-        qualifiers: list[tuple[CD | None, CD | None]] = []
+        qualifiers: tuple[tuple[CD | None, CD | None], ...] = ()
         for child in element:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
@@ -160,7 +160,7 @@ class Narrative:
                 original_text = self.resolve(reference)
             elif tag == _QUALIFIER:
                 name, value = child.find(_NAME), child.find(_VALUE)
-                qualifiers.append((self.code(name), self.code(value)))
+                qualifiers = (*qualifiers, (self.code(name), self.code(value)))
         code, display, null_flavor = (
             get("code") or None,
             get("displayName") or None,
@@ -178,7 +178,7 @@ class Narrative:
             reference,
             null_flavor,
             tuple(translations),
-            tuple(qualifiers),
+            qualifiers,
         )
 
     def _own_words(self, element: Element) -> str | None:
@@ -193,15 +193,14 @@ class Narrative:
         name = unquote(reference).rpartition("#")[2].strip()
         found = self._find(name)
         if found is None and name:
-            found = (self if self._whole is None else self._whole)._loose().get(name.lower())
+            found = self._loose().get(name.lower())
         return found
 
     def _loose(self) -> dict[str, Element]:
-        """The whole document's elements by any attribute that names them, in lower case."""
+        """The section's own words by any attribute that names them, in lower case."""
         if self._others is None:
             self._others = {}
-            root = self._text
-            for element in () if root is None else _NAMED(root):
+            for element in () if self._text is None else _NAMED(self._text):
                 for attribute in ("ID", "id", "Id", _XML_ID):
                     if name := element.get(attribute):
                         self._others.setdefault(name.lower(), element)

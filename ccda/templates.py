@@ -64,6 +64,7 @@ CARE_TEAM: Final = _oids("22.4.500")
 CARE_TEAM_MEMBER: Final = _oids("22.4.500.1")
 NOTE_ACTIVITY: Final = _oids("22.4.202")
 SPECIMEN_COLLECTION: Final = _oids("22.4.415")
+ENTRY_REFERENCE: Final = _oids("22.4.122")
 COMMENT: Final = _oids("22.4.64 1.40", "11", "4.2")
 SECTION_TIME_RANGE: Final = _oids("22.4.201")
 
@@ -78,7 +79,7 @@ PARTS: Final[dict[str, frozenset[str]]] = {
     "age_observation": AGE_OBSERVATION,
     "death": DEATH_OBSERVATION,
     "status_observation": PROBLEM_STATUS | ALLERGY_STATUS | MEDICATION_STATUS | _oids("1.37"),
-    "entry_reference": _oids("22.4.122", "", "4.4.1"),
+    "entry_reference": ENTRY_REFERENCE,
     "medication_type": _oids("", "8.1"),
     "indication_observation": INDICATION | _oids("24.3.88"),
     "supply_order": SUPPLY_ORDER,
