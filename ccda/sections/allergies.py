@@ -1,4 +1,9 @@
-"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7)."""
+"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7).
+
+Details: `type`, `allergen_name` (where it says more than the code), `observation` (the
+statement's own code), `severity`, `criticality`, `clinical_status`, `concern`, and `reaction`, a
+list of manifestations with `severity`, `ids`, `negated`, times, `author` and their parts.
+"""
 
 from collections.abc import Iterator
 from typing import Final

@@ -2,6 +2,10 @@
 
 Most statements carry none of it and cost one comparison of sets. A kind that reads one of these
 itself has it in its details already, and keeps it as it reads it.
+
+Details: `informant`, `performer`, `participant`, `subject`, `specimen`, `reference`,
+`precondition`, `priority`, `interpretation`, `method`, `target_site`, `site`, `repeat_number`,
+`language` …, and `extension`: elements of other namespaces, as they are written.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,9 @@
-"""Procedures in their three forms: procedure, observation, act (C-CDA R2.1: 3.82 to 3.84)."""
+"""Procedures in their three forms: procedure, observation, act (C-CDA R2.1: 3.82 to 3.84).
+
+Details: `statement` (which form), `target_site`, `method`, `priority`, `performer`, `location`,
+`indication`, `specimen`, and `device` with `code`, `model`, `software`, `manufacturer`,
+`manufacturer_ids`, `ids` and `udi`.
+"""
 
 from collections.abc import Iterator
 from typing import Final
