@@ -6,7 +6,7 @@ from ccda.narrative import Narrative
 from ccda.sections.form import Form, name_of
 from ccda.sections.no_information import says_nothing_is_known
 from ccda.sections.participants import read_authors, read_ids
-from ccda.sections.particulars import read_particulars
+from ccda.sections.particulars import READ_BY_KIND, read_particulars
 from ccda.sections.statement import Statement
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
@@ -36,7 +36,10 @@ def make_entry(
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
     own_status = statement.code_of("statusCode")
-    more = read_particulars(statement, narrative, kind, details)
+    children = statement.children
+    more: Form = {}
+    if not children.keys() <= READ_BY_KIND:
+        more = read_particulars(statement, narrative, kind, details)
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
@@ -50,7 +53,6 @@ def make_entry(
     while above is not None and above.position is None:
         above = above.above
     statement.take_position()
-    children = statement.children
     return Entry(
         kind=kind,
         path=statement.path,

@@ -26,7 +26,7 @@ from ccda.sections.statement import Statement, children_of, first, local_name
 from ccda.sections.value import read_value
 
 # What every reader looks at, and what only orders or names the rest.
-_READ_BY_KIND: Final = frozenset(
+READ_BY_KIND: Final = frozenset(
     "realmCode typeId templateId id code text statusCode effectiveTime value author "
     "entryRelationship component consumable product doseQuantity rateQuantity maxDoseQuantity "
     "routeCode administrationUnitCode quantity referenceRange derivationExpr".split()
@@ -42,12 +42,12 @@ def read_particulars(
     statement: Statement, narrative: Narrative, kind: str, told: Form | None
 ) -> Form:
     """The details the kind's own reader did not give: `told` is what it did."""
+    if statement.children.keys() <= READ_BY_KIND:
+        return {}
     more: Form = {}
-    if statement.children.keys() <= _READ_BY_KIND:
-        return more
     told = told or {}
     for name in statement.children:
-        if name in _READ_BY_KIND:
+        if name in READ_BY_KIND:
             continue
         if name in _READERS:
             key, reader = _READERS[name]

@@ -130,8 +130,8 @@ def _add_part(form: Form, statement: Statement, narrative: Narrative) -> None:
 
 
 def _name(statement: Statement) -> str:
-    for root in statement.templates:
-        if root in _NAMES:
+    for template in statement.all("templateId"):
+        if (root := template.get("root")) in _NAMES:
             return _NAMES[root]
     if statement.name == "encounter":
         return "encounter"
