@@ -35,6 +35,7 @@ from ccda.sections import (
     social_history,
     unknown,
 )
+from ccda.sections.entry_references import resolve_entry_references
 from ccda.sections.participants import read_authors
 from ccda.sections.parts import keep_parts
 from ccda.sections.raw import raw_entry, raw_statement, section_details
@@ -45,7 +46,13 @@ from ccda.sections.statement import (
     local_name,
     statements_in,
 )
-from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
+from ccda.templates import (
+    ENTRY_REFERENCE,
+    NOTE_ACTIVITY,
+    SECTION_BY_LOINC,
+    SECTION_BY_TEMPLATE,
+    SectionKind,
+)
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
@@ -71,6 +78,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
     "payers": coverage.read,
     "advance_directives": advance_directives.read,
     "goals": plans.read_goals,
+    "outcomes": plans.read_outcomes,
     "plan": plans.read_plan,
     "interventions": plans.read_intervention,
     "health_concerns": plans.read_concern,
@@ -83,6 +91,7 @@ _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset(("component", "structuredBody", "section"))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
+_REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -107,6 +116,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         _read_section(element, parts, path, whole, issues, with_notes=with_notes)
         for element, parts, path in _sections_in(root, children, "/*")
     )
+    if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
+        resolve_entry_references(sections)
     body, body_issues = read_body(children)
     issues += header.issues_of(children)
     return ClinicalDocument(
@@ -222,10 +233,12 @@ def _read_entry(
     wrong: list[tuple[Severity, str]] | None = None
     for top in tops:
         wrong = wrong or []
-        top.next_position = len(entries)
+        before = top.next_position = len(entries)
         try:
             if not (with_notes and notes.is_note(top)):
                 entries.extend(reader(top, narrative))
+                if len(entries) == before and reader is not _read_nothing:
+                    entries.extend(unknown.read_misplaced(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))
             left = keep_parts(top, entries, narrative)

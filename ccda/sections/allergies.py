@@ -1,4 +1,9 @@
-"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7)."""
+"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7).
+
+Details: `type`, `allergen_name` (where it says more than the code), `observation` (the
+statement's own code), `severity`, `criticality`, `clinical_status`, `concern`, and `reaction`, a
+list of manifestations with `severity`, `ids`, `negated`, times, `author` and their parts.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -56,6 +61,7 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         negated=concern is not None and concern.is_negated,
         details=without_none(
             type=code_form(kind) if isinstance(kind, CD) else None,
+            allergen_name=None if allergen is None or name == allergen.display else name,
             observation=_observation_code(statement, narrative),
             reaction=_reactions(statement, narrative),
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),

@@ -1,4 +1,10 @@
-"""Medications: taken, administered, on admission, at discharge (C-CDA R2.1: 3.49, 4.16)."""
+"""Medications: taken, administered, on admission, at discharge (C-CDA R2.1: 3.49, 4.16).
+
+Details: those of `administration`, and `clinical_status`, `act` (the code of the statement
+itself), `product_name`, `lot_number`, `manufacturer`, `product_ids`. A `supply` is an order or a
+dispense with `mood`, `relation`, `status`, `code`, `text`, `ids`, `quantity`, `repeat_number`,
+times, `product`, `performer`, `author` and the parts inside it.
+"""
 
 from collections.abc import Iterator
 from typing import Final

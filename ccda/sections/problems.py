@@ -2,6 +2,10 @@
 
 C-CDA R2.1: 3.78 Problem Observation (2.16.840.1.113883.10.20.22.4.4) within 3.77 Problem
 Concern Act (4.3). Each observation is one condition, whatever the number of acts around it.
+
+Details: `type`, `clinical_status` (the status observation whole), `age`, `severity`,
+`target_site`, `performer`, `other_values`, `value_null_flavor`, and `concern` with `status`,
+times, `negated`, `ids`, `code`, `text` and `author` of the act around it.
 """
 
 from collections.abc import Iterator
@@ -124,7 +128,8 @@ def inner_value(
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
                 inner.told = True
-                return form | read_particulars(inner, narrative, "part", form)
+                more = without_none(ids=id_texts(inner.children))
+                return form | more | read_particulars(inner, narrative, "part", form)
     return None
 
 

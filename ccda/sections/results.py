@@ -12,10 +12,10 @@ from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, name_of, read_code, without_none
 from ccda.sections.no_information import names_nothing
-from ccda.sections.participants import Elements, read_performers
+from ccda.sections.participants import read_performers
 from ccda.sections.particulars import read_specimens
 from ccda.sections.parts import is_comment
-from ccda.sections.statement import Statement, children_of, first, local_name, walk
+from ccda.sections.statement import Statement, children_of, first, walk
 from ccda.sections.value import Value, read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset(
@@ -36,7 +36,9 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
     for statement in walk(top, _OUTSIDE_OBSERVATIONS):
         if statement.name == "organizer":
             yield read_panel(kind, statement, narrative)
-        elif statement.name == "observation" and not is_comment(statement):
+        elif statement.name == "observation" and (
+            "value" in statement.children or not is_comment(statement)
+        ):
             yield read_observation(kind, statement, narrative)
 
 
@@ -79,26 +81,34 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
             key, reader = _DETAILS[name]
             if found := reader(statement, narrative):
                 form[key] = found
-    if "value" in statement.children:
-        _add_value_details(form, statement.all("value"), value, narrative)
+    if value.null_flavor is not None:
+        form["value_null_flavor"] = value.null_flavor
+    values = statement.children.get("value")
+    if values is not None:
+        form |= _value_attributes(values[0])
+        others = (value_form(read_value(element, narrative)) for element in values[1:])
+        if rest := [other for other in others if other]:
+            form["other_values"] = rest
     return form
 
 
-def _add_value_details(form: Form, elements: Elements, value: Value, narrative: Narrative) -> None:
-    """Further values, and what qualifies the first: a bound not included, a file's type."""
-    if value.null_flavor is not None:
-        form["value_null_flavor"] = value.null_flavor
-    if len(elements) > 1:
-        others = (value_form(read_value(element, narrative)) for element in elements[1:])
-        form |= without_none(other_values=[other for other in others if other])
-    element = elements[0]
+def _value_attributes(element: Element) -> Form:
+    """What qualifies a value: a bound that is not included, the type of an enclosed file."""
+    form: Form = {}
     if len(element):
-        bounds = [local_name(bound) for bound in element if bound.get("inclusive") == "false"]
-        if bounds:
-            form["exclusive"] = [name for name in ("low", "high") if name in bounds]
+        bounds = ((name, first(element, name)) for name in ("low", "high"))
+        exclusive = [
+            name
+            for name, bound in bounds
+            if bound is not None and bound.get("inclusive") == "false"
+        ]
+        if exclusive:
+            form["exclusive"] = exclusive
     elif element.get("representation"):
-        form["media_type"] = element.get("mediaType")
-        form["representation"] = element.get("representation")
+        form |= without_none(
+            media_type=element.get("mediaType"), representation=element.get("representation")
+        )
+    return form
 
 
 def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
@@ -137,8 +147,8 @@ def _specimen(statement: Statement, narrative: Narrative) -> Form | None:
     return next(iter(read_specimens(statement, narrative)), None)
 
 
-_Detail = Callable[[Statement, Narrative], Any]
-_DETAILS: Final[dict[str, tuple[str, _Detail]]] = {
+_Reader = Callable[[Statement, Narrative], Any]
+_DETAILS: Final[dict[str, tuple[str, _Reader]]] = {
     "interpretationCode": ("interpretation", lambda s, n: _codes(s, "interpretationCode", n)),
     "referenceRange": ("reference_range", _reference_ranges),
     "methodCode": ("method", lambda s, n: read_code(s.one("methodCode"), n)),
