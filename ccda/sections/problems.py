@@ -85,8 +85,20 @@ def clinical_status(
     """The status observation where there is one, else the concern's statusCode."""
     stated = read_status(statement, template, narrative)
     if stated is None and concern is not None:
-        stated = read_status(concern, template, narrative) or concern.code_of("statusCode")
+        stated = _status_of_concern(concern, template, narrative)
     return stated
+
+
+def _status_of_concern(
+    concern: Statement, template: frozenset[str], narrative: Narrative
+) -> str | None:
+    """Looked for once: each of a concern's observations asks, and there may be thousands."""
+    if concern.answers is None:
+        concern.answers = {}
+    if template not in concern.answers:
+        stated = read_status(concern, template, narrative) or concern.code_of("statusCode")
+        concern.answers[template] = stated
+    return concern.answers[template]
 
 
 def concern_form(concern: Statement | None) -> Form | None:

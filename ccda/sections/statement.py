@@ -60,11 +60,12 @@ class Statement:
     place among many siblings takes as long as there are siblings.
     `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
     entry stands in the section, once it has one; the outermost counts them (`next_position`).
+    `answers` is what was found inside for each template: thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "children", "element", "name", "next_position", "path",
-        "position", "relation",
+        "_inner", "_templates", "above", "answers", "children", "element", "name", "next_position",
+        "path", "position", "relation",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +84,7 @@ class Statement:
         self.children = children_of(element)
         self.position: int | None = None
         self.next_position = 0
+        self.answers: dict[frozenset[str], str | None] | None = None
         self._inner: list[Statement] | None = None
         self._templates: frozenset[str] | None = None
 
