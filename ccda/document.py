@@ -65,6 +65,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
     "payers": coverage.read,
     "advance_directives": advance_directives.read,
     "goals": plans.read_goals,
+    "outcomes": plans.read_outcomes,
     "plan": plans.read_plan,
     "interventions": plans.read_intervention,
     "health_concerns": plans.read_concern,

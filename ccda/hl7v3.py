@@ -54,6 +54,8 @@ class CD:
     """The originalText's `<reference value>`, unresolved."""
     null_flavor: str | None = None
     translations: tuple["CD", ...] = ()
+    qualifiers: tuple[tuple["CD | None", "CD | None"], ...] = ()
+    """What narrows the code, each as name and value: laterality, left."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from typing import Final
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -32,8 +33,11 @@ _MARKS: Final = {
 MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
+_NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
+_XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
 _ORIGINAL_TEXT: Final = v3("originalText")
 _REFERENCE: Final = v3("reference")
+_QUALIFIER, _NAME, _VALUE = map(v3, ("qualifier", "name", "value"))
 _TRANSLATION: Final = v3("translation")
 
 
@@ -87,6 +91,7 @@ class Narrative:
         self._text = text
         self._whole = whole
         self._elements: dict[str, Element] | None = None
+        self._others: dict[str, Element] | None = None
         self._spent = 0
         self._dangling = self._refused = False
 
@@ -95,6 +100,8 @@ class Narrative:
         if not reference:
             return None
         element = self._find(reference.strip().removeprefix("#"))
+        if element is None:
+            element = self._find_otherwise(reference)
         if element is None:
             self._dangling = True
             return None
@@ -138,6 +145,7 @@ class Narrative:
         get = element.get
         original_text = reference = None
         translations: list[CD] = []
+        qualifiers: list[tuple[CD | None, CD | None]] = []
         for child in element:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
@@ -152,6 +160,9 @@ class Narrative:
                 # Quirk: a reference straight inside the code, its originalText left out.
                 reference = child.get("value")
                 original_text = self.resolve(reference)
+            elif tag == _QUALIFIER:
+                name, value = child.find(_NAME), child.find(_VALUE)
+                qualifiers.append((self.code(name), self.code(value)))
         code, display, null_flavor = (
             get("code") or None,
             get("displayName") or None,
@@ -169,6 +180,7 @@ class Narrative:
             reference,
             null_flavor,
             tuple(translations),
+            tuple(qualifiers),
         )
 
     def _own_words(self, element: Element) -> str | None:
@@ -178,6 +190,25 @@ class Narrative:
             found = self._find(text[1:])
             return (None if found is None else self._afford(found)) or text
         return text
+
+    def _find_otherwise(self, reference: str) -> Element | None:
+        """Quirks: `#a%20b`, `# a`, `page.html#a`, `#A` for ID="a"; ids as `id` or `xml:id`."""
+        name = unquote(reference).rpartition("#")[2].strip()
+        found = self._find(name)
+        if found is None and name:
+            found = (self if self._whole is None else self._whole)._loose().get(name.lower())
+        return found
+
+    def _loose(self) -> dict[str, Element]:
+        """The whole document's elements by any attribute that names them, in lower case."""
+        if self._others is None:
+            self._others = {}
+            root = self._text
+            for element in () if root is None else _NAMED(root):
+                for attribute in ("ID", "id", "Id", _XML_ID):
+                    if name := element.get(attribute):
+                        self._others.setdefault(name.lower(), element)
+        return self._others
 
     def _find(self, identifier: str) -> Element | None:
         if self._elements is None:

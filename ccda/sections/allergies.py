@@ -56,6 +56,7 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         negated=concern is not None and concern.is_negated,
         details=without_none(
             type=code_form(kind) if isinstance(kind, CD) else None,
+            allergen_name=None if allergen is None or name == allergen.display else name,
             observation=_observation_code(statement, narrative),
             reaction=_reactions(statement, narrative),
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),

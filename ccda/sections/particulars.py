@@ -29,7 +29,6 @@ _READ_BY_KIND: Final = frozenset(
 )
 _TOLD_PARTICIPANTS: Final = {
     "allergy": frozenset(("CSM",)),
-    "coverage": frozenset(("COV", "HLD")),
 }
 _DEVICE: Final = frozenset(("DEV", "PRD"))
 _LOCATION: Final = frozenset(("LOC",))
@@ -39,10 +38,10 @@ def read_particulars(
     statement: Statement, narrative: Narrative, kind: str, told: Form | None
 ) -> Form:
     """The details the kind's own reader did not give: `told` is what it did."""
-    if statement.children.keys() <= _READ_BY_KIND:
-        return {}
-    told = told or {}
     more: Form = {}
+    if statement.children.keys() <= _READ_BY_KIND:
+        return more
+    told = told or {}
     for name in statement.children:
         if name in _READ_BY_KIND:
             continue

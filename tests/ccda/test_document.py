@@ -7,6 +7,7 @@ import pytest
 from ccda import CcdaError, ClinicalDocument, parse_document
 from ccda.document import READERS
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
+from ccda.hl7v3 import CD
 from ccda.model import KINDS, Entry
 from ccda.narrative import Narrative
 from ccda.sections.statement import Statement
@@ -192,7 +193,8 @@ def test_an_unknown_section_is_kept_as_narrative(read_section: ReadSection) -> N
     unknown = "<entry><act><code code='x'/></act></entry>"
     document = read_section(f"<section><code code='x'/><text>Something</text>{unknown}</section>")
     assert document.sections[0].text == "Something"
-    assert document.issues == ()
+    assert document.sections[0].raw_entries[0].code == CD("x")
+    assert [issue.severity for issue in document.issues] == ["information"]
 
 
 def test_nested_sections_come_in_document_order(read_section: ReadSection) -> None:
