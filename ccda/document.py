@@ -35,11 +35,12 @@ from ccda.sections import (
     social_history,
     unknown,
 )
+from ccda.sections.entry_references import resolve_entry_references
 from ccda.sections.participants import read_authors
 from ccda.sections.parts import keep_parts
 from ccda.sections.raw import raw_entry, raw_statement, section_details
 from ccda.sections.statement import Statement, children_of, statements_in
-from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
+from ccda.templates import NOTE_ACTIVITY, PARTS, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
@@ -78,6 +79,7 @@ _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
+_REFERENCE_ROOTS: Final = tuple(root.encode() for root in PARTS["entry_reference"])
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -102,6 +104,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         _read_section(element, path, whole, issues, with_notes=with_notes)
         for element, path in _sections_in(root, "/*")
     )
+    if any(root in xml for root in _REFERENCE_ROOTS) or b"\0" in xml[:4]:
+        resolve_entry_references(sections)
     body, body_issues = read_body(children)
     issues += header.issues_of(children)
     return ClinicalDocument(
@@ -213,10 +217,12 @@ def _read_entry(
     wrong: list[tuple[Severity, str]] | None = None
     for top in tops:
         wrong = wrong or []
-        top.next_position = len(entries)
+        before = top.next_position = len(entries)
         try:
             if not (with_notes and notes.is_note(top)):
                 entries.extend(reader(top, narrative))
+                if len(entries) == before and reader is not _read_nothing:
+                    entries.extend(unknown.read_misplaced(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))
             left = keep_parts(top, entries, narrative)

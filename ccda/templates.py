@@ -205,6 +205,18 @@ QUALIFIER_CODES: Final = frozenset(
 SMOKING_CODES: Final = frozenset(
     "72166-2 11367-0 229819007 365980008 266918002 63640-7 8663-7 401201003".split()
 )
+# LOINC codes that only one kind of statement has: VitalSignResultType and its panels, …
+VITAL_SIGN_CODES: Final = frozenset(
+    "8310-5 8867-4 9279-1 8480-6 8462-4 8478-0 2708-6 59408-5 8302-2 8306-3 8287-5 9843-4 29463-7 "
+    "3141-9 3142-7 39156-5 3140-1 8289-8 59576-9 77606-2 74728-7 85353-1 85354-9 96607-7".split()
+)
+# … and what social history asks: sex, gender identity, pregnancy, occupation, tribe.
+SOCIAL_HISTORY_CODES: Final = frozenset(
+    "76689-9 46098-0 76690-7 76691-5 82810-3 11341-5 95370-3 63504-5 86645-9".split()
+)
+CONDITION_SYSTEMS: Final = frozenset(
+    (SNOMED_CT, *(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103)))
+)
 
 # ---- sections --------------------------------------------------------------------------------
 

@@ -46,9 +46,11 @@ def make_entry(
             negated=negated,
             null_flavor=statement.get("nullFlavor"),
         )
-    around = (above.position for above in statement.ancestors())
-    parent = next((position for position in around if position is not None), None)
+    above = statement.above
+    while above is not None and above.position is None:
+        above = above.above
     statement.take_position()
+    children = statement.children
     return Entry(
         kind=kind,
         path=statement.path,
@@ -64,8 +66,8 @@ def make_entry(
         negated=negated,
         no_information=no_information,
         mood=statement.get("moodCode"),
-        ids=read_ids(statement.children),
-        authors=read_authors(statement.all("author")),
+        ids=read_ids(children),
+        authors=read_authors(children["author"]) if "author" in children else (),
         details=more if details is None else details | more if more else details,
-        parent=parent,
+        parent=None if above is None else above.position,
     )

@@ -53,11 +53,16 @@ def author_forms(elements: Elements) -> list[Form]:
 
 def read_ids(children: Children) -> tuple[II, ...]:
     """Every id that identifies; one that is only a nullFlavor does not."""
-    found = (read_ii(element) for element in children.get("id", ()))
-    return tuple(identifier for identifier in found if identifier.root or identifier.extension)
+    found = children.get("id")
+    if found is None:
+        return ()
+    ids = [read_ii(element) for element in found]
+    return tuple([each for each in ids if each.root or each.extension])
 
 
 def id_texts(children: Children) -> list[str]:
+    if "id" not in children:
+        return []
     return [text for identifier in read_ids(children) if (text := id_text(identifier))]
 
 

@@ -135,7 +135,8 @@ def inner_value(
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
                 inner.told = True
-                return form | read_particulars(inner, narrative, "part", form)
+                more = without_none(ids=id_texts(inner.children))
+                return form | more | read_particulars(inner, narrative, "part", form)
     return None
 
 
