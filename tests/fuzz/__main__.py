@@ -62,15 +62,25 @@ def main() -> int:
         print(look(data))
         return 0
     findings = run(documents, arguments.first, arguments.first + arguments.runs)
-    for number, told in findings:
-        Path(f"case-{number}.xml").write_bytes(case(number, documents))
-        print(f"case {number}: {told}")
     return 1 if findings else 0
 
 
-def run(documents: Sequence[bytes], first: int, end: int) -> list[tuple[int, str]]:
-    """Every case from `first` up to `end`, and what was found, each by its number."""
-    tally, findings = Tally(), list[tuple[int, str]]()
+class Findings(list[int]):
+    """The numbers of the cases that broke a claim; each is kept as a file as soon as it is told."""
+
+    def __init__(self, documents: Sequence[bytes]) -> None:
+        super().__init__()
+        self._documents = documents
+
+    def tell(self, number: int, what: str) -> None:
+        self.append(number)
+        Path(f"case-{number}.xml").write_bytes(case(number, self._documents))
+        print(f"case {number}: {what}", flush=True)
+
+
+def run(documents: Sequence[bytes], first: int, end: int) -> Findings:
+    """Every case from `first` up to `end`; what was found."""
+    tally, findings = Tally(), Findings(documents)
     started = time.monotonic()
     next_case = first
     while next_case < end:
@@ -91,7 +101,7 @@ def _watch(
     first: int,
     end: int,
     tally: Tally,
-    findings: list[tuple[int, str]],
+    findings: Findings,
 ) -> int:
     """Runs a child until it is done or gone; the case to go on with."""
     fork = multiprocessing.get_context("fork")
@@ -110,20 +120,18 @@ def _watch(
                     if tally.outcomes.total() % _TELL_EVERY < _REPORT_EVERY:
                         print(tally, flush=True)
                 else:
-                    findings.append(told)
-                    print(f"case {told[0]}: {told[1]}", flush=True)
+                    findings.tell(*told)
             if at.value != seen:
                 seen, since = at.value, time.monotonic()
             elif time.monotonic() - since > PATIENCE_SECONDS:
-                findings.append((seen, "without end"))
+                findings.tell(seen, "without end")
                 child.kill()
                 return seen + 1
     except EOFError:
         child.join()
     if child.exitcode == 0:
         return end
-    findings.append((at.value, f"the process ended: {_ended(child.exitcode or 0)}"))
-    print(f"case {at.value}: {findings[-1][1]}", flush=True)
+    findings.tell(at.value, f"the process ended: {_ended(child.exitcode or 0)}")
     return at.value + 1
 
 
