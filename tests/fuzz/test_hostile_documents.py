@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccda import CcdaError, parse_document
+from tests.ccda.test_writer import summarized, write
 from tests.fuzz.cases import case
 from tests.fuzz.claims import MOST_SECONDS, look
 from tests.fuzz.sealed import TouchedTheOutside, nothing_outside
@@ -26,6 +28,19 @@ FOLDERS = [folder for folder in (SAMPLES, CORPUS) if folder.is_dir()]
 def test_whatever_is_done_to_a_document_reading_it_ends_well(folder: Path, number: int) -> None:
     seen = look(case(number, load_seeds(folder)))
     assert seen.seconds <= MOST_SECONDS
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(number=st.integers(0, 2**32 - 1))
+def test_what_was_read_of_it_can_be_written_as_a_valid_document(folder: Path, number: int) -> None:
+    """Every document that the writer makes in these tests is held to schema and schematron."""
+    data = case(number, load_seeds(folder))
+    try:
+        summary, patient = summarized([("hostile", data)])
+    except CcdaError:
+        return
+    assert parse_document(write(summary, patient)).issues == ()
 
 
 def test_most_mutated_documents_still_reach_the_readers() -> None:
