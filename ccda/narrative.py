@@ -113,8 +113,6 @@ class Narrative:
         if element is None:
             self._dangling = True
             return None
-        if len(element) == 0:
-            return words(element)
         return self._afford(element)
 
     def complaints(self) -> Iterator[str]:
@@ -130,6 +128,10 @@ class Narrative:
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
+        if len(element) == 0:
+            text = element.text or ""
+            budget._spent += len(text)
+            return " ".join(text.split()) or None
         markup = _markup(element)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup).split()) or None
@@ -192,7 +194,8 @@ class Narrative:
         text = words(element)
         # Quirk: '#id' written as the text itself instead of a reference element.
         if text is not None and text.startswith("#") and " " not in text:
-            return words(self._find(text[1:])) or text
+            found = self._find(text[1:])
+            return (None if found is None else self._afford(found)) or text
         return text
 
     def _find_otherwise(self, reference: str) -> Element | None:
