@@ -141,7 +141,7 @@ def test_a_restricted_document_says_so_at_the_top() -> None:
 
 def test_a_pdf_is_described_and_not_embedded(sample: Callable[[str], bytes]) -> None:
     page = read_page(render_html(sample("unstructured_pdf.xml")))
-    assert "The content of this document is a file (application/pdf" in page.words
+    assert "The content of this document is a PDF file (application/pdf" in page.words
     assert "download the document to open it" in page.words
 
 
