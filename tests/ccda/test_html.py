@@ -8,6 +8,7 @@ from ccda import CcdaError
 from ccda.errors import NotAClinicalDocument
 from ccda.hl7v3 import AD, II, TEL, TS
 from ccda.html import markup, render_html
+from ccda.html.narrative import language
 from ccda.html.words import address_words, detail_words, id_words, period_words, telecom_words
 from tests.ccda.html_page import Page, read_page
 from tests.ccda.test_html_dangers import document
@@ -124,6 +125,47 @@ def test_a_footnote_has_a_number_that_leads_to_it() -> None:
         "doc-e",
         "doc-f",
     ]
+
+
+def test_one_sentence_says_about_whom_when_and_by_whom() -> None:
+    author = (
+        '<author><time value="2024"/><assignedAuthor><assignedAuthoringDevice><softwareName>Maker'
+        "</softwareName></assignedAuthoringDevice></assignedAuthor></author><author><time "
+        'value="2024"/><assignedAuthor><assignedPerson><name>Dr No</name></assignedPerson>'
+        "<representedOrganization><name>North</name></representedOrganization></assignedAuthor>"
+        "</author>"
+    )
+    xml = document("x").replace(b"</recordTarget>", b"</recordTarget>" + author.encode())
+    page = read_page(render_html(xml.replace(b'"2024"', b'"202401021530-0500"', 1)))
+    assert "About N · Written on 2024-01-02 15:30 by Dr No, North" in page.words
+
+
+def test_many_coded_entries_are_folded_and_the_fold_counts_what_is_denied() -> None:
+    few, many = (shown(code="11369-6", entries=REFUSED * n) for n in (12, 13))
+    assert "open" in few.all("details")[0]
+    assert "open" not in many.all("details")[0]
+    assert "13 coded entries, 13 of them negated" in many.words
+
+
+def test_a_section_around_others_needs_no_text_of_its_own() -> None:
+    inner = "<component><section><title>Inner</title><text>x</text></section></component>"
+    assert "There is no text in this section." not in shown(entries=inner).words
+    assert "There is no text in this section." in shown().words
+
+
+def test_a_bound_that_is_excluded_is_not_said_to_be_in_the_range() -> None:
+    value = RESULT.replace(
+        '<value xsi:type="PQ" value="7.20" unit="g/dL"/>',
+        '<value xsi:type="IVL_PQ"><high value="7" unit="g/dL" inclusive="false"/></value>',
+    )
+    assert "Value below 7 g/dL" in _spaced(shown(code="30954-2", entries=value))
+
+
+@pytest.mark.parametrize(
+    ("written", "given"), [("eng", "en"), ("SPA-us", "es-us"), ("fil", "fil"), ("x", None)]
+)
+def test_a_language_is_named_as_screen_readers_know_it(written: str, given: str | None) -> None:
+    assert language(written) == given
 
 
 def test_the_language_of_the_document_is_told_apart_from_ours() -> None:
