@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ccda.html.details import label, words_of
 from ccda.html.markup import NOTHING, Html, join, tag, text
 from ccda.html.words import (
     HAPPENS,
     MOODS,
     absence,
     code_words,
-    detail_words,
     id_words,
     name_of,
     period_words,
@@ -17,7 +17,7 @@ from ccda.html.words import (
     time_words,
     value_words,
 )
-from ccda.model import Author, Entry
+from ccda.model import Author, Entry, RawEntry
 
 _UNSAID: Final = frozenset(("panel", "statement", "exclusive"))
 """Details that are shown otherwise, or say nothing to people."""
@@ -43,6 +43,24 @@ def write_entries(entries: tuple[Entry, ...], heading: str) -> Html:
     listed = tag("ul", *items, aria_label=f"{count}: {heading}", role="list")
     is_open = "" if len(entries) <= MOST_UNFOLDED else None
     return tag("details", tag("summary", text(said)), listed, class_="entries", open=is_open)
+
+
+def write_raw(entries: tuple[RawEntry, ...]) -> Html:
+    """Statements of no kind that is known here, as far as they could be read; folded."""
+    if not entries:
+        return NOTHING
+    count = f"{len(entries)} other coded {'entry' if len(entries) == 1 else 'entries'}"
+    items = (
+        tag("li", tag("p", text(_raw_words(entry)), dir="auto"), class_="entry")
+        for entry in entries
+    )
+    listed = tag("ul", *items, role="list")
+    return tag("details", tag("summary", text(count)), listed, class_="entries")
+
+
+def _raw_words(entry: RawEntry) -> str:
+    said = {"text": entry.text, **entry.details, "statement": entry.statement or "entry"}
+    return words_of("entry", said, coded=True) or "It says nothing that could be read."
 
 
 def facts(given: list[Fact], class_: str | None = None) -> Html:
@@ -107,7 +125,7 @@ def _details(entry: Entry) -> Iterator[Fact]:
     for name, form in entry.details.items():
         if name in _UNSAID:
             continue
-        yield sentence_case(name), detail_words(form)
+        yield label(name), words_of(name, form, coded=True)
     yield "Author", "; ".join(words for author in entry.authors if (words := author_words(author)))
 
 

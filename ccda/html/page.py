@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from ccda.document import parse_document
-from ccda.hl7v3 import v3
 from ccda.html.body import write_body
-from ccda.html.entries import write_entries
+from ccda.html.entries import write_entries, write_raw
 from ccda.html.heading import title_of, write_heading
 from ccda.html.lede import write_lede
 from ccda.html.markup import NOTHING, Html, join, tag, text
-from ccda.html.media import PICTURE_HOLDERS
 from ccda.html.narrative import NarrativeWriter, language
 from ccda.html.shell import write_contents, write_page
 from ccda.html.words import absence, name_of
@@ -18,7 +16,6 @@ from ccda.model import ClinicalDocument, Issue, Section
 from ccda.namespaces import normalize
 from ccda.safe_xml import Element, parse_xml
 
-_ENTRY: Final = v3("entry")
 _DEEPEST: Final = 6
 _RECOVERED: Final = (
     "This document is damaged: it is not well-formed XML. What could be read is shown; "
@@ -124,24 +121,10 @@ def _write_part(part: _Part, writer: NarrativeWriter, spoken: str | None) -> Htm
         note,
         tag("div", words, class_="narrative", lang=spoken, dir="auto"),
         write_entries(section.entries, part.heading),
-        _write_unread(part),
+        write_raw(section.raw_entries),
         id=part.anchor,
         class_="section",
     )
-
-
-def _write_unread(part: _Part) -> Html:
-    """How many entries were of no kind that we read: they are in the document all the same."""
-    below = len(part.section.path)
-    read = {entry.path[below:].split("/", 2)[1] for entry in part.section.entries}
-    written = {
-        f"*[{position}]"
-        for position, child in enumerate(part.element, 1)
-        if child.tag == _ENTRY and any(below.tag not in PICTURE_HOLDERS for below in child)
-    }
-    unread = len(written - read)
-    said = f"Coded entries of this section that are not shown here: {unread}."
-    return tag("p", text(said), class_="note") if unread else NOTHING
 
 
 def _write_issues(issues: tuple[Issue, ...]) -> Html:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
+from ccda.html.details import label, words_of
 from ccda.html.words import (
     GENDERS,
     HAPPENS,
     INTERPRETATIONS,
     code_words,
-    detail_words,
     moment,
     name_of,
     plain_unit,
@@ -47,15 +47,14 @@ _ENDS_WELL: Final = frozenset(
      "result", "vital_sign")
 )  # fmt: skip
 """Kinds of which "completed" says nothing."""
+_MEASURED: Final = frozenset(("result", "vital_sign", "social_history"))
+"""Kinds that stand for a value; of the others a missing one says nothing."""
 _LASTS: Final = frozenset(("problem", "allergy", "medication", "concern"))
-_UNSAID: Final = frozenset(("panel", "statement", "concern", "question", "relative", "exclusive"))
+_UNSAID: Final = frozenset(
+    ("panel", "statement", "concern", "question", "relative", "exclusive", "status_code",
+     "product_ids", "within", "reference", "entry_reference")
+)  # fmt: skip
 """Details that the line shows otherwise, or that say nothing to people."""
-_UNSAID_PARTS: Final = frozenset(("ids", "institution_specified", "operator"))
-_OF_A_NAME: Final = _UNSAID_PARTS | {"name"}
-_CODED: Final = frozenset(("code", "system"))
-_RHYTHMS: Final[Mapping[str, str]] = {
-    "1 d": "daily", "24 h": "daily", "1 wk": "weekly", "1 mo": "monthly",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,18 +225,14 @@ def _facts(line: SummaryLine, name: str) -> Iterator[tuple[str, str | None]]:
     yield "Status", None if completed else line.status
     yield _when(line)
     for key, form in line.details.items():
-        if key in _UNSAID or (key == "type" and _display(form) == "Problem"):
-            continue
-        words = _detail(key, form)
-        yield sentence_case(key), None if words == name else words
+        if key not in _UNSAID and (key != "value_null_flavor" or line.kind in _MEASURED):
+            words = words_of(key, form)
+            yield label(key), None if _is_said(words, name, line.status) else words
 
 
-def _detail(key: str, form: Any) -> str | None:
-    if key == "frequency":
-        return _frequency(form)
-    if key.endswith("_period") and isinstance(form, Mapping):
-        return _dates(day(form.get("low")), day(form.get("high")))
-    return _plain(form)
+def _is_said(words: str | None, name: str, status: str | None) -> bool:
+    """Whether the line says that already, or it says nothing."""
+    return words is None or words == name or words.lower() in (status, "problem")
 
 
 def _value(line: SummaryLine) -> str | None:
@@ -261,14 +256,6 @@ def _when(line: SummaryLine) -> tuple[str, str | None]:
     if start and not end and line.kind in _LASTS and not line.negated:
         return "Since", start
     return ("Date", start) if start else ("Until", end or None)
-
-
-def _dates(start: str, end: str) -> str | None:
-    if start and end:
-        return f"{start} to {end}"
-    if start:
-        return f"from {start}"
-    return f"until {end}" if end else None
 
 
 def _remarks(line: SummaryLine) -> Iterator[str]:
@@ -316,49 +303,3 @@ def _letters(sources: Sequence[LineSource], letters: Mapping[str, str]) -> str:
 def _display(form: Any) -> str | None:
     words = form.get("display") if isinstance(form, Mapping) else None
     return words if isinstance(words, str) else None
-
-
-def _frequency(form: Any) -> str | None:
-    """Every 6 h, daily; any other timing as it stands."""
-    rhythms = form if isinstance(form, list) else [form]
-    said = (_rhythm(each) if isinstance(each, Mapping) else _plain(each) for each in rhythms)
-    return "; ".join(words for words in said if words) or None
-
-
-def _rhythm(timing: Mapping[str, Any]) -> str | None:
-    rest = {key: value for key, value in timing.items() if key != "period"}
-    period = timing.get("period")
-    amount = _plain(period)
-    is_plain = isinstance(period, Mapping) and period.keys() <= {"value", "unit"}
-    if amount is None or not is_plain:
-        return _plain(timing)
-    said = _RHYTHMS.get(amount, f"every {amount}")
-    return ", ".join(words for words in (said, _plain(rest)) if words)
-
-
-def _plain(form: Any) -> str | None:
-    return detail_words(_without_codes(form))
-
-
-def _without_codes(form: Any) -> Any:
-    """The same, in which what has a name goes without its code."""
-    match form:
-        case list() | tuple():
-            return [_without_codes(each) for each in form]
-        case {"text": str() as words, "value": _}:
-            return words  # a reference range as its laboratory wrote it
-        case {"name": str() as name}:
-            beside = (_plain(each) for key, each in form.items() if key not in _OF_A_NAME)
-            return ", ".join(words for words in (name, *beside) if words)
-        case Mapping():
-            left_out = _UNSAID_PARTS | (_CODED if _is_named(form) else frozenset())
-            kept = {key: _without_codes(each) for key, each in form.items() if key not in left_out}
-            if isinstance(kept.get("unit"), str):
-                kept["unit"] = plain_unit(kept["unit"])
-            return kept
-        case _:
-            return form
-
-
-def _is_named(form: Mapping[str, Any]) -> bool:
-    return bool(form.get("display") or form.get("text"))

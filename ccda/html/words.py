@@ -242,6 +242,11 @@ def _form_words(form: dict[str, Any]) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
+def code_form_words(form: Mapping[str, Any]) -> str | None:
+    """A code in its JSON form: what it is called, and the code."""
+    return _coded_form(dict(form))
+
+
 def _coded_form(rest: dict[str, Any]) -> str | None:
     code, system = detail_words(rest.pop("code", None)), detail_words(rest.pop("system", None))
     display = detail_words(rest.pop("display", None)) or detail_words(rest.pop("text", None))

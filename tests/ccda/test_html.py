@@ -71,10 +71,28 @@ def test_a_refused_vaccine_says_that_it_was_not_given() -> None:
     assert "140 (CVX)" in page.words
 
 
-def test_entries_that_nobody_reads_are_counted() -> None:
-    entry = '<entry><act classCode="ACT" moodCode="EVN"><code code="x"/></act></entry>'
+def test_an_entry_of_no_known_kind_is_shown_as_far_as_it_can_be_read() -> None:
+    entry = (
+        '<entry><act classCode="ACT" moodCode="EVN"><code code="x" displayName="Odd thing"/>'
+        '<text>said of it</text><effectiveTime value="20240102"/></act></entry>'
+    )
     page = shown(code="46239-0", entries=entry * 2)
-    assert "Coded entries of this section that are not shown here: 2." in page.words
+    assert "2 other coded entries" in page.words
+    assert page.words.count("Odd thing, x, said of it") == 2
+    silent = shown(code="46239-0", entries="<entry><act/></entry>")
+    assert "It says nothing that could be read." in silent.words
+
+
+def test_a_statement_inside_an_entry_is_told_in_its_line_without_its_machinery() -> None:
+    inner = (
+        '<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.113"/><id root="1.2.3.4"/>'
+        '<code code="75328-5" displayName="Prognosis"/><statusCode code="completed"/>'
+        '<value xsi:type="CD" code="1" displayName="Good"/></observation></entryRelationship>'
+    )
+    page = shown(code="30954-2", entries=RESULT.replace("</observation>", f"{inner}</observation>"))
+    assert "Prognosis Prognosis, 75328-5: Good, 1" in _spaced(page)
+    assert "1.2.3.4" not in page.words
 
 
 def test_a_section_without_information_says_so() -> None:

@@ -352,6 +352,20 @@ def test_deep_nesting_is_shown_or_refused_but_never_overflows(show: Show) -> Non
             render_html(document(f"<{element}>" * 300 + f"</{element}>" * 300))
 
 
+def test_statements_nested_as_deep_as_we_parse_are_told_to_the_last(show: Show) -> None:
+    inner = ""
+    for number in range(120):
+        inner = (
+            '<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN">'
+            f'<code code="c{number}" displayName="n{number}."/>{inner}</observation>'
+            "</entryRelationship>"
+        )
+    entry = f'<entry><act classCode="ACT" moodCode="EVN"><code code="x"/>{inner}</act></entry>'
+    words = show(entries=entry).words
+    assert "n0." in words
+    assert "n119." in words
+
+
 def test_a_document_broken_off_is_shown_and_says_so() -> None:
     whole = document("<table><tr><td>one</td></tr></table><paragraph>two</paragraph>")
     page = read_page(render_html(whole[: whole.index(b"</paragraph>")]))
