@@ -33,7 +33,7 @@ def _written(document: ClinicalDocument) -> str | None:
     where = author and author.organization
     by = ", ".join(part for part in (who, where) if part)
     time = document.effective_time
-    when = None if time is None or time.iso is None else moment(time.iso)
-    words = [f"on {when}" if when else None, f"by {by}" if by else None]
+    when = moment(time.iso) if time is not None else ""
+    words = [f"on {when}" if when[:4].isdigit() else None, f"by {by}" if by else None]
     given = " ".join(word for word in words if word)
     return f"Written {given}" if given else None

@@ -96,7 +96,7 @@ img { max-width: 100%; height: auto; }
   .columns .contents ul { columns: auto; } }
 @media (max-width: 30rem) { body { font-size: 1rem; } .page { padding: .9rem .8rem 2rem; }
   .card { padding: .6rem .7rem; } h1 { font-size: 1.5rem; }
-  .facts > div { grid-template-columns: 7.2rem minmax(0, 1fr); }
+  .facts > div { grid-template-columns: 7.6rem minmax(0, 1fr); }
   .entry.part { padding-left: 1.4rem; } }
 @page { margin: 16mm 15mm; }
 @media print { :root { --line: #999; --soft: #f2f2f2; --ink: #000; --dim: #444; --link: #000;
