@@ -106,7 +106,7 @@ img { max-width: 100%; height: auto; }
     break-inside: avoid; } h1, h2, h3, h4, h5, h6, summary { break-after: avoid; }
   thead { display: table-header-group; } td, th { min-width: 0; overflow-wrap: anywhere; }
   details::details-content { content-visibility: visible; height: auto; }
-  body { font-size: 10pt; } .flag, .banner { border-width: 2px; border-style: solid; } }
+  html { font-size: 9.5pt; } .flag, .banner { border-width: 2px; border-style: solid; } }
 """
 
 _HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode("utf-8")).digest()).decode("ascii")
