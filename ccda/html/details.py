@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ccda.html.words import absence, code_form_words, detail_words, plain_unit, sentence_case
+from ccda.html.words import MOODS, absence, code_form_words, detail_words, plain_unit, sentence_case
 
 _MACHINERY: Final = frozenset(
     ("ids", "templates", "statement", "relation", "class_code", "organization_ids", "use",
@@ -29,6 +29,11 @@ def words_of(key: str, form: Any, *, coded: bool = False) -> str | None:
     """One detail; `coded` keeps the codes of what has a name."""
     if key == "value_null_flavor":
         return absence(form if isinstance(form, str) else None)
+    if key == "mood":
+        return MOODS.get(str(form), str(form))
+    if key == "reference_range":
+        ranges = (_range(each) for each in (form if isinstance(form, list) else [form]))
+        return "; ".join(words for words in ranges if words) or None
     if key == "frequency":
         return "; ".join(_rhythms(form, coded=coded)) or None
     if key.endswith("_period") and isinstance(form, Mapping):
@@ -43,8 +48,6 @@ def _tidy(form: Any, *, coded: bool) -> Any:
             return [_tidy(each, coded=coded) for each in form]
         case {"statement": str()}:
             return _part(form, coded=coded)
-        case {"text": str() as words, "value": _}:
-            return words  # a reference range as its laboratory wrote it
         case {"name": str()} | {"organization": str()}:
             beside = _rest(form, _OF_A_NAME, coded=coded, labelled=False)
             return _joined([form.get("name"), form.get("organization"), *beside])
@@ -58,6 +61,20 @@ def _tidy(form: Any, *, coded: bool) -> Any:
             return form
 
 
+def _range(form: Any) -> str | None:
+    """As its laboratory wrote it, else by its bounds; what it means, unless that is: normal."""
+    if not isinstance(form, Mapping):
+        return detail_words(form)
+    bounds, meant = form.get("value"), form.get("interpretation")
+    words = form.get("text")
+    if not words and isinstance(bounds, Mapping):
+        unit = plain_unit(bounds.get("unit"))
+        low_high = {key: each for key, each in bounds.items() if key != "unit"}
+        words = " ".join(part for part in (detail_words(low_high), unit) if part)
+    is_told = isinstance(meant, Mapping) and meant.get("code") != "N"
+    return _joined([words or detail_words(bounds), words_of("meant", meant) if is_told else None])
+
+
 def _object(form: Mapping[str, Any], *, coded: bool) -> dict[str, Any]:
     left_out = _MACHINERY if coded else _MACHINERY | _WHEREABOUTS
     if form.get("display") and not coded:
@@ -65,6 +82,8 @@ def _object(form: Mapping[str, Any], *, coded: bool) -> dict[str, Any]:
     kept = {key: _tidy(each, coded=coded) for key, each in form.items() if key not in left_out}
     if isinstance(kept.get("unit"), str):
         kept["unit"] = plain_unit(kept["unit"])
+    if "mood" in kept:
+        kept["mood"] = words_of("mood", kept["mood"])
     return kept
 
 

@@ -119,13 +119,19 @@ def test_details_are_in_words_without_the_codes_that_have_a_name() -> None:
         "frequency": [{"period": {"value": "6", "unit": "h"}, "institution_specified": "true"}],
         "dose": {"value": "2", "unit": "{puff}"},
         "coverage_period": {"low": "2019-01-01"},
-        "reference_range": [{"value": {"low": "1", "unit": "g"}, "text": "1 g or more"}],
+        "reference_range": [
+            {"value": {"low": "1", "unit": "g"}, "text": "1 g or more"},
+            {"value": {"low": "1", "high": "3", "unit": "g"},
+             "interpretation": {"code": "H", "display": "High"}},
+        ],
+        "supply": [{"mood": "INT", "quantity": {"value": "75"}}],
         "device": {"code": "9", "system": "1.2"},
     }  # fmt: skip
     words = page(replace(PENICILLIN, details=details)).words
     for said in ("Reaction Hives, severity: Mild", "Performer Dr No, North, Surgeon",
                  "Frequency every 6 h", "Dose 2 puff", "Coverage period from 2019-01-01",
-                 "Reference range 1 g or more", "Device 9 (1.2)"):  # fmt: skip
+                 "Reference range 1 g or more; 1 to 3 g, High",
+                 "Supply mood: intended, quantity: 75", "Device 9 (1.2)"):  # fmt: skip
         assert said in words
     assert "247472004" not in words
 
