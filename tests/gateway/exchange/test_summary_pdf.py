@@ -140,14 +140,20 @@ def test_a_worker_process_prints_it() -> None:
 def test_where_typst_is_not_installed_that_is_a_sentence(tmp_path: Path) -> None:
     """In an interpreter that sees everything that is installed but typst."""
     assert is_installed()
+    packages = tmp_path / "packages"
+    packages.mkdir()
     for folder in {sysconfig.get_path(name) for name in ("purelib", "platlib")}:
         for entry in Path(folder).iterdir():
             if not entry.name.startswith(("typst", "__editable__")) and entry.suffix != ".pth":
-                (tmp_path / entry.name).symlink_to(entry)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+                (packages / entry.name).symlink_to(entry)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(packages)))}
     command = "from gateway.cli import main; main(['summary', 'M-1', '--format', 'pdf'])"
     ended = subprocess.run(
-        [sys.executable, "-S", "-c", command], capture_output=True, text=True, env=environment
+        [sys.executable, "-S", "-c", command],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
     )
     assert ended.returncode == 1
     assert "optional part `pdf`, which is not installed" in " ".join(ended.stderr.split())
