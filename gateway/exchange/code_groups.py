@@ -38,6 +38,9 @@ _PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
 }
 
 
+_EVENTS: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
+
+
 @dataclass(slots=True, eq=False)
 class Cluster:
     """Statements of one fact; their codes by system, all and those that are no translations."""
@@ -197,12 +200,20 @@ def _fit(one: Cluster, other: Cluster, why: str) -> bool:
     """Whether nothing keeps the two apart."""
     if one.statements[0].entry.negated != other.statements[0].entry.negated:
         return False
+    if _is_ahead(one) != _is_ahead(other):
+        return False
     # A name says less than a code: it only gives a home to what has none.
     if why == SAME_NAME and one.codes and other.codes:
         return False
     if why == SAME_ID and not _is_one_voice(one, other):
         return False
     return _is_one_thing(one, other) and _is_one_time(one, other, why)
+
+
+def _is_ahead(one: Cluster) -> bool:
+    """Whether the event is only meant to happen: an order is no proof that it was done."""
+    entry = one.statements[0].entry
+    return entry.kind in _EVENTS and entry.mood not in (None, "EVN")
 
 
 def _is_one_thing(one: Cluster, other: Cluster) -> bool:

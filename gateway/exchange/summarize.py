@@ -201,6 +201,7 @@ def _line(
         negated=winner.entry.negated,
         conflict=contradiction or _conflict(winner, voices, denying, current, trend),
         withdrawn=not current,
+        mood=winner.entry.mood,
         details=_details(kind, agreeing),
         trend=trend,
     )

@@ -65,6 +65,7 @@ def entry(
     details: Mapping[str, Any] | None = None,
     path: str | None = None,
     parent: int | None = None,
+    mood: str | None = None,
 ) -> Entry:
     return Entry(
         kind=kind,
@@ -79,6 +80,7 @@ def entry(
         text=text,
         negated=negated,
         no_information=no_information,
+        mood=mood,
         ids=(II("2.999.1", id_),) if id_ else (),
         authors=(Author(time=TS(recorded)),) if recorded else (),
         details=details or {},
