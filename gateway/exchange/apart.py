@@ -134,7 +134,8 @@ def is_one_time(one: Cluster, other: Cluster, why: Why) -> bool:
         case "none":
             return True
         case "span":
-            pairs = product(one.courses, other.courses)
+            # One that was written to end before it began is still the same as its copy.
+            pairs = ((a, b) for a, b in product(one.courses, other.courses) if a != b)
             return not any(_is_apart(a, b) or _is_apart(b, a) for a, b in pairs)
         case "placed":
             undated = not (one.moments and other.moments)

@@ -99,11 +99,13 @@ def _home(fitting: Sequence[Cluster], mine: Cluster) -> Cluster | None:
             return max(alike, key=lambda head: max(course[0] for course in head.courses))
         case "event" | "placed":
             same = [head for head in fitting if head.moments.keys() == mine.moments.keys()]
-            return same[0] if len(same) == 1 else None
+            return next(iter(same), None)
 
 
 def why_one(one: Statement, other: Statement, learned: Evidence) -> str:
     """What shows that two statements of a cluster are one fact, in words."""
+    if one.document.blob.sha256 == other.document.blob.sha256 and one.ordinal == other.ordinal:
+        return "same document, received twice"
     if one.ids & other.ids:
         return SAME_ID
     if one.codes & other.codes:
@@ -119,11 +121,19 @@ def contradictions(
     clusters: Sequence[Cluster], learned: Evidence
 ) -> Iterator[tuple[Cluster, Cluster]]:
     """Pairs of which one says that it is so and the other that it is not, of the same fact."""
-    denied = [one for one in clusters if one.statements[0].entry.negated]
-    for no in denied:
-        for yes in clusters:
-            if not yes.statements[0].entry.negated and _is_same_fact(yes, no, learned):
-                yield yes, no
+    told: dict[CodeKey | str, dict[int, Cluster]] = defaultdict(dict)
+    for place, one in enumerate(clusters):
+        if not one.statements[0].entry.negated:
+            for key in (*one.coded, *(said.name for said in one.statements if said.name)):
+                told[key][place] = one
+    for no in clusters:
+        if no.statements[0].entry.negated:
+            keys = {*no.coded, *(said.name for said in no.statements if said.name)}
+            keys |= {other for code in no.coded for other in learned.get(code, ())}
+            near = {place: yes for key in keys for place, yes in told.get(key, {}).items()}
+            for _, yes in sorted(near.items()):
+                if _is_same_fact(yes, no, learned):
+                    yield yes, no
 
 
 def _buckets(

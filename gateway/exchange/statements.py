@@ -182,7 +182,7 @@ def _statement(
         entry=entry,
         codes=frozenset(code_keys(identity)),
         primary=next(iter(code_keys(identity)), None) if identity and identity.code else None,
-        ids=frozenset(str(id_) for id_ in entry.ids if _is_identifying(id_)),
+        ids=frozenset(_ids(document, item)),
         name=_name(identity, entry.text),
         status=_status(entry, as_of),
         recorded=sort_key(recorded),
@@ -259,6 +259,13 @@ def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
 
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def _ids(document: Document, item: IndexedEntry) -> Iterable[str]:
+    """Its own ids, and its place in the bytes: those that came twice say everything twice."""
+    yield from (str(id_) for id_ in item.entry.ids if _is_identifying(id_))
+    if document.blob.sha256:
+        yield f"{document.blob.sha256} {item.ordinal}"
 
 
 def _is_identifying(id_: II) -> bool:

@@ -88,7 +88,8 @@ def summarize(
     or a newer version that dropped everything. Held documents are not given at all; of those that
     we derived ourselves none is a source (DECISIONS 10).
     """
-    pairs = [pair for pair in indexed if not pair[0].is_derived]
+    given = {(pair[0].id, pair[1].ordinal): pair for pair in indexed}
+    pairs = [pair for pair in given.values() if not pair[0].is_derived]
     known = {document.id: document for document in documents if not document.is_derived}
     known |= {document.id: document for document, _ in pairs}
     statements = read_statements(pairs, known.values(), as_of=as_of.date())
@@ -144,17 +145,14 @@ def _letter(index: int) -> str:
 
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
     clusters = cluster((one for one in statements if not one.entry.no_information), learned)
-    denying = [
-        one
-        for one in statements
-        if one.entry.no_information and not one.superseded and is_denial(one)
-    ]
+    denials = [one for one in statements if one.entry.no_information and is_denial(one)]
+    denying = [one for one in denials if not one.superseded]
     conflicts = _negations(clusters, learned)
     lines = [
         _line(kind, found, learned, denying, conflicts.get(found.statements[0].order))
         for found in clusters
     ]
-    return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denying))
+    return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
 
 
 def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str, int], str]:
@@ -170,11 +168,16 @@ def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str
     return found
 
 
-def _nothing_known(denying: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+    """What some source still denies; a newer version may have taken back what an older one did."""
     by_text: dict[str, list[LineSource]] = defaultdict(list)
-    for one in sorted(denying, key=lambda one: one.order):
+    for one in sorted(denials, key=lambda one: one.order):
         by_text[denial_text(one)].append(one.source())
-    return tuple(NothingKnown(text, tuple(sources)) for text, sources in sorted(by_text.items()))
+    return tuple(
+        NothingKnown(text, tuple(sources))
+        for text, sources in sorted(by_text.items())
+        if not all(source.superseded for source in sources)
+    )
 
 
 def _line(
