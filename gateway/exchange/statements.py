@@ -290,7 +290,8 @@ def _name(code: CD | None, text: str | None) -> str:
 
 def _voice(document: Document) -> str:
     source = document.source
-    return source.partner or source.home_community_id or document.custodian or document.id
+    known = source.partner or source.home_community_id or document.custodian
+    return known or document.blob.sha256 or document.id
 
 
 def first_start(statements: Sequence[Statement]) -> TS | None:

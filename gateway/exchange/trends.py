@@ -11,7 +11,15 @@ from ccda.model import Interval, Kind
 from ccda.summary import LineSource, TrendPoint
 from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
-from gateway.exchange.units import Quantity, agree, common_unit, convert, read_quantity, written
+from gateway.exchange.units import (
+    Quantity,
+    agree,
+    common_unit,
+    convert,
+    read_quantity,
+    ucum,
+    written,
+)
 
 TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
 LOINC: Final = "2.16.840.1.113883.6.1"
@@ -34,7 +42,9 @@ def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[Tren
     valued = [one for one in statements if _text(one) is not None]
     tests = {code for one in statements for system, code in one.codes if system == LOINC}
     read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
-    unit = common_unit([found for found in read.values() if found is not None], tests)
+    # A measurement counts once for its unit, however many tell of it.
+    shapes = {_shape(one): read[one.order] for one in valued}
+    unit = common_unit([found for found in shapes.values() if found is not None], tests)
     readings = [_reading(one, read[one.order], unit, tests) for one in valued]
     # The weightiest first, so that a point speaks with the words of its best source.
     readings.sort(key=lambda one: one.statement.rank, reverse=True)
@@ -71,10 +81,13 @@ class _Point:
 
 
 def _alone(one: _Reading) -> _Point:
-    entry = one.statement.entry
-    when = one.statement.when
-    shape = ((when.value if when else None) or "", one.text or "", entry.unit or "")
-    return _Point([one], {shape: one}, set(one.statement.ids))
+    return _Point([one], {_shape(one.statement): one}, set(one.statement.ids))
+
+
+def _shape(one: Statement) -> tuple[str, str, str]:
+    """What tells its reading from other readings: when, what, in which unit."""
+    when = one.when
+    return (when.value if when else None) or "", _text(one) or "", ucum(one.entry.unit) or ""
 
 
 def _grouped(readings: Sequence[_Reading]) -> list[list[_Reading]]:
