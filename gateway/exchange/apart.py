@@ -111,7 +111,7 @@ def fit(one: Cluster, other: Cluster, why: Why) -> bool:
         return False
     if why == SAME_ID and not _is_one_voice(one, other):
         return False
-    return is_one_thing(one, other) and is_one_time(one, other, why)
+    return is_one_time(one, other, why) and is_one_thing(one, other)
 
 
 def is_one_thing(one: Cluster, other: Cluster) -> bool:

@@ -9,8 +9,10 @@ joins them, what contradicts it keeps them apart: negation, two codes of one sys
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Any
 
+from ccda.hl7v3 import TS
 from gateway.exchange.apart import (
     SAME_CODE,
     SAME_ID,
@@ -121,19 +123,36 @@ def contradictions(
     clusters: Sequence[Cluster], learned: Evidence
 ) -> Iterator[tuple[Cluster, Cluster]]:
     """Pairs of which one says that it is so and the other that it is not, of the same fact."""
-    told: dict[CodeKey | str, dict[int, Cluster]] = defaultdict(dict)
+    told: dict[_Key, dict[int, Cluster]] = defaultdict(dict)
     for place, one in enumerate(clusters):
         if not one.statements[0].entry.negated:
-            for key in (*one.coded, *(said.name for said in one.statements if said.name)):
+            for key in _keys(one, {}):
                 told[key][place] = one
     for no in clusters:
         if no.statements[0].entry.negated:
-            keys = {*no.coded, *(said.name for said in no.statements if said.name)}
-            keys |= {other for code in no.coded for other in learned.get(code, ())}
+            keys = _keys(no, learned)
             near = {place: yes for key in keys for place, yes in told.get(key, {}).items()}
             for _, yes in sorted(near.items()):
-                if _is_same_fact(yes, no, learned):
+                if is_one_time(yes, no, SAME_CODE) and _is_same_fact(yes, no, learned):
                     yield yes, no
+
+
+_Key = tuple[CodeKey | str, str]
+
+
+def _keys(one: Cluster, learned: Evidence) -> set[_Key]:
+    """By what a cluster is found: code or name, of an event with each year it may have been in."""
+    said: set[CodeKey | str] = {*one.coded, *(s.name for s in one.statements if s.name)}
+    said |= {other for code in one.coded for other in learned.get(code, ())}
+    years = {""}
+    if TIMES[one.kind] == "event":
+        years = {period for time in one.moments.values() for period in _periods(time, 4)} or years
+    return set(product(said, years))
+
+
+def _periods(time: TS | None, width: int) -> set[str]:
+    """The year or month as written and in UTC: the turn of the year is not everywhere at once."""
+    return {date_digits(time)[:width], sort_key(time)[:width]}
 
 
 def _buckets(
@@ -167,8 +186,9 @@ def _by_period(bucket: list[Statement]) -> list[list[Statement]]:
     dates = [date_digits(one.when) for one in bucket]
     width = 6 if all(len(date) >= 6 for date in dates if date) else 4
     periods: dict[str, list[Statement]] = defaultdict(list)
-    for one, date in zip(bucket, dates, strict=True):
-        periods[date[:width]].append(one)
+    for one in bucket:
+        for period in _periods(one.when, width):
+            periods[period].append(one)
     return [periods[period] for period in sorted(periods) if len(periods[period]) > 1]
 
 
@@ -201,4 +221,4 @@ def _is_same_fact(yes: Cluster, no: Cluster, learned: Evidence) -> bool:
     named = not (own and their) and bool(
         {s.name for s in yes.statements if s.name} & {s.name for s in no.statements}
     )
-    return (shown or named) and is_one_thing(yes, no) and is_one_time(yes, no, SAME_CODE)
+    return (shown or named) and is_one_thing(yes, no)
