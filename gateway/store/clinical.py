@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from ccda.model import Entry, Section
 from gateway.model.document import Document, IndexedEntry
@@ -13,8 +13,13 @@ from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
 from gateway.store.entry_rows import read_entry, read_section, write_entry, write_section
-from gateway.store.sql import upsert
+from gateway.store.sql import insert_rows, upsert
 from gateway.store.transaction import Transaction
+
+_FORGET_ENTRIES, _FORGET_SECTIONS = (
+    delete(table).where(table.c.document == bindparam("number"))
+    for table in (tables.entry, tables.section)
+)
 
 
 def insert_sections(
@@ -29,8 +34,8 @@ def insert_sections(
         UnknownId: no such document in this plan.
     """
     number = number_of(transaction, plan=plan, document=document)
-    for table in (tables.entry, tables.section):
-        transaction.connection.execute(delete(table).where(table.c.document == number))
+    for statement in (_FORGET_ENTRIES, _FORGET_SECTIONS):
+        transaction.connection.execute(statement, {"number": number})
     key = {"document": number, "plan": plan}
     rows = [
         {**key, "ordinal": ordinal, **write_section(section)}
@@ -43,10 +48,8 @@ def insert_sections(
         {**key, "ordinal": ordinal, "section": position, **write_entry(entry)}
         for ordinal, (position, entry) in enumerate(placed)
     ]
-    if rows:
-        transaction.connection.execute(insert(tables.section), rows)
-    if entries:
-        transaction.connection.execute(insert(tables.entry), entries)
+    insert_rows(transaction, tables.section, rows)
+    insert_rows(transaction, tables.entry, entries)
     return len(entries)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 
 from gateway.model.document import Blob, Document, DocumentState, Quarantined, Source
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
@@ -16,6 +17,8 @@ from gateway.store.transaction import Transaction
 NOT_READ: Final = "worker"
 """The stage of a quarantined document whose reader failed: it may be read yet."""
 _ONCE = ("plan", "blob_address", "source_key")
+_IS_IT = (tables.document.c.plan == bindparam("plan")) & (tables.document.c.id == bindparam("id"))
+_NUMBER = select(tables.document.c.number).where(_IS_IT)
 
 
 def insert(transaction: Transaction, document: Document) -> Document:
@@ -147,10 +150,7 @@ def supersede(
 
 
 def get(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> Document | None:
-    table = tables.document
-    row = transaction.connection.execute(
-        select_documents().where(table.c.plan == plan, table.c.id == document)
-    ).first()
+    row = transaction.connection.execute(_by_id(), {"plan": plan, "id": document}).first()
     return None if row is None else read_document(row)
 
 
@@ -216,10 +216,7 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
     Raises:
         UnknownId: no such document in this plan.
     """
-    table = tables.document
-    number = transaction.connection.execute(
-        select(table.c.number).where(table.c.plan == plan, table.c.id == document)
-    ).scalar()
+    number = transaction.connection.execute(_NUMBER, {"plan": plan, "id": document}).scalar()
     if number is None:
         raise UnknownId("document", document)
     return int(number)
@@ -228,11 +225,17 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
 # ---- rows and values -------------------------------------------------------------------------
 
 
+@cache
 def select_documents() -> Select[Any]:
     """Documents with their blobs' hashes."""
     table, blob = tables.document, tables.blob
     same = (blob.c.plan == table.c.plan) & (blob.c.address == table.c.blob_address)
     return select(table, blob.c.size_bytes, blob.c.sha1, blob.c.sha256).join_from(table, blob, same)
+
+
+@cache
+def _by_id() -> Select[Any]:
+    return select_documents().where(_IS_IT)
 
 
 def _by(transaction: Transaction, plan: PlanId, column: Any, value: str) -> tuple[Document, ...]:

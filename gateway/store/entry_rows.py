@@ -4,7 +4,6 @@ What SQL may be asked for has columns of its own; the rest stands as JSON in `re
 None for most rows and then costs nothing to read.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -12,9 +11,9 @@ from sqlalchemy import Row
 
 from ccda.hl7v3 import CD, II, TS
 from ccda.model import Author, Entry, Interval, Section
-from gateway.store.values import from_json, to_json
+from gateway.store.values import dump, from_json
 
-_EMPTY_CODE: Final = CD(None)
+_REST_OF_CODE: Final = ("system_name", "original_text", "reference", "null_flavor", "translations")
 _PLAIN: Final = ("text", "no_information", "mood", "parent")
 _TIMES: Final = (("start", "start_time"), ("end", "end_time"), ("time", "at_time"))
 
@@ -40,9 +39,9 @@ def write_entry(entry: Entry) -> dict[str, Any]:
             rest[name] = item
     for name in ("ids", "authors", "details"):
         if item := getattr(entry, name):
-            rest[name] = to_json(item)
+            rest[name] = item
     row["display"] = None if entry.code is None else entry.code.display
-    row["rest"] = _json(rest)
+    row["rest"] = dump(rest) if rest else None
     return row
 
 
@@ -79,7 +78,12 @@ def write_section(section: Section) -> dict[str, Any]:
         item = getattr(section, name)
         if item is not None and item != () and (item != "" or name != "path"):
             rest[name] = item
-    return {**columns, "title": section.title, "text": section.text, "rest": _json(rest)}
+    return {
+        **columns,
+        "title": section.title,
+        "text": section.text,
+        "rest": dump(rest) if rest else None,
+    }
 
 
 def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
@@ -101,10 +105,15 @@ def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False)
     """Code and system as columns; `display` says whether the display name has none of its own."""
     if code is None:
         return {"code": None, "code_system": None}
-    kept = code.display if display else None
-    left = replace(code, code=None, system=None, display=kept)
-    if left != _EMPTY_CODE or (code.code is None and code.system is None):
-        rest["code"] = {key: item for key, item in to_json(left).items() if item is not None}
+    left = {
+        name: item
+        for name in _REST_OF_CODE
+        if (item := getattr(code, name)) is not None and item != ()
+    }
+    if display and code.display is not None:
+        left["display"] = code.display
+    if left or (code.code is None and code.system is None):
+        rest["code"] = left
     return {"code": code.code, "code_system": code.system}
 
 
@@ -114,10 +123,7 @@ def _read_code(
     left = rest.get("code")
     if left is None:
         return None if code is None and system is None else CD(code, system, display)
-    whole = from_json(CD, {"code": None, **left})
-    return replace(
-        whole, code=code, system=system, display=whole.display if display is None else display
-    )
+    return from_json(CD, {"display": display, **left, "code": code, "system": system})
 
 
 def _write_time(name: str, time: TS | None, rest: dict[str, Any]) -> str | None:
@@ -135,7 +141,7 @@ def _read_time(name: str, value: str | None, rest: dict[str, Any]) -> TS | None:
 def _write_value(value: str | CD | Interval | None, rest: dict[str, Any]) -> str | None:
     match value:
         case CD():
-            rest["coded"] = to_json(value)
+            rest["coded"] = value
             return value.display
         case Interval():
             rest["interval"] = [value.low, value.high]
@@ -151,7 +157,3 @@ def _read_value(value: str | None, rest: dict[str, Any]) -> str | CD | Interval 
         low, high = rest["interval"]
         return Interval(low, high)
     return value
-
-
-def _json(rest: dict[str, Any]) -> str | None:
-    return orjson.dumps(rest).decode() if rest else None
