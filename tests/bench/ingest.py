@@ -171,10 +171,11 @@ def _ingest(house: House, received: Sequence[Received], transaction: Transaction
     for one in done:
         if one.outcome not in ("filed", "held"):
             raise RuntimeError(f"a document that can be read was {one.outcome}")
-        exchange_log.append(transaction, _record(plan, one, now))
+        exchange_log.append(transaction, record(plan, one, now))
 
 
-def _record(plan: Plan, done: Ingested, now: datetime) -> Exchange:
+def record(plan: Plan, done: Ingested, now: datetime) -> Exchange:
+    """As `gateway ingest` keeps it."""
     return Exchange(
         time=now,
         direction="in",
