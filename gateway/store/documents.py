@@ -178,19 +178,19 @@ def list_page(
 
 def by_set(transaction: Transaction, *, plan: PlanId, set_id: str) -> tuple[Document, ...]:
     """Every version of a document that its authors count as one, in the order they came."""
-    return _by(transaction, plan, tables.document.c.set_id, set_id)
+    return _by(transaction, plan, "set_id", set_id)
 
 
 def by_clinical_id(
     transaction: Transaction, *, plan: PlanId, clinical_id: str
 ) -> tuple[Document, ...]:
     """Those whose ClinicalDocument/id it is; more than one when sources differ."""
-    return _by(transaction, plan, tables.document.c.clinical_id, clinical_id)
+    return _by(transaction, plan, "clinical_id", clinical_id)
 
 
 def by_unique_id(transaction: Transaction, *, plan: PlanId, unique_id: str) -> tuple[Document, ...]:
     """Those retrieved or received under that XDS document unique id."""
-    return _by(transaction, plan, tables.document.c.document_unique_id, unique_id)
+    return _by(transaction, plan, "document_unique_id", unique_id)
 
 
 def quarantined(
@@ -238,10 +238,17 @@ def _by_id() -> Select[Any]:
     return select_documents().where(_IS_IT)
 
 
-def _by(transaction: Transaction, plan: PlanId, column: Any, value: str) -> tuple[Document, ...]:
+def _by(transaction: Transaction, plan: PlanId, name: str, value: str) -> tuple[Document, ...]:
+    given = {"plan": plan, "value": indexable(value)}
+    rows = transaction.connection.execute(_by_column(name), given)
+    return tuple(read_document(row) for row in rows)
+
+
+@cache
+def _by_column(name: str) -> Select[Any]:
     table = tables.document
-    statement = select_documents().where(table.c.plan == plan, column == indexable(value))
-    return _documents(transaction, statement.order_by(table.c.number))
+    same = (table.c.plan == bindparam("plan")) & (table.c[name] == bindparam("value"))
+    return select_documents().where(same).order_by(table.c.number)
 
 
 def _select_quarantined(plan: PlanId) -> Select[Any]:
