@@ -19,7 +19,7 @@ from typing import Final
 
 from lxml import etree
 
-from tests.bench import index, ingest, parse, responder
+from tests.bench import index, ingest, parse, responder, size
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
 
@@ -28,6 +28,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "parse": lambda rounds: parse.measure(_corpus(), rounds),
     "index": lambda rounds: index.measure(_corpus(), rounds),
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),
+    "size": size.measure,
     "responder": responder.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
