@@ -10,10 +10,17 @@ import orjson
 from sqlalchemy import Row
 
 from ccda.hl7v3 import CD, II, TS
-from ccda.model import Author, Entry, Interval, Section
+from ccda.model import Author, Entry, Interval, RawEntry, Section
 from gateway.store.values import dump, from_json
 
 _REST_OF_CODE: Final = ("system_name", "original_text", "reference", "null_flavor", "translations")
+_NOTHING: Final[dict[str, Any]] = {
+    **dict.fromkeys(("templates", "raw_entries", "authors"), ()),
+    **dict.fromkeys(("null_flavor", "line")),
+    "path": "",
+    "details": {},
+}
+"""What of a section has no column, and its value where there is none."""
 _PLAIN: Final = ("text", "no_information", "mood", "parent")
 _TIMES: Final = (("start", "start_time"), ("end", "end_time"), ("time", "at_time"))
 
@@ -74,9 +81,8 @@ def write_section(section: Section) -> dict[str, Any]:
     """The columns of one section, its key and plan excepted; entries have rows of their own."""
     rest: dict[str, Any] = {}
     columns = _write_code(section.code, rest, display=True)
-    for name in ("templates", "null_flavor", "line", "path"):
-        item = getattr(section, name)
-        if item is not None and item != () and (item != "" or name != "path"):
+    for name, nothing in _NOTHING.items():
+        if (item := getattr(section, name)) != nothing:
             rest[name] = item
     return {
         **columns,
@@ -98,6 +104,9 @@ def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
         null_flavor=rest.get("null_flavor"),
         line=rest.get("line"),
         path=rest.get("path", ""),
+        raw_entries=tuple(from_json(RawEntry, item) for item in rest.get("raw_entries", ())),
+        authors=tuple(from_json(Author, item) for item in rest.get("authors", ())),
+        details=rest.get("details", {}),
     )
 
 

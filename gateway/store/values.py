@@ -37,7 +37,10 @@ def _opened(value: Any) -> dict[str, Any]:
     """What is no JSON value, one level deep: a dataclass' fields that do not hold their default."""
     if isinstance(value, Mapping):
         return dict(value)
-    items = ((name, getattr(value, name), default) for name, default in _fields(type(value)))
+    items = (
+        (name, getattr(value, name), default)
+        for name, default in _fields(cast(Hashable, type(value)))
+    )
     return {name: item for name, item, default in items if item != default}
 
 
