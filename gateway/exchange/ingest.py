@@ -32,6 +32,7 @@ from gateway.model.document import (
     Blob,
     Document,
     DocumentState,
+    IndexedEntry,
     OfferedDocument,
     Replaced,
     Source,
@@ -107,8 +108,9 @@ def ingest(
     create_members: bool = False,
 ) -> tuple[Ingested, ...]:
     """Files, holds or quarantines each document, and renews the summaries it changes."""
+    indexed: dict[DocumentId, tuple[IndexedEntry, ...]] = {}
     done = tuple(
-        _ingest_one(transaction, one, plan, community, now, create_members=create_members)
+        _ingest_one(transaction, one, plan, community, now, indexed, create_members=create_members)
         for one in received
     )
     filed = {one.document.member for one in done if one.outcome == "filed"}
@@ -120,7 +122,7 @@ def ingest(
         if one.outcome == "filed":
             settle_versions(transaction, one.document)
     for member in changed:
-        renew_summary(transaction, plan=plan.id, member=member, now=now)
+        renew_summary(transaction, plan=plan.id, member=member, now=now, indexed=indexed)
     return done
 
 
@@ -130,9 +132,11 @@ def _ingest_one(
     plan: Plan,
     community: Community,
     now: datetime,
+    indexed: dict[DocumentId, tuple[IndexedEntry, ...]],
     *,
     create_members: bool,
 ) -> Ingested:
+    """What becomes of one; `indexed` gains its statements."""
     new = _new_document(received, plan, community, now)
     document = documents.insert(transaction, new)
     before = None if document.id == new.id else document.state
@@ -148,7 +152,7 @@ def _ingest_one(
         described = _described(document, clinical, community)
         anew = replace(described, mime_type=received.reading.mime_type)
         document = documents.describe(transaction, anew)
-    _index(transaction, document, clinical)
+    indexed[document.id] = _index(transaction, document, clinical)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
@@ -185,10 +189,15 @@ def _quarantine(
     )
 
 
-def _index(transaction: Transaction, document: Document, clinical: ClinicalDocument) -> None:
+def _index(
+    transaction: Transaction, document: Document, clinical: ClinicalDocument
+) -> tuple[IndexedEntry, ...]:
     plan, sections = document.plan, _indexed_sections(clinical)
-    clinical_store.insert_sections(transaction, plan=plan, document=document.id, sections=sections)
+    indexed = clinical_store.insert_sections(
+        transaction, plan=plan, document=document.id, sections=sections
+    )
     replacements.put(transaction, plan=plan, document=document.id, replaced=_replaced(clinical))
+    return indexed
 
 
 def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
