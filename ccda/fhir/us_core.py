@@ -1,0 +1,5 @@
+"""placeholder"""
+
+
+def claim(resource):
+    return resource
