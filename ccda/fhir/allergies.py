@@ -16,7 +16,7 @@ from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, when
 
 _ABATEMENT: Final = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement"
-_DENIALS: Final = {code: name for code, name in concept_maps.NO_KNOWN_ALLERGY.values()}
+_DENIALS: Final = dict(concept_maps.NO_KNOWN_ALLERGY.values())
 
 
 def add_allergies(statements: Sequence[Statement], resources: Resources) -> None:

@@ -236,8 +236,12 @@ def addresses(forms: object) -> list[Json]:
     given = (
         AD(
             tuple(form.get("lines", ())),
-            *(form.get(name) for name in ("city", "state", "postal_code", "country", "county")),
-            use=form.get("use"),
+            form.get("city"),
+            form.get("state"),
+            form.get("postal_code"),
+            form.get("country"),
+            form.get("county"),
+            form.get("use"),
         )
         for form in many(forms)
     )

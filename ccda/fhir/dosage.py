@@ -79,9 +79,10 @@ def _repeat(form: Mapping[str, Any]) -> Json:
     if event in _EVENTS:
         offset = None if event in _MEALS else _offset(form.get("offset"))
         return stated(when=[event], offset=offset)
-    every = form.get("period") or {}
-    least = every.get("low") if isinstance(every.get("low"), Mapping) else every
-    most = every.get("high") if isinstance(every.get("high"), Mapping) else {}
+    every: Mapping[str, Any] = form.get("period") or {}
+    low, high = every.get("low"), every.get("high")
+    least: Mapping[str, Any] = low if isinstance(low, Mapping) else every
+    most: Mapping[str, Any] = high if isinstance(high, Mapping) else {}
     amount, unit = _positive(least.get("value")), _time_unit(least.get("unit"))
     if amount is None or unit is None:
         return {}

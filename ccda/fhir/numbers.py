@@ -34,7 +34,8 @@ def whole(text: str | None) -> int | None:
     found = number(text)
     if found is None:
         return None
-    return int(found) if found == int(found) and abs(found) < 2**31 else None
+    exact = Decimal(found)
+    return int(exact) if exact == exact.to_integral_value() and abs(exact) < 2**31 else None
 
 
 def fhir_json(form: Any) -> bytes:

@@ -26,7 +26,9 @@ from ccda.model import Patient
 _US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
 _BIRTH_TIME: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 # OMB's categories of race and ethnicity (CDC Race and Ethnicity); all others are detailed.
-_OMB: Final = frozenset("1002-5 2028-9 2054-5 2076-8 2106-3 2135-2 2186-5".split())
+_RACES: Final = frozenset(("1002-5", "2028-9", "2054-5", "2076-8", "2106-3"))
+_ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
+_CDC_OID: Final = "2.16.840.1.113883.6.238"
 _SEX_CODES: Final = {"F": "F", "M": "M", "UNK": "UNK", "248152002": "F", "248153007": "M"}
 _LANGUAGE: Final = "urn:ietf:bcp:47"
 
@@ -39,12 +41,12 @@ def add_patient(
 ) -> None:
     form = stated(
         extension=[
-            *_origin("race", patient.race),
-            *_origin("ethnicity", patient.ethnicity),
+            *_origin("race", _RACES, patient.race),
+            *_origin("ethnicity", _ETHNICITIES, patient.ethnicity),
             *_told(statements),
         ],
         identifier=identifiers(patient.ids),
-        name=[found for name in patient.names if (found := human_name(name))] or [{**absent()}],
+        name=[found for name in patient.names if (found := human_name(name))] or [absent()],
         telecom=[found for one in patient.telecoms if (found := telecom(one))],
         gender=GENDER.get(patient.gender or "", "unknown"),
         **_birth(patient),
@@ -64,14 +66,14 @@ def _birth(patient: Patient) -> Json:
     return stated(birthDate=born, _birthDate=time)
 
 
-def _origin(name: str, code: CD | None) -> list[Json]:
+def _origin(name: str, categories: frozenset[str], code: CD | None) -> list[Json]:
     """us-core-race or us-core-ethnicity: a category or a detail, and always a text."""
     said = None if code is None else coding(code)
     if code is None or (said is None and not (code.display or code.original_text)):
         return []
     parts: list[Json] = []
-    if said is not None and "system" in said:
-        url = "ombCategory" if said["code"] in _OMB else "detailed"
+    if said is not None and code.system == _CDC_OID:
+        url = "ombCategory" if said["code"] in categories else "detailed"
         parts.append({"url": url, "valueCoding": said})
     text = words(code.original_text) or words(code.display) or (said["code"] if said else "")
     parts.append({"url": "text", "valueString": text})

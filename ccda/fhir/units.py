@@ -9,7 +9,10 @@ import re
 from functools import lru_cache
 from typing import Final
 
-_METRIC: Final = r"m\[Hg\]|m\[H2O\]|\[iU\]|\[IU\]|\[CFU\]|mol|osm|Osm|kat|bar|cal|eq|Pa|Hz|Bq|Gy|Sv|m|g|s|L|l|U|J|W|V"
+_METRIC: Final = (
+    r"m\[Hg\]|m\[H2O\]|\[iU\]|\[IU\]|\[CFU\]|mol|osm|kat|bar|cal|eq|Pa|Hz|Bq|Gy|Sv|"
+    r"m|g|s|L|l|U|J|W|V"
+)
 _PREFIX: Final = r"(?:da|[YZEPTGMkhdcmunpfazy])?"
 _OTHER: Final = (
     r"10\*|10\^|%|\[(?:lb_av|oz_av|in_i|ft_i|yd_i|mi_i|degF|pH|ppm|ppb|ppth|pptr|drp|tsp_us|tbs_us|"

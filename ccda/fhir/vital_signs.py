@@ -57,7 +57,7 @@ def add_vital_signs(statements: Sequence[Statement], resources: Resources) -> No
 
 def _vital_sign(statement: Statement, resources: Resources) -> Json:
     form = observation(statement, resources, category="vital-signs")
-    times = {n: form.pop(n) for n in ("effectiveDateTime", "effectivePeriod") if n in form}
+    times: Json = {n: form.pop(n) for n in ("effectiveDateTime", "effectivePeriod") if n in form}
     return with_reason(_fitting({**form, **_timed(times)}, statement))
 
 
