@@ -8,7 +8,7 @@ there only when needed, so that `entry_from_json(entry_json(entry)) == entry`.
 from typing import Final, cast
 
 from ccda.header_json import header_json
-from ccda.model import ClinicalDocument, Entry, Issue, Kind, Section
+from ccda.model import ClinicalDocument, Entry, Issue, Kind, RawEntry, Section
 from ccda.value_json import (
     Json,
     author_json,
@@ -22,6 +22,7 @@ from ccda.value_json import (
     read_time,
     read_value,
     value_json,
+    whole_code_json,
 )
 
 _TIMES: Final = ("start", "end", "time")
@@ -106,7 +107,26 @@ def _section_json(section: Section) -> Json:
     }
     if section.null_flavor is not None:
         form["null_flavor"] = section.null_flavor
+    if section.authors:
+        form["authors"] = [author_json(author) for author in section.authors]
+    if section.details:
+        form["details"] = dict(section.details)
+    if section.raw_entries:
+        form["raw_entries"] = [_raw_entry_json(raw) for raw in section.raw_entries]
     return form
+
+
+def _raw_entry_json(raw: RawEntry) -> Json:
+    return {
+        "statement": raw.statement,
+        "templates": list(raw.templates),
+        "code": None if raw.code is None else whole_code_json(raw.code),
+        "text": raw.text,
+        "details": dict(raw.details),
+        "path": raw.path,
+        "line": raw.line,
+        "xml": raw.xml,
+    }
 
 
 def _issue_json(issue: Issue) -> Json:
