@@ -6,24 +6,31 @@ Race and ethnicity come from the header; birth sex and gender identity from the 
 from collections.abc import Sequence
 from typing import Final
 
+from ccda.fhir.actors import whole_organization
 from ccda.fhir.concept_maps import GENDER
 from ccda.fhir.datatypes import (
     address,
     coding,
+    concept,
     form_concept,
     human_name,
     identifiers,
+    of_system,
     stated,
     telecom,
     words,
 )
+from ccda.fhir.numbers import whole
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
-from ccda.fhir.times import Json, absent, day, instant
+from ccda.fhir.systems import ROLE_CODE
+from ccda.fhir.times import Json, absent, day, instant, when
 from ccda.hl7v3 import CD
-from ccda.model import Patient
+from ccda.model import Language, Participant, Patient
 
 _US_CORE: Final = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
+_RELIGION: Final = "http://hl7.org/fhir/StructureDefinition/patient-religion"
+_BIRTHPLACE: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthPlace"
 _BIRTH_TIME: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 # OMB's categories of race and ethnicity (CDC Race and Ethnicity); all others are detailed.
 _RACES: Final = frozenset(("1002-5", "2028-9", "2054-5", "2076-8", "2106-3"))
@@ -55,9 +62,11 @@ def add_patient(
 ) -> None:
     form = stated(
         extension=[
-            *_origin("race", _RACES, patient.race),
-            *_origin("ethnicity", _ETHNICITIES, patient.ethnicity),
+            *_origin("race", _RACES, patient.races or _either(patient.race)),
+            *_origin("ethnicity", _ETHNICITIES, patient.ethnicities or _either(patient.ethnicity)),
             *_told(statements),
+            *_religion(patient),
+            *_birthplace(patient),
         ],
         identifier=identifiers(patient.ids),
         name=[found for name in patient.names if (found := human_name(name))] or [absent()],
@@ -65,7 +74,12 @@ def add_patient(
         gender=GENDER.get(patient.gender or "", "unknown"),
         **_birth(patient),
         address=[found for one in patient.addresses if (found := address(one))],
-        communication=_communication(patient.language),
+        maritalStatus=concept(patient.marital_status),
+        **_deceased(patient),
+        **_multiple_birth(patient),
+        contact=[_contact(guardian) for guardian in patient.guardians],
+        communication=_communication(patient),
+        managingOrganization=whole_organization(patient.provider, documents, resources),
     )
     resources.add("Patient", resources.scope, form, documents)
 
@@ -80,18 +94,67 @@ def _birth(patient: Patient) -> Json:
     return stated(birthDate=born, _birthDate=time)
 
 
-def _origin(name: str, categories: frozenset[str], code: CD | None) -> list[Json]:
-    """us-core-race or us-core-ethnicity: a category or a detail, and always a text."""
-    said = None if code is None else coding(code)
-    if code is None or (said is None and not (code.display or code.original_text)):
-        return []
+def _either(code: CD | None) -> tuple[CD, ...]:
+    return () if code is None else (code,)
+
+
+def _origin(name: str, categories: frozenset[str], codes: Sequence[CD]) -> list[Json]:
+    """us-core-race or us-core-ethnicity: categories, details, and one text of all."""
     parts: list[Json] = []
-    if said is not None and code.system == _CDC_OID:
-        url = "ombCategory" if said["code"] in categories else "detailed"
-        parts.append({"url": url, "valueCoding": said})
-    text = words(code.original_text) or words(code.display) or (said["code"] if said else "")
-    parts.append({"url": "text", "valueString": text})
+    texts: list[str] = []
+    for code in codes:
+        said = coding(code)
+        if said is not None and code.system == _CDC_OID:
+            url = "ombCategory" if said["code"] in categories else "detailed"
+            part = {"url": url, "valueCoding": said}
+            if part not in parts:
+                parts.append(part)
+        text = words(code.original_text) or words(code.display) or (said or {}).get("code")
+        if text is not None and text not in texts:
+            texts.append(text)
+    if not texts:
+        return []
+    parts.append({"url": "text", "valueString": ", ".join(texts)})
     return [{"url": f"{_US_CORE}{name}", "extension": parts}]
+
+
+def _religion(patient: Patient) -> list[Json]:
+    said = concept(patient.religion)
+    return [{"url": _RELIGION, "valueCodeableConcept": said}] if said else []
+
+
+def _birthplace(patient: Patient) -> list[Json]:
+    place = patient.birthplace
+    said = address(place.address) if place is not None and place.address is not None else None
+    return [{"url": _BIRTHPLACE, "valueAddress": said}] if said else []
+
+
+def _deceased(patient: Patient) -> Json:
+    """The time where it is told (C-CDA on FHIR); else whether."""
+    moment = when(patient.deceased_time)
+    if moment is not None:
+        return {"deceasedDateTime": moment}
+    return {} if patient.deceased is None else {"deceasedBoolean": patient.deceased}
+
+
+def _multiple_birth(patient: Patient) -> Json:
+    order = whole(patient.birth_order)
+    if order is not None and patient.multiple_birth is not False:
+        return {"multipleBirthInteger": order}
+    told = patient.multiple_birth
+    return {} if told is None else {"multipleBirthBoolean": told}
+
+
+def _contact(guardian: Participant) -> Json:
+    """A guardian is one first, and then whatever else he or she is to the patient."""
+    kin = concept(guardian.code)
+    names = [found for name in guardian.names if (found := human_name(name))]
+    return stated(
+        relationship=[of_system(ROLE_CODE, "GUARD"), *([kin] if kin else [])],
+        name=names[0] if names else None,
+        telecom=[found for one in guardian.telecoms if (found := telecom(one))],
+        address=next((found for one in guardian.addresses if (found := address(one))), None),
+    )
 
 
 def _told(statements: Sequence[Statement]) -> list[Json]:
@@ -117,14 +180,25 @@ def _form(value: CD) -> Json:
     )
 
 
-def _communication(language: str | None) -> list[Json]:
+def _communication(patient: Patient) -> list[Json]:
+    """Every language, the preferred one marked."""
+    spoken = patient.languages or ((Language(patient.language),) if patient.language else ())
+    found = []
+    for one in spoken:
+        said = _language(one.code)
+        if said is not None:
+            found.append(stated(language=said, preferred=one.preferred))
+    return found
+
+
+def _language(tag: str | None) -> Json | None:
     """A code of FHIR R4's languages; any other tag in words, as nobody can check it."""
-    written = words(language)
+    written = words(tag)
     if written is None:
-        return []
+        return None
     base, _, region = written.replace("_", "-").partition("-")
     base = _THREE_LETTERS.get(base.lower(), base.lower())
     tags = (f"{base}-{region.upper()}", base) if region else (base,)
-    code = next((tag for tag in tags if tag in _LANGUAGES), None)
-    said = {"coding": [{"system": _BCP_47, "code": code}]} if code else {"text": written}
-    return [{"language": said}]
+    code = next((known for known in tags if known in _LANGUAGES), None)
+    coded = [{"system": _BCP_47, "code": code}] if code else None
+    return stated(coding=coded, text=None if code == tags[0] else written)
