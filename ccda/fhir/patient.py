@@ -3,6 +3,7 @@
 Race and ethnicity come from the header; birth sex and gender identity from the social history.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -38,11 +39,14 @@ _ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
 _CDC_OID: Final = "2.16.840.1.113883.6.238"
 _SEX_CODES: Final = {"F": "F", "M": "M", "UNK": "UNK", "248152002": "F", "248153007": "M"}
 _BCP_47: Final = "urn:ietf:bcp:47"
-# FHIR R4: common languages.
-_LANGUAGES: Final = frozenset(
-    "ar bn cs da de de-AT de-CH de-DE el en en-AU en-CA en-GB en-IN en-NZ en-SG en-US es es-AR "
-    "es-ES es-UY fi fr fr-BE fr-CH fr-FR fy fy-NL hi hr it it-CH it-IT ja ko nl nl-BE nl-NL no "
-    "no-NO pa pl pt pt-BR ru ru-RU sr sr-RS sv sv-SE te zh zh-CN zh-HK zh-SG zh-TW".split()
+_REGION: Final = re.compile(r"[A-Z]{2}")
+_LANGUAGES: Final = frozenset(  # ISO 639-1
+    "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy "
+    "da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu "
+    "hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv kw ky la lb "
+    "lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no nr nv ny oc oj om "
+    "or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn so sq sr ss st su sv sw "
+    "ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi yo za zh zu".split()
 )
 # ISO 639-2, which documents write in place of BCP 47.
 _THREE_LETTERS: Final = {
@@ -192,13 +196,12 @@ def _communication(patient: Patient) -> list[Json]:
 
 
 def _language(tag: str | None) -> Json | None:
-    """A code of FHIR R4's languages; any other tag in words, as nobody can check it."""
+    """A language of ISO 639-1, with its region; what is no such tag stays in words."""
     written = words(tag)
     if written is None:
         return None
     base, _, region = written.replace("_", "-").partition("-")
-    base = _THREE_LETTERS.get(base.lower(), base.lower())
-    tags = (f"{base}-{region.upper()}", base) if region else (base,)
-    code = next((known for known in tags if known in _LANGUAGES), None)
-    coded = [{"system": _BCP_47, "code": code}] if code else None
-    return stated(coding=coded, text=None if code == tags[0] else written)
+    base, region = _THREE_LETTERS.get(base.lower(), base.lower()), region.upper()
+    if base not in _LANGUAGES or (region and not _REGION.fullmatch(region)):
+        return {"text": written}
+    return {"coding": [{"system": _BCP_47, "code": f"{base}-{region}" if region else base}]}
