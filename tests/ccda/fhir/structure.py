@@ -73,7 +73,9 @@ def faults(bundle: Json) -> list[str]:
         kind = resource["resourceType"]
         if entry["fullUrl"] != f"urn:uuid:{resource['id']}" or not _ID.fullmatch(resource["id"]):
             found.append(f"{kind}: id")
-        found += [f"{kind}: {name} is missing" for name in REQUIRED[kind] if not _has(resource, name)]
+        found += [
+            f"{kind}: {name} is missing" for name in REQUIRED[kind] if not _has(resource, name)
+        ]
         for path, name, value in _walk(resource, kind):
             found += _fault(path, name, value, types)
     return found

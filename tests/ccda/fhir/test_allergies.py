@@ -15,7 +15,7 @@ def allergy(
         f'<act><statusCode code="{concern}"/><entryRelationship typeCode="SUBJ">'
         f'<observation moodCode="EVN" {attributes}>'
         '<templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION"/>'
-        f"<statusCode code=\"completed\"/><effectiveTime>{times}</effectiveTime>"
+        f'<statusCode code="completed"/><effectiveTime>{times}</effectiveTime>'
         f'<value xsi:type="CD" code="{kind}" codeSystem="2.16.840.1.113883.6.96"/>'
         f'<participant typeCode="CSM"><participantRole><playingEntity>{allergen}</playingEntity>'
         f"</participantRole></participant>{content}</observation></entryRelationship></act>"

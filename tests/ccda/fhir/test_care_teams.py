@@ -4,10 +4,10 @@ from ccda.fhir import document_bundle
 from tests.ccda.fhir.conftest import Convert, by_type, clinical_document
 
 HEADER = (
-    "<recordTarget/><documentationOf><serviceEvent classCode=\"PCPR\"><effectiveTime>"
+    '<recordTarget/><documentationOf><serviceEvent classCode="PCPR"><effectiveTime>'
     '<low value="20230101"/><high value="20240101"/></effectiveTime><performer typeCode="PRF">'
     '<functionCode code="PCP" codeSystem="2.16.840.1.113883.5.88" displayName="Primary care"/>'
-    "<assignedEntity><id root=\"2.999.9\" extension=\"1\"/><assignedPerson><name><given>Ann</given>"
+    '<assignedEntity><id root="2.999.9" extension="1"/><assignedPerson><name><given>Ann</given>'
     "<family>Healer</family></name></assignedPerson></assignedEntity></performer></serviceEvent>"
     "</documentationOf>"
 )
@@ -25,7 +25,8 @@ def member(name: str) -> str:
 def test_a_team_holds_its_members(convert: Convert) -> None:
     team = (
         '<organizer moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500"/>'
-        f'<code code="86744-0"/><statusCode code="active"/>{member("Ann")}{member("Bob")}</organizer>'
+        f'<code code="86744-0"/><statusCode code="active"/>{member("Ann")}'
+        f"{member('Bob')}</organizer>"
     )
     found = convert("85847-2", team)
     (made,) = found["CareTeam"]

@@ -8,7 +8,8 @@ from tests.ccda.fhir.conftest import Convert
 
 PROBLEMS = "11450-4"
 DIABETES = (
-    '<value xsi:type="CD" code="44054006" codeSystem="2.16.840.1.113883.6.96" displayName="Diabetes"/>'
+    '<value xsi:type="CD" code="44054006" codeSystem="2.16.840.1.113883.6.96" '
+    'displayName="Diabetes"/>'
 )
 
 
@@ -103,7 +104,7 @@ def test_the_recorder_is_the_latest_author_and_the_date_that_of_the_earliest(
 
 
 def test_each_observation_of_a_concern_is_one_condition(convert: Convert) -> None:
-    twice = problem().replace("</act>", problem().split("<statusCode code=\"active\"/>")[1])
+    twice = problem().replace("</act>", problem().split('<statusCode code="active"/>')[1])
     assert len(convert(PROBLEMS, twice)["Condition"]) == 2
 
 

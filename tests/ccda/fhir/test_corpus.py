@@ -35,7 +35,11 @@ def _documents() -> Iterator[tuple[Path, ClinicalDocument]]:
 @pytest.fixture(scope="module")
 def converted() -> Converted:
     return [
-        (file, document, document_conversion(document, document_id=file.name, partner="Example HIE"))
+        (
+            file,
+            document,
+            document_conversion(document, document_id=file.name, partner="Example HIE"),
+        )
         for file, document in _documents()
     ]
 

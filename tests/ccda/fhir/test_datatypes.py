@@ -29,7 +29,9 @@ def test_a_number_keeps_the_digits_it_was_written_with(written: str, printed: st
     assert json.loads(text, parse_float=Decimal, parse_int=Decimal)["value"] == Decimal(written)
 
 
-@pytest.mark.parametrize("text", ["", "1,200", "<5", "1/2", "0x1", "NaN", "Infinity", "1_000", "7 mg"])
+@pytest.mark.parametrize(
+    "text", ["", "1,200", "<5", "1/2", "0x1", "NaN", "Infinity", "1_000", "7 mg"]
+)
 def test_what_is_no_number_is_none(text: str) -> None:
     assert number(text) is None
 
@@ -42,7 +44,8 @@ def test_a_half_is_no_whole_number() -> None:
     ("unit", "code"),
     [
         ("mg/dL", "mg/dL"), ("10*3/uL", "10*3/uL"), ("mm[Hg]", "mm[Hg]"), ("mmHg", "mm[Hg]"),
-        ("%", "%"), ("/min", "/min"), ("kg/m2", "kg/m2"), ("{score}", "{score}"), ("lbs", "[lb_av]"),
+        ("%", "%"), ("/min", "/min"), ("kg/m2", "kg/m2"), ("{score}", "{score}"),
+        ("lbs", "[lb_av]"),
         ("mL/min/{1.73_m2}", "mL/min/{1.73_m2}"), ("m[iU]/mL", "m[iU]/mL"), ("a", "a"),
         ("10^3/ul", "10^3/ul"), ("K/uL", "10*3/uL"), ("mcg", "ug"),
         ("K", None), ("C/F", None), ("ft", None), ("tablet", None), ("Positive", None),
@@ -97,7 +100,11 @@ def test_moments_of_different_offsets_are_compared_as_moments() -> None:
 
 def test_a_code_keeps_its_translations_and_its_words() -> None:
     code = CD(
-        "1", "2.16.840.1.113883.6.96", "One", original_text="first", translations=(CD("2", "2.999.1"),)
+        "1",
+        "2.16.840.1.113883.6.96",
+        "One",
+        original_text="first",
+        translations=(CD("2", "2.999.1"),),
     )
     assert concept(code) == {
         "coding": [

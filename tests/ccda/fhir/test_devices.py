@@ -8,7 +8,8 @@ PRINTED = "(01)00643169007222(17)160128(21)BLC200461H"
 
 def device(attributes: str = "") -> str:
     return (
-        f'<procedure moodCode="EVN" {attributes}><templateId root="2.16.840.1.113883.10.20.22.4.14"/>'
+        f'<procedure moodCode="EVN" {attributes}>'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.14"/>'
         '<statusCode code="completed"/><participant typeCode="DEV"><participantRole>'
         f'<id root="2.16.840.1.113883.3.3719" extension="{PRINTED}"/><playingDevice>'
         '<code code="704708004" codeSystem="2.16.840.1.113883.6.96" displayName="Pacemaker"/>'

@@ -15,7 +15,9 @@ HEADER = (
 )
 
 
-def encounter(code: str, *, time: str = '<effectiveTime value="20240101"/>', inside: str = "") -> str:
+def encounter(
+    code: str, *, time: str = '<effectiveTime value="20240101"/>', inside: str = ""
+) -> str:
     return (
         '<encounter moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.49"/>'
         f'<id root="2.999.5" extension="7"/>{code}{time}{inside}</encounter>'
@@ -56,7 +58,10 @@ def test_a_class_that_nobody_states_is_said_to_be_absent(convert: Convert) -> No
     ("time", "expected"),
     [
         ('<effectiveTime value="20240101"/>', "finished"),
-        ('<effectiveTime><low value="20240101"/><high value="20240102"/></effectiveTime>', "finished"),
+        (
+            '<effectiveTime><low value="20240101"/><high value="20240102"/></effectiveTime>',
+            "finished",
+        ),
         ('<effectiveTime><low value="20240101"/></effectiveTime>', "unknown"),
         (
             '<statusCode code="active"/><effectiveTime><low value="20240101"/></effectiveTime>',

@@ -5,7 +5,9 @@ from tests.ccda.fhir.conftest import Convert
 IMMUNIZATIONS = "11369-6"
 
 
-def immunization(content: str = "", *, mood: str = "EVN", attributes: str = "", after: str = "") -> str:
+def immunization(
+    content: str = "", *, mood: str = "EVN", attributes: str = "", after: str = ""
+) -> str:
     return (
         f'<substanceAdministration moodCode="{mood}" {attributes}>'
         '<templateId root="2.16.840.1.113883.10.20.22.4.52"/><statusCode code="completed"/>'
@@ -22,7 +24,9 @@ def test_a_refused_vaccine_is_not_done_with_its_reason(convert: Convert) -> None
         '<templateId root="2.16.840.1.113883.10.20.22.4.53"/>'
         '<code code="PATOBJ" codeSystem="2.16.840.1.113883.5.8"/></observation></entryRelationship>'
     )
-    given = immunization('<effectiveTime value="20231001"/>', attributes='negationInd="true"', after=reason)
+    given = immunization(
+        '<effectiveTime value="20231001"/>', attributes='negationInd="true"', after=reason
+    )
     (found,) = convert(IMMUNIZATIONS, given)["Immunization"]
     assert found["status"] == "not-done"
     assert found["statusReason"]["coding"][0] == {

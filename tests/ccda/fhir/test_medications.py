@@ -55,13 +55,16 @@ def test_completed_with_an_end_after_the_document_is_active(
 
 
 def test_a_denied_medication_is_one_not_to_be_given(convert: Convert) -> None:
-    (found,) = convert(MEDICATIONS, medication(attributes='negationInd="true"'))["MedicationRequest"]
+    (found,) = convert(MEDICATIONS, medication(attributes='negationInd="true"'))[
+        "MedicationRequest"
+    ]
     assert found["doNotPerform"] is True
 
 
 def test_how_often_and_how_much(convert: Convert) -> None:
     times = interval("20230101") + (
-        '<effectiveTime xsi:type="PIVL_TS" operator="A"><period value="8" unit="h"/></effectiveTime>'
+        '<effectiveTime xsi:type="PIVL_TS" operator="A"><period value="8" unit="h"/>'
+        "</effectiveTime>"
     )
     given = medication('<doseQuantity value="1.50" unit="mL"/>', times=times)
     (found,) = convert(MEDICATIONS, given)["MedicationRequest"]
@@ -80,7 +83,9 @@ def test_an_event_of_the_day_is_when(convert: Convert) -> None:
 
 
 def test_a_precondition_means_as_needed(convert: Convert) -> None:
-    pain = '<precondition><criterion><value xsi:type="CD" code="22253000"/></criterion></precondition>'
+    pain = (
+        '<precondition><criterion><value xsi:type="CD" code="22253000"/></criterion></precondition>'
+    )
     (found,) = convert(MEDICATIONS, medication(after=pain))["MedicationRequest"]
     dosage = found["dosageInstruction"][0]
     assert dosage["asNeededCodeableConcept"]["coding"][0]["code"] == "22253000"

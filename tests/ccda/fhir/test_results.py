@@ -7,9 +7,12 @@ import pytest
 from tests.ccda.fhir.conftest import Convert
 
 RESULTS = "30954-2"
+PERCENT = {"unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
 
 
-def result(value: str, *, status: str = "completed", content: str = "", attributes: str = "") -> str:
+def result(
+    value: str, *, status: str = "completed", content: str = "", attributes: str = ""
+) -> str:
     return (
         f'<observation moodCode="EVN" {attributes}>'
         '<templateId root="2.16.840.1.113883.10.20.22.4.2"/>'
@@ -58,8 +61,8 @@ def test_a_panel_is_a_report_of_its_tests(convert: Convert) -> None:
         (
             '<value xsi:type="IVL_PQ"><low value="1" unit="%"/><high value="2" unit="%"/></value>',
             {"valueRange": {
-                "low": {"value": 1, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
-                "high": {"value": 2, "unit": "%", "system": "http://unitsofmeasure.org", "code": "%"},
+                "low": {"value": 1, **PERCENT},
+                "high": {"value": 2, **PERCENT},
             }},
         ),
     ],
@@ -91,7 +94,9 @@ def test_a_value_that_is_not_there_says_why(convert: Convert) -> None:
 
 
 def test_an_enclosed_file_is_an_attachment(convert: Convert) -> None:
-    given = result('<value xsi:type="ED" mediaType="image/png" representation="B64">iVBORw==</value>')
+    given = result(
+        '<value xsi:type="ED" mediaType="image/png" representation="B64">iVBORw==</value>'
+    )
     (found,) = convert(RESULTS, given)["Observation"]
     assert found["extension"][0]["valueAttachment"] == {
         "contentType": "image/png", "data": "iVBORw==",
@@ -117,7 +122,12 @@ def test_only_a_normal_range_is_a_reference_range(convert: Convert) -> None:
 
 @pytest.mark.parametrize(
     ("status", "expected"),
-    [("completed", "final"), ("active", "registered"), ("aborted", "cancelled"), ("odd", "unknown")],
+    [
+        ("completed", "final"),
+        ("active", "registered"),
+        ("aborted", "cancelled"),
+        ("odd", "unknown"),
+    ],
 )
 def test_a_status_is_one_of_fhirs(convert: Convert, status: str, expected: str) -> None:
     given = result('<value xsi:type="PQ" value="7"/>', status=status)

@@ -32,7 +32,9 @@ def test_a_smoking_status_is_the_question_and_its_answer(convert: Convert) -> No
 
 
 def test_an_asserted_smoking_status_is_asked_by_its_loinc_code(convert: Convert) -> None:
-    given = observation("ASSERTION", coded("8517006"), template="78", system="2.16.840.1.113883.5.4")
+    given = observation(
+        "ASSERTION", coded("8517006"), template="78", system="2.16.840.1.113883.5.4"
+    )
     (found,) = convert(SOCIAL, given)["Observation"]
     assert found["code"]["coding"][0]["code"] == "72166-2"
 
