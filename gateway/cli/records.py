@@ -30,7 +30,11 @@ from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.exchange.summaries import build_summary, completeness, read_summary
 from gateway.exchange.summarize import member_json
-from gateway.exchange.summary_document import source_ids, write_member_ccd
+from gateway.exchange.summary_document import (
+    source_ids,
+    write_member_ccd,
+    write_member_fhir,
+)
 from gateway.exchange.summary_text import summary_text
 from gateway.model.identity import ConversationId, RetrievalId
 from gateway.model.job import Job
@@ -41,8 +45,10 @@ from gateway.store import members, retrievals
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.transaction import Transaction
 
-_FORMS: Final = ("text", "json", "html", "pdf", "ccda")
-_FORMS_HELP: Final = "text, json, html (a page), pdf (PDF/A, to print) or ccda (a CCD)."
+_FORMS: Final = ("text", "json", "html", "pdf", "fhir", "ccda")
+_FORMS_HELP: Final = (
+    "text, json, html (a page), pdf (PDF/A, to print), fhir (a Bundle) or ccda (a CCD)."
+)
 
 
 def retrieve(
@@ -258,6 +264,8 @@ def summary(
         match form:
             case "json":
                 text = _summary_json(house, person, now)
+            case "fhir":
+                text = _fhir(house, own, person, now)
             case "ccda":
                 text = _ccd(house, own, person, now)
             case "html" | "pdf":
@@ -271,6 +279,20 @@ def summary(
 def _summary_json(house: House, member: Member, now: datetime) -> str:
     read = house.database.read(lambda tx: read_summary(tx, member=member, now=now))
     return orjson.dumps(read, option=orjson.OPT_INDENT_2).decode()
+
+
+def _fhir(house: House, plan: Plan, member: Member, now: datetime) -> str:
+    def unit(transaction: Transaction) -> bytes:
+        merged = build_summary(transaction, plan=member.plan, member=member.id, now=now)
+        return write_member_fhir(
+            merged,
+            member=member,
+            plan=plan,
+            community=house.community,
+            sources=source_ids(transaction, plan=member.plan, summary=merged),
+        )
+
+    return house.database.read(unit).decode("utf-8")
 
 
 def _ccd(house: House, plan: Plan, member: Member, now: datetime) -> str:
