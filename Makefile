@@ -34,4 +34,5 @@ lock:                  ## makes the hashed lock anew (needs uv)
 		--extra development pyproject.toml requirements/build.in -o requirements/lock.txt --no-header
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache tests/interop/target
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache \
+		tests/interop/target tests/interop/hapi/target tests/interop/medplum/node_modules
