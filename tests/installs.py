@@ -17,7 +17,13 @@ class Unavailable(Exception):
     """Something from other hands cannot be had on this machine; the message says what."""
 
 
-def run_until_done(command: Sequence[str], *, folder: Path, again: Sequence[str] = ()) -> None:
+def run_until_done(
+    command: Sequence[str],
+    *,
+    folder: Path,
+    again: Sequence[str] = (),
+    pause_seconds: float = 5,
+) -> None:
     """Runs a download in `folder`; from the second time on with the arguments `again` as well.
 
     Raises:
@@ -26,7 +32,7 @@ def run_until_done(command: Sequence[str], *, folder: Path, again: Sequence[str]
     said = ""
     for attempt in range(ATTEMPTS):
         if attempt:
-            time.sleep(5 * attempt)
+            time.sleep(pause_seconds * attempt)
         try:
             result = subprocess.run(
                 [*command, *(again if attempt else ())],
