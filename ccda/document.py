@@ -12,7 +12,7 @@ from ccda import header
 from ccda.body import read_body
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
 from ccda.hl7v3 import v3
-from ccda.model import ClinicalDocument, Entry, Issue, Section
+from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severity
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, plain_text, words
 from ccda.safe_xml import Element, parse_xml
@@ -36,6 +36,8 @@ from ccda.sections import (
     unknown,
 )
 from ccda.sections.participants import read_authors
+from ccda.sections.parts import keep_parts
+from ccda.sections.raw import raw_entry, raw_statement, section_details
 from ccda.sections.statement import Statement, children_of, statements_in
 from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
 
@@ -74,6 +76,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
 _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
+_EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -160,12 +163,16 @@ def _read_section(
     name = title or (None if code is None else code.code)
     reader = _reader(None if code is None else code.code, templates)
     entries: list[Entry] = []
+    raw: list[RawEntry] = []
     for position, child in enumerate(element, 1):
         if child.tag == _ENTRY:
-            tops = statements_in(child, f"{path}/*[{position}]")
-            issue = _read_entry(tops, reader, narrative, entries, with_notes=with_notes)
-            if issue is not None:
-                issues.append(Issue("warning", issue, name, child.sourceline))
+            below = f"{path}/*[{position}]"
+            tops = statements_in(child, below)
+            wrong = _read_entry(tops, reader, narrative, entries, raw, with_notes=with_notes)
+            for severity, sentence in wrong:
+                issues.append(Issue(severity, sentence, name, child.sourceline))
+            if wrong == _EMPTY and len(child):
+                raw.append(raw_entry(child, below))
     for complaint in narrative.complaints():
         issues.append(Issue("information", complaint, name, element.sourceline))
     return Section(
@@ -177,6 +184,9 @@ def _read_section(
         null_flavor=element.get("nullFlavor"),
         line=element.sourceline,
         path=path,
+        raw_entries=tuple(raw),
+        authors=read_authors(children.get("author", ())),
+        details=section_details(children, narrative),
     )
 
 
@@ -194,21 +204,27 @@ def _read_entry(
     reader: Reader,
     narrative: Narrative,
     entries: list[Entry],
+    raw: list[RawEntry],
     *,
     with_notes: bool,
-) -> str | None:
-    """Add what an entry says to `entries`; the sentence says what was wrong with it."""
-    wrong: str | None = "an entry holds no clinical statement"
+) -> list[tuple[Severity, str]]:
+    """Add what an entry says to `entries` and `raw`; the sentences say what was wrong with it."""
+    wrong: list[tuple[Severity, str]] | None = None
     for top in tops:
-        wrong = None
+        wrong = wrong or []
         top.next_position = len(entries)
         try:
             if not (with_notes and notes.is_note(top)):
                 entries.extend(reader(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))
+            left = keep_parts(top, entries, narrative)
+            raw.extend(raw_statement(statement, narrative) for statement in left)
+            if left:
+                wrong.append(("information", "a statement is of no kind we index; it is kept raw"))
         except Exception as error:  # the door between one entry and the rest of the document
-            wrong = f"an entry could not be read ({type(error).__name__})"
+            raw.append(raw_entry(top.element, top.path))
+            wrong.append(("warning", f"an entry could not be read ({type(error).__name__})"))
         finally:
             top.release()
-    return wrong
+    return _EMPTY if wrong is None else wrong

@@ -17,6 +17,7 @@ from ccda.model import (
     Issue,
     Kind,
     Patient,
+    RawEntry,
     RelatedDocument,
     Section,
 )
@@ -134,7 +135,26 @@ def _section_json(section: Section) -> Json:
     }
     if section.null_flavor is not None:
         form["null_flavor"] = section.null_flavor
+    if section.authors:
+        form["authors"] = [_author_json(author) for author in section.authors]
+    if section.details:
+        form["details"] = dict(section.details)
+    if section.raw_entries:
+        form["raw_entries"] = [_raw_entry_json(raw) for raw in section.raw_entries]
     return form
+
+
+def _raw_entry_json(raw: RawEntry) -> Json:
+    return {
+        "statement": raw.statement,
+        "templates": list(raw.templates),
+        "code": None if raw.code is None else _whole_code_json(raw.code),
+        "text": raw.text,
+        "details": dict(raw.details),
+        "path": raw.path,
+        "line": raw.line,
+        "xml": raw.xml,
+    }
 
 
 def _issue_json(issue: Issue) -> Json:

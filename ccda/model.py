@@ -93,6 +93,24 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class RawEntry:
+    """A statement that is of no kind we index: as it was written, and read as far as it can be."""
+
+    path: str
+    """An XPath of positions that selects exactly this element in the stored bytes."""
+    xml: str
+    """The element itself, with the namespaces it needs."""
+    line: int | None = None
+    statement: str | None = None
+    """Its name: act, observation, organizer …"""
+    templates: tuple[str, ...] = ()
+    code: CD | None = None
+    text: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Its code, value, times, ids, authors and the statements inside it, as JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """One section, nested ones included in document order; `text` is its narrative, plain."""
 
@@ -104,6 +122,11 @@ class Section:
     null_flavor: str | None = None
     line: int | None = None
     path: str = ""
+    raw_entries: tuple[RawEntry, ...] = ()
+    authors: tuple[Author, ...] = ()
+    """Who wrote this section, where it names authors of its own."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Its own `ids`, `informant`, `subject` and `language`, where it has any."""
 
 
 @dataclass(frozen=True, slots=True)

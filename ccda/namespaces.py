@@ -43,7 +43,12 @@ def _may_have_bare(root: Element, written: bytes) -> bool:
     """
     if None not in root.nsmap or b"\0" in written[:4]:
         return True
-    return b'xmlns=""' in written or b"xmlns=''" in written
+    at = written.find(b"xmlns=")
+    while at >= 0:
+        if written[at + 6 : at + 8] in (b'""', b"''"):
+            return True
+        at = written.find(b"xmlns=", at + 8)
+    return False
 
 
 def _move(root: Element, namespace: str | None) -> None:

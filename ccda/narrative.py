@@ -41,8 +41,8 @@ def plain_text(element: Element | None) -> str | None:
     """The words in `element`: a line for each paragraph, item and row, a tab between cells."""
     if element is None:
         return None
-    lines = [_line(line) for line in _marked(element).split(_LINE)]
-    return "\n".join([line for line in lines if line]) or None
+    lines = _marked(element).split(_LINE)  # a cell's mark alone counts as white space too
+    return "\n".join([_line(line) for line in lines if line and not line.isspace()]) or None
 
 
 def words(element: Element | None) -> str | None:

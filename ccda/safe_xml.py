@@ -53,11 +53,12 @@ _ASCII_COMPATIBLE: Final = re.compile(
     r"(?i)utf-?8|us-ascii|ascii|iso-?8859-?\d+|latin-?1|windows-125\d|cp125\d"
 )
 _DECLARATION: Final = re.compile(
-    rb"<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
+    rb"\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s.*?\?>", re.DOTALL)
 _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
-_MISC: Final = re.compile(rb"\s+|<\?.*?\?>|<!--.*?-->", re.DOTALL)
+_SPACE: Final = re.compile(rb"\s*")
+_MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
 def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False) -> Element:
@@ -103,7 +104,7 @@ def _ascii_compatible(data: bytes) -> bytes:
         wide = head.count(b"\0") >= 3
         little = head[:1] != b"\0"
         return _transcode(data, ("utf-32-" if wide else "utf-16-") + ("le" if little else "be"))
-    declared = _DECLARATION.match(data.lstrip()[:256])
+    declared = _DECLARATION.match(data)
     if declared is None:
         return data
     name = declared.group(1).decode("ascii")
@@ -138,7 +139,7 @@ def _declaration_first(content: bytes) -> tuple[bytes, str | None]:
     """
     if not content[:1].isspace() or _ANY_DECLARATION.match(content) is None:
         return content, None
-    declared = _DECLARATION.match(content.lstrip()[:256])
+    declared = _DECLARATION.match(content)
     encoding = None if declared is None else declared.group(1).decode("ascii")
     if encoding is not None and _NAMES_UTF16.fullmatch(encoding):
         encoding = None
@@ -147,10 +148,20 @@ def _declaration_first(content: bytes) -> tuple[bytes, str | None]:
 
 def _has_doctype(content: bytes) -> bool:
     """Whether a DOCTYPE stands where XML allows one: before the root element."""
-    position = 0
-    while (skipped := _MISC.match(content, position)) is not None:
-        position = skipped.end()
+    position, skipped = -1, 0
+    while position < skipped:
+        position, skipped = skipped, _after_misc(content, skipped)
     return content.startswith(b"<!DOCTYPE", position)
+
+
+def _after_misc(content: bytes, position: int) -> int:
+    """What follows the white space, comment or instruction that stands there."""
+    for start, end in _MISC:
+        if content.startswith(start, position):
+            found = content.find(end, position + len(start))
+            return position if found < 0 else found + len(end)
+    space = _SPACE.match(content, position)
+    return position if space is None else space.end()
 
 
 def _check_namespaces(content: bytes, limits: Limits) -> None:
@@ -174,6 +185,7 @@ def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -
             huge_tree=huge and trusted,
             remove_comments=True,
             remove_pis=True,
+            collect_ids=False,
             recover=recover,
         )
         root = etree.fromstring(content, parser)

@@ -8,7 +8,9 @@ from ccda.hl7v3 import CD
 from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, code_form, person_name, without_none
+from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.participants import author_forms, id_texts
+from ccda.sections.parts import parts_inside
 from ccda.sections.problems import (
     clinical_status,
     concern_form,
@@ -17,6 +19,7 @@ from ccda.sections.problems import (
     is_qualifier,
 )
 from ccda.sections.statement import Statement, first, walk
+from ccda.sections.times import read_times
 from ccda.sections.value import read_value
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset(
@@ -42,23 +45,25 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         # Without an allergen the value is all there is: "no known allergies", "drug allergy".
         allergen = kind if isinstance(kind, CD) else None
         name = kind if isinstance(kind, str) else None
-    reactions = _reactions(statement, narrative)
+    status, status_form = clinical_status(statement, concern, templates.ALLERGY_STATUS, narrative)
     return make_entry(
         statement,
         "allergy",
         narrative,
         code=allergen,
         name=name,
-        status=clinical_status(statement, concern, templates.ALLERGY_STATUS, narrative),
+        status=status,
         negated=concern is not None and concern.is_negated,
         details=without_none(
             type=code_form(kind) if isinstance(kind, CD) else None,
-            reaction=reactions,
+            observation=_observation_code(statement, narrative),
+            reaction=_reactions(statement, narrative),
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
             criticality=inner_value(
                 statement, templates.CRITICALITY_OBSERVATION, narrative, "82606-5"
             ),
-            concern=concern_form(concern),
+            clinical_status=status_form,
+            concern=concern_form(concern, narrative),
         ),
     )
 
@@ -86,11 +91,13 @@ def _reactions(statement: Statement, narrative: Narrative) -> list[Form]:
         ):
             form = _reaction(inner, narrative)
             if form is not None:
+                inner.told = True
                 forms.append(form)
     return forms
 
 
 def _reaction(statement: Statement, narrative: Narrative) -> Form | None:
+    """The manifestation, with its own severity, ids, times and what stands inside it."""
     value = read_value(statement.one("value"), narrative).value
     if isinstance(value, CD):
         form = code_form(value)
@@ -98,6 +105,20 @@ def _reaction(statement: Statement, narrative: Narrative) -> Form | None:
         text = value if isinstance(value, str) else narrative.text(statement.one("text"))
         form = {"code": None, "system": None, "display": text} if text else None
     severity = inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV")
-    if form is not None and severity is not None:
-        form["severity"] = severity
-    return form
+    if form is None:
+        return None
+    return form | without_none(
+        severity=severity,
+        ids=id_texts(statement.children),
+        negated=True if statement.is_negated else None,
+        **read_times(statement).form(),
+        author=author_forms(statement.all("author")),
+        **parts_inside(statement, narrative),
+    )
+
+
+def _observation_code(statement: Statement, narrative: Narrative) -> Form | None:
+    """What the observation asks, where that is more than an assertion (R1.1: an alert type)."""
+    if statement.code_of("code") == "ASSERTION":
+        return None
+    return read_code(statement.one("code"), narrative)

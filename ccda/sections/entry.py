@@ -6,6 +6,7 @@ from ccda.narrative import Narrative
 from ccda.sections.form import Form, name_of
 from ccda.sections.no_information import says_nothing_is_known
 from ccda.sections.participants import read_authors, read_ids
+from ccda.sections.particulars import read_particulars
 from ccda.sections.statement import Statement
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
@@ -33,7 +34,11 @@ def make_entry(
     times = read_times(statement) if times is None else times
     negated = negated or statement.is_negated
     text = (None if code is None else code.original_text) or name
-    text = text or narrative.text(statement.one("text"))
+    text = text or narrative.text(statement.text)
+    own_status = statement.code_of("statusCode")
+    more = read_particulars(statement, narrative, kind, details)
+    if status is not None and own_status is not None and own_status != status:
+        more["status_code"] = own_status
     if no_information is None:
         no_information = says_nothing_is_known(
             code,
@@ -52,7 +57,7 @@ def make_entry(
         start=times.start,
         end=times.end,
         time=times.time,
-        status=status or statement.code_of("statusCode"),
+        status=status or own_status,
         value=value.value,
         unit=value.unit,
         text=text,
@@ -61,6 +66,6 @@ def make_entry(
         mood=statement.get("moodCode"),
         ids=read_ids(statement.children),
         authors=read_authors(statement.all("author")),
-        details={} if details is None else details,
+        details=more if details is None else details | more if more else details,
         parent=parent,
     )

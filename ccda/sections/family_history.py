@@ -45,6 +45,7 @@ def read_condition(statement: Statement, narrative: Narrative) -> Entry:
     details = without_none(type=code_form(asked) if code is not asked else None)
     for inner in statement.inner:
         if inner.is_a(templates.AGE_OBSERVATION):
+            inner.told = True
             age = value_form(read_value(inner.one("value"), narrative))
             details |= without_none(age=age)
         elif inner.is_a(templates.DEATH_OBSERVATION):

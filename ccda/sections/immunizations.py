@@ -39,9 +39,11 @@ def read_immunization(statement: Statement, narrative: Narrative) -> Entry:
         times=times,
         details=without_none(
             **administration(statement, times, narrative),
+            act=read_code(statement.one("code"), narrative),
             product_name=product.name,
             lot_number=product.lot_number,
             manufacturer=product.manufacturer,
+            product_ids=list(product.ids),
             refusal_reason=_refusal_reason(statement, narrative),
             reaction=inner_value(statement, templates.REACTION_OBSERVATION, narrative),
             dose_number=_dose_number(statement, narrative),
@@ -60,6 +62,7 @@ def _refusal_reason(statement: Statement, narrative: Narrative) -> Form | None:
             if stated is None or inner.is_a(templates.REFUSAL_REASON):
                 stated = read_code(inner.one("code"), narrative) or stated
             if stated is not None:
+                inner.told = True
                 return stated
     return None
 
@@ -69,5 +72,6 @@ def _dose_number(statement: Statement, narrative: Narrative) -> str | None:
     for inner in statement.inner:
         if inner.is_a(_DOSE_NUMBER):
             value = read_value(inner.one("value"), narrative).value
+            inner.told = isinstance(value, str)
             return value if isinstance(value, str) else None
     return None

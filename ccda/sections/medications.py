@@ -11,19 +11,24 @@ from ccda.sections.entry import make_entry
 from ccda.sections.form import (
     Form,
     code_form,
-    name_of,
     read_code,
     read_quantity,
     read_ratio,
     without_none,
 )
-from ccda.sections.participants import read_ids, read_performers
-from ccda.sections.products import read_product, read_route
-from ccda.sections.statement import Statement, first, walk
+from ccda.sections.participants import author_forms, id_texts, read_performers
+from ccda.sections.particulars import read_particulars, read_preconditions
+from ccda.sections.parts import parts_inside
+from ccda.sections.products import product_form, read_product, read_route
+from ccda.sections.statement import Statement, walk
 from ccda.sections.status import read_status
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import read_value
 
+# SNOMED CT and LOINC for finding, problem, diagnosis: an indication says no more by them.
+_GENERIC: Final = frozenset(
+    "404684003 55607006 282291009 64572001 29308-4 75326-9 75321-0 75323-6 ASSERTION".split()
+)
 _OUTSIDE_MEDICATIONS: Final = frozenset("act organizer encounter procedure observation".split())
 
 
@@ -37,6 +42,7 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
 def read_medication(statement: Statement, narrative: Narrative) -> Entry:
     product = read_product(statement, narrative)
     times = read_times(statement)
+    status, status_form = read_status(statement, templates.MEDICATION_STATUS, narrative)
     return make_entry(
         statement,
         "medication",
@@ -44,12 +50,15 @@ def read_medication(statement: Statement, narrative: Narrative) -> Entry:
         code=product.code,
         name=product.name,
         times=times,
-        status=read_status(statement, templates.MEDICATION_STATUS, narrative),
+        status=status,
         details=without_none(
             **administration(statement, times, narrative),
+            clinical_status=status_form,
+            act=read_code(statement.one("code"), narrative),
             product_name=product.name,
             lot_number=product.lot_number,
             manufacturer=product.manufacturer,
+            product_ids=list(product.ids),
         ),
     )
 
@@ -69,8 +78,7 @@ def administration(statement: Statement, times: Times, narrative: Narrative) -> 
         "repeat_number": None if repeat is None else repeat.get("value"),
         "sig": narrative.text(statement.one("text")) or _free_text_sig(statement, narrative),
         "indication": indications(statement, narrative),
-        "precondition": _preconditions(statement, narrative),
-        "instruction": _instructions(statement, narrative),
+        "precondition": read_preconditions(statement, narrative),
         "supply": _supplies(statement, narrative),
         "performer": read_performers(statement, narrative),
     }
@@ -80,7 +88,9 @@ def _free_text_sig(statement: Statement, narrative: Narrative) -> str | None:
     """C-CDA R2.1 companion: Medication Free Text Sig (4.147)."""
     for inner in statement.inner:
         if inner.is_a(templates.MEDICATION_SIG):
-            return narrative.text(inner.one("text"))
+            said = narrative.text(inner.one("text"))
+            inner.told = said is not None
+            return said
     return None
 
 
@@ -94,35 +104,22 @@ def indications(statement: Statement, narrative: Narrative) -> list[Form]:
             value = read_value(inner.one("value"), narrative).value
             form = code_form(value) if isinstance(value, CD) else None
             if form is not None and not inner.is_a(templates.REFUSAL_REASON):
-                forms.append(form)
+                inner.told = True
+                forms.append(form | _indication(inner, narrative))
     return forms
 
 
-def _preconditions(statement: Statement, narrative: Narrative) -> list[Form]:
-    """As needed for: criterion value, else its code or text (C-CDA R2.1: 3.76)."""
-    forms = []
-    for element in statement.all("precondition"):
-        criterion = first(element, "criterion")
-        value = read_value(first(criterion, "value"), narrative).value
-        code = value if isinstance(value, CD) else narrative.code(first(criterion, "code"))
-        text = value if isinstance(value, str) else narrative.text(first(criterion, "text"))
-        form = code_form(code)
-        if text:
-            form = {**(form or {}), "text": text}
-        if form:
-            forms.append(form)
-    return forms
-
-
-def _instructions(statement: Statement, narrative: Narrative) -> list[str]:
-    texts = []
-    for inner in statement.inner:
-        if inner.is_a(templates.INSTRUCTION):
-            said = narrative.text(inner.one("text"))
-            said = said or name_of(narrative.code(inner.one("code")))
-            if said:
-                texts.append(said)
-    return texts
+def _indication(statement: Statement, narrative: Narrative) -> Form:
+    """Which problem it is: by its id, which an entry of the document may share, and when."""
+    code = statement.one("code")
+    generic = statement.code_of("code") in _GENERIC
+    form = without_none(
+        ids=id_texts(statement.children),
+        type=None if generic else read_code(code, narrative),
+        **read_times(statement).form(),
+        author=author_forms(statement.all("author")),
+    )
+    return form | read_particulars(statement, narrative, "part", form)
 
 
 def _supplies(statement: Statement, narrative: Narrative) -> list[Form]:
@@ -130,18 +127,27 @@ def _supplies(statement: Statement, narrative: Narrative) -> list[Form]:
     forms = []
     for inner in statement.inner:
         if inner.name == "supply":
-            times = read_times(inner)
-            time = times.time or times.start or times.end
-            repeat = inner.one("repeatNumber")
-            forms.append(
-                without_none(
-                    mood=inner.get("moodCode"),
-                    status=inner.code_of("statusCode"),
-                    ids=[str(identifier) for identifier in read_ids(inner.children)],
-                    quantity=read_quantity(inner.one("quantity")),
-                    repeat_number=None if repeat is None else repeat.get("value"),
-                    time=None if time is None else time.iso,
-                    performer=read_performers(inner, narrative),
-                )
-            )
+            inner.told = True
+            forms.append(_supply(inner, narrative))
     return forms
+
+
+def _supply(statement: Statement, narrative: Narrative) -> Form:
+    times = read_times(statement)
+    time = times.time or times.start or times.end
+    form = without_none(
+        mood=statement.get("moodCode"),
+        relation=statement.relation,
+        status=statement.code_of("statusCode"),
+        code=read_code(statement.one("code"), narrative),
+        text=narrative.text(statement.one("text")),
+        negated=True if statement.is_negated else None,
+        ids=id_texts(statement.children),
+        quantity=read_quantity(statement.one("quantity")),
+        product=product_form(statement, narrative),
+        **{**times.form(), "time": None if time is None else time.iso},
+        frequency=times.frequency,
+        author=author_forms(statement.all("author")),
+        **parts_inside(statement, narrative),
+    )
+    return form | read_particulars(statement, narrative, "part", form)

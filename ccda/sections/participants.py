@@ -1,15 +1,44 @@
-"""Who and where: author, performer, informant, location (CDA R2: 4.3.8.2, participants)."""
+"""Who and where: author, performer, informant, participant, subject (CDA R2: 4.3.8.2)."""
 
-from ccda.hl7v3 import II, TS, read_ii
+from typing import Final
+
+from ccda.hl7v3 import AD, II, SDTC, TEL, TS, iso_time, read_ad, read_ii, read_tel
 from ccda.model import Author
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, id_text, person_name, read_code, without_none
+from ccda.sections.form import (
+    Form,
+    code_form,
+    id_text,
+    person_name,
+    read_code,
+    read_time,
+    without_none,
+)
 from ccda.sections.statement import Children, Statement, children_of, first
 
+Elements = list[Element] | tuple[Element, ...]
 
-def read_authors(elements: list[Element] | tuple[Element, ...]) -> tuple[Author, ...]:
+_FUNCTION: Final = f"{{{SDTC}}}functionCode"
+_SDTC_ID: Final = f"{{{SDTC}}}id"
+
+
+def read_authors(elements: Elements) -> tuple[Author, ...]:
     return tuple(author for element in elements if (author := _read_author(element)) is not None)
+
+
+def author_forms(elements: Elements) -> list[Form]:
+    """Authors of what stands in the details: name, organization, device, time, ids."""
+    return [
+        without_none(
+            name=author.name,
+            organization=author.organization,
+            device=author.device,
+            time=None if author.time is None else author.time.iso,
+            ids=[text for identifier in author.ids if (text := id_text(identifier))],
+        )
+        for author in read_authors(elements)
+    ]
 
 
 def read_ids(children: Children) -> tuple[II, ...]:
@@ -18,27 +47,65 @@ def read_ids(children: Children) -> tuple[II, ...]:
     return tuple(identifier for identifier in found if identifier.root or identifier.extension)
 
 
+def id_texts(children: Children) -> list[str]:
+    return [text for identifier in read_ids(children) if (text := id_text(identifier))]
+
+
 def read_performers(statement: Statement, narrative: Narrative) -> list[Form]:
-    """Each performer: name, organization, ids, code, function."""
-    return [
-        form
-        for element in statement.all("performer")
-        if (form := _read_assigned(element, "assignedEntity", narrative))
-    ]
+    """Each performer: name, organization, ids, code, function, time, address, telecom."""
+    return read_assigned(statement.all("performer"), narrative)
+
+
+def read_informants(statement: Statement, narrative: Narrative) -> list[Form]:
+    """Who told it: an assignedEntity, or a relatedEntity with its `relationship`."""
+    return read_assigned(statement.all("informant"), narrative)
+
+
+def read_assigned(elements: Elements, narrative: Narrative) -> list[Form]:
+    return [form for element in elements if (form := _read_assigned(element, narrative))]
 
 
 def read_location(statement: Statement, narrative: Narrative) -> Form | None:
-    """participant LOC: the place's name and its kind (Service Delivery Location, 4.32)."""
+    """participant LOC: the place's name, kind, ids, address (Service Delivery Location, 4.32)."""
     for element in statement.all("participant"):
         if element.get("typeCode") == "LOC":
-            role = first(element, "participantRole")
+            parts = _role_parts(element)
             form = without_none(
-                name=person_name(first(role, "playingEntity", "name")),
-                code=read_code(first(role, "code"), narrative),
+                name=_entity_name(parts),
+                code=_code(parts, narrative),
+                ids=id_texts(parts),
+                time=read_time(first(element, "time")),
+                **_contact(parts),
             )
             if form:
                 return form
     return None
+
+
+def read_participants(elements: Elements, narrative: Narrative) -> list[Form]:
+    """Each participant: `type` (typeCode), role, and the person, thing or place that plays it."""
+    return [form for element in elements if (form := _read_participant(element, narrative))]
+
+
+def read_subject(element: Element | None, narrative: Narrative) -> Form | None:
+    """Whom it is about where that is not the patient: a newborn, a donor (CDA R2: 4.3.8.1)."""
+    related = first(element, "relatedSubject")
+    if related is None:
+        return None
+    person = children_of(subject) if (subject := first(related, "subject")) is not None else {}
+    birth, name = person.get("birthTime"), person.get("name")
+    return (
+        without_none(
+            class_code=related.get("classCode"),
+            relationship=read_code(first(related, "code"), narrative),
+            name=None if name is None else person_name(name[0]),
+            gender=_code(person, narrative, "administrativeGenderCode"),
+            birth_time=None if birth is None else iso_time(birth[0].get("value")),
+            ids=[text for e in person.get(_SDTC_ID, ()) if (text := id_text(read_ii(e)))],
+            **_contact(children_of(related)),
+        )
+        or None
+    )
 
 
 def _read_author(element: Element) -> Author | None:
@@ -67,17 +134,112 @@ def _device_name(device: Element) -> str | None:
     return next((name for name in names if name), None)
 
 
-def _read_assigned(element: Element, role: str, narrative: Narrative) -> Form:
-    assigned = first(element, role)
+def _read_assigned(element: Element, narrative: Narrative) -> Form:
+    children = children_of(element)
+    assigned = children.get("assignedEntity") or children.get("relatedEntity")
     if assigned is None:
         return {}
-    parts = children_of(assigned)
-    person = parts.get("assignedPerson")
+    parts = children_of(assigned[0])
+    person = parts.get("assignedPerson") or parts.get("relatedPerson")
     organization = parts.get("representedOrganization")
-    code = parts.get("code")
-    return without_none(
+    function = children.get(_FUNCTION) or children.get("functionCode")
+    time = children.get("time")
+    code = _code(parts, narrative)
+    related = "relatedEntity" in children
+    form = without_none(
         name=None if person is None else person_name(first(person[0], "name")),
-        organization=None if organization is None else person_name(first(organization[0], "name")),
-        code=None if code is None else read_code(code[0], narrative),
-        ids=[text for identifier in read_ids(parts) if (text := id_text(identifier))],
+        code=None if related else code,
+        relationship=code if related else None,
+        class_code=assigned[0].get("classCode") if related else None,
+        ids=id_texts(parts),
+        function=None if function is None else read_code(function[0], narrative),
+        time=None if time is None else read_time(time[0]),
+        **_contact(parts),
     )
+    if organization is not None:
+        form |= _organization(organization[0])
+    return form
+
+
+def _organization(element: Element) -> Form:
+    parts = children_of(element)
+    name = parts.get("name")
+    contact = _contact(parts)
+    return without_none(
+        organization=None if name is None else person_name(name[0]),
+        organization_ids=id_texts(parts),
+        **{f"organization_{name}": value for name, value in contact.items()},
+    )
+
+
+def _read_participant(element: Element, narrative: Narrative) -> Form:
+    parts = _role_parts(element)
+    playing = parts.get("playingEntity") or parts.get("playingDevice")
+    entity = {} if playing is None else children_of(playing[0])
+    scoping = parts.get("scopingEntity")
+    scope = {} if scoping is None else children_of(scoping[0])
+    function = next(element.iterchildren(_FUNCTION), None)
+    model = entity.get("manufacturerModelName")
+    form = without_none(
+        type=element.get("typeCode"),
+        name=_entity_name(parts),
+        code=_code(parts, narrative),
+        entity=_code(entity, narrative),
+        description=None if "desc" not in entity else narrative.text(entity["desc"][0]),
+        model=None if model is None else person_name(model[0]),
+        ids=id_texts(parts),
+        function=read_code(function, narrative),
+        time=read_time(first(element, "time")),
+        scoping=without_none(
+            ids=id_texts(scope),
+            code=_code(scope, narrative),
+            description=None if "desc" not in scope else narrative.text(scope["desc"][0]),
+        )
+        or None,
+        **_contact(parts),
+    )
+    return form if len(form) > 1 else {}
+
+
+def _role_parts(element: Element) -> Children:
+    role = first(element, "participantRole")
+    if role is None:
+        role = first(element, "associatedEntity")
+    return {} if role is None else children_of(role)
+
+
+def _entity_name(parts: Children) -> str | None:
+    playing = parts.get("playingEntity")
+    return None if playing is None else person_name(first(playing[0], "name"))
+
+
+def _code(parts: Children, narrative: Narrative, name: str = "code") -> Form | None:
+    found = parts.get(name)
+    return None if found is None else code_form(narrative.code(found[0]))
+
+
+def _contact(parts: Children) -> Form:
+    """Addresses and telecoms as they stand; none where they only say that there is none."""
+    form: Form = {}
+    if "addr" in parts and (found := [a for e in parts["addr"] if (a := _address(read_ad(e)))]):
+        form["address"] = found
+    if "telecom" in parts and (said := [t for e in parts["telecom"] if (t := _telecom(e))]):
+        form["telecom"] = said
+    return form
+
+
+def _address(address: AD) -> Form:
+    form = without_none(
+        lines=list(address.lines),
+        city=address.city,
+        state=address.state,
+        postal_code=address.postal_code,
+        country=address.country,
+        county=address.county,
+    )
+    return {**form, "use": address.use} if form and address.use else form
+
+
+def _telecom(element: Element) -> Form:
+    telecom: TEL = read_tel(element)
+    return without_none(value=telecom.value, use=telecom.use) if telecom.value else {}

@@ -13,12 +13,15 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, read_code, without_none
-from ccda.sections.participants import read_performers
+from ccda.sections.participants import author_forms, id_texts, read_performers
+from ccda.sections.particulars import read_particulars
 from ccda.sections.statement import Statement, walk
 from ccda.sections.status import read_status
 from ccda.sections.times import read_times
 from ccda.sections.value import read_value, value_form
 
+# The codes that only say that an act tracks a concern, or holds a diagnosis.
+_TRACKING: Final = frozenset(("CONC", "48765-2", "29308-4"))
 _CONTAINERS: Final = frozenset(("act", "organizer"))
 
 
@@ -52,20 +55,23 @@ def is_qualifier(statement: Statement) -> bool:
 def read_problem(statement: Statement, narrative: Narrative) -> Entry:
     concern = concern_of(statement)
     code = _condition(statement, narrative)
+    status, status_form = clinical_status(statement, concern, templates.PROBLEM_STATUS, narrative)
     return make_entry(
         statement,
         "problem",
         narrative,
         code=code,
-        status=clinical_status(statement, concern, templates.PROBLEM_STATUS, narrative),
+        status=status,
         negated=concern is not None and concern.is_negated,
         details=without_none(
             type=read_code(statement.one("code"), narrative),
-            concern=concern_form(concern),
+            clinical_status=status_form,
+            concern=concern_form(concern, narrative),
             age=_age(statement, narrative),
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
             target_site=read_code(statement.one("targetSiteCode"), narrative),
             performer=read_performers(statement, narrative),
+            value_null_flavor=None if code is None else code.null_flavor,
             other_values=_other_values(statement, narrative),
         ),
     )
@@ -81,27 +87,31 @@ def clinical_status(
     concern: Statement | None,
     template: frozenset[str],
     narrative: Narrative,
-) -> str | None:
-    """The status observation where there is one, else the concern's statusCode."""
-    stated = read_status(statement, template, narrative)
+) -> tuple[str | None, Form | None]:
+    """The status observation, in a word and whole; without one the concern's statusCode."""
+    stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
-        stated = read_status(concern, template, narrative) or concern.code_of("statusCode")
-    return stated
+        stated, form = read_status(concern, template, narrative)
+        stated = stated or concern.code_of("statusCode")
+    return stated, form
 
 
-def concern_form(concern: Statement | None) -> Form | None:
+def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None:
     """When the condition was tracked, which is not when it was present (C-CDA R2.1: 3.77)."""
     if concern is None:
         return None
-    times = read_times(concern)
+    concern.told = True
+    code = concern.one("code")
     form = without_none(
         status=concern.code_of("statusCode"),
-        start=None if times.start is None else times.start.iso,
-        end=None if times.end is None else times.end.iso,
-        time=None if times.time is None else times.time.iso,
+        **read_times(concern).form(),
         negated=True if concern.is_negated else None,
+        ids=id_texts(concern.children),
+        code=None if concern.code_of("code") in _TRACKING else read_code(code, narrative),
+        text=narrative.text(concern.one("text")),
+        author=author_forms(concern.all("author")),
     )
-    return form or None
+    return (form | read_particulars(concern, narrative, "concern", form)) or None
 
 
 def inner_value(
@@ -113,7 +123,8 @@ def inner_value(
             value = read_value(inner.one("value"), narrative).value
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
-                return form
+                inner.told = True
+                return form | read_particulars(inner, narrative, "part", form)
     return None
 
 
@@ -144,5 +155,6 @@ def _other_values(statement: Statement, narrative: Narrative) -> list[Form]:
 def _age(statement: Statement, narrative: Narrative) -> Form | None:
     for inner in statement.inner:
         if inner.is_a(templates.AGE_OBSERVATION):
+            inner.told = True
             return value_form(read_value(inner.one("value"), narrative))
     return None

@@ -7,7 +7,8 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
-from ccda.sections.participants import read_location, read_performers
+from ccda.sections.participants import id_texts, read_location, read_performers
+from ccda.sections.particulars import read_specimens
 from ccda.sections.products import read_product
 from ccda.sections.statement import Statement, first
 from ccda.sections.times import read_times
@@ -42,7 +43,7 @@ def read_procedure(statement: Statement, narrative: Narrative) -> Entry:
             location=read_location(statement, narrative),
             device=devices_of(statement, narrative),
             indication=_reasons(statement, narrative),
-            specimen=_specimens(statement, narrative),
+            specimen=read_specimens(statement, narrative),
         ),
     )
 
@@ -81,11 +82,6 @@ def _reasons(statement: Statement, narrative: Narrative) -> list[Form]:
             form = code_form(value) if isinstance(value, CD) else None
             form = form or read_code(inner.one("code"), narrative)
             if form is not None:
-                forms.append(form)
+                inner.told = True
+                forms.append(form | without_none(ids=id_texts(inner.children)))
     return forms
-
-
-def _specimens(statement: Statement, narrative: Narrative) -> list[Form]:
-    roles = (first(element, "specimenRole") for element in statement.all("specimen"))
-    entities = (first(role, "specimenPlayingEntity", "code") for role in roles)
-    return [form for code in entities if (form := read_code(code, narrative)) is not None]

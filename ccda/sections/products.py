@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from ccda.hl7v3 import CD, text_of
 from ccda.narrative import Narrative
-from ccda.sections.form import Form, person_name, read_code
+from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.participants import id_texts
 from ccda.sections.statement import Statement, children_of, first
 
 
@@ -16,6 +17,7 @@ class Product:
     name: str | None = None
     lot_number: str | None = None
     manufacturer: str | None = None
+    ids: tuple[str, ...] = ()
 
 
 def read_product(statement: Statement, narrative: Narrative) -> Product:
@@ -35,7 +37,19 @@ def read_product(statement: Statement, narrative: Narrative) -> Product:
     code = narrative.code(content["code"][0]) if "code" in content else None
     name = narrative.text(content["name"][0]) if "name" in content else None
     lot = text_of(content["lotNumberText"][0]) if "lotNumberText" in content else None
-    return Product(code, name, lot, maker)
+    return Product(code, name, lot, maker, tuple(id_texts(parts)))
+
+
+def product_form(statement: Statement, narrative: Narrative) -> Form | None:
+    """The product of a statement that stands in the details of another one."""
+    product = read_product(statement, narrative)
+    form = without_none(
+        code=code_form(product.code),
+        name=product.name,
+        lot_number=product.lot_number,
+        manufacturer=product.manufacturer,
+    )
+    return form or None
 
 
 def read_route(statement: Statement, narrative: Narrative) -> Form | None:

@@ -6,14 +6,15 @@ A panel is an entry of its own; what was measured in it names the panel as its p
 from collections.abc import Iterator
 from typing import Final, Literal
 
-from ccda import templates
 from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, name_of, person_name, read_code, without_none
+from ccda.sections.form import Form, name_of, read_code, without_none
 from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
+from ccda.sections.particulars import read_specimens
+from ccda.sections.parts import is_comment
 from ccda.sections.statement import Statement, children_of, first, walk
 from ccda.sections.value import Value, read_value, value_form
 
@@ -35,7 +36,7 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
     for statement in walk(top, _OUTSIDE_OBSERVATIONS):
         if statement.name == "organizer":
             yield read_panel(kind, statement, narrative)
-        elif statement.name == "observation" and not _is_comment(statement):
+        elif statement.name == "observation" and not is_comment(statement):
             yield read_observation(kind, statement, narrative)
 
 
@@ -79,7 +80,6 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
         target_site=read_code(statement.one("targetSiteCode"), narrative),
         specimen=_specimen(statement, narrative),
         performer=read_performers(statement, narrative),
-        comment=_comments(statement, narrative),
         other_values=[
             form
             for element in statement.all("value")[1:]
@@ -106,15 +106,6 @@ def _value_attributes(element: Element | None) -> Form:
         form["media_type"] = element.get("mediaType")
         form["representation"] = element.get("representation")
     return form
-
-
-def _is_comment(statement: Statement) -> bool:
-    return statement.is_a(templates.COMMENT)
-
-
-def _comments(statement: Statement, narrative: Narrative) -> list[str]:
-    said = (narrative.text(i.one("text")) for i in statement.inner if _is_comment(i))
-    return [text for text in said if text]
 
 
 def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
@@ -147,11 +138,7 @@ def _first_code(elements: list[Element] | None, narrative: Narrative) -> Form | 
 
 
 def _specimen(statement: Statement, narrative: Narrative) -> Form | None:
-    """CDA R2: 4.3.8.3; else a Specimen Collection Procedure (4.415) or participant SPC."""
-    role = first(statement.one("specimen"), "specimenRole")
-    entity = first(role, "specimenPlayingEntity")
-    if entity is None:
+    """The first specimen; how it was taken is a part (Specimen Collection Procedure, 4.415)."""
+    if "specimen" not in statement.children:
         return None
-    form = read_code(first(entity, "code"), narrative) or {}
-    name = person_name(first(entity, "name"))
-    return form or ({"code": None, "system": None, "display": name} if name else None)
+    return next(iter(read_specimens(statement, narrative)), None)

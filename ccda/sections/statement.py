@@ -8,7 +8,7 @@ then look them up, which costs far less than searching the element again and aga
 from collections.abc import Iterator
 from typing import Final
 
-from ccda.hl7v3 import NAMESPACE
+from ccda.hl7v3 import NAMESPACE, SDTC
 from ccda.safe_xml import Element
 
 CLINICAL_STATEMENTS: Final = frozenset(
@@ -18,6 +18,7 @@ CLINICAL_STATEMENTS: Final = frozenset(
 _HOLDERS: Final = frozenset(("entryRelationship", "component"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _V3_LENGTH: Final = len(_V3)
+_SDTC_TEXT: Final = f"{{{SDTC}}}text"
 _HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
 
 Children = dict[str, list[Element]]
@@ -60,11 +61,12 @@ class Statement:
     place among many siblings takes as long as there are siblings.
     `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
     entry stands in the section, once it has one; the outermost counts them (`next_position`).
+    `told` is set once the details of another statement's entry say what this one says.
     """
 
     __slots__ = (
         "_inner", "_templates", "above", "children", "element", "name", "next_position", "path",
-        "position", "relation",
+        "position", "relation", "told",
     )  # fmt: skip
 
     def __init__(
@@ -83,6 +85,7 @@ class Statement:
         self.children = children_of(element)
         self.position: int | None = None
         self.next_position = 0
+        self.told = False
         self._inner: list[Statement] | None = None
         self._templates: frozenset[str] | None = None
 
@@ -95,6 +98,12 @@ class Statement:
 
     def get(self, attribute: str) -> str | None:
         return self.element.get(attribute)
+
+    @property
+    def text(self) -> Element | None:
+        """Its text; what CDA R2 gives none, such as an organizer, may have an sdtc:text."""
+        found = self.children.get("text") or self.children.get(_SDTC_TEXT)
+        return found[0] if found else None
 
     def code_of(self, name: str) -> str | None:
         """The code attribute of the first child of that name."""

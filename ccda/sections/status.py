@@ -4,8 +4,9 @@ from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.narrative import Narrative
-from ccda.sections.form import name_of
+from ccda.sections.form import Form, code_form, name_of
 from ccda.sections.statement import Statement
+from ccda.sections.times import read_times
 from ccda.sections.value import read_value
 
 STATUS_CODE: Final = "33999-4"
@@ -28,15 +29,23 @@ _WORDS: Final = {
 }
 
 
-def read_status(statement: Statement, template: frozenset[str], narrative: Narrative) -> str | None:
-    """What the status observation inside says (C-CDA R2.1: 3.79, 33999-4); None without one."""
+def read_status(
+    statement: Statement, template: frozenset[str], narrative: Narrative
+) -> tuple[str | None, Form | None]:
+    """What the status observation inside says (C-CDA R2.1: 3.79, 33999-4), in a word and whole.
+
+    Whole it is a code, with `start`, `end` and `time` where the observation has any.
+    """
     for inner in statement.inner:
         if inner.code_of("code") == STATUS_CODE or inner.is_a(template):
             value = read_value(inner.one("value"), narrative).value
             word = status_word(value) if isinstance(value, CD) else value
             if isinstance(word, str):
-                return word.lower()
-    return None
+                inner.told = True
+                form = code_form(value) if isinstance(value, CD) else None
+                times = read_times(inner)
+                return word.lower(), (form or {"display": word}) | times.form()
+    return None, None
 
 
 def status_word(code: CD) -> str | None:

@@ -20,6 +20,14 @@ class Times:
     time: TS | None = None
     frequency: list[Form] = field(default_factory=list)
 
+    def form(self) -> Form:
+        """`start`, `end` and `time` of what stands in the details, as far as they are written."""
+        form: Form = {}
+        for name, time in (("start", self.start), ("end", self.end), ("time", self.time)):
+            if time is not None and time.value:
+                form[name] = time.iso
+        return form
+
 
 def read_times(statement: Statement) -> Times:
     """All effectiveTimes of a statement; of several intervals the first that says it counts."""
