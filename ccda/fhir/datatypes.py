@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ccda.fhir.numbers import number
-from ccda.fhir.systems import UCUM, URI, code_system, identifier_system, is_hl7, root_uri
+from ccda.fhir.systems import UCUM, URI, code_system, holds, identifier_system, is_hl7, root_uri
 from ccda.fhir.times import Json
 from ccda.fhir.units import ucum
 from ccda.hl7v3 import AD, CD, II, PN, TEL
@@ -68,6 +68,8 @@ def coding(code: CD) -> Json | None:
     if not written:
         return None
     system = code_system(code.system)
+    if not holds(system, written):
+        system = None
     # HL7's own tables say how their codes are displayed; the document's words go to the text.
     display = None if is_hl7(system) else words(code.display)
     return stated(system=system, code=written, display=display)

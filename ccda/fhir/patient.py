@@ -30,7 +30,21 @@ _RACES: Final = frozenset(("1002-5", "2028-9", "2054-5", "2076-8", "2106-3"))
 _ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
 _CDC_OID: Final = "2.16.840.1.113883.6.238"
 _SEX_CODES: Final = {"F": "F", "M": "M", "UNK": "UNK", "248152002": "F", "248153007": "M"}
-_LANGUAGE: Final = "urn:ietf:bcp:47"
+_BCP_47: Final = "urn:ietf:bcp:47"
+# FHIR R4: common languages.
+_LANGUAGES: Final = frozenset(
+    "ar bn cs da de de-AT de-CH de-DE el en en-AU en-CA en-GB en-IN en-NZ en-SG en-US es es-AR "
+    "es-ES es-UY fi fr fr-BE fr-CH fr-FR fy fy-NL hi hr it it-CH it-IT ja ko nl nl-BE nl-NL no "
+    "no-NO pa pl pt pt-BR ru ru-RU sr sr-RS sv sv-SE te zh zh-CN zh-HK zh-SG zh-TW".split()
+)
+# ISO 639-2, which documents write in place of BCP 47.
+_THREE_LETTERS: Final = {
+    "ara": "ar", "ben": "bn", "chi": "zh", "zho": "zh", "cze": "cs", "dan": "da", "deu": "de",
+    "dut": "nl", "ell": "el", "eng": "en", "fin": "fi", "fra": "fr", "fre": "fr", "ger": "de",
+    "gre": "el", "hin": "hi", "hrv": "hr", "ita": "it", "jpn": "ja", "kor": "ko", "nld": "nl",
+    "nor": "no", "pan": "pa", "pol": "pl", "por": "pt", "rus": "ru", "spa": "es", "srp": "sr",
+    "swe": "sv", "tel": "te",
+}  # fmt: skip
 
 
 def add_patient(
@@ -104,7 +118,13 @@ def _form(value: CD) -> Json:
 
 
 def _communication(language: str | None) -> list[Json]:
-    code = words(language)
-    if code is None:
+    """A code of FHIR R4's languages; any other tag in words, as nobody can check it."""
+    written = words(language)
+    if written is None:
         return []
-    return [{"language": {"coding": [{"system": _LANGUAGE, "code": code}]}}]
+    base, _, region = written.replace("_", "-").partition("-")
+    base = _THREE_LETTERS.get(base.lower(), base.lower())
+    tags = (f"{base}-{region.upper()}", base) if region else (base,)
+    code = next((tag for tag in tags if tag in _LANGUAGES), None)
+    said = {"coding": [{"system": _BCP_47, "code": code}]} if code else {"text": written}
+    return [{"language": said}]

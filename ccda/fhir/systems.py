@@ -91,13 +91,30 @@ _NAMES: Final[dict[str, str]] = {
     "icd-9-cm": "http://hl7.org/fhir/sid/icd-9-cm",
     "ndc": "http://hl7.org/fhir/sid/ndc",
 }
+# The codes of those HL7 V3 systems that documents use most; of the others only that they are words.
+_CODES: Final[dict[str, frozenset[str]]] = {
+    INTERPRETATION: frozenset(
+        "_GeneticObservationInterpretation CAR Carrier _ObservationInterpretationChange B D U W "
+        "_ObservationInterpretationExceptions < > AC IE QCF TOX _ObservationInterpretationNormality "
+        "A AA HH LL H H> HU E L L< LU N I MS NCL NS R SYN-R S SDD SYN-S VS EX HX LX ND NEG IND POS "
+        "DET EXP UNE NR RR WR HM MAR HL".split()
+    ),
+    _HL7 + "v3-ActPriority": frozenset("A CR CS CSP CSR EL EM P PRN R RR S T UD UR".split()),
+    _HL7 + "v3-MaritalStatus": frozenset("A C D I L M P S T U W".split()),
+}
+_LETTERED: Final = frozenset(
+    (ACT_CODE, ROLE_CODE, _HL7 + "v3-AdministrativeGender", _HL7 + "v3-ActClass",
+     _HL7 + "v3-ActReason", _HL7 + "v3-ParticipationFunction", _HL7 + "v3-RoleClass",
+     _HL7 + "v3-RouteOfAdministration", _HL7 + "v3-NullFlavor", _HL7 + "v3-ObservationValue")
+)  # fmt: skip
 _IDENTIFIERS: Final[dict[str, str]] = {
     "2.16.840.1.113883.4.6": "http://hl7.org/fhir/sid/us-npi",
     "2.16.840.1.113883.4.1": "http://hl7.org/fhir/sid/us-ssn",
     "2.16.840.1.113883.4.572": "http://hl7.org/fhir/sid/us-medicare",
     "2.16.840.1.113883.4.927": "http://hl7.org/fhir/sid/us-mbi",
 }
-_OID: Final = re.compile(r"[0-2](\.(0|[1-9][0-9]*))+")
+# Below the arcs 0 and 1 there are forty (ITU-T X.660).
+_OID: Final = re.compile(r"(?:[01]\.[1-3]?[0-9]|2\.(?:0|[1-9][0-9]*))(?:\.(?:0|[1-9][0-9]*))*")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -120,6 +137,13 @@ def root_uri(written: str) -> str | None:
     if _OID.fullmatch(bare):
         return f"urn:oid:{bare}"
     return f"urn:uuid:{bare.lower()}" if _UUID.fullmatch(bare) else None
+
+
+def holds(system: str | None, code: str) -> bool:
+    """Whether a system may have the code; of HL7's own, senders often name the wrong one."""
+    if system in _CODES:
+        return code in _CODES[system]
+    return system not in _LETTERED or code[:1].isalpha()
 
 
 def is_hl7(system: str | None) -> bool:
