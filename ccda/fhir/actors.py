@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ccda.fhir.datatypes import (
+    address,
     addresses,
     concepts,
     form_concept,
+    human_name,
     identifiers,
     stated,
+    telecom,
     telecoms,
     text_identifiers,
     words,
@@ -20,7 +23,7 @@ from ccda.fhir.datatypes import (
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json
-from ccda.model import Author
+from ccda.model import Author, Organization, Participant
 
 
 def performers(statement: Statement, resources: Resources) -> list[Json]:
@@ -82,15 +85,50 @@ def organization(
     documents: Sequence[str],
     name: object,
     ids: list[Json] | None = None,
-    telecom: list[Json] | None = None,
-    address: list[Json] | None = None,
+    reached: list[Json] | None = None,
+    stands: list[Json] | None = None,
 ) -> Json | None:
     """FHIR R4: org-1, an organization has an identifier or a name."""
     said = words(name)
     if said is None and not ids:
         return None
-    body = stated(identifier=ids, name=said, telecom=telecom, address=address)
+    body = stated(identifier=ids, name=said, telecom=reached, address=stands)
     return _once(resources, "Organization", _names(ids or [], said), body, documents)
+
+
+def whole_organization(
+    given: Organization | None, documents: Sequence[str], resources: Resources
+) -> Json | None:
+    """An organization of the header, with all that is told of it."""
+    if given is None:
+        return None
+    return organization(
+        resources,
+        documents,
+        next(iter(given.names), None),
+        identifiers(given.ids),
+        [found for one in given.telecoms if (found := telecom(one))],
+        [found for one in given.addresses if (found := address(one))],
+    )
+
+
+def participant(
+    given: Participant, documents: Sequence[str], resources: Resources
+) -> tuple[Json | None, Json | None]:
+    """Someone of the header: the person, and the person's organization."""
+    house = whole_organization(given.organization, documents, resources)
+    names = [found for one in given.names if (found := human_name(one))]
+    ids = identifiers(given.ids)
+    if not names and (house is not None or not ids):
+        return None, house
+    body = stated(
+        identifier=ids,
+        name=names,
+        telecom=[found for one in given.telecoms if (found := telecom(one))],
+        address=[found for one in given.addresses if (found := address(one))],
+    )
+    said = str(given.names[0]) if given.names else None
+    return _once(resources, "Practitioner", _names(ids, said), body, documents), house
 
 
 def location(form: Any, documents: Sequence[str], resources: Resources) -> Json | None:
@@ -98,19 +136,38 @@ def location(form: Any, documents: Sequence[str], resources: Resources) -> Json 
     form = {"name": form} if isinstance(form, str) else form
     if not isinstance(form, dict):
         return None
-    kinds = concepts(form.get("code"))
-    ids = text_identifiers(form.get("ids"))
-    said = words(form.get("name")) or next((kind["text"] for kind in kinds if "text" in kind), None)
-    if said is None and not ids and not kinds:
+    return location_of(
+        form.get("name"),
+        text_identifiers(form.get("ids")),
+        form_concept(form.get("code")),
+        next(iter(addresses(form.get("address"))), None),
+        documents,
+        resources,
+        telecoms(form.get("telecom")),
+    )
+
+
+def location_of(
+    name: object,
+    ids: list[Json],
+    kind: Json | None,
+    stands: Json | None,
+    documents: Sequence[str],
+    resources: Resources,
+    reached: list[Json] | None = None,
+) -> Json | None:
+    """A place by its name, else by what kind of place it is."""
+    said = words(name) or (kind or {}).get("text")
+    if said is None and not ids and kind is None:
         return None
     body = stated(
         identifier=ids,
         name=said,
-        type=kinds,
-        telecom=telecoms(form.get("telecom")),
-        address=next(iter(addresses(form.get("address"))), None),
+        type=[kind] if kind else None,
+        telecom=reached,
+        address=stands,
     )
-    names = _names(ids, said) or [str(kinds)]
+    names = _names(ids, said) or [str(kind)]
     return _once(resources, "Location", names, body, documents)
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from ccda.fhir.actors import author_reference, organization
 from ccda.fhir.allergies import add_allergies, denied_class
-from ccda.fhir.care_teams import add_care_teams
+from ccda.fhir.care_teams import add_care_teams, add_header_care_team
 from ccda.fhir.conditions import add_concerns, add_problems
 from ccda.fhir.coverage import add_coverage
 from ccda.fhir.datatypes import stated
@@ -40,6 +40,7 @@ from ccda.fhir.us_core import claim
 from ccda.fhir.vital_signs import add_vital_signs
 from ccda.hl7v3 import II
 from ccda.model import KINDS, ClinicalDocument, Kind, Patient
+from ccda.participations import read_participations
 from ccda.summary import Summary
 
 Mapper = Callable[[Sequence[Statement], Resources], None]
@@ -96,6 +97,9 @@ def document_conversion(
     statements = document_statements(document, document_id)
     add_patient(document.patient, documents, resources, statements)
     _add_all(statements, resources)
+    if document.head:
+        events = read_participations(document).service_events
+        add_header_care_team(events, documents, resources)
     encounter = None
     if document.encounter is not None:
         encounter = add_header_encounter(document.encounter, documents, resources)

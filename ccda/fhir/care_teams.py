@@ -1,13 +1,17 @@
 """CareTeam: the organizer of the section, its members inside (C-CDA R2.1 companion: 4.500)."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import actor
-from ccda.fhir.datatypes import concept, form_concept, notes, stated
+from ccda.fhir.actors import actor, participant
+from ccda.fhir.datatypes import concept, form_concept, identifiers, notes, stated
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, period
+from ccda.model import ServiceEvent
+
+_NO_ROLE: Final = "Role not stated"
 
 
 def add_care_teams(statements: Sequence[Statement], resources: Resources) -> None:
@@ -47,9 +51,35 @@ def _members(statement: Statement, resources: Resources) -> list[Json]:
         if who is not None:
             found.append(
                 stated(
-                    role=[role or concept(None, "Role not stated")],
+                    role=[role or concept(None, _NO_ROLE)],
                     member=who,
                     period=period(statement.entry.start, statement.entry.end),
                 )
             )
     return found
+
+
+def add_header_care_team(
+    events: Sequence[ServiceEvent], documents: Sequence[str], resources: Resources
+) -> None:
+    """documentationOf: who performed the care that a document tells of is a team too."""
+    for number, event in enumerate(events):
+        members = []
+        for one in event.performers:
+            person, house = participant(one, documents, resources)
+            who = person or house
+            role = concept(one.function) or concept(one.code) or concept(None, _NO_ROLE)
+            if who is not None:
+                span = None if one.time is None else period(one.time.low, one.time.high)
+                behalf = house if person is not None else None
+                members.append(stated(role=[role], member=who, onBehalfOf=behalf, period=span))
+        if members:
+            span = None if event.time is None else period(event.time.low, event.time.high)
+            body = stated(
+                identifier=identifiers(event.ids),
+                subject=resources.patient,
+                period=span,
+                participant=members,
+            )
+            key = f"{resources.scope} service event {number}"
+            resources.add("CareTeam", key, body, documents)

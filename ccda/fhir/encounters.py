@@ -7,18 +7,20 @@ from collections.abc import Sequence
 from typing import Final
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import actor, indications, location
+from ccda.fhir.actors import actor, indications, location, location_of, participant
 from ccda.fhir.datatypes import (
+    address,
     concept,
     concepts,
     form_concept,
     identifiers,
+    of_system,
     stated,
     words,
 )
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
-from ccda.fhir.systems import ACT_CODE
+from ccda.fhir.systems import ACT_CODE, PARTICIPATION_TYPE
 from ccda.fhir.times import Json, absent, period, when
 from ccda.hl7v3 import CD, TS
 from ccda.model import Encounter
@@ -29,6 +31,9 @@ _CLASSES: Final = frozenset(
     "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR".split()
 )  # HL7 V3 ActEncounterCode
 # What CPT says of where a visit took place (C-CDA on FHIR: encounters, class).
+_PARTICIPATIONS: Final = {
+    code: code for code in ("ADM", "ATND", "CON", "DIS", "REF", "PPRF", "SPRF", "PART")
+}
 _CPT: Final = (
     (99202, 99215, "AMB"), (99221, 99239, "IMP"), (99281, 99285, "EMER"), (99381, 99397, "AMB"),
 )  # fmt: skip
@@ -46,7 +51,8 @@ def add_header_encounter(
     ids = identifiers(header.ids)
     if not ids and header.code is None and not when(header.start) and not when(header.end):
         return None
-    place = location(header.location, documents, resources) if header.location else None
+    disposition = concept(header.disposition)
+    place = _place(header, documents, resources)
     form = {
         "status": _status(None, header.start, header.end, None),
         "class": _class(header.code),
@@ -54,7 +60,9 @@ def add_header_encounter(
             identifier=ids,
             type=_types(header.code, None),
             subject=resources.patient,
+            participant=_header_participants(header, documents, resources),
             period=period(header.start, header.end),
+            hospitalization={"dischargeDisposition": disposition} if disposition else None,
             location=[{"location": place}] if place else None,
         ),
     }
@@ -66,7 +74,32 @@ def add_header_encounter(
         found.setdefault(name, part)
     if "code" not in found["class"]:
         found["class"] = form["class"]
+    resources.also_said_in({"reference": known}, documents)
     return {"reference": known}
+
+
+def _place(header: Encounter, documents: Sequence[str], resources: Resources) -> Json | None:
+    """healthCareFacility; the name of its organization where the place has none."""
+    place = header.place
+    if place is None:
+        return location(header.location, documents, resources)
+    ids = identifiers(place.ids)
+    stands = None if place.address is None else address(place.address)
+    return location_of(header.location, ids, concept(place.code), stands, documents, resources)
+
+
+def _header_participants(
+    header: Encounter, documents: Sequence[str], resources: Resources
+) -> list[Json]:
+    """Who is responsible and who took part, each with the role that the schema names."""
+    found = []
+    for one in header.participants:
+        person, _ = participant(one, documents, resources)
+        if person is not None:
+            role = _PARTICIPATIONS.get(one.type_code or "")
+            types = [of_system(PARTICIPATION_TYPE, role)] if role else None
+            found.append(stated(type=types, individual=person))
+    return found
 
 
 def _same(ids: Sequence[Json], resources: Resources) -> str | None:

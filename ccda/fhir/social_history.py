@@ -62,7 +62,8 @@ def _smoking(statement: Statement, resources: Resources, question: Any) -> Json:
     form = observation(statement, resources, category="social-history", code=asked or _SMOKING)
     answer = concept(entry.code, entry.text)
     if answer is not None and not entry.negated:
-        form.pop("dataAbsentReason", None)
+        told = [name for name in form if name.startswith("value") or name == "dataAbsentReason"]
+        form = {name: part for name, part in form.items() if name not in told}
         form["valueCodeableConcept"] = answer
     return form
 

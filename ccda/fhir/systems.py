@@ -26,6 +26,7 @@ DIAGNOSTIC_SERVICE: Final = _HL7 + "v2-0074"
 IMMUNIZATION_FUNCTION: Final = _HL7 + "v2-0443"
 INTERPRETATION: Final = _HL7 + "v3-ObservationInterpretation"
 OBSERVATION_CATEGORY: Final = _HL7 + "observation-category"
+PARTICIPATION_TYPE: Final = _HL7 + "v3-ParticipationType"
 PROVENANCE_AGENT: Final = _HL7 + "provenance-participant-type"
 ROLE_CODE: Final = _HL7 + "v3-RoleCode"
 SUBSCRIBER: Final = _HL7 + "subscriber-relationship"
@@ -95,7 +96,8 @@ _NAMES: Final[dict[str, str]] = {
 _CODES: Final[dict[str, frozenset[str]]] = {
     INTERPRETATION: frozenset(
         "_GeneticObservationInterpretation CAR Carrier _ObservationInterpretationChange B D U W "
-        "_ObservationInterpretationExceptions < > AC IE QCF TOX _ObservationInterpretationNormality "
+        "_ObservationInterpretationExceptions < > AC IE QCF TOX "
+        "_ObservationInterpretationNormality "
         "A AA HH LL H H> HU E L L< LU N I MS NCL NS R SYN-R S SDD SYN-S VS EX HX LX ND NEG IND POS "
         "DET EXP UNE NR RR WR HM MAR HL".split()
     ),

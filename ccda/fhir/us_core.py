@@ -245,7 +245,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
          "content.attachment.data", "content.format", "context.encounter", "context.period"),
         (("us-core-6", lambda resource: all(
             "data" in one["attachment"] or "url" in one["attachment"]
-            for one in resource["content"])),),
+            for one in resource.get("content", ()))),),
     ),
     "us-core-encounter": Profile(
         "Encounter",

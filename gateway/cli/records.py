@@ -29,7 +29,11 @@ from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.exchange.summaries import build_summary, completeness, read_summary
 from gateway.exchange.summarize import member_json
-from gateway.exchange.summary_document import source_ids, write_member_ccd
+from gateway.exchange.summary_document import (
+    source_ids,
+    write_member_ccd,
+    write_member_fhir,
+)
 from gateway.exchange.summary_text import summary_text
 from gateway.model.identity import ConversationId, RetrievalId
 from gateway.model.job import Job
@@ -231,13 +235,13 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
 
 def summary(
     member: Annotated[str, typer.Argument(help="The plan's number of the member.")],
-    form: Annotated[str, typer.Option("--format", help="text, json or ccda (a CCD).")] = "text",
+    form: Annotated[str, typer.Option("--format", help="text, json, fhir (a Bundle) or ccda (a CCD).")] = "text",
     plan: PlanOption = None,
     config: ConfigOption = None,
 ) -> None:
     """The member's merged summary: each line with its sources, and how complete it is."""
-    if form not in ("text", "json", "ccda"):
-        raise Failure("--format is text, json or ccda", Exit.USAGE)
+    if form not in ("text", "json", "fhir", "ccda"):
+        raise Failure("--format is text, json, fhir or ccda", Exit.USAGE)
     now = datetime.now(UTC)
     with opened(config) as house:
         own = plan_of(house, plan)
@@ -245,6 +249,8 @@ def summary(
         match form:
             case "json":
                 text = _summary_json(house, person, now)
+            case "fhir":
+                text = _fhir(house, own, person, now)
             case "ccda":
                 text = _ccd(house, own, person, now)
             case _:
@@ -256,6 +262,20 @@ def summary(
 def _summary_json(house: House, member: Member, now: datetime) -> str:
     read = house.database.read(lambda tx: read_summary(tx, member=member, now=now))
     return orjson.dumps(read, option=orjson.OPT_INDENT_2).decode()
+
+
+def _fhir(house: House, plan: Plan, member: Member, now: datetime) -> str:
+    def unit(transaction: Transaction) -> bytes:
+        merged = build_summary(transaction, plan=member.plan, member=member.id, now=now)
+        return write_member_fhir(
+            merged,
+            member=member,
+            plan=plan,
+            community=house.community,
+            sources=source_ids(transaction, plan=member.plan, summary=merged),
+        )
+
+    return house.database.read(unit).decode("utf-8")
 
 
 def _ccd(house: House, plan: Plan, member: Member, now: datetime) -> str:

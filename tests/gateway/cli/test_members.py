@@ -197,6 +197,22 @@ def test_a_summary_can_be_had_as_a_ccd_that_says_the_same(
     assert "penicillin" in str(allergies).lower()
 
 
+def test_a_summary_can_be_had_as_a_fhir_bundle_and_is_recorded(terminal: Terminal) -> None:
+    with terminal.recording() as records:
+        written = terminal.run("summary", MEMBER.member_id, "--plan", "acme", "--format", "fhir")
+    assert written.exit_code == 0
+    bundle = json.loads(written.out)
+    assert (bundle["resourceType"], bundle["type"]) == ("Bundle", "collection")
+    resources = [entry["resource"] for entry in bundle["entry"]]
+    (patient,) = [one for one in resources if one["resourceType"] == "Patient"]
+    assert MEMBER.member_id in {one["value"] for one in patient["identifier"]}
+    allergies = [one for one in resources if one["resourceType"] == "AllergyIntolerance"]
+    assert "penicillin" in str(allergies).lower()
+    assert [(one["transaction"], one["member"], one["outcome"]) for one in records] == [
+        ("CLI-SUMMARY", MEMBER.id, "success")
+    ]
+
+
 def test_a_summary_in_another_format_or_of_nobody_is_refused(terminal: Terminal) -> None:
     assert terminal.run("summary", MEMBER.member_id, "--format", "xml").exit_code == 2
     assert terminal.run("summary", "nobody", "--plan", "acme").exit_code == 1
