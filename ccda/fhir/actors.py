@@ -198,11 +198,6 @@ def recorder(statement: Statement, resources: Resources) -> Json | None:
     return practitioner(resources, statement.documents, latest.name, identifiers(latest.ids))
 
 
-def indications(statement: Statement) -> list[Json]:
-    """Why, as codes."""
-    return [code for form in statement.all("indication") if (code := form_concept(form))]
-
-
 def _names(ids: Iterable[Json], name: str | None) -> list[str]:
     """By what something is known again; by its name only where it has no id."""
     known = [f"{one.get('system')} {one['value']}" for one in ids]

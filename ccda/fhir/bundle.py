@@ -169,6 +169,10 @@ def _add_all(statements: Sequence[Statement], resources: Resources) -> None:
     for one in statements:
         if not one.entry.no_information or (one.entry.kind == "allergy" and denied_class(one)):
             by_kind[one.entry.kind].append(one)
+    for one in by_kind["problem"]:
+        for identifier in one.entry.ids:
+            reference = resources.reference_to(one, "Condition")
+            resources.problems.setdefault(str(identifier), reference)
     for kind, told in by_kind.items():
         if told:
             _MAPPERS[kind](told, resources)

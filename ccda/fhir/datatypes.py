@@ -4,6 +4,7 @@ HL7 C-CDA on FHIR 2.0.0, mapping guidance. What says nothing is None, so that an
 content never appears.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ _TELECOM_USES: Final = {
     "AS": "work", "BAD": "old", "DIR": "work", "H": "home", "HP": "home", "HV": "home",
     "MC": "mobile", "PG": "mobile", "PUB": "work", "TMP": "temp", "WP": "work",
 }  # fmt: skip
+_MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+_-]+")
 _SCHEMES: Final = {"tel": "phone", "fax": "fax", "mailto": "email", "http": "url", "https": "url"}
 
 
@@ -216,6 +218,12 @@ def address(given: AD) -> Json | None:
         country=words(given.country),
     )
     return form if form.keys() - {"use"} else None
+
+
+def media_type(written: object) -> str | None:
+    """A media type as FHIR's code, parameters aside."""
+    name = (words(written) or "").partition(";")[0].strip().lower()
+    return name if _MEDIA_TYPE.fullmatch(name) else None
 
 
 def telecom(given: TEL) -> Json | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import actor, indications, location, location_of, participant
+from ccda.fhir.actors import actor, location, location_of, participant
 from ccda.fhir.datatypes import (
     address,
     concept,
@@ -18,6 +18,7 @@ from ccda.fhir.datatypes import (
     stated,
     words,
 )
+from ccda.fhir.reasons import reasons
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import ACT_CODE, PARTICIPATION_TYPE
@@ -129,7 +130,7 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
             subject=resources.patient,
             participant=_participants(statement, resources),
             period=period(entry.start or entry.time, entry.end),
-            reasonCode=indications(statement),
+            **reasons(statement, resources),
             diagnosis=[
                 {"condition": resources.reference_to(part, "Condition")}
                 for part in diagnoses

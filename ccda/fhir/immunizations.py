@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ccda.fhir import concept_maps, systems
-from ccda.fhir.actors import indications, organization, performers
+from ccda.fhir.actors import organization, performers
 from ccda.fhir.conditions import recorded
 from ccda.fhir.datatypes import (
     concept,
@@ -16,6 +16,7 @@ from ccda.fhir.datatypes import (
 )
 from ccda.fhir.medications import add_request
 from ccda.fhir.numbers import whole
+from ccda.fhir.reasons import reasons
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, absent, when
@@ -57,7 +58,7 @@ def _immunization(statement: Statement, resources: Resources) -> Json:
                 for one in performers(statement, resources)
             ],
             note=notes(details.get("comment"), details.get("sig"), statement.conflict),
-            reasonCode=[] if status == "not-done" else indications(statement),
+            **({} if status == "not-done" else reasons(statement, resources)),
             reaction=[{"detail": {"display": name}}] if name else None,
             protocolApplied=_series(statement),
         ),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import indications, organization, performers, recorder
+from ccda.fhir.actors import organization, performers, recorder
 from ccda.fhir.conditions import recorded
 from ccda.fhir.datatypes import (
     concept,
@@ -21,6 +21,7 @@ from ccda.fhir.datatypes import (
 )
 from ccda.fhir.dosage import dosage
 from ccda.fhir.numbers import whole
+from ccda.fhir.reasons import reasons
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, absent, date_time, is_after, period, period_of, when
@@ -51,7 +52,7 @@ def add_request(statement: Statement, resources: Resources, intent: str) -> None
         **stated(
             authoredOn=recorded(statement),
             requester=recorder(statement, resources),
-            reasonCode=indications(statement),
+            **reasons(statement, resources),
             note=notes(entry.details.get("comment"), statement.conflict),
             dosageInstruction=[how] if how else None,
             dispenseRequest=_dispense(statement),
@@ -98,7 +99,8 @@ def _status(statement: Statement, resources: Resources) -> str:
 def _dispense(statement: Statement) -> Json | None:
     """The supply that is ordered, not what was dispensed; the first fill is no repeat."""
     for form in statement.all("supply"):
-        if form.get("mood") != "EVN":
+        # A part of a statement tells its mood only where that is not EVN.
+        if form.get("mood", "EVN" if "statement" in form else None) != "EVN":
             end = date_time(form.get("end"))
             start = date_time(form.get("start"))
             total = whole(form.get("repeat_number"))
@@ -125,7 +127,7 @@ def _administration(statement: Statement, resources: Resources) -> Json:
         **_effective(statement),
         **stated(
             performer=[{"actor": one} for one in who],
-            reasonCode=indications(statement),
+            **reasons(statement, resources),
             note=notes(entry.details.get("comment"), statement.conflict),
             dosage=_given(statement),
         ),

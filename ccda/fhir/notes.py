@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from ccda.fhir.actors import author_reference
-from ccda.fhir.datatypes import concept, identifier, of_system, stated, words
+from ccda.fhir.datatypes import concept, identifier, media_type, of_system, stated, words
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import LOINC, US_CORE_DOCUMENT_CATEGORY
@@ -61,10 +61,10 @@ def _attachment(statement: Statement) -> Json:
     """The enclosed file as it stands, or the words of the narrative as plain text."""
     entry = statement.entry
     text = entry.details.get("content") or entry.text or ""
-    media_type = words(entry.details.get("media_type"))
+    kind = media_type(entry.details.get("media_type"))
     packed = "".join(text.split())
     if entry.details.get("representation") == "B64" and _BASE64.fullmatch(packed) and packed:
-        return {"contentType": media_type or "application/octet-stream", "data": packed}
+        return {"contentType": kind or "application/octet-stream", "data": packed}
     if not text.strip():
         return absent()
     return {"contentType": "text/plain", "data": b64encode(text.encode()).decode("ascii")}

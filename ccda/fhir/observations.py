@@ -13,6 +13,7 @@ from ccda.fhir.datatypes import (
     concept,
     concepts,
     form_concept,
+    media_type,
     notes,
     ordered_range,
     quantity,
@@ -176,7 +177,7 @@ def _text(statement: Statement, value: str, unit: str | None) -> Json:
 def _attachment(statement: Statement, value: str) -> Json:
     """An enclosed file, which an Observation of R4 holds in the extension of R5's element."""
     data = "".join(value.split())
-    kind = words(statement.one("media_type"))
+    kind = media_type(statement.one("media_type"))
     if not data or kind is None or not _BASE64.fullmatch(data):
         return {"valueString": value} if words(value) else {}
     content = {"contentType": kind, "data": data}

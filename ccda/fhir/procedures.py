@@ -6,10 +6,11 @@ C-CDA on FHIR: procedures.
 from collections.abc import Sequence
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import indications, location, performers, recorder
+from ccda.fhir.actors import location, performers, recorder
 from ccda.fhir.datatypes import concept, concepts, notes, stated, words
 from ccda.fhir.devices import device_of
 from ccda.fhir.observations import specimen
+from ccda.fhir.reasons import reason_codes, reasons
 from ccda.fhir.resources import Resources
 from ccda.fhir.service_requests import add_service_request
 from ccda.fhir.statement import Statement
@@ -29,11 +30,11 @@ def add_procedure(statement: Statement, resources: Resources) -> None:
     entry = statement.entry
     status = concept_maps.PROCEDURE.get(entry.status or "", "unknown")
     not_done = entry.negated or status == "not-done"
-    reasons = indications(statement)
+    why = reason_codes(statement)
     place = location(statement.one("location"), statement.documents, resources)
     form = {
         "status": "not-done" if not_done else status,
-        **stated(statusReason=reasons[0] if not_done and reasons else None),
+        **stated(statusReason=why[0] if not_done and why else None),
         "code": concept(entry.code, entry.text) or absent(),
         **resources.about(statement),
         **_performed(statement),
@@ -41,7 +42,7 @@ def add_procedure(statement: Statement, resources: Resources) -> None:
             recorder=recorder(statement, resources),
             performer=[{"actor": one} for one in performers(statement, resources)],
             location=place,
-            reasonCode=[] if not_done else reasons,
+            **({} if not_done else reasons(statement, resources)),
             bodySite=concepts(entry.details.get("target_site")),
             outcome=concept(entry.value) if isinstance(entry.value, CD) else None,
             note=notes(entry.details.get("comment"), _found(statement), statement.conflict),

@@ -36,6 +36,8 @@ class Resources:
         self.links: dict[Position, list[str]] = {}
         self.known: dict[tuple[str, str], Json] = {}
         """References of persons and places, by each of their ids and by name."""
+        self.problems: dict[str, Json] = {}
+        """The condition that each problem becomes, by each id of its statement."""
         self.voices: dict[str, Voice] = {}
 
     def reference(self, type_name: str, key: str) -> Json:

@@ -5,9 +5,10 @@ C-CDA does not say.
 """
 
 from ccda.fhir import concept_maps
-from ccda.fhir.actors import indications, location, performers, recorder
+from ccda.fhir.actors import location, performers, recorder
 from ccda.fhir.conditions import recorded
 from ccda.fhir.datatypes import concept, concepts, notes, stated
+from ccda.fhir.reasons import reasons
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, absent, period
@@ -29,7 +30,7 @@ def add_service_request(statement: Statement, resources: Resources) -> None:
             requester=recorder(statement, resources),
             performer=performers(statement, resources),
             locationReference=[place] if place else None,
-            reasonCode=indications(statement),
+            **reasons(statement, resources),
             bodySite=concepts(entry.details.get("target_site")),
             note=notes(entry.details.get("comment"), statement.conflict),
             patientInstruction="\n".join(instructions).strip() or None,

@@ -4,6 +4,7 @@ import pytest
 
 from ccda.fhir import document_bundle
 from tests.ccda.fhir.conftest import Convert, by_type, clinical_document, section
+from tests.ccda.fhir.test_conditions import problem
 
 ENCOUNTERS = "46240-8"
 HEADER = (
@@ -105,3 +106,19 @@ def test_another_encounter_of_the_header_is_one_of_its_own() -> None:
     found = by_type(document_bundle(document, document_id="one"))["Encounter"]
     assert [one["class"]["code"] for one in found] == ["AMB", "IMP"]
     assert found[1]["period"] == {"start": "2024-01-01", "end": "2024-01-03"}
+
+
+def test_an_indication_that_is_a_problem_of_the_document_is_that_problem() -> None:
+    reason = (
+        '<entryRelationship typeCode="RSON"><observation moodCode="EVN">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.19"/><id root="2.999.6" extension="{id}"/>'
+        '<code code="404684003"/><value xsi:type="CD" code="44054006" '
+        'codeSystem="2.16.840.1.113883.6.96"/></observation></entryRelationship>'
+    )
+    own = problem().replace('<code code="55607006"/>', '<id root="2.999.6" extension="p"/><code/>')
+    given = encounter(CPT, inside=reason.format(id="p") + reason.format(id="other"))
+    document = clinical_document(section("11450-4", own) + section(ENCOUNTERS, given))
+    found = by_type(document_bundle(document, document_id="one"))
+    (visit,), (condition,) = found["Encounter"], found["Condition"]
+    assert visit["reasonReference"] == [{"reference": f"urn:uuid:{condition['id']}"}]
+    assert [one["coding"][0]["code"] for one in visit["reasonCode"]] == ["44054006"]

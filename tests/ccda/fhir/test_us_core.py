@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from ccda.fhir.us_core import BASE, PROFILES, claim, lacks, profiles_of, unsaid
+from ccda.fhir.profiles import PROFILES
+from ccda.fhir.us_core import BASE, claim, lacks, profiles_of, unsaid
 
 UCUM = "http://unitsofmeasure.org"
 ABSENT = {
