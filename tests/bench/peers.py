@@ -45,6 +45,8 @@ def measure(corpus: Corpus, rounds: int) -> Report:
         for label, program in _programs(missing):
             measured[label] = _measured(program, documents, sized, rounds)
     ours = measured[_OURS]
+    if all(one.error for one in ours.corpus):
+        raise RuntimeError(f"our own FHIR read nothing: {ours.corpus[0].error}")
     rows = [_row(label, found, ours) for label, found in measured.items()]
     rows += [{"what": label, "documents read": "not available here"} for label in missing]
     notes = [corpus.text, *_errors(measured), *missing.values()]

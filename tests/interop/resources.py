@@ -28,6 +28,7 @@ _PATIENT: Final[Resource] = {
     "name": [{"family": "Sampleton", "given": ["Rosalind"]}],
     "gender": "female",
     "birthDate": "1958-03-14",
+    "communication": [{"language": _is("urn:ietf:bcp:47", "fr-CA")}],
 }
 _CONDITION: Final[Resource] = {
     "resourceType": "Condition",

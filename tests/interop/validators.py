@@ -19,6 +19,12 @@ _SECONDS: Final = 900
 _NODE: Final = (20, 10)
 
 
+# HAPI FHIR takes the list of languages that R4 prefers for all that there are; any tag of BCP 47 is
+# allowed (Patient.communication.language, "preferred but limited to All Languages").
+_ONLY_PREFERRED: Final = "is not in valueset: http://hl7.org/fhir/ValueSet/languages"
+_LEANS_ON_NOTHING: Final = "not locally contained within the bundle"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What a validator holds against a resource."""
@@ -30,7 +36,9 @@ class Problem:
     @property
     def refuses(self) -> bool:
         """Whether the resource is invalid, or leans on one that is not there."""
-        return self.severity in ("error", "fatal") or "not locally contained" in self.message
+        if _ONLY_PREFERRED in self.message:
+            return False
+        return self.severity in ("error", "fatal") or _LEANS_ON_NOTHING in self.message
 
 
 Problems = tuple[tuple[Problem, ...], ...]
