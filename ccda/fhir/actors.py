@@ -92,7 +92,7 @@ def organization(
     said = words(name)
     if said is None and not ids:
         return None
-    body = stated(identifier=ids, name=said, telecom=reached, address=stands)
+    body = stated(identifier=ids, name=said, telecom=_at_work(reached), address=_at_work(stands))
     return _once(resources, "Organization", _names(ids or [], said), body, documents)
 
 
@@ -129,6 +129,14 @@ def participant(
     )
     said = str(given.names[0]) if given.names else None
     return _once(resources, "Practitioner", _names(ids, said), body, documents), house
+
+
+def _at_work(forms: list[Json] | None) -> list[Json]:
+    """FHIR R4: org-2 and org-3. An organization has no home, whatever the source calls it."""
+    return [
+        {name: part for name, part in form.items() if (name, part) != ("use", "home")}
+        for form in forms or ()
+    ]
 
 
 def location(form: Any, documents: Sequence[str], resources: Resources) -> Json | None:

@@ -101,6 +101,9 @@ _CODES: Final[dict[str, frozenset[str]]] = {
         "A AA HH LL H H> HU E L L< LU N I MS NCL NS R SYN-R S SDD SYN-S VS EX HX LX ND NEG IND POS "
         "DET EXP UNE NR RR WR HM MAR HL".split()
     ),
+    IMMUNIZATION_FUNCTION: frozenset(
+        "AD AI AP AT CM CP DP EP FHCP MDIR OP PH PI PP RO RP RT TN TR VP".split()
+    ),
     _HL7 + "v3-ActPriority": frozenset("A CR CS CSP CSR EL EM P PRN R RR S T UD UR".split()),
     _HL7 + "v3-MaritalStatus": frozenset("A C D I L M P S T U W".split()),
 }

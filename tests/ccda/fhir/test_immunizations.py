@@ -35,6 +35,14 @@ def test_a_refused_vaccine_is_not_done_with_its_reason(convert: Convert) -> None
     assert "reasonCode" not in found
 
 
+def test_a_vaccine_that_was_not_given_is_not_done_though_nobody_says_why(
+    convert: Convert,
+) -> None:
+    (found,) = convert(IMMUNIZATIONS, immunization(attributes='negationInd="true"'))["Immunization"]
+    assert found["status"] == "not-done"
+    assert "statusReason" not in found
+
+
 def test_both_roots_of_cvx_are_one_system(convert: Convert) -> None:
     (found,) = convert(IMMUNIZATIONS, immunization())["Immunization"]
     assert found["vaccineCode"]["coding"][0]["system"] == "http://hl7.org/fhir/sid/cvx"
