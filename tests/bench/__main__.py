@@ -19,16 +19,18 @@ from typing import Final
 
 from lxml import etree
 
-from tests.bench import index, ingest, parse, responder, size
+from tests.bench import index, ingest, parse, peers, responder, size, sizes
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
 
 _corpus: Callable[[], Corpus] = cache(load_corpus)
 _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "parse": lambda rounds: parse.measure(_corpus(), rounds),
+    "parse-size": sizes.measure,
+    "peers": lambda rounds: peers.measure(_corpus(), rounds),
     "index": lambda rounds: index.measure(_corpus(), rounds),
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),
-    "size": size.measure,
+    "ingest-size": size.measure,
     "responder": responder.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
