@@ -28,9 +28,8 @@ def _parse() -> Read:
 
 
 def _fhir() -> Read:
-    from ccda.fhir import document_bundle, fhir_json
-
     from ccda import parse_document
+    from ccda.fhir import document_bundle, fhir_json
 
     return lambda xml: fhir_json(document_bundle(parse_document(xml), document_id="bench"))
 
