@@ -1,8 +1,9 @@
-"""`python -m tests.fuzz [--runs N] [--first N] [--case N] [--guided SECONDS]`: hostile documents.
+"""`python -m tests.fuzz [--runs N] [--first N] [--case N]`: hostile documents.
 
 A child process, sealed by the kernel, reads one mutated document after another; this one keeps
 watch, so that a crash or a document without end costs that document alone. Exit code 1 when
-anything was found; what was found is written as files, to be made into a test.
+anything was found; what was found is written as files, to be made into a test. Where atheris is
+installed (the extra `fuzz`), `python -m tests.fuzz.guided` lets coverage lead.
 """
 
 import argparse
