@@ -16,9 +16,12 @@ SOFTWARE: Final = "Document exchange gateway"
 def is_derived(document: ClinicalDocument, community: Community) -> bool:
     """Whether it is one of ours, by what we write into the header of each.
 
-    Its own id or its set's stands under our root; else all that wrote it is our device, told by
-    its id or, where a partner took the ids away, by its name beside our name as custodian.
+    No person wrote it, and its own id or its set's stands under our root; or all that wrote it is
+    our device, told by its id or, where a partner took the ids away, by its name beside our name
+    as custodian. What a person of ours wrote is evidence, whatever number it has.
     """
+    if any(author.name for author in document.authors):
+        return False
     ours = str(community.messages)
     if any(one is not None and one.root == ours for one in (document.id, document.set_id)):
         return True

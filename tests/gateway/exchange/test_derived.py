@@ -69,12 +69,14 @@ def test_it_is_known_by_any_of_its_marks(house: House) -> None:
 
 def test_what_others_wrote_or_people_of_ours_is_evidence(house: House) -> None:
     take(house, cda(sections=ASTHMA))
-    ours = replace(parse_document(our_ccd(house)), id=II("2.999.1", "1"), set_id=None)
+    whole = parse_document(our_ccd(house))
+    ours = replace(whole, id=II("2.999.1", "1"), set_id=None)
     device, person = Author(device=SOFTWARE), Author(name="Dr. Ada Fictional")
 
     def derived(document: ClinicalDocument) -> bool:
         return is_derived(document, house.community)
 
+    assert not derived(replace(whole, authors=(person,)))
     assert not derived(replace(ours, authors=(person,)))
     assert not derived(replace(ours, authors=(*ours.authors, person)))
     assert not derived(replace(ours, authors=()))
