@@ -6,6 +6,7 @@ that kind. Nothing an entry holds can lose the rest: what breaks becomes an `Iss
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ccda import header
@@ -15,6 +16,7 @@ from ccda.hl7v3 import v3
 from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severity
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, plain_text, words
+from ccda.participations import head_of
 from ccda.safe_xml import Element, parse_xml
 from ccda.sections import (
     advance_directives,
@@ -39,7 +41,13 @@ from ccda.sections.entry_references import resolve_entry_references
 from ccda.sections.participants import read_authors
 from ccda.sections.parts import keep_parts
 from ccda.sections.raw import raw_entry, raw_statement, section_details
-from ccda.sections.statement import Statement, children_of, statements_in
+from ccda.sections.statement import (
+    Children,
+    Statement,
+    children_of,
+    local_name,
+    statements_in,
+)
 from ccda.templates import (
     ENTRY_REFERENCE,
     NOTE_ACTIVITY,
@@ -83,7 +91,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
 
 _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
-_SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
+_SECTION_HOLDERS: Final = frozenset(("component", "structuredBody", "section"))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
 _REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
@@ -107,32 +115,20 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     # A note may stand deep inside any entry: only documents that have one are searched for it.
     with_notes = _NOTE_ROOT in xml or b"\0" in xml[:4]
     sections = tuple(
-        _read_section(element, path, whole, issues, with_notes=with_notes)
-        for element, path in _sections_in(root, "/*")
+        _read_section(element, parts, path, whole, issues, with_notes=with_notes)
+        for element, parts, path in _sections_in(root, children, "/*")
     )
     if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
         resolve_entry_references(sections)
     body, body_issues = read_body(children)
-    issues += header.issues_of(children)
-    return ClinicalDocument(
-        id=header.read_id(children, "id"),
-        code=header.read_code(children, "code", whole),
-        title=words(children["title"][0]) if "title" in children else None,
-        effective_time=header.read_time(children),
-        patient=header.read_patient(children),
-        set_id=header.read_id(children, "setId"),
-        version=header.read_version(children),
-        related=header.read_related(children),
-        templates=header.read_templates(children),
-        confidentiality=header.read_attribute(children, "confidentialityCode"),
-        language=header.read_attribute(children, "languageCode"),
-        authors=read_authors(children.get("author", ())),
-        custodian=header.read_custodian(children),
-        encounter=header.read_encounter(children, whole),
+    read = header.read_header(children, whole)
+    return replace(
+        read,
         sections=sections,
         body=body,
-        issues=(*issues, *body_issues),
+        issues=(*issues, *read.issues, *body_issues),
         recovered=recovered,
+        head=head_of(xml),
     )
 
 
@@ -147,25 +143,29 @@ def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
         return root, True, [Issue("error", text, line=error.line)]
 
 
-def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, str]]:
+def _sections_in(
+    element: Element, children: Children, path: str
+) -> Iterator[tuple[Element, Children, str]]:
     """Every section below, nested ones too, in document order, with the path that selects it."""
+    if _SECTION_HOLDERS.isdisjoint(children):
+        return
     for position, child in enumerate(element, 1):
-        if child.tag in _SECTION_HOLDERS:
-            below = f"{path}/*[{position}]"
+        if local_name(child) in _SECTION_HOLDERS:
+            parts, below = children_of(child), f"{path}/*[{position}]"
             if child.tag == _SECTION:
-                yield child, below
-            yield from _sections_in(child, below)
+                yield child, parts, below
+            yield from _sections_in(child, parts, below)
 
 
 def _read_section(
     element: Element,
+    children: Children,
     path: str,
     whole: Narrative,
     issues: list[Issue],
     *,
     with_notes: bool,
 ) -> Section:
-    children = children_of(element)
     text = children["text"][0] if "text" in children else None
     narrative = Narrative(text, whole)
     code = header.read_code(children, "code", narrative)

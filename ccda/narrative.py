@@ -81,6 +81,14 @@ def _without_tags(markup: str) -> str:
     return unescape(text) if "&" in text else text
 
 
+def _pointer_in(element: Element) -> str | None:
+    """Where the first reference inside points to."""
+    for child in element if len(element) else ():
+        if child.tag == _REFERENCE:
+            return child.get("value")
+    return None
+
+
 class Narrative:
     """The words a section's statements may point to: its own first, then the whole document's.
 
@@ -105,8 +113,6 @@ class Narrative:
         if element is None:
             self._dangling = True
             return None
-        if len(element) == 0:
-            return words(element)
         return self._afford(element)
 
     def complaints(self) -> Iterator[str]:
@@ -122,6 +128,10 @@ class Narrative:
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
+        if len(element) == 0:
+            text = element.text or ""
+            budget._spent += len(text)
+            return " ".join(text.split()) or None
         markup = _markup(element)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup).split()) or None
@@ -132,8 +142,8 @@ class Narrative:
             return None
         if len(element) == 0:
             return self._own_words(element)
-        reference = next(element.iterchildren(_REFERENCE), None)
-        referred = None if reference is None else self.resolve(reference.get("value"))
+        pointer = _pointer_in(element)
+        referred = None if pointer is None else self.resolve(pointer)
         return referred or words(element)
 
     def code(self, element: Element | None) -> CD | None:
@@ -144,12 +154,11 @@ class Narrative:
         original_text = reference = None
         translations: list[CD] = []
         qualifiers: tuple[tuple[CD | None, CD | None], ...] = ()
-        for child in element:
+        for child in element if len(element) else ():
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text = self.text(child)
-                pointer = next(child.iterchildren(_REFERENCE), None)
-                reference = None if pointer is None else pointer.get("value")
+                reference = _pointer_in(child)
             elif tag == _TRANSLATION:
                 translation = self.code(child)
                 if translation is not None:
@@ -185,7 +194,8 @@ class Narrative:
         text = words(element)
         # Quirk: '#id' written as the text itself instead of a reference element.
         if text is not None and text.startswith("#") and " " not in text:
-            return words(self._find(text[1:])) or text
+            found = self._find(text[1:])
+            return (None if found is None else self._afford(found)) or text
         return text
 
     def _find_otherwise(self, reference: str) -> Element | None:

@@ -15,7 +15,7 @@ from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import author_forms, id_texts
-from ccda.sections.parts import parts_inside
+from ccda.sections.parts import with_parts
 from ccda.sections.problems import (
     clinical_status,
     concern_form,
@@ -113,14 +113,14 @@ def _reaction(statement: Statement, narrative: Narrative) -> Form | None:
     severity = inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV")
     if form is None:
         return None
-    return form | without_none(
+    form |= without_none(
         severity=severity,
         ids=id_texts(statement.children),
         negated=True if statement.is_negated else None,
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
-        **parts_inside(statement, narrative),
     )
+    return with_parts(form, statement, narrative)
 
 
 def _observation_code(statement: Statement, narrative: Narrative) -> Form | None:

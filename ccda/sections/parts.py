@@ -61,12 +61,13 @@ def part_form(statement: Statement, narrative: Narrative) -> Form:
     return form
 
 
-def parts_inside(statement: Statement, narrative: Narrative) -> Form:
-    """The parts of a statement that stands in the details in a shape of its own."""
-    form: Form = {}
+def with_parts(form: Form, statement: Statement, narrative: Narrative) -> Form:
+    """`form`, a shape of its own for a statement, and the parts inside that it has not told."""
+    parts: Form = {}
     for inner in statement.inner:
         if not inner.told:
-            _add_part(form, inner, narrative)
+            _add_part(parts, inner, narrative)
+    _join(form, parts)
     return form
 
 

@@ -95,9 +95,20 @@ def clinical_status(
     """The status observation, in a word and whole; without one the concern's statusCode."""
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
-        stated, form = read_status(concern, template, narrative)
+        stated, form = _status_of_concern(concern, template, narrative)
         stated = stated or concern.code_of("statusCode")
     return stated, form
+
+
+def _status_of_concern(
+    concern: Statement, template: frozenset[str], narrative: Narrative
+) -> tuple[str | None, Form | None]:
+    """Looked for once: each of a concern's observations asks, and there may be thousands."""
+    if concern.answers is None:
+        concern.answers = {}
+    if template not in concern.answers:
+        concern.answers[template] = read_status(concern, template, narrative)
+    return concern.answers[template]
 
 
 def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None:

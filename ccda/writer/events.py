@@ -73,8 +73,10 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
         told = row.line.details.get("statement")
         name = told if told in _PROCEDURES else "observation" if row.value else "procedure"
         negated = row.line.negated or None
-        done = statement(_entry(section), name, _CLASS_CODES[name], negated=negated)
-        template(done, _ARC + _PROCEDURES[name], "2014-06-09")
+        mood = "EVN" if row.line.mood in (None, "EVN") else "INT"
+        done = statement(_entry(section), name, _CLASS_CODES[name], mood, negated=negated)
+        if mood == "EVN":  # the templates are for what was done, not for what is meant to be
+            template(done, _ARC + _PROCEDURES[name], "2014-06-09")
         write_own_id(done, row)
         write_code(done, "code", row.line.code, words=row.words)
         write_reference(done, row.anchor)

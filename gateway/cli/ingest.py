@@ -1,8 +1,8 @@
 """`gateway ingest`: files into the index, with a progress bar and a closing table."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,16 @@ from gateway.model.member import Plan
 from gateway.store import exchange_log
 from gateway.store.database import Transaction
 
-_AT_ONCE: Final = 8
-"""Documents read side by side; the group commits together."""
+GROUP: Final = 32
+"""Documents of a group: it commits together, and renews a member's summary once for all of them."""
+_GROUP_BYTES: Final = 8 * 1024 * 1024
+"""Of a group: two of them are in memory, one being read and one being indexed."""
 
 
 @dataclass(slots=True)
-class _Count:
+class Count:
+    """What became of the files."""
+
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
@@ -55,7 +59,7 @@ def ingest_files(
         raise Failure("there is no file at these paths", Exit.USAGE)
     with opened(config, *([plan] if plan else [])) as house:
         count = asyncio.run(
-            _ingest_all(house, plan_of(house, plan), files, create_members=create_members)
+            ingest_all(house, plan_of(house, plan), files, create_members=create_members)
         )
     _say(count, len(files), json=json)
     if count.unreadable:
@@ -72,26 +76,65 @@ def _files(paths: list[Path]) -> Iterator[Path]:
             raise Failure(f"{path} does not exist", Exit.USAGE)
 
 
-async def _ingest_all(
-    house: House, plan: Plan, files: list[Path], *, create_members: bool
-) -> _Count:
-    count = _Count()
+async def ingest_all(house: House, plan: Plan, files: list[Path], *, create_members: bool) -> Count:
+    """Group by group, with a progress bar on a terminal; what became of them."""
+    count = Count()
     columns = (TextColumn("indexing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task("indexing", total=len(files))
-        for start in range(0, len(files), _AT_ONCE):
-            group = files[start : start + _AT_ONCE]
-            found = await asyncio.gather(*(_receive(house, plan, file, count) for file in group))
-            received = [one for one in found if one is not None]
+        async for received, number in _read_ahead(house, plan, files, count):
             for done in await _ingest(house, plan, received, create_members=create_members):
                 count.outcomes[done.outcome] += 1
                 if done.outcome in ("held", "quarantined"):
                     count.reasons[f"{done.outcome}: {done.document.reason}"] += 1
-            progress.advance(task, len(group))
+            progress.advance(task, number)
     return count
 
 
-async def _receive(house: House, plan: Plan, file: Path, count: _Count) -> Received | None:
+async def _read_ahead(
+    house: House, plan: Plan, files: list[Path], count: Count
+) -> AsyncIterator[tuple[list[Received], int]]:
+    """Group after group, and how many files it had; the next is read while one is indexed."""
+    reading: deque[asyncio.Task[tuple[list[Received], int]]] = deque()
+    try:
+        for group in _groups(files):
+            reading.append(asyncio.create_task(_receive_all(house, plan, group, count)))
+            if len(reading) == 2:
+                yield await reading.popleft()
+        while reading:
+            yield await reading.popleft()
+    finally:
+        for task in reading:
+            task.cancel()
+
+
+def _groups(files: list[Path]) -> Iterator[list[Path]]:
+    group, size_bytes = list[Path](), 0
+    for file in files:
+        own = _size_bytes(file)
+        if group and (len(group) == GROUP or size_bytes + own > _GROUP_BYTES):
+            yield group
+            group, size_bytes = [], 0
+        group.append(file)
+        size_bytes += own
+    yield group
+
+
+def _size_bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0  # why it cannot be read is told where it is read
+
+
+async def _receive_all(
+    house: House, plan: Plan, group: list[Path], count: Count
+) -> tuple[list[Received], int]:
+    found = await asyncio.gather(*(_receive(house, plan, file, count) for file in group))
+    return [one for one in found if one is not None], len(group)
+
+
+async def _receive(house: House, plan: Plan, file: Path, count: Count) -> Received | None:
     try:
         content = await asyncio.to_thread(file.read_bytes)
     except OSError as error:
@@ -139,7 +182,7 @@ def _record(plan: Plan, done: Ingested, now: datetime) -> Exchange:
     )
 
 
-def _say(count: _Count, files: int, *, json: bool) -> None:
+def _say(count: Count, files: int, *, json: bool) -> None:
     outcomes = {
         name: count.outcomes[name] for name in ("filed", "held", "quarantined", "duplicate")
     }

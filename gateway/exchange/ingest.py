@@ -20,6 +20,7 @@ from ccda.model import ClinicalDocument, Section
 from gateway.exchange import metadata
 from gateway.exchange.archive import Archive
 from gateway.exchange.demographics import demographics_of
+from gateway.exchange.derived import is_derived
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
@@ -31,6 +32,7 @@ from gateway.model.document import (
     Blob,
     Document,
     DocumentState,
+    IndexedEntry,
     OfferedDocument,
     Replaced,
     Source,
@@ -106,8 +108,9 @@ def ingest(
     create_members: bool = False,
 ) -> tuple[Ingested, ...]:
     """Files, holds or quarantines each document, and renews the summaries it changes."""
+    indexed: dict[DocumentId, tuple[IndexedEntry, ...]] = {}
     done = tuple(
-        _ingest_one(transaction, one, plan, community, now, create_members=create_members)
+        _ingest_one(transaction, one, plan, community, now, indexed, create_members=create_members)
         for one in received
     )
     filed = {one.document.member for one in done if one.outcome == "filed"}
@@ -119,7 +122,7 @@ def ingest(
         if one.outcome == "filed":
             settle_versions(transaction, one.document)
     for member in changed:
-        renew_summary(transaction, plan=plan.id, member=member, now=now)
+        renew_summary(transaction, plan=plan.id, member=member, now=now, indexed=indexed)
     return done
 
 
@@ -129,10 +132,12 @@ def _ingest_one(
     plan: Plan,
     community: Community,
     now: datetime,
+    indexed: dict[DocumentId, tuple[IndexedEntry, ...]],
     *,
     create_members: bool,
 ) -> Ingested:
-    new = _new_document(received, plan, now)
+    """What becomes of one; `indexed` gains its statements."""
+    new = _new_document(received, plan, community, now)
     document = documents.insert(transaction, new)
     before = None if document.id == new.id else document.state
     if before in ("filed", "withdrawn"):
@@ -144,9 +149,10 @@ def _ingest_one(
         return Ingested(document, _outcome(document, before))
     if before is not None:
         # What waits is decided anew: since then a member may have come, or the reader recovered.
-        anew = replace(_described(document, clinical), mime_type=received.reading.mime_type)
+        described = _described(document, clinical, community)
+        anew = replace(described, mime_type=received.reading.mime_type)
         document = documents.describe(transaction, anew)
-    _index(transaction, document, clinical)
+    indexed[document.id] = _index(transaction, document, clinical)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
@@ -183,10 +189,15 @@ def _quarantine(
     )
 
 
-def _index(transaction: Transaction, document: Document, clinical: ClinicalDocument) -> None:
+def _index(
+    transaction: Transaction, document: Document, clinical: ClinicalDocument
+) -> tuple[IndexedEntry, ...]:
     plan, sections = document.plan, _indexed_sections(clinical)
-    clinical_store.insert_sections(transaction, plan=plan, document=document.id, sections=sections)
+    indexed = clinical_store.insert_sections(
+        transaction, plan=plan, document=document.id, sections=sections
+    )
     replacements.put(transaction, plan=plan, document=document.id, replaced=_replaced(clinical))
+    return indexed
 
 
 def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
@@ -215,7 +226,7 @@ def _replaced(clinical: ClinicalDocument) -> Iterator[Replaced]:
             )
 
 
-def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
+def _new_document(received: Received, plan: Plan, community: Community, now: datetime) -> Document:
     document = Document(
         id=DocumentId(str(uuid4())),
         plan=plan.id,
@@ -226,10 +237,10 @@ def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
         mime_type=received.reading.mime_type,
     )
     clinical = received.reading.clinical
-    return document if clinical is None else _described(document, clinical)
+    return document if clinical is None else _described(document, clinical, community)
 
 
-def _described(document: Document, clinical: ClinicalDocument) -> Document:
+def _described(document: Document, clinical: ClinicalDocument, community: Community) -> Document:
     code, author = clinical.code, next(iter(clinical.authors), None)
     return replace(
         document,
@@ -243,6 +254,7 @@ def _described(document: Document, clinical: ClinicalDocument) -> Document:
         version=_whole_number(clinical.version),
         author=(author.name or author.device or author.organization) if author else None,
         custodian=clinical.custodian,
+        is_derived=is_derived(clinical, community),
     )
 
 

@@ -23,11 +23,22 @@ _RETRIEVALS_LOOKED_AT: Final = 20
 
 
 def renew_summary(
-    transaction: Transaction, *, plan: PlanId, member: MemberId, now: datetime
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    member: MemberId,
+    now: datetime,
+    indexed: clinical.Statements | None = None,
 ) -> None:
-    """Makes the stored summary say what the member's filed documents say now."""
+    """Makes the stored summary say what the member's filed documents say now.
+
+    `indexed` is what this transaction put into the index, so that it need not be read back.
+    """
     hold_summary(transaction, plan=plan, member=member, now=now)
-    summary = build_summary(transaction, plan=plan, member=member, now=now)
+    filed = clinical.of_member(
+        transaction, plan=plan, member=member, superseded=True, known=indexed
+    )
+    summary = _merged(filed, now)
     form = summary_json(summary, member={}, completeness=())
     clinical.save_summary(transaction, plan=plan, member=member, summary=form, as_of=now)
 
@@ -50,6 +61,10 @@ def build_summary(
 ) -> Summary:
     """The merged summary, made anew from the index."""
     filed = clinical.of_member(transaction, plan=plan, member=member, superseded=True)
+    return _merged(filed, now)
+
+
+def _merged(filed: tuple[tuple[Document, tuple[IndexedEntry, ...]], ...], now: datetime) -> Summary:
     return summarize(_pairs(filed), as_of=now, documents=[document for document, _ in filed])
 
 

@@ -1,19 +1,19 @@
-"""A member's merged summary as a document of its own: a CCD (C-CDA R2.1)."""
+"""A member's merged summary in the forms of others: a CCD (C-CDA R2.1), a FHIR R4 Bundle."""
 
 from datetime import UTC, datetime
 
+from ccda.fhir import fhir_json, summary_bundle
 from ccda.hl7v3 import II, TS
 from ccda.model import Patient
 from ccda.summary import Summary
 from ccda.writer import AuthoringDevice, Organization, write_ccd
+from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.ingest import demographics
 from gateway.model.community import Community
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import documents
 from gateway.store.database import Transaction
-
-_SOFTWARE = "Document exchange gateway"
 
 
 def write_member_ccd(
@@ -35,7 +35,7 @@ def write_member_ccd(
     return write_ccd(
         summary,
         patient=_patient(member, plan, community),
-        author=AuthoringDevice(_SOFTWARE, _SOFTWARE, house, ids=(II(str(community.device)),)),
+        author=AuthoringDevice(SOFTWARE, SOFTWARE, house, ids=(II(str(community.device)),)),
         custodian=house,
         document_id=II(root, number),
         set_id=II(root, member.id),
@@ -43,6 +43,19 @@ def write_member_ccd(
         now=TS(now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")),
         sources=sources,
     )
+
+
+def write_member_fhir(
+    summary: Summary, *, member: Member, plan: Plan, community: Community, sources: dict[str, II]
+) -> bytes:
+    """The summary as a FHIR R4 Bundle: every fact once, with the documents that say it."""
+    bundle = summary_bundle(
+        summary,
+        member_id=member.id,
+        patient=_patient(member, plan, community),
+        sources=sources,
+    )
+    return fhir_json(bundle)
 
 
 def _patient(member: Member, plan: Plan, community: Community) -> Patient:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from ccda.model import Entry, Section
 from gateway.model.document import Document, IndexedEntry
@@ -13,14 +13,21 @@ from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
 from gateway.store.entry_rows import read_entry, read_section, write_entry, write_section
-from gateway.store.sql import upsert
+from gateway.store.sql import insert_rows, upsert
 from gateway.store.transaction import Transaction
+
+Statements = Mapping[DocumentId, tuple[IndexedEntry, ...]]
+"""Those of each document."""
+_FORGET_ENTRIES, _FORGET_SECTIONS = (
+    delete(table).where(table.c.document == bindparam("number"))
+    for table in (tables.entry, tables.section)
+)
 
 
 def insert_sections(
     transaction: Transaction, *, plan: PlanId, document: DocumentId, sections: Sequence[Section]
-) -> int:
-    """Indexes the document anew; returns how many statements it makes.
+) -> tuple[IndexedEntry, ...]:
+    """Indexes the document anew; the statements as `of_member` would read them back.
 
     Ordinals count over the whole document, in section order. What an earlier reading of the same
     document left is replaced.
@@ -29,8 +36,8 @@ def insert_sections(
         UnknownId: no such document in this plan.
     """
     number = number_of(transaction, plan=plan, document=document)
-    for table in (tables.entry, tables.section):
-        transaction.connection.execute(delete(table).where(table.c.document == number))
+    for statement in (_FORGET_ENTRIES, _FORGET_SECTIONS):
+        transaction.connection.execute(statement, {"number": number})
     key = {"document": number, "plan": plan}
     rows = [
         {**key, "ordinal": ordinal, **write_section(section)}
@@ -43,19 +50,26 @@ def insert_sections(
         {**key, "ordinal": ordinal, "section": position, **write_entry(entry)}
         for ordinal, (position, entry) in enumerate(placed)
     ]
-    if rows:
-        transaction.connection.execute(insert(tables.section), rows)
-    if entries:
-        transaction.connection.execute(insert(tables.entry), entries)
-    return len(entries)
+    insert_rows(transaction, tables.section, rows)
+    insert_rows(transaction, tables.entry, entries)
+    return tuple(
+        IndexedEntry(document, ordinal, _code(sections[position]), entry)
+        for ordinal, (position, entry) in enumerate(placed)
+    )
 
 
 def of_member(
-    transaction: Transaction, *, plan: PlanId, member: MemberId, superseded: bool = False
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    member: MemberId,
+    superseded: bool = False,
+    known: Statements | None = None,
 ) -> tuple[tuple[Document, tuple[IndexedEntry, ...]], ...]:
     """The member's filed documents, oldest received first, each with its statements.
 
-    Superseded versions only when asked for: a fact that the newer one dropped is in them.
+    Superseded versions only when asked for: a fact that the newer one dropped is in them. `known`
+    are the statements of documents that this transaction indexed: they are not read back.
     """
     table = tables.document
     statement = select_documents().where(
@@ -64,9 +78,10 @@ def of_member(
     if not superseded:
         statement = statement.where(table.c.superseded_by.is_(None))
     rows = transaction.connection.execute(statement.order_by(table.c.number)).all()
-    found = _entries(transaction, [row.number for row in rows])
+    known = known or {}
+    found = _entries(transaction, [row.number for row in rows if row.id not in known])
     return tuple(
-        (read_document(row), _indexed(DocumentId(row.id), found.get(row.number, ())))
+        (read_document(row), known.get(row.id) or _indexed(row.id, found.get(row.number, ())))
         for row in rows
     )
 
@@ -147,6 +162,10 @@ def _entries(transaction: Transaction, documents: list[int]) -> dict[int, list[R
     for row in transaction.connection.execute(statement):
         found.setdefault(row.document, []).append(row)
     return found
+
+
+def _code(section: Section) -> str | None:
+    return None if section.code is None else section.code.code
 
 
 def _indexed(document: DocumentId, rows: Iterable[Row[Any]]) -> tuple[IndexedEntry, ...]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 
 from gateway.model.document import Blob, Document, DocumentState, Quarantined, Source
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
@@ -16,6 +17,8 @@ from gateway.store.transaction import Transaction
 NOT_READ: Final = "worker"
 """The stage of a quarantined document whose reader failed: it may be read yet."""
 _ONCE = ("plan", "blob_address", "source_key")
+_IS_IT = (tables.document.c.plan == bindparam("plan")) & (tables.document.c.id == bindparam("id"))
+_NUMBER = select(tables.document.c.number).where(_IS_IT)
 
 
 def insert(transaction: Transaction, document: Document) -> Document:
@@ -69,7 +72,7 @@ def describe(transaction: Transaction, document: Document) -> Document:
     values = _values(document)
     described = (
         "mime_type title type_code type_system type_display effective_time clinical_id set_id"
-        " version author custodian document_unique_id repository_unique_id"
+        " version author custodian is_derived document_unique_id repository_unique_id"
     )
     return _change(
         transaction,
@@ -147,10 +150,7 @@ def supersede(
 
 
 def get(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> Document | None:
-    table = tables.document
-    row = transaction.connection.execute(
-        select_documents().where(table.c.plan == plan, table.c.id == document)
-    ).first()
+    row = transaction.connection.execute(_by_id(), {"plan": plan, "id": document}).first()
     return None if row is None else read_document(row)
 
 
@@ -178,19 +178,19 @@ def list_page(
 
 def by_set(transaction: Transaction, *, plan: PlanId, set_id: str) -> tuple[Document, ...]:
     """Every version of a document that its authors count as one, in the order they came."""
-    return _by(transaction, plan, tables.document.c.set_id, set_id)
+    return _by(transaction, plan, "set_id", set_id)
 
 
 def by_clinical_id(
     transaction: Transaction, *, plan: PlanId, clinical_id: str
 ) -> tuple[Document, ...]:
     """Those whose ClinicalDocument/id it is; more than one when sources differ."""
-    return _by(transaction, plan, tables.document.c.clinical_id, clinical_id)
+    return _by(transaction, plan, "clinical_id", clinical_id)
 
 
 def by_unique_id(transaction: Transaction, *, plan: PlanId, unique_id: str) -> tuple[Document, ...]:
     """Those retrieved or received under that XDS document unique id."""
-    return _by(transaction, plan, tables.document.c.document_unique_id, unique_id)
+    return _by(transaction, plan, "document_unique_id", unique_id)
 
 
 def quarantined(
@@ -216,10 +216,7 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
     Raises:
         UnknownId: no such document in this plan.
     """
-    table = tables.document
-    number = transaction.connection.execute(
-        select(table.c.number).where(table.c.plan == plan, table.c.id == document)
-    ).scalar()
+    number = transaction.connection.execute(_NUMBER, {"plan": plan, "id": document}).scalar()
     if number is None:
         raise UnknownId("document", document)
     return int(number)
@@ -228,6 +225,7 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
 # ---- rows and values -------------------------------------------------------------------------
 
 
+@cache
 def select_documents() -> Select[Any]:
     """Documents with their blobs' hashes."""
     table, blob = tables.document, tables.blob
@@ -235,10 +233,22 @@ def select_documents() -> Select[Any]:
     return select(table, blob.c.size_bytes, blob.c.sha1, blob.c.sha256).join_from(table, blob, same)
 
 
-def _by(transaction: Transaction, plan: PlanId, column: Any, value: str) -> tuple[Document, ...]:
+@cache
+def _by_id() -> Select[Any]:
+    return select_documents().where(_IS_IT)
+
+
+def _by(transaction: Transaction, plan: PlanId, name: str, value: str) -> tuple[Document, ...]:
+    given = {"plan": plan, "value": indexable(value)}
+    rows = transaction.connection.execute(_by_column(name), given)
+    return tuple(read_document(row) for row in rows)
+
+
+@cache
+def _by_column(name: str) -> Select[Any]:
     table = tables.document
-    statement = select_documents().where(table.c.plan == plan, column == indexable(value))
-    return _documents(transaction, statement.order_by(table.c.number))
+    same = (table.c.plan == bindparam("plan")) & (table.c[name] == bindparam("value"))
+    return select_documents().where(same).order_by(table.c.number)
 
 
 def _select_quarantined(plan: PlanId) -> Select[Any]:
@@ -308,6 +318,7 @@ def _values(document: Document) -> dict[str, Any]:
         "superseded_by": document.superseded_by,
         "author": document.author,
         "custodian": document.custodian,
+        "is_derived": document.is_derived,
     }
 
 
@@ -341,4 +352,5 @@ def read_document(row: Row[Any]) -> Document:
         superseded_by=None if row.superseded_by is None else DocumentId(row.superseded_by),
         author=row.author,
         custodian=row.custodian,
+        is_derived=row.is_derived,
     )

@@ -4,17 +4,23 @@ What SQL may be asked for has columns of its own; the rest stands as JSON in `re
 None for most rows and then costs nothing to read.
 """
 
-from dataclasses import replace
 from typing import Any, Final
 
 import orjson
 from sqlalchemy import Row
 
 from ccda.hl7v3 import CD, II, TS
-from ccda.model import Author, Entry, Interval, Section
-from gateway.store.values import from_json, to_json
+from ccda.model import Author, Entry, Interval, RawEntry, Section
+from gateway.store.values import dump, from_json
 
-_EMPTY_CODE: Final = CD(None)
+_REST_OF_CODE: Final = ("system_name", "original_text", "reference", "null_flavor", "translations")
+_NOTHING: Final[dict[str, Any]] = {
+    **dict.fromkeys(("templates", "raw_entries", "authors"), ()),
+    **dict.fromkeys(("null_flavor", "line")),
+    "path": "",
+    "details": {},
+}
+"""What of a section has no column, and its value where there is none."""
 _PLAIN: Final = ("text", "no_information", "mood", "parent")
 _TIMES: Final = (("start", "start_time"), ("end", "end_time"), ("time", "at_time"))
 
@@ -40,9 +46,9 @@ def write_entry(entry: Entry) -> dict[str, Any]:
             rest[name] = item
     for name in ("ids", "authors", "details"):
         if item := getattr(entry, name):
-            rest[name] = to_json(item)
+            rest[name] = item
     row["display"] = None if entry.code is None else entry.code.display
-    row["rest"] = _json(rest)
+    row["rest"] = dump(rest) if rest else None
     return row
 
 
@@ -75,11 +81,15 @@ def write_section(section: Section) -> dict[str, Any]:
     """The columns of one section, its key and plan excepted; entries have rows of their own."""
     rest: dict[str, Any] = {}
     columns = _write_code(section.code, rest, display=True)
-    for name in ("templates", "null_flavor", "line", "path"):
-        item = getattr(section, name)
-        if item is not None and item != () and (item != "" or name != "path"):
+    for name, nothing in _NOTHING.items():
+        if (item := getattr(section, name)) != nothing:
             rest[name] = item
-    return {**columns, "title": section.title, "text": section.text, "rest": _json(rest)}
+    return {
+        **columns,
+        "title": section.title,
+        "text": section.text,
+        "rest": dump(rest) if rest else None,
+    }
 
 
 def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
@@ -94,6 +104,9 @@ def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
         null_flavor=rest.get("null_flavor"),
         line=rest.get("line"),
         path=rest.get("path", ""),
+        raw_entries=tuple(from_json(RawEntry, item) for item in rest.get("raw_entries", ())),
+        authors=tuple(from_json(Author, item) for item in rest.get("authors", ())),
+        details=rest.get("details", {}),
     )
 
 
@@ -101,10 +114,15 @@ def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False)
     """Code and system as columns; `display` says whether the display name has none of its own."""
     if code is None:
         return {"code": None, "code_system": None}
-    kept = code.display if display else None
-    left = replace(code, code=None, system=None, display=kept)
-    if left != _EMPTY_CODE or (code.code is None and code.system is None):
-        rest["code"] = {key: item for key, item in to_json(left).items() if item is not None}
+    left = {
+        name: item
+        for name in _REST_OF_CODE
+        if (item := getattr(code, name)) is not None and item != ()
+    }
+    if display and code.display is not None:
+        left["display"] = code.display
+    if left or (code.code is None and code.system is None):
+        rest["code"] = left
     return {"code": code.code, "code_system": code.system}
 
 
@@ -114,10 +132,7 @@ def _read_code(
     left = rest.get("code")
     if left is None:
         return None if code is None and system is None else CD(code, system, display)
-    whole = from_json(CD, {"code": None, **left})
-    return replace(
-        whole, code=code, system=system, display=whole.display if display is None else display
-    )
+    return from_json(CD, {"display": display, **left, "code": code, "system": system})
 
 
 def _write_time(name: str, time: TS | None, rest: dict[str, Any]) -> str | None:
@@ -135,7 +150,7 @@ def _read_time(name: str, value: str | None, rest: dict[str, Any]) -> TS | None:
 def _write_value(value: str | CD | Interval | None, rest: dict[str, Any]) -> str | None:
     match value:
         case CD():
-            rest["coded"] = to_json(value)
+            rest["coded"] = value
             return value.display
         case Interval():
             rest["interval"] = [value.low, value.high]
@@ -151,7 +166,3 @@ def _read_value(value: str | None, rest: dict[str, Any]) -> str | CD | Interval 
         low, high = rest["interval"]
         return Interval(low, high)
     return value
-
-
-def _json(rest: dict[str, Any]) -> str | None:
-    return orjson.dumps(rest).decode() if rest else None

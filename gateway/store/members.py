@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
@@ -18,6 +18,12 @@ from ihe.xcpd import Demographics
 
 CANDIDATES: Final = 500
 """More people than this under one key identify nobody by it."""
+_SHARING: Final = (
+    select(tables.member)
+    .join(tables.member_key, tables.member_key.c.member == tables.member.c.id)
+    .where(*(tables.member_key.c[name] == bindparam(name) for name in ("plan", "kind", "value")))
+    .limit(CANDIDATES + 1)
+)
 
 
 def put(transaction: Transaction, member: Member) -> Member:
@@ -93,14 +99,8 @@ def candidates(
 
 
 def _sharing(transaction: Transaction, plan: PlanId, kind: str, value: str) -> tuple[Member, ...]:
-    keys, table = tables.member_key, tables.member
-    statement = (
-        select(table)
-        .join(keys, keys.c.member == table.c.id)
-        .where(keys.c.plan == plan, keys.c.kind == kind, keys.c.value == value)
-        .limit(CANDIDATES + 1)
-    )
-    return tuple(_member(row) for row in transaction.connection.execute(statement))
+    given = {"plan": plan, "kind": kind, "value": value}
+    return tuple(_member(row) for row in transaction.connection.execute(_SHARING, given))
 
 
 def set_opted_out(

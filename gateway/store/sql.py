@@ -1,9 +1,14 @@
-"""The two statements that SQLite and PostgreSQL spell alike, and SQLAlchemy does not."""
+"""Statements that SQLite and PostgreSQL spell alike and SQLAlchemy does not; many rows at once.
+
+Making a statement costs SQLAlchemy more than running it: each is made once.
+"""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Table
+from sqlalchemy import Executable, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.store.transaction import Transaction
@@ -16,12 +21,8 @@ def insert_new(
     transaction: Transaction, table: Table, values: Mapping[str, Any], key: Sequence[str]
 ) -> bool:
     """Inserts the row unless one of that key is there; whether it did."""
-    statement = _insert(transaction, table).values(values)
-    # RETURNING, since not every driver counts the rows of an INSERT.
-    row = transaction.connection.execute(
-        statement.on_conflict_do_nothing(index_elements=list(key)).returning(table.c[key[0]])
-    )
-    return row.first() is not None
+    statement = _insert_new(table, tuple(key), transaction.is_postgres)
+    return transaction.connection.execute(statement, dict(values)).first() is not None
 
 
 def upsert(
@@ -32,13 +33,27 @@ def upsert(
     keep: Sequence[str] = (),
 ) -> None:
     """Inserts the row, or gives the one of that key these values, save those of `keep`."""
-    statement = _insert(transaction, table).values(values)
-    changed = {
-        name: statement.excluded[name] for name in values if name not in key and name not in keep
-    }
-    transaction.connection.execute(
-        statement.on_conflict_do_update(index_elements=list(key), set_=changed)
-    )
+    changed = tuple(name for name in values if name not in key and name not in keep)
+    statement = _upsert(table, tuple(key), changed, transaction.is_postgres)
+    transaction.connection.execute(statement, dict(values))
+
+
+def insert_rows(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows that each have a value for every column.
+
+    The driver takes the values as they are, in a fifth of SQLAlchemy's time: no `UtcTime`.
+    """
+    if not rows:
+        return
+    values = map(itemgetter(*table.c.keys()), rows)
+    cursor = transaction.cursor()
+    if transaction.is_postgres:
+        with cursor.copy(_copy_in(table)) as copy:
+            for row in values:
+                copy.write_row(row)
+    else:
+        cursor.executemany(_insert_whole(table), values)
+    cursor.close()
 
 
 def indexable(text: str | None) -> str | None:
@@ -46,5 +61,39 @@ def indexable(text: str | None) -> str | None:
     return text if text is None else text[:INDEXABLE]
 
 
-def _insert(transaction: Transaction, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return postgresql.insert(table) if transaction.is_postgres else sqlite.insert(table)
+@cache
+def _insert_new(table: Table, key: tuple[str, ...], is_postgres: bool) -> Executable:
+    # RETURNING, since not every driver counts the rows of an INSERT.
+    return (
+        _insert(table, is_postgres)
+        .on_conflict_do_nothing(index_elements=key)
+        .returning(table.c[key[0]])
+    )
+
+
+@cache
+def _upsert(
+    table: Table, key: tuple[str, ...], changed: tuple[str, ...], is_postgres: bool
+) -> Executable:
+    statement = _insert(table, is_postgres)
+    values = {name: statement.excluded[name] for name in changed}
+    return statement.on_conflict_do_update(index_elements=key, set_=values)
+
+
+def _insert(table: Table, is_postgres: bool) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if is_postgres else sqlite.insert(table)
+
+
+@cache
+def _insert_whole(table: Table) -> str:
+    marks = ", ".join("?" for _ in table.c)
+    return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"  # noqa: S608
+
+
+@cache
+def _copy_in(table: Table) -> str:
+    return f"COPY {table.name} ({_columns(table)}) FROM STDIN"
+
+
+def _columns(table: Table) -> str:
+    return ", ".join(f'"{column.name}"' for column in table.c)

@@ -9,17 +9,18 @@ import types
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
 
 T = TypeVar("T")
 _Reader = Callable[[Any], Any]
+_AS_GIVEN: Final = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def dump(value: object) -> str:
     """JSON text, the same for the same value."""
-    return orjson.dumps(to_json(value), option=orjson.OPT_SORT_KEYS).decode()
+    return orjson.dumps(value, default=_opened, option=_AS_GIVEN).decode()
 
 
 def load(kind: type[T], text: str | bytes) -> T:
@@ -28,26 +29,19 @@ def load(kind: type[T], text: str | bytes) -> T:
 
 
 def from_json(kind: type[T], data: Any) -> T:
-    """The value that `to_json` wrote."""
+    """The value that `dump` wrote, its text already parsed."""
     return cast(T, _reader(cast(Hashable, kind))(data))
 
 
-def to_json(value: Any) -> Any:
-    """Plain JSON values; dates and times become ISO 8601."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
+def _opened(value: Any) -> dict[str, Any]:
+    """What is no JSON value, one level deep: a dataclass' fields that do not hold their default."""
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    data = {}
-    for name, default in _fields(cast(Hashable, type(value))):
-        item = getattr(value, name)
-        if item != default:
-            data[name] = to_json(item)
-    return data
+        return dict(value)
+    items = (
+        (name, getattr(value, name), default)
+        for name, default in _fields(cast(Hashable, type(value)))
+    )
+    return {name: item for name, item, default in items if item != default}
 
 
 @cache
@@ -76,7 +70,8 @@ def _reader(kind: Hashable) -> _Reader:
         inner = [_reader(argument) for argument in arguments if argument is not type(None)]
         if len(inner) != 1:
             raise TypeError("a union of several kinds needs a codec of its own")
-        return lambda data: None if data is None else inner[0](data)
+        (only,) = inner
+        return only if only is _as_it_is else lambda data: None if data is None else only(data)
     if origin is tuple:
         item = _reader(arguments[0])
         return lambda data: tuple(item(element) for element in data)
@@ -85,8 +80,12 @@ def _reader(kind: Hashable) -> _Reader:
     if kind is date:
         return date.fromisoformat
     if origin is Literal or origin is not None or kind in (str, int, float, bool, Any):
-        return lambda data: data
+        return _as_it_is
     return _new_type_reader(kind)
+
+
+def _as_it_is(data: Any) -> Any:
+    return data
 
 
 def _new_type_reader(kind: Any) -> _Reader:
@@ -98,12 +97,17 @@ def _new_type_reader(kind: Any) -> _Reader:
 
 def _dataclass_reader(kind: type[Any]) -> _Reader:
     hints = get_type_hints(kind)
-    names = [field.name for field in dataclasses.fields(kind)]
-    readers: dict[str, _Reader] = {}
+    names = frozenset(field.name for field in dataclasses.fields(kind))
+    readers: dict[str, _Reader] | None = None
 
     def read(data: Mapping[str, Any]) -> Any:
-        if not readers:  # not while it is made: a dataclass may hold itself
-            readers.update({name: _reader(hints[name]) for name in names})
-        return kind(**{key: readers[key](item) for key, item in data.items() if key in readers})
+        nonlocal readers
+        if readers is None:  # not while it is made: a dataclass may hold itself
+            found = {name: _reader(hints[name]) for name in names}
+            readers = {name: reader for name, reader in found.items() if reader is not _as_it_is}
+        given = {key: item for key, item in data.items() if key in names}
+        for key in readers.keys() & given.keys():
+            given[key] = readers[key](given[key])
+        return kind(**given)
 
     return read

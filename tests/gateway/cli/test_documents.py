@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.ingest import GROUP
 from tests.gateway.cli.terminal import Terminal, furnish, run
 from tests.gateway.house import MEMBER, demo_document
 
@@ -95,6 +96,16 @@ def test_ingest_for_programs_prints_counts(terminal: Terminal) -> None:
     assert form["files"] == 2
     assert (form["filed"], form["held"], form["quarantined"], form["duplicate"]) == (1, 0, 0, 1)
     assert form["unreadable"] == 0
+
+
+def test_ingest_of_more_files_than_a_group_counts_each(terminal: Terminal) -> None:
+    folder = terminal.folder / "many"
+    folder.mkdir()
+    for number in range(2 * GROUP + 1):
+        (folder / f"{number}.xml").write_bytes(b"no document %d" % number)
+    ended = terminal.run("ingest", folder, "--plan", "acme", "--json")
+    (counts,) = ended.lines
+    assert counts["files"] == counts["quarantined"] == 2 * GROUP + 1
 
 
 def test_ingest_makes_members_and_the_plan_when_asked(tmp_path: Path) -> None:

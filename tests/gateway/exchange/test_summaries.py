@@ -1,26 +1,30 @@
 """The stored summary: renewed with what changes it, complete when it is read."""
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import orjson
 import pytest
 
+from ccda.summary import summary_json
 from gateway.app import House
 from gateway.exchange.ingest import Received, ingest
 from gateway.exchange.reading import read_document
-from gateway.exchange.summaries import read_summary
+from gateway.exchange.summaries import build_summary, read_summary
 from gateway.model.document import Source
-from gateway.model.identity import PartnerId
+from gateway.model.identity import MemberId, PartnerId
 from gateway.model.retrieval import PartnerOutcome, PartnerProgress
-from gateway.store import partners, retrievals
+from gateway.store import clinical, members, partners, retrievals
 from gateway.store.transaction import Transaction
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, new_retrieval
-from tests.gateway.exchange.ingesting import ASTHMA, GOUT, cda, problems, take
+from tests.gateway.exchange.ingesting import ASTHMA, GOUT, PAYERS, cda, problems, take, take_all
 
 NORTHFIELD = lakeshore.a_partner()
+CORPUS = Path(__file__).resolve().parents[4] / "shared" / "corpus"
 
 
 def test_a_member_without_documents_has_an_empty_summary(tmp_path: Path) -> None:
@@ -119,3 +123,56 @@ def test_the_summary_is_renewed_with_each_document(count: int, tmp_path: Path) -
         for number in range(count):
             take(house, cda(number=str(number), sections=ASTHMA))
         assert problems(house) == {"Asthma": False}
+
+
+# ---- whatever came, in whatever order: what is stored is what the index says -------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_stored_summary_is_the_one_made_from_scratch(seed: int, tmp_path: Path) -> None:
+    """Versions and replacements change what other documents said; groups are of any size."""
+    chance = random.Random(seed)
+    waiting = [_any_document(chance, number) for number in range(12)]
+    with asking_house(tmp_path) as house:
+        while waiting:
+            size = chance.randint(1, 4)
+            take_all(house, *waiting[:size])
+            del waiting[:size]
+            assert _stored(house, MEMBER.id) == _from_scratch(house, MEMBER.id)
+
+
+def test_the_stored_summaries_of_other_hands_documents_are_those_made_from_scratch(
+    tmp_path: Path,
+) -> None:
+    contents = [file.read_bytes() for file in sorted(CORPUS.rglob("*.xml"))]
+    with asking_house(tmp_path) as house:
+        for start in range(0, len(contents), 40):
+            take_all(house, *contents[start : start + 40], create=True)
+        found = house.database.read(lambda tx: list(members.iter_all(tx, plan=PLAN)))
+        for member in found:
+            assert _stored(house, member.id) == _from_scratch(house, member.id)
+
+
+def _any_document(chance: random.Random, number: int) -> bytes:
+    return cda(
+        number=str(number),
+        set_id=chance.choice([None, None, "S"]),
+        version=chance.randint(1, 4),
+        replaces=chance.choice([None, None, str(chance.randrange(12))]),
+        effective=f"2025010{chance.randint(1, 9)}",
+        sections="".join(chance.sample([ASTHMA, GOUT, PAYERS], chance.randint(0, 3))),
+    )
+
+
+def _stored(house: House, member: MemberId) -> dict[str, object] | None:
+    return house.database.read(lambda tx: clinical.load_summary(tx, plan=PLAN, member=member))
+
+
+def _from_scratch(house: House, member: MemberId) -> dict[str, object] | None:
+    stored = _stored(house, member)
+    if stored is None:
+        return None
+    now = datetime.fromisoformat(str(stored["as_of"]))
+    made = house.database.read(lambda tx: build_summary(tx, plan=PLAN, member=member, now=now))
+    form = summary_json(made, member={}, completeness=())
+    return dict(orjson.loads(orjson.dumps(form)))

@@ -82,10 +82,11 @@ def test_statements_are_numbered_over_the_document_and_know_their_section(house:
 
 def test_a_second_reading_replaces_the_first(house: Database) -> None:
     _file(house)
-    count = house.write(
+    indexed = house.write(
         lambda t: clinical.insert_sections(t, plan=ACME, document=D1, sections=SECTIONS[1:2])
     )
-    assert count == 2
+    assert house.read(lambda t: clinical.of_document(t, plan=ACME, document=D1)) == indexed
+    assert len(indexed) == 2
     assert house.read(lambda t: clinical.sections(t, plan=ACME, document=D1)) == SECTIONS[1:2]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
-from ccda.model import KINDS, Author, Entry, Interval, Section
+from ccda.model import KINDS, Author, Entry, Interval, RawEntry, Section
 from gateway.store.entry_rows import read_entry, read_section, write_entry, write_section
 from gateway.store.values import dump, load
 from ihe.xcpd import Demographics
@@ -44,6 +44,17 @@ ENTRY = st.builds(
     details=DETAILS,
     parent=st.none() | st.integers(0, 3),
 )
+RAW = st.builds(
+    RawEntry,
+    path=TEXT,
+    xml=TEXT,
+    line=st.none() | st.integers(0, 9),
+    statement=MAYBE,
+    templates=st.tuples() | st.tuples(TEXT),
+    code=st.none() | CODE,
+    text=MAYBE,
+    details=DETAILS,
+)
 SECTION = st.builds(
     Section,
     code=st.none() | CODE,
@@ -53,6 +64,9 @@ SECTION = st.builds(
     null_flavor=MAYBE,
     line=st.none() | st.integers(0, 9),
     path=TEXT,
+    raw_entries=st.tuples() | st.tuples(RAW),
+    authors=st.tuples() | st.tuples(AUTHOR),
+    details=DETAILS,
 )
 DEMOGRAPHICS = st.builds(
     Demographics,

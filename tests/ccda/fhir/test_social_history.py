@@ -1,0 +1,63 @@
+"""Social history: smoking, pregnancy, determinants; and what the person is told by."""
+
+from tests.ccda.fhir.conftest import Convert
+
+SOCIAL = "29762-2"
+LOINC = "2.16.840.1.113883.6.1"
+SNOMED = "2.16.840.1.113883.6.96"
+
+
+def observation(
+    code: str, value: str, *, template: str = "38", system: str = LOINC, more: str = "",
+    time: str = '<effectiveTime value="20240101"/>',
+) -> str:  # fmt: skip
+    return (
+        '<observation moodCode="EVN">'
+        f'<templateId root="2.16.840.1.113883.10.20.22.4.{template}"/>'
+        f'<code code="{code}" codeSystem="{system}"/><statusCode code="completed"/>{time}'
+        f"{value}{more}</observation>"
+    )
+
+
+def coded(code: str, system: str = SNOMED) -> str:
+    return f'<value xsi:type="CD" code="{code}" codeSystem="{system}"/>'
+
+
+def test_a_smoking_status_is_the_question_and_its_answer(convert: Convert) -> None:
+    given = observation("72166-2", coded("8517006"), template="78")
+    (found,) = convert(SOCIAL, given)["Observation"]
+    assert found["code"]["coding"][0]["code"] == "72166-2"
+    assert found["valueCodeableConcept"]["coding"][0]["code"] == "8517006"
+    assert found["meta"]["profile"][0].endswith("us-core-smokingstatus")
+
+
+def test_an_asserted_smoking_status_is_asked_by_its_loinc_code(convert: Convert) -> None:
+    given = observation(
+        "ASSERTION", coded("8517006"), template="78", system="2.16.840.1.113883.5.4"
+    )
+    (found,) = convert(SOCIAL, given)["Observation"]
+    assert found["code"]["coding"][0]["code"] == "72166-2"
+
+
+def test_a_pregnancy_is_told_by_its_loinc_code_at_one_moment(convert: Convert) -> None:
+    given = observation(
+        "ASSERTION", coded("77386006"), system="2.16.840.1.113883.5.4",
+        time='<effectiveTime><low value="20230901"/></effectiveTime>',
+    )  # fmt: skip
+    (found,) = convert(SOCIAL, given)["Observation"]
+    assert found["code"]["coding"][0]["code"] == "82810-3"
+    assert found["effectiveDateTime"] == "2023-09-01"
+
+
+def test_a_question_of_social_determinants_is_of_that_category_too(convert: Convert) -> None:
+    (found,) = convert(SOCIAL, observation("71802-3", coded("32911000")))["Observation"]
+    codes = [one["coding"][0]["code"] for one in found["category"]]
+    assert codes == ["social-history", "sdoh"]
+
+
+def test_the_birth_sex_is_of_the_patient_too(convert: Convert) -> None:
+    given = observation("76689-9", coded("F", "2.16.840.1.113883.5.1"), template="200")
+    found = convert(SOCIAL, given)
+    (patient,) = found["Patient"]
+    assert [one["valueCode"] for one in patient["extension"]] == ["F"]
+    assert len(found["Observation"]) == 1

@@ -1,0 +1,148 @@
+"""A merged summary as a Bundle: of the demo member, and of every document at hand alone."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ccda.fhir import fhir_json, summary_bundle
+from ccda.fhir.us_core import BASE, lacks
+from ccda.hl7v3 import CD, II
+from ccda.model import Patient
+from ccda.summary import (
+    LineSource,
+    Summary,
+    SummaryDocument,
+    SummaryLine,
+    SummarySection,
+    TrendPoint,
+)
+from tests.ccda.fhir.conftest import by_type
+from tests.ccda.fhir.structure import faults
+from tests.ccda.fhir.test_corpus import Converted, converted
+from tests.ccda.test_writer import DEMO, summarized
+
+__all__ = ["converted"]  # the fixture
+
+MEMBER = "member-1"
+
+
+@pytest.fixture(scope="module")
+def demo() -> tuple[Summary, Patient]:
+    files = sorted(DEMO.glob("*.xml"))
+    return summarized((file.stem, file.read_bytes()) for file in files)
+
+
+def bundle_of(summary: Summary, patient: Patient = Patient()) -> dict[str, Any]:  # noqa: B008 - frozen
+    return summary_bundle(summary, member_id=MEMBER, patient=patient)
+
+
+def source(document: str, path: str = "/*/*[1]", time: str | None = None) -> LineSource:
+    return LineSource(document, "Partner", 0, path, time)
+
+
+def summary_of(*lines: SummaryLine) -> Summary:
+    named = dict.fromkeys(one.document for line in lines for one in line.sources)
+    documents = tuple(SummaryDocument(name, "A", "Partner", None, None) for name in named)
+    section = SummarySection(lines[0].kind, lines)
+    return Summary("2025-10-01T00:00:00+00:00", documents, (section,))
+
+
+def problem(*sources: LineSource, **more: Any) -> SummaryLine:
+    code = CD("44054006", "2.16.840.1.113883.6.96")
+    return SummaryLine("problem", "Diabetes", sources, code=code, **more)
+
+
+def test_the_demo_member_is_a_bundle_as_fhir_demands(demo: tuple[Summary, Patient]) -> None:
+    bundle = bundle_of(*demo)
+    assert faults(bundle) == []
+    assert json.loads(fhir_json(bundle))["type"] == "collection"
+
+
+def test_every_line_of_the_demo_member_reaches_a_resource(demo: tuple[Summary, Patient]) -> None:
+    summary, patient = demo
+    found = by_type(bundle_of(summary, patient))
+    for kind, type_name in (
+        ("problem", "Condition"), ("immunization", "Immunization"), ("encounter", "Encounter"),
+        ("procedure", "Procedure"),
+    ):  # fmt: skip
+        lines = [line for line in summary.section(kind).lines if not line.withdrawn]  # type: ignore[arg-type]
+        assert len(found.get(type_name, ())) == len(lines), kind
+
+
+def test_the_same_summary_gives_the_same_bytes(demo: tuple[Summary, Patient]) -> None:
+    assert fhir_json(bundle_of(*demo)) == fhir_json(bundle_of(*demo))
+
+
+def test_a_line_names_all_documents_that_say_it() -> None:
+    line = problem(source("one", time="2020-01-01"), source("two", time="2021-01-01"))
+    found = by_type(bundle_of(summary_of(line)))
+    (condition,) = found["Condition"]
+    url = f"urn:uuid:{condition['id']}"
+    names = {
+        f"urn:uuid:{one['id']}": one["identifier"][0]["value"] for one in found["DocumentReference"]
+    }
+    (provenance,) = [one for one in found["Provenance"] if {"reference": url} in one["target"]]
+    assert [names[one["what"]["reference"]] for one in provenance["entity"]] == ["one", "two"]
+    assert provenance["recorded"] == "2025-10-01T00:00:00+00:00"
+
+
+def test_a_line_keeps_its_id_when_another_document_joins_it() -> None:
+    old, new = source("two", time="2020-01-01"), source("one", time="2021-01-01")
+    alone, joined = (
+        by_type(bundle_of(summary_of(line)))["Condition"][0]["id"]
+        for line in (problem(old), problem(new, old))
+    )
+    assert alone == joined
+
+
+def test_a_withdrawn_line_is_told_by_nobody() -> None:
+    bundle = bundle_of(summary_of(problem(source("one")), problem(source("two"), withdrawn=True)))
+    assert len(by_type(bundle)["Condition"]) == 1
+
+
+def test_a_conflict_is_a_note() -> None:
+    line = problem(source("one"), conflict="Two sources disagree.")
+    (condition,) = by_type(bundle_of(summary_of(line)))["Condition"]
+    assert condition["note"] == [{"text": "Two sources disagree."}]
+
+
+def test_each_point_of_a_trend_is_an_observation_as_it_was_written() -> None:
+    points = tuple(
+        TrendPoint(time, "7.2", "g/dL", value, unit, sources=(source(document),))
+        for document, time, value, unit in (
+            ("one", "2020-01-01", "72", "g/L"), ("two", "2021-01-01", "7.20", "g/dL"),
+        )
+    )  # fmt: skip
+    line = SummaryLine(
+        "result", "Hemoglobin", (source("two"), source("one")),
+        code=CD("718-7", "2.16.840.1.113883.6.1"), status="completed", trend=points,
+    )  # fmt: skip
+    found = by_type(bundle_of(summary_of(line)))["Observation"]
+    told = [(one["effectiveDateTime"], str(one["valueQuantity"]["value"])) for one in found]
+    assert told == [("2020-01-01", "72"), ("2021-01-01", "7.20")]
+
+
+def test_a_document_is_known_by_its_authors_id_too() -> None:
+    bundle = summary_bundle(
+        summary_of(problem(source("one"))),
+        member_id=MEMBER,
+        patient=Patient(),
+        sources={"one": II("2.999.7", "x")},
+    )
+    (reference,) = by_type(bundle)["DocumentReference"]
+    assert reference["masterIdentifier"] == {"system": "urn:oid:2.999.7", "value": "x"}
+
+
+def test_every_document_at_hand_is_a_valid_summary(converted: Converted) -> None:
+    claimed: Counter[str] = Counter()
+    for file, _, _ in converted:
+        summary, patient = summarized([(file.name, file.read_bytes())])
+        bundle = bundle_of(summary, patient)
+        assert faults(bundle) == [], file
+        for entry in bundle["entry"]:
+            for profile in entry["resource"].get("meta", {}).get("profile", ()):
+                claimed[profile] += 1
+                assert lacks(entry["resource"], profile.removeprefix(BASE)) == ()
+    assert claimed
