@@ -196,6 +196,7 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
     scope = {} if scoping is None else children_of(scoping[0])
     function = next(element.iterchildren(_FUNCTION), None)
     model = entity.get("manufacturerModelName")
+    birth = entity.get(f"{{{SDTC}}}birthTime")
     form = without_none(
         type=element.get("typeCode"),
         name=_entity_name(parts),
@@ -204,6 +205,7 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
         description=None if "desc" not in entity else narrative.text(entity["desc"][0]),
         model=None if model is None else person_name(model[0]),
         ids=id_texts(parts),
+        birth_time=None if birth is None else read_time(birth[0]),
         function=read_code(function, narrative),
         time=read_time(first(element, "time")),
         scoping=without_none(

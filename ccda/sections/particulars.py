@@ -29,7 +29,7 @@ from ccda.sections.value import read_value
 READ_BY_KIND: Final = frozenset(
     "realmCode typeId templateId id code text statusCode effectiveTime value author "
     "entryRelationship component consumable product doseQuantity rateQuantity maxDoseQuantity "
-    "routeCode administrationUnitCode quantity referenceRange derivationExpr".split()
+    "routeCode administrationUnitCode quantity referenceRange".split()
 )
 _TOLD_PARTICIPANTS: Final = {
     "allergy": frozenset(("CSM",)),
@@ -185,6 +185,7 @@ _READERS: Final[dict[str, tuple[str, _Reader]]] = {
     "dischargeDispositionCode": ("discharge_disposition", _one_code("dischargeDispositionCode")),
     "repeatNumber": ("repeat_number", _attribute("repeatNumber")),
     "languageCode": ("language", _attribute("languageCode")),
+    "derivationExpr": ("derivation", lambda s, n: n.text(s.one("derivationExpr"))),
     "independentInd": ("independent", _attribute("independentInd")),
     "uncertaintyCode": ("uncertainty", _one_code("uncertaintyCode")),
     "expectedUseTime": (

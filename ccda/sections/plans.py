@@ -71,6 +71,8 @@ def _read(kind: Kind, statement: Statement, narrative: Narrative) -> Entry:
             **(
                 administration(statement, times, narrative) if given else _act(statement, narrative)
             ),
+            manufacturer=product.manufacturer,
+            lot_number=product.lot_number,
             statement=statement.name,
             priority=read_code(statement.one("priorityCode"), narrative),
             location=read_location(statement, narrative),

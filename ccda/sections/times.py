@@ -5,7 +5,7 @@ from typing import Final
 
 from ccda.hl7v3 import TS, XSI_TYPE
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, read_quantity, without_none
+from ccda.sections.form import Form, read_quantity, read_time, without_none
 from ccda.sections.statement import Statement, first, local_name
 
 _FREQUENCIES: Final = frozenset(("PIVL_TS", "EIVL_TS", "PIVL_PPD_TS", "EIVL_PPD_TS"))
@@ -86,6 +86,7 @@ def _read_frequency(element: Element) -> Form:
     event = first(element, "event")
     return without_none(
         period=read_quantity(first(element, "period")),
+        phase=read_time(first(element, "phase")),
         event=None if event is None else event.get("code"),
         offset=read_quantity(first(element, "offset")),
         institution_specified=element.get("institutionSpecified"),

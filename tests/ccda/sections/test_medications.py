@@ -51,6 +51,19 @@ def test_how_and_why_it_is_taken_stands_in_the_details(entries_of: EntriesOf) ->
     assert details["manufacturer"] == "Tablet Works"
 
 
+def test_a_rhythm_keeps_its_phase_and_whether_the_institution_chooses(
+    read_entries: ReadEntries,
+) -> None:
+    times = (
+        '<effectiveTime xsi:type="PIVL_TS" institutionSpecified="true" operator="A">'
+        '<phase><low value="202401010800"/></phase><period value="8" unit="h"/></effectiveTime>'
+    )
+    (entry,) = read_entries(MEDICATIONS, administration(times + ASPIRIN))
+    (rhythm,) = entry.details["frequency"]
+    assert rhythm["phase"] == {"low": "2024-01-01T08:00"}
+    assert (rhythm["period"]["value"], rhythm["institution_specified"]) == ("8", "true")
+
+
 def test_a_dose_may_be_a_range_and_an_event_a_frequency(read_entries: ReadEntries) -> None:
     times = '<effectiveTime xsi:type="EIVL_TS" operator="A"><event code="HS"/></effectiveTime>'
     dose = '<doseQuantity><low value="1" unit="mg"/><high value="2" unit="mg"/></doseQuantity>'
