@@ -92,6 +92,8 @@ class SummaryLine:
     withdrawn: bool = False
     details: Mapping[str, Any] = field(default_factory=dict)
     trend: tuple[TrendPoint, ...] = ()
+    mood: str | None = None
+    """moodCode: whether it happened (EVN), is intended (INT), ordered (RQO) …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +197,7 @@ def _line_json(line: SummaryLine) -> dict[str, Any]:
         "value": _value_json(line.value),
         "unit": line.unit,
         "negated": line.negated,
+        "mood": line.mood,
         "conflict": line.conflict,
         "withdrawn": line.withdrawn,
         "details": dict(line.details),

@@ -203,6 +203,7 @@ def _line(
         withdrawn=not current,
         details=_details(kind, agreeing),
         trend=trend,
+        mood=winner.entry.mood,
     )
 
 
