@@ -18,6 +18,7 @@ from ccda.writer.participants import (
     write_product_instances,
     write_specimens,
 )
+from ccda.writer.results import apart
 from ccda.writer.rows import (
     Row,
     relation,
@@ -58,7 +59,6 @@ _MOODS: Final = {
     "procedure": _COMMON_MOODS | {"APT", "ARQ"}, "observation": _COMMON_MOODS | {"GOL"},
     "substanceAdministration": _COMMON_MOODS, "supply": _COMMON_MOODS,
 }  # fmt: skip
-_DONE_OR_INTENDED: Final = frozenset(("EVN", "INT"))
 _PLANNED_MOODS: Final = frozenset(("INT", "PRMS", "PRP", "RQO", "ARQ", "APT"))
 _NEVER_NEGATED: Final = frozenset(("encounter", "supply"))
 """What has no negationInd (CDA R2: 4.3.6)."""
@@ -99,7 +99,7 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
         negated = row.line.negated or None
         mood = row.mood(_MOODS[name])
         done = statement(_entry(section), name, _CLASS_CODES[name], mood, negated=negated)
-        if mood in _DONE_OR_INTENDED:
+        if mood == "EVN" or (mood == "INT" and name != "act"):
             template(done, _ARC + _PROCEDURES[name], "2014-06-09")
         write_own_id(done, row)
         write_code(done, "code", row.line.code, words=row.words)
@@ -244,10 +244,9 @@ def _write_gathered(act: Element, row: Row, number: int, form: object) -> None:
 
 def write_care_team(section: Element, rows: Sequence[Row]) -> None:
     """Care Team Organizer (4.500) with its members (4.500.1)."""
-    members = [row for row in rows if row.line.details.get("panel") is not True]
-    for row in rows:
-        if row not in members:
-            _write_team(section, row, [])
+    teams, members = apart(rows)
+    for row in teams:
+        _write_team(section, row, [])
     if members:
         _write_team(section, None, members)
 

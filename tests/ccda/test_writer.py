@@ -323,6 +323,8 @@ def is_carried(line: SummaryLine, name: str, detail: Any) -> bool:
     """Whether CDA, or the standard's template, has a place for the detail."""
     if name not in _CARRIED or (line.kind, name) in _IN_WORDS_ALONE:
         return False
+    if name == "comment" and line.conflict:  # which is a comment too
+        return False
     if name == "target_site":  # an act has none
         return line.details.get("statement") != "act"
     if name == "interpretation":
