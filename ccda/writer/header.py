@@ -143,7 +143,15 @@ def _write_address(parent: Element, address: AD) -> None:
     rest = " ".join(address.lines[_MOST_STREET_LINES - 1 :])
     use = address.use if address.use in _ADDRESS_USES else None
     lines = (*first, rest) if rest else first
-    fit = AD(lines, *_places(address), use=use)
+    fit = AD(
+        lines,
+        address.city,
+        address.state,
+        address.postal_code,
+        address.country,
+        address.county,
+        use,
+    )
     element = write_ad(parent, "addr", fit)
     for part, told in (
         ("streetAddressLine", lines),
@@ -153,10 +161,6 @@ def _write_address(parent: Element, address: AD) -> None:
     ):
         if not told:
             add(element, part, nullFlavor=UNKNOWN)
-
-
-def _places(address: AD) -> tuple[str | None, ...]:
-    return address.city, address.state, address.postal_code, address.country, address.county
 
 
 def write_telecoms(parent: Element, telecoms: Sequence[TEL], *, only_one: bool = False) -> None:

@@ -194,7 +194,8 @@ def write_product(given: Element, row: Row, kind: str, holder: str = "consumable
 def _write_supplies(given: Element, row: Row) -> None:
     """What was ordered and dispensed of it (CDA R2: 4.3.6.8), claiming no template."""
     for form in forms_in(row.detail("supply")):
-        mood = form.get("mood") if form.get("mood") in _MOODS else "EVN"
+        told = form.get("mood")
+        mood = told if isinstance(told, str) and told in _MOODS else "EVN"
         supply = statement(relation(given, "REFR"), "supply", "SPLY", mood)
         for text in form.get("ids") or ():
             write_id(supply, id_of_text(text))

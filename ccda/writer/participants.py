@@ -87,8 +87,12 @@ def _addresses(told: object) -> list[AD]:
     return [
         AD(
             tuple(form.get("lines") or ()),
-            *(form.get(part) for part in ("city", "state", "postal_code", "country", "county")),
-            use=form.get("use"),
+            form.get("city"),
+            form.get("state"),
+            form.get("postal_code"),
+            form.get("country"),
+            form.get("county"),
+            form.get("use"),
         )
         for form in forms_in(told)
     ]

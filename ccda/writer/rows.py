@@ -64,7 +64,8 @@ class Row:
 
     def mood(self, known: frozenset[str], otherwise: str = "EVN") -> str:
         """The moodCode, where it is one of `known`."""
-        return self.line.mood if self.line.mood in known else otherwise
+        told = self.line.mood
+        return told if told is not None and told in known else otherwise
 
     @property
     def words(self) -> str:
