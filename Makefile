@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench interop lock clean
+.PHONY: demo test lint bench interop fuzz lock clean
 
 $(VENV)/.ready: requirements/lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with PYTHON=…") if sys.version_info < (3, 11) else None'
@@ -28,6 +28,9 @@ bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in t
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven)
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
+
+fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000" for more
+	nice $(BIN)/python -m tests.fuzz $(ARGS)
 
 lock:                  ## makes the hashed lock anew (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --python-version 3.11 \

@@ -37,11 +37,24 @@ from ccda.sections import (
     social_history,
     unknown,
 )
+from ccda.sections.entry_references import resolve_entry_references
 from ccda.sections.participants import read_authors
 from ccda.sections.parts import keep_parts
 from ccda.sections.raw import raw_entry, raw_statement, section_details
-from ccda.sections.statement import Statement, children_of, statements_in
-from ccda.templates import NOTE_ACTIVITY, SECTION_BY_LOINC, SECTION_BY_TEMPLATE, SectionKind
+from ccda.sections.statement import (
+    Children,
+    Statement,
+    children_of,
+    local_name,
+    statements_in,
+)
+from ccda.templates import (
+    ENTRY_REFERENCE,
+    NOTE_ACTIVITY,
+    SECTION_BY_LOINC,
+    SECTION_BY_TEMPLATE,
+    SectionKind,
+)
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
@@ -67,6 +80,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
     "payers": coverage.read,
     "advance_directives": advance_directives.read,
     "goals": plans.read_goals,
+    "outcomes": plans.read_outcomes,
     "plan": plans.read_plan,
     "interventions": plans.read_intervention,
     "health_concerns": plans.read_concern,
@@ -77,8 +91,9 @@ READERS: Final[dict[SectionKind, Reader]] = {
 
 _SECTION: Final = v3("section")
 _ENTRY: Final = v3("entry")
-_SECTION_HOLDERS: Final = frozenset((v3("component"), v3("structuredBody"), _SECTION))
+_SECTION_HOLDERS: Final = frozenset(("component", "structuredBody", "section"))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
+_REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
 _NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
 
 
@@ -100,9 +115,11 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     # A note may stand deep inside any entry: only documents that have one are searched for it.
     with_notes = _NOTE_ROOT in xml or b"\0" in xml[:4]
     sections = tuple(
-        _read_section(element, path, whole, issues, with_notes=with_notes)
-        for element, path in _sections_in(root, "/*")
+        _read_section(element, parts, path, whole, issues, with_notes=with_notes)
+        for element, parts, path in _sections_in(root, children, "/*")
     )
+    if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
+        resolve_entry_references(sections)
     body, body_issues = read_body(children)
     read = header.read_header(children, whole)
     return replace(
@@ -126,25 +143,29 @@ def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
         return root, True, [Issue("error", text, line=error.line)]
 
 
-def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, str]]:
+def _sections_in(
+    element: Element, children: Children, path: str
+) -> Iterator[tuple[Element, Children, str]]:
     """Every section below, nested ones too, in document order, with the path that selects it."""
+    if _SECTION_HOLDERS.isdisjoint(children):
+        return
     for position, child in enumerate(element, 1):
-        if child.tag in _SECTION_HOLDERS:
-            below = f"{path}/*[{position}]"
+        if local_name(child) in _SECTION_HOLDERS:
+            parts, below = children_of(child), f"{path}/*[{position}]"
             if child.tag == _SECTION:
-                yield child, below
-            yield from _sections_in(child, below)
+                yield child, parts, below
+            yield from _sections_in(child, parts, below)
 
 
 def _read_section(
     element: Element,
+    children: Children,
     path: str,
     whole: Narrative,
     issues: list[Issue],
     *,
     with_notes: bool,
 ) -> Section:
-    children = children_of(element)
     text = children["text"][0] if "text" in children else None
     narrative = Narrative(text, whole)
     code = header.read_code(children, "code", narrative)
@@ -202,10 +223,12 @@ def _read_entry(
     wrong: list[tuple[Severity, str]] | None = None
     for top in tops:
         wrong = wrong or []
-        top.next_position = len(entries)
+        before = top.next_position = len(entries)
         try:
             if not (with_notes and notes.is_note(top)):
                 entries.extend(reader(top, narrative))
+                if len(entries) == before and reader is not _read_nothing:
+                    entries.extend(unknown.read_misplaced(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))
             left = keep_parts(top, entries, narrative)

@@ -54,6 +54,8 @@ class CD:
     """The originalText's `<reference value>`, unresolved."""
     null_flavor: str | None = None
     translations: tuple["CD", ...] = ()
+    qualifiers: tuple[tuple["CD | None", "CD | None"], ...] = ()
+    """What narrows the code, each as name and value: laterality, left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,10 @@ _TRANSLATION: Final = v3("translation")
 
 # ---- times -----------------------------------------------------------------------------------
 
+# A month of 13 or a day of 00 is no time, however many digits it has.
 _TIME: Final = re.compile(
-    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?)?"
+    r"(?!0000)(\d{4})(?:(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01])(?:([01]\d|2[0-4])"
+    r"(?:([0-5]\d)(?:([0-5]\d|60)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?)?"
 )
 
 

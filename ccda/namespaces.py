@@ -2,6 +2,7 @@
 
 Senders leave out `xmlns="urn:hl7-org:v3"` or misspell it; a forgiving parse leaves `xsi:type`
 with an undeclared prefix. All are rewritten in the tree, so that readers know one spelling.
+A tag may then be no name at all (`a:b:c`, `x:`): lxml reads it and will not write it.
 """
 
 from collections.abc import Iterator
@@ -14,26 +15,34 @@ from ccda.model import Issue
 from ccda.safe_xml import Element
 
 _UNDECLARED_TYPE: Final = "xsi:type"
-_UNDECLARED_SDTC: Final = "sdtc:"
 _HAS_BARE: Final = etree.XPath("boolean(descendant::*[namespace-uri()=''])")
 
 
 def normalize(root: Element, written: bytes, *, recovered: bool) -> Iterator[Issue]:
     """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere."""
-    name = etree.QName(root)
-    if name.localname != "ClinicalDocument":
+    namespace, name = _namespace_and_name(root)
+    prefix, _, own_name = name.rpartition(":")
+    if own_name != "ClinicalDocument" or ":" in prefix:
         return
     if recovered:
         # What a forgiving parse leaves of an undeclared entity is no element.
         etree.strip_elements(root, etree.Entity, with_tail=False)
-        _declare_prefixes(root)
-    if name.namespace != NAMESPACE:
-        _move(root, name.namespace)
+        _declare_prefixes(root, prefix)
+    if namespace != NAMESPACE:
+        _move(root, namespace)
         yield Issue("warning", "the document is not in the HL7 V3 namespace", line=root.sourceline)
     elif _may_have_bare(root, written) and _HAS_BARE(root):
         _move(root, None)
         text = "some elements are not in the HL7 V3 namespace"
         yield Issue("warning", text, line=root.sourceline)
+
+
+def _namespace_and_name(element: Element) -> tuple[str | None, str]:
+    tag = str(element.tag)
+    if not tag.startswith("{"):
+        return None, tag
+    namespace, _, name = tag[1:].partition("}")
+    return namespace, name
 
 
 def _may_have_bare(root: Element, written: bytes) -> bool:
@@ -55,15 +64,21 @@ def _move(root: Element, namespace: str | None) -> None:
     prefix = "" if namespace is None else f"{{{namespace}}}"
     for element in root.iter(etree.Element):
         tag = str(element.tag)
-        if tag.startswith(prefix) and (prefix or not tag.startswith("{")):
-            element.tag = v3(tag[len(prefix) :])
+        name = tag[len(prefix) :]
+        if tag.startswith(prefix) and (prefix or not tag.startswith("{")) and ":" not in name:
+            element.tag = v3(name)
 
 
-def _declare_prefixes(root: Element) -> None:
+def _declare_prefixes(root: Element, prefix: str) -> None:
+    """Undeclared prefixes as they were meant: what the root's own, if any, stands for is V3."""
     for element in root.iter(etree.Element):
         written = element.attrib.pop(_UNDECLARED_TYPE, None)
         if written is not None:
             element.set(XSI_TYPE, written)
-        tag = str(element.tag)
-        if tag.startswith(_UNDECLARED_SDTC):
-            element.tag = f"{{{SDTC}}}{tag[len(_UNDECLARED_SDTC) :]}"
+        stood_for, _, name = str(element.tag).partition(":")
+        if not name or ":" in name:
+            continue
+        if stood_for == "sdtc":
+            element.tag = f"{{{SDTC}}}{name}"
+        elif stood_for == prefix:
+            element.tag = v3(name)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from typing import Final
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -32,8 +33,11 @@ _MARKS: Final = {
 MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
+_NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
+_XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
 _ORIGINAL_TEXT: Final = v3("originalText")
 _REFERENCE: Final = v3("reference")
+_QUALIFIER, _NAME, _VALUE = map(v3, ("qualifier", "name", "value"))
 _TRANSLATION: Final = v3("translation")
 
 
@@ -77,6 +81,14 @@ def _without_tags(markup: str) -> str:
     return unescape(text) if "&" in text else text
 
 
+def _pointer_in(element: Element) -> str | None:
+    """Where the first reference inside points to."""
+    for child in element if len(element) else ():
+        if child.tag == _REFERENCE:
+            return child.get("value")
+    return None
+
+
 class Narrative:
     """The words a section's statements may point to: its own first, then the whole document's.
 
@@ -87,6 +99,7 @@ class Narrative:
         self._text = text
         self._whole = whole
         self._elements: dict[str, Element] | None = None
+        self._others: dict[str, Element] | None = None
         self._spent = 0
         self._dangling = self._refused = False
 
@@ -96,10 +109,10 @@ class Narrative:
             return None
         element = self._find(reference.strip().removeprefix("#"))
         if element is None:
+            element = self._find_otherwise(reference)
+        if element is None:
             self._dangling = True
             return None
-        if len(element) == 0:
-            return words(element)
         return self._afford(element)
 
     def complaints(self) -> Iterator[str]:
@@ -115,6 +128,10 @@ class Narrative:
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
+        if len(element) == 0:
+            text = element.text or ""
+            budget._spent += len(text)
+            return " ".join(text.split()) or None
         markup = _markup(element)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup).split()) or None
@@ -125,8 +142,8 @@ class Narrative:
             return None
         if len(element) == 0:
             return self._own_words(element)
-        reference = next(element.iterchildren(_REFERENCE), None)
-        referred = None if reference is None else self.resolve(reference.get("value"))
+        pointer = _pointer_in(element)
+        referred = None if pointer is None else self.resolve(pointer)
         return referred or words(element)
 
     def code(self, element: Element | None) -> CD | None:
@@ -136,12 +153,12 @@ class Narrative:
         get = element.get
         original_text = reference = None
         translations: list[CD] = []
-        for child in element:
+        qualifiers: tuple[tuple[CD | None, CD | None], ...] = ()
+        for child in element if len(element) else ():
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text = self.text(child)
-                pointer = next(child.iterchildren(_REFERENCE), None)
-                reference = None if pointer is None else pointer.get("value")
+                reference = _pointer_in(child)
             elif tag == _TRANSLATION:
                 translation = self.code(child)
                 if translation is not None:
@@ -150,6 +167,9 @@ class Narrative:
                 # Quirk: a reference straight inside the code, its originalText left out.
                 reference = child.get("value")
                 original_text = self.resolve(reference)
+            elif tag == _QUALIFIER:
+                name, value = child.find(_NAME), child.find(_VALUE)
+                qualifiers = (*qualifiers, (self.code(name), self.code(value)))
         code, display, null_flavor = (
             get("code") or None,
             get("displayName") or None,
@@ -167,14 +187,34 @@ class Narrative:
             reference,
             null_flavor,
             tuple(translations),
+            qualifiers,
         )
 
     def _own_words(self, element: Element) -> str | None:
         text = words(element)
         # Quirk: '#id' written as the text itself instead of a reference element.
         if text is not None and text.startswith("#") and " " not in text:
-            return words(self._find(text[1:])) or text
+            found = self._find(text[1:])
+            return (None if found is None else self._afford(found)) or text
         return text
+
+    def _find_otherwise(self, reference: str) -> Element | None:
+        """Quirks: `#a%20b`, `# a`, `page.html#a`, `#A` for ID="a"; ids as `id` or `xml:id`."""
+        name = unquote(reference).rpartition("#")[2].strip()
+        found = self._find(name)
+        if found is None and name:
+            found = self._loose().get(name.lower())
+        return found
+
+    def _loose(self) -> dict[str, Element]:
+        """The section's own words by any attribute that names them, in lower case."""
+        if self._others is None:
+            self._others = {}
+            for element in () if self._text is None else _NAMED(self._text):
+                for attribute in ("ID", "id", "Id", _XML_ID):
+                    if name := element.get(attribute):
+                        self._others.setdefault(name.lower(), element)
+        return self._others
 
     def _find(self, identifier: str) -> Element | None:
         if self._elements is None:

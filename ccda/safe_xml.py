@@ -30,6 +30,8 @@ class Limits:
     size_bytes: int = 64 * 1024 * 1024
     depth: int = 256
     attributes: int = 256
+    namespaces: int = 64
+    """In scope at once; a real document has ten."""
     text_characters: int = 60 * 1024 * 1024
 
 
@@ -78,12 +80,15 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
     content, encoding = _declaration_first(_ascii_compatible(data))
     if _has_doctype(content):
         raise DoctypeRefused
-    _check_namespaces(content, limits)
     huge = recover or len(content) > _OWN_TEXT_LIMIT or limits.depth > _OWN_DEPTH_LIMIT
     if recover:
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, len(content), limits, huge=huge)
+    if content.count(b"xmlns") > limits.namespaces:
+        scope = _NamespacesInScope(limits.namespaces)
+        parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
+        etree.fromstring(content, parser)
     return root
 
 
@@ -164,31 +169,9 @@ def _after_misc(content: bytes, position: int) -> int:
     return position if space is None else space.end()
 
 
-def _check_namespaces(content: bytes, limits: Limits) -> None:
-    """Namespace declarations count as attributes; the tree no longer tells where they stood."""
-    if content.count(b"xmlns") > limits.attributes and any(
-        tag.count(b"xmlns") > limits.attributes for tag in content.split(b"<")
-    ):
-        raise XmlOverLimit("attributes of one element")
-
-
 def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -> Element:
-    # '<!DOCTYPE' outside the prolog is text in CDATA, or input meant to be misread: libxml2's
-    # own guards stay on for it.
-    trusted = b"<!DOCTYPE" not in content
     try:
-        parser = etree.XMLParser(
-            encoding=encoding,
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            huge_tree=huge and trusted,
-            remove_comments=True,
-            remove_pis=True,
-            collect_ids=False,
-            recover=recover,
-        )
-        root = etree.fromstring(content, parser)
+        root = etree.fromstring(content, _parser(content, encoding, huge=huge, recover=recover))
     except LookupError:
         raise MalformedXml("the declared encoding is not one we read") from None
     except etree.XMLSyntaxError as error:
@@ -203,6 +186,53 @@ def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -
     if root.getroottree().docinfo.doctype:
         raise DoctypeRefused
     return root
+
+
+def _parser(
+    content: bytes,
+    encoding: str | None,
+    *,
+    huge: bool,
+    recover: bool,
+    target: "_NamespacesInScope | None" = None,
+) -> etree.XMLParser:
+    # '<!DOCTYPE' outside the prolog is text in CDATA, or input meant to be misread: libxml2's
+    # own guards stay on for it.
+    trusted = b"<!DOCTYPE" not in content
+    return etree.XMLParser(  # type: ignore[call-overload, no-any-return]  # no target is None
+        encoding=encoding,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=huge and trusted,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+        recover=recover,
+        target=target,
+    )
+
+
+class _NamespacesInScope:
+    """Hears of each declaration and of its end, and builds nothing.
+
+    Whatever part of a tree is written out again carries every namespace in scope, and the tree
+    does not tell where they were declared.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._left = limit
+
+    def start_ns(self, prefix: str, uri: str) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise XmlOverLimit("namespaces in scope")
+
+    def end_ns(self, prefix: str) -> None:
+        self._left += 1
+
+    def close(self) -> None:
+        """What lxml asks of a target."""
 
 
 def _check(root: Element, size: int, limits: Limits, *, huge: bool) -> None:

@@ -75,7 +75,8 @@ class TrendPoint:
 class SummaryLine:
     """One fact. For a test `value` and `start` are those of its newest point.
 
-    The translations of `code` are all other codes that the sources gave the same fact.
+    The translations of `code` are all other codes that the sources gave the same fact. `mood` is
+    as the newest source wrote it: EVN has happened, INT, RQO or APT is meant to.
     """
 
     kind: Kind
@@ -90,10 +91,9 @@ class SummaryLine:
     negated: bool = False
     conflict: str | None = None
     withdrawn: bool = False
+    mood: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     trend: tuple[TrendPoint, ...] = ()
-    mood: str | None = None
-    """moodCode: whether it happened (EVN), is intended (INT), ordered (RQO) …"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +197,9 @@ def _line_json(line: SummaryLine) -> dict[str, Any]:
         "value": _value_json(line.value),
         "unit": line.unit,
         "negated": line.negated,
-        "mood": line.mood,
         "conflict": line.conflict,
         "withdrawn": line.withdrawn,
+        "mood": line.mood,
         "details": dict(line.details),
         "trend": [_point_json(point) for point in line.trend],
         "sources": [_source_json(source) for source in line.sources],

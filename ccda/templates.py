@@ -64,19 +64,26 @@ CARE_TEAM: Final = _oids("22.4.500")
 CARE_TEAM_MEMBER: Final = _oids("22.4.500.1")
 NOTE_ACTIVITY: Final = _oids("22.4.202")
 SPECIMEN_COLLECTION: Final = _oids("22.4.415")
+ENTRY_REFERENCE: Final = _oids("22.4.122")
 COMMENT: Final = _oids("22.4.64 1.40", "11", "4.2")
 SECTION_TIME_RANGE: Final = _oids("22.4.201")
 
-# Statements that stand inside another one and are told in its entry's details, under these names.
+# Statements that stand inside another one and are told in its entry's details under these names.
+# Where a kind tells one in a shape of its own (`reaction`), any other is an `…_observation`.
 PARTS: Final[dict[str, frozenset[str]]] = {
     "comment": COMMENT,
-    "instruction": INSTRUCTION | _oids("22.4.515"),
-    "reaction": REACTION_OBSERVATION,
-    "severity": SEVERITY_OBSERVATION,
-    "criticality": CRITICALITY_OBSERVATION,
-    "age": AGE_OBSERVATION,
-    "indication": INDICATION | _oids("24.3.88"),
-    "supply": SUPPLY_ORDER | DISPENSE,
+    "instruction": INSTRUCTION | _oids("22.4.515 1.43", "", "4.3.1"),
+    "reaction_observation": REACTION_OBSERVATION,
+    "severity_observation": SEVERITY_OBSERVATION,
+    "criticality_observation": CRITICALITY_OBSERVATION,
+    "age_observation": AGE_OBSERVATION,
+    "death": DEATH_OBSERVATION,
+    "status_observation": PROBLEM_STATUS | ALLERGY_STATUS | MEDICATION_STATUS | _oids("1.37"),
+    "entry_reference": ENTRY_REFERENCE,
+    "medication_type": _oids("", "8.1"),
+    "indication_observation": INDICATION | _oids("24.3.88"),
+    "supply_order": SUPPLY_ORDER,
+    "dispense": DISPENSE,
     "allergy": ALLERGY_OBSERVATION,
     "problem": PROBLEM_OBSERVATION,
     "medication": MEDICATION_ACTIVITY,
@@ -115,7 +122,6 @@ PARTS: Final[dict[str, frozenset[str]]] = {
             ("planned_coverage", "22.4.129"),
             ("authorization", "1.19"),
             ("handoff", "22.4.141"),
-            ("entry_reference", "22.4.122"),
             ("adherence", "22.4.508"),
             ("drug_monitoring", "22.4.123"),
             ("substance_administered", "22.4.118"),
@@ -144,6 +150,22 @@ PARTS: Final[dict[str, frozenset[str]]] = {
             ("udi", "22.4.311"),
         )
     },
+}
+# The same where a statement has no template: what its code says it is.
+PART_BY_CODE: Final = {
+    "48767-8": "comment",
+    "48766-0": "information_source",
+    "33999-4": "status_observation",
+    "445518008": "age_observation",
+    "397659008": "age_observation",
+    "11323-3": "health_status",
+    "SEV": "severity_observation",
+    "82606-5": "criticality_observation",
+    "75328-5": "prognosis",
+    "77975-1": "date_of_diagnosis",
+    "11778-8": "estimated_delivery_date",
+    "86188-0": "industry",
+    "225773000": "priority_preference",
 }
 # The parts of a unique device identifier, each an observation in a UDI Organizer (4.311).
 UDI_PARTS: Final[dict[str, frozenset[str]]] = {
@@ -184,14 +206,26 @@ QUALIFIER_CODES: Final = frozenset(
 SMOKING_CODES: Final = frozenset(
     "72166-2 11367-0 229819007 365980008 266918002 63640-7 8663-7 401201003".split()
 )
+# LOINC codes that only one kind of statement has: VitalSignResultType and its panels, …
+VITAL_SIGN_CODES: Final = frozenset(
+    "8310-5 8867-4 9279-1 8480-6 8462-4 8478-0 2708-6 59408-5 8302-2 8306-3 8287-5 9843-4 29463-7 "
+    "3141-9 3142-7 39156-5 3140-1 8289-8 59576-9 77606-2 74728-7 85353-1 85354-9 96607-7".split()
+)
+# … and what social history asks: sex, gender identity, pregnancy, occupation, tribe.
+SOCIAL_HISTORY_CODES: Final = frozenset(
+    "76689-9 46098-0 76690-7 76691-5 82810-3 11341-5 95370-3 63504-5 86645-9".split()
+)
+CONDITION_SYSTEMS: Final = frozenset(
+    (SNOMED_CT, *(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103)))
+)
 
 # ---- sections --------------------------------------------------------------------------------
 
 SectionKind = Literal[
     "problems", "allergies", "medications", "immunizations", "results", "vital_signs",
     "procedures", "encounters", "social_history", "family_history", "functional_status",
-    "mental_status", "devices", "payers", "advance_directives", "goals", "plan", "interventions",
-    "health_concerns", "care_teams", "diagnoses", "narrative",
+    "mental_status", "devices", "payers", "advance_directives", "goals", "outcomes", "plan",
+    "interventions", "health_concerns", "care_teams", "diagnoses", "narrative",
 ]  # fmt: skip
 
 # LOINC section codes, then template roots (HL7, HITSP, IHE) of each kind of section.
@@ -225,15 +259,16 @@ _SECTIONS: Final[tuple[tuple[SectionKind, str, frozenset[str]], ...]] = (
     ("payers", "48768-6", _oids("22.2.18 1.9", "101", "1.5.3.7")),
     ("advance_directives", "42348-3", _oids("22.2.21 22.2.21.1 1.1", "116", "3.34 3.35")),
     ("goals", "61146-7", _oids("22.2.60")),
+    ("outcomes", "11383-7", _oids("22.2.61")),
     ("plan", "18776-5 59772-4", _oids("22.2.10 22.2.30 1.10", "124", "3.31 3.36")),
     ("interventions", "62387-6", _oids("21.2.3")),
     ("health_concerns", "75310-3", _oids("22.2.58")),
     ("care_teams", "85847-2", _oids("22.2.500")),
     (
         "diagnoses",
-        "11535-2 78375-3 46241-6 42347-5 10219-4 10218-6 55109-3 51848-0 51847-2",
+        "11535-2 78375-3 46241-6 42347-5 10219-4 10218-6 59769-0 55109-3 51848-0 51847-2",
         _oids(
-            "22.2.24 22.2.43 22.2.34 22.2.35 22.2.37 22.2.8 22.2.9",
+            "22.2.24 22.2.43 22.2.34 22.2.35 22.2.36 22.2.37 22.2.8 22.2.9",
             "111",
             "3.3 3.7",
         ),
@@ -242,10 +277,10 @@ _SECTIONS: Final[tuple[tuple[SectionKind, str, frozenset[str]], ...]] = (
     # imaging findings, indications, instructions, outcomes, nutrition.
     (
         "narrative",
-        "59776-5 59768-2 59769-0 59770-8 59771-6 59773-2 59775-7 69730-0 8653-8 10164-2 10154-3 "
-        "46239-0 29299-5 42349-1 29545-1 10187-3 8648-8 10210-3 10184-0 11493-4 11383-7 61144-2 "
+        "59776-5 59768-2 59770-8 59771-6 59773-2 59775-7 69730-0 8653-8 10164-2 10154-3 "
+        "46239-0 29299-5 42349-1 29545-1 10187-3 8648-8 10210-3 10184-0 11493-4 61144-2 "
         "11329-0 121070 121072 121109 121181 26436-6 57017-6 48764-5",
-        _oids("22.2.45 22.2.61 22.2.57 22.2.29 22.2.28 22.2.27 2.10 1.13"),
+        _oids("22.2.45 22.2.57 22.2.29 22.2.28 22.2.27 2.10 1.13"),
     ),
 )
 

@@ -23,6 +23,8 @@ def code_json(code: CD) -> Json:
         extra = getattr(code, name)
         if extra is not None:
             form[name] = extra
+    if code.qualifiers:
+        form["qualifiers"] = [_qualifier_json(*qualifier) for qualifier in code.qualifiers]
     return form
 
 
@@ -37,6 +39,17 @@ def whole_code_json(code: CD) -> Json:
     return form
 
 
+def _qualifier_json(name: CD | None, value: CD | None) -> list[Json | None]:
+    return [None if part is None else whole_code_json(part) for part in (name, value)]
+
+
+def _read_qualifier(form: list[Json | None]) -> tuple[CD | None, CD | None]:
+    name, value = (
+        None if part is None else read_code(part, part.get("translations", [])) for part in form
+    )
+    return name, value
+
+
 def read_code(form: Json, translations: list[Json]) -> CD:
     return CD(
         form["code"],
@@ -47,6 +60,7 @@ def read_code(form: Json, translations: list[Json]) -> CD:
         form.get("reference"),
         form.get("null_flavor"),
         tuple(read_code(t, t.get("translations", [])) for t in translations),
+        tuple(_read_qualifier(each) for each in form.get("qualifiers", ())),
     )
 
 

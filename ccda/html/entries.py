@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Final
 
+from ccda.html.details import label, words_of
 from ccda.html.markup import NOTHING, Html, join, tag, text
 from ccda.html.words import (
+    HAPPENS,
     MOODS,
     absence,
     code_words,
-    detail_words,
     id_words,
     name_of,
     period_words,
@@ -16,27 +17,50 @@ from ccda.html.words import (
     time_words,
     value_words,
 )
-from ccda.model import Author, Entry
+from ccda.model import Author, Entry, RawEntry
 
-_HAPPENS: Final = frozenset(
-    ("procedure", "immunization", "medication", "encounter", "device", "plan", "goal")
-)
-"""Kinds that are done; of the others a negation says that something is not so."""
-
-_UNSAID: Final = frozenset(("panel", "statement"))
+_UNSAID: Final = frozenset(("panel", "statement", "exclusive"))
 """Details that are shown otherwise, or say nothing to people."""
+
+MOST_UNFOLDED: Final = 12
+"""More than fit beside a narrative without burying the next one."""
 
 Fact = tuple[str, str | None]
 
 
 def write_entries(entries: tuple[Entry, ...], heading: str) -> Html:
-    """All of them, to fold away; nothing where there are none."""
+    """All of them, to fold away; nothing where there are none.
+
+    Where there are many they are folded already, so that the narrative can be read on; the line
+    that unfolds them says how many deny what they name.
+    """
     if not entries:
         return NOTHING
     count = f"{len(entries)} coded {'entry' if len(entries) == 1 else 'entries'}"
+    denied = sum(entry.negated for entry in entries)
+    said = f"{count}, {denied} of them negated" if denied and len(entries) > 1 else count
     items = (_write_entry(entry, entries) for entry in entries)
     listed = tag("ul", *items, aria_label=f"{count}: {heading}", role="list")
-    return tag("details", tag("summary", text(count)), listed, class_="entries", open="")
+    is_open = "" if len(entries) <= MOST_UNFOLDED else None
+    return tag("details", tag("summary", text(said)), listed, class_="entries", open=is_open)
+
+
+def write_raw(entries: tuple[RawEntry, ...]) -> Html:
+    """Statements of no kind that is known here, as far as they could be read; folded."""
+    if not entries:
+        return NOTHING
+    count = f"{len(entries)} other coded {'entry' if len(entries) == 1 else 'entries'}"
+    items = (
+        tag("li", tag("p", text(_raw_words(entry)), dir="auto"), class_="entry")
+        for entry in entries
+    )
+    listed = tag("ul", *items, role="list")
+    return tag("details", tag("summary", text(count)), listed, class_="entries")
+
+
+def _raw_words(entry: RawEntry) -> str:
+    said = {"text": entry.text, **entry.details, "statement": entry.statement or "entry"}
+    return words_of("entry", said, coded=True) or "It says nothing that could be read."
 
 
 def facts(given: list[Fact], class_: str | None = None) -> Html:
@@ -66,7 +90,8 @@ def _write_entry(entry: Entry, entries: tuple[Entry, ...]) -> Html:
     head = tag("p", join(name, kind, *_flags(entry), by=" "))
     part_of = None if above is None else _name(above)
     body = facts([*_facts(entry), *_details(entry), ("Part of", part_of)])
-    return tag("li", head, body, class_="entry" if above is None else "entry part")
+    class_ = "entry" if above is None else "entry part"
+    return tag("li", head, body, facts(list(_technical(entry)), "technical"), class_=class_)
 
 
 def _name(entry: Entry) -> str:
@@ -75,7 +100,7 @@ def _name(entry: Entry) -> str:
 
 def _flags(entry: Entry) -> Iterator[Html]:
     if entry.negated:
-        words = "Not done" if entry.kind in _HAPPENS else "Negated: not so"
+        words = "Not done" if entry.kind in HAPPENS else "Negated: not so"
         yield tag("span", text(words), class_="flag alert")
     if entry.no_information:
         yield tag("span", text("No information"), class_="flag")
@@ -85,15 +110,13 @@ def _flags(entry: Entry) -> Iterator[Html]:
 
 def _facts(entry: Entry) -> Iterator[Fact]:
     code = entry.code
-    yield "Value", value_words(entry.value, entry.unit)
+    exclusive = entry.details.get("exclusive") or ()
+    yield "Value", value_words(entry.value, entry.unit, exclusive)
     yield "Status", entry.status
     yield "Time", time_words(entry.time)
     yield "Period", period_words(entry.start, entry.end)
-    yield "Code", code_words(code)
     if code is not None:
         yield "Code missing", absence(code.null_flavor)
-        others = (code_words(translation) for translation in code.translations)
-        yield "Also coded", "; ".join(other for other in others if other)
     if entry.text not in (_name(entry), value_words(entry.value, entry.unit)):
         yield "Text", entry.text
 
@@ -102,6 +125,14 @@ def _details(entry: Entry) -> Iterator[Fact]:
     for name, form in entry.details.items():
         if name in _UNSAID:
             continue
-        yield sentence_case(name), detail_words(form)
+        yield label(name), words_of(name, form, coded=True)
     yield "Author", "; ".join(words for author in entry.authors if (words := author_words(author)))
+
+
+def _technical(entry: Entry) -> Iterator[Fact]:
+    """What a program would look it up by."""
+    if entry.code is not None:
+        yield "Code", code_words(entry.code)
+        others = (code_words(translation) for translation in entry.code.translations)
+        yield "Also coded", "; ".join(other for other in others if other)
     yield "Id", "; ".join(words for identifier in entry.ids if (words := id_words(identifier)))

@@ -105,6 +105,8 @@ ALIGNMENTS: Final = frozenset(("left", "center", "right"))
 SCOPES: Final = frozenset(("row", "col", "rowgroup", "colgroup"))
 REVISIONS: Final[Mapping[str, str]] = {"insert": "ins", "delete": "del"}
 
+_SHOWN: Final = frozenset(("renderMultiMedia", "footnoteRef", "table"))
+
 _MOST: Final = {"colspan": 100, "rowspan": 1000}
 """The widest real table has 30 columns; a browser lays out every cell that is claimed."""
 
@@ -138,6 +140,13 @@ def local_name(element: Element) -> str:
     """Its name whatever its namespace; what is no element has none."""
     name = element.tag
     return name.rpartition("}")[2] if isinstance(name, str) else ""
+
+
+def says_anything(element: Element) -> bool:
+    """Whether it holds a word, or something that is shown where no word stands."""
+    return any(words.strip() for words in element.itertext()) or any(
+        local_name(below) in _SHOWN for below in element.iter(etree.Element)
+    )
 
 
 def around_blocks(narrative: Element) -> set[Element]:

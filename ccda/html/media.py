@@ -22,6 +22,7 @@ _SIGNATURES: Final = (
     (b"GIF87a", "image/gif"),
     (b"GIF89a", "image/gif"),
 )
+_MARKS: Final = tuple(mark for mark, _ in _SIGNATURES)
 _MEDIA: Final = frozenset((v3("observationMedia"),))
 PICTURE_HOLDERS: Final = _MEDIA | {v3("regionOfInterest")}
 
@@ -44,14 +45,24 @@ class Pictures:
             yield self._picture(data, name) if isinstance(data, bytes) else _note(data)
 
     def _picture(self, data: bytes, name: str) -> Html:
-        media_type = next((kind for mark, kind in _SIGNATURES if data.startswith(mark)), None)
-        if media_type is None:
+        if not data.startswith(_MARKS):
             return _note("it is neither PNG, JPEG nor GIF")
-        if len(data) > MOST_PICTURE_BYTES or self._spent + len(data) > MOST_PICTURES_BYTES:
+        if self._spent + len(data) > MOST_PICTURES_BYTES:
+            return _note("it is too large")
+        picture = write_picture(data, name)
+        if picture is None:
             return _note("it is too large")
         self._spent += len(data)
-        encoded = base64.b64encode(data).decode("ascii")
-        return start("img", src=f"data:{media_type};base64,{encoded}", alt=name)
+        return picture
+
+
+def write_picture(data: bytes, name: str) -> Html | None:
+    """An `img` that holds the bytes; None for what is no picture, or too large for a page."""
+    media_type = next((kind for mark, kind in _SIGNATURES if data.startswith(mark)), None)
+    if media_type is None or len(data) > MOST_PICTURE_BYTES:
+        return None
+    encoded = base64.b64encode(data).decode("ascii")
+    return start("img", src=f"data:{media_type};base64,{encoded}", alt=name)
 
 
 def _data(media: Element | None) -> bytes | str:

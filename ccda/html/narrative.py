@@ -17,6 +17,12 @@ from ccda.html.media import Pictures
 from ccda.safe_xml import Element
 
 _MOST_LANGUAGE: Final = 35
+_SHORTER: Final = {
+    "eng": "en", "spa": "es", "fre": "fr", "fra": "fr", "ger": "de", "deu": "de", "por": "pt",
+    "chi": "zh", "zho": "zh", "vie": "vi", "kor": "ko", "rus": "ru", "ara": "ar", "ita": "it",
+    "jpn": "ja", "pol": "pl", "hin": "hi", "heb": "he", "per": "fa", "fas": "fa", "tgl": "tl",
+}  # fmt: skip
+"""ISO 639-2 where BCP 47 has two letters: what screen readers go by."""
 
 
 @dataclass(slots=True)
@@ -119,6 +125,8 @@ class NarrativeWriter:
             return "li"
         if parent not in forms.PARENTS.get(form, (parent,)):
             return "div"
+        if form == "th" and not forms.says_anything(element):
+            return "td"  # a heading without words names nothing
         if name == "list" and (element.get("listType") or "").strip().lower() == "ordered":
             return "ol"
         if form in forms.LINES and element in self._around_blocks:
@@ -190,7 +198,7 @@ class NarrativeWriter:
 
 
 def language(written: str | None) -> str | None:
-    """A language tag that is one (BCP 47, in form)."""
+    """A language tag that is one (BCP 47, in form); `eng` becomes the `en` that readers know."""
     code = (written or "").strip()
     parts = code.split("-")
     is_tag = (
@@ -200,7 +208,9 @@ def language(written: str | None) -> str | None:
         and 2 <= len(parts[0]) <= 3
         and all(part.isalnum() and len(part) <= 8 for part in parts)
     )
-    return code if is_tag else None
+    if not is_tag:
+        return None
+    return "-".join((_SHORTER.get(parts[0].lower(), parts[0]), *parts[1:]))
 
 
 def _cell(element: Element, form: str) -> dict[str, Attribute]:

@@ -4,22 +4,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from ccda.document import parse_document
-from ccda.hl7v3 import v3
-from ccda.html.entries import write_entries
+from ccda.html.body import write_body
+from ccda.html.entries import write_entries, write_raw
 from ccda.html.heading import title_of, write_heading
-from ccda.html.markup import NOTHING, Html, clean, join, start, tag, text
-from ccda.html.media import PICTURE_HOLDERS
+from ccda.html.lede import write_lede
+from ccda.html.markup import NOTHING, Html, join, tag, text
 from ccda.html.narrative import NarrativeWriter, language
-from ccda.html.style import META_POLICY, STYLE
+from ccda.html.shell import write_contents, write_page
 from ccda.html.words import absence, name_of
-from ccda.model import ClinicalDocument, Issue, NonXmlBody, Section
+from ccda.model import ClinicalDocument, Issue, Section
 from ccda.namespaces import normalize
 from ccda.safe_xml import Element, parse_xml
 
-MOST_TEXT_BODY: Final = 1024 * 1024
-"""A plain text body longer than this is cut on the page, which then says so."""
-
-_ENTRY: Final = v3("entry")
 _DEEPEST: Final = 6
 _RECOVERED: Final = (
     "This document is damaged: it is not well-formed XML. What could be read is shown; "
@@ -37,6 +33,8 @@ class _Part:
     anchor: str
     depth: int
     heading: str
+    is_around: bool
+    """Whether another section stands in it."""
 
 
 def render_html(xml: bytes) -> str:
@@ -50,22 +48,21 @@ def render_html(xml: bytes) -> str:
     parts = _parts(document, root)
     writer = NarrativeWriter(root)
     spoken = language(document.language)
-    title = text(title_of(document))
-    body = join(
-        tag("a", text("Skip to the sections"), href="#sections", class_="skip"),
-        tag(
-            "div",
-            tag("header", tag("h1", title, lang=spoken, dir="auto"), *_banners(document),
-                write_heading(document)),
-            _contents(parts, document),
-            tag("main", *(_write_part(part, writer, spoken) for part in parts),
-                _write_body(document.body), id="sections"),
-            tag("footer", _write_issues(document.issues)),
-            class_="page",
+    title = title_of(document)
+    return write_page(
+        title,
+        header=join(
+            tag("h1", text(title), lang=spoken, dir="auto"),
+            write_lede(document),
+            *_banners(document),
+            write_heading(document),
         ),
-    )  # fmt: skip
-    page = tag("html", _head(title), tag("body", body), lang="en")
-    return f"<!DOCTYPE html>\n{page}\n"
+        contents=_contents(parts, document),
+        main=join(
+            *(_write_part(part, writer, spoken) for part in parts), write_body(document.body)
+        ),
+        footer=_write_issues(document.issues),
+    )
 
 
 def _tree(xml: bytes, document: ClinicalDocument) -> Element:
@@ -80,27 +77,16 @@ def _tree(xml: bytes, document: ClinicalDocument) -> Element:
 def _parts(document: ClinicalDocument, root: Element) -> list[_Part]:
     parts: list[_Part] = []
     around: list[str] = []
-    for number, section in enumerate(document.sections, 1):
+    following = (*(section.path for section in document.sections[1:]), "")
+    for number, (section, after) in enumerate(zip(document.sections, following, strict=False), 1):
         while around and not section.path.startswith(around[-1] + "/"):
             around.pop()
         found = root.xpath(section.path)
         heading = section.title or name_of(section.code) or "Section without a title"
-        anchor = f"section-{number}"
-        parts.append(_Part(section, found[0], anchor, len(around), heading))
+        is_around = after.startswith(section.path + "/")
+        parts.append(_Part(section, found[0], f"section-{number}", len(around), heading, is_around))
         around.append(section.path)
     return parts
-
-
-def _head(title: Html) -> Html:
-    return tag(
-        "head",
-        start("meta", charset="utf-8"),
-        start("meta", http_equiv="Content-Security-Policy", content=META_POLICY),
-        start("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        start("meta", name="referrer", content="no-referrer"),
-        tag("title", title),
-        tag("style", Html(STYLE)),
-    )
 
 
 def _banners(document: ClinicalDocument) -> list[Html]:
@@ -112,24 +98,12 @@ def _banners(document: ClinicalDocument) -> list[Html]:
 
 
 def _contents(parts: list[_Part], document: ClinicalDocument) -> Html:
-    lines = [
-        tag("li", tag("a", text(part.heading), href=f"#{part.anchor}", dir="auto"), _count(part),
-            class_="deeper" if part.depth else None)
-        for part in parts
-    ]  # fmt: skip
+    links = [(part.anchor, part.heading, len(part.section.entries), part.depth) for part in parts]
     if document.body is not None:
-        lines.append(tag("li", tag("a", text("Attached file"), href="#body")))
+        links.append(("body", "Attached file", 0, 0))
     if document.issues:
-        lines.append(tag("li", tag("a", text("Issues of reading"), href="#issues")))
-    if not lines:
-        return NOTHING
-    head = tag("h2", text("Contents"), id="contents")
-    return tag("nav", head, tag("ul", *lines), class_="contents", aria_labelledby="contents")
-
-
-def _count(part: _Part) -> Html:
-    count = len(part.section.entries)
-    return tag("span", text(f" ({count})"), class_="dim") if count else NOTHING
+        links.append(("issues", "Issues of reading", 0, 0))
+    return write_contents(links)
 
 
 def _write_part(part: _Part, writer: NarrativeWriter, spoken: str | None) -> Html:
@@ -139,7 +113,7 @@ def _write_part(part: _Part, writer: NarrativeWriter, spoken: str | None) -> Htm
     note = tag("p", text(f"The section says: {missing}."), class_="note") if missing else NOTHING
     narrative = next(part.element.iterchildren("{*}text"), None)
     words = NOTHING if narrative is None else writer.write(narrative)
-    if not words.strip():
+    if not words.strip() and not part.is_around:
         words = tag("p", text("There is no text in this section."), class_="note")
     return tag(
         "section",
@@ -147,45 +121,10 @@ def _write_part(part: _Part, writer: NarrativeWriter, spoken: str | None) -> Htm
         note,
         tag("div", words, class_="narrative", lang=spoken, dir="auto"),
         write_entries(section.entries, part.heading),
-        _write_unread(part),
+        write_raw(section.raw_entries),
         id=part.anchor,
         class_="section",
     )
-
-
-def _write_unread(part: _Part) -> Html:
-    """How many entries were of no kind that we read: they are in the document all the same."""
-    below = len(part.section.path)
-    read = {entry.path[below:].split("/", 2)[1] for entry in part.section.entries}
-    written = {
-        f"*[{position}]"
-        for position, child in enumerate(part.element, 1)
-        if child.tag == _ENTRY and any(below.tag not in PICTURE_HOLDERS for below in child)
-    }
-    unread = len(written - read)
-    said = f"Coded entries of this section that are not shown here: {unread}."
-    return tag("p", text(said), class_="note") if unread else NOTHING
-
-
-def _write_body(body: NonXmlBody | None) -> Html:
-    if body is None:
-        return NOTHING
-    media_type = body.media_type or "of no stated type"
-    said = f"The content of this document is a file ({media_type}, {len(body.data):,} bytes)."
-    if body.reference and not body.data:
-        said = f"The content of this document stands elsewhere and is not fetched ({media_type})."
-    notes = [said]
-    shown = NOTHING
-    if media_type.partition(";")[0].strip().lower() == "text/plain" and b"\0" not in body.data:
-        shown = tag("pre", text(clean(body.data[:MOST_TEXT_BODY].decode("utf-8", "replace"))),
-                    dir="auto")  # fmt: skip
-        if len(body.data) > MOST_TEXT_BODY:
-            notes.append("Only its beginning is shown.")
-    elif body.data:
-        notes.append("It is not shown here: download the document to open it.")
-    head = tag("h2", text("Attached file"))
-    told = (tag("p", text(note), class_="note") for note in notes)
-    return tag("section", head, *told, shown, id="body", class_="section")
 
 
 def _write_issues(issues: tuple[Issue, ...]) -> Html:

@@ -1,6 +1,6 @@
 """What the page calls things: kinds, code systems, nullFlavors, and values in plain words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
@@ -48,6 +48,28 @@ CONFIDENTIALITIES: Final[Mapping[str, str]] = {
     "R": "Restricted",
     "V": "Very restricted",
 }
+INTERPRETATIONS: Final[Mapping[str, str]] = {
+    "N": "normal",
+    "H": "high",
+    "L": "low",
+    "HH": "critically high",
+    "LL": "critically low",
+    "A": "abnormal",
+    "AA": "critically abnormal",
+}
+"""HL7 ObservationInterpretation, as far as people know it by a word."""
+
+HAPPENS: Final = frozenset(
+    ("procedure", "immunization", "medication", "encounter", "device", "plan", "goal")
+)
+"""Kinds that are done; of the others a negation says that something is not so."""
+
+_PLAIN_UNITS: Final[Mapping[str, str]] = {
+    "[lb_av]": "lb", "[in_i]": "in", "[degF]": "°F", "Cel": "°C", "mm[Hg]": "mmHg",
+    "mL/min/{1.73_m2}": "mL/min/1.73 m²", "kg/m2": "kg/m²", "10*3/uL": "10³/µL", "a": "years",
+}  # fmt: skip
+"""UCUM spellings that nobody reads; every other unit stands as written."""
+
 MOODS: Final[Mapping[str, str]] = {
     "INT": "intended",
     "RQO": "ordered",
@@ -67,6 +89,13 @@ def sentence_case(name: str) -> str:
     """`lot_number` as people write it."""
     words = name.replace("_", " ").strip()
     return words[:1].upper() + words[1:]
+
+
+def plain_unit(unit: str | None) -> str | None:
+    """A unit as people write it; UCUM's braces hold words already."""
+    if unit is None:
+        return None
+    return _PLAIN_UNITS.get(unit) or unit.removeprefix("{").removesuffix("}")
 
 
 def absence(null_flavor: str | None) -> str | None:
@@ -112,6 +141,11 @@ def time_words(time: TS | None) -> str | None:
     return iso.replace("T", " ") if iso[:4].isdigit() else iso
 
 
+def moment(iso: str | None) -> str:
+    """Date and minute of an ISO 8601 time, as precise as written, for the eye alone."""
+    return (iso or "")[:16].replace("T", " ")
+
+
 def period_words(start: TS | None, end: TS | None) -> str | None:
     """From when to when; a bound that was left open on purpose is told apart from one not given."""
     if start is not None and start.value and end is not None and end.value:
@@ -127,21 +161,26 @@ def _bound(time: TS | None, known: str, missing: str) -> str | None:
     return f"{known} {words}" if time.value else f"{missing}: {words}"
 
 
-def value_words(value: str | CD | Interval | None, unit: str | None) -> str | None:
+def value_words(
+    value: str | CD | Interval | None, unit: str | None, exclusive: Collection[str] = ()
+) -> str | None:
+    """A value with its unit. `exclusive` names the bounds that are not part of an interval."""
     match value:
         case CD():
             words = named_code(value)
         case Interval(low=low, high=high):
-            words = _bounds(low, high)
+            words = _bounds(low, high, exclusive)
         case _:
             words = value
     return f"{words} {unit}" if words and unit else words
 
 
-def _bounds(low: str | None, high: str | None) -> str | None:
-    if low is None or high is None:
-        return f"at least {low}" if low is not None else high and f"at most {high}"
-    return f"{low} to {high}"
+def _bounds(low: str | None, high: str | None, exclusive: Collection[str] = ()) -> str | None:
+    least = low and f"{'above' if 'low' in exclusive else 'at least'} {low}"
+    most = high and f"{'below' if 'high' in exclusive else 'at most'} {high}"
+    if least and most:
+        return f"{least} and {most}" if exclusive else f"{low} to {high}"
+    return least or most or None
 
 
 def name_words(name: PN) -> str | None:
@@ -201,6 +240,11 @@ def _form_words(form: dict[str, Any]) -> str | None:
         parts.append(_coded_form(rest))
     parts += [_named(key, value) for key, value in rest.items()]
     return ", ".join(part for part in parts if part) or None
+
+
+def code_form_words(form: Mapping[str, Any]) -> str | None:
+    """A code in its JSON form: what it is called, and the code."""
+    return _coded_form(dict(form))
 
 
 def _coded_form(rest: dict[str, Any]) -> str | None:

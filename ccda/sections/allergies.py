@@ -1,4 +1,9 @@
-"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7)."""
+"""Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7).
+
+Details: `type`, `allergen_name` (where it says more than the code), `observation` (the
+statement's own code), `severity`, `criticality`, `clinical_status`, `concern`, and `reaction`, a
+list of manifestations with `severity`, `ids`, `negated`, times, `author` and their parts.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,7 +15,7 @@ from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import author_forms, id_texts
-from ccda.sections.parts import parts_inside
+from ccda.sections.parts import with_parts
 from ccda.sections.problems import (
     clinical_status,
     concern_form,
@@ -56,6 +61,7 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         negated=concern is not None and concern.is_negated,
         details=without_none(
             type=code_form(kind) if isinstance(kind, CD) else None,
+            allergen_name=None if allergen is None or name == allergen.display else name,
             observation=_observation_code(statement, narrative),
             reaction=_reactions(statement, narrative),
             severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
@@ -107,14 +113,14 @@ def _reaction(statement: Statement, narrative: Narrative) -> Form | None:
     severity = inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV")
     if form is None:
         return None
-    return form | without_none(
+    form |= without_none(
         severity=severity,
         ids=id_texts(statement.children),
         negated=True if statement.is_negated else None,
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
-        **parts_inside(statement, narrative),
     )
+    return with_parts(form, statement, narrative)
 
 
 def _observation_code(statement: Statement, narrative: Narrative) -> Form | None:

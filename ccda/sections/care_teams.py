@@ -1,4 +1,8 @@
-"""Care teams and their members (C-CDA R2.1 companion: templates 4.500 and 4.500.1)."""
+"""Care teams and their members (C-CDA R2.1 companion: templates 4.500 and 4.500.1).
+
+Details: `panel` of a team, `performer` with `function`, `location`, and as parts
+`care_team_type` and `schedule`.
+"""
 
 from collections.abc import Iterator
 

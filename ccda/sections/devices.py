@@ -13,7 +13,9 @@ from ccda.sections.procedures import devices_of
 from ccda.sections.products import read_product
 from ccda.sections.statement import Statement, first, walk
 
-_OUTSIDE_DEVICES: Final = frozenset("act organizer encounter observation".split())
+_OUTSIDE_DEVICES: Final = frozenset(
+    "act organizer encounter observation substanceAdministration".split()
+)
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ from ccda.narrative import Narrative
 from ccda.sections.form import Form, name_of
 from ccda.sections.no_information import says_nothing_is_known
 from ccda.sections.participants import read_authors, read_ids
-from ccda.sections.particulars import read_particulars
+from ccda.sections.particulars import READ_BY_KIND, read_particulars
 from ccda.sections.statement import Statement
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
@@ -36,7 +36,10 @@ def make_entry(
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
     own_status = statement.code_of("statusCode")
-    more = read_particulars(statement, narrative, kind, details)
+    children = statement.children
+    more: Form = {}
+    if not children.keys() <= READ_BY_KIND:
+        more = read_particulars(statement, narrative, kind, details)
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
@@ -46,8 +49,9 @@ def make_entry(
             negated=negated,
             null_flavor=statement.get("nullFlavor"),
         )
-    around = (above.position for above in statement.ancestors())
-    parent = next((position for position in around if position is not None), None)
+    above = statement.above
+    while above is not None and above.position is None:
+        above = above.above
     statement.take_position()
     return Entry(
         kind=kind,
@@ -64,8 +68,8 @@ def make_entry(
         negated=negated,
         no_information=no_information,
         mood=statement.get("moodCode"),
-        ids=read_ids(statement.children),
-        authors=read_authors(statement.all("author")),
+        ids=read_ids(children),
+        authors=read_authors(children["author"]) if "author" in children else (),
         details=more if details is None else details | more if more else details,
-        parent=parent,
+        parent=None if above is None else above.position,
     )

@@ -1,6 +1,7 @@
 """Details in JSON form: what a kind of statement adds, under the standard's names.
 
-A code is `{"code", "system", "display"}` (and `text` where it says more), a quantity
+A code is `{"code", "system", "display"}` (and `text`, `translations`, `qualifiers` where it has
+them), a quantity
 `{"value", "unit"}` or `{"low": …, "high": …}`. What is absent is left out.
 """
 
@@ -28,6 +29,13 @@ def code_form(code: CD | None) -> Form | None:
         form["text"] = code.original_text
     if form["code"] is None and code.translations:
         return code_form(code.translations[0])
+    if code.translations:
+        form["translations"] = [t for each in code.translations if (t := code_form(each))]
+    if code.qualifiers:
+        form["qualifiers"] = [
+            without_none(name=code_form(name), value=code_form(value))
+            for name, value in code.qualifiers
+        ]
     return form if form["code"] or form["display"] else None
 
 

@@ -12,7 +12,9 @@ from ccda.sections.results import observation_details
 from ccda.sections.statement import Statement, walk
 from ccda.sections.value import read_value
 
-GROUPS: Final = frozenset(("organizer", "procedure", "encounter", "supply"))
+GROUPS: Final = frozenset(
+    ("organizer", "procedure", "encounter", "substanceAdministration", "supply")
+)
 
 
 def read_functional_status(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -23,10 +25,12 @@ def read_mental_status(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     return read_findings("mental_status", top, narrative)
 
 
-def read_findings(kind: Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
+def read_findings(
+    kind: Kind, top: Statement, narrative: Narrative, **details_of_kind: Any
+) -> Iterator[Entry]:
     """Each finding outside another, and each group of findings; groups are their parents."""
     for statement in walk(top, GROUPS):
-        yield read_finding(kind, statement, narrative)
+        yield read_finding(kind, statement, narrative, **details_of_kind)
 
 
 def read_finding(

@@ -74,4 +74,5 @@ def _dose_number(statement: Statement, narrative: Narrative) -> str | None:
             value = read_value(inner.one("value"), narrative).value
             inner.told = isinstance(value, str)
             return value if isinstance(value, str) else None
-    return None
+    repeat = statement.one("repeatNumber")
+    return None if repeat is None or statement.get("moodCode") != "EVN" else repeat.get("value")

@@ -1,4 +1,10 @@
-"""Medications: taken, administered, on admission, at discharge (C-CDA R2.1: 3.49, 4.16)."""
+"""Medications: taken, administered, on admission, at discharge (C-CDA R2.1: 3.49, 4.16).
+
+Details: those of `administration`, and `clinical_status`, `act` (the code of the statement
+itself), `product_name`, `lot_number`, `manufacturer`, `product_ids`. A `supply` is an order or a
+dispense with `mood`, `relation`, `status`, `code`, `text`, `ids`, `quantity`, `repeat_number`,
+times, `product`, `performer`, `author` and the parts inside it.
+"""
 
 from collections.abc import Iterator
 from typing import Final
@@ -18,7 +24,7 @@ from ccda.sections.form import (
 )
 from ccda.sections.participants import author_forms, id_texts, read_performers
 from ccda.sections.particulars import read_particulars, read_preconditions
-from ccda.sections.parts import parts_inside
+from ccda.sections.parts import with_parts
 from ccda.sections.products import product_form, read_product, read_route
 from ccda.sections.statement import Statement, walk
 from ccda.sections.status import read_status
@@ -148,6 +154,6 @@ def _supply(statement: Statement, narrative: Narrative) -> Form:
         **{**times.form(), "time": None if time is None else time.iso},
         frequency=times.frequency,
         author=author_forms(statement.all("author")),
-        **parts_inside(statement, narrative),
     )
+    with_parts(form, statement, narrative)
     return form | read_particulars(statement, narrative, "part", form)

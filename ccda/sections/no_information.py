@@ -50,9 +50,14 @@ _FIRST_LETTERS: Final = frozenset("nNuUpPhH")  # most names are told apart by th
 
 def names_nothing(code: CD | None, name: str | None) -> bool:
     """Whether neither a code nor a word says what it is about."""
+    return not name and not _is_named(code)
+
+
+def _is_named(code: CD | None) -> bool:
+    """By a code or a word, its own or a translation's: those may be translated once more."""
     if code is None:
-        return not name
-    return not (code.code or code.display or name or any(t.code for t in code.translations))
+        return False
+    return bool(code.code or code.display) or any(map(_is_named, code.translations))
 
 
 def says_nothing_is_known(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ccda.hl7v3 import AD, II, SDTC, TEL, TS, iso_time, read_ad, read_ii, read_tel
+from ccda.hl7v3 import II, SDTC, TS, iso_time, read_ii, text_of
 from ccda.model import Author
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -15,11 +15,21 @@ from ccda.sections.form import (
     read_time,
     without_none,
 )
-from ccda.sections.statement import Children, Statement, children_of, first
+from ccda.sections.statement import Children, Statement, children_of, first, local_name
 
 Elements = list[Element] | tuple[Element, ...]
 
 _FUNCTION: Final = f"{{{SDTC}}}functionCode"
+# The parts of AD that documents use, under the names the header gives them.
+_ADDRESS_PARTS: Final = {
+    "streetAddressLine": "lines",
+    "additionalLocator": "lines",
+    "city": "city",
+    "state": "state",
+    "postalCode": "postal_code",
+    "county": "county",
+    "country": "country",
+}
 _SDTC_ID: Final = f"{{{SDTC}}}id"
 
 
@@ -43,17 +53,23 @@ def author_forms(elements: Elements) -> list[Form]:
 
 def read_ids(children: Children) -> tuple[II, ...]:
     """Every id that identifies; one that is only a nullFlavor does not."""
-    found = (read_ii(element) for element in children.get("id", ()))
-    return tuple(identifier for identifier in found if identifier.root or identifier.extension)
+    found = children.get("id")
+    if found is None:
+        return ()
+    ids = [read_ii(element) for element in found]
+    return tuple([each for each in ids if each.root or each.extension])
 
 
 def id_texts(children: Children) -> list[str]:
+    if "id" not in children:
+        return []
     return [text for identifier in read_ids(children) if (text := id_text(identifier))]
 
 
 def read_performers(statement: Statement, narrative: Narrative) -> list[Form]:
     """Each performer: name, organization, ids, code, function, time, address, telecom."""
-    return read_assigned(statement.all("performer"), narrative)
+    found = statement.children.get("performer")
+    return [] if found is None else read_assigned(found, narrative)
 
 
 def read_informants(statement: Statement, narrative: Narrative) -> list[Form]:
@@ -221,25 +237,30 @@ def _code(parts: Children, narrative: Narrative, name: str = "code") -> Form | N
 def _contact(parts: Children) -> Form:
     """Addresses and telecoms as they stand; none where they only say that there is none."""
     form: Form = {}
-    if "addr" in parts and (found := [a for e in parts["addr"] if (a := _address(read_ad(e)))]):
+    if "addr" in parts and (found := [a for e in parts["addr"] if (a := _address(e))]):
         form["address"] = found
     if "telecom" in parts and (said := [t for e in parts["telecom"] if (t := _telecom(e))]):
         form["telecom"] = said
     return form
 
 
-def _address(address: AD) -> Form:
-    form = without_none(
-        lines=list(address.lines),
-        city=address.city,
-        state=address.state,
-        postal_code=address.postal_code,
-        country=address.country,
-        county=address.county,
-    )
-    return {**form, "use": address.use} if form and address.use else form
+def _address(element: Element) -> Form:
+    """Its parts, those that say something; the words where it was written without parts."""
+    form: Form = {}
+    for part in element:
+        name = _ADDRESS_PARTS.get(local_name(part))
+        if name is not None and (text := text_of(part)):
+            if name == "lines":
+                form.setdefault(name, []).append(text)
+            else:
+                form.setdefault(name, text)
+    if not form and (text := text_of(element)):
+        form["text"] = text
+    if form and (use := element.get("use")):
+        form["use"] = use
+    return form
 
 
 def _telecom(element: Element) -> Form:
-    telecom: TEL = read_tel(element)
-    return without_none(value=telecom.value, use=telecom.use) if telecom.value else {}
+    value = element.get("value")
+    return without_none(value=value, use=element.get("use")) if value else {}

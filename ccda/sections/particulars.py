@@ -2,6 +2,10 @@
 
 Most statements carry none of it and cost one comparison of sets. A kind that reads one of these
 itself has it in its details already, and keeps it as it reads it.
+
+Details: `informant`, `performer`, `participant`, `subject`, `specimen`, `reference`,
+`precondition`, `priority`, `interpretation`, `method`, `target_site`, `site`, `repeat_number`,
+`language` …, and `extension`: elements of other namespaces, as they are written.
 """
 
 from collections.abc import Callable
@@ -22,14 +26,13 @@ from ccda.sections.statement import Statement, children_of, first, local_name
 from ccda.sections.value import read_value
 
 # What every reader looks at, and what only orders or names the rest.
-_READ_BY_KIND: Final = frozenset(
+READ_BY_KIND: Final = frozenset(
     "realmCode typeId templateId id code text statusCode effectiveTime value author "
     "entryRelationship component consumable product doseQuantity rateQuantity maxDoseQuantity "
     "routeCode administrationUnitCode quantity referenceRange derivationExpr".split()
 )
 _TOLD_PARTICIPANTS: Final = {
     "allergy": frozenset(("CSM",)),
-    "coverage": frozenset(("COV", "HLD")),
 }
 _DEVICE: Final = frozenset(("DEV", "PRD"))
 _LOCATION: Final = frozenset(("LOC",))
@@ -39,12 +42,12 @@ def read_particulars(
     statement: Statement, narrative: Narrative, kind: str, told: Form | None
 ) -> Form:
     """The details the kind's own reader did not give: `told` is what it did."""
-    if statement.children.keys() <= _READ_BY_KIND:
+    if statement.children.keys() <= READ_BY_KIND:
         return {}
-    told = told or {}
     more: Form = {}
+    told = told or {}
     for name in statement.children:
-        if name in _READ_BY_KIND:
+        if name in READ_BY_KIND:
             continue
         if name in _READERS:
             key, reader = _READERS[name]

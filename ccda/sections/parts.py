@@ -7,9 +7,8 @@ of `relation`, `statement`, `templates`, `ids`, `code`, `value`, `text`, `status
 and the parts inside it again; absent ones are left out.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 from ccda import templates
 from ccda.hl7v3 import SDTC
@@ -32,7 +31,6 @@ from ccda.sections.times import read_times
 from ccda.sections.udi import udi_form
 from ccda.sections.value import read_value, value_form
 
-COMMENT_CODE: Final = "48767-8"
 _RELATED: Final = "related"
 _NAMES: Final[dict[str, str]] = {
     root: name for name, roots in templates.PARTS.items() for root in roots
@@ -48,8 +46,8 @@ def keep_parts(top: Statement, entries: list[Entry], narrative: Narrative) -> li
     left: list[Statement] = []
     _keep(top, None, more, left, narrative)
     for position, form in more.items():
-        entry = entries[position]
-        entries[position] = replace(entry, details=_joined(entry.details, form))
+        # An entry just made is still nobody else's: its details grow in place.
+        _join(cast(Form, entries[position].details), form)
     return left
 
 
@@ -63,17 +61,18 @@ def part_form(statement: Statement, narrative: Narrative) -> Form:
     return form
 
 
-def parts_inside(statement: Statement, narrative: Narrative) -> Form:
-    """The parts of a statement that stands in the details in a shape of its own."""
-    form: Form = {}
+def with_parts(form: Form, statement: Statement, narrative: Narrative) -> Form:
+    """`form`, a shape of its own for a statement, and the parts inside that it has not told."""
+    parts: Form = {}
     for inner in statement.inner:
         if not inner.told:
-            _add_part(form, inner, narrative)
+            _add_part(parts, inner, narrative)
+    _join(form, parts)
     return form
 
 
 def is_comment(statement: Statement) -> bool:
-    return statement.is_a(templates.COMMENT) or statement.code_of("code") == COMMENT_CODE
+    return statement.is_a(templates.COMMENT)
 
 
 def _keep(
@@ -132,10 +131,12 @@ def _add_part(form: Form, statement: Statement, narrative: Narrative) -> None:
 
 
 def _name(statement: Statement) -> str:
-    for root in statement.templates:
-        if root in _NAMES:
+    for template in statement.all("templateId"):
+        if (root := template.get("root")) in _NAMES:
             return _NAMES[root]
-    return "comment" if statement.code_of("code") == COMMENT_CODE else _RELATED
+    if statement.name == "encounter":
+        return "encounter"
+    return templates.PART_BY_CODE.get(statement.code_of("code") or "", _RELATED)
 
 
 def _own_form(statement: Statement, narrative: Narrative) -> Form:
@@ -201,12 +202,9 @@ _READERS: Final[dict[str, tuple[str, _Reader]]] = {
 }
 
 
-def _joined(details: Mapping[str, Any], more: Form) -> Form:
+def _join(details: Form, more: Form) -> None:
     """`more` behind what the kind's reader said under the same name."""
-    joined = dict(details)
     for name, parts in more.items():
-        said = joined.get(name, [])
-        if not isinstance(said, list):  # the kind tells one of them in a shape of its own
-            name, said = _RELATED, joined.get(_RELATED, [])
-        joined[name] = [*said, *parts]
-    return joined
+        # Where the kind tells one of them in a shape of its own, the others are related.
+        key = name if isinstance(details.get(name, []), list) else _RELATED
+        details[key] = [*details.get(key, ()), *parts]

@@ -24,6 +24,11 @@ def read_goals(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     return read_findings("goal", top, narrative)
 
 
+def read_outcomes(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """Goals as they turned out (4.144): `outcome`, moodCode EVN, with the goal it evaluates."""
+    return read_findings("goal", top, narrative, outcome=True)
+
+
 def read_plan(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     yield read_planned(top, narrative)
 

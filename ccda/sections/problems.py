@@ -2,6 +2,10 @@
 
 C-CDA R2.1: 3.78 Problem Observation (2.16.840.1.113883.10.20.22.4.4) within 3.77 Problem
 Concern Act (4.3). Each observation is one condition, whatever the number of acts around it.
+
+Details: `type`, `clinical_status` (the status observation whole), `age`, `severity`,
+`target_site`, `performer`, `other_values`, `value_null_flavor`, and `concern` with `status`,
+times, `negated`, `ids`, `code`, `text` and `author` of the act around it.
 """
 
 from collections.abc import Iterator
@@ -91,9 +95,20 @@ def clinical_status(
     """The status observation, in a word and whole; without one the concern's statusCode."""
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
-        stated, form = read_status(concern, template, narrative)
+        stated, form = _status_of_concern(concern, template, narrative)
         stated = stated or concern.code_of("statusCode")
     return stated, form
+
+
+def _status_of_concern(
+    concern: Statement, template: frozenset[str], narrative: Narrative
+) -> tuple[str | None, Form | None]:
+    """Looked for once: each of a concern's observations asks, and there may be thousands."""
+    if concern.answers is None:
+        concern.answers = {}
+    if template not in concern.answers:
+        concern.answers[template] = read_status(concern, template, narrative)
+    return concern.answers[template]
 
 
 def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None:
@@ -124,7 +139,8 @@ def inner_value(
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
                 inner.told = True
-                return form | read_particulars(inner, narrative, "part", form)
+                more = without_none(ids=id_texts(inner.children))
+                return form | more | read_particulars(inner, narrative, "part", form)
     return None
 
 

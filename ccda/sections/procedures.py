@@ -1,6 +1,12 @@
-"""Procedures in their three forms: procedure, observation, act (C-CDA R2.1: 3.82 to 3.84)."""
+"""Procedures in their three forms: procedure, observation, act (C-CDA R2.1: 3.82 to 3.84).
+
+Details: `statement` (which form), `target_site`, `method`, `priority`, `performer`, `location`,
+`indication`, `specimen`, and `device` with `code`, `model`, `software`, `manufacturer`,
+`manufacturer_ids`, `ids` and `udi`.
+"""
 
 from collections.abc import Iterator
+from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.model import Entry
@@ -10,14 +16,18 @@ from ccda.sections.form import Form, code_form, person_name, read_code, without_
 from ccda.sections.participants import id_texts, read_location, read_performers
 from ccda.sections.particulars import read_specimens
 from ccda.sections.products import read_product
-from ccda.sections.statement import Statement, first
+from ccda.sections.statement import Children, Statement, children_of, first
 from ccda.sections.times import read_times
+from ccda.sections.udi import whole_udi
 from ccda.sections.value import Value, read_value
+
+_PICTURES: Final = frozenset(("observationMedia", "regionOfInterest"))
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Each statement of an entry is one procedure; what stands inside it only describes it."""
-    yield read_procedure(top, narrative)
+    if top.name not in _PICTURES:
+        yield read_procedure(top, narrative)
 
 
 def read_procedure(statement: Statement, narrative: Narrative) -> Entry:
@@ -49,23 +59,34 @@ def read_procedure(statement: Statement, narrative: Narrative) -> Entry:
 
 
 def devices_of(statement: Statement, narrative: Narrative) -> list[Form]:
-    """participant DEV: what it is and its unique device identifiers (C-CDA R2.1: 3.80)."""
+    """participant DEV: what it is and its unique device identifiers (C-CDA R2.1: 3.80).
+
+    `udi` is the identifier as it is printed on the device, one of the `ids`.
+    """
     forms = []
     for element in statement.all("participant"):
         role = first(element, "participantRole")
         device = first(role, "playingDevice")
         if role is None or device is None:
             continue
-        ids = [(i.get("root"), i.get("extension")) for i in role.iterchildren("{*}id")]
+        parts = children_of(role)
         form = without_none(
             code=read_code(first(device, "code"), narrative),
             model=person_name(first(device, "manufacturerModelName")),
+            software=person_name(first(device, "softwareName")),
             manufacturer=person_name(first(role, "scopingEntity", "desc")),
-            ids=["^".join(part for part in pair if part) for pair in ids if any(pair)],
+            manufacturer_ids=_scoping_ids(parts),
+            ids=id_texts(parts),
+            udi=whole_udi(parts.get("id", [])),
         )
         if form:
             forms.append(form)
     return forms
+
+
+def _scoping_ids(parts: Children) -> list[str]:
+    found = parts.get("scopingEntity")
+    return [] if found is None else id_texts(children_of(found[0]))
 
 
 def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:

@@ -1,12 +1,15 @@
 """What is given: consumable and product, the drug, vaccine or supply (C-CDA R2.1: 3.52, 3.36)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from ccda.hl7v3 import CD, text_of
 from ccda.narrative import Narrative
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import id_texts
 from ccda.sections.statement import Statement, children_of, first
+
+_GIVES: Final = frozenset(("substanceAdministration", "supply"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ def read_product(statement: Statement, narrative: Narrative) -> Product:
     holder = statement.one("product") if holder is None else holder
     manufactured = first(holder, "manufacturedProduct")
     if manufactured is None:
-        return Product()
+        return _product_inside(statement, narrative) if holder is None else Product()
     parts = children_of(manufactured)
     material = parts.get("manufacturedMaterial") or parts.get("manufacturedLabeledDrug")
     organization = parts.get("manufacturerOrganization")
@@ -38,6 +41,16 @@ def read_product(statement: Statement, narrative: Narrative) -> Product:
     name = narrative.text(content["name"][0]) if "name" in content else None
     lot = text_of(content["lotNumberText"][0]) if "lotNumberText" in content else None
     return Product(code, name, lot, maker, tuple(id_texts(parts)))
+
+
+def _product_inside(statement: Statement, narrative: Narrative) -> Product:
+    """Quirk: an administration that leaves it to its supply, or to its parts, to name the drug."""
+    for inner in statement.inner:
+        if inner.name in _GIVES:
+            product = read_product(inner, narrative)
+            if product != Product():
+                return product
+    return Product()
 
 
 def product_form(statement: Statement, narrative: Narrative) -> Form | None:

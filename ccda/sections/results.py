@@ -3,8 +3,8 @@
 A panel is an entry of its own; what was measured in it names the panel as its parent.
 """
 
-from collections.abc import Iterator
-from typing import Final, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Literal
 
 from ccda.model import Entry
 from ccda.narrative import Narrative
@@ -36,7 +36,9 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
     for statement in walk(top, _OUTSIDE_OBSERVATIONS):
         if statement.name == "organizer":
             yield read_panel(kind, statement, narrative)
-        elif statement.name == "observation" and not is_comment(statement):
+        elif statement.name == "observation" and (
+            "value" in statement.children or not is_comment(statement)
+        ):
             yield read_observation(kind, statement, narrative)
 
 
@@ -73,38 +75,39 @@ def read_observation(kind: _Kind, statement: Statement, narrative: Narrative) ->
 
 def observation_details(statement: Statement, value: Value, narrative: Narrative) -> Form:
     """What an observation adds to its value: how it compares, how and on what it was taken."""
-    return without_none(
-        interpretation=_codes(statement, "interpretationCode", narrative),
-        reference_range=_reference_ranges(statement, narrative),
-        method=read_code(statement.one("methodCode"), narrative),
-        target_site=read_code(statement.one("targetSiteCode"), narrative),
-        specimen=_specimen(statement, narrative),
-        performer=read_performers(statement, narrative),
-        other_values=[
-            form
-            for element in statement.all("value")[1:]
-            if (form := value_form(read_value(element, narrative)))
-        ],
-        value_null_flavor=value.null_flavor,
-        **_value_attributes(statement.one("value")),
-    )
+    form: Form = {}
+    for name in statement.children:
+        if name in _DETAILS:
+            key, reader = _DETAILS[name]
+            if found := reader(statement, narrative):
+                form[key] = found
+    if value.null_flavor is not None:
+        form["value_null_flavor"] = value.null_flavor
+    values = statement.children.get("value")
+    if values is not None:
+        form |= _value_attributes(values[0])
+        others = (value_form(read_value(element, narrative)) for element in values[1:])
+        if rest := [other for other in others if other]:
+            form["other_values"] = rest
+    return form
 
 
-def _value_attributes(element: Element | None) -> Form:
+def _value_attributes(element: Element) -> Form:
     """What qualifies a value: a bound that is not included, the type of an enclosed file."""
-    if element is None:
-        return {}
     form: Form = {}
     if len(element):
         bounds = ((name, first(element, name)) for name in ("low", "high"))
-        form["exclusive"] = [
+        exclusive = [
             name
             for name, bound in bounds
             if bound is not None and bound.get("inclusive") == "false"
         ]
+        if exclusive:
+            form["exclusive"] = exclusive
     elif element.get("representation"):
-        form["media_type"] = element.get("mediaType")
-        form["representation"] = element.get("representation")
+        form |= without_none(
+            media_type=element.get("mediaType"), representation=element.get("representation")
+        )
     return form
 
 
@@ -142,3 +145,14 @@ def _specimen(statement: Statement, narrative: Narrative) -> Form | None:
     if "specimen" not in statement.children:
         return None
     return next(iter(read_specimens(statement, narrative)), None)
+
+
+_Reader = Callable[[Statement, Narrative], Any]
+_DETAILS: Final[dict[str, tuple[str, _Reader]]] = {
+    "interpretationCode": ("interpretation", lambda s, n: _codes(s, "interpretationCode", n)),
+    "referenceRange": ("reference_range", _reference_ranges),
+    "methodCode": ("method", lambda s, n: read_code(s.one("methodCode"), n)),
+    "targetSiteCode": ("target_site", lambda s, n: read_code(s.one("targetSiteCode"), n)),
+    "specimen": ("specimen", _specimen),
+    "performer": ("performer", read_performers),
+}

@@ -13,7 +13,9 @@ from ccda.sections.results import observation_details
 from ccda.sections.statement import Statement, walk
 from ccda.sections.value import NO_VALUE, read_value
 
-_OUTSIDE_OBSERVATIONS: Final = frozenset("act organizer encounter procedure".split())
+_OUTSIDE_OBSERVATIONS: Final = frozenset(
+    "act organizer encounter procedure substanceAdministration supply".split()
+)
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:

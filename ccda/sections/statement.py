@@ -6,7 +6,7 @@ then look them up, which costs far less than searching the element again and aga
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from ccda.hl7v3 import NAMESPACE, SDTC
 from ccda.safe_xml import Element
@@ -47,9 +47,16 @@ def children_of(element: Element) -> Children:
 def first(element: Element | None, *names: str) -> Element | None:
     """The first element down a path of child names, or None."""
     for name in names:
-        if element is None:
+        if element is None or not len(element):
             return None
-        element = next(element.iterchildren(_V3 + name), None)
+        tag = _V3 + name
+        # Few children: going through them costs less than setting up a search does.
+        for child in element:
+            if child.tag == tag:
+                element = child
+                break
+        else:
+            return None
     return element
 
 
@@ -61,12 +68,13 @@ class Statement:
     place among many siblings takes as long as there are siblings.
     `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
     entry stands in the section, once it has one; the outermost counts them (`next_position`).
-    `told` is set once the details of another statement's entry say what this one says.
+    `told` is set once the details of another statement's entry say what this one says; `answers`
+    is what was found inside for each template, as thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "children", "element", "name", "next_position", "path",
-        "position", "relation", "told",
+        "_inner", "_templates", "above", "answers", "children", "element", "name", "next_position",
+        "path", "position", "relation", "told",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +94,7 @@ class Statement:
         self.position: int | None = None
         self.next_position = 0
         self.told = False
+        self.answers: dict[frozenset[str], tuple[str | None, dict[str, Any] | None]] | None = None
         self._inner: list[Statement] | None = None
         self._templates: frozenset[str] | None = None
 

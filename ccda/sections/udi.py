@@ -25,8 +25,8 @@ def udi_form(organizer: Statement, narrative: Narrative) -> Form:
         statement.told = True
         value = read_value(statement.one("value"), narrative)
         told = value.value if isinstance(value.value, str) else None
-        for root in statement.templates:
-            name = _PARTS.get(root)
+        for template in statement.all("templateId"):
+            name = _PARTS.get(template.get("root") or "")
             if name is not None:
                 said = told or (
                     code_form(value.value) if isinstance(value.value, CD) else value_form(value)

@@ -1,4 +1,4 @@
-"""Sections no code and no template names: each entry is what its own template says it is."""
+"""Sections no code and no template names: each entry is what its template or structure says."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -24,6 +24,7 @@ from ccda.sections import (
     social_history,
 )
 from ccda.sections.statement import Statement, walk
+from ccda.sections.structure import reader_by_structure
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
@@ -52,7 +53,16 @@ _READERS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    """The entries of the kind the templates name; nothing where they name none."""
+    """The entries of the kind the templates name, or without any of what they can only be."""
+    reader = reader_for(top)
+    if reader is None and not any(statement.templates for statement in walk(top)):
+        reader = reader_by_structure(top, narrative)
+    if reader is not None:
+        yield from reader(top, narrative)
+
+
+def read_misplaced(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """What stands in the section of another kind, and says by its template what it is."""
     reader = reader_for(top)
     if reader is not None:
         yield from reader(top, narrative)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from ccda.hl7v3 import CD, XSI_TYPE, iso_time
+from ccda.hl7v3 import CD, XSI_TYPE, iso_time, read_ii
 from ccda.model import Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -78,6 +78,11 @@ def _time(element: Element, narrative: Narrative) -> Value:
     return Value(iso_time(element.get("value")), None, element.get("nullFlavor"))
 
 
+def _identifier(element: Element, narrative: Narrative) -> Value:
+    """II, `root^extension`: a device identifier, a policy number."""
+    return Value(str(read_ii(element)) or None, None, element.get("nullFlavor"))
+
+
 def _interval(element: Element, narrative: Narrative) -> Value:
     low, high = first(element, "low"), first(element, "high")
     if low is None and high is None:
@@ -137,6 +142,7 @@ _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("ST", "ED", "SC", "ON", "PN"), _text),
     **dict.fromkeys(("IVL_PQ", "IVL_INT", "IVL_REAL", "IVL_MO"), _interval),
     **dict.fromkeys(("RTO", "RTO_PQ_PQ", "RTO_QTY_QTY", "RTO_MO_PQ"), _ratio),
+    "II": _identifier,
     "TS": _time,
     "IVL_TS": _time_interval,
 }

@@ -19,7 +19,7 @@ from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1", tags=["documents"])
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -27,6 +27,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Disposition": "inline",
 }
+"""Under which whatever is made for people to look at is served."""
 _PAGE: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/html": {"schema": {"type": "string"}}}, "description": "The page."}
 }
@@ -62,7 +63,7 @@ async def view_document(
             raise
         raise _no_page(document, 409, _FAILURES[failure.reason]) from None
     # A large page takes its time to encode: not on the loop.
-    return HTMLResponse(await asyncio.to_thread(page.encode), headers=_HEADERS)
+    return HTMLResponse(await asyncio.to_thread(page.encode), headers=HEADERS)
 
 
 def _check(document: Document) -> None:

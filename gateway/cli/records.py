@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import uuid4
 
 import orjson
@@ -23,6 +23,7 @@ from gateway.cli.opening import (
     opened,
     plan_of,
 )
+from gateway.cli.printing import check_pdf, for_people, put
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.jobs import JobMeans, perform
@@ -39,6 +40,9 @@ from gateway.model.retrieval import RETRIEVE, Requester, Retrieval
 from gateway.store import members, retrievals
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.transaction import Transaction
+
+_FORMS: Final = ("text", "json", "html", "pdf", "ccda")
+_FORMS_HELP: Final = "text, json, html (a page), pdf (PDF/A, to print) or ccda (a CCD)."
 
 
 def retrieve(
@@ -231,26 +235,37 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
 
 def summary(
     member: Annotated[str, typer.Argument(help="The plan's number of the member.")],
-    form: Annotated[str, typer.Option("--format", help="text, json or ccda (a CCD).")] = "text",
+    form: Annotated[str, typer.Option("--format", help=_FORMS_HELP)] = "text",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Write to this file, not to the terminal.")
+    ] = None,
     plan: PlanOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """The member's merged summary: each line with its sources, and how complete it is."""
-    if form not in ("text", "json", "ccda"):
-        raise Failure("--format is text, json or ccda", Exit.USAGE)
+    """The member's merged summary: each line with its sources, and how complete it is.
+
+    To read and to print: gateway summary MEMBER --format pdf --output summary.pdf
+    """
+    if form not in _FORMS:
+        raise Failure(f"--format is {', '.join(_FORMS[:-1])} or {_FORMS[-1]}", Exit.USAGE)
+    if form == "pdf":
+        check_pdf(output)
     now = datetime.now(UTC)
     with opened(config) as house:
         own = plan_of(house, plan)
         person = member_of(house, own.id, member, act="CLI-SUMMARY")
+        text: str | bytes
         match form:
             case "json":
                 text = _summary_json(house, person, now)
             case "ccda":
                 text = _ccd(house, own, person, now)
+            case "html" | "pdf":
+                text = for_people(house, person, form, now)
             case _:
                 text = _text(house, person, now)
         record_look(house, "CLI-SUMMARY", plan=person.plan, member=person.id)
-    typer.echo(text)
+    put(text, output)
 
 
 def _summary_json(house: House, member: Member, now: datetime) -> str:

@@ -9,47 +9,24 @@ joins them, what contradicts it keeps them apart: negation, two codes of one sys
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
-from typing import Final, Literal
+from typing import Any
 
-from ccda.model import Kind
-from gateway.exchange.moments import date_digits, may_be_one, sort_key
+from gateway.exchange.apart import (
+    SAME_CODE,
+    SAME_ID,
+    SAME_NAME,
+    TIMES,
+    Cluster,
+    Why,
+    alone,
+    fit,
+    is_one_thing,
+    is_one_time,
+)
+from gateway.exchange.moments import date_digits, fineness, sort_key
 from gateway.exchange.statements import CodeKey, Statement
 
-Times = Literal["none", "span", "event"]
-
-# none: time is no part of what it is. span: two courses with a gap between are two.
-# event: another day or hour is another event.
-_TIMES: Final[dict[Kind, Times]] = {
-    "problem": "span", "allergy": "none", "medication": "span", "immunization": "event",
-    "result": "none", "vital_sign": "none", "procedure": "event", "encounter": "event",
-    "social_history": "none", "family_history": "none", "functional_status": "event",
-    "mental_status": "event", "device": "none", "coverage": "none", "advance_directive": "none",
-    "goal": "event", "plan": "event", "concern": "span", "care_team": "none", "note": "event",
-}  # fmt: skip
-# Details without which a code does not say what it is.
-_PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
-    "coverage": ("member_ids",),
-    "family_history": ("relative",),
-    "result": ("panel",),
-    "vital_sign": ("panel",),
-    "care_team": ("name",),
-}
-
-
-@dataclass(slots=True, eq=False)
-class Cluster:
-    """Statements of one fact; their codes by system, all and those that are no translations."""
-
-    statements: list[Statement]
-    codes: dict[str, set[str]]
-    primaries: dict[str, set[str]]
-
-
-SAME_ID: Final = "same statement id"
-SAME_CODE: Final = "same code"
-SAME_NAME: Final = "same name, one without a code"
+__all__ = ["Cluster", "Evidence", "cluster", "contradictions", "learn_translations", "why_one"]
 
 Evidence = dict[CodeKey, dict[CodeKey, str]]
 """From a code to those that some document gives as its translation; which document."""
@@ -58,45 +35,77 @@ Evidence = dict[CodeKey, dict[CodeKey, str]]
 def learn_translations(statements: Iterable[Statement]) -> Evidence:
     """What the member's own documents show to be two codes of one thing."""
     learned: Evidence = defaultdict(dict)
-    for one in statements:
+    for one in statements:  # in one order, so that of several documents always one is named
         if len(one.codes) > 1 and not one.superseded:
             for code in one.codes:
                 for other in one.codes - {code}:
-                    shown = learned[code].get(other)
-                    learned[code][other] = min(shown or one.document.id, one.document.id)
+                    learned[code].setdefault(other, one.document.id)
     return learned
 
 
 def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Cluster]:
     """The statements of one kind, grouped by fact, in an order that depends on them alone."""
-    ordered = sorted(statements, key=lambda one: (sort_key(one.when), one.order))
-    holder = {one.order: _alone(one) for one in ordered}
+    ordered = sorted(statements, key=_surest_first)
+    holder = {one.order: alone(one) for one in ordered}
     buckets = (
         (part, why)
         for bucket, why in _buckets(ordered, learned)
         for part in ([bucket] if why == SAME_ID else _by_period(bucket))
     )
     for bucket, why in buckets:
-        heads: list[Cluster] = []
+        heads: dict[int, Cluster] = {}
         for one in bucket:
             mine = holder[one.order]
-            if any(mine is head for head in heads):
+            if id(mine) in heads:
                 continue
-            match = next((head for head in heads if _fit(head, mine, why)), None)
+            match = _home([head for head in heads.values() if fit(head, mine, why)], mine)
             if match is None:
-                heads.append(mine)
+                heads[id(mine)] = mine
                 continue
             small, large = sorted((match, mine), key=lambda side: len(side.statements))
             for member in small.statements:
                 holder[member.order] = large
-            _join(small, large)
-            heads[heads.index(match)] = large
+            large.take(small)
+            heads = {id(h): h for h in (large if h is match else h for h in heads.values())}
     unique = {id(found): found for found in holder.values()}
     return list(unique.values())
 
 
+def _surest_first(one: Statement) -> tuple[Any, ...]:
+    """Those that tell most of their time come first: the others then see what they could mean."""
+    kind, order = one.entry.kind, (sort_key(one.when), one.order)
+    match TIMES[kind]:
+        case "span":
+            return not date_digits(one.entry.start), *order
+        case "event" | "placed":
+            return -fineness(one.when), *order
+        case "none":
+            return order
+
+
+def _home(fitting: Sequence[Cluster], mine: Cluster) -> Cluster | None:
+    """Which of those that it fits it is a part of; None where it could be several.
+
+    A course without a date is the one that goes on, if it does, and of those the last. An event
+    told by its year is none of the two in that year, unless another tells it just as coarsely.
+    """
+    if len(fitting) < 2:
+        return next(iter(fitting), None)
+    match TIMES[mine.kind]:
+        case "none":
+            return fitting[0]
+        case "span":
+            alike = [head for head in fitting if head.goes_on == mine.goes_on] or fitting
+            return max(alike, key=lambda head: max(course[0] for course in head.courses))
+        case "event" | "placed":
+            same = [head for head in fitting if head.moments.keys() == mine.moments.keys()]
+            return next(iter(same), None)
+
+
 def why_one(one: Statement, other: Statement, learned: Evidence) -> str:
     """What shows that two statements of a cluster are one fact, in words."""
+    if one.document.blob.sha256 == other.document.blob.sha256 and one.ordinal == other.ordinal:
+        return "same document, received twice"
     if one.ids & other.ids:
         return SAME_ID
     if one.codes & other.codes:
@@ -112,23 +121,24 @@ def contradictions(
     clusters: Sequence[Cluster], learned: Evidence
 ) -> Iterator[tuple[Cluster, Cluster]]:
     """Pairs of which one says that it is so and the other that it is not, of the same fact."""
-    denied = [one for one in clusters if one.statements[0].entry.negated]
-    for no in denied:
-        for yes in clusters:
-            if not yes.statements[0].entry.negated and _is_same_fact(yes, no, learned):
-                yield yes, no
-
-
-def _alone(one: Statement) -> Cluster:
-    codes: dict[str, set[str]] = {}
-    for system, code in one.codes:
-        codes.setdefault(system, set()).add(code)
-    return Cluster([one], codes, {one.primary[0]: {one.primary[1]}} if one.primary else {})
+    told: dict[CodeKey | str, dict[int, Cluster]] = defaultdict(dict)
+    for place, one in enumerate(clusters):
+        if not one.statements[0].entry.negated:
+            for key in (*one.coded, *(said.name for said in one.statements if said.name)):
+                told[key][place] = one
+    for no in clusters:
+        if no.statements[0].entry.negated:
+            keys = {*no.coded, *(said.name for said in no.statements if said.name)}
+            keys |= {other for code in no.coded for other in learned.get(code, ())}
+            near = {place: yes for key in keys for place, yes in told.get(key, {}).items()}
+            for _, yes in sorted(near.items()):
+                if _is_same_fact(yes, no, learned):
+                    yield yes, no
 
 
 def _buckets(
     statements: list[Statement], learned: Evidence
-) -> Iterator[tuple[list[Statement], str]]:
+) -> Iterator[tuple[list[Statement], Why]]:
     """Statements that share something, with the words for it; the strongest first."""
     shared = _reused_ids(statements)
     for bucket in _sharing(statements, lambda one: one.ids - shared):
@@ -152,7 +162,7 @@ def _buckets(
 
 def _by_period(bucket: list[Statement]) -> list[list[Statement]]:
     """Events by month, or by year where one tells no month: the rest cannot be the same event."""
-    if _TIMES[bucket[0].entry.kind] != "event":
+    if TIMES[bucket[0].entry.kind] != "event":
         return [bucket]
     dates = [date_digits(one.when) for one in bucket]
     width = 6 if all(len(date) >= 6 for date in dates if date) else 4
@@ -185,80 +195,10 @@ def _sharing(
     return [found[key] for key in sorted(found) if len(found[key]) > 1]
 
 
-def _join(small: Cluster, large: Cluster) -> None:
-    """Everything of the one into the other."""
-    large.statements += small.statements
-    for mine, theirs in ((large.codes, small.codes), (large.primaries, small.primaries)):
-        for system, codes in theirs.items():
-            mine.setdefault(system, set()).update(codes)
-
-
-def _fit(one: Cluster, other: Cluster, why: str) -> bool:
-    """Whether nothing keeps the two apart."""
-    if one.statements[0].entry.negated != other.statements[0].entry.negated:
-        return False
-    # A name says less than a code: it only gives a home to what has none.
-    if why == SAME_NAME and one.codes and other.codes:
-        return False
-    if why == SAME_ID and not _is_one_voice(one, other):
-        return False
-    return _is_one_thing(one, other) and _is_one_time(one, other, why)
-
-
-def _is_one_thing(one: Cluster, other: Cluster) -> bool:
-    """Two codes of one system are two things, even where a third code covers both.
-
-    A translation may be broader than what it translates (an ingredient, a chapter), so sharing one
-    never outweighs that the codes themselves differ.
-    """
-    for mine, theirs in ((one.primaries, other.primaries), (one.codes, other.codes)):
-        shared = mine.keys() & theirs.keys()
-        if not all(mine[system] & theirs[system] for system in shared):
-            return False
-    first, second = one.statements[0], other.statements[0]
-    return all(
-        first.details.get(key) == second.details.get(key)
-        for key in _PART_OF_IDENTITY.get(first.entry.kind, ())
-    )
-
-
-def _is_one_voice(one: Cluster, other: Cluster) -> bool:
-    """Whether an id can be believed where no code agrees: one organization gave it to both."""
-    own, their = ({s.voice for s in side.statements} for side in (one, other))
-    mine, theirs = ({c for s in side.statements for c in s.codes} for side in (one, other))
-    return bool(own & their) or bool(mine & theirs) or not (mine and theirs)
-
-
-def _is_one_time(one: Cluster, other: Cluster, why: str) -> bool:
-    kind = one.statements[0].entry.kind
-    pairs = product(one.statements, other.statements)
-    match _TIMES[kind]:
-        case "none":
-            return True
-        case "span":
-            return not any(_is_apart(a, b) or _is_apart(b, a) for a, b in pairs)
-        case "event":
-            # One id is one event, though a correction may have moved it.
-            return why == SAME_ID or all(_is_one_event(a, b) for a, b in pairs)
-
-
-def _is_apart(earlier: Statement, later: Statement) -> bool:
-    """One course had ended before the other began."""
-    end, start = date_digits(earlier.entry.end), date_digits(later.entry.start)
-    return bool(end and start) and end < start[: len(end)]
-
-
-def _is_one_event(one: Statement, other: Statement) -> bool:
-    mine, theirs = one.when, other.when
-    if not sort_key(mine) and not sort_key(theirs):
-        return one.document.id != other.document.id
-    return may_be_one(mine, theirs)
-
-
 def _is_same_fact(yes: Cluster, no: Cluster, learned: Evidence) -> bool:
-    own, their = ({c for s in side.statements for c in s.codes} for side in (yes, no))
+    own, their = yes.coded, no.coded
     shown = bool(own & their) or any(other in their for c in own for other in learned.get(c, ()))
     named = not (own and their) and bool(
         {s.name for s in yes.statements if s.name} & {s.name for s in no.statements}
     )
-    return (shown or named) and _is_one_thing(yes, no) and _is_one_time(yes, no, SAME_CODE)
+    return (shown or named) and is_one_thing(yes, no) and is_one_time(yes, no, SAME_CODE)

@@ -85,6 +85,16 @@ def dose_conflict(voices: Sequence[Statement]) -> str | None:
     )
 
 
+def lot_conflict(voices: Sequence[Statement]) -> str | None:
+    """Organizations that tell of one dose and name two lots."""
+    named = [(one, str(one.details["lot_number"])) for one in voices if "lot_number" in one.details]
+    if len({"".join(filter(str.isalnum, lot)).casefold() for _, lot in named}) < 2:
+        return None
+    return "sources state different lot numbers: " + "; ".join(
+        f"{speaker(one)} {lot}{_on(one)}" for one, lot in named
+    )
+
+
 def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
     """The sentence for both lines of a contradiction."""
     held, denied = latest_by_voice(yes), latest_by_voice(no)

@@ -20,6 +20,7 @@ from ccda.model import ClinicalDocument, Section
 from gateway.exchange import metadata
 from gateway.exchange.archive import Archive
 from gateway.exchange.demographics import demographics_of
+from gateway.exchange.derived import is_derived
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
@@ -132,7 +133,7 @@ def _ingest_one(
     *,
     create_members: bool,
 ) -> Ingested:
-    new = _new_document(received, plan, now)
+    new = _new_document(received, plan, community, now)
     document = documents.insert(transaction, new)
     before = None if document.id == new.id else document.state
     if before in ("filed", "withdrawn"):
@@ -144,7 +145,8 @@ def _ingest_one(
         return Ingested(document, _outcome(document, before))
     if before is not None:
         # What waits is decided anew: since then a member may have come, or the reader recovered.
-        anew = replace(_described(document, clinical), mime_type=received.reading.mime_type)
+        described = _described(document, clinical, community)
+        anew = replace(described, mime_type=received.reading.mime_type)
         document = documents.describe(transaction, anew)
     _index(transaction, document, clinical)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
@@ -215,7 +217,7 @@ def _replaced(clinical: ClinicalDocument) -> Iterator[Replaced]:
             )
 
 
-def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
+def _new_document(received: Received, plan: Plan, community: Community, now: datetime) -> Document:
     document = Document(
         id=DocumentId(str(uuid4())),
         plan=plan.id,
@@ -226,10 +228,10 @@ def _new_document(received: Received, plan: Plan, now: datetime) -> Document:
         mime_type=received.reading.mime_type,
     )
     clinical = received.reading.clinical
-    return document if clinical is None else _described(document, clinical)
+    return document if clinical is None else _described(document, clinical, community)
 
 
-def _described(document: Document, clinical: ClinicalDocument) -> Document:
+def _described(document: Document, clinical: ClinicalDocument, community: Community) -> Document:
     code, author = clinical.code, next(iter(clinical.authors), None)
     return replace(
         document,
@@ -243,6 +245,7 @@ def _described(document: Document, clinical: ClinicalDocument) -> Document:
         version=_whole_number(clinical.version),
         author=(author.name or author.device or author.organization) if author else None,
         custodian=clinical.custodian,
+        is_derived=is_derived(clinical, community),
     )
 
 

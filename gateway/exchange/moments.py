@@ -26,6 +26,11 @@ def has_clock(time: TS | None) -> bool:
     return time is not None and bool(time.value) and len(_read(time.value or "")[0]) > 8
 
 
+def fineness(time: TS | None) -> int:
+    """How many digits it was written with; none where it says no time."""
+    return len(_read(time.value)[0]) if time and time.value else 0
+
+
 @lru_cache(maxsize=1 << 14)  # one record repeats its times, and merging compares them often
 def _read(value: str) -> tuple[str, str]:
     """The digits as written, and as UTC where an offset is told."""
@@ -58,6 +63,15 @@ def may_be_one(one: TS | None, other: TS | None) -> bool:
 
 
 def finest(times: list[TS]) -> TS | None:
-    """The most precise of those that agree with the first."""
-    agreeing = [time for time in times if may_be_one(times[0], time)]
-    return max(agreeing, key=lambda time: (len(sort_key(time)), sort_key(time)), default=None)
+    """The finest of those that agree with the first; of one instant, as its place wrote it."""
+    agreeing = {time.value: time for time in times if may_be_one(times[0], time)}
+
+    def precision(time: TS) -> tuple[int, str, bool, str]:
+        key = sort_key(time)
+        return len(key), key, not _is_utc(time), time.value or ""
+
+    return max(agreeing.values(), key=precision, default=None)
+
+
+def _is_utc(time: TS) -> bool:
+    return (time.value or "").endswith(("+0000", "-0000", "+00:00"))

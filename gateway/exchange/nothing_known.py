@@ -32,13 +32,22 @@ def is_denial(one: Statement) -> bool:
 
 
 def denial_text(one: Statement) -> str:
-    """Its own words."""
-    return next((text.rstrip(".") for text in _texts(one)), "none known")
+    """Its own words; where they only name what is denied, with the denial before them."""
+    text = next((text.rstrip(".") for text in _texts(one)), "")
+    if not text:
+        return "none known"
+    if _SAYS_NONE.match(text) or not one.entry.negated:
+        return text
+    return f"no known {text[0].lower()}{text[1:]}"
 
 
 def denies(denial: Statement, allergy: Statement) -> bool:
-    """Whether a denial covers an allergy that another source holds."""
+    """Whether a denial covers an allergy that another source held by then."""
     if allergy.entry.negated or denial.voice == allergy.voice:
+        return False
+    # None was known in 2022 and one in 2023: what is found later contradicts nobody.
+    both = min(len(denial.recorded), len(allergy.recorded))
+    if denial.recorded[:both] < allergy.recorded[:both]:
         return False
     denied = _class(denial)
     return denied is None or denied == _class(allergy)

@@ -25,6 +25,8 @@ _SYSTEMS: Final = {
     "cpt-4": "2.16.840.1.113883.6.12",
     "2.16.840.1.113883.6.4": "2.16.840.1.113883.6.90",
 }
+_NDC: Final = "2.16.840.1.113883.6.69"
+_NDC_PARTS: Final = (5, 4, 2)
 
 _ENDED_WORDS: Final = {
     "aborted": "stopped", "suspended": "on hold", "held": "on hold", "obsolete": "inactive",
@@ -54,16 +56,14 @@ class Statement:
     voice: str
     superseded: bool
     details: Mapping[str, Any]
+    order: tuple[str, int]
+    """Its place among all statements, by what its document is and never by when it came."""
 
     @property
-    def order(self) -> tuple[str, int]:
-        return self.document.id, self.ordinal
-
-    @property
-    def rank(self) -> tuple[str, str, str, int]:
+    def rank(self) -> tuple[str, str, tuple[str, int]]:
         """What orders statements by how much they count: the later the more."""
         written = sort_key(TS(self.document.effective_time))
-        return self.recorded, written, self.document.id, self.ordinal
+        return self.recorded, written, self.order
 
     @property
     def when(self) -> TS | None:
@@ -98,7 +98,7 @@ def read_statements(
     Entries that only group others (a panel of tests, a relative with conditions) are folded into
     their members: what they add stands in the members' details.
     """
-    given = sorted(indexed, key=lambda pair: (pair[0].id, pair[1].ordinal))
+    given = sorted(indexed, key=lambda pair: (document_order(pair[0]), pair[1].ordinal))
     old = superseded_documents([*documents, *(document for document, _ in given)])
     groups = _Groups([entry for _, entry in given])
     return [
@@ -106,6 +106,12 @@ def read_statements(
         for document, item in given
         if not groups.is_folded(item)
     ]
+
+
+def document_order(document: Document) -> str:
+    """A document's place among others: by its own id and content, which no arrival changes."""
+    source = document.source.partner or document.source.door
+    return " ".join((document.clinical_id or "", document.blob.sha256, source, document.id))
 
 
 def superseded_documents(documents: Iterable[Document]) -> frozenset[str]:
@@ -176,7 +182,7 @@ def _statement(
         entry=entry,
         codes=frozenset(code_keys(identity)),
         primary=next(iter(code_keys(identity)), None) if identity and identity.code else None,
-        ids=frozenset(str(id_) for id_ in entry.ids if _is_identifying(id_)),
+        ids=frozenset(_ids(document, item)),
         name=_name(identity, entry.text),
         status=_status(entry, as_of),
         recorded=sort_key(recorded),
@@ -184,6 +190,7 @@ def _statement(
         voice=_voice(document),
         superseded=superseded,
         details=_details(entry, parent),
+        order=(document_order(document), item.ordinal),
     )
 
 
@@ -194,7 +201,16 @@ def code_keys(code: CD | None) -> Iterable[CodeKey]:
     for one in (code, *code.translations):
         if one.code and not one.null_flavor:
             system = (one.system or "").strip().casefold().removeprefix("urn:oid:")
-            yield _SYSTEMS.get(system, system), one.code.strip().upper()
+            text = one.code.strip().upper()
+            yield _SYSTEMS.get(system, system), _billed(text) if system == _NDC else text
+
+
+def _billed(ndc: str) -> str:
+    """A National Drug Code in its eleven digits: what hyphens part is filled up with zeros."""
+    parts = ndc.split("-")
+    if len(parts) != len(_NDC_PARTS):
+        return ndc
+    return "".join(part.zfill(width) for part, width in zip(parts, _NDC_PARTS, strict=True))
 
 
 def _recorded(document: Document, entry: Entry, parent: Entry | None) -> TS | None:
@@ -245,6 +261,13 @@ def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+def _ids(document: Document, item: IndexedEntry) -> Iterable[str]:
+    """Its own ids, and its place in the bytes: those that came twice say everything twice."""
+    yield from (str(id_) for id_ in item.entry.ids if _is_identifying(id_))
+    if document.blob.sha256:
+        yield f"{document.blob.sha256} {item.ordinal}"
+
+
 def _is_identifying(id_: II) -> bool:
     """A bare OID names an issuer, not a statement."""
     if not id_.root or id_.null_flavor:
@@ -267,7 +290,8 @@ def _name(code: CD | None, text: str | None) -> str:
 
 def _voice(document: Document) -> str:
     source = document.source
-    return source.partner or source.home_community_id or document.custodian or document.id
+    known = source.partner or source.home_community_id or document.custodian
+    return known or document.blob.sha256 or document.id
 
 
 def first_start(statements: Sequence[Statement]) -> TS | None:

@@ -36,10 +36,12 @@ from gateway.exchange.conflicts import (
     danger,
     dose_conflict,
     latest_by_voice,
+    lot_conflict,
     negation_conflict,
     nothing_known_conflict,
     status_conflict,
 )
+from gateway.exchange.identity import people_named
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
 from gateway.exchange.statements import (
@@ -47,6 +49,7 @@ from gateway.exchange.statements import (
     CodeKey,
     Statement,
     code_keys,
+    document_order,
     first_start,
     read_statements,
     superseded_documents,
@@ -64,6 +67,11 @@ _NEVER_BORROWED: Final = frozenset({"dose", "frequency", "rate", "max_dose", "si
 _SPOKEN: Final = frozenset(
     {"plan", "goal", "encounter", "note", "advance_directive", "functional_status", "care_team"}
 )
+# Kinds that tell what is so, rather than what was done.
+_IS_SO: Final = frozenset(
+    {"problem", "allergy", "concern", "family_history", "social_history", "functional_status",
+     "mental_status"}
+)  # fmt: skip
 # An event stays what it was: completed is no reason to come after others.
 EVENT_KINDS: Final = frozenset({"result", "vital_sign", "immunization", "procedure", "encounter"})
 
@@ -77,10 +85,12 @@ def summarize(
     """The merged summary of one member's filed documents.
 
     `documents` are those that have no entries but are part of the picture: an unstructured one,
-    or a newer version that dropped everything. Held documents are not given at all.
+    or a newer version that dropped everything. Held documents are not given at all; of those that
+    we derived ourselves none is a source (DECISIONS 10).
     """
-    pairs = list(indexed)
-    known = {document.id: document for document in documents}
+    given = {(pair[0].id, pair[1].ordinal): pair for pair in indexed}
+    pairs = [pair for pair in given.values() if not pair[0].is_derived]
+    known = {document.id: document for document in documents if not document.is_derived}
     known |= {document.id: document for document, _ in pairs}
     statements = read_statements(pairs, known.values(), as_of=as_of.date())
     learned = learn_translations(statements)
@@ -112,7 +122,9 @@ def member_json(member: Member) -> dict[str, Any]:
 def _documents(documents: Iterable[Document]) -> tuple[SummaryDocument, ...]:
     """Oldest first, lettered A, B, … Z, AA."""
     old = superseded_documents(documents := list(documents))
-    ordered = sorted(documents, key=lambda one: (sort_key(TS(one.effective_time)), one.id))
+    ordered = sorted(
+        documents, key=lambda one: (sort_key(TS(one.effective_time)), document_order(one))
+    )
     return tuple(
         SummaryDocument(
             id=one.id,
@@ -133,17 +145,14 @@ def _letter(index: int) -> str:
 
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
     clusters = cluster((one for one in statements if not one.entry.no_information), learned)
-    denying = [
-        one
-        for one in statements
-        if one.entry.no_information and not one.superseded and is_denial(one)
-    ]
+    denials = [one for one in statements if one.entry.no_information and is_denial(one)]
+    denying = [one for one in denials if not one.superseded]
     conflicts = _negations(clusters, learned)
     lines = [
         _line(kind, found, learned, denying, conflicts.get(found.statements[0].order))
         for found in clusters
     ]
-    return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denying))
+    return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
 
 
 def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str, int], str]:
@@ -159,11 +168,16 @@ def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str
     return found
 
 
-def _nothing_known(denying: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+    """What some source still denies; a newer version may have taken back what an older one did."""
     by_text: dict[str, list[LineSource]] = defaultdict(list)
-    for one in sorted(denying, key=lambda one: one.order):
+    for one in sorted(denials, key=lambda one: one.order):
         by_text[denial_text(one)].append(one.source())
-    return tuple(NothingKnown(text, tuple(sources)) for text, sources in sorted(by_text.items()))
+    return tuple(
+        NothingKnown(text, tuple(sources))
+        for text, sources in sorted(by_text.items())
+        if not all(source.superseded for source in sources)
+    )
 
 
 def _line(
@@ -201,9 +215,9 @@ def _line(
         negated=winner.entry.negated,
         conflict=contradiction or _conflict(winner, voices, denying, current, trend),
         withdrawn=not current,
+        mood=winner.entry.mood,
         details=_details(kind, agreeing),
         trend=trend,
-        mood=winner.entry.mood,
     )
 
 
@@ -220,7 +234,7 @@ def _line_status(winner: Statement) -> str | None:
     """A statement that something is not so is not itself active or completed."""
     if not winner.entry.negated:
         return winner.status
-    if winner.entry.kind in ("problem", "allergy"):
+    if winner.entry.kind in _IS_SO:
         return "absent"
     return "refused" if winner.details.get("refusal_reason") else "not done"
 
@@ -245,11 +259,13 @@ def _conflict(
     if not current:
         return None
     if kind == "allergy":
-        against = [one for one in denying if any(denies(one, other) for other in voices)]
+        against = [one for one in denying if any(denies(one, other) for other in current)]
         found = allergy_conflict(voices)
         return found or (nothing_known_conflict(voices, against) if against else None)
     if kind in ("medication", "problem"):
         return status_conflict(winner, voices) or dose_conflict(voices)
+    if kind == "immunization":
+        return lot_conflict(voices)
     return next((point.conflict for point in reversed(trend) if point.conflict), None)
 
 
@@ -279,6 +295,8 @@ def _display(kind: Kind, agreeing: Sequence[Statement]) -> str:
 
 
 def _names(one: Statement) -> list[str]:
+    if one.entry.kind == "care_team" and (people := people_named(one)):
+        return people
     code = one.entry.code
     coded = [code, *code.translations] if code else []
     names = [each.display for each in coded] + [each.original_text for each in coded[:1]]
@@ -300,10 +318,9 @@ def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:
 
 
 def _line_order(line: SummaryLine) -> tuple[Any, ...]:
-    """What holds today first, then newest first, then by name."""
+    """What holds today first, then newest first, then by name; else in the order they stand."""
     group = 3 if line.withdrawn else 2 if line.negated else 1 if line.status in ENDED else 0
     if line.kind in EVENT_KINDS:
         group = min(group, 0) if not line.withdrawn else 3
-    first = line.sources[0]
     newest = tuple(-ord(character) for character in line.start or "")
-    return group, not line.start, newest, line.display, first.document, first.entry
+    return group, not line.start, newest, line.display

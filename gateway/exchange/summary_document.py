@@ -6,14 +6,13 @@ from ccda.hl7v3 import II, TS
 from ccda.model import Patient
 from ccda.summary import Summary
 from ccda.writer import AuthoringDevice, Organization, write_ccd
+from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.ingest import demographics
 from gateway.model.community import Community
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import documents
 from gateway.store.database import Transaction
-
-_SOFTWARE = "Document exchange gateway"
 
 
 def write_member_ccd(
@@ -35,7 +34,7 @@ def write_member_ccd(
     return write_ccd(
         summary,
         patient=_patient(member, plan, community),
-        author=AuthoringDevice(_SOFTWARE, _SOFTWARE, house, ids=(II(str(community.device)),)),
+        author=AuthoringDevice(SOFTWARE, SOFTWARE, house, ids=(II(str(community.device)),)),
         custodian=house,
         document_id=II(root, number),
         set_id=II(root, member.id),

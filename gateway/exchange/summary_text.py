@@ -63,13 +63,13 @@ def _section(section: SummarySection, summary: Summary, width: int) -> list[str]
     for line in _paired(section.lines):
         block += _line(line, letters, width)
     for word in section.nothing_known:
-        block.append(f"    {word.text}  {_letters(word.sources, letters)}")
+        block.append(f"    {word.text}  {_letters(_current(word.sources), letters)}")
     return block
 
 
 def _line(line: SummaryLine, letters: Mapping[str, str], width: int) -> Iterator[str]:
     mark = "×" if line.withdrawn else "!" if line.conflict else "–" if line.negated else " "
-    sources = line.sources if line.withdrawn else [s for s in line.sources if not s.superseded]
+    sources = line.sources if line.withdrawn else _current(line.sources)
     text = "  ".join(part for part in (_name(line), _facts(line)) if part)
     text += f"  {_letters(sources, letters)}"
     yield from wrap(text, width, initial_indent=f"  {mark} ", subsequent_indent=" " * 8)
@@ -245,6 +245,10 @@ _PLAIN_UNITS: Final = {
 
 def _unit(unit: str | None) -> str:
     return _PLAIN_UNITS.get(unit or "", unit or "")
+
+
+def _current(sources: Iterable[LineSource]) -> list[LineSource]:
+    return [source for source in sources if not source.superseded]
 
 
 def _letters(sources: Iterable[LineSource], letters: Mapping[str, str]) -> str:

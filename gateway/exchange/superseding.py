@@ -36,6 +36,12 @@ def settle_versions(transaction: Transaction, filed: Document) -> None:
             documents.supersede(transaction, plan=one.plan, document=one.id, by=by)
 
 
+def tied_documents(transaction: Transaction, filed: Document) -> tuple[Document, ...]:
+    """Those of the member that are decided together with this one, itself left out."""
+    family, _ = _family(transaction, filed)
+    return tuple(one for one in family.values() if one.id != filed.id)
+
+
 def _family(
     transaction: Transaction, filed: Document
 ) -> tuple[dict[DocumentId, Document], set[_Claim]]:

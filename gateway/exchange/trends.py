@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from ccda.hl7v3 import CD, TS
@@ -10,7 +11,15 @@ from ccda.model import Interval, Kind
 from ccda.summary import LineSource, TrendPoint
 from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
-from gateway.exchange.units import Quantity, agree, common_unit, convert, read_quantity, written
+from gateway.exchange.units import (
+    Quantity,
+    agree,
+    common_unit,
+    convert,
+    read_quantity,
+    ucum,
+    written,
+)
 
 TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
 LOINC: Final = "2.16.840.1.113883.6.1"
@@ -33,33 +42,75 @@ def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[Tren
     valued = [one for one in statements if _text(one) is not None]
     tests = {code for one in statements for system, code in one.codes if system == LOINC}
     read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
-    unit = common_unit([found for found in read.values() if found is not None], tests)
+    # A measurement counts once for its unit, however many tell of it.
+    shapes = {_shape(one): read[one.order] for one in valued}
+    unit = common_unit([found for found in shapes.values() if found is not None], tests)
     readings = [_reading(one, read[one.order], unit, tests) for one in valued]
     # The weightiest first, so that a point speaks with the words of its best source.
     readings.sort(key=lambda one: one.statement.rank, reverse=True)
     groups = _grouped(readings)
-    groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.order))
+    # Of two values of one moment the weightier comes last: it is the one that a line speaks with.
+    groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.rank))
     disagreeing = _disagreements(groups)
     return tuple(
         _point(group, source_of, disagreeing.get(index)) for index, group in enumerate(groups)
     )
 
 
+@dataclass(slots=True, eq=False)
+class _Point:
+    """Readings of one measurement. `shapes` are the different ones: copies are compared once."""
+
+    readings: list[_Reading]
+    shapes: dict[tuple[str, str, str], _Reading]
+    ids: set[str]
+
+    def take(self, other: "_Point") -> None:
+        self.readings += other.readings
+        self.shapes |= other.shapes
+        self.ids |= other.ids
+
+    def is_one_with(self, other: "_Point") -> bool:
+        """The same report again: the same id, or nothing but one value at what may be one time."""
+        if self.ids & other.ids:
+            return True
+        pairs = list(product(self.shapes.values(), other.shapes.values()))
+        return any(_is_one_time(*pair) for pair in pairs) and all(
+            _is_one_value(*pair) for pair in pairs
+        )
+
+
+def _alone(one: _Reading) -> _Point:
+    return _Point([one], {_shape(one.statement): one}, set(one.statement.ids))
+
+
+def _shape(one: Statement) -> tuple[str, str, str]:
+    """What tells its reading from other readings: when, what, in which unit."""
+    when = one.when
+    return (when.value if when else None) or "", _text(one) or "", ucum(one.entry.unit) or ""
+
+
 def _grouped(readings: Sequence[_Reading]) -> list[list[_Reading]]:
     """Readings of one measurement together; only those that share an id or a date are compared."""
-    groups: list[list[_Reading]] = []
-    filed: dict[str, list[list[_Reading]]] = defaultdict(list)
+    points: dict[int, _Point] = {}
+    filed: dict[str, dict[int, _Point]] = defaultdict(dict)
     for one in readings:
-        near = (group for key in _meets(one) for group in filed.get(key, ()))
-        home = next((group for group in near if any(_is_one_point(one, o) for o in group)), None)
-        if home is None:
-            home = []
-            groups.append(home)
-        home.append(one)
-        for key in _files(one):
-            if not any(home is group for group in filed[key]):
-                filed[key].append(home)
-    return groups
+        home = _alone(one)
+        near = {key: found for at in _meets(one) for key, found in filed[at].items()}
+        # What is one with two shows that they are one: a date alone between two time zones.
+        for key, found in near.items():
+            if not found.is_one_with(home):
+                continue
+            found.take(home)
+            if points.pop(id(home), None) is not None:
+                for at in {at for reading in home.readings for at in _files(reading)}:
+                    filed[at].pop(id(home), None)
+                    filed[at][key] = found
+            home = found
+        points[id(home)] = home
+        for at in _files(one):
+            filed[at][id(home)] = home
+    return [point.readings for point in points.values()]
 
 
 def _files(one: _Reading) -> list[str]:
@@ -110,13 +161,12 @@ def _text(one: Statement) -> str | None:
             return value
 
 
-def _is_one_point(one: _Reading, other: _Reading) -> bool:
-    """The same report again: the same id, or the same value at what may be the same time."""
-    if one.statement.ids & other.statement.ids:
-        return True
+def _is_one_time(one: _Reading, other: _Reading) -> bool:
     mine, theirs = one.statement.when, other.statement.when
-    if not sort_key(mine) or not may_be_one(mine, theirs):
-        return False
+    return bool(sort_key(mine)) and may_be_one(mine, theirs)
+
+
+def _is_one_value(one: _Reading, other: _Reading) -> bool:
     if one.quantity is not None and other.quantity is not None:
         return _is_same(one, other)
     return (one.text or "").casefold() == (other.text or "").casefold()

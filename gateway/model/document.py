@@ -63,6 +63,8 @@ class Document:
     superseded_by: DocumentId | None = None
     author: str | None = None
     custodian: str | None = None
+    is_derived: bool = False
+    """A summary that we wrote ourselves and that came back: no evidence (DECISIONS 10)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def describe(transaction: Transaction, document: Document) -> Document:
     values = _values(document)
     described = (
         "mime_type title type_code type_system type_display effective_time clinical_id set_id"
-        " version author custodian document_unique_id repository_unique_id"
+        " version author custodian is_derived document_unique_id repository_unique_id"
     )
     return _change(
         transaction,
@@ -308,6 +308,7 @@ def _values(document: Document) -> dict[str, Any]:
         "superseded_by": document.superseded_by,
         "author": document.author,
         "custodian": document.custodian,
+        "is_derived": document.is_derived,
     }
 
 
@@ -341,4 +342,5 @@ def read_document(row: Row[Any]) -> Document:
         superseded_by=None if row.superseded_by is None else DocumentId(row.superseded_by),
         author=row.author,
         custodian=row.custodian,
+        is_derived=row.is_derived,
     )

@@ -190,6 +190,7 @@ class DocumentRow(SQLModel, table=True):
     superseded_by: str | None = None
     author: str | None = None
     custodian: str | None = None
+    is_derived: bool = False
 
 
 class ReplacementRow(SQLModel, table=True):

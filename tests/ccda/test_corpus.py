@@ -10,6 +10,8 @@ from ccda.safe_xml import parse_xml
 
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus"
+# The classCodes of clinical statements, which other elements with an id do not have.
+_CLASSES = {"ACT", "OBS", "SBADM", "SPLY", "PROC", "ENC", "CLUSTER", "BATTERY", "PCPR"}
 SAMPLES = ROOT / "tests" / "samples" / "ccda"
 
 
@@ -49,7 +51,29 @@ def test_every_path_selects_exactly_its_element_in_the_stored_bytes() -> None:
                 assert found.sourceline == entry.line, (file, entry.path)
                 assert found.get("moodCode") == entry.mood
                 checked += 1
+            for raw in section.raw_entries:
+                (found,) = root.xpath(raw.path)
+                assert found.sourceline == raw.line, (file, raw.path)
+                assert found.tag.rpartition("}")[2] == raw.statement
     assert checked >= 20
+
+
+def test_every_statement_of_an_entry_is_told_or_kept_raw() -> None:
+    """Each id a sender gave a statement is found again: nothing that has one was dropped."""
+    kept = 0
+    for file, data, document in documents():
+        root = parse_xml(data, recover=document.recovered)
+        for section in document.sections:
+            said = json.dumps([entry_json(entry) for entry in section.entries])
+            said += json.dumps([raw.xml for raw in section.raw_entries])
+            for identifier in root.xpath(
+                f"{section.path}/*[local-name()='entry']//*[local-name()='id']"
+            ):
+                extension = identifier.get("extension")
+                if extension and identifier.getparent().get("classCode") in _CLASSES:
+                    kept += 1
+                    assert json.dumps(extension)[1:-1] in said, (file, identifier.sourceline)
+    assert kept >= 20
 
 
 def test_every_entry_round_trips_through_json() -> None:

@@ -1,4 +1,5 @@
 import gc
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from ccda import CcdaError, ClinicalDocument, parse_document
 from ccda.document import READERS
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
+from ccda.hl7v3 import CD
 from ccda.model import KINDS, Entry
 from ccda.narrative import Narrative
 from ccda.sections.statement import Statement
@@ -71,6 +73,30 @@ def test_undeclared_prefixes_keep_their_meaning() -> None:
     document = parse_document(data.encode())
     assert document.patient.race is not None and document.patient.race.code == "2028-9"
     assert document.sections[0].entries[0].value == "2024-01-01"
+
+
+def test_an_undeclared_prefix_on_every_element_is_taken_for_v3(sample: Sample) -> None:
+    whole = sample("prefixed_namespace.xml").decode()
+    damaged = re.sub(r' xmlns:(?!xsi)\w+="urn:hl7-org:v3"', "", whole)
+    document = parse_document(damaged.encode())
+    assert damaged != whole and document.recovered
+    entry = document.sections[0].entries[0]
+    assert entry.code is not None and entry.code.code == "195967001"
+
+
+@pytest.mark.parametrize("namespace", ["", ' xmlns="urn:hl7-org:v3"'])
+@pytest.mark.parametrize("tag", ["x:", ":x", "a:b:c", "epic:text"])
+def test_a_tag_that_is_no_name_of_v3_costs_nothing_else(namespace: str, tag: str) -> None:
+    data = f"<ClinicalDocument{namespace}><{tag}/><component><section><{tag}>not ours</{tag}>"
+    data += "<title>Kept</title></section></component></ClinicalDocument>"
+    section = parse_document(data.encode()).sections[0]
+    assert (section.title, section.text) == ("Kept", None)
+
+
+@pytest.mark.parametrize("root", ["html:Cl", "a:b:ClinicalDocument", "x:"])
+def test_a_root_that_is_no_name_is_no_clinical_document(root: str) -> None:
+    with pytest.raises(NotAClinicalDocument):
+        parse_document(f"<{root}><component/></{root}>".encode())
 
 
 def test_an_undeclared_entity_is_read_as_its_sender_meant_it(sample: Sample) -> None:
@@ -167,7 +193,8 @@ def test_an_unknown_section_is_kept_as_narrative(read_section: ReadSection) -> N
     unknown = "<entry><act><code code='x'/></act></entry>"
     document = read_section(f"<section><code code='x'/><text>Something</text>{unknown}</section>")
     assert document.sections[0].text == "Something"
-    assert document.issues == ()
+    assert document.sections[0].raw_entries[0].code == CD("x")
+    assert [issue.severity for issue in document.issues] == ["information"]
 
 
 def test_nested_sections_come_in_document_order(read_section: ReadSection) -> None:

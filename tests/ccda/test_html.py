@@ -8,6 +8,7 @@ from ccda import CcdaError
 from ccda.errors import NotAClinicalDocument
 from ccda.hl7v3 import AD, II, TEL, TS
 from ccda.html import markup, render_html
+from ccda.html.narrative import language
 from ccda.html.words import address_words, detail_words, id_words, period_words, telecom_words
 from tests.ccda.html_page import Page, read_page
 from tests.ccda.test_html_dangers import document
@@ -70,10 +71,28 @@ def test_a_refused_vaccine_says_that_it_was_not_given() -> None:
     assert "140 (CVX)" in page.words
 
 
-def test_entries_that_nobody_reads_are_counted() -> None:
-    entry = '<entry><act classCode="ACT" moodCode="EVN"><code code="x"/></act></entry>'
+def test_an_entry_of_no_known_kind_is_shown_as_far_as_it_can_be_read() -> None:
+    entry = (
+        '<entry><act classCode="ACT" moodCode="EVN"><code code="x" displayName="Odd thing"/>'
+        '<text>said of it</text><effectiveTime value="20240102"/></act></entry>'
+    )
     page = shown(code="46239-0", entries=entry * 2)
-    assert "Coded entries of this section that are not shown here: 2." in page.words
+    assert "2 other coded entries" in page.words
+    assert page.words.count("Odd thing, x, said of it") == 2
+    silent = shown(code="46239-0", entries="<entry><act/></entry>")
+    assert "It says nothing that could be read." in silent.words
+
+
+def test_a_statement_inside_an_entry_is_told_in_its_line_without_its_machinery() -> None:
+    inner = (
+        '<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.113"/><id root="1.2.3.4"/>'
+        '<code code="75328-5" displayName="Prognosis"/><statusCode code="completed"/>'
+        '<value xsi:type="CD" code="1" displayName="Good"/></observation></entryRelationship>'
+    )
+    page = shown(code="30954-2", entries=RESULT.replace("</observation>", f"{inner}</observation>"))
+    assert "Prognosis Prognosis, 75328-5: Good, 1" in _spaced(page)
+    assert "1.2.3.4" not in page.words
 
 
 def test_a_section_without_information_says_so() -> None:
@@ -126,6 +145,47 @@ def test_a_footnote_has_a_number_that_leads_to_it() -> None:
     ]
 
 
+def test_one_sentence_says_about_whom_when_and_by_whom() -> None:
+    author = (
+        '<author><time value="2024"/><assignedAuthor><assignedAuthoringDevice><softwareName>Maker'
+        "</softwareName></assignedAuthoringDevice></assignedAuthor></author><author><time "
+        'value="2024"/><assignedAuthor><assignedPerson><name>Dr No</name></assignedPerson>'
+        "<representedOrganization><name>North</name></representedOrganization></assignedAuthor>"
+        "</author>"
+    )
+    xml = document("x").replace(b"</recordTarget>", b"</recordTarget>" + author.encode())
+    page = read_page(render_html(xml.replace(b'"2024"', b'"202401021530-0500"', 1)))
+    assert "About N · Written on 2024-01-02 15:30 by Dr No, North" in page.words
+
+
+def test_many_coded_entries_are_folded_and_the_fold_counts_what_is_denied() -> None:
+    few, many = (shown(code="11369-6", entries=REFUSED * n) for n in (12, 13))
+    assert "open" in few.all("details")[0]
+    assert "open" not in many.all("details")[0]
+    assert "13 coded entries, 13 of them negated" in many.words
+
+
+def test_a_section_around_others_needs_no_text_of_its_own() -> None:
+    inner = "<component><section><title>Inner</title><text>x</text></section></component>"
+    assert "There is no text in this section." not in shown(entries=inner).words
+    assert "There is no text in this section." in shown().words
+
+
+def test_a_bound_that_is_excluded_is_not_said_to_be_in_the_range() -> None:
+    value = RESULT.replace(
+        '<value xsi:type="PQ" value="7.20" unit="g/dL"/>',
+        '<value xsi:type="IVL_PQ"><high value="7" unit="g/dL" inclusive="false"/></value>',
+    )
+    assert "Value below 7 g/dL" in _spaced(shown(code="30954-2", entries=value))
+
+
+@pytest.mark.parametrize(
+    ("written", "given"), [("eng", "en"), ("SPA-us", "es-us"), ("fil", "fil"), ("x", None)]
+)
+def test_a_language_is_named_as_screen_readers_know_it(written: str, given: str | None) -> None:
+    assert language(written) == given
+
+
 def test_the_language_of_the_document_is_told_apart_from_ours() -> None:
     xml = document("x").replace(b"<recordTarget>", b'<languageCode code="es-US"/><recordTarget>')
     page = read_page(render_html(xml))
@@ -141,7 +201,7 @@ def test_a_restricted_document_says_so_at_the_top() -> None:
 
 def test_a_pdf_is_described_and_not_embedded(sample: Callable[[str], bytes]) -> None:
     page = read_page(render_html(sample("unstructured_pdf.xml")))
-    assert "The content of this document is a file (application/pdf" in page.words
+    assert "The content of this document is a PDF file (application/pdf" in page.words
     assert "download the document to open it" in page.words
 
 

@@ -111,6 +111,32 @@ def test_a_cdata_section_is_words(show: Show) -> None:
     assert "<b onclick=1>x</b>" in show("<![CDATA[<b onclick=1>x</b>]]>").words
 
 
+@pytest.mark.parametrize(
+    "element",
+    [
+        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        '<a xlink:href="javascript:alert(1)">words</a></svg>',
+        '<svg xmlns="http://www.w3.org/2000/svg"><use href="https://evil.example#x"/>words</svg>',
+        '<svg xmlns="http://www.w3.org/2000/svg"><animate attributeName="href" '
+        'to="javascript:alert(1)"/>words</svg>',
+        '<math xmlns="http://www.w3.org/1998/Math/MathML" href="javascript:alert(1)">'
+        '<maction actiontype="statusline" xlink:href="https://evil.example" '
+        'xmlns:xlink="http://www.w3.org/1999/xlink">words</maction></math>',
+        '<img src="https://evil.example" onerror="alert(1)"/>words',
+        '<image xlink:href="https://evil.example" xmlns:xlink="http://www.w3.org/1999/xlink"/>'
+        "words",
+        '<video src="https://evil.example" poster="https://evil.example">words</video>',
+        '<portal src="https://evil.example">words</portal>',
+        '<div is="x" slot="y" part="z" popover="auto">words</div>',
+    ],
+)
+def test_drawings_formulas_and_players_are_words(show: Show, element: str) -> None:
+    page = show(element)
+    assert "words" in page.words
+    assert "evil.example" not in page.source
+    assert "alert(1)" not in page.source
+
+
 # ---- addresses -------------------------------------------------------------------------------
 
 
@@ -251,6 +277,16 @@ def test_ids_of_a_document_never_clash_with_ours_nor_with_each_other(show: Show)
 
 
 @pytest.mark.parametrize(
+    "name", ["getElementById", "body", "location", "__proto__", "documentElement", "cookie"]
+)
+def test_no_id_takes_the_place_of_what_a_browser_knows_by_that_name(show: Show, name: str) -> None:
+    page = show(f'<content ID="{name}" name="{name}">w</content>'
+                f'<linkHtml name="{name}" href="#{name}">x</linkHtml>')  # fmt: skip
+    assert [one["id"] for one in page.all("span") if "id" in one] == [f"doc-{name}"]
+    assert not any("name" in given for tag, given in page.elements if tag != "meta")
+
+
+@pytest.mark.parametrize(
     ("written", "shown"),
     [("2", "2"), ("99999999999", "100"), ("1000", "100"), ("0", None), ("1", None), ("-3", None),
      ("2.5", None), ("2;x", None), ("\u0662", None), ("", None), (" 3 ", "3")],
@@ -316,6 +352,20 @@ def test_deep_nesting_is_shown_or_refused_but_never_overflows(show: Show) -> Non
             render_html(document(f"<{element}>" * 300 + f"</{element}>" * 300))
 
 
+def test_statements_nested_as_deep_as_we_parse_are_told_to_the_last(show: Show) -> None:
+    inner = ""
+    for number in range(120):
+        inner = (
+            '<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN">'
+            f'<code code="c{number}" displayName="n{number}."/>{inner}</observation>'
+            "</entryRelationship>"
+        )
+    entry = f'<entry><act classCode="ACT" moodCode="EVN"><code code="x"/>{inner}</act></entry>'
+    words = show(entries=entry).words
+    assert "n0." in words
+    assert "n119." in words
+
+
 def test_a_document_broken_off_is_shown_and_says_so() -> None:
     whole = document("<table><tr><td>one</td></tr></table><paragraph>two</paragraph>")
     page = read_page(render_html(whole[: whole.index(b"</paragraph>")]))
@@ -375,6 +425,19 @@ def test_a_large_and_odd_narrative_costs_time_in_proportion(show: Show) -> None:
     show("<list>" + "<item><content>x</content></item>" * 20_000 + "</list>")
     show("<content>" * 100 + "<sub>x</sub>" * 20_000 + "</content>" * 100)
     assert time.perf_counter() - start < 20
+
+
+def test_a_huge_table_is_shown_whole_in_time_that_fits_its_size(show: Show) -> None:
+    row = "<tr>" + "<td>x</td>" * 100 + "</tr>"
+    start = time.perf_counter()
+    page = show("<table><tbody>" + row * 1000 + "</tbody></table>")
+    assert len(page.all("td")) == 100_000
+    assert time.perf_counter() - start < 20
+
+
+def test_a_heading_cell_without_words_heads_nothing(show: Show) -> None:
+    page = show("<table><tr><th> </th><th>a</th><th><renderMultiMedia/></th></tr></table>")
+    assert (len(page.all("th")), len(page.all("td"))) == (2, 1)
 
 
 # ---- characters ------------------------------------------------------------------------------

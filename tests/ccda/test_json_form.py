@@ -132,3 +132,9 @@ def test_a_recovered_document_and_its_body_are_said() -> None:
     header = document_json(parse_document(data))["document"]
     assert header["recovered"] is True
     assert header["body"] == {"media_type": "text/plain", "size_bytes": 3, "reference": None}
+
+
+def test_a_qualifier_of_a_code_round_trips() -> None:
+    left = (CD("272741003"), CD("7771000", display="Left", translations=(CD("L"),)))
+    entry = Entry("procedure", "/*", code=CD("1", qualifiers=(left, (None, CD("2")))))
+    assert entry_from_json(json.loads(json.dumps(entry_json(entry)))) == entry

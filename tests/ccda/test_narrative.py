@@ -113,3 +113,27 @@ def test_no_more_text_is_referred_to_than_can_be_followed() -> None:
     followed = [narrative.resolve("#all") is not None for _ in range(5)]
     assert followed == [True, True, True, False, False]
     assert list(narrative.complaints()) == ["more text is referred to than is followed"]
+
+
+SPELLINGS = ("#a b", "a b", " #a b ", "# a b", "#a%20b", "page.html#a%20b", "#A B")
+
+
+@pytest.mark.parametrize("reference", SPELLINGS)
+def test_a_reference_is_followed_whichever_way_it_is_written(reference: str) -> None:
+    narrative = Narrative(text_element('<content ID="a b">Asthma</content>'))
+    assert narrative.resolve(reference) == "Asthma"
+    assert list(narrative.complaints()) == []
+
+
+@pytest.mark.parametrize("attribute", ["ID", "id", "Id", "xml:id"])
+@pytest.mark.parametrize("name", ["content", "td", "tr", "item", "paragraph", "list", "table"])
+def test_an_element_is_found_by_any_attribute_that_names_it(name: str, attribute: str) -> None:
+    narrative = Narrative(text_element(f'<{name} {attribute}="a1">Asthma</{name}>'))
+    assert narrative.resolve("#a1") == "Asthma"
+
+
+def test_a_qualifier_is_read_with_its_code() -> None:
+    code = Narrative().code(
+        code_element('<qualifier><name code="2"/><value code="3"/></qualifier>')
+    )
+    assert code == CD(None, null_flavor="UNK", qualifiers=((CD("2"), CD("3")),))

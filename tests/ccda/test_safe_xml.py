@@ -133,10 +133,15 @@ def test_attributes_are_capped_exactly() -> None:
         parse_xml(with_attributes(257))
 
 
-def test_namespace_declarations_are_capped() -> None:
-    many = b" ".join(b'xmlns:n%d="u"' % i for i in range(300))
-    with pytest.raises(XmlOverLimit, match="attributes"):
-        parse_xml(b"<a " + many + b"/>")
+def test_namespaces_in_scope_are_capped_exactly() -> None:
+    def with_namespaces(count: int) -> bytes:
+        declared = [b"xmlns:n%d='u'" % i for i in range(count)]
+        return b"<a " + b" ".join(declared[1:]) + b"><b " + declared[0] + b"/></a>"
+
+    assert parse_xml(with_namespaces(64)) is not None
+    for recover in (False, True):
+        with pytest.raises(XmlOverLimit, match="namespaces"):
+            parse_xml(with_namespaces(65), recover=recover)
 
 
 def test_a_namespace_declared_again_and_again_is_no_flood() -> None:
@@ -182,3 +187,20 @@ def test_an_undeclared_entity_costs_no_text_behind_it(encoding: str) -> None:
     text = "<a>&deg;F <b>&lt; 10 &amp; up</b> &nosuch; <![CDATA[&deg;]]></a>"
     root = parse_xml(text.encode(encoding), recover=True)
     assert "".join(root.itertext()) == "\N{DEGREE SIGN}F < 10 & up &nosuch; &deg;"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("&#xD83D;&#xDE00;", "\N{GRINNING FACE}"),
+        ("&#55357;&#xde00;", "\N{GRINNING FACE}"),
+        ("&#x" + "0" * 5000 + "D83D;&#" + "0" * 5000 + "56832;", "\N{GRINNING FACE}"),
+        ("&#xD800;", "\ufffd"),
+        ("&#xDE00;&#xD83D;", "\ufffd\ufffd"),
+        ("&#xD83D;&#xAC00;", "\ufffd\uac00"),
+        ("&#xD800;&#xD7FF;", "\ufffd\ud7ff"),
+    ],
+)
+def test_the_halves_of_a_utf_16_pair_are_one_character(written: str, meant: str) -> None:
+    root = parse_xml(f"<a b='{written}'>{written}</a>".encode(), recover=True)
+    assert (root.text, root.get("b")) == (meant, meant)

@@ -34,6 +34,13 @@ DOCUMENTS = (
 ASTHMA = CD("195967001", SNOMED, "Asthma")
 
 
+def without_ids(form: Any) -> Any:
+    """What is read back of a detail, but for the ids that every written statement is given."""
+    if isinstance(form, dict):
+        return {name: without_ids(part) for name, part in form.items() if name != "ids"}
+    return [without_ids(part) for part in form] if isinstance(form, list) else form
+
+
 def line(kind: Kind, **given: Any) -> SummaryLine:
     about = {"display": "Asthma", "sources": (SOURCE,), "code": ASTHMA, "status": "active"}
     return SummaryLine(kind, **{**about, **given})
@@ -240,7 +247,7 @@ def test_medication_details_are_read_back() -> None:
         "indication": [{"code": "195967001", "system": SNOMED, "display": "Asthma"}],
     }
     entry = only(written(line("medication", start="2024-01-05", details=details)))
-    assert {name: entry.details.get(name) for name in details} == details
+    assert {name: without_ids(entry.details.get(name)) for name in details} == details
 
 
 def test_allergy_details_are_read_back() -> None:
@@ -257,7 +264,7 @@ def test_allergy_details_are_read_back() -> None:
         },
     }
     entry = only(written(line("allergy", start="1996", details=details)))
-    assert {name: entry.details.get(name) for name in details} == details
+    assert {name: without_ids(entry.details.get(name)) for name in details} == details
 
 
 # ---- who said it, and who says otherwise -----------------------------------------------------

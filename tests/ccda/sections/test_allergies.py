@@ -107,3 +107,23 @@ def test_nothing_is_assumed_about_an_allergy(read_entries: ReadEntries) -> None:
     bees = allergen('<code code="2"/>')
     (entry,) = read_entries(ALLERGIES, f"<observation>{bees}</observation>")
     assert (entry.status, entry.start, entry.value, entry.details) == (None, None, None, {})
+
+
+def test_a_reaction_with_two_severities_keeps_both(read_entries: ReadEntries) -> None:
+    severity = """<entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN">
+    <templateId root="2.16.840.1.113883.10.20.22.4.8"/><code code="SEV"/>
+    <value xsi:type="CD" code="{}" codeSystem="2.16.840.1.113883.6.96"/></observation>
+    </entryRelationship>"""
+    (allergy,) = read_entries(
+        "48765-2",
+        """<observation classCode="OBS" moodCode="EVN">
+        <templateId root="2.16.840.1.113883.10.20.22.4.7"/>
+        <entryRelationship typeCode="MFST"><observation classCode="OBS" moodCode="EVN">
+        <value xsi:type="CD" code="247472004" displayName="Hives"/>"""
+        + severity.format("6736007")
+        + severity.format("24484000")
+        + "</observation></entryRelationship></observation>",
+    )
+    (reaction,) = allergy.details["reaction"]
+    assert reaction["severity"]["code"] == "6736007"
+    assert reaction["severity_observation"][0]["value"]["code"] == "24484000"

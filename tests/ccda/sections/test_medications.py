@@ -45,9 +45,9 @@ def test_how_and_why_it_is_taken_stands_in_the_details(entries_of: EntriesOf) ->
     assert details["sig"] == "One tablet twice a day"
     assert details["indication"][0]["code"] == "59621000"
     assert details["precondition"][0]["display"] == "Headache"
-    assert details["supply"] == [
-        {"mood": "INT", "status": "completed", "quantity": {"value": "60"}, "repeat_number": "3"}
-    ]
+    (order,) = details["supply"]
+    assert (order["mood"], order["status"], order["relation"]) == ("INT", "completed", "REFR")
+    assert (order["quantity"], order["repeat_number"]) == ({"value": "60"}, "3")
     assert details["manufacturer"] == "Tablet Works"
 
 

@@ -47,7 +47,9 @@ def test_a_problem_is_its_value_with_words_and_translations(entries_of: EntriesO
 def test_the_status_observation_wins_over_the_concern(entries_of: EntriesOf) -> None:
     problem = entries_of("problem")[0]
     assert problem.status == "inactive"
-    assert problem.details["concern"] == {"status": "active", "start": "2011-02-03"}
+    concern = problem.details["concern"]
+    assert (concern["status"], concern["start"]) == ("active", "2011-02-03")
+    assert problem.details["clinical_status"]["code"] == "73425007"
 
 
 def test_without_a_status_observation_the_concern_says_it(read_entries: ReadEntries) -> None:

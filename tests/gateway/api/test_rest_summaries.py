@@ -1,19 +1,25 @@
 """The summary's agreed shape, the record's, and how the doors describe themselves."""
 
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from pypdf import PdfReader
 
+from ccda.html import CONTENT_SECURITY_POLICY
 from ccda.summary import SECTION_KEYS
+from gateway.model.caller import ROLES
 from gateway.model.identity import MemberId
 from gateway.store import members
-from tests.gateway.api.doors import Doors, open_doors, routes_of
-from tests.gateway.house import MEMBER, PLAN
+from tests.ccda.html_page import read_page
+from tests.gateway.api.doors import CLINICAL, Doors, open_doors, routes_of
+from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN
 
 OUTCOMES: Final = {"matched", "no_match", "refused", "failed", "late", "held", "not_asked"}
+NAME: Final = str(MEMBER.demographics.names[0])
 STR: Final = (str,)
 MAYBE: Final = (str, type(None))
 
@@ -97,6 +103,56 @@ def test_a_summary_can_be_had_as_text(doors: Doors, member: str) -> None:
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert "Sampleton" in answer.text
+
+
+@pytest.mark.parametrize("member", [MEMBER.id, "new"])
+def test_a_summary_can_be_had_as_a_page_under_a_policy(doors: Doors, member: str) -> None:
+    answer = doors.get(
+        f"/api/v1/members/{member}/summary", doors.token(PLAN, "staff"), format="html"
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    assert f"Summary of {NAME}" in read_page(answer.text).words
+    assert "Was not asked" in answer.text
+
+
+@pytest.mark.parametrize("member", [MEMBER.id, "new"])
+def test_a_summary_can_be_had_as_a_pdf(doors: Doors, member: str) -> None:
+    answer = doors.get(
+        f"/api/v1/members/{member}/summary", doors.token(PLAN, "staff"), format="pdf"
+    )
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-disposition"] == 'inline; filename="summary.pdf"'
+    metadata = PdfReader(io.BytesIO(answer.content)).metadata
+    assert metadata is not None
+    assert metadata.title == f"Summary of {NAME}"
+
+
+@pytest.mark.parametrize("form", ["json", "text", "html", "pdf"])
+def test_every_form_of_a_summary_is_for_clinical_roles_and_one_plan(
+    doors: Doors, form: str
+) -> None:
+    path = f"/api/v1/members/{MEMBER.id}/summary"
+    for role in ROLES:
+        answer = doors.get(path, doors.token(PLAN, role), format=form)
+        assert answer.status_code == (200 if role in CLINICAL else 403)
+    assert doors.get(path, doors.token(OTHER_PLAN, "staff"), format=form).status_code == 404
+
+
+@pytest.mark.parametrize("form", ["json", "text", "html", "pdf"])
+def test_a_look_in_any_form_is_recorded_with_its_member(doors: Doors, form: str) -> None:
+    last = doors.last()
+    path = f"/api/v1/members/{MEMBER.id}/summary"
+    assert doors.get(path, doors.token(PLAN, "staff"), format=form).status_code == 200
+    (record,) = doors.recorded(last)
+    assert (record["transaction"], record["outcome"]) == ("REST-SUMMARY", "success")
+    assert record["member"] == MEMBER.id
 
 
 def test_a_look_at_a_summary_is_recorded_with_its_member(doors: Doors) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ccda import parse_document
+from tests.ccda.html_page import read_page
 from tests.conformance import assert_valid_clinical_document
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
@@ -195,6 +196,28 @@ def test_a_summary_can_be_had_as_a_ccd_that_says_the_same(
     assert MEMBER.member_id in {identifier.extension for identifier in document.patient.ids}
     allergies = [entry for s in document.sections for entry in s.entries if entry.kind == "allergy"]
     assert "penicillin" in str(allergies).lower()
+
+
+def test_a_summary_can_be_had_as_a_page_and_as_a_pdf_to_print(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    file = tmp_path / "summary.pdf"
+    command = ("summary", MEMBER.member_id, "--plan", "acme", "--format")
+    with terminal.recording() as records:
+        page = terminal.run(*command, "html")
+        printed = terminal.run(*command, "pdf", "--output", file)
+    assert (page.exit_code, printed.exit_code) == (0, 0)
+    assert "Sampleton" in read_page(page.out).words
+    assert printed.out == ""
+    assert file.read_bytes().startswith(b"%PDF-1.7")
+    assert [one["transaction"] for one in records] == ["CLI-SUMMARY"] * 2
+
+
+def test_a_summary_that_cannot_be_written_is_a_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    command = ("summary", MEMBER.member_id, "--plan", "acme", "--output", tmp_path)
+    ended = terminal.run(*command)
+    assert ended.exit_code == 1
+    assert "cannot be written" in ended.err
 
 
 def test_a_summary_in_another_format_or_of_nobody_is_refused(terminal: Terminal) -> None:

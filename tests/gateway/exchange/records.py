@@ -1,6 +1,7 @@
 """Small made-up records to merge: documents, entries, and the codes they use."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,7 +36,7 @@ def document(
         id=DocumentId(name),
         plan=PlanId("p"),
         state="filed",
-        blob=Blob(name, 1, "", ""),
+        blob=Blob(name, 1, "", name),
         source=Source("ITI-39", PartnerId(partner), partner.title()),
         received=NOW,
         member=MemberId("m"),
@@ -65,6 +66,7 @@ def entry(
     details: Mapping[str, Any] | None = None,
     path: str | None = None,
     parent: int | None = None,
+    mood: str | None = None,
 ) -> Entry:
     return Entry(
         kind=kind,
@@ -79,6 +81,7 @@ def entry(
         text=text,
         negated=negated,
         no_information=no_information,
+        mood=mood,
         ids=(II("2.999.1", id_),) if id_ else (),
         authors=(Author(time=TS(recorded)),) if recorded else (),
         details=details or {},
@@ -107,6 +110,36 @@ def only(kind: Kind, *pairs: Pairs) -> SummaryLine:
 
 def cited(line: SummaryLine) -> list[str]:
     return sorted(source.document for source in line.sources)
+
+
+def without_sources(summary: Summary) -> Any:
+    """All that the summary says, but on whose word it says it."""
+    return [
+        (
+            section.kind,
+            [_bare(line) for line in section.lines],
+            [denial.text for denial in section.nothing_known],
+        )
+        for section in summary.sections
+    ]
+
+
+def _bare(line: SummaryLine) -> SummaryLine:
+    trend = tuple(replace(point, sources=()) for point in line.trend)
+    return replace(line, sources=(), trend=trend)
+
+
+def reached(summary: Summary) -> set[tuple[str, int]]:
+    """The statements, by document and ordinal, that a line or a denial names as its source."""
+    lines = [line.sources for section in summary.sections for line in section.lines]
+    denials = [word.sources for section in summary.sections for word in section.nothing_known]
+    return {(s.document, s.entry) for sources in (*lines, *denials) for s in sources}
+
+
+def copied(pairs: Pairs, document: Document) -> Pairs:
+    """The document once more, by the same voice under another id."""
+    copy = replace(document, id=DocumentId(f"{document.id} again"))
+    return [(copy, replace(item, document=copy.id)) for d, item in pairs if d.id == document.id]
 
 
 DIABETES = CD("44054006", SNOMED, "Type 2 diabetes mellitus")

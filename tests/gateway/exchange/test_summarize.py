@@ -109,6 +109,22 @@ def test_an_id_that_a_sender_uses_for_everything_joins_nothing() -> None:
     assert len(found) == 3
 
 
+def test_an_order_is_no_proof_that_it_was_done() -> None:
+    knee = CD("609588000", SNOMED, "Total knee replacement")
+    found = lines(
+        "procedure",
+        holding(A, entry("procedure", knee, time="20240110", mood="INT")),
+        holding(B, entry("procedure", knee, time="20240110", mood="EVN")),
+    )
+    assert sorted((line.mood, cited(line)) for line in found) == [("EVN", ["b"]), ("INT", ["a"])]
+
+
+def test_the_mood_of_a_line_is_that_of_who_speaks_for_it() -> None:
+    order = entry("medication", LISINOPRIL, mood="INT")
+    taken = entry("medication", LISINOPRIL, mood="EVN")
+    assert only("medication", holding(A, order), holding(B, taken)).mood == "EVN"
+
+
 def test_two_strengths_that_share_an_ingredient_stay_two_drugs() -> None:
     ingredient = CD("6918", RXNORM, "metoprolol")
     strong, weak = (

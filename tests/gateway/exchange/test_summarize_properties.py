@@ -2,13 +2,17 @@
 
 import random
 import time
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccda.hl7v3 import CD
+from ccda.model import Entry, Kind
 from gateway.exchange.summarize import summarize
-from gateway.model.document import IndexedEntry
+from gateway.model.document import Document, IndexedEntry
+from gateway.model.identity import DocumentId
 from tests.gateway.exchange.records import (
     A1C,
     ASTHMA,
@@ -18,45 +22,79 @@ from tests.gateway.exchange.records import (
     GLUCOSE,
     NOW,
     PENICILLIN,
+    RXNORM,
     SNOMED,
     WEIGHT,
     B,
     C,
     Pairs,
+    copied,
     document,
     entry,
     holding,
+    reached,
+    without_sources,
 )
 
+brand = CD("617318", RXNORM, "Lipitor 20 MG", translations=(CD("617310", RXNORM, "atorvastatin"),))
+generic = CD("617310", RXNORM, "atorvastatin 20 MG Oral Tablet")
 codes = st.sampled_from(
-    [None, DIABETES, DIABETES_ICD, BOTH, ASTHMA, PENICILLIN, A1C, GLUCOSE,
+    [None, brand, generic, DIABETES, DIABETES_ICD, BOTH, ASTHMA, PENICILLIN, A1C, GLUCOSE,
      CD(None, null_flavor="OTH", original_text="Asthma"), CD("x", None, "Asthma")]
 )  # fmt: skip
-times = st.sampled_from([None, "2023", "202303", "20230318", "202303180915-0500", "20240101"])
+moments = ["2023", "202303", "20230318", "202303180915-0500", "202303181415+0000", "20240101"]
+times = st.sampled_from([None, *moments])
+kinds: list[Kind] = [
+    "problem", "allergy", "medication", "immunization", "result", "encounter", "device",
+    "care_team", "family_history", "procedure",
+]  # fmt: skip
+details = st.sampled_from(
+    [{}, {}, {"lot_number": "A"}, {"performer": [{"name": "Dr. Ada Fictional", "ids": []}]},
+     {"performer": [{"name": "Ada Fictional", "ids": ["2.16.840.1.113883.4.6^1"]}]},
+     {"device": [{"ids": ["2.16.840.1.113883.3.3719^U1"]}]}]
+)  # fmt: skip
+said = st.fixed_dictionaries(
+    {
+        "start": times,
+        "end": times,
+        "status": st.sampled_from(["active", "completed", "resolved", "aborted", None]),
+        "value": st.sampled_from([None, "7", "7.0", "126", "text"]),
+        "unit": st.sampled_from([None, "%", "mg/dL", "mmol/L"]),
+        "text": st.sampled_from([None, "Asthma", "No known allergies"]),
+        "negated": st.booleans(),
+        "no_information": st.sampled_from([False, False, False, True]),
+        "recorded": st.sampled_from([None, "2022", "20240501"]),
+        "mood": st.sampled_from([None, "EVN", "EVN", "RQO"]),
+        "details": details,
+    }
+)
+
+
+def told(kind: Kind, code: CD | None, time: str | None, id_: str | None, rest: Any) -> Entry:
+    return entry(kind, code, time=time, id_=id_, **rest)
+
+
 entries = st.builds(
-    entry,
-    st.sampled_from(["problem", "allergy", "medication", "immunization", "result", "encounter"]),
-    codes,
-    start=times,
-    end=times,
-    time=times,
-    status=st.sampled_from(["active", "completed", "resolved", "aborted", None]),
-    value=st.sampled_from([None, "7", "7.0", "126", "text"]),
-    unit=st.sampled_from([None, "%", "mg/dL", "mmol/L"]),
-    text=st.sampled_from([None, "Asthma", "No known allergies"]),
-    negated=st.booleans(),
-    no_information=st.sampled_from([False, False, False, True]),
-    id_=st.sampled_from([None, None, "1", "2"]),
-    recorded=st.sampled_from([None, "2022", "20240501"]),
+    told, st.sampled_from(kinds), codes, times, st.sampled_from([None, None, "1", "2"]), said
+)
+# One document tells of one event once: to part it makes two of what has neither time nor id.
+dated_entries = st.builds(
+    told, st.sampled_from(kinds), codes, st.sampled_from(moments), st.none(), said
 )
 old_a = document("a1", "20220101", partner="a", set_id="s", version=1)
 new_a = document("a2", "20230101", partner="a", set_id="s", version=2)
-records = st.lists(st.tuples(st.sampled_from([old_a, new_a, B, C]), entries), max_size=14).map(
-    lambda drawn: [
+DOCUMENTS = [old_a, new_a, B, C]
+
+
+def numbered(drawn: list[tuple[Document, Entry]]) -> Pairs:
+    return [
         (where, IndexedEntry(where.id, ordinal, None, one))
         for ordinal, (where, one) in enumerate(drawn)
     ]
-)
+
+
+records = st.lists(st.tuples(st.sampled_from(DOCUMENTS), entries), max_size=14).map(numbered)
+dated = st.lists(st.tuples(st.sampled_from(DOCUMENTS), dated_entries), max_size=14).map(numbered)
 
 
 @given(records, st.randoms(use_true_random=False))
@@ -79,6 +117,58 @@ def test_no_entry_is_lost_or_told_twice(pairs: Pairs) -> None:
     )
     facts = sorted((d.id, item.ordinal) for d, item in pairs if not item.entry.no_information)
     assert told == facts
+
+
+@given(records)
+@settings(max_examples=200, deadline=None)
+def test_what_is_told_twice_is_merged_once(pairs: Pairs) -> None:
+    assert summarize([*pairs, *pairs], as_of=NOW) == summarize(pairs, as_of=NOW)
+
+
+@given(records)
+@settings(max_examples=200, deadline=None)
+def test_every_denial_that_stands_is_reached_and_so_is_every_fact(pairs: Pairs) -> None:
+    silent = {
+        (where.id, item.ordinal)
+        for where, item in pairs
+        if item.entry.no_information
+        and (where is old_a or not (item.entry.negated or item.entry.text == "No known allergies"))
+    }
+    found = reached(summarize(pairs, as_of=NOW, documents=DOCUMENTS))
+    assert found | silent == {(where.id, item.ordinal) for where, item in pairs}
+
+
+@given(records, st.sampled_from([new_a, B, C]))
+@settings(max_examples=300, deadline=None)
+def test_a_copy_of_a_document_changes_nothing_but_sources(pairs: Pairs, which: Document) -> None:
+    once = summarize(pairs, as_of=NOW)
+    twice = summarize([*pairs, *copied(pairs, which)], as_of=NOW)
+    assert without_sources(twice) == without_sources(once)
+
+
+@given(dated, st.sampled_from([new_a, B, C]), st.integers(0, 14))
+@settings(max_examples=300, deadline=None)
+def test_a_document_in_two_parts_gives_the_same_lines(
+    pairs: Pairs, which: Document, at: int
+) -> None:
+    first, second = (
+        replace(
+            which, id=DocumentId(which.id + part), blob=replace(which.blob, sha256=which.id + part)
+        )
+        for part in (".1", ".2")
+    )
+
+    def part(item: IndexedEntry) -> Document:
+        return first if item.ordinal < at else second
+
+    parted = [
+        (part(item), replace(item, document=part(item).id)) if where is which else (where, item)
+        for where, item in pairs
+    ]
+    whole = summarize(pairs, as_of=NOW, documents=DOCUMENTS)
+    assert without_sources(summarize(parted, as_of=NOW, documents=DOCUMENTS)) == without_sources(
+        whole
+    )
 
 
 @given(records)

@@ -1,0 +1,97 @@
+"""What a statement says beside its code of which person or thing it speaks.
+
+All members of a care team share one code and so do all pacemakers: there it is the person, or the
+unique device identifier, that tells one from another.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ccda.model import Kind
+from gateway.exchange.statements import Statement
+
+NPI: Final = "2.16.840.1.113883.4.6"
+
+Marks = Mapping[str, frozenset[str]]
+"""From who gives an identifier to the identifiers; `name` where it is a name."""
+
+# Details without which a code does not say what it is, and which must be the same.
+_PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
+    "coverage": ("member_ids",),
+    "family_history": ("relative",),
+    "result": ("panel",),
+    "vital_sign": ("panel",),
+}
+_STRENGTH: Final = re.compile(
+    r"(\d[\d.,]*)\s*(mg|mcg|ug|g|ml|unt|units?|meq|mmol|%)(?![a-z])", re.IGNORECASE
+)
+_TITLES: Final = frozenset("dr md do np pa rn phd mr mrs ms".split())
+
+
+def same_details(one: Statement, other: Statement) -> bool:
+    """Whether the details that are part of what they are do not differ."""
+    keys = _PART_OF_IDENTITY.get(one.entry.kind, ())
+    return all(one.details.get(key) == other.details.get(key) for key in keys)
+
+
+def marks_of(one: Statement) -> Marks:
+    """What identifies the person or the device; nothing for all other kinds."""
+    marks: dict[str, set[str]] = defaultdict(set)
+    if one.entry.kind == "care_team":
+        for person in _forms(one.details.get("performer")):
+            for text in person.get("ids", ()):
+                root, _, extension = str(text).partition("^")
+                if root == NPI and extension:
+                    marks[NPI].add(extension)
+        marks["name"] |= {name for text in people_named(one) if (name := _plain(text))}
+    elif one.entry.kind == "device":
+        for device in _forms(one.details.get("device")):
+            for text in device.get("ids", ()):
+                root, _, extension = str(text).partition("^")
+                if extension:
+                    marks[root].add(extension)
+    return {source: frozenset(found) for source, found in marks.items()}
+
+
+def is_one_identity(kind: Kind, one: Marks, other: Marks) -> bool:
+    """Whether identifiers keep two apart: those of one giver decide, before any name."""
+    shared = [source for source in one if other.get(source) and one[source] and source != "name"]
+    if shared:
+        return any(one[source] & other[source] for source in shared)
+    if kind == "care_team":
+        mine, theirs = one.get("name", frozenset()), other.get("name", frozenset())
+        return bool(mine & theirs) or not (mine or theirs)
+    return True
+
+
+def shares_mark(one: Marks, other: Marks) -> bool:
+    """Whether an identifier, no name, shows that they are one."""
+    return any(one[source] & other.get(source, frozenset()) for source in one if source != "name")
+
+
+def people_named(one: Statement) -> list[str]:
+    """Who is in the care team, by name."""
+    people = _forms(one.details.get("performer"))
+    return [str(person["name"]) for person in people if person.get("name")]
+
+
+def strengths(one: Statement) -> frozenset[str]:
+    """The strengths that a drug's own name tells: 20 MG."""
+    code = one.entry.code
+    names = (code.display, code.original_text) if code else ()
+    texts = [text for text in (*names, one.entry.text) if text]
+    found = (match for text in texts for match in _STRENGTH.finditer(text))
+    return frozenset(f"{match[1]} {match[2].casefold()}" for match in found)
+
+
+def _plain(name: str) -> str:
+    words = re.findall(r"[^\W\d_]+", name.casefold().replace(".", ""))
+    return " ".join(word for word in words if word not in _TITLES)
+
+
+def _forms(value: Any) -> Iterator[Mapping[str, Any]]:
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, Mapping):
+            yield each
