@@ -81,11 +81,11 @@ def assert_valid_clinical_document(xml: bytes) -> None:
         raise AssertionError("C-CDA R2.1 schematron:\n" + "\n".join(lines))
 
 
-def schematron_findings(root: Element, folder: Path) -> list[Finding]:
-    """Every error-level assertion that fails, pattern by pattern."""
+def schematron_findings(root: Element, folder: Path, phase: str = "errors") -> list[Finding]:
+    """Every assertion of the phase (errors or warnings) that fails, pattern by pattern."""
     tree = root.getroottree()
     findings: list[Finding] = []
-    for pattern in _ccda_patterns(folder):
+    for pattern in _ccda_patterns(folder, phase):
         seen: set[Element] = set()  # a node answers only to the first rule that matches it
         for rule in pattern:
             for node in _nodes(rule.context(tree)):
@@ -126,7 +126,7 @@ def _ccda_schematron(folder: Path) -> Element:
 
 
 @cache
-def _ccda_patterns(folder: Path) -> tuple[tuple[_Rule, ...], ...]:
+def _ccda_patterns(folder: Path, wanted: str) -> tuple[tuple[_Rule, ...], ...]:
     root = _ccda_schematron(folder)
     unread = (f"{_SCH}report", f"{_SCH}key", f"{_SCH}include")
     assert next(root.iter(*unread), None) is None, "a construct that is not read here"
@@ -135,7 +135,7 @@ def _ccda_patterns(folder: Path) -> tuple[tuple[_Rule, ...], ...]:
     active = {
         entry.get("pattern")
         for phase in root.iter(f"{_SCH}phase")
-        if phase.get("id") == "errors"
+        if phase.get("id") == wanted
         for entry in phase.iter(f"{_SCH}active")
     }
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import write_status_code
-from ccda.writer.participants import forms_in
+from ccda.writer.participants import forms_in, write_performers
 from ccda.writer.rows import (
     Row,
     statement,
@@ -46,6 +46,7 @@ def write_devices(section: Element, rows: Iterable[Row]) -> None:
         write_reference(supply, row.anchor)
         write_status_code(supply, row)
         _write_supply(supply, row)
+        write_performers(supply, row)
         write_authors(supply, row)
         _write_instance(supply, row)
         write_provenance(supply, row)

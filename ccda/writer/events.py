@@ -9,7 +9,16 @@ from typing import Final
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import write_administration, write_product, write_status_code
-from ccda.writer.participants import spoken, write_indications, write_performers
+from ccda.writer.participants import (
+    write_indications,
+    write_parties,
+    write_performers,
+    write_place,
+    write_priority,
+    write_product_instances,
+    write_specimens,
+)
+from ccda.writer.results import apart
 from ccda.writer.rows import (
     Row,
     relation,
@@ -43,6 +52,14 @@ _PLANNED: Final = {
     "act": "39", "encounter": "40", "procedure": "41", "substanceAdministration": "42",
     "supply": "43", "observation": "44",
 }  # fmt: skip
+# What CDA lets each statement be (x_DocumentActMood and its kin), and what the templates do.
+_COMMON_MOODS: Final = frozenset(("EVN", "INT", "PRMS", "PRP", "RQO"))
+_MOODS: Final = {
+    "act": _COMMON_MOODS | {"APT", "ARQ"}, "encounter": _COMMON_MOODS | {"APT", "ARQ"},
+    "procedure": _COMMON_MOODS | {"APT", "ARQ"}, "observation": _COMMON_MOODS | {"GOL"},
+    "substanceAdministration": _COMMON_MOODS, "supply": _COMMON_MOODS,
+}  # fmt: skip
+_PLANNED_MOODS: Final = frozenset(("INT", "PRMS", "PRP", "RQO", "ARQ", "APT"))
 _NEVER_NEGATED: Final = frozenset(("encounter", "supply"))
 """What has no negationInd (CDA R2: 4.3.6)."""
 _HEALTH_CONCERN: Final = ("75310-3", _LOINC)
@@ -60,6 +77,13 @@ def _write_sites(parent: Element, row: Row) -> None:
             write_code(parent, "targetSiteCode", code)
 
 
+def _write_methods(parent: Element, row: Row) -> None:
+    for form in list_of(row.detail("method")):
+        code = code_of(form)
+        if code is not None and is_coded(code):
+            write_code(parent, "methodCode", code)
+
+
 def _write_text(parent: Element, row: Row) -> None:
     write_reference(parent, f"{row.anchor}-text" if row.said else row.anchor)
 
@@ -73,21 +97,27 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
         told = row.line.details.get("statement")
         name = told if told in _PROCEDURES else "observation" if row.value else "procedure"
         negated = row.line.negated or None
-        mood = "EVN" if row.line.mood in (None, "EVN") else "INT"
+        mood = row.mood(_MOODS[name])
         done = statement(_entry(section), name, _CLASS_CODES[name], mood, negated=negated)
-        if mood == "EVN":  # the templates are for what was done, not for what is meant to be
+        if mood == "EVN" or (mood == "INT" and name != "act"):
             template(done, _ARC + _PROCEDURES[name], "2014-06-09")
         write_own_id(done, row)
         write_code(done, "code", row.line.code, words=row.words)
         write_reference(done, row.anchor)
         write_status_code(done, row)
         write_moment(done, row.start, row.end)
+        write_priority(done, row)
         if name == "observation":
             write_value(done, row.value, row.unit)
         if name != "act":
+            _write_methods(done, row)
             _write_sites(done, row)
+        write_specimens(done, row)
         write_performers(done, row)
         write_authors(done, row)
+        write_product_instances(done, row)
+        write_place(done, row)
+        write_parties(done, row, "participant")
         write_indications(done, row)
         write_provenance(done, row)
 
@@ -100,48 +130,39 @@ def write_encounters(section: Element, rows: Iterable[Row]) -> None:
     for row in rows:
         if row.line.negated:
             continue
-        encounter = statement(_entry(section), "encounter", "ENC")
-        template(encounter, f"{_ARC}49", "2015-08-01")
+        mood = row.mood(_MOODS["encounter"])
+        encounter = statement(_entry(section), "encounter", "ENC", mood)
+        if mood == "EVN":
+            template(encounter, f"{_ARC}49", "2015-08-01")
         write_own_id(encounter, row)
         write_code(encounter, "code", row.line.code, words=row.words)
         _write_text(encounter, row)
         write_status_code(encounter, row)
         write_moment(encounter, row.start, row.end)
+        write_priority(encounter, row)
         write_performers(encounter, row)
         write_authors(encounter, row)
-        _write_location(encounter, row)
+        write_place(encounter, row)
+        write_parties(encounter, row, "participant")
         write_indications(encounter, row)
         write_provenance(encounter, row)
-
-
-def _write_location(parent: Element, row: Row) -> None:
-    """participant LOC; Service Delivery Location (4.32) where its kind is told."""
-    place = row.detail("location")
-    if not isinstance(place, dict):
-        return
-    role = add(add(parent, "participant", typeCode="LOC"), "participantRole", classCode="SDLOC")
-    code = code_of(place.get("code"))
-    if code is not None:
-        template(role, f"{_ARC}32")
-        write_code(role, "code", spoken(code))
-    if place.get("name"):
-        add(add(role, "playingEntity", classCode="PLC"), "name", place["name"])
 
 
 # ---- plans -----------------------------------------------------------------------------------
 
 
 def write_plans(section: Element, rows: Iterable[Row]) -> None:
-    """Planned statements; the summary keeps no mood, so each is the weakest one: an intent."""
+    """Planned statements; one whose mood is not told is the weakest, an intent."""
     for row in rows:
         told = row.line.details.get("statement")
         name = told if told in _PLANNED else "act"
         negated = row.line.negated or None
         if negated and name in _NEVER_NEGATED:
             name = "act"
-        planned = statement(_entry(section), name, _CLASS_CODES[name], "INT", negated=negated)
+        mood = row.mood(_MOODS[name], "INT")
+        planned = statement(_entry(section), name, _CLASS_CODES[name], mood, negated=negated)
         is_given = name in _GIVEN
-        if _is_planned(row, name):
+        if mood in _PLANNED_MOODS and _is_planned(row, name):
             template(planned, _ARC + _PLANNED[name], "2014-06-09")
         write_own_id(planned, row)
         if not is_given:
@@ -150,7 +171,11 @@ def write_plans(section: Element, rows: Iterable[Row]) -> None:
         write_status_code(planned, row)
         _write_planned_time(planned, row, name)
         _write_planned_content(planned, row, name)
+        write_performers(planned, row)
         write_authors(planned, row)
+        write_place(planned, row)
+        write_parties(planned, row, "participant")
+        write_indications(planned, row)
         write_provenance(planned, row)
 
 
@@ -169,6 +194,7 @@ def _write_planned_time(planned: Element, row: Row, name: str) -> None:
 
 
 def _write_planned_content(planned: Element, row: Row, name: str) -> None:
+    write_priority(planned, row)
     if name == "substanceAdministration":
         write_administration(planned, row)
         write_product(planned, row, "23")
@@ -196,6 +222,7 @@ def write_concerns(section: Element, rows: Iterable[Row]) -> None:
         write_moment(act, row.start, row.end)
         if row.value is not None:
             write_value(act, row.value, row.unit)
+        write_performers(act, row)
         write_authors(act, row)
         for number, form in enumerate(list_of(row.detail("concerns")), 1):
             _write_gathered(act, row, number, form)
@@ -217,10 +244,9 @@ def _write_gathered(act: Element, row: Row, number: int, form: object) -> None:
 
 def write_care_team(section: Element, rows: Sequence[Row]) -> None:
     """Care Team Organizer (4.500) with its members (4.500.1)."""
-    members = [row for row in rows if row.line.details.get("panel") is not True]
-    for row in rows:
-        if row not in members:
-            _write_team(section, row, [])
+    teams, members = apart(rows)
+    for row in teams:
+        _write_team(section, row, [])
     if members:
         _write_team(section, None, members)
 
@@ -264,5 +290,7 @@ def write_notes(section: Element, rows: Iterable[Row]) -> None:
         _write_text(act, row)
         write_status_code(act, row)
         write_moment(act, row.start, row.end)
+        write_performers(act, row)
         write_authors(act, row)
+        write_parties(act, row, "participant")
         write_provenance(act, row)

@@ -6,7 +6,7 @@ and it is never counted as evidence of its own (DECISIONS 10).
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
@@ -95,8 +95,8 @@ def _write_patient(document: Element, patient: Patient) -> None:
     role = add(add(document, "recordTarget"), "patientRole")
     for identifier in patient.ids or (None,):
         write_id(role, identifier)
-    _write_addresses(role, patient.addresses)
-    _write_telecoms(role, patient.telecoms)
+    write_addresses(role, patient.addresses)
+    write_telecoms(role, patient.telecoms)
     person = add(role, "patient")
     for name in patient.names or (PN(),):
         _write_name(person, name)
@@ -120,7 +120,7 @@ def _write_name(person: Element, name: PN) -> None:
     if not (family or name.given):
         add(person, "name", nullFlavor=as_null_flavor(name.null_flavor))
         return
-    whole = replace(name, family=None, text=None, suffix=(), use=use, null_flavor=None)
+    whole = PN(given=name.given, prefix=name.prefix, use=use)
     element = write_pn(person, "name", whole)
     if not name.given:
         add(element, "given", nullFlavor=UNKNOWN)
@@ -129,7 +129,7 @@ def _write_name(person: Element, name: PN) -> None:
         add(element, "suffix", suffix)
 
 
-def _write_addresses(parent: Element, addresses: Sequence[AD], *, only_one: bool = False) -> None:
+def write_addresses(parent: Element, addresses: Sequence[AD], *, only_one: bool = False) -> None:
     told = [one for one in addresses if one.lines or one.city or one.state or one.postal_code]
     if not told:
         add(parent, "addr", nullFlavor=UNKNOWN)
@@ -143,7 +143,16 @@ def _write_address(parent: Element, address: AD) -> None:
     rest = " ".join(address.lines[_MOST_STREET_LINES - 1 :])
     use = address.use if address.use in _ADDRESS_USES else None
     lines = (*first, rest) if rest else first
-    element = write_ad(parent, "addr", replace(address, lines=lines, use=use, null_flavor=None))
+    fit = AD(
+        lines,
+        address.city,
+        address.state,
+        address.postal_code,
+        address.country,
+        address.county,
+        use,
+    )
+    element = write_ad(parent, "addr", fit)
     for part, told in (
         ("streetAddressLine", lines),
         ("city", address.city),
@@ -154,7 +163,7 @@ def _write_address(parent: Element, address: AD) -> None:
             add(element, part, nullFlavor=UNKNOWN)
 
 
-def _write_telecoms(parent: Element, telecoms: Sequence[TEL], *, only_one: bool = False) -> None:
+def write_telecoms(parent: Element, telecoms: Sequence[TEL], *, only_one: bool = False) -> None:
     told = [one for one in telecoms if one.value and one.value.strip()]
     if not told:
         add(parent, "telecom", nullFlavor=UNKNOWN)
@@ -177,8 +186,8 @@ def _write_author(document: Element, header: Header) -> None:
     device = header.author
     for identifier in device.ids or (None,):
         write_id(assigned, identifier)
-    _write_addresses(assigned, device.organization.addresses)
-    _write_telecoms(assigned, device.organization.telecoms)
+    write_addresses(assigned, device.organization.addresses)
+    write_telecoms(assigned, device.organization.telecoms)
     program = add(assigned, "assignedAuthoringDevice")
     add(program, "manufacturerModelName", device.model)
     add(program, "softwareName", device.software)
@@ -186,8 +195,8 @@ def _write_author(document: Element, header: Header) -> None:
     for identifier in device.organization.ids or (None,):
         write_id(organization, identifier)
     add(organization, "name", device.organization.name)
-    _write_telecoms(organization, device.organization.telecoms)
-    _write_addresses(organization, device.organization.addresses)
+    write_telecoms(organization, device.organization.telecoms)
+    write_addresses(organization, device.organization.addresses)
 
 
 def _write_custodian(parent: Element, custodian: Organization) -> None:
@@ -195,8 +204,8 @@ def _write_custodian(parent: Element, custodian: Organization) -> None:
     for identifier in custodian.ids or (None,):
         write_id(organization, identifier)
     add(organization, "name", custodian.name)
-    _write_telecoms(organization, custodian.telecoms, only_one=True)
-    _write_addresses(organization, custodian.addresses, only_one=True)
+    write_telecoms(organization, custodian.telecoms, only_one=True)
+    write_addresses(organization, custodian.addresses, only_one=True)
 
 
 def _write_care(document: Element, now: TS, period: TS | None) -> None:

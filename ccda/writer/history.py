@@ -8,8 +8,9 @@ from ccda.hl7v3 import CD
 from ccda.templates import SMOKING_CODES
 from ccda.writer.elements import Element, add, template
 from ccda.writer.medications import write_status_code
+from ccda.writer.participants import write_parties, write_performers
 from ccda.writer.problems import problem_type, write_age
-from ccda.writer.results import apart, write_interpretation, write_lone_panel
+from ccda.writer.results import apart, write_interpretation, write_lone_panel, write_ranges
 from ccda.writer.rows import (
     Row,
     relation,
@@ -79,7 +80,9 @@ def _write_question(
     elif value is not None:
         write_value(observation, value, unit)
     write_interpretation(observation, row)
+    write_performers(observation, row)
     write_authors(observation, row)
+    write_parties(observation, row, "participant")
     write_provenance(observation, row)
 
 
@@ -242,8 +245,12 @@ def _write_finding(observation: Element, row: Row) -> None:
         exclusive = row.detail("exclusive") or ()
         write_value(observation, row.value, row.unit, null_flavor=null_flavor, exclusive=exclusive)
     write_interpretation(observation, row)
+    write_performers(observation, row)
     write_authors(observation, row)
+    write_parties(observation, row, "parties")
+    write_parties(observation, row, "participant")
     write_provenance(observation, row)
+    write_ranges(observation, row)
 
 
 def _write_directive_time(observation: Element, row: Row) -> None:

@@ -5,7 +5,13 @@ from typing import Any, Final
 
 from ccda.hl7v3 import XSI_TYPE
 from ccda.writer.elements import Element, add, set_type, template
-from ccda.writer.participants import forms_in, spoken, write_indications, write_performers
+from ccda.writer.participants import (
+    forms_in,
+    spoken,
+    write_indications,
+    write_parties,
+    write_performers,
+)
 from ccda.writer.problems import ASSERTION, write_status
 from ccda.writer.rows import (
     Row,
@@ -19,10 +25,14 @@ from ccda.writer.rows import (
 from ccda.writer.values import (
     UNKNOWN,
     as_number,
+    as_time,
+    as_token,
     as_unit,
     code_of,
+    id_of_text,
     is_coded,
     write_code,
+    write_id,
     write_interval,
     write_moment,
     write_quantity,
@@ -32,6 +42,10 @@ _ARC: Final = "2.16.840.1.113883.10.20.22.4."
 MEDICATION: Final = f"{_ARC}16"
 IMMUNIZATION: Final = f"{_ARC}52"
 _TIMING_EVENT: Final = "2.16.840.1.113883.5.139"
+
+_MOODS: Final = frozenset(("EVN", "INT", "RQO", "PRMS", "PRP"))
+"""What a substanceAdministration and a supply may be (CDA R2: x_DocumentSubstanceMood)."""
+_TAKEN_OR_INTENDED: Final = frozenset(("EVN", "INT"))
 
 # The summary's words as HL7 ActStatus; other words stand in an observation of their own.
 ACT_STATUSES: Final = {
@@ -61,8 +75,10 @@ def write_immunizations(section: Element, rows: Iterable[Row]) -> None:
 
 def _write_medication(parent: Element, row: Row) -> None:
     negated = row.line.negated or None
-    given = statement(parent, "substanceAdministration", "SBADM", negated=negated)
-    template(given, MEDICATION, "2014-06-09")
+    mood = row.mood(_MOODS)
+    given = statement(parent, "substanceAdministration", "SBADM", mood, negated=negated)
+    if mood in _TAKEN_OR_INTENDED:
+        template(given, MEDICATION, "2014-06-09")
     write_own_id(given, row)
     if row.detail("sig"):
         write_reference(given, f"{row.anchor}-sig")
@@ -77,16 +93,20 @@ def _write_medication(parent: Element, row: Row) -> None:
     write_product(given, row, "23")
     write_performers(given, row)
     write_authors(given, row)
+    write_parties(given, row, "participant")
     if in_words:
         write_status(given, row, None, None)
     write_indications(given, row)
+    _write_supplies(given, row)
     write_provenance(given, row)
     _write_preconditions(given, row)
 
 
 def _write_immunization(parent: Element, row: Row) -> None:
-    given = statement(parent, "substanceAdministration", "SBADM", negated=row.line.negated)
-    template(given, IMMUNIZATION, "2015-08-01")
+    negated, mood = row.line.negated, row.mood(_MOODS)
+    given = statement(parent, "substanceAdministration", "SBADM", mood, negated=negated)
+    if mood == "EVN":
+        template(given, IMMUNIZATION, "2015-08-01")
     write_own_id(given, row)
     if row.detail("sig"):
         write_reference(given, f"{row.anchor}-sig")
@@ -139,9 +159,21 @@ def write_administration(given: Element, row: Row) -> None:
     rate: Any = row.detail("rate")
     if isinstance(rate, dict) and as_unit(rate.get("unit")):
         write_quantity(given, "rateQuantity", rate)
+    _write_most(given, row.detail("max_dose"))
     form = code_of(row.detail("form"))
     if form is not None and is_coded(form):
         write_code(given, "administrationUnitCode", form)
+
+
+def _write_most(given: Element, form: object) -> None:
+    """maxDoseQuantity: so much in such a time."""
+    if isinstance(form, dict) and all(
+        isinstance(form.get(part), dict) and as_number(form[part].get("value"))
+        for part in ("numerator", "denominator")
+    ):
+        most = add(given, "maxDoseQuantity")
+        for part in ("numerator", "denominator"):
+            write_quantity(most, part, form[part])
 
 
 def write_product(given: Element, row: Row, kind: str, holder: str = "consumable") -> None:
@@ -157,6 +189,26 @@ def write_product(given: Element, row: Row, kind: str, holder: str = "consumable
         add(material, "lotNumberText", lot)
     if isinstance(maker, str):
         add(add(product, "manufacturerOrganization"), "name", maker)
+
+
+def _write_supplies(given: Element, row: Row) -> None:
+    """What was ordered and dispensed of it (CDA R2: 4.3.6.8), claiming no template."""
+    for form in forms_in(row.detail("supply")):
+        told = form.get("mood")
+        mood = told if isinstance(told, str) and told in _MOODS else "EVN"
+        supply = statement(relation(given, "REFR"), "supply", "SPLY", mood)
+        for text in form.get("ids") or ():
+            write_id(supply, id_of_text(text))
+        status = as_token(form.get("status"))
+        if status is not None:
+            add(supply, "statusCode", code=status)
+        start, end = form.get("start") or form.get("time"), form.get("end")
+        if as_time(start) or as_time(end):
+            _type_interval(write_moment(supply, start, end))
+        repeat = form.get("repeat_number")
+        if isinstance(repeat, str) and repeat.strip().isdecimal():
+            add(supply, "repeatNumber", value=repeat.strip())
+        write_quantity(supply, "quantity", form.get("quantity"))
 
 
 def _write_preconditions(given: Element, row: Row) -> None:

@@ -60,6 +60,7 @@ def _write_policy(policy: Element, row: Row) -> None:
     if row.start or row.end:
         write_moment(policy, row.start, row.end)
     _write_payer(policy, row)
+    _write_guarantor(policy, row)
     write_authors(policy, row)
     _write_party(policy, row, "COV", "89", "member")
     if row.detail("subscriber_ids") or row.detail("subscriber_name"):
@@ -82,6 +83,16 @@ def _write_payer(policy: Element, row: Row) -> None:
     write_code(assigned, "code", CD("PAYOR", "2.16.840.1.113883.5.110"))
     if payer.get("name"):
         add(add(assigned, "representedOrganization"), "name", payer["name"])
+
+
+def _write_guarantor(policy: Element, row: Row) -> None:
+    """Who answers for what the policy does not pay, by name."""
+    name = row.detail("guarantor")
+    if isinstance(name, str):
+        assigned = add(add(policy, "performer", typeCode="PRF"), "assignedEntity")
+        write_id(assigned, None)
+        write_code(assigned, "code", CD("GUAR", "2.16.840.1.113883.5.110"))
+        add(add(assigned, "assignedPerson"), "name", name)
 
 
 def _write_party(policy: Element, row: Row, type_code: str, kind: str, who: str) -> None:

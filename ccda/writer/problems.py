@@ -5,7 +5,7 @@ from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
-from ccda.writer.participants import spoken
+from ccda.writer.participants import spoken, write_ids_of, write_performers, write_priority
 from ccda.writer.rows import (
     Row,
     relation,
@@ -140,8 +140,10 @@ def _write_problem(parent: Element, row: Row) -> None:
     write_reference(observation, row.anchor)
     _write_observed(observation, row)
     write_interval(observation, row.start, row.end, has_ended=row.status == "resolved")
+    write_priority(observation, row)
     write_code(observation, "value", row.line.code, words=row.words, type_name="CD")
     _write_site(observation, row)
+    write_performers(observation, row)
     write_authors(observation, row)
     write_age(observation, row)
     _write_coded(observation, row, "severity", ("8", "2014-06-09"), CD("SEV", _ACT_CODE))
@@ -184,9 +186,10 @@ def _write_site(parent: Element, row: Row) -> None:
 def _write_coded(
     parent: Element, row: Row, detail: str, kind: tuple[str, str | None], asked: CD
 ) -> None:
-    answer = code_of(row.detail(detail))
-    if answer is not None:
-        write_answer(parent, answer, kind, asked)
+    for form in list_of(row.detail(detail)):
+        answer = code_of(form)
+        if answer is not None:
+            write_answer(parent, answer, kind, asked)
 
 
 def write_answer(parent: Element, answer: CD, kind: tuple[str, str | None], asked: CD) -> None:
@@ -210,6 +213,7 @@ def _write_allergy(parent: Element, row: Row) -> None:
     kind = code_of(row.detail("type"))
     kind = kind if kind is not None and is_coded(kind) else _ANY_ALLERGY
     write_code(observation, "value", kind, type_name="CD")
+    write_performers(observation, row)
     write_authors(observation, row)
     participant = add(observation, "participant", typeCode="CSM")
     role = add(participant, "participantRole", classCode="MANU")
@@ -231,7 +235,7 @@ def _write_reaction(parent: Element, row: Row, number: int, form: object) -> Non
         return
     inner = statement(relation(parent, "MFST", inverted=True), "observation", "OBS")
     template(inner, f"{_ARC}9", "2014-06-09")
-    write_own_id(inner, row, f"-reaction-{number}")
+    write_ids_of(inner, form, row, f"-reaction-{number}")
     write_code(inner, "code", ASSERTION)
     add(inner, "statusCode", code="completed")
     write_code(inner, "value", spoken(reaction), type_name="CD")

@@ -10,7 +10,13 @@ from typing import Final
 from ccda.hl7v3 import CD
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import ACT_STATUSES, write_status_code
-from ccda.writer.participants import forms_in
+from ccda.writer.participants import (
+    forms_in,
+    spoken,
+    write_parties,
+    write_performers,
+    write_specimens,
+)
 from ccda.writer.rows import (
     Row,
     statement,
@@ -160,9 +166,12 @@ def _write_content(observation: Element, row: Row) -> None:
     )
     write_interpretation(observation, row)
     _write_method_and_site(observation, row)
+    write_specimens(observation, row)
+    write_performers(observation, row)
     write_authors(observation, row)
+    write_parties(observation, row, "participant")
     write_provenance(observation, row)
-    _write_ranges(observation, row)
+    write_ranges(observation, row)
 
 
 def write_interpretation(observation: Element, row: Row) -> None:
@@ -184,7 +193,7 @@ def _write_method_and_site(observation: Element, row: Row) -> None:
             write_code(observation, name, code)
 
 
-def _write_ranges(observation: Element, row: Row) -> None:
+def write_ranges(observation: Element, row: Row) -> None:
     """referenceRange: as bounds, else as text."""
     for form in forms_in(row.detail("reference_range")):
         bounds, words = form.get("value"), form.get("text")
@@ -194,6 +203,9 @@ def _write_ranges(observation: Element, row: Row) -> None:
         if words:
             add(part, "text", words)
         _write_range(part, bounds, words)
+        meaning = code_of(form.get("interpretation"))
+        if meaning is not None:
+            write_code(part, "interpretationCode", spoken(meaning))
 
 
 def _write_range(part: Element, bounds: object, words: str | None) -> None:
@@ -212,4 +224,9 @@ def _write_range(part: Element, bounds: object, words: str | None) -> None:
     elif isinstance(bounds, dict) and isinstance(bounds.get("value"), str):
         write_value(part, bounds["value"], bounds.get("unit"))
         return
-    write_value(part, words or None, None)
+    coded = code_of(bounds)
+    if coded is not None and coded.code is not None:
+        write_value(part, coded)
+        return
+    # The words stand under text; a value that says them again would be one nobody wrote.
+    write_value(part, None, null_flavor="NI")

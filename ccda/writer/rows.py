@@ -15,10 +15,12 @@ from ccda.summary import (
     TrendPoint,
 )
 from ccda.writer.elements import Element, add, template
-from ccda.writer.values import UNKNOWN, write_code, write_id, write_time
+from ccda.writer.values import UNKNOWN, list_of, write_code, write_id, write_time
 
 _AUTHOR_PARTICIPATION: Final = "2.16.840.1.113883.10.20.22.4.119"
 _EXTERNAL_DOCUMENT: Final = "2.16.840.1.113883.10.20.22.4.115"
+_INSTRUCTION: Final = "2.16.840.1.113883.10.20.22.4.20"
+_SNOMED: Final = "2.16.840.1.113883.6.96"
 _COMMENT: Final = "2.16.840.1.113883.10.20.22.4.64"
 _LOINC: Final = "2.16.840.1.113883.6.1"
 
@@ -59,6 +61,11 @@ class Row:
         """The words of a line that says more than its code."""
         text = self.line.details.get("text")
         return text if isinstance(text, str) else None
+
+    def mood(self, known: frozenset[str], otherwise: str = "EVN") -> str:
+        """The moodCode, where it is one of `known`."""
+        told = self.line.mood
+        return told if told is not None and told in known else otherwise
 
     @property
     def words(self) -> str:
@@ -177,6 +184,8 @@ def write_provenance(parent: Element, row: Row, *, comment: bool = True) -> None
         template(note, _COMMENT)
         write_code(note, "code", CD("48767-8", _LOINC, "Annotation comment"))
         write_reference(note, f"{row.anchor}-conflict")
+    if comment:
+        _write_remarks(parent, row)
     for document in dict.fromkeys(source.document for source in row.sources):
         reference = add(parent, "reference", typeCode="REFR")
         external = add(reference, "externalDocument", classCode="DOCCLIN", moodCode="EVN")
@@ -184,3 +193,20 @@ def write_provenance(parent: Element, row: Row, *, comment: bool = True) -> None
         write_id(external, row.origin.source_ids.get(document))
         known = row.origin.documents.get(document)
         add(external, "code", nullFlavor=UNKNOWN, displayName=(known.title if known else None))
+
+
+def _write_remarks(parent: Element, row: Row) -> None:
+    """Comment Activity (4.64) and Instruction (4.20), each pointing to its words."""
+    for number, said in enumerate(list_of(row.detail("comment")), 1):
+        if isinstance(said, str) and said.strip():
+            note = statement(relation(parent, "SUBJ", inverted=True), "act", "ACT")
+            template(note, _COMMENT)
+            write_code(note, "code", CD("48767-8", _LOINC, "Annotation comment"))
+            write_reference(note, f"{row.anchor}-comment-{number}")
+    for number, said in enumerate(list_of(row.detail("instruction")), 1):
+        if isinstance(said, str) and said.strip():
+            told = statement(relation(parent, "SUBJ", inverted=True), "act", "ACT", "INT")
+            template(told, _INSTRUCTION, "2014-06-09")
+            write_code(told, "code", CD("409073007", _SNOMED, "Education"))
+            write_reference(told, f"{row.anchor}-instruction-{number}")
+            add(told, "statusCode", code="completed")

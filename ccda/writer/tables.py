@@ -8,6 +8,7 @@ from ccda.model import Interval
 from ccda.summary import LineSource, SummaryLine, SummarySection
 from ccda.writer.elements import Element, add
 from ccda.writer.rows import Row
+from ccda.writer.values import list_of
 
 _COLUMNS: Final = ("What", "Status", "From", "To", "Value", "Details", "According to")
 
@@ -24,8 +25,19 @@ _DETAILS: Final = {
     "performer": "by", "payer": "payer", "member_ids": "member number", "device": "device",
     "quantity": "quantity", "concerns": "about", "parties": "with", "comment": "",
 }  # fmt: skip
+_PARTS: Final = ("text", "name", "value", "unit", "code")
+_UNTOLD: Final = frozenset(("statement", "exclusive", "panel", "value_null_flavor", "concern"))
 _IDENTIFIED: Final = frozenset(("sig", "text"))
-_PARTS: Final = ("display", "text", "name", "value", "unit", "code")
+_MOODS: Final = {
+    "INT": "intended", "RQO": "ordered", "PRMS": "promised", "PRP": "proposed", "GOL": "goal",
+    "ARQ": "appointment asked for", "APT": "appointment made",
+}  # fmt: skip
+_EACH_IDENTIFIED: Final = frozenset(("comment", "instruction"))
+# What only tells how a detail was written, or stands in the entry alone.
+_UNSPOKEN: Final = frozenset(
+    "system templates statement relation operator institution_specified exclusive panel "
+    "value_null_flavor null_flavor mood concern status_code clinical_status".split()
+)
 
 
 def write_narrative(
@@ -82,7 +94,13 @@ def _write_row(element: Element, row: Row) -> None:
 
 
 def _write_details(cell: Element, row: Row) -> None:
-    for name, label in _DETAILS.items():
+    """Every detail in words, so that what an entry has no place for is told all the same."""
+    others = (name for name in row.line.details if name not in _DETAILS and name not in _UNTOLD)
+    for name in (*_DETAILS, *others):
+        label = _DETAILS.get(name, name.replace("_", " "))
+        if name in _EACH_IDENTIFIED:
+            _write_each(cell, row, name)
+            continue
         words = _words(row.detail(name)) if row.detail(name) is not True else label
         if words:
             cell_words = add(cell, "content", words)
@@ -91,9 +109,18 @@ def _write_details(cell: Element, row: Row) -> None:
             elif words != label and label:
                 cell_words.text = f"{label}: {words}"
             cell_words.tail = " "
+    if row.line.mood in _MOODS:
+        add(cell, "content", _MOODS[row.line.mood]).tail = " "
     if row.conflict:
         words = f"The {row.conflict}" if row.conflict.startswith("sources") else row.conflict
         add(cell, "content", words, ID=f"{row.anchor}-conflict", styleCode="Bold")
+
+
+def _write_each(cell: Element, row: Row, name: str) -> None:
+    """Texts that an entry points to one by one."""
+    for number, said in enumerate(list_of(row.detail(name)), 1):
+        if words := _words(said):
+            add(cell, "content", words, ID=f"{row.anchor}-{name}-{number}").tail = " "
 
 
 def _words(form: Any) -> str:
@@ -110,16 +137,28 @@ def _words(form: Any) -> str:
 
 
 def _words_of_form(form: Mapping[str, Any]) -> str:
+    """What it is called or measures, and in brackets all else that it says."""
+    core, spoken = _core(form)
+    rest = ((name, part) for name, part in form.items() if name not in spoken | _UNSPOKEN)
+    more = [f"{name.replace('_', ' ')}: {words}" for name, part in rest if (words := _words(part))]
+    more += [name.replace("_", " ") for name, part in form.items() if part is True]
+    return f"{core} ({', '.join(more)})" if core and more else core or ", ".join(more)
+
+
+def _core(form: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
+    """The words that come first, and the parts that they say."""
     if "period" in form or "event" in form:
-        return _words([form.get("event"), form.get("period"), form.get("offset")])
-    if form.get("display"):
-        more = _words(form.get("severity"))
-        return f"{form['display']} ({more})" if more else str(form["display"])
+        parts = [form.get("event"), form.get("period"), form.get("offset")]
+        return _words(parts), frozenset(("event", "period", "offset"))
     if "low" in form or "high" in form:
-        unit = form.get("unit")
-        return f"{_words(form.get('low'))}–{_words(form.get('high'))}{f' {unit}' if unit else ''}"
-    told = [_words(form[part]) for part in _PARTS if form.get(part)]
-    return " ".join(told) or _words([part for part in form.values() if part])
+        unit = f" {form['unit']}" if form.get("unit") else ""
+        bounds = f"{_words(form.get('low'))}–{_words(form.get('high'))}{unit}"
+        return bounds, frozenset(("low", "high", "unit"))
+    if form.get("display"):
+        same = {"text"} if form.get("text") == form["display"] else set()
+        return str(form["display"]), frozenset({"display", "code"} | same)
+    told = [name for name in _PARTS if form.get(name)]
+    return " ".join(_words(form[name]) for name in told), frozenset(told)
 
 
 def _source_words(row: Row, source: LineSource) -> str:

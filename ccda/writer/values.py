@@ -73,11 +73,25 @@ def as_null_flavor(text: str | None, otherwise: str = UNKNOWN) -> str:
 
 
 def code_of(form: object) -> CD | None:
-    """The code that stands in the details as `{"code", "system", "display"}`."""
+    """The code that stands in the details as `{"code", "system", "display"}`.
+
+    Of a whole statement it is what the statement says: its coded value, else its words, else
+    its own code, which may only be the question.
+    """
     if not isinstance(form, Mapping):
         return None
-    words = form.get("display") or form.get("text")
-    return CD(form.get("code"), form.get("system"), words)
+    if isinstance(form.get("value"), Mapping) and "code" in form["value"]:
+        return code_of(form["value"])
+    if isinstance(form.get("code"), Mapping):
+        words = form.get("text")
+        return code_of(form["code"]) if not words else CD(None, None, words, original_text=words)
+    code, system, display, text = (
+        told if isinstance(told, str) and told else None
+        for told in map(form.get, ("code", "system", "display", "text"))
+    )
+    if code is None and display is None and text is None:
+        return None
+    return CD(code, system, display or text, original_text=text)
 
 
 def list_of(detail: object) -> list[Any]:
@@ -105,7 +119,7 @@ def write_code(
         set_type(element, type_name)
     if words is not None:
         add(add(element, "originalText"), "reference", value=f"#{words}")
-    elif code is not None and code.original_text and not is_coded(code):
+    elif code is not None and code.original_text:
         add(element, "originalText", code.original_text)
     for translation in code.translations if code is not None else ():
         _write_bare(element, "translation", translation, UNKNOWN)
