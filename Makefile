@@ -26,7 +26,7 @@ lint: $(VENV)/.ready   ## format, rules, types
 bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven)
+interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
 
 lock:                  ## makes the hashed lock anew (needs uv)
@@ -34,4 +34,5 @@ lock:                  ## makes the hashed lock anew (needs uv)
 		--extra development pyproject.toml requirements/build.in -o requirements/lock.txt --no-header
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache tests/interop/target
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache \
+		tests/interop/target tests/interop/hapi/target tests/interop/medplum/node_modules

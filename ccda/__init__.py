@@ -6,5 +6,6 @@ No network, disk, clock or logging: same bytes, same document.
 from ccda.document import parse_document
 from ccda.errors import CcdaError
 from ccda.model import ClinicalDocument
+from ccda.participations import read_participations
 
-__all__ = ["CcdaError", "ClinicalDocument", "parse_document"]
+__all__ = ["CcdaError", "ClinicalDocument", "parse_document", "read_participations"]

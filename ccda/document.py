@@ -6,6 +6,7 @@ that kind. Nothing an entry holds can lose the rest: what breaks becomes an `Iss
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from ccda import header
@@ -15,6 +16,7 @@ from ccda.hl7v3 import v3
 from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severity
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, plain_text, words
+from ccda.participations import head_of
 from ccda.safe_xml import Element, parse_xml
 from ccda.sections import (
     advance_directives,
@@ -102,26 +104,14 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         for element, path in _sections_in(root, "/*")
     )
     body, body_issues = read_body(children)
-    issues += header.issues_of(children)
-    return ClinicalDocument(
-        id=header.read_id(children, "id"),
-        code=header.read_code(children, "code", whole),
-        title=words(children["title"][0]) if "title" in children else None,
-        effective_time=header.read_time(children),
-        patient=header.read_patient(children),
-        set_id=header.read_id(children, "setId"),
-        version=header.read_version(children),
-        related=header.read_related(children),
-        templates=header.read_templates(children),
-        confidentiality=header.read_attribute(children, "confidentialityCode"),
-        language=header.read_attribute(children, "languageCode"),
-        authors=read_authors(children.get("author", ())),
-        custodian=header.read_custodian(children),
-        encounter=header.read_encounter(children, whole),
+    read = header.read_header(children, whole)
+    return replace(
+        read,
         sections=sections,
         body=body,
-        issues=(*issues, *body_issues),
+        issues=(*issues, *read.issues, *body_issues),
         recovered=recovered,
+        head=head_of(xml),
     )
 
 

@@ -100,6 +100,10 @@ class PN:
     text: str | None = None
     """The whole name where it was written without parts."""
     null_flavor: str | None = None
+    valid: IVL | None = None
+    """When it was the person's name: a former one has a `high`."""
+    qualifiers: tuple[tuple[str, str, str], ...] = ()
+    """Each qualified part, its text and qualifier: `("family", "Jones", "BR")`, a birth name."""
 
     def __str__(self) -> str:
         parts = (*self.prefix, *self.given, self.family or "", *self.suffix)
@@ -118,6 +122,12 @@ class AD:
     county: str | None = None
     use: str | None = None
     null_flavor: str | None = None
+    period: IVL | None = None
+    """useablePeriod."""
+    others: tuple[tuple[str, str], ...] = ()
+    """The parts that have no field here, by name: `("unitID", "4b")`."""
+    text: str | None = None
+    """The whole address where it was written without parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +137,16 @@ class TEL:
     value: str | None
     use: str | None = None
     null_flavor: str | None = None
+    period: IVL | None = None
+    """useablePeriod."""
 
 
-_FAMILY, _GIVEN, _PREFIX, _SUFFIX = map(v3, ("family", "given", "prefix", "suffix"))
+_V3: Final = v3("")
+_V3_LENGTH: Final = len(_V3)
+_ADDRESS_PARTS: Final = frozenset(
+    ("streetAddressLine", "city", "state", "postalCode", "country", "county")
+)
+_PERIODS: Final = frozenset((v3("validTime"), v3("useablePeriod")))
 _ORIGINAL_TEXT: Final = v3("originalText")
 _TRANSLATION: Final = v3("translation")
 
@@ -224,51 +241,72 @@ def read_pq(element: Element) -> PQ:
 
 
 def read_pn(element: Element) -> PN:
-    parts = _texts(element)
-    family = " ".join(parts.get(_FAMILY, ())) or None
-    given = tuple(parts.get(_GIVEN, ()))
-    whole = None if family or given else text_of(element)
+    parts, valid, qualifiers = _parts(element)
+    get = parts.get
+    family = " ".join(get("family", ())) or None
+    given = tuple(get("given", ()))
     return PN(
         family,
         given,
-        tuple(parts.get(_PREFIX, ())),
-        tuple(parts.get(_SUFFIX, ())),
+        tuple(get("prefix", ())),
+        tuple(get("suffix", ())),
         element.get("use"),
-        whole,
+        None if family or given else text_of(element),
         element.get("nullFlavor"),
+        valid,
+        qualifiers,
     )
 
 
-def _texts(element: Element) -> dict[str, list[str]]:
-    """What each child says, by tag; those that say nothing are left out."""
-    texts: dict[str, list[str]] = {}
-    for child in element:
-        text = text_of(child)
-        if text:
-            texts.setdefault(str(child.tag), []).append(text)
-    return texts
-
-
 def read_ad(element: Element) -> AD:
-    parts = _texts(element)
-
-    def part(name: str) -> str | None:
-        return next(iter(parts.get(v3(name), ())), None)
-
+    parts, period, _ = _parts(element)
+    first = {name: texts[0] for name, texts in parts.items()}.get
+    others = [name for name in parts if name not in _ADDRESS_PARTS]
     return AD(
-        tuple(parts.get(v3("streetAddressLine"), ())),
-        part("city"),
-        part("state"),
-        part("postalCode"),
-        part("country"),
-        part("county"),
+        tuple(parts.get("streetAddressLine", ())),
+        first("city"),
+        first("state"),
+        first("postalCode"),
+        first("country"),
+        first("county"),
         element.get("use"),
         element.get("nullFlavor"),
+        period,
+        tuple([(name, text) for name in others for text in parts[name]]) if others else (),
+        None if parts else text_of(element),
     )
 
 
 def read_tel(element: Element) -> TEL:
-    return TEL(element.get("value"), element.get("use"), element.get("nullFlavor"))
+    get = element.get
+    period = _parts(element)[1] if len(element) else None
+    return TEL(get("value"), get("use"), get("nullFlavor"), period)
+
+
+_Qualifiers = tuple[tuple[str, str, str], ...]
+
+
+def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifiers]:
+    """What each part of a name or address says, by name; when it holds; the qualified parts."""
+    texts: dict[str, list[str]] = {}
+    period: IVL | None = None
+    qualifiers: _Qualifiers = ()
+    for child in element:
+        tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
+        if tag in _PERIODS:
+            period = read_ivl(child)
+            continue
+        text = text_of(child)
+        if text:
+            name = tag[_V3_LENGTH:] if tag[:_V3_LENGTH] == _V3 else tag
+            if name in texts:
+                texts[name].append(text)
+            else:
+                texts[name] = [text]
+            qualifier = child.get("qualifier")
+            if qualifier:
+                qualifiers += ((name, text, qualifier),)
+    return texts, period, qualifiers
 
 
 # ---- writing ---------------------------------------------------------------------------------
@@ -312,6 +350,18 @@ def write_ts(parent: Element, name: str, value: TS) -> Element:
     return append(parent, name, nullFlavor=value.null_flavor, value=value.value)
 
 
+def write_ivl(parent: Element, name: str, value: IVL) -> Element:
+    """IVL_TS; a bare value stands on the element itself."""
+    point = value.value or TS(None)
+    element = append(
+        parent, name, nullFlavor=value.null_flavor or point.null_flavor, value=point.value
+    )
+    for bound, time in (("low", value.low), ("high", value.high)):
+        if time is not None:
+            write_ts(element, bound, time)
+    return element
+
+
 def write_pn(parent: Element, name: str, value: PN) -> Element:
     element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
     if value.text is not None:
@@ -320,11 +370,19 @@ def write_pn(parent: Element, name: str, value: PN) -> Element:
     _write_parts(element, "given", value.given)
     _write_parts(element, "family", (value.family,) if value.family else ())
     _write_parts(element, "suffix", value.suffix)
+    for child in element:
+        for part, text, qualifier in value.qualifiers:
+            if child.tag == v3(part) and child.text == text:
+                child.set("qualifier", qualifier)
+    if value.valid is not None:
+        write_ivl(element, "validTime", value.valid)
     return element
 
 
 def write_ad(parent: Element, name: str, value: AD) -> Element:
     element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
+    if value.text is not None:
+        element.text = value.text
     _write_parts(element, "streetAddressLine", value.lines)
     for part, text in (
         ("city", value.city),
@@ -332,13 +390,22 @@ def write_ad(parent: Element, name: str, value: AD) -> Element:
         ("state", value.state),
         ("postalCode", value.postal_code),
         ("country", value.country),
+        *value.others,
     ):
         _write_parts(element, part, (text,) if text else ())
+    _write_period(element, value.period)
     return element
 
 
 def write_tel(parent: Element, name: str, value: TEL) -> Element:
-    return append(parent, name, use=value.use, nullFlavor=value.null_flavor, value=value.value)
+    element = append(parent, name, use=value.use, nullFlavor=value.null_flavor, value=value.value)
+    _write_period(element, value.period)
+    return element
+
+
+def _write_period(parent: Element, period: IVL | None) -> None:
+    if period is not None:
+        write_ivl(parent, "useablePeriod", period).set(XSI_TYPE, "IVL_TS")
 
 
 def _write_parts(parent: Element, name: str, texts: Iterable[str]) -> None:

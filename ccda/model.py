@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
-from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
+from ccda.hl7v3 import AD, CD, II, IVL, PN, TEL, TS
 
 Kind = Literal[
     "problem", "allergy", "medication", "immunization", "result", "vital_sign", "procedure",
@@ -42,8 +42,78 @@ class Author:
 
 
 @dataclass(frozen=True, slots=True)
+class Organization:
+    """An organization, and the larger one it is a part of."""
+
+    ids: tuple[II, ...] = ()
+    names: tuple[str, ...] = ()
+    addresses: tuple[AD, ...] = ()
+    telecoms: tuple[TEL, ...] = ()
+    industry: CD | None = None
+    part_of: "Organization | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """assignedAuthoringDevice."""
+
+    model: str | None = None
+    software: str | None = None
+    code: CD | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """Who took part, in which role, and for whom (CDA R2: 4.2.2).
+
+    `kind` is the name of the element: author, dataEnterer, informant, custodian, performer …;
+    `type_code` is what that element's schema fixes where it is not written.
+    """
+
+    kind: str
+    type_code: str | None = None
+    role_class: str | None = None
+    function: CD | None = None
+    time: IVL | None = None
+    signature: str | None = None
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    """The role: a specialty, or how someone is related to the patient."""
+    names: tuple[PN, ...] = ()
+    addresses: tuple[AD, ...] = ()
+    telecoms: tuple[TEL, ...] = ()
+    organization: Organization | None = None
+    device: Device | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """languageCommunication; `preferred` is None where it is not said."""
+
+    code: str | None
+    mode: CD | None = None
+    proficiency: CD | None = None
+    preferred: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place where someone was born or is treated."""
+
+    name: str | None = None
+    address: AD | None = None
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    organization: Organization | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Patient:
-    """recordTarget: the person the document is about, as it names them."""
+    """recordTarget: the person the document is about, as it names them.
+
+    `race`, `ethnicity` and `language` are the ones that say most of `races`, `ethnicities` and
+    `languages`, which hold all. `deceased` is None where nothing is said.
+    """
 
     ids: tuple[II, ...] = ()
     names: tuple[PN, ...] = ()
@@ -54,6 +124,19 @@ class Patient:
     race: CD | None = None
     ethnicity: CD | None = None
     language: str | None = None
+    gender_code: CD | None = None
+    races: tuple[CD, ...] = ()
+    ethnicities: tuple[CD, ...] = ()
+    languages: tuple[Language, ...] = ()
+    deceased: bool | None = None
+    deceased_time: TS | None = None
+    multiple_birth: bool | None = None
+    birth_order: str | None = None
+    marital_status: CD | None = None
+    religion: CD | None = None
+    birthplace: Place | None = None
+    guardians: tuple[Participant, ...] = ()
+    provider: Organization | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,17 +230,60 @@ class RelatedDocument:
     id: II | None
     set_id: II | None = None
     version: str | None = None
+    code: CD | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """componentOf/encompassingEncounter."""
+    """componentOf/encompassingEncounter; `location` is the name of `place`."""
 
     ids: tuple[II, ...] = ()
     code: CD | None = None
     start: TS | None = None
     end: TS | None = None
     location: str | None = None
+    disposition: CD | None = None
+    place: Place | None = None
+    participants: tuple[Participant, ...] = ()
+    """The responsible party, then the encounter's own participants."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEvent:
+    """documentationOf/serviceEvent: what was done, by whom; its performers are the care team."""
+
+    class_code: str | None = None
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    time: IVL | None = None
+    performers: tuple[Participant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Participations:
+    """Everyone in a header in the order of the schema, patient and encounter aside."""
+
+    participants: tuple[Participant, ...] = ()
+    service_events: tuple[ServiceEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """inFulfillmentOf/order."""
+
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    priority: CD | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """authorization/consent."""
+
+    ids: tuple[II, ...] = ()
+    code: CD | None = None
+    status: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,3 +309,15 @@ class ClinicalDocument:
     issues: tuple[Issue, ...] = ()
     recovered: bool = False
     """The bytes were not well-formed; this is what a second, forgiving pass could read."""
+    other_patients: tuple[Patient, ...] = ()
+    """Whoever else it claims to be about; such a document is nobody's record, and says so."""
+    head: bytes = field(default=b"", repr=False, compare=False)
+    """The bytes before the body, from which `read_participations` tells who took part."""
+    orders: tuple[Order, ...] = ()
+    consents: tuple[Consent, ...] = ()
+    status: str | None = None
+    """sdtc:statusCode."""
+    copy_time: TS | None = None
+    realms: tuple[str, ...] = ()
+    categories: tuple[CD, ...] = ()
+    """sdtc:category."""

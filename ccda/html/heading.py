@@ -14,9 +14,22 @@ from ccda.html.words import (
     telecom_words,
     time_words,
 )
-from ccda.model import ClinicalDocument, RelatedDocument
+from ccda.model import ClinicalDocument, Participant, RelatedDocument
+from ccda.participations import read_participations
 
 _RELATIONS = {"RPLC": "Replaces", "APND": "Adds to", "XFRM": "Made from"}
+_OTHERS = {
+    "dataEnterer": "Entered by",
+    "informant": "Told by",
+    "informationRecipient": "Meant for",
+    "legalAuthenticator": "Signed by",
+    "authenticator": "Also signed by",
+    "participant": "Took part",
+    "performer": "Care team",
+    "guardian": "Guardian",
+    "responsibleParty": "Responsible",
+    "encounterParticipant": "Took part",
+}
 
 
 def title_of(document: ClinicalDocument) -> str:
@@ -30,6 +43,7 @@ def write_heading(document: ClinicalDocument) -> Html:
         _card("Document", _document(document)),
         _card("Author and custodian", _origin(document)),
         _card("Encounter", _encounter(document)),
+        _card("Others named", _others(document)),
     )
     return tag("div", *cards, class_="cards")
 
@@ -47,13 +61,17 @@ def _patient(document: ClinicalDocument) -> list[Fact]:
     return [
         *(("Name", name_words(name)) for name in patient.names),
         ("Born", time_words(patient.birth_time)),
+        ("Died", time_words(patient.deceased_time) or ("Yes" if patient.deceased else None)),
         ("Gender", None if gender is None else GENDERS.get(gender, gender)),
         *(("Id", id_words(identifier)) for identifier in patient.ids),
         *(("Address", address_words(address)) for address in patient.addresses),
         *(("Contact", telecom_words(telecom)) for telecom in patient.telecoms),
-        ("Race", name_of(patient.race)),
-        ("Ethnicity", name_of(patient.ethnicity)),
+        *(("Race", name_of(race)) for race in patient.races),
+        *(("Ethnicity", name_of(ethnicity)) for ethnicity in patient.ethnicities),
         ("Language", patient.language),
+        ("Marital status", name_of(patient.marital_status)),
+        ("Religion", name_of(patient.religion)),
+        *map(_took_part, patient.guardians),
     ]
 
 
@@ -88,5 +106,24 @@ def _encounter(document: ClinicalDocument) -> list[Fact]:
         ("Kind", named_code(encounter.code)),
         ("Period", period_words(encounter.start, encounter.end)),
         ("Location", encounter.location),
+        ("Discharged", named_code(encounter.disposition)),
+        *map(_took_part, encounter.participants),
         *(("Id", id_words(identifier)) for identifier in encounter.ids),
     ]
+
+
+def _others(document: ClinicalDocument) -> list[Fact]:
+    """Whom the header names besides patient, authors and custodian."""
+    named = read_participations(document)
+    performers = (one for event in named.service_events for one in event.performers)
+    return [_took_part(one) for one in (*named.participants, *performers) if one.kind in _OTHERS]
+
+
+def _took_part(one: Participant) -> Fact:
+    organization = one.organization.names if one.organization else ()
+    told = (
+        *map(name_words, one.names),
+        name_of(one.function) or name_of(one.code),
+        *organization,
+    )
+    return _OTHERS[one.kind], ", ".join(part for part in told if part) or None

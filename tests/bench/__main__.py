@@ -1,4 +1,4 @@
-"""`python -m tests.bench [parse] [ingest] [responder]`: figures, each against a limit of the run.
+"""`python -m tests.bench [NAME …]`: figures, each against a limit of the run.
 
 Every figure is the median of rounds in which the measured and its limit take turns, so that the
 ratios hold on a busy machine where the figures themselves do not.
@@ -19,13 +19,15 @@ from typing import Final
 
 from lxml import etree
 
-from tests.bench import ingest, parse, responder
+from tests.bench import ingest, parse, peers, responder, sizes
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
 
 _corpus: Callable[[], Corpus] = cache(load_corpus)
 _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "parse": lambda rounds: parse.measure(_corpus(), rounds),
+    "sizes": sizes.measure,
+    "peers": lambda rounds: peers.measure(_corpus(), rounds),
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),
     "responder": responder.measure,
 }

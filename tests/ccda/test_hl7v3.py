@@ -6,6 +6,7 @@ from ccda.hl7v3 import (
     AD,
     CD,
     II,
+    IVL,
     NAMESPACE,
     PN,
     PQ,
@@ -157,6 +158,23 @@ def test_a_name_round_trips(name: PN) -> None:
 
 @given(st.builds(AD, tuples, maybe, maybe, maybe, maybe, maybe, maybe))
 def test_an_address_round_trips(address: AD) -> None:
+    assert read_ad(write_ad(parent(), "addr", address)) == address
+
+
+PERIOD = IVL(TS("2010"), TS(None, "UNK"))
+
+
+def test_when_a_name_and_an_address_hold_round_trips() -> None:
+    name = PN("Reed", ("Bo",), valid=PERIOD, qualifiers=(("family", "Reed", "BR"),))
+    address = AD(("1 Elm Road",), others=(("unitID", "4b"),), period=PERIOD)
+    phone = TEL("tel:+1-555-0142", period=IVL(value=TS("2010")))
+    assert read_pn(write_pn(parent(), "name", name)) == name
+    assert read_ad(write_ad(parent(), "addr", address)) == address
+    assert read_tel(write_tel(parent(), "telecom", phone)) == phone
+
+
+def test_an_address_without_parts_is_kept_whole() -> None:
+    address = AD(text="1 Elm Road, Springfield")
     assert read_ad(write_ad(parent(), "addr", address)) == address
 
 

@@ -1,15 +1,16 @@
 """What every interop test stands on: the built peer, the keys, a running Java responder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.interop import facts, peer
+from tests.installs import Unavailable
+from tests.interop import facts, peer, validators
 from tests.interop.certificates import Certificates, Party, make_certificates
 from tests.interop.our_gateway import OurGateway, partner_of
-from tests.interop.peer import Addresses, Asked, JavaResponder, PeerUnavailable, Stores
+from tests.interop.peer import Addresses, Asked, JavaResponder, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,7 @@ class World:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    try:
-        peer.build()
-    except PeerUnavailable as missing:
-        # A run without the peer proves nothing: it must not look like one that passed.
-        pytest.exit(str(missing), returncode=1)
+    _build(peer.build)
     folder = tmp_path_factory.mktemp("interop")
     document = folder / "document.xml"
     document.write_bytes(facts.DOCUMENT)
@@ -84,6 +81,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         ),
         document=document,
     )
+
+
+@pytest.fixture(scope="session")
+def validators_built() -> None:
+    _build(validators.build)
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,11 @@ def our_initiator(world: World) -> Iterator[OurGateway]:
     """Our gateway, asking the responder for the member that facts.py describes."""
     with world.our_initiator("our-initiator") as ours:
         yield ours
+
+
+def _build(build: Callable[[], None]) -> None:
+    """A run without the other hands proves nothing: it must not look like one that passed."""
+    try:
+        build()
+    except Unavailable as missing:
+        pytest.exit(str(missing), returncode=1)

@@ -1,35 +1,24 @@
 """The peer from other hands (IPF on CXF and WSS4J): built, started, asked and stopped."""
 
-import hashlib
 import json
 import os
 import queue
-import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from tests.installs import Unavailable
+from tests.interop import maven
 from tests.interop.certificates import PASSWORD, Party
 
 HERE = Path(__file__).parent
-TARGET = HERE / "target"
-BUILD_ATTEMPTS = 3
 START_SECONDS = 60
 ASK_SECONDS = 120
-
-# Maven 3.8 and newer ones in turn: they wait half an hour for a silent server if not told.
-MAVEN = (
-    "-Dmaven.wagon.rto=60000",
-    "-Dmaven.wagon.http.retryHandler.count=3",
-    "-Daether.connector.requestTimeout=60000",
-    "-Daether.connector.http.retryHandler.count=3",
-)
 
 # A JVM that lives for seconds: small heap, one collector thread, no second compiler.
 JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
@@ -37,60 +26,13 @@ JVM = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 Line = Mapping[str, Any]
 
 
-class PeerUnavailable(Exception):
-    """The peer cannot be had on this machine; the message says what is missing."""
-
-
 def build() -> None:
-    """Makes target/ anew unless the sources are those it was made from.
+    """Makes the peer ready.
 
     Raises:
-        PeerUnavailable: there is no JDK 17 or no Maven, or the build failed every time.
+        Unavailable: there is no JDK 17 or no Maven, or the build failed every time.
     """
-    _require_tools()
-    made_from = TARGET / "made-from"
-    sources = _fingerprint()
-    if made_from.is_file() and made_from.read_text() == sources:
-        return
-    _package()
-    made_from.write_text(sources)
-
-
-def _require_tools() -> None:
-    for tool, meaning in (("javac", "a JDK, 17 or newer"), ("mvn", "Maven, 3.8 or newer")):
-        if shutil.which(tool) is None:
-            raise PeerUnavailable(f"make interop needs {meaning}: there is no {tool} on the path.")
-    said = subprocess.run(["javac", "-version"], capture_output=True, text=True, check=True)
-    version = (said.stdout or said.stderr).split()[-1]
-    if int(version.split(".")[0]) < 17:
-        raise PeerUnavailable(f"make interop needs a JDK, 17 or newer: javac here is {version}.")
-
-
-def _fingerprint() -> str:
-    digest = hashlib.sha256()
-    for path in sorted([HERE / "pom.xml", *(HERE / "src").rglob("*")]):
-        if path.is_file():
-            digest.update(str(path.relative_to(HERE)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def _package() -> None:
-    """Downloads fail now and then: a failed build is tried again, after a pause."""
-    shutil.rmtree(TARGET, ignore_errors=True)
-    command = ["mvn", "-q", "-B", *MAVEN, "-f", str(HERE / "pom.xml"), "package"]
-    said = ""
-    for attempt in range(BUILD_ATTEMPTS):
-        if attempt:
-            time.sleep(5 * attempt)
-        # What could not be had is remembered as missing unless it is asked for anew.
-        again = ["-U"] if attempt else []
-        result = subprocess.run([*command, *again], capture_output=True, text=True, check=False)
-        if result.returncode == 0:
-            return
-        said = (result.stdout + result.stderr)[-3000:]
-    raise PeerUnavailable(
-        f"mvn package of the Java peer failed {BUILD_ATTEMPTS} times; it said last:\n{said}"
-    )
+    maven.build(HERE)
 
 
 def write_facts(path: Path, facts: Mapping[str, str]) -> Path:
@@ -172,7 +114,7 @@ class JavaResponder:
             self._lines.get(timeout=START_SECONDS)
         except queue.Empty:
             self.__exit__(None, None, None)
-            raise PeerUnavailable(
+            raise Unavailable(
                 f"The Java responder did not start: {self._errors.read_text()[-3000:]}"
             ) from None
         return self
@@ -244,15 +186,14 @@ def ask(
 
 
 def _java(arguments: Sequence[str], scratch: Path) -> list[str]:
-    class_path = f"{TARGET / 'peer.jar'}{os.pathsep}{TARGET / 'lib' / '*'}"
-    logging = TARGET / "classes" / "logging.properties"
+    logging = HERE / "target" / "classes" / "logging.properties"
     return [
         "java",
         *JVM,
         f"-Djava.io.tmpdir={scratch}",
         f"-Djava.util.logging.config.file={logging}",
         "-cp",
-        class_path,
+        maven.class_path(HERE, "peer.jar"),
         "peer.Main",
         *arguments,
     ]

@@ -10,9 +10,10 @@ from urllib.parse import unquote
 import pytest
 from lxml import etree
 
+from tests.installs import Unavailable
 from tests.interop import facts, peer
 from tests.interop.conftest import World
-from tests.interop.peer import Asked, JavaResponder, PeerUnavailable
+from tests.interop.peer import Asked, JavaResponder
 from tests.interop.wire import HttpMessage, Relay, WireExchange, send
 
 NAMES = {
@@ -65,7 +66,7 @@ def exchanges(
 
 def test_a_machine_without_the_tools_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(PeerUnavailable, match="a JDK, 17 or newer"):
+    with pytest.raises(Unavailable, match="a JDK, 17 or newer"):
         peer.build()
 
 

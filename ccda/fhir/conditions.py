@@ -1,0 +1,146 @@
+"""Condition: problems, diagnoses and health concerns (C-CDA on FHIR: problems).
+
+Each Problem Observation is one, whatever the number of acts around it. What nobody says, how
+sure the condition is or whether it goes on, is left out: FHIR R4 has no code for not said.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ccda.fhir import concept_maps, systems
+from ccda.fhir.actors import recorder
+from ccda.fhir.datatypes import (
+    concept,
+    concepts,
+    form_concept,
+    form_quantity,
+    notes,
+    of_system,
+    stated,
+)
+from ccda.fhir.resources import Resources
+from ccda.fhir.statement import Statement
+from ccda.fhir.times import Json, absent, date_time, when
+from ccda.hl7v3 import CD
+
+_ASSERTED: Final = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+_AGE_UNITS: Final = frozenset(("a", "mo", "wk", "d", "h", "min"))
+
+
+def add_problems(statements: Sequence[Statement], resources: Resources) -> None:
+    for statement in statements:
+        resources.state(statement, "Condition", condition(statement, resources))
+
+
+def add_concerns(statements: Sequence[Statement], resources: Resources) -> None:
+    """A health concern act gathers conditions: each is one; without any it is one itself."""
+    for statement in statements:
+        gathered = concepts(statement.entry.details.get("concerns"))
+        if not gathered:
+            resources.state(statement, "Condition", condition(statement, resources))
+        for number, code in enumerate(gathered):
+            form = {**condition(statement, resources), "code": code}
+            resources.state(statement, "Condition", form, f" {number}" if number else "")
+
+
+def condition(statement: Statement, resources: Resources) -> Json:
+    entry = statement.entry
+    abatement = _abatement(statement)
+    verification = (
+        "refuted" if entry.negated else concept_maps.CONDITION_VERIFICATION.get(entry.status or "")
+    )
+    clinical = None if verification == "refuted" else _clinical(statement, bool(abatement))
+    asserted = _asserted(statement)
+    return {
+        **stated(
+            extension=[{"url": _ASSERTED, "valueDateTime": asserted}] if asserted else None,
+            clinicalStatus=of_system(systems.CONDITION_CLINICAL, clinical) if clinical else None,
+            verificationStatus=of_system(systems.CONDITION_VERIFICATION, verification)
+            if verification
+            else None,
+        ),
+        "category": [_category(statement)],
+        **stated(
+            severity=form_concept(statement.one("severity")),
+            code=_code(statement),
+            bodySite=concepts(entry.details.get("target_site")),
+        ),
+        **resources.about(statement),
+        **_onset(statement),
+        **(abatement if verification != "refuted" else {}),
+        **stated(
+            recordedDate=recorded(statement),
+            recorder=recorder(statement, resources),
+            note=notes(entry.details.get("comment"), statement.conflict),
+        ),
+    }
+
+
+def recorded(statement: Statement) -> str | None:
+    """When the first author wrote it (C-CDA on FHIR: the earliest)."""
+    times = (when(author.time) for author in statement.entry.authors)
+    return min((time for time in times if time is not None), default=None)
+
+
+def _code(statement: Statement) -> Json | None:
+    """The condition; of a concern that only tracks, what it was found to be."""
+    entry = statement.entry
+    if entry.kind == "concern" and isinstance(entry.value, CD):
+        return concept(entry.value)
+    return concept(entry.code, entry.text)
+
+
+def _clinical(statement: Statement, is_abated: bool) -> str | None:
+    """con-4: what has abated is not active. A diagnosis' own statusCode says nothing of it.
+
+    C-CDA R2.1 fixes the statusCode of an observation to completed: it was made. Only a concern's
+    statusCode, or a status observation, says how the condition stands.
+    """
+    entry = statement.entry
+    word = entry.status or ""
+    is_own = word == "completed" and not statement.one("concern") and entry.kind == "problem"
+    status = None if is_own else concept_maps.CONDITION_CLINICAL.get(word)
+    if is_abated and status not in concept_maps.ABATED:
+        # The status the source gives may say resolved in words we do not know; the end is sure.
+        return "resolved" if status is None else "inactive"
+    return status
+
+
+def _category(statement: Statement) -> Json:
+    """By the section (CF-ProblemCategory); a diagnosis in an encounter is the encounter's."""
+    parent = statement.parent
+    if parent is not None and parent.entry.kind == "encounter":
+        return of_system(systems.CONDITION_CATEGORY, "encounter-diagnosis")
+    code = concept_maps.CONDITION_CATEGORY.get(statement.section or "", "problem-list-item")
+    if code == "health-concern" or statement.entry.kind == "concern":
+        return of_system(systems.US_CORE_CONDITION_CATEGORY, "health-concern")
+    return of_system(systems.CONDITION_CATEGORY, code)
+
+
+def _onset(statement: Statement) -> Json:
+    """onsetDateTime, else the age; only one of the two may stand."""
+    entry = statement.entry
+    moment = when(entry.start) or when(entry.time)
+    if moment is not None:
+        return {"onsetDateTime": moment}
+    age = form_quantity(statement.one("age"))
+    if age is not None and age.get("system") == systems.UCUM and age.get("code") in _AGE_UNITS:
+        return {"onsetAge": age}
+    return {}
+
+
+def _abatement(statement: Statement) -> Json:
+    """A high that is a time, or unknown: the condition ended (C-CDA on FHIR: problems)."""
+    end = statement.entry.end
+    moment = when(end)
+    if moment is not None:
+        return {"abatementDateTime": moment}
+    if end is not None and end.null_flavor == "UNK":
+        return {"_abatementDateTime": absent(end.null_flavor)}
+    return {}
+
+
+def _asserted(statement: Statement) -> str | None:
+    """Date of Diagnosis (C-CDA R2.1 companion: 4.502)."""
+    form = statement.one("date_of_diagnosis")
+    return date_time(form.get("time") or form.get("start")) if isinstance(form, dict) else None

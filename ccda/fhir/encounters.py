@@ -1,0 +1,161 @@
+"""Encounter: of the section and of the header, one where both tell of the same (by id).
+
+C-CDA on FHIR: encounters.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ccda.fhir import concept_maps
+from ccda.fhir.actors import actor, indications, location
+from ccda.fhir.datatypes import (
+    concept,
+    concepts,
+    form_concept,
+    identifiers,
+    stated,
+    words,
+)
+from ccda.fhir.resources import Resources
+from ccda.fhir.statement import Statement
+from ccda.fhir.systems import ACT_CODE
+from ccda.fhir.times import Json, absent, period, when
+from ccda.hl7v3 import CD, TS
+from ccda.model import Encounter
+
+_ACT_CODE_OID: Final = "2.16.840.1.113883.5.4"
+_CPT_OID: Final = "2.16.840.1.113883.6.12"
+_CLASSES: Final = frozenset(
+    "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR".split()
+)  # HL7 V3 ActEncounterCode
+# What CPT says of where a visit took place (C-CDA on FHIR: encounters, class).
+_CPT: Final = (
+    (99202, 99215, "AMB"), (99221, 99239, "IMP"), (99281, 99285, "EMER"), (99381, 99397, "AMB"),
+)  # fmt: skip
+
+
+def add_encounters(statements: Sequence[Statement], resources: Resources) -> None:
+    for statement in statements:
+        resources.state(statement, "Encounter", _encounter(statement, resources))
+
+
+def add_header_encounter(
+    header: Encounter, documents: Sequence[str], resources: Resources
+) -> Json | None:
+    """componentOf. An entry with one of its ids tells of the same: it gains what that lacks."""
+    ids = identifiers(header.ids)
+    if not ids and header.code is None and not when(header.start) and not when(header.end):
+        return None
+    place = location(header.location, documents, resources) if header.location else None
+    form = {
+        "status": _status(None, header.start, header.end, None),
+        "class": _class(header.code),
+        **stated(
+            identifier=ids,
+            type=_types(header.code, None),
+            subject=resources.patient,
+            period=period(header.start, header.end),
+            location=[{"location": place}] if place else None,
+        ),
+    }
+    known = _same(ids, resources)
+    if known is None:
+        return resources.add("Encounter", f"{resources.scope} encompassing", form, documents)
+    found = resources.made[known]
+    for name, part in form.items():
+        found.setdefault(name, part)
+    if "code" not in found["class"]:
+        found["class"] = form["class"]
+    return {"reference": known}
+
+
+def _same(ids: Sequence[Json], resources: Resources) -> str | None:
+    for url, resource in resources.made.items():
+        if resource["resourceType"] == "Encounter" and any(
+            one in ids for one in resource.get("identifier", ())
+        ):
+            return url
+    return None
+
+
+def _encounter(statement: Statement, resources: Resources) -> Json:
+    entry = statement.entry
+    code = entry.code
+    documents = statement.documents
+    place = location(statement.one("location"), documents, resources)
+    disposition = form_concept(statement.one("discharge_disposition"))
+    diagnoses = [part for part in statement.parts if part.entry.kind == "problem"]
+    return {
+        "status": "planned"
+        if entry.mood not in (None, "EVN")
+        else _status(entry.status, entry.start, entry.end, entry.time),
+        "class": _class(code),
+        **stated(
+            type=_types(code, entry.text),
+            priority=form_concept(statement.one("priority")),
+            subject=resources.patient,
+            participant=_participants(statement, resources),
+            period=period(entry.start or entry.time, entry.end),
+            reasonCode=indications(statement),
+            diagnosis=[
+                {"condition": resources.reference_to(part, "Condition")}
+                for part in diagnoses
+                if not part.entry.no_information
+            ],
+            hospitalization={"dischargeDisposition": disposition} if disposition else None,
+            location=[{"location": place}] if place else None,
+        ),
+    }
+
+
+def _participants(statement: Statement, resources: Resources) -> list[Json]:
+    """Who saw the patient; an organization alone is no individual (FHIR R4: participant)."""
+    found = []
+    for form in statement.all("performer"):
+        if isinstance(form, dict) and (words(form.get("name")) or form.get("ids")):
+            who = actor(form, statement.documents, resources)
+            url = "" if who is None else who["reference"]
+            if who is not None and resources.made[url]["resourceType"] != "Organization":
+                types = concepts(form.get("function"))
+                found.append(stated(type=types, individual=who))
+    return found
+
+
+def _status(word: str | None, start: TS | None, end: TS | None, time: TS | None) -> str:
+    """A point or an end says that it is over; a start alone that it may not be."""
+    stated_word = concept_maps.ENCOUNTER.get(word or "")
+    if stated_word is not None and word not in ("completed", "active"):
+        return stated_word
+    if when(end) or when(time):
+        return "finished"
+    if word == "completed":
+        return "finished"
+    if when(start):
+        return "in-progress" if word == "active" else "unknown"
+    return stated_word or "unknown"
+
+
+def _class(code: CD | None) -> Json:
+    """V3 ActCode, or what CPT says of it; else FHIR is told that nobody said."""
+    for one in (code, *code.translations) if code is not None else ():
+        if one.system == _ACT_CODE_OID and one.code in _CLASSES:
+            return {"system": ACT_CODE, "code": one.code}
+        if one.system == _CPT_OID and (found := _of_cpt(one.code or "")):
+            return {"system": ACT_CODE, "code": found}
+    return absent()
+
+
+def _of_cpt(code: str) -> str | None:
+    if not (code.isascii() and code.isdigit() and len(code) == 5):
+        return None
+    return next((kind for low, high, kind in _CPT if low <= int(code) <= high), None)
+
+
+def _types(code: CD | None, text: str | None) -> list[Json]:
+    """All codes but the class."""
+    said = concept(code, text)
+    if said is None:
+        return []
+    rest = [c for c in said.get("coding", ()) if c.get("system") != ACT_CODE]
+    kept = stated(coding=rest, text=said.get("text"))
+    return [kept] if kept else []

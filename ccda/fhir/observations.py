@@ -1,0 +1,253 @@
+"""Observation, as results, vital signs, social history and findings share it.
+
+C-CDA on FHIR: results, vital signs, social history. A value is what its type says: a quantity,
+a range or a bound, a code, a time, or text; where there is none FHIR is told why.
+"""
+
+import re
+from typing import Any, Final
+
+from ccda.fhir.actors import performers
+from ccda.fhir.concept_maps import RESULT
+from ccda.fhir.datatypes import (
+    concept,
+    concepts,
+    form_concept,
+    notes,
+    ordered_range,
+    quantity,
+    stated,
+    text_identifiers,
+    words,
+)
+from ccda.fhir.resources import Resources
+from ccda.fhir.statement import Statement
+from ccda.fhir.systems import OBSERVATION_CATEGORY
+from ccda.fhir.times import (
+    Json,
+    absent,
+    absent_concept,
+    date_time,
+    period,
+    period_of,
+    when,
+)
+from ccda.hl7v3 import CD
+from ccda.model import Interval
+
+ATTACHMENT: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
+_BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
+
+
+def observation(
+    statement: Statement,
+    resources: Resources,
+    *,
+    category: str | None,
+    more_categories: tuple[Json, ...] = (),
+    code: Json | None = None,
+) -> Json:
+    """All but the identity; `code` where it is not simply the entry's."""
+    entry = statement.entry
+    said = code or concept(entry.code, entry.text) or absent()
+    form: Json = {
+        "status": RESULT.get(entry.status or "", "unknown"),
+        **stated(category=[*_category(category), *more_categories]),
+        "code": said,
+        **resources.about(statement),
+        **effective(statement),
+        **stated(performer=performers(statement, resources)),
+        **value_of(statement),
+        **stated(
+            interpretation=concepts(entry.details.get("interpretation")),
+            note=notes(entry.details.get("comment"), statement.conflict),
+            bodySite=form_concept(statement.one("target_site")),
+            method=form_concept(statement.one("method")),
+            specimen=specimen(statement, resources),
+            referenceRange=reference_ranges(statement),
+        ),
+    }
+    return form
+
+
+def _category(code: str | None) -> list[Json]:
+    return [{"coding": [{"system": OBSERVATION_CATEGORY, "code": code}]}] if code else []
+
+
+def needs_value(form: Json) -> bool:
+    """Whether nothing says what was found, nor why that is not said."""
+    held = ("hasMember", "component", "dataAbsentReason", "extension")
+    return not any(name in form for name in held) and not any(n.startswith("value") for n in form)
+
+
+def with_reason(form: Json) -> Json:
+    """An observation that found nothing we are told of says that it is unknown what."""
+    return {**form, "dataAbsentReason": absent_concept(None)} if needs_value(form) else form
+
+
+# ---- when ------------------------------------------------------------------------------------
+
+
+def effective(statement: Statement) -> Json:
+    """Its own time, else that of the panel around it."""
+    moment = statement.moment
+    if moment is not None:
+        return {"effectiveDateTime": moment}
+    whole = period(statement.entry.start, statement.entry.end)
+    if whole is not None:
+        return {"effectivePeriod": whole}
+    if statement.parent is not None and statement.parent.is_panel:
+        return effective(statement.parent)
+    return {}
+
+
+def panel_effective(statement: Statement) -> Json:
+    """Its own time, else the earliest and latest of what was measured (C-CDA on FHIR)."""
+    own = effective(statement)
+    moments = sorted(
+        moment for part in statement.parts if (moment := part.moment or when(part.entry.start))
+    )
+    if own or not moments:
+        return own
+    if moments[0] == moments[-1]:
+        return {"effectiveDateTime": moments[0]}
+    return stated(effectivePeriod=period_of(moments[0], moments[-1]))
+
+
+# ---- what was found --------------------------------------------------------------------------
+
+
+def value_of(statement: Statement) -> Json:
+    """value[x] or dataAbsentReason; nothing where nothing was written."""
+    entry = statement.entry
+    found = _value(statement, entry.value, entry.unit)
+    if entry.negated and not statement.is_panel:
+        return _denied(found)
+    if not found and (reason := statement.one("value_null_flavor")):
+        return {"dataAbsentReason": absent_concept(reason)}
+    return found
+
+
+def _denied(found: Json) -> Json:
+    """FHIR has no negated observation: what is not so is false, or is said in words."""
+    coded = found.get("valueCodeableConcept")
+    text = None if coded is None else coded.get("text") or coded.get("coding", [{}])[0].get("code")
+    text = text or found.get("valueString")
+    if text:
+        return {"valueString": f"Not: {text}"}
+    # A denied quantity stays out: what it would have been is not what was found.
+    return {"valueBoolean": False}
+
+
+def _value(statement: Statement, value: str | CD | Interval | None, unit: str | None) -> Json:
+    match value:
+        case CD():
+            return _coded(value)
+        case Interval():
+            return _interval(value, unit, statement.entry.details.get("exclusive") or ())
+        case str():
+            return _text(statement, value, unit)
+        case _:
+            return {}
+
+
+def _coded(value: CD) -> Json:
+    said = concept(value)
+    if said is not None:
+        return {"valueCodeableConcept": said}
+    return {"dataAbsentReason": absent_concept(value.null_flavor)} if value.null_flavor else {}
+
+
+def _text(statement: Statement, value: str, unit: str | None) -> Json:
+    if statement.one("representation") == "B64":
+        return _attachment(statement, value)
+    amount = quantity(value, unit)
+    if amount is not None:
+        return {"valueQuantity": amount}
+    if _DATE.fullmatch(value) and unit is None and (moment := date_time(value)):
+        return {"valueDateTime": moment}
+    said = words(value)
+    if said is None:
+        return {}
+    return {"valueString": f"{said} {unit}" if words(unit) else said}
+
+
+def _attachment(statement: Statement, value: str) -> Json:
+    """An enclosed file, which an Observation of R4 holds in the extension of R5's element."""
+    data = "".join(value.split())
+    kind = words(statement.one("media_type"))
+    if not data or kind is None or not _BASE64.fullmatch(data):
+        return {"valueString": value} if words(value) else {}
+    content = {"contentType": kind, "data": data}
+    return {"extension": [{"url": ATTACHMENT, "valueAttachment": content}]}
+
+
+def _interval(value: Interval, unit: str | None, exclusive: Any) -> Json:
+    """Two bounds are a range, one is a comparator (C-CDA on FHIR: ranges of quantities)."""
+    low, high = quantity(value.low, unit), quantity(value.high, unit)
+    if low is None and high is not None:
+        return {"valueQuantity": quantity(value.high, unit, "<" if "high" in exclusive else "<=")}
+    if high is None and low is not None:
+        return {"valueQuantity": quantity(value.low, unit, ">" if "low" in exclusive else ">=")}
+    if low is not None and high is not None:
+        whole = ordered_range({"low": low, "high": high})
+        return {"valueRange": whole} if whole else _bounds_in_words(value, unit)
+    span = period_of(date_time(value.low), date_time(value.high))
+    return {"valuePeriod": span} if span else _bounds_in_words(value, unit)
+
+
+def _bounds_in_words(value: Interval, unit: str | None) -> Json:
+    """Bounds that are no numbers, or stand the wrong way round: as they were written."""
+    said = " - ".join(bound for bound in (value.low, value.high) if bound)
+    said = f"{said} {unit}" if unit else said
+    return {"valueString": said} if words(said) else {}
+
+
+def reference_ranges(statement: Statement) -> list[Json]:
+    """Normal ranges only: FHIR reads every range it is given as one (C-CDA on FHIR)."""
+    ranges = []
+    for form in statement.all("reference_range"):
+        meaning = form.get("interpretation") or {}
+        if meaning.get("code") not in (None, "N"):
+            continue
+        value = form.get("value") or {}
+        bounds = stated(
+            low=quantity(value.get("low"), value.get("unit")),
+            high=quantity(value.get("high"), value.get("unit")),
+        )
+        text = words(form.get("text")) or (None if bounds else _range_text(value))
+        if bounds or text:
+            ranges.append(stated(**bounds, text=text))
+    return ranges
+
+
+def _range_text(value: Json) -> str | None:
+    parts = (value.get(name) for name in ("value", "low", "high", "unit", "display"))
+    return words(" ".join(part for part in parts if isinstance(part, str)))
+
+
+# ---- of what ---------------------------------------------------------------------------------
+
+
+def specimen(statement: Statement, resources: Resources) -> Json | None:
+    """The Specimen it was found in: its own, else the panel's."""
+    form = statement.one("specimen")
+    if not isinstance(form, dict):
+        around = statement.parent
+        return specimen(around, resources) if around is not None and around.is_panel else None
+    kind = form_concept(form)
+    ids = text_identifiers(form.get("ids"))
+    if kind is None and not ids:
+        return None
+    body = stated(identifier=ids, type=kind, subject=resources.patient)
+    return resources.add("Specimen", statement.key, body, statement.documents)
+
+
+def members(statement: Statement, resources: Resources) -> list[Json]:
+    """What a panel holds, each an Observation."""
+    told = [part for part in statement.parts if not part.entry.no_information]
+    references = (
+        {"reference": url} for part in told for url in resources.links.get(part.position, ())
+    )
+    return list({one["reference"]: one for one in references}.values())

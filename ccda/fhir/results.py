@@ -1,0 +1,69 @@
+"""Results: DiagnosticReport for each organizer, Observation for each test (C-CDA on FHIR: results).
+
+Of C-CDA's results section the laboratory is the rule. Other services are told apart by their
+code system alone: the class of a LOINC code is in no table that we may carry.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ccda.fhir.actors import performers
+from ccda.fhir.concept_maps import RESULT
+from ccda.fhir.datatypes import concept, stated
+from ccda.fhir.observations import members, observation, panel_effective, specimen, with_reason
+from ccda.fhir.resources import Resources
+from ccda.fhir.statement import Statement
+from ccda.fhir.systems import DIAGNOSTIC_SERVICE
+from ccda.fhir.times import Json, absent
+
+_DICOM: Final = "1.2.840.10008.2.16.4"
+
+
+def add_results(statements: Sequence[Statement], resources: Resources) -> None:
+    """Tests first: a report refers to the resources that its tests became."""
+    for statement in statements:
+        if not statement.is_panel:
+            _add_test(statement, resources)
+    for statement in reversed(statements):
+        if statement.is_panel:
+            _add_panel(statement, resources)
+
+
+def _add_test(statement: Statement, resources: Resources) -> None:
+    category = "imaging" if _is_imaging(statement) else "laboratory"
+    form = with_reason(observation(statement, resources, category=category))
+    resources.state(statement, "Observation", form)
+
+
+def _add_panel(statement: Statement, resources: Resources) -> None:
+    """A report; an organizer within one is an Observation of its members (FHIR R4: result)."""
+    if statement.parent is not None and statement.parent.is_panel:
+        form = observation(statement, resources, category="laboratory")
+        inner = stated(hasMember=members(statement, resources))
+        resources.state(statement, "Observation", with_reason({**form, **inner}))
+        return
+    entry = statement.entry
+    sample = specimen(statement, resources)
+    form = {
+        "status": RESULT.get(entry.status or "", "unknown"),
+        "category": [_service(statement)],
+        "code": concept(entry.code, entry.text) or absent(),
+        **resources.about(statement),
+        **panel_effective(statement),
+        **stated(
+            performer=performers(statement, resources),
+            specimen=[sample] if sample else None,
+            result=members(statement, resources),
+        ),
+    }
+    resources.state(statement, "DiagnosticReport", form)
+
+
+def _service(statement: Statement) -> Json:
+    code = "RAD" if _is_imaging(statement) else "LAB"
+    return {"coding": [{"system": DIAGNOSTIC_SERVICE, "code": code}]}
+
+
+def _is_imaging(statement: Statement) -> bool:
+    code = statement.entry.code
+    return code is not None and code.system == _DICOM

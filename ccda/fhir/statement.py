@@ -1,0 +1,195 @@
+"""One clinical statement on its way into FHIR, of a document or of a merged summary.
+
+Both are seen in one form: an `Entry`, where it stands (of a summary's line, every place), and
+the statements around and inside it. What a document tells by positions, a summary tells by the
+paths of its sources: one that begins with another is a part of it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ccda.fhir.datatypes import many
+from ccda.fhir.times import when
+from ccda.hl7v3 import TS, hl7_time
+from ccda.model import ClinicalDocument, Entry
+from ccda.summary import LineSource, Summary, SummaryLine, TrendPoint
+
+Position = tuple[int, int]
+"""Section and entry of a document, section and line of a summary."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a statement stands: a document, by the id it is held under, and a path in it."""
+
+    document: str
+    path: str
+
+
+@dataclass(slots=True)
+class Statement:
+    """An entry with its origins, the one that gives it its identity first."""
+
+    entry: Entry
+    origins: tuple[Origin, ...]
+    position: Position
+    section: str | None = None
+    """The LOINC code of the section, where it is one of a document."""
+    conflict: str | None = None
+    parent: "Statement | None" = None
+    parts: list["Statement"] = field(default_factory=list)
+
+    @property
+    def key(self) -> str:
+        origin = self.origins[0]
+        return f"{origin.document} {origin.path}"
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(origin.document for origin in self.origins))
+
+    def one(self, name: str) -> Any:
+        """The detail of that name; the first of several."""
+        return next(iter(many(self.entry.details.get(name))), None)
+
+    def all(self, name: str) -> list[Any]:
+        return many(self.entry.details.get(name))
+
+    @property
+    def is_panel(self) -> bool:
+        return bool(self.entry.details.get("panel"))
+
+    @property
+    def moment(self) -> str | None:
+        """When it was, if that is one moment."""
+        entry = self.entry
+        start, end = when(entry.start), when(entry.end)
+        return when(entry.time) or (start if start == end else None)
+
+
+def document_statements(document: ClinicalDocument, document_id: str) -> list[Statement]:
+    """What each entry states, in document order; nothing for one that states nothing."""
+    found = []
+    for at, section in enumerate(document.sections):
+        code = None if section.code is None else section.code.code
+        made: dict[int, Statement] = {}
+        for position, entry in enumerate(section.entries):
+            one = Statement(
+                entry, (Origin(document_id, entry.path),), (at, position), code,
+                parent=None if entry.parent is None else made.get(entry.parent),
+            )  # fmt: skip
+            made[position] = one
+            if one.parent is not None:
+                one.parent.parts.append(one)
+            found.append(one)
+    return found
+
+
+def summary_statements(summary: Summary) -> list[Statement]:
+    """What each line states; of a test each point. Withdrawn facts are stated by nobody."""
+    found: list[Statement] = []
+    for at, section in enumerate(summary.sections):
+        stated = [
+            one
+            for position, line in enumerate(section.lines)
+            if not line.withdrawn
+            for one in _of_line(line, (at, position))
+        ]
+        _find_parents(stated)
+        found.extend(stated)
+    _find_encounters(found)
+    return found
+
+
+def _of_line(line: SummaryLine, position: Position) -> Iterator[Statement]:
+    if not line.trend:
+        origins = _origins(line.sources)
+        yield Statement(_line_entry(line), origins, position, conflict=line.conflict)
+        return
+    for point in line.trend:
+        origins = _origins(point.sources)
+        yield Statement(_point_entry(line, point), origins, position, conflict=point.conflict)
+
+
+def _origins(sources: Iterable[LineSource]) -> tuple[Origin, ...]:
+    """The oldest source first: it stays when others join it, and so does what is named by it."""
+    ordered = sorted(sources, key=lambda one: (one.time or "~", one.document, one.path))
+    return tuple(Origin(one.document, one.path) for one in ordered)
+
+
+def _line_entry(line: SummaryLine) -> Entry:
+    return Entry(
+        kind=line.kind,
+        path=line.sources[0].path,
+        code=line.code,
+        start=_time(line.start),
+        end=_time(line.end),
+        status=line.status,
+        value=line.value,
+        unit=line.unit,
+        text=line.display,
+        negated=line.negated,
+        mood=line.details.get("mood"),
+        details=line.details,
+    )
+
+
+def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
+    """A measurement as its author wrote it; only the newest is what the line's details tell of."""
+    places = {(one.document, one.path) for one in point.sources}
+    is_told = (line.sources[0].document, line.sources[0].path) in places
+    told = {"interpretation": [{"display": point.interpretation}]} if point.interpretation else {}
+    return Entry(
+        kind=line.kind,
+        path=point.sources[0].path,
+        code=line.code,
+        time=_time(point.time),
+        status=line.status,
+        value=line.value if is_told and point.written_value is None else point.written_value,
+        unit=point.written_unit,
+        text=line.display,
+        negated=line.negated,
+        details=line.details if is_told else told,
+    )
+
+
+def _time(iso: str | None) -> TS | None:
+    return None if iso is None else TS(hl7_time(iso))
+
+
+def _find_parents(stated: list[Statement]) -> None:
+    """Whoever has a source around that of another is its parent, the nearest first."""
+    known = {(origin.document, origin.path): one for one in stated for origin in one.origins}
+    for one in stated:
+        for origin in one.origins:
+            parent = _around(origin, known)
+            if parent is not None and parent is not one and one.parent is None:
+                one.parent = parent
+                parent.parts.append(one)
+
+
+def _find_encounters(stated: list[Statement]) -> None:
+    """The encounter of each of its diagnoses, which a summary shows among the problems."""
+    known = {
+        (origin.document, origin.path): one
+        for one in stated
+        if one.entry.kind == "encounter"
+        for origin in one.origins
+    }
+    for one in stated:
+        if one.entry.kind == "problem" and one.parent is None:
+            around = (_around(origin, known) for origin in one.origins)
+            one.parent = next((encounter for encounter in around if encounter), None)
+            if one.parent is not None:
+                one.parent.parts.append(one)
+
+
+def _around(origin: Origin, known: dict[tuple[str, str], Statement]) -> Statement | None:
+    path = origin.path.rpartition("/")[0]
+    while path:
+        found = known.get((origin.document, path))
+        if found is not None:
+            return found
+        path = path.rpartition("/")[0]
+    return None
