@@ -6,6 +6,7 @@ from ccda.fhir import concept_maps
 from ccda.fhir.actors import recorder
 from ccda.fhir.conditions import recorded
 from ccda.fhir.datatypes import concept, notes, quantity, stated, words
+from ccda.fhir.findings import add_findings
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, absent, day, when
@@ -14,8 +15,12 @@ from ccda.model import Interval
 
 
 def add_goals(statements: Sequence[Statement], resources: Resources) -> None:
+    """What came of a goal (Outcome Observation, 4.144) is an Observation, not a goal again."""
     for statement in statements:
-        add_goal(statement, resources)
+        if statement.entry.details.get("outcome"):
+            add_findings([statement], resources)
+        else:
+            add_goal(statement, resources)
 
 
 def add_goal(statement: Statement, resources: Resources) -> None:

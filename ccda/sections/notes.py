@@ -15,12 +15,16 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     for statement in walk(top):
         if statement.position is None and is_note(statement):
             text = statement.one("text")
+            code = narrative.code(statement.one("code"))
+            named = code is not None and code.original_text is not None
             yield make_entry(
                 statement,
                 "note",
                 narrative,
-                code=narrative.code(statement.one("code")),
+                code=code,
                 details=without_none(
+                    # The entry's text is then the words of its code.
+                    content=narrative.text(text) if named else None,
                     media_type=None if text is None else text.get("mediaType"),
                     representation=None if text is None else text.get("representation"),
                 ),

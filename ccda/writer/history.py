@@ -207,8 +207,12 @@ def write_advance_directives(section: Element, rows: Iterable[Row]) -> None:
 
 
 def write_goals(section: Element, rows: Iterable[Row]) -> None:
-    """Goal Observation (4.121)."""
-    write_findings(section, rows, (f"{_ARC}121", None), lambda row: True, mood="GOL")
+    """Goal Observation (4.121); what came of a goal has happened, and is no goal itself."""
+    rows = list(rows)
+    goals = [row for row in rows if not row.line.details.get("outcome")]
+    outcomes = [row for row in rows if row.line.details.get("outcome")]
+    write_findings(section, goals, (f"{_ARC}121", None), lambda row: True, mood="GOL")
+    write_findings(section, outcomes, (f"{_ARC}144", None), lambda row: False)
 
 
 def write_findings(

@@ -332,3 +332,10 @@ def test_the_document_says_that_a_program_derived_it() -> None:
 
 def test_the_same_summary_gives_the_same_bytes() -> None:
     assert written(line("problem")) == written(line("problem"))
+
+
+def test_what_came_of_a_goal_is_written_as_something_that_happened() -> None:
+    code = CD("104091002", "2.16.840.1.113883.6.96", "Blood count")
+    outcome = replace(line("goal", code=code, value="12", unit="g/dL"), details={"outcome": True})
+    assert [one.mood for one in entries(written(outcome))] == ["EVN"]
+    assert [one.mood for one in entries(written(line("goal", code=code)))] == ["GOL"]

@@ -48,3 +48,9 @@ def test_what_has_been_done_is_told_as_done(convert: Convert) -> None:
 def test_a_goal_in_a_plan_is_a_goal(convert: Convert) -> None:
     (found,) = convert(PLAN, planned("observation", "GOL"))["Goal"]
     assert (found["lifecycleStatus"], found["startDate"]) == ("active", "2025-01-01")
+
+
+def test_what_came_of_a_goal_is_no_goal(convert: Convert) -> None:
+    found = convert("11383-7", planned("observation", "EVN"))
+    assert "Goal" not in found
+    assert found["Observation"][0]["code"]["coding"][0]["code"] == "104091002"

@@ -34,3 +34,15 @@ def test_a_note_is_its_text_and_type(entries_of: EntriesOf) -> None:
     assert note.text == "Feels well today."
     assert note.code is not None and note.code.translations[0].display == "Progress note"
     assert note.details == {"media_type": "text/plain"}
+
+
+def test_a_note_keeps_its_content_where_its_code_has_words_of_its_own(
+    read_entries: ReadEntries,
+) -> None:
+    (note,) = read_entries(
+        "11506-3",
+        '<act><templateId root="2.16.840.1.113883.10.20.22.4.202"/>'
+        '<code code="34109-9"><originalText>Nursing note</originalText></code>'
+        "<text>Slept well</text></act>",
+    )
+    assert (note.text, note.details["content"]) == ("Nursing note", "Slept well")
