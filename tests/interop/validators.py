@@ -22,6 +22,10 @@ _NODE: Final = (20, 10)
 # HAPI FHIR takes the list of languages that R4 prefers for all that there are; any tag of BCP 47 is
 # allowed (Patient.communication.language, "preferred but limited to All Languages").
 _ONLY_PREFERRED: Final = "is not in valueset: http://hl7.org/fhir/ValueSet/languages"
+# An element of R5 stands in R4 under a URL of this form (FHIR: "Extensions for converting between
+# versions"), as C-CDA on FHIR asks for an enclosed file; this validator ships R4 alone.
+_OF_ANOTHER_VERSION: Final = "extension-Observation.value' is not valid (invalid Version"
+_NOT_HELD: Final = (_ONLY_PREFERRED, _OF_ANOTHER_VERSION)
 _LEANS_ON_NOTHING: Final = "not locally contained within the bundle"
 
 
@@ -36,7 +40,7 @@ class Problem:
     @property
     def refuses(self) -> bool:
         """Whether the resource is invalid, or leans on one that is not there."""
-        if _ONLY_PREFERRED in self.message:
+        if any(said in self.message for said in _NOT_HELD):
             return False
         return self.severity in ("error", "fatal") or _LEANS_ON_NOTHING in self.message
 
