@@ -14,6 +14,7 @@ from ccda.html.words import (
     GENDERS,
     HAPPENS,
     INTERPRETATIONS,
+    MOODS,
     code_words,
     moment,
     name_of,
@@ -213,6 +214,8 @@ def _name(line: SummaryLine) -> str:
 def _flags(line: SummaryLine) -> Iterator[str]:
     if line.negated:
         yield "Not done" if line.kind in HAPPENS else "Negated: not so"
+    if line.mood not in (None, "EVN") and line.kind != "goal":
+        yield sentence_case(MOODS.get(line.mood or "", line.mood or ""))
     if line.withdrawn:
         yield WITHDRAWN
     if line.conflict or any(point.conflict for point in line.trend):

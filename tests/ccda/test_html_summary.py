@@ -73,12 +73,13 @@ def test_a_line_says_its_status_dates_code_and_documents() -> None:
     [
         (replace(PENICILLIN, negated=True), "Penicillin Negated: not so"),
         (replace(PENICILLIN, kind="immunization", negated=True), "Penicillin Not done"),
+        (replace(PENICILLIN, kind="medication", mood="RQO"), "Penicillin Ordered"),
         (replace(PENICILLIN, withdrawn=True),
          "Withdrawn Status active A newer version of the document no longer says so."),
         (replace(PENICILLIN, conflict="sources disagree: North says resolved"),
          "Sources disagree Status active Sources disagree: North says resolved."),
     ],
-    ids=["negated", "not done", "withdrawn", "conflict"],
+    ids=["negated", "not done", "ordered", "withdrawn", "conflict"],
 )  # fmt: skip
 def test_what_must_not_be_overlooked_is_said_in_words(line: SummaryLine, said: str) -> None:
     assert said in page(line).words
