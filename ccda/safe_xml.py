@@ -198,13 +198,13 @@ def _parser(
 ) -> etree.XMLParser:
     # '<!DOCTYPE' outside the prolog is text in CDATA, or input meant to be misread: libxml2's
     # own guards stay on for it.
-    trusted = b"<!DOCTYPE" not in content
+    unguarded = huge and b"<!DOCTYPE" not in content
     return etree.XMLParser(  # type: ignore[call-overload, no-any-return]  # no target is None
         encoding=encoding,
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
-        huge_tree=huge and trusted,
+        huge_tree=unguarded,
         remove_comments=True,
         remove_pis=True,
         collect_ids=False,
