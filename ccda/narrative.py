@@ -35,6 +35,8 @@ MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
 _NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
+_Place = tuple[str, int, int]
+"""An ID in the section's markup: the ID, where its attribute starts and where its tag ends."""
 _XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
 _ORIGINAL_TEXT: Final = v3("originalText")
 _REFERENCE: Final = v3("reference")
@@ -102,7 +104,7 @@ class Narrative:
         self._text = text
         self._whole = whole
         self._written: str | None = None
-        self._places: dict[str, tuple[int, int]] | None = None
+        self._places: dict[str, _Place] | None = None
         self._elements: dict[str, Element] | None = None
         self._others: dict[str, Element] | None = None
         self._spent = 0
@@ -133,15 +135,23 @@ class Narrative:
         if self._refused:
             yield "more text is referred to than is followed"
 
-    def _afford(self, found: Element | str) -> str | None:
+    def _afford(self, found: Element | _Place) -> str | None:
         """Its words, while the document has not pointed to more text than we copy."""
         budget = self if self._whole is None else self._whole
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
-        markup = found if isinstance(found, str) else _markup(found)
+        markup = self._cut(*found) if isinstance(found, tuple) else _markup(found)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup).split()) or None
+
+    def _cut(self, identifier: str, attribute: int, start: int) -> str:
+        """The markup inside what carries the ID: cutting it costs less than asking the tree."""
+        inside = _inside(self._markup(), attribute, start)
+        if inside is None:
+            element = self._element(identifier)
+            return "" if element is None else _markup(element)
+        return inside
 
     def text(self, element: Element | None) -> str | None:
         """What an originalText, text or ED says: the words it refers to, else its own."""
@@ -206,7 +216,7 @@ class Narrative:
             return (None if found is None else self._afford(found)) or text
         return text
 
-    def _find_otherwise(self, reference: str) -> Element | str | None:
+    def _find_otherwise(self, reference: str) -> Element | _Place | None:
         """Quirks: `#a%20b`, `# a`, `page.html#a`, `#A` for ID="a"; ids as `id` or `xml:id`."""
         name = unquote(reference).rpartition("#")[2].strip()
         found = self._find(name)
@@ -224,22 +234,16 @@ class Narrative:
                         self._others.setdefault(name.lower(), element)
         return self._others
 
-    def _find(self, identifier: str) -> Element | str | None:
-        """What carries that ID: the markup inside it where it is easily told, else the element.
-
-        The section's text is written out anyway, and cutting it costs less than asking the tree.
-        """
+    def _find(self, identifier: str) -> Element | _Place | None:
+        """What carries that ID, in the section's markup or else in the document."""
         if self._whole is None:
             return self._element(identifier)
         if self._places is None:
             self._places = {}
             for tag in _ID_IN_TAG.finditer(self._markup()):
-                self._places.setdefault(tag[1], tag.span())
+                self._places.setdefault(tag[1], (tag[1], *tag.span()))
         place = self._places.get(identifier)
-        if place is None:
-            return self._whole._element(identifier)
-        inside = _inside(self._markup(), *place)
-        return self._element(identifier) if inside is None else inside
+        return self._whole._element(identifier) if place is None else place
 
     def _element(self, identifier: str) -> Element | None:
         if self._elements is None:
