@@ -400,6 +400,23 @@ class ReplayRow(SQLModel, table=True):
     expires: datetime = Field(sa_type=UtcTime, index=True)
 
 
+class DiscoveryTallyRow(SQLModel, table=True):
+    """How often a community has asked in a period: about anybody, or about one member in vain.
+
+    `about` is that member's id or empty; `variant` tells the questions about it apart.
+    """
+
+    __tablename__ = "discovery_tally"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    home_community_id: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    variant: str = Field(primary_key=True)
+    plan: str | None = None
+    count: int
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+
+
 # ---- work to be done later -------------------------------------------------------------------
 
 
@@ -465,6 +482,7 @@ exchange_head = _table(ExchangeHeadRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)
+discovery_tally = _table(DiscoveryTallyRow)
 job = _table(JobRow)
 job_key = _table(JobKeyRow)
 schedule = _table(ScheduleRow)
