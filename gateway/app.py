@@ -171,6 +171,7 @@ def _rule(stated: RuleSettings) -> Rule:
         class_code=stated.class_code,
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
+        on_demand=stated.on_demand,
     )
 
 
@@ -314,6 +315,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         skew=timedelta(seconds=house.settings.limits.clock_skew_seconds),
+        query_results=house.settings.limits.query_results,
     )
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]
