@@ -178,6 +178,7 @@ def _rule(stated: RuleSettings) -> Rule:
         class_code=stated.class_code,
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
+        on_demand=stated.on_demand,
     )
 
 
@@ -326,6 +327,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
             house.settings.limits.discoveries_per_minute,
             house.settings.limits.near_misses_per_day,
         ),
+        query_results=house.settings.limits.query_results,
     )
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]

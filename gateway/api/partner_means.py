@@ -14,7 +14,10 @@ from ihe.trust import SigningKey
 
 @dataclass(frozen=True, slots=True)
 class PartnerMeans:
-    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it."""
+    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it.
+
+    `query_results` is how many whole entries an answer to ITI-38 holds.
+    """
 
     archive: Archive
     community: Community
@@ -24,3 +27,4 @@ class PartnerMeans:
     audiences_for: Callable[[Partner], frozenset[str]]
     skew: timedelta
     discovery_limits: DiscoveryLimits
+    query_results: int

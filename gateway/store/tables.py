@@ -251,6 +251,27 @@ class OfferRow(SQLModel, table=True):
     entry_xml: str = Field(sa_type=Text)
 
 
+class SnapshotRow(SQLModel, table=True):
+    """A member's summary as one partner was given it: its ebRIM entry, and what it was made of."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (
+        Index("snapshot_once", "plan", "member", "partner", "purpose", "digest", unique=True),
+    )
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    plan: str
+    member: str = Field(foreign_key="member.id")
+    partner: str
+    purpose: str
+    digest: str
+    entry_uuid: str = Field(unique=True)
+    unique_id: str = Field(unique=True)
+    class_code: str
+    confidentiality: str
+    sources: str = Field(sa_type=Text)
+    entry_xml: str = Field(sa_type=Text)
+
+
 class SectionRow(SQLModel, table=True):
     __tablename__ = "section"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -487,6 +508,7 @@ document = _table(DocumentRow)
 replacement = _table(ReplacementRow)
 quarantine = _table(QuarantineRow)
 offer = _table(OfferRow)
+snapshot = _table(SnapshotRow)
 section = _table(SectionRow)
 entry = _table(EntryRow)
 summary = _table(SummaryRow)
