@@ -74,14 +74,16 @@ class Conversation:
 def patient_discovery_event(
     conversation: Conversation,
     *,
-    query: bytes,
-    home_community_id: HomeCommunityId,
+    query: bytes | None,
+    home_community_id: HomeCommunityId | None,
     patients: tuple[PatientId, ...] = (),
 ) -> AuditEvent:
-    """ITI TF-2: 3.55.5.1: `query` is the QueryByParameter; `home_community_id` that of the
-    community asked. `patients` are those returned, and told only by the responder."""
+    """ITI TF-2: 3.55.5.1: `query` is the QueryByParameter, None if the request was never made;
+    `home_community_id` that of the community asked. `patients` are those returned, and told only
+    by the responder."""
     told = patients if conversation.side == "responding" else ()
-    details = ((_HOME_55_39, home_community_id.urn.encode()),)
+    home = home_community_id
+    details = () if home is None else ((_HOME_55_39, home.urn.encode()),)
     asked = ParticipantObject(_SYSTEM, _QUERY_ROLE, _ITI_55, query=query, details=details)
     return _query_event(conversation, _ITI_55, (*map(_patient, told), asked))
 
@@ -89,8 +91,8 @@ def patient_discovery_event(
 def document_query_event(
     conversation: Conversation,
     *,
-    query_id: str,
-    query: bytes,
+    query_id: str | None,
+    query: bytes | None,
     home_community_id: HomeCommunityId | None,
     patient: PatientId | None = None,
 ) -> AuditEvent:

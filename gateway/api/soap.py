@@ -132,7 +132,7 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
         await _identify(visit)
         visit.envelope = await _read_envelope(request)
         replied, envelope = await asyncio.to_thread(_reply, visit)
-        await _record(visit, replied.effects)
+        await _record(visit, replied)
     except IheError as error:
         return await _fault(visit, error)
     except Exception as error:  # the door: no stack trace and no bare 500 leaves this house
@@ -284,7 +284,7 @@ def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
 # ---- the record ------------------------------------------------------------------------------
 
 
-async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
+async def _record(visit: _Visit, replied: Replied) -> None:
     """Appends the record, unless this very message was here before."""
     opened, certificate = visit.opened, visit.certificate
     assert opened is not None and certificate is not None  # noqa: S101 - or it was refused
@@ -298,6 +298,7 @@ async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
             now=datetime.now(UTC),
         )
         if first:
+            effects = replied.noted(transaction, replied.effects)
             _append(transaction, visit, [_exchange(visit, effect) for effect in effects])
         return first
 
