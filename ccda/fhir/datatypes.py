@@ -59,9 +59,12 @@ def code_of(form: object) -> CD | None:
         return None
     if not isinstance(form.get("code"), str | None):
         return code_of(form["code"])
-    code = CD(form.get("code"), form.get("system"), form.get("display"))
-    text = form.get("text")
-    return CD(code.code, code.system, code.display, original_text=text) if text else code
+    return CD(
+        form.get("code"),
+        form.get("system"),
+        form.get("display"),
+        original_text=form.get("text") or None,
+    )
 
 
 def coding(code: CD) -> Json | None:
@@ -70,29 +73,38 @@ def coding(code: CD) -> Json | None:
     if not written:
         return None
     system = code_system(code.system)
-    if not holds(system, written):
-        system = None
-    # HL7's own tables say how their codes are displayed; the document's words go to the text.
-    display = None if is_hl7(system) else words(code.display)
-    return stated(system=system, code=written, display=display)
+    if system is None or not holds(system, written):
+        found = {"code": written}
+    else:
+        found = {"system": system, "code": written}
+        if is_hl7(system):
+            # HL7's own tables say how they are displayed; the document's words go to the text.
+            return found
+    display = words(code.display)
+    if display is not None:
+        found["display"] = display
+    return found
 
 
 def concept(code: CD | None, text: str | None = None) -> Json | None:
     """A CodeableConcept: the code and its translations, and what people would call it."""
     if code is None:
         return {"text": text.strip()} if text and text.strip() else None
-    codings: list[Json] = []
-    for one in (code, *code.translations):
+    first = coding(code)
+    codings = [] if first is None else [first]
+    for one in code.translations:
         found = coding(one)
         if found is not None and all(_key(found) != _key(known) for known in codings):
             codings.append(found)
-    named = (one.display for one in (code, *code.translations))
-    name = (
-        words(code.original_text)
-        or words(text)
-        or next((w for n in named if (w := words(n))), None)
-    )
-    return stated(coding=codings, text=name) or None
+    said: Json = {"coding": codings} if codings else {}
+    name = words(code.original_text) or words(text) or words(code.display) or _named(code)
+    if name is not None:
+        said["text"] = name
+    return said or None
+
+
+def _named(code: CD) -> str | None:
+    return next((name for one in code.translations if (name := words(one.display))), None)
 
 
 def form_concept(form: object) -> Json | None:
