@@ -29,7 +29,11 @@ _SCHEMES: Final = {"tel": "phone", "fax": "fax", "mailto": "email", "http": "url
 
 def stated(**parts: Any) -> Json:
     """The elements that say something."""
-    return {name: part for name, part in parts.items() if part is not None and part != []}
+    return {
+        name: part
+        for name, part in parts.items()
+        if part or (part is not None and not isinstance(part, list))
+    }
 
 
 def words(text: object) -> str | None:
@@ -44,7 +48,7 @@ def many(detail: object) -> list[Any]:
 
 def told(form: object) -> object:
     """What a detail says; of a whole statement inside another one, its value."""
-    return form.get("value") if isinstance(form, Mapping) and "statement" in form else form
+    return form.get("value") if isinstance(form, dict) and "statement" in form else form
 
 
 # ---- codes -----------------------------------------------------------------------------------
@@ -55,7 +59,7 @@ def code_of(form: object) -> CD | None:
     if isinstance(form, str):
         return CD(None, original_text=form) if form.strip() else None
     form = told(form)
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     if not isinstance(form.get("code"), str | None):
         return code_of(form["code"])
@@ -177,14 +181,14 @@ def quantity(value: object, unit: object = None, comparator: str | None = None) 
 def form_quantity(form: object) -> Json | None:
     """The quantity of `{"value", "unit"}`; of a range its low bound is not the quantity."""
     form = told(form)
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     return quantity(form.get("value"), form.get("unit"))
 
 
 def form_range(form: object) -> Json | None:
     """The range of `{"low", "high"}`, whose bounds are texts in one unit or quantities."""
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     bounds = {}
     for name in ("low", "high"):

@@ -75,7 +75,7 @@ class Resources:
 
     def state(self, statement: Statement, type_name: str, body: Json, suffix: str = "") -> Json:
         """Take in the resource that a statement becomes, with the statement's own ids."""
-        ids = text_identifiers([str(one) for one in statement.entry.ids if str(one)])
+        ids = text_identifiers([text for one in statement.entry.ids if (text := str(one))])
         whole = {"identifier": ids, **body} if ids else body
         key = statement.key + suffix
         made = self.add(type_name, key, whole, statement.documents, statement.entry.authors)
