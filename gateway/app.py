@@ -35,6 +35,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
@@ -43,7 +44,7 @@ from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import exchange_log, partners, plans, policy_rules, replay
+from gateway.store import discovery_tally, exchange_log, partners, plans, policy_rules, replay
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -322,6 +323,10 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         skew=timedelta(seconds=house.settings.limits.clock_skew_seconds),
+        discovery_limits=DiscoveryLimits(
+            house.settings.limits.discoveries_per_minute,
+            house.settings.limits.near_misses_per_day,
+        ),
         query_results=house.settings.limits.query_results,
     )
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
@@ -398,6 +403,7 @@ async def _recover_now_and_then(house: House) -> None:
         now = datetime.now(UTC)
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
+        await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
 
 
 async def _sweep_now_and_then(house: House) -> None:

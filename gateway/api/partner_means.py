@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from gateway.exchange.archive import Archive
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from ihe.trust import SigningKey
@@ -25,4 +26,5 @@ class PartnerMeans:
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
     skew: timedelta
+    discovery_limits: DiscoveryLimits
     query_results: int

@@ -6,19 +6,23 @@ Everything here computes or reads the database, so the doors run it in a thread 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
+from gateway.exchange import probing
 from gateway.exchange.asker import Asker, Effect
-from gateway.exchange.respond_discovery import discover
+from gateway.exchange.respond_discovery import could_not_search, discover
 from gateway.exchange.respond_query import query
 from gateway.exchange.respond_retrieve import Given, retrieve
 from gateway.exchange.shelf import Shown
 from gateway.model.community import Community
 from gateway.model.document import OfferedDocument
+from gateway.store.database import Transaction
+from gateway.store.errors import StoreUnavailable
 from ihe.acknowledgement import (
     DEFERRAL_NOT_SUPPORTED,
     Acknowledgement,
@@ -56,14 +60,22 @@ from ihe.xcpd import PatientDiscoveryRequest, read_discovery_request, write_disc
 _NO_TYPE: Final = "application/octet-stream"
 
 
+def _as_they_are(_transaction: Transaction, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    return effects
+
+
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What a verb answers: the body, its attachments, and what to record (at least one effect)."""
+    """What a verb answers: the body, its attachments, and what to record (at least one effect).
+
+    `noted` runs in the transaction of the record and may say more in it.
+    """
 
     kind: MessageKind
     body: Element
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
+    noted: Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]] = _as_they_are
 
 
 def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -80,17 +92,37 @@ def _discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
     request = read_discovery_request(opened.body)
     if request.deferred or opened.kind is ITI_55_DEFERRED_REQUEST:
         return _decline_deferral(request, means.community)
-    discovery, effects = means.archive.database.read(
-        lambda tx: discover(tx, request, asker=asker, plans=means.plans, community=means.community)
-    )
+    now = datetime.now(UTC)
+    try:
+        found = means.archive.database.read(
+            lambda tx: discover(
+                tx,
+                request,
+                asker=asker,
+                plans=means.plans,
+                community=means.community,
+                limits=means.discovery_limits,
+                now=now,
+            )
+        )
+    except StoreUnavailable:
+        found = could_not_search()
     body = write_discovery_response(
-        discovery,
+        found.answer,
         request=request,
         message_id=_new_message_id(means.community),
         creation_time=_now(),
         sender=means.community.home_community_id,
     )
-    return Replied(ITI_55_ANSWER, body, effects)
+    noted = partial(
+        probing.note,
+        community=asker.community,
+        asked=request.demographics,
+        near=found.near,
+        limits=means.discovery_limits,
+        now=now,
+    )
+    return Replied(ITI_55_ANSWER, body, found.effects, noted=noted)
 
 
 def _decline_deferral(request: PatientDiscoveryRequest, community: Community) -> Replied:

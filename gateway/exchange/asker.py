@@ -13,6 +13,7 @@ from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeOfUse
 from gateway.store import policy_rules
 from gateway.store.database import Transaction
+from ihe.identifiers import HomeCommunityId
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Asker:
 
     partners: tuple[Partner, ...]
     purpose: PurposeOfUse
+
+    @property
+    def community(self) -> HomeCommunityId:
+        """Which community it is, as whosever partner it speaks."""
+        return self.partners[0].home_community_id
 
     def for_plan(self, plan: PlanId) -> Partner | None:
         """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""

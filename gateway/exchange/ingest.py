@@ -282,7 +282,7 @@ def _whose(
     named = demographics_of(clinical.patient, policy_ids(clinical))
     if received.candidate is not None:
         return _is_the_candidate(transaction, received.candidate, named, plan)
-    known = members.candidates(transaction, plan=plan.id, named=named)
+    known = members.resembling(transaction, plan=plan.id, named=named)
     match best_match([(member.id, demographics(member, plan)) for member in known], named):
         case Found(member=found):
             return next(member for member in known if member.id == found)
