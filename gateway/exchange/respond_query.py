@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from ccda.safe_xml import parse_xml
 from gateway.exchange.asker import Asker, Effect, Way, ways
 from gateway.exchange.metadata import patient_id
-from gateway.exchange.on_demand import on_demand
+from gateway.exchange.on_demand import may_be_summarized, on_demand
 from gateway.exchange.open_documents import effects_of, shelves_of
 from gateway.exchange.shelf import (
     Shelf,
@@ -151,7 +151,7 @@ def _find_documents(
     member: Member,
     community: Community,
 ) -> Iterator[OfferedDocument]:
-    wants_summary = "on-demand" in asked.entry_types
+    wants_summary = "on-demand" in asked.entry_types and may_be_summarized(way)
     # A summary is made of all that is open, whatever else the query asks for.
     narrowed = not wants_summary
     registered = offers.of_member(
@@ -163,14 +163,14 @@ def _find_documents(
         type_codes=(code.value for code in asked.type_codes if narrowed),
     )
     given = tuple(one for one in registered if way.gives(one, member))
-    wants_any = _wants_any(asked)
-    if "stable" in asked.entry_types:
-        for one in map(as_it_stands, given):
-            if _has_status(one, asked) and (wants_any or _matches(one, asked)):
-                yield one
+    found = [as_it_stands(one) for one in given] if "stable" in asked.entry_types else []
     summary = on_demand(current(given), way, member, community) if wants_summary else None
-    if summary is not None and _matches(summary.offered, asked):
-        yield summary.offered
+    if summary is not None:
+        found.append(summary.offered)
+    wants_any = _wants_any(asked)
+    for one in found:
+        if _has_status(one, asked) and (wants_any or _matches(one, asked)):
+            yield one
 
 
 def _wants_any(asked: FindDocumentsQuery) -> bool:
@@ -250,12 +250,12 @@ def _by_id(
     for shelf in shelves:
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
         patients += bool(found)
+        if asked.return_type == "LeafClass" and patients > 1:
+            # ITI TF-2: 3.18.4.1.2.3.1: whole entries are those of one patient.
+            context = "The ids are those of several patients: ask for each by itself."
+            raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
         shown += found.values()
         told += (document for one in found.values() for document in documents_of(one, shelf))
-    if asked.return_type == "LeafClass" and patients > 1:
-        # ITI TF-2: 3.18.4.1.2.3.1: whole entries are those of one patient.
-        context = "The ids are those of several patients: ask for each by itself."
-        raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
     return Listed(tuple(shown), effects_of(told) or (Effect(reason=_NOTHING_OF_THESE),))
 
 
