@@ -8,6 +8,7 @@ from gateway.exchange.archive import Archive
 from gateway.model.community import Community
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
+from gateway.store.job_queue import JobQueue
 from ihe.trust import SigningKey
 
 
@@ -22,3 +23,7 @@ class PartnerMeans:
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
     skew: timedelta
+    queue: JobQueue
+    message_limit_bytes: int
+    time_to_live: timedelta | None = None
+    """How long partners may use a patient id of ours without asking again."""

@@ -14,6 +14,7 @@ from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.exchange.respond import Asker, Effect, Given, discover, query, retrieve
 from gateway.model.community import Community
+from gateway.model.later import OwedPart
 from ihe.acknowledgement import (
     DEFERRAL_NOT_SUPPORTED,
     Acknowledgement,
@@ -51,12 +52,16 @@ _NO_TYPE: Final = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What a verb answers: the body, its attachments, and what to record (at least one effect)."""
+    """What a verb answers: the body, its attachments, and what to record (at least one effect).
+
+    `owed` names the attachments again, for an answer that is brought later.
+    """
 
     kind: MessageKind
     body: Element
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
+    owed: tuple[OwedPart, ...] = ()
 
 
 def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -144,7 +149,12 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
     outcome = RegistryResponse(status_of(errors, has_content=bool(given)), errors)
     documents = tuple(document for document, _ in packed)
     response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
-    return Replied(ITI_39_ANSWER, response, effects, tuple(part for _, part in packed))
+    parts = tuple(part for _, part in packed)
+    owed = tuple(
+        OwedPart(part.cid, part.content_type, one.document.plan, one.document.id)
+        for one, part in zip(given, parts, strict=True)
+    )
+    return Replied(ITI_39_ANSWER, response, effects, parts, owed)
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:

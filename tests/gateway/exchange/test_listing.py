@@ -27,9 +27,13 @@ def test_a_query_that_fails_says_by_which_code(tmp_path: Path) -> None:
     query = listing(status=ResponseStatus.FAILURE, errors=(error,))
     with asked(tmp_path, ITI_38=query) as found:
         assert found.row.outcome == "failed"
-        assert found.row.detail == "its document query failed: XDSRegistryBusy"
+        assert found.row.detail == (
+            "its document query failed: XDSRegistryBusy: it was too busy; ask again later"
+        )
         assert (found.last.transaction, found.last.outcome) == ("ITI-38", "failed")
-        assert found.last.reason == "it reported XDSRegistryBusy"
+        assert found.last.reason == (
+            "it reported XDSRegistryBusy: it was too busy; ask again later"
+        )
         assert "ITI_39" not in found.heard
 
 
@@ -38,7 +42,8 @@ def test_a_code_of_the_partners_own_is_counted_and_not_repeated(tmp_path: Path) 
     query = listing(status=ResponseStatus.FAILURE, errors=errors)
     with asked(tmp_path, ITI_38=query) as found:
         assert found.row.detail == (
-            "its document query failed: XDSRegistryError, 1 of codes unknown to us"
+            "its document query failed: XDSRegistryError: it had a fault of its own,"
+            " 1 of codes unknown to us"
         )
 
 
@@ -48,7 +53,8 @@ def test_a_list_with_an_error_is_used_and_called_incomplete(tmp_path: Path) -> N
     with asked(tmp_path, ITI_38=query) as found:
         assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
         assert found.row.detail == (
-            "its list of documents may be incomplete: it reported XDSUnavailableCommunity"
+            "its list of documents may be incomplete: it reported XDSUnavailableCommunity:"
+            " a community behind it could not be reached; ask again later"
         )
 
 

@@ -76,10 +76,14 @@ def test_a_failure_says_by_which_code_nothing_came(tmp_path: Path) -> None:
     errors = (an_error(ErrorCode.REPOSITORY_ERROR),)
     failure = RegistryResponse(ResponseStatus.FAILURE, errors)
     with asked(tmp_path, ITI_39=giving({}, outcome=failure)) as found:
-        assert found.row.detail == "partial: 2 missing; it reported XDSRepositoryError"
+        reported = "it reported XDSRepositoryError: it had a fault of its own"
+        assert found.row.detail == f"partial: 2 missing; {reported}"
         assert found.counts == (2, 0, 2)
-        assert found.last.outcome == "failed"
-        assert found.last.reason == "partial: 2 missing: XDSRepositoryError"
+        assert [(one.outcome, one.reason) for one in calls(found.house)[2:]] == [
+            ("failed", "it gave none of 2 documents at once"),
+            ("failed", f"partial: 1 missing; {reported}"),
+            ("failed", f"partial: 1 missing; {reported}"),
+        ]
 
 
 def test_documents_nobody_asked_for_are_not_kept(tmp_path: Path) -> None:
