@@ -31,8 +31,9 @@ from gateway.api.soap_arrival import Message, read_message
 from gateway.api.soap_later import owe, time_to_live
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
+from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
-from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
 from gateway.model.later import AwaitedAnswer
 from gateway.model.partner import Partner
@@ -209,7 +210,13 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
             "The reply address is not registered for this community.",
             subcode="wsa:InvalidAddressingHeader",
         )
-    replied = reply(opened, Asker(_speaking_as(visit, partner), purpose), visit.means)
+    speaking_as = _speaking_as(visit, partner)
+    delegated = visit.means.archive.database.read(
+        lambda tx: refuse_delegates(tx, speaking_as, opened.assertion)
+    )
+    if isinstance(delegated, Refused):
+        raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
+    replied = reply(opened, Asker(delegated, purpose), visit.means)
     if visit.is_later:
         return replied, b""
     envelope = seal_answer(

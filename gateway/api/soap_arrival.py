@@ -98,7 +98,7 @@ class _Arrival:
             async for chunk in request.stream():
                 size += len(chunk)
                 if attachments is None and size > _SMALL_BYTES:
-                    raise MessageTooLarge("the message is larger than we take")
+                    raise MessageTooLarge("the message is over our limit")
                 for event in reader.feed(chunk):
                     if isinstance(event, RootPart):
                         envelope = event.content

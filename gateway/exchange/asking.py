@@ -168,7 +168,7 @@ async def _send(asking: Asking, call: Call, message_id: str) -> OpenedAnswer:
             kind=call.kind,
             address=call.address,
             body=call.body,
-            assertion=new_assertion(asking),
+            assertion=new_assertion(asking, call.partner),
             message_id=message_id,
             sink=None if call.attachments is None else call.attachments.open,
         )
@@ -245,10 +245,13 @@ def new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
     )
 
 
-def new_assertion(asking: Asking) -> Assertion:
+def new_assertion(asking: Asking, partner: Partner) -> Assertion:
     """Who asks and why, made anew for each attempt (user-asks 12)."""
     now = datetime.now(UTC)
-    purpose = PurposeOfUse.parse(asking.retrieval.purpose)
+    system = asking.client.purposes_for(partner)
+    purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)
+    if purpose is None:
+        raise PartnerFailed("its network has no code for this purpose of use")
     requester = asking.retrieval.requester
     home = asking.community.home_community_id
     return Assertion(

@@ -149,7 +149,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
                 kind=call.kind,
                 address=call.address,
                 body=call.body,
-                assertion=new_assertion(asking),
+                assertion=new_assertion(asking, call.partner),
                 message_id=message_id,
                 reply_to=f"{base}/{_DOORS[call.kind.transaction]}",
                 ready=ready,

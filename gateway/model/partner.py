@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from gateway.model.identity import PartnerId, PlanId
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
+from ihe.saml_writing import AssertionStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ class PartnerProfile:
     """Quirk: its documents are asked for in windows of so many days of creation time."""
     other_home_accepted: bool = False
     """Quirk: its documents name another home community than the one asked."""
+    assertion: AssertionStyle = field(default_factory=AssertionStyle)
+    """How our assertions are spelt for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """An organization of a partner that lets another community ask in its name (Carequality).
+
+    `delegate` is the other's home community, or an organization under its home community's OID.
+    """
+
+    principal: Oid
+    delegate: Oid
 
 
 @dataclass(frozen=True, slots=True)
