@@ -109,6 +109,7 @@ class OpenedAnswer:
     message_id: str | None
     body: Element
     signer: x509.Certificate | None
+    chain: tuple[x509.Certificate, ...] = ()
 
 
 # ---- requests --------------------------------------------------------------------------------
@@ -297,7 +298,9 @@ def open_answer(
         raise UnexpectedMessage("the message is no answer of the transaction")
     if envelope.addressing.relates_to != request.message_id:
         raise UnexpectedMessage("the answer relates to another message than our request")
-    return OpenedAnswer(kind, envelope.addressing.message_id, envelope.payload, checked.signer)
+    return OpenedAnswer(
+        kind, envelope.addressing.message_id, envelope.payload, checked.signer, checked.chain
+    )
 
 
 def _seal(

@@ -8,7 +8,18 @@ from gateway.exchange.archive import Archive
 from gateway.model.community import Community
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
+from gateway.model.trust import RequireUnrevoked
 from ihe.trust import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxy:
+    """Whose `header` is believed: who shows one of the certificates (SHA-256 of the DER, hex), or
+    comes over plain HTTP from one of the loopback addresses, or over a socket file."""
+
+    header: str
+    certificates: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +29,14 @@ class PartnerMeans:
     archive: Archive
     community: Community
     plans: tuple[Plan, ...]
-    signing_key: SigningKey
+    own_key: Callable[[], SigningKey]
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
+    require_unrevoked: RequireUnrevoked
     skew: timedelta
+    proxy: TrustedProxy | None = None
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key by which we are known now; another may follow it while we run."""
+        return self.own_key()

@@ -24,8 +24,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
-from gateway.api.listener import PEER_CERTIFICATE
 from gateway.api.partner_means import PartnerMeans
+from gateway.api.peer import partners_of, require_tls
+from gateway.api.proxy import client_certificate
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
 from gateway.exchange.delegating import refuse_delegates
@@ -34,7 +35,7 @@ from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
-from gateway.store import exchange_log, partners, replay
+from gateway.store import exchange_log, replay
 from gateway.store.database import Transaction
 from ihe.errors import (
     IheError,
@@ -89,8 +90,8 @@ async def xca(request: Request) -> Response:
 class _Visit:
     """One request at a door, and what is known of its sender so far.
 
-    `certificate` is what TLS verified, in DER. `partner` and `opened` are set together, once the
-    sender is verified.
+    `certificate` is what TLS verified, ours or our proxy's, in DER. `partner` and `opened` are set
+    together, once the sender is verified.
     """
 
     means: PartnerMeans
@@ -112,11 +113,12 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
     visit = _Visit(
         means=request.app.state.means,
         transactions=transactions,
-        certificate=request.scope.get("state", {}).get(PEER_CERTIFICATE),
-        peer=request.client.host if request.client else "unknown",
+        certificate=None,
+        peer=request.client.host if request.client else "a socket file",
         started=time.monotonic(),
     )
     try:
+        visit.certificate = client_certificate(request.scope, visit.means.proxy)
         await _identify(visit)
         visit.envelope = await _read_envelope(request)
         replied, envelope = await asyncio.to_thread(_reply, visit)
@@ -138,10 +140,7 @@ async def _identify(visit: _Visit) -> None:
         raise SecurityRefused("no client certificate was shown")
     subject = x509.load_der_x509_certificate(visit.certificate).subject.rfc4514_string()
     visit.peer = f"{subject} at {visit.peer}"
-    fingerprint = sha256(visit.certificate).hexdigest()
-    visit.candidates = await visit.means.archive.database.read_async(
-        lambda tx: partners.by_certificate(tx, fingerprint=fingerprint)
-    )
+    visit.candidates = await partners_of(visit.means, visit.certificate)
     if not visit.candidates:
         raise SecurityRefused("the client certificate belongs to no partner")
 
@@ -236,11 +235,14 @@ def _speaking_as(visit: _Visit, verified: Partner) -> tuple[Partner, ...]:
         for one in visit.candidates
         if one.home_community_id == verified.home_community_id
         and one.signing_certificates == verified.signing_certificates
+        and one.network == verified.network
+        and one.profile.certificate_name == verified.profile.certificate_name
     )
 
 
 def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
     means = visit.means
+    require_tls(means, partner, visit.certificate or b"")
     opened = open_request(
         visit.envelope,
         trust_of(partner, means.anchors_for(partner)),
@@ -251,6 +253,7 @@ def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
             audience_required=partner.profile.audience_required,
         ),
     )
+    means.require_unrevoked(partner, opened.signer, opened.security.chain)
     shown = visit.certificate
     if partner.profile.same_certificate and opened.signer.public_bytes(Encoding.DER) != shown:
         raise SecurityRefused("the signing certificate is not the one shown in TLS")

@@ -13,7 +13,7 @@ from ccda.safe_xml import parse_xml
 from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import Found, best_match, is_below_minimum, minimum_set_missing
 from gateway.exchange.metadata import patient_id
-from gateway.exchange.policy import Permitted, offer
+from gateway.exchange.policy import Refused, Verdict, offer, refusals_in_words
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument
 from gateway.model.exchange import Outcome
@@ -42,6 +42,7 @@ from ihe.xcpd import (
 
 _DOCUMENTS_AT_ONCE: Final = 100
 _TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
+_RefusedOf = dict[PlanId, list[Refused]]
 _IDS_AT_ONCE: Final = 500
 """Databases bound the parameters of a statement; a peer's list of ids is as long as it likes."""
 
@@ -72,9 +73,9 @@ class _Way:
     purpose: PurposeOfUse
     rules: tuple[Rule, ...]
 
-    def gives(self, offered: OfferedDocument, member: Member) -> bool:
+    def verdict(self, offered: OfferedDocument, member: Member) -> Verdict:
         """Whether a rule offers the document (DECISIONS 10)."""
-        verdict = offer(
+        return offer(
             offered.document,
             self.rules,
             member=member,
@@ -84,7 +85,6 @@ class _Way:
             class_code=offered.class_code,
             confidentiality=offered.confidentiality,
         )
-        return isinstance(verdict, Permitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,11 @@ def discover(
         missing = minimum_set_missing(asked)
         effect = Effect(reason="the request is below the minimum set of demographics")
         return (MoreDemographicsRequested(missing) if missing else NoMatch()), (effect,)
+    ways = list(_ways(transaction, plans, asker))
+    if not ways:
+        return NoMatch(), (Effect(reason=_no_way(asker)),)
     found: list[tuple[Member, int]] = []
-    for way in _ways(transaction, plans, asker):
+    for way in ways:
         found += _find(transaction, way.plan, asked)
     if not found:
         return NoMatch(), (Effect(reason="no member matches"),)
@@ -155,6 +158,10 @@ def _ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iter
 def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
     allows = rule.purpose is None or purpose.is_within(rule.purpose)
     return allows and rule.partner in (None, partner.id)
+
+
+def _no_way(asker: Asker) -> str:
+    return f"no rule lets this partner ask for {asker.purpose.code}"
 
 
 def _find(
@@ -203,9 +210,9 @@ def query(
         case GetDocumentsQuery():
             _ours(asked.home_community_id, community)
             wanted = [*asked.entry_uuids, *(str(unique) for unique in asked.unique_ids)]
-            given = _offered_by_ids(transaction, wanted, asker, plans)
+            given, refused = _offered_by_ids(transaction, wanted, asker, plans)
             nothing = Effect(reason="no document of these ids is offered to this partner")
-            return given, _effects([one.document for one in given]) or (nothing,)
+            return given, _effects([one.document for one in given], refused) or (nothing,)
         case OtherStoredQuery():
             raise RegistryRefusal(
                 ErrorCode.UNKNOWN_STORED_QUERY, "This stored query is not answered here."
@@ -223,17 +230,25 @@ def _find_documents(
         _ours(asked.home_community_id, community)
     found = _member(transaction, asked.patient_id, asker, plans, community)
     if found is None:
-        return (), (Effect(reason="no member of this patient id is open to this partner"),)
+        nobody = "no member of this patient id is open to this partner"
+        is_open = next(_ways(transaction, plans, asker), None)
+        return (), (Effect(reason=nobody if is_open else _no_way(asker)),)
     way, member = found
     wants_all = _wants_all(asked)
-    given = tuple(
-        offered
-        for offered in offers.of_member(transaction, plan=member.plan, member=member.id)
-        if way.gives(offered, member) and (wants_all or _matches(offered, asked))
-    )
-    nothing = "no document that fits is offered to this partner"
+    given: list[OfferedDocument] = []
+    refused: list[Refused] = []
+    for offered in offers.of_member(transaction, plan=member.plan, member=member.id):
+        verdict = way.verdict(offered, member)
+        if not wants_all and not _matches(offered, asked):
+            continue
+        if isinstance(verdict, Refused):
+            refused.append(verdict)
+        else:
+            given.append(offered)
+    nothing = None if given else "no document that fits is offered to this partner"
     ids = tuple(offered.document.id for offered in given)
-    return given, (Effect("success", member.plan, member.id, ids, None if given else nothing),)
+    reason = refusals_in_words(refused) or nothing
+    return tuple(given), (Effect("success", member.plan, member.id, ids, reason),)
 
 
 def _wants_all(asked: FindDocumentsQuery) -> bool:
@@ -303,7 +318,8 @@ def retrieve(
     given: list[Given] = []
     errors: list[RegistryError] = []
     wanted = [str(asked.unique_id) for asked in request.documents]
-    offered = {one.unique_id: one for one in _offered_by_ids(transaction, wanted, asker, plans)}
+    found_ones, refused = _offered_by_ids(transaction, wanted, asker, plans)
+    offered = {one.unique_id: one for one in found_ones}
     # Asked for twice, a document comes once: a small request must not draw an endless answer.
     for asked in dict.fromkeys(request.documents):
         refusal = _refuse(asked, community)
@@ -319,7 +335,7 @@ def retrieve(
             errors.append(document_error(asked, ErrorCode.DOCUMENT_UNIQUE_ID, context))
         else:
             given.append(Given(asked, found.document))
-    return tuple(given), tuple(errors), _retrieve_effects(given, errors)
+    return tuple(given), tuple(errors), _retrieve_effects(given, errors, refused)
 
 
 def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | None:
@@ -335,20 +351,35 @@ def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | Non
     return None
 
 
-def _retrieve_effects(given: list[Given], errors: list[RegistryError]) -> tuple[Effect, ...]:
+def _retrieve_effects(
+    given: list[Given], errors: list[RegistryError], refused: _RefusedOf
+) -> tuple[Effect, ...]:
     outcome: Outcome = "success" if not errors else "partial" if given else "refused"
-    reason = "; ".join(sorted({error.context for error in errors})) or None
-    effects = _effects([one.document for one in given]) or (Effect(),)
-    return tuple(replace(effect, outcome=outcome, reason=reason) for effect in effects)
+    told = sorted({error.context for error in errors})
+    effects = _effects([one.document for one in given], refused) or (Effect(),)
+    # What the partner hears, and what it does not: a rule tells of a document that is there.
+    return tuple(
+        replace(
+            effect,
+            outcome=outcome,
+            reason="; ".join([*told, *([effect.reason] if effect.reason else [])]) or None,
+        )
+        for effect in effects
+    )
 
 
 # ---- what rules offer ------------------------------------------------------------------------
 
 
 def _offered_by_ids(
-    transaction: Transaction, ids: list[str], asker: Asker, plans: Iterable[Plan]
-) -> tuple[OfferedDocument, ...]:
+    transaction: Transaction,
+    ids: list[str],
+    asker: Asker,
+    plans: Iterable[Plan],
+) -> tuple[tuple[OfferedDocument, ...], _RefusedOf]:
+    """Those that a rule offers, and why the others are not."""
     found: list[OfferedDocument] = []
+    refused: _RefusedOf = {}
     wanted = list(dict.fromkeys(ids))
     for way in _ways(transaction, plans, asker):
         for start in range(0, len(wanted), _IDS_AT_ONCE):
@@ -356,9 +387,12 @@ def _offered_by_ids(
             for offered in offers.by_ids(transaction, plan=way.plan.id, ids=some):
                 owner = offered.document.member
                 member = members.get(transaction, plan=way.plan.id, member=owner) if owner else None
-                if member is not None and way.gives(offered, member):
+                verdict = way.verdict(offered, member) if member is not None else None
+                if isinstance(verdict, Refused):
+                    refused.setdefault(way.plan.id, []).append(verdict)
+                elif verdict is not None:
                     found.append(_as_it_stands(offered))
-    return tuple(found)
+    return tuple(found), refused
 
 
 def _as_it_stands(offered: OfferedDocument) -> OfferedDocument:
@@ -370,10 +404,19 @@ def _as_it_stands(offered: OfferedDocument) -> OfferedDocument:
     return replace(offered, entry_xml=written.decode("utf-8"))
 
 
-def _effects(given: Iterable[Document]) -> tuple[Effect, ...]:
-    """One for each member whose documents were given, in the order they were."""
+def _effects(given: Iterable[Document], refused: _RefusedOf) -> tuple[Effect, ...]:
+    """One for each member whose documents were given, in the order they were.
+
+    Why others were not is told in the log of their own plan, whether or not it gave anything.
+    """
     found: dict[tuple[PlanId, MemberId | None], tuple[DocumentId, ...]] = {}
     for document in given:
         whose = (document.plan, document.member)
         found[whose] = (*found.get(whose, ()), document.id)
-    return tuple(Effect("success", plan, member, ids) for (plan, member), ids in found.items())
+    for plan in refused:
+        if all(plan != known for known, _ in found):
+            found[plan, None] = ()
+    return tuple(
+        Effect("success", plan, member, ids, refusals_in_words(refused.get(plan, ())))
+        for (plan, member), ids in found.items()
+    )
