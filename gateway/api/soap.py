@@ -29,9 +29,9 @@ from gateway.api.peer import partners_of, require_tls
 from gateway.api.proxy import client_certificate
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
+from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
-from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of

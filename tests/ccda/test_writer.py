@@ -6,99 +6,17 @@ corpus beside a checkout, else our own; and over the demo member, whose six docu
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from ccda import CcdaError, ClinicalDocument, parse_document
-from ccda.hl7v3 import CD, II, TS
-from ccda.model import Entry, Interval, Patient
+from ccda import parse_document
+from ccda.model import Patient
 from ccda.summary import Summary, SummaryLine
-from ccda.writer import AuthoringDevice, Organization, write_ccd
-from gateway.exchange.summarize import summarize
-from gateway.model.document import Blob, Document, IndexedEntry, Source
-from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
+from tests.ccda.facts import Fact, codes, entries_of, fact_of_entry, fact_of_line, facts, lines_of
+from tests.ccda.written import CORPUS, DEMO, Written, readable, write, written
 from tests.conformance import assert_valid_clinical_document
-
-ROOT = Path(__file__).resolve().parents[2]
-CORPUS = ROOT.parent / "shared" / "corpus"
-SAMPLES = ROOT / "tests" / "samples" / "ccda"
-DEMO = ROOT / "gateway" / "demo" / "documents"
-NOW = datetime(2025, 10, 1, tzinfo=UTC)
-PLAN = Organization("Example Health Plan", (II("2.999.1"),))
-
-Fact = tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A summary, the document made of it, and what is read in that."""
-
-    name: str
-    summary: Summary
-    xml: bytes
-    read: ClinicalDocument
-    again: Summary
-
-
-def index(name: str, xml: bytes) -> tuple[ClinicalDocument, Document, list[IndexedEntry]]:
-    found = parse_document(xml)
-    document = Document(
-        id=DocumentId(name),
-        plan=PlanId("demo"),
-        state="filed",
-        blob=Blob(name, 1, "", ""),
-        source=Source("ITI-39", PartnerId(name.split("_")[0]), found.custodian),
-        received=NOW,
-        member=MemberId("m"),
-        title=found.title,
-        effective_time=found.effective_time.value if found.effective_time else None,
-        set_id=str(found.set_id) if found.set_id else None,
-        version=int(found.version) if (found.version or "").isdecimal() else None,
-        custodian=found.custodian,
-    )
-    entries = [entry for section in found.sections for entry in section.entries]
-    items = [IndexedEntry(document.id, n, None, entry) for n, entry in enumerate(entries)]
-    return found, document, items
-
-
-def summarized(documents: Iterable[tuple[str, bytes]]) -> tuple[Summary, Patient]:
-    indexed = [index(name, xml) for name, xml in documents]
-    pairs = [(document, item) for _, document, items in indexed for item in items]
-    summary = summarize(pairs, as_of=NOW, documents=[document for _, document, _ in indexed])
-    return summary, indexed[0][0].patient
-
-
-def write(summary: Summary, patient: Patient) -> bytes:
-    return write_ccd(
-        summary,
-        patient=patient,
-        author=AuthoringDevice("Example Gateway", "Example Gateway 1.0", PLAN),
-        custodian=PLAN,
-        document_id=II("2.999.1.2", "derived-1"),
-        set_id=II("2.999.1.3", "member-1"),
-        version=1,
-        now=TS("20251001000000+0000"),
-        sources={document.id: II("2.999.5", document.id) for document in summary.documents},
-    )
-
-
-def written(name: str, documents: Iterable[tuple[str, bytes]]) -> Written:
-    summary, patient = summarized(documents)
-    xml = write(summary, patient)
-    again, _ = summarized([("derived", xml)])
-    return Written(name, summary, xml, parse_document(xml), again)
-
-
-def files() -> Iterator[tuple[str, bytes]]:
-    folder = CORPUS if CORPUS.is_dir() else SAMPLES
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            yield str(file.relative_to(folder)), file.read_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -122,97 +40,9 @@ def members() -> list[Written]:
     return [*alone, *several]
 
 
-def readable() -> Iterator[tuple[str, bytes]]:
-    for name, xml in files():
-        try:
-            parse_document(xml)
-        except CcdaError:
-            continue
-        yield name, xml
-
-
 @pytest.fixture(scope="module")
 def demo() -> Written:
     return written("demo", [(file.stem, file.read_bytes()) for file in sorted(DEMO.glob("*.xml"))])
-
-
-# ---- facts -----------------------------------------------------------------------------------
-
-_SYSTEMS = {
-    "2.16.840.1.113883.6.59": "2.16.840.1.113883.12.292",
-    "2.16.840.1.113883.6.4": "2.16.840.1.113883.6.90",
-    "cvx": "2.16.840.1.113883.12.292",
-    "cpt": "2.16.840.1.113883.6.12",
-    "cpt4": "2.16.840.1.113883.6.12",
-    "cpt-4": "2.16.840.1.113883.6.12",
-}
-_STATUSES = {
-    "aborted": "stopped",
-    "suspended": "on hold",
-    "held": "on hold",
-    "obsolete": "inactive",
-}
-
-
-def codes(code: CD | None) -> frozenset[tuple[str, str]]:
-    """The code and its translations, without their order."""
-    if code is None:
-        return frozenset()
-    told = [one for one in (code, *code.translations) if one.code and not one.null_flavor]
-    systems = [(one.system or "").strip().casefold().removeprefix("urn:oid:") for one in told]
-    return frozenset(
-        (_SYSTEMS.get(system, system), (one.code or "").strip().upper())
-        for one, system in zip(told, systems, strict=True)
-    )
-
-
-def value_of(value: str | CD | Interval | None) -> object:
-    match value:
-        case CD():
-            return codes(value) or value.display or value.original_text
-        case Interval(low=low, high=high):
-            return f"{low}–{high}" if low and high else f"≥ {low}" if low else f"≤ {high}"
-        case _:
-            return value
-
-
-def fact_of_line(line: SummaryLine) -> Fact:
-    status = None if line.negated else line.status
-    value = value_of(line.value)
-    about = line.kind, codes(line.code), status, line.start, line.end
-    return *about, value, line.unit, line.negated
-
-
-def fact_of_entry(entry: Entry) -> Fact:
-    status = None if entry.negated else _STATUSES.get(entry.status or "", entry.status)
-    when = next((time.iso for time in (entry.time, entry.start) if time and time.value), None)
-    end = entry.end.iso if entry.end and entry.end.value else None
-    about = entry.kind, codes(entry.code), status, when, end
-    return *about, value_of(entry.value), entry.unit, entry.negated
-
-
-def lines_of(summary: Summary) -> list[SummaryLine]:
-    held = (line for section in summary.sections for line in section.lines if not line.withdrawn)
-    return list(held)
-
-
-def facts(summary: Summary) -> Counter[Fact]:
-    return Counter(map(fact_of_line, lines_of(summary)))
-
-
-def entries_of(document: ClinicalDocument) -> list[Entry]:
-    """What is stated; groups and words that there is nothing aside."""
-    return [
-        entry
-        for section in document.sections
-        for entry in section.entries
-        if not entry.no_information
-        and not (_is_group(entry) and any(one.parent is not None for one in section.entries))
-    ]
-
-
-def _is_group(entry: Entry) -> bool:
-    return entry.details.get("panel") is True or entry.details.get("relative") is True
 
 
 # ---- the properties --------------------------------------------------------------------------
