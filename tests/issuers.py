@@ -35,6 +35,7 @@ class Authority:
     now: datetime
     base: str = "http://ca.example"
     revoked: set[int] = field(default_factory=set)
+    may_sign_lists: bool = True
     issued: Issued = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,7 +114,7 @@ class Authority:
             .not_valid_before(self.now - DAY)
             .not_valid_after(self.now + 30 * DAY)
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-            .add_extension(_usage(ca), critical=True)
+            .add_extension(_usage(ca, lists=ca and self.may_sign_lists), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         )
         if not ca:
@@ -138,7 +139,7 @@ class Authority:
         lifetime: timedelta = DAY,
         by: Issued | None = None,
         more: tuple[tuple[x509.ExtensionType, bool], ...] = (),
-        algorithm: hashes.SHA256 | hashes.SHA512 = _SHA256,
+        algorithm: hashes.SHA256 | hashes.SHA224 = _SHA256,
     ) -> bytes:
         """Its list; `by` signs it in the authority's name."""
         at = at or self.now
@@ -201,7 +202,7 @@ def _named(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _usage(ca: bool) -> x509.KeyUsage:
+def _usage(ca: bool, *, lists: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not ca,
         content_commitment=False,
@@ -209,7 +210,7 @@ def _usage(ca: bool) -> x509.KeyUsage:
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=ca,
-        crl_sign=ca,
+        crl_sign=lists,
         encipher_only=False,
         decipher_only=False,
     )
