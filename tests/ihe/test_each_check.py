@@ -24,6 +24,8 @@ from lxml.etree import _Element as Element
 import ihe.key_info
 import ihe.saml
 import ihe.signature
+import ihe.signature_shape
+import ihe.strict_signature
 import ihe.trust
 import ihe.wire
 import ihe.ws_verification
@@ -62,7 +64,8 @@ from tests.ihe_messages import (
 MINUTE = timedelta(minutes=1)
 SIGNATURE = f"{ASSERTION}/ds:Signature"
 MODULES = (
-    ihe.ws_verification, ihe.saml, ihe.trust, ihe.key_info, ihe.signature, ihe.wire,
+    ihe.ws_verification, ihe.saml, ihe.trust, ihe.key_info, ihe.signature, ihe.signature_shape,
+    ihe.strict_signature, ihe.wire,
 )  # fmt: skip
 CHECKS = [(module, check) for module in MODULES for check in checks_in(module, "SecurityRefused")]
 
@@ -569,7 +572,7 @@ def as_it_came(security: Element, timestamp: Element, *_: object) -> Signed:
     [
         pytest.param(ihe.ws_verification, "_verify_timestamp", as_it_came, stolen, trust,
                      id="holder of key"),
-        pytest.param(ihe.signature, "_check_value", lambda *_: None, unnamed_signer, trust,
+        pytest.param(ihe.strict_signature, "_check_value", lambda *_: None, unnamed_signer, trust,
                      id="signature value"),
         pytest.param(ihe.ws_verification, "_is_current", lambda *_: True, late_confirmation, trust,
                      id="the confirmation's own time"),
