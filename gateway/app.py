@@ -37,6 +37,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
@@ -46,7 +47,7 @@ from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Proxy as ProxySettings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import exchange_log, partners, plans, policy_rules, replay
+from gateway.store import discovery_tally, exchange_log, partners, plans, policy_rules, replay
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -200,6 +201,7 @@ def policy_rule(stated: RuleSettings) -> Rule:
         class_code=stated.class_code,
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
+        on_demand=stated.on_demand,
     )
 
 
@@ -350,6 +352,10 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         audiences_for=house.audiences_for,
         require_unrevoked=house.require_unrevoked,
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
+        discovery_limits=DiscoveryLimits(
+            settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day
+        ),
+        query_results=settings.limits.query_results,
         proxy=_proxy(settings.proxy),
     )
     address = settings.listen.partners
@@ -457,6 +463,7 @@ async def _recover_now_and_then(house: House) -> None:
         now = datetime.now(UTC)
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
+        await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
 
 
 async def _sweep_now_and_then(house: House) -> None:

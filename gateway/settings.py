@@ -158,6 +158,8 @@ class Rule(_Part):
     confidentiality: tuple[str, ...] = ("N",)
     third_party: bool = False
     """Also documents that others wrote, not only the plan's own."""
+    on_demand: bool = False
+    """Also the member's summary, made on demand of the documents that rules give."""
 
 
 class Policy(_Part):
@@ -171,6 +173,12 @@ class Limits(_Part):
 
     clock_skew_seconds: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     message_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    discoveries_per_minute: int = Field(default=600, ge=1)
+    """How many persons one community may ask for; beyond it hears that we are busy."""
+    near_misses_per_day: int = Field(default=20, ge=1)
+    """How many questions of a community may nearly name one member before an alarm is raised."""
+    query_results: int = Field(default=500, ge=1)
+    """How many whole entries an ITI-38 answer holds; beyond it only their ids are given."""
     worker_processes: int = Field(default=1, ge=1)
     worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
     worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)

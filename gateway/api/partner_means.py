@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from gateway.exchange.archive import Archive
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.trust import RequireUnrevoked
@@ -24,7 +25,10 @@ class TrustedProxy:
 
 @dataclass(frozen=True, slots=True)
 class PartnerMeans:
-    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it."""
+    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it.
+
+    `query_results` is how many whole entries an answer to ITI-38 holds.
+    """
 
     archive: Archive
     community: Community
@@ -34,6 +38,8 @@ class PartnerMeans:
     audiences_for: Callable[[Partner], frozenset[str]]
     require_unrevoked: RequireUnrevoked
     skew: timedelta
+    discovery_limits: DiscoveryLimits
+    query_results: int
     proxy: TrustedProxy | None = None
 
     @property

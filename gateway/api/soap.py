@@ -122,7 +122,7 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
         await _identify(visit)
         visit.envelope = await _read_envelope(request)
         replied, envelope = await asyncio.to_thread(_reply, visit)
-        await _record(visit, replied.effects)
+        await _record(visit, replied)
     except IheError as error:
         return await _fault(visit, error)
     except Exception as error:  # the door: no stack trace and no bare 500 leaves this house
@@ -263,7 +263,7 @@ def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
 # ---- the record ------------------------------------------------------------------------------
 
 
-async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
+async def _record(visit: _Visit, replied: Replied) -> None:
     """Appends the record, unless this very message was here before."""
     opened, certificate = visit.opened, visit.certificate
     assert opened is not None and certificate is not None  # noqa: S101 - or it was refused
@@ -276,7 +276,7 @@ async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
             expires=opened.security.fresh_until,
             now=datetime.now(UTC),
         )
-        for effect in effects if first else ():
+        for effect in replied.noted(transaction, replied.effects) if first else ():
             exchange_log.append(transaction, _exchange(visit, effect))
         return first
 

@@ -1,9 +1,9 @@
 """Who asks us, the plans a rule opens to it, and what a record says of the answer."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
 
-from gateway.exchange.policy import Verdict, offer
+from gateway.exchange.policy import Permitted, Refused, offer, refusals_in_words
 from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Outcome
 from gateway.model.identity import DocumentId, MemberId, PlanId
@@ -13,6 +13,7 @@ from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeOfUse
 from gateway.store import policy_rules
 from gateway.store.database import Transaction
+from ihe.identifiers import HomeCommunityId
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,24 @@ class Asker:
     partners: tuple[Partner, ...]
     purpose: PurposeOfUse
 
+    @property
+    def community(self) -> HomeCommunityId:
+        """Which community it is, as whosever partner it speaks."""
+        return self.partners[0].home_community_id
+
     def for_plan(self, plan: PlanId) -> Partner | None:
         """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""
         own = (one for one in self.partners if one.plan == plan)
         shared = (one for one in self.partners if one.plan is None)
         return next(own, None) or next(shared, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A document that no rule gives."""
+
+    offered: OfferedDocument
+    refusal: Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +54,12 @@ class Way:
     partner: Partner
     purpose: PurposeOfUse
     rules: tuple[Rule, ...]
+    withheld: list[Withheld] = field(default_factory=list, compare=False)
+    """What the rules did not give so far, and why: for the log of this plan alone."""
 
-    def verdict(self, offered: OfferedDocument, member: Member) -> Verdict:
+    def gives(self, offered: OfferedDocument, member: Member) -> bool:
         """Whether a rule offers the document (DECISIONS 10)."""
-        return offer(
+        verdict = offer(
             offered.document,
             self.rules,
             member=member,
@@ -52,6 +68,17 @@ class Way:
             plan_authored=not offered.third_party,
             class_code=offered.class_code,
             confidentiality=offered.confidentiality,
+        )
+        if isinstance(verdict, Refused):
+            self.withheld.append(Withheld(offered, verdict))
+        return isinstance(verdict, Permitted)
+
+    def why_withheld(self, ids: Container[str] | None = None) -> str | None:
+        """Why documents were not given, in words; of these entry UUIDs or unique ids alone."""
+        return refusals_in_words(
+            one.refusal
+            for one in {each.offered.entry_uuid: each for each in self.withheld}.values()
+            if ids is None or one.offered.entry_uuid in ids or one.offered.unique_id in ids
         )
 
 

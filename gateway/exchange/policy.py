@@ -286,6 +286,8 @@ def refusals_in_words(refusals: Iterable[Refused]) -> str | None:
 def rule_in_words(rule: Rule, partner_names: Mapping[PartnerId, str]) -> str:
     """The rule as a sentence; `partner_names` are of the partners that are known."""
     what = "documents, also those that others wrote," if rule.third_party else "its own documents"
+    if rule.on_demand:
+        what = f"{what.removesuffix(',')} and a summary of them made on demand,"
     of_class = f"of class {rule.class_code} " if rule.class_code else ""
     whom = "every partner"
     if rule.partner is not None:

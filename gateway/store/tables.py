@@ -268,6 +268,27 @@ class OfferRow(SQLModel, table=True):
     entry_xml: str = Field(sa_type=Text)
 
 
+class SnapshotRow(SQLModel, table=True):
+    """A member's summary as one partner was given it: its ebRIM entry, and what it was made of."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (
+        Index("snapshot_once", "plan", "member", "partner", "purpose", "digest", unique=True),
+    )
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    plan: str
+    member: str = Field(foreign_key="member.id")
+    partner: str
+    purpose: str
+    digest: str
+    entry_uuid: str = Field(unique=True)
+    unique_id: str = Field(unique=True)
+    class_code: str
+    confidentiality: str
+    sources: str = Field(sa_type=Text)
+    entry_xml: str = Field(sa_type=Text)
+
+
 class SectionRow(SQLModel, table=True):
     __tablename__ = "section"
     __table_args__ = ({"sqlite_with_rowid": False},)
@@ -431,6 +452,23 @@ class ReplayRow(SQLModel, table=True):
     expires: datetime = Field(sa_type=UtcTime, index=True)
 
 
+class DiscoveryTallyRow(SQLModel, table=True):
+    """How often a community has asked in a period: about anybody, or about one member in vain.
+
+    `about` is that member's id or empty; `variant` tells the questions about it apart.
+    """
+
+    __tablename__ = "discovery_tally"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    home_community_id: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    variant: str = Field(primary_key=True)
+    plan: str | None = None
+    count: int
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+
+
 # ---- work to be done later -------------------------------------------------------------------
 
 
@@ -488,6 +526,7 @@ document = _table(DocumentRow)
 replacement = _table(ReplacementRow)
 quarantine = _table(QuarantineRow)
 offer = _table(OfferRow)
+snapshot = _table(SnapshotRow)
 section = _table(SectionRow)
 entry = _table(EntryRow)
 summary = _table(SummaryRow)
@@ -498,6 +537,7 @@ exchange_head = _table(ExchangeHeadRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)
+discovery_tally = _table(DiscoveryTallyRow)
 job = _table(JobRow)
 job_key = _table(JobKeyRow)
 schedule = _table(ScheduleRow)

@@ -15,7 +15,7 @@ from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED, read_acknowledgement
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code
 from ihe.registry_response import ErrorCode, ResponseStatus
-from ihe.stored_query import GetDocumentsQuery, OtherStoredQuery, StoredQuery
+from ihe.stored_query import GetDocumentsQuery
 from ihe.xca_query import write_adhoc_query_request
 from ihe.xcpd import Demographics, Matched, MoreDemographicsRequested, NoMatch
 from tests.gateway.asking import REPOSITORY, discovery, find_documents, patient_id, wanted
@@ -214,10 +214,6 @@ def test_an_unknown_patient_of_ours_has_no_documents(partner: Visitor) -> None:
         (
             find_documents(patient_id=PatientId("1", Oid("2.999.1"))),
             ErrorCode.UNKNOWN_PATIENT_ID,
-        ),
-        (
-            write_adhoc_query_request(OtherStoredQuery(StoredQuery.GET_ALL, (), HOME)),
-            ErrorCode.UNKNOWN_STORED_QUERY,
         ),
         (
             write_adhoc_query_request(GetDocumentsQuery(OTHER, entry_uuids=("urn:uuid:1",))),

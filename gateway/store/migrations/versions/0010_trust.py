@@ -1,24 +1,15 @@
-"""Delegations, partners known by the name in their certificate, and further keys of our own."""
+"""Partners known by the name in their certificate, and further keys of our own."""
 
 import sqlalchemy as sa
 from alembic import op
 
 from gateway.store.column_types import UtcTime
 
-revision = "0007"
-down_revision = "0004"
+revision = "0010"
+down_revision = "0007"
 
 
 def upgrade() -> None:
-    op.create_table(
-        "delegation",
-        sa.Column("partner", sa.String(), sa.ForeignKey("partner.id"), nullable=False),
-        sa.Column("principal", sa.String(), nullable=False),
-        sa.Column("delegate", sa.String(), nullable=False),
-        sa.Column("plan", sa.String(), nullable=True),
-        sa.PrimaryKeyConstraint("partner", "principal", "delegate"),
-        sqlite_with_rowid=False,
-    )
     op.create_table(
         "own_key",
         sa.Column("usage", sa.String(), nullable=False),
@@ -32,4 +23,3 @@ def upgrade() -> None:
     )
     op.add_column("partner", sa.Column("certificate_name", sa.String(), nullable=True))
     op.create_index("partner_by_certificate_name", "partner", ["certificate_name"])
-    op.create_index("delegation_by_principal", "delegation", ["principal", "delegate"])
