@@ -10,8 +10,8 @@ import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -33,10 +33,12 @@ from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.exchange import Exchange
+from gateway.model.identity import PlanId
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
-from gateway.store import exchange_log, replay
+from gateway.store import exchange_log, replay, wire_messages
 from gateway.store.database import Transaction
+from gateway.store.wire_messages import WireMessage, seal_message
 from ihe.errors import (
     IheError,
     MalformedMessage,
@@ -86,6 +88,15 @@ async def xca(request: Request) -> Response:
 # ---- one request -----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The envelopes of one request as they crossed the wire, sealed; kept with its record."""
+
+    request_hash: str | None = None
+    answer_hash: str | None = None
+    messages: tuple[WireMessage, ...] = ()
+
+
 @dataclass(slots=True)
 class _Visit:
     """One request at a door, and what is known of its sender so far.
@@ -103,6 +114,7 @@ class _Visit:
     envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
+    kept: _Kept = field(default_factory=_Kept)
 
     @property
     def transaction_name(self) -> str:
@@ -208,7 +220,19 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
     )
+    visit.kept = _keep(visit, envelope, {effect.plan for effect in replied.effects})
     return replied, envelope
+
+
+def _keep(visit: _Visit, answer: bytes, plans: set[PlanId | None]) -> _Kept:
+    """Both envelopes, for every plan that they concern."""
+    keys = visit.means.archive.blobs.keys
+    messages = [
+        (seal_message(keys, visit.envelope, plan=plan), seal_message(keys, answer, plan=plan))
+        for plan in plans
+    ]
+    request, answered = messages[0]
+    return _Kept(request.hash, answered.hash, tuple(one for both in messages for one in both))
 
 
 def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:
@@ -276,12 +300,20 @@ async def _record(visit: _Visit, replied: Replied) -> None:
             expires=opened.security.fresh_until,
             now=datetime.now(UTC),
         )
-        for effect in replied.noted(transaction, replied.effects) if first else ():
-            exchange_log.append(transaction, _exchange(visit, effect))
+        if first:
+            effects = replied.noted(transaction, replied.effects)
+            _append(transaction, visit, [_exchange(visit, effect) for effect in effects])
         return first
 
     if not await visit.means.archive.database.write_async(unit):
         raise SecurityRefused("the message was received before")
+
+
+def _append(transaction: Transaction, visit: _Visit, exchanges: Sequence[Exchange]) -> None:
+    for message in visit.kept.messages:
+        wire_messages.put(transaction, message)
+    for exchange in exchanges:
+        exchange_log.append(transaction, exchange)
 
 
 async def _record_broken(visit: _Visit, effects: tuple[Effect, ...], reason: str) -> None:
@@ -311,6 +343,8 @@ def _exchange(visit: _Visit, effect: Effect) -> Exchange:
         reason=effect.reason,
         message_id=_short(visit.opened.message_id if visit.opened else None),
         duration_ms=round((time.monotonic() - visit.started) * 1000),
+        request_hash=visit.kept.request_hash,
+        answer_hash=visit.kept.answer_hash,
     )
 
 
@@ -322,12 +356,27 @@ def _short(text: str | None) -> str | None:
 async def _fault(visit: _Visit, error: IheError) -> Response:
     """The fault the peer hears, once the refusal is on record."""
     failed = isinstance(error, Unavailable)
-    exchange = _exchange(visit, Effect("failed" if failed else "refused", reason=error.reason))
-    note = exchange_log.count_refusal if visit.opened is None else exchange_log.append
-    if not await _write(visit, lambda tx: note(tx, exchange)):
-        error = Unavailable(_CANNOT)
     fault = await asyncio.to_thread(_seal_fault, visit, error)
+    effect = Effect("failed" if failed else "refused", reason=error.reason)
+    if not await _note_refusal(visit, effect, fault):
+        error = Unavailable(_CANNOT)
+        fault = await asyncio.to_thread(_seal_fault, visit, error)
     return Response(fault, http_status(error), media_type=_SOAP)
+
+
+async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes) -> bool:
+    """Recorded with its envelopes once the sender is known; a stranger is only counted."""
+    try:
+        if visit.opened is None:
+            unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
+        else:
+            visit.kept = await asyncio.to_thread(_keep, visit, fault, {None})
+            unit = partial(_append, visit=visit, exchanges=[_exchange(visit, effect)])
+        await visit.means.archive.database.write_async(unit)
+    except Exception as error:  # the door: there is nobody left to tell
+        _log(error)
+        return False
+    return True
 
 
 def _seal_fault(visit: _Visit, error: IheError) -> bytes:

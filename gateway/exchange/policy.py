@@ -29,7 +29,7 @@ RefusalCode = Literal[
 PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """The short notice of 42 CFR 2.32(a)(2): it accompanies each such disclosure."""
 
-_PART_2: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
+PART_2_CODES: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
 """HL7 ActCode sensitivity and privacy-law codes of substance use disorder records."""
 
 _SENSITIVE: Final = frozenset({"R", "V"})
@@ -222,7 +222,7 @@ def offer(
             "confidentiality", f"Its confidentiality is not offered ({stated}): {covers}."
         )
     names = sorted(rule.name for rule in allowing)
-    is_part_2 = any(code.upper() in _PART_2 for code in sensitivity)
+    is_part_2 = any(code.upper() in PART_2_CODES for code in sensitivity)
     return Permitted(names[0], PART_2_NOTICE if is_part_2 else None)
 
 

@@ -81,6 +81,17 @@ class PlanKeyRow(SQLModel, table=True):
     created: datetime = Field(sa_type=UtcTime)
 
 
+class HouseKeyRow(SQLModel, table=True):
+    """Seals what belongs to no single plan: the messages of those we do not know."""
+
+    __tablename__ = "house_key"
+    generation: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    plan: str | None = None
+    kek_id: str
+    wrapped: bytes = Field(sa_type=LargeBinary)
+    created: datetime = Field(sa_type=UtcTime)
+
+
 # ---- partners --------------------------------------------------------------------------------
 
 
@@ -405,9 +416,24 @@ class ExchangeRow(SQLModel, table=True):
     message_id: str | None = None
     duration_ms: int | None = None
     count: int
+    request_hash: str | None = None
+    answer_hash: str | None = None
     canon: str = Field(sa_type=Text)
     previous_hash: str
     hash: str
+
+
+class WireMessageRow(SQLModel, table=True):
+    """An envelope as it crossed the wire, sealed under its plan's key, or under the house's."""
+
+    __tablename__ = "wire_message"
+    hash: str = Field(primary_key=True)
+    """SHA-256 of the envelope, as hex: what its exchange record names."""
+    scope: str = Field(primary_key=True)
+    """The plan, or empty for the house: an envelope that concerns two plans is kept for each."""
+    plan: str | None = None
+    generation: int
+    sealed: bytes = Field(sa_type=LargeBinary)
 
 
 class ExchangeHeadRow(SQLModel, table=True):
@@ -515,6 +541,7 @@ member = _table(MemberRow)
 member_key = _table(MemberKeyRow)
 token = _table(TokenRow)
 plan_key = _table(PlanKeyRow)
+house_key = _table(HouseKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
 delegation = _table(DelegationRow)
@@ -533,6 +560,7 @@ summary = _table(SummaryRow)
 retrieval = _table(RetrievalRow)
 retrieval_partner = _table(RetrievalPartnerRow)
 exchange = _table(ExchangeRow)
+wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)

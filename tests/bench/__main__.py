@@ -19,7 +19,7 @@ from typing import Final
 
 from lxml import etree
 
-from tests.bench import index, ingest, parse, peers, responder, size, sizes
+from tests.bench import fhir, index, ingest, parse, peers, responder, size, sizes
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
 
@@ -27,6 +27,7 @@ _corpus: Callable[[], Corpus] = cache(load_corpus)
 _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "parse": lambda rounds: parse.measure(_corpus(), rounds),
     "parse-size": sizes.measure,
+    "fhir": lambda rounds: fhir.measure(_corpus(), rounds),
     "peers": lambda rounds: peers.measure(_corpus(), rounds),
     "index": lambda rounds: index.measure(_corpus(), rounds),
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),

@@ -289,6 +289,52 @@ def test_a_home_in_the_slot_of_old_is_read() -> None:
     assert read_adhoc_query_request(element).home_community_id == HOME
 
 
+@pytest.mark.parametrize("value", ["('{}')", "'{}'", "{}", "('{}", "('urn:oid:2.999.20')"])
+def test_a_community_named_among_those_to_be_asked_is_the_home(value: str) -> None:
+    element = with_slots(NAMED, APPROVED)
+    slot = etree.SubElement(element[1], rim("Slot"), {"name": "$TargetCommunityIdList"})
+    listed = etree.SubElement(slot, rim("ValueList"))
+    etree.SubElement(listed, rim("Value")).text = value.format(HOME.urn)
+    assert read_adhoc_query_request(element).home_community_id == HOME
+    # Which of several is meant, nobody says; and what stands at the query itself counts first.
+    etree.SubElement(listed, rim("Value")).text = "('urn:oid:2.999.21')"
+    assert read_adhoc_query_request(element).home_community_id is None
+    element[1].set("home", "urn:oid:2.999.22")
+    assert str(read_adhoc_query_request(element).home_community_id) == "2.999.22"
+
+
+def test_what_a_query_does_not_have_is_passed_over() -> None:
+    more = [("LogicalID", "('x')"), ("DocumentAvailability", "('y')")]
+    element = with_slots(NAMED, APPROVED, *more)
+    for name in ("$MetadataLevel", "$XDSAssociationStatus"):
+        slot = etree.SubElement(element[1], rim("Slot"), {"name": name})
+        etree.SubElement(etree.SubElement(slot, rim("ValueList")), rim("Value")).text = "1"
+    assert read_adhoc_query_request(element) == FindDocumentsQuery(PATIENT)
+
+
+def test_names_of_parameters_are_read_in_any_case() -> None:
+    element = with_slots(NAMED, APPROVED, ("CLASSCODE", "('a^^1')"))
+    element[1][1].set("name", "$xdsdocumentEntryStatus")
+    asked = read_adhoc_query_request(element)
+    assert isinstance(asked, FindDocumentsQuery)
+    assert asked.class_codes == (Code("a", "1"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("20250301", "20250301"),
+        ("'20250301'", "20250301"),
+        ("('20250301120000-0500')", "20250301170000"),
+        ("2025-03-01T12:00:00Z", "20250301120000"),
+    ],
+)
+def test_a_time_is_read_however_it_is_written(written: str, read: str) -> None:
+    asked = read_adhoc_query_request(with_slots(NAMED, APPROVED, ("CreationTimeFrom", written)))
+    assert isinstance(asked, FindDocumentsQuery)
+    assert asked.creation_time == TimeRange(read)
+
+
 def test_a_status_we_do_not_know_finds_nothing_rather_than_everything() -> None:
     asked = read_adhoc_query_request(with_slots(NAMED, ("Status", "('urn:x:Submitted')")))
     assert isinstance(asked, FindDocumentsQuery)

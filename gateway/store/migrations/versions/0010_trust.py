@@ -6,7 +6,7 @@ from alembic import op
 from gateway.store.column_types import UtcTime
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 
 def upgrade() -> None:
