@@ -1,15 +1,17 @@
 """What a rule refuses is told to our auditor in words, and to the partner not at all."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from gateway.exchange.policy import PART_2_NOTICE
 from gateway.model.policy import Rule
 from ihe.registry_response import ResponseStatus
 from ihe.xcpd import Matched, NoMatch
-from tests.gateway.house import MEMBER, PLAN, a_rule
+from tests.gateway.house import MEMBER, PLAN, a_rule, demo_document, file
 from tests.gateway.visiting import Visitor, visiting
 
 
@@ -59,3 +61,16 @@ def test_a_document_that_a_rule_withholds_looks_like_none(visit: Callable[..., V
     assert (record.outcome, record.plan, record.documents) == ("refused", PLAN, ())
     assert record.reason is not None
     assert "rule a rule is for class no such class" in record.reason
+
+
+def test_a_document_under_part_2_is_told_of_with_its_notice(
+    visit: Callable[..., Visitor],
+) -> None:
+    visitor = visit(a_rule())
+    assert {entry.comments for entry in visitor.find().entries} == {None}
+    content = demo_document("lakeshore_ccd.xml")
+    notice = b"<paragraph>Protected by 42 C.F.R. part 2; do not pass it on.</paragraph>"
+    content = re.sub(rb'(<id [^>]*extension=")', rb"\1P2-", content, count=1)
+    file(visitor.house, content.replace(b"<text>", b"<text>" + notice, 1))
+    told = [entry for entry in visitor.find().entries if entry.comments is not None]
+    assert [entry.comments for entry in told] == [PART_2_NOTICE]
