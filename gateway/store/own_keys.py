@@ -5,8 +5,10 @@ All of them live at once: until then the old one is used, and partners that pinn
 what they see. A running gateway notices both without a restart.
 """
 
+import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +22,13 @@ from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair
 from gateway.store import tables
 from gateway.store.database import Database
+from gateway.store.errors import StoreError
 from gateway.store.partners import fingerprint
 from gateway.store.transaction import Transaction
 from ihe.errors import SecurityRefused
 from ihe.trust import SigningKey
 
+log = logging.getLogger(__name__)
 KeyUsage = Literal["tls", "signing"]
 USAGES: Final[tuple[KeyUsage, ...]] = ("tls", "signing")
 
@@ -111,30 +115,53 @@ class OwnKeys:
     _known: tuple[OwnKey, ...] = ()
     _read_at: float | None = None
     _loaded: dict[KeyPair, SigningKey] = field(default_factory=dict)
+    _unusable: set[KeyPair] = field(default_factory=set)
 
     def current(self) -> KeyPair:
-        """The files of the pair that is used now: the last to have come into use."""
+        """The files of the pair that is used now: the last usable one to have come into use.
+
+        Raises:
+            InvalidSettings: the pair of the settings is all there is, and not usable.
+        """
         self._notice()
         now = self.clock()
-        used = [(one.since, one.files) for one in self._known if one.since and one.since <= now]
-        return max(used, key=lambda pair: pair[0])[1] if used else self.first
+        used = [one for one in self._known if one.since is not None and one.since <= now]
+        for one in sorted(used, key=lambda each: each.since or now, reverse=True):
+            if self._is_usable(one.files):
+                return one.files
+        return self.first
 
     def signing_key(self) -> SigningKey:
         """The pair that is used now.
 
         Raises:
-            InvalidSettings: its files are missing, or not a matching pair.
+            InvalidSettings: as `current`.
         """
         files = self.current()
         if files not in self._loaded:
             self._loaded[files] = load_key_pair(files, self.usage)
         return self._loaded[files]
 
+    def _is_usable(self, files: KeyPair) -> bool:
+        """It was when it was imported; should its files be gone, the one before goes on."""
+        if files in self._unusable:
+            return False
+        try:
+            if files not in self._loaded:
+                self._loaded[files] = load_key_pair(files, self.usage)
+        except InvalidSettings as error:
+            log.error("our next key is not used: %s", error)
+            self._unusable.add(files)
+            return False
+        return True
+
     def _notice(self) -> None:
         started = time.monotonic()
         if self._read_at is None or started - self._read_at >= self.noticed_seconds:
             self._read_at = started
-            self._known = self.database.read(lambda tx: list_all(tx, self.usage))
+            self._unusable.clear()
+            with suppress(StoreError):  # what was known before still holds
+                self._known = self.database.read(lambda tx: list_all(tx, self.usage))
 
 
 def load_key_pair(pair: KeyPair, usage: str) -> SigningKey:

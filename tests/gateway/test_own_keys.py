@@ -12,6 +12,7 @@ from gateway.app import House, open_client
 from gateway.settings import KeyPair
 from gateway.store import own_keys
 from gateway.store.own_keys import KeyUsage, OwnKeys
+from gateway.store.transaction import Transaction
 from ihe.soap import ITI_55_REQUEST
 from ihe.trust import Trust
 from ihe.wire import open_answer
@@ -45,15 +46,10 @@ def files(name: str) -> KeyPair:
 def follow(house: House, usage: KeyUsage, since: datetime) -> None:
     """Imports the next key, used from then on."""
 
-    def unit(transaction: object) -> None:
-        made = own_keys.put(transaction, usage, files(NEXT), now=datetime.now(UTC))  # type: ignore[arg-type]
+    def unit(transaction: Transaction) -> None:
+        made = own_keys.put(transaction, usage, files(NEXT), now=datetime.now(UTC))
         assert made is not None
-        assert own_keys.use_from(
-            transaction,  # type: ignore[arg-type]
-            usage,
-            fingerprint=made.fingerprint,
-            since=since,
-        )
+        assert own_keys.use_from(transaction, usage, fingerprint=made.fingerprint, since=since)
 
     house.database.write(unit)
 
@@ -120,6 +116,26 @@ def test_the_last_to_come_into_use_is_used(tmp_path: Path) -> None:
         assert keys.current() == files(US)
         now += timedelta(days=1)
         assert keys.current() == files(NEXT)
+
+
+def test_a_next_key_whose_files_are_gone_leaves_the_one_before_in_use(tmp_path: Path) -> None:
+    copies = KeyPair(certificate=tmp_path / "n.pem", key=tmp_path / "n.key")
+    copies.certificate.write_bytes(files(NEXT).certificate.read_bytes())
+    copies.key.write_bytes(files(NEXT).key.read_bytes())
+    now = datetime.now(UTC)
+    with open_house(tmp_path / "h", furnished=False) as house:
+
+        def unit(transaction: Transaction) -> None:
+            made = own_keys.put(transaction, "signing", copies, now=now)
+            assert made is not None
+            own_keys.use_from(transaction, "signing", fingerprint=made.fingerprint, since=now)
+
+        house.database.write(unit)
+        copies.key.unlink()
+        keys = OwnKeys("signing", files(US), house.database)
+        assert keys.signing_key().certificate == certificate_of(US).certificate
+        copies.key.write_bytes(files(NEXT).key.read_bytes())
+        assert keys.signing_key().certificate == certificate_of(NEXT).certificate
 
 
 def test_what_others_import_is_noticed_after_a_while_and_not_asked_for_each_time(
