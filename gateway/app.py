@@ -47,7 +47,15 @@ from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Proxy as ProxySettings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import discovery_tally, exchange_log, partners, plans, policy_rules, replay
+from gateway.store import (
+    awaited_answers,
+    discovery_tally,
+    exchange_log,
+    partners,
+    plans,
+    policy_rules,
+    replay,
+)
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -356,6 +364,9 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
             settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day
         ),
         query_results=settings.limits.query_results,
+        queue=house.queue,
+        message_limit_bytes=settings.limits.message_bytes,
+        time_to_live=timedelta(days=settings.limits.correlation_days) or None,
         proxy=_proxy(settings.proxy),
     )
     address = settings.listen.partners
@@ -429,7 +440,14 @@ async def working(house: House) -> AsyncIterator[None]:
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
-        means = JobMeans(house.archive, client, house.community, house.plans)
+        means = JobMeans(
+            house.archive,
+            client,
+            house.community,
+            house.plans,
+            house.queue,
+            house.settings.replies_at,
+        )
 
         async def work_off() -> None:
             await house.queue.work(lambda job: perform(job, means))
@@ -464,6 +482,7 @@ async def _recover_now_and_then(house: House) -> None:
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
         await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
+        await house.database.write_async(partial(awaited_answers.forget_old, now=now))
 
 
 async def _sweep_now_and_then(house: House) -> None:

@@ -51,6 +51,15 @@ class Listen(_Part):
     partners: str = "127.0.0.1:8443"
     plans: str = "127.0.0.1:8080"
     operations: str = "127.0.0.1:9090"
+    public: str | None = None
+    """Where partners reach our partner doors, `https://host:port`: for answers that come later."""
+
+    @field_validator("public")
+    @classmethod
+    def _is_https(cls, value: str | None) -> str | None:
+        if value is not None and not value.lower().startswith("https://"):
+            raise ValueError("must be an https address")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("partners", "plans", "operations")
     @classmethod
@@ -182,6 +191,8 @@ class Limits(_Part):
     worker_processes: int = Field(default=1, ge=1)
     worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
     worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    correlation_days: int = Field(default=0, ge=0)
+    """How long partners may use a patient id of ours without asking again; 0 grants nothing."""
 
 
 class Settings(BaseSettings):
@@ -244,6 +255,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL: SQLite in data_dir unless another is named."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+
+    @property
+    def replies_at(self) -> str | None:
+        """Under which address the doors stand that take answers, if partners can reach one."""
+        return None if self.listen.public is None else f"{self.listen.public}/ihe"
 
     @property
     def community(self) -> HomeCommunityId:

@@ -10,6 +10,7 @@ from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.trust import RequireUnrevoked
+from gateway.store.job_queue import JobQueue
 from ihe.trust import SigningKey
 
 
@@ -40,6 +41,10 @@ class PartnerMeans:
     skew: timedelta
     discovery_limits: DiscoveryLimits
     query_results: int
+    queue: JobQueue
+    message_limit_bytes: int
+    time_to_live: timedelta | None = None
+    """How long partners may use a patient id of ours without asking again."""
     proxy: TrustedProxy | None = None
 
     @property

@@ -21,6 +21,7 @@ from gateway.exchange.respond_retrieve import Given, retrieve
 from gateway.exchange.shelf import Shown
 from gateway.model.community import Community
 from gateway.model.document import OfferedDocument
+from gateway.model.later import OwedPart
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.acknowledgement import (
@@ -69,6 +70,7 @@ class Replied:
     """What a verb answers: the body, its attachments, and what to record (at least one effect).
 
     `noted` runs in the transaction of the record and may say more in it.
+    `owed` names the attachments again, for an answer that is brought later.
     """
 
     kind: MessageKind
@@ -76,6 +78,7 @@ class Replied:
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
     noted: Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]] = _as_they_are
+    owed: tuple[OwedPart, ...] = ()
 
 
 def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -196,7 +199,12 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
     outcome = RegistryResponse(status_of(got.errors, has_content=bool(packed)), got.errors)
     documents = tuple(document for document, _ in packed)
     response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
-    return Replied(ITI_39_ANSWER, response, got.effects, tuple(part for _, part in packed))
+    parts = tuple(part for _, part in packed)
+    owed = tuple(
+        OwedPart(part.cid, part.content_type, one.offered.document.plan, one.offered.document.id)
+        for one, part in zip(got.given, parts, strict=True)
+    )
+    return Replied(ITI_39_ANSWER, response, got.effects, parts, owed=owed)
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:

@@ -4,10 +4,10 @@ DECISIONS 16: there is one record an exchange, and what ATNA is told is computed
 it is wanted, and again by better code. A retrieve that succeeds in part is two events.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeVar
-from urllib.parse import urlsplit
 
 from lxml import etree
 
@@ -37,6 +37,7 @@ Indicator = Literal[0, 4, 8, 12]
 _INDICATORS: Final[dict[Outcome, Indicator]] = {
     "success": 0, "partial": 4, "refused": 4, "failed": 8, "unknown": 8,
 }  # fmt: skip
+_HOST: Final = re.compile(r"https?://(?:[^/@]*@)?\[?([^]/:?#]+)")
 _QUERY_BY_PARAMETER: Final = "{*}controlActProcess/{*}queryByParameter"
 _ASSERTION: Final = f"{name('wsse:Security')}/{name('saml2:Assertion')}"
 T = TypeVar("T")
@@ -149,6 +150,7 @@ _EVENTS: Final = {"ITI-55": _discovery, "ITI-38": _query, "ITI-39": _retrieve}
 def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None) -> Conversation:
     addressing = Addressing(action="") if asked is None else asked.addressing
     assertion = None if asked is None else _assertion(asked)
+    host = _HOST.match(exchange.peer or "")
     source = AuditSource(reporter.host, reporter.community.home_community_id.urn)
     told = Conversation(
         side="initiating",
@@ -158,7 +160,7 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
         process_id=reporter.process_id,
         endpoint=exchange.peer or "",
         initiator_access_point=reporter.host,
-        responder_access_point=urlsplit(exchange.peer or "").hostname or "unknown",
+        responder_access_point=host[1] if host else "unknown",
         reply_to=None if addressing.reply_to in (None, ANONYMOUS) else addressing.reply_to,
         requestors=tuple(_requestors(exchange, assertion)),
         purposes=tuple(_purposes(exchange, assertion)),

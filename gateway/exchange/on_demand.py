@@ -32,6 +32,7 @@ from ihe.ebrim import entry_xml
 
 _CLASS: Final = "34133-9"
 _TITLE: Final = "Summary of what is known of the patient, made when it is retrieved"
+_NOT_YET: Final = datetime.min.replace(tzinfo=UTC)
 _CONFIDENTIALITY: Final = ("U", "L", "M", "N", "R", "V")
 """HL7 Confidentiality, rising."""
 
@@ -44,6 +45,11 @@ class OnDemand:
     way: Way
     member: Member
     sources: tuple[DocumentId, ...]
+
+
+def may_be_summarized(way: Way) -> bool:
+    """Whether a rule of the asker's speaks of summaries at all."""
+    return any(rule.on_demand for rule in way.rules)
 
 
 def on_demand(
@@ -77,7 +83,7 @@ def _unmade(member: Member) -> Document:
         state="filed",
         blob=Blob("", 0, "", ""),
         source=Source("ON-DEMAND"),
-        received=datetime.now(UTC),
+        received=_NOT_YET,
         member=member.id,
         title=_TITLE,
         is_derived=True,
@@ -156,7 +162,7 @@ def _facts(
     )
     sources = source_ids(transaction, plan=plan, summary=summary)
     said = summary_json(replace(summary, as_of=""), member={}, completeness=())
-    header = repr((member.demographics, sorted(sources.items()), community, asked.way.plan))
+    header = repr((member.demographics, sorted(sources.items()), community))
     digest = sha256(orjson.dumps([said, header, asked.offered.confidentiality])).hexdigest()
     return _Facts(summary, sources, digest, _known(transaction, asked, digest))
 
@@ -179,10 +185,12 @@ def _make(
     number = str(uuid4())
     series = str(uuid5(UUID(member.id), f"{way.partner.id} {way.purpose.code}"))
     confidentiality = asked.offered.confidentiality or "N"
+    # As in ITI-55, a partner is told our opaque id alone: no plan's number, no SSN.
+    shown = replace(member, demographics=replace(member.demographics, ids=()))
     content = write_member_ccd(
         facts.summary,
-        member=member,
-        plan=way.plan,
+        member=shown,
+        plan=replace(way.plan, member_id_root=None),
         community=community,
         sources=dict(facts.sources),
         number=number,

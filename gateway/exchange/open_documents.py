@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from gateway.exchange.asker import Asker, Effect, Way, ways
+from gateway.exchange.on_demand import may_be_summarized
 from gateway.exchange.registered import registered_by, uuid_of
 from gateway.exchange.shelf import Shelf, as_it_stands, open_shelf
 from gateway.model.community import Community
@@ -43,9 +44,11 @@ def shelves_of(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[Shelf, ...]:
-    """Of everyone whom one of these ids concerns: a document's, a submission set's, a summary's."""
-    found: list[Shelf] = []
+) -> Iterator[Shelf]:
+    """Of everyone whom one of these ids concerns: a document's, a submission set's, a summary's.
+
+    One after the other, as far as they are wanted: a list may name many people.
+    """
     named = list(dict.fromkeys(ids))
     behind = [document for each in named if (document := registered_by(each))]
     for way in ways(transaction, plans, asker):
@@ -53,8 +56,7 @@ def shelves_of(
         for owner in owners:
             member = members.get(transaction, plan=way.plan.id, member=owner)
             if member is not None:
-                found.append(open_shelf(transaction, way, member, community))
-    return tuple(found)
+                yield open_shelf(transaction, way, member, community)
 
 
 def _owners(transaction: Transaction, way: Way, ids: list[str]) -> Iterator[MemberId]:
@@ -66,8 +68,7 @@ def _owners(transaction: Transaction, way: Way, ids: list[str]) -> Iterator[Memb
         for one in (*named, *(each.offered for each in taken)):
             if one.document.member is not None:
                 yield one.document.member
-    summaries = any(rule.on_demand for rule in way.rules)
-    for each in ids if summaries else ():
+    for each in ids if may_be_summarized(way) else ():
         if (uuid := uuid_of(each)) is not None:
             yield MemberId(str(uuid))
 

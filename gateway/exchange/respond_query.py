@@ -12,7 +12,7 @@ from typing import Final, assert_never
 from ccda.safe_xml import parse_xml
 from gateway.exchange.asker import Asker, Effect, Way, no_way, ways
 from gateway.exchange.metadata import patient_id
-from gateway.exchange.on_demand import on_demand
+from gateway.exchange.on_demand import may_be_summarized, on_demand
 from gateway.exchange.open_documents import effects_of, shelves_of
 from gateway.exchange.shelf import (
     Shelf,
@@ -25,7 +25,7 @@ from gateway.exchange.shelf import (
 )
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument
-from gateway.model.identity import MemberId
+from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import members, offers
 from gateway.store.database import Transaction
@@ -152,7 +152,7 @@ def _find_documents(
     member: Member,
     community: Community,
 ) -> Iterator[OfferedDocument]:
-    wants_summary = "on-demand" in asked.entry_types
+    wants_summary = "on-demand" in asked.entry_types and may_be_summarized(way)
     # A summary is made of all that is open, whatever else the query asks for.
     narrowed = not wants_summary
     registered = offers.of_member(
@@ -164,14 +164,14 @@ def _find_documents(
         type_codes=(code.value for code in asked.type_codes if narrowed),
     )
     given = tuple(one for one in registered if way.gives(one, member))
-    wants_any = _wants_any(asked)
-    if "stable" in asked.entry_types:
-        for one in map(as_it_stands, given):
-            if _has_status(one, asked) and (wants_any or _matches(one, asked)):
-                yield one
+    found = [as_it_stands(one) for one in given] if "stable" in asked.entry_types else []
     summary = on_demand(current(given), way, member, community) if wants_summary else None
-    if summary is not None and _matches(summary.offered, asked):
-        yield summary.offered
+    if summary is not None:
+        found.append(summary.offered)
+    wants_any = _wants_any(asked)
+    for one in found:
+        if _has_status(one, asked) and (wants_any or _matches(one, asked)):
+            yield one
 
 
 def _wants_any(asked: FindDocumentsQuery) -> bool:
@@ -247,17 +247,18 @@ def _by_id(
     shelves = shelves_of(transaction, ids, asker, plans, community)
     shown: list[Shown] = []
     told: list[Document] = []
+    why: dict[PlanId, str | None] = {}
     patients = 0
     for shelf in shelves:
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
         patients += bool(found)
+        if asked.return_type == "LeafClass" and patients > 1:
+            # ITI TF-2: 3.18.4.1.2.3.1: whole entries are those of one patient.
+            context = "The ids are those of several patients: ask for each by itself."
+            raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
         shown += found.values()
         told += (document for one in found.values() for document in documents_of(one, shelf))
-    if asked.return_type == "LeafClass" and patients > 1:
-        # ITI TF-2: 3.18.4.1.2.3.1: whole entries are those of one patient.
-        context = "The ids are those of several patients: ask for each by itself."
-        raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
-    why = {shelf.way.plan.id: shelf.way.why_withheld(ids) for shelf in shelves}
+        why[shelf.way.plan.id] = shelf.way.why_withheld(ids)
     return Listed(tuple(shown), effects_of(told, why) or (Effect(reason=_NOTHING_OF_THESE),))
 
 

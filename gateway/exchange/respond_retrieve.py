@@ -6,6 +6,7 @@ A document that is not given, for whatever reason, is one that we do not have (D
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from gateway.exchange.archive import Archive
@@ -22,6 +23,8 @@ from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, docume
 
 _DOCUMENTS_AT_ONCE: Final = 100
 _TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
+_PATIENTS_AT_ONCE: Final = 100
+"""Of whom summaries are looked for: no answer holds more, and an id costs a partner nothing."""
 _SUMMARIES_AT_ONCE: Final = 5
 """Each is made while the partner waits."""
 _TOO_MANY_SUMMARIES: Final = f"At most {_SUMMARIES_AT_ONCE} summaries are made for one answer."
@@ -91,7 +94,8 @@ def _find(
     documents, why = open_documents(transaction, wanted, asker, plans)
     found: dict[str, _Found] = {one.unique_id: one for one in documents}
     others = [each for each in wanted if each not in found]
-    for shelf in shelves_of(transaction, others, asker, plans, community) if others else ():
+    shelves = shelves_of(transaction, others, asker, plans, community) if others else iter(())
+    for shelf in islice(shelves, _PATIENTS_AT_ONCE):
         found |= {one.unique_id: one for one in shelf.snapshots}
         if shelf.summary is not None:
             found[shelf.summary.offered.unique_id] = shelf.summary

@@ -33,6 +33,8 @@ class Source:
     home_community_id: str | None = None
     repository_unique_id: str | None = None
     document_unique_id: str | None = None
+    on_demand_unique_id: str | None = None
+    """Under which id it was asked for, where it was made on demand and got a new one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,8 @@ class LinkRow(SQLModel, table=True):
     detail: str | None = None
     found: datetime = Field(sa_type=UtcTime)
     is_decided: bool = False
+    degree: int | None = None
+    valid_until: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 # ---- documents and what they say -------------------------------------------------------------
@@ -203,6 +205,7 @@ class DocumentRow(SQLModel, table=True):
         Index("document_by_clinical_id", "plan", "clinical_id"),
         Index("document_by_set", "plan", "set_id"),
         Index("document_by_unique_id", "plan", "document_unique_id"),
+        Index("document_by_on_demand_id", "plan", "on_demand_unique_id"),
     )
     number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
     id: str = Field(unique=True)
@@ -216,6 +219,7 @@ class DocumentRow(SQLModel, table=True):
     source_community: str | None = None
     repository_unique_id: str | None = None
     document_unique_id: str | None = None
+    on_demand_unique_id: str | None = None
     received: datetime = Field(sa_type=UtcTime)
     member: str | None = Field(default=None, foreign_key="member.id")
     candidate: str | None = Field(default=None, foreign_key="member.id")
@@ -381,6 +385,55 @@ class RetrievalPartnerRow(SQLModel, table=True):
     documents_missing: int = 0
     elapsed_ms: int | None = None
     detail: str | None = None
+
+
+class AwaitedAnswerRow(SQLModel, table=True):
+    """A request whose answer comes on a connection of its own; kept until the answer is stale."""
+
+    __tablename__ = "awaited_answer"
+    __table_args__ = (
+        Index("awaited_answer_to", "retrieval", "visited", "question", unique=True),
+        {"sqlite_with_rowid": False},
+    )
+    message_id: str = Field(primary_key=True)
+    plan: str = Field(foreign_key="plan.id")
+    partner: str
+    retrieval: str
+    visited: str
+    question: str
+    transaction: str
+    state: str
+    sent: datetime = Field(sa_type=UtcTime)
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+    signature_values: str = Field(sa_type=Text)
+    exchange: str = Field(sa_type=Text)
+    answer: str | None = Field(default=None, sa_type=Text)
+    result: str | None = None
+    reason: str | None = None
+    found: int = 0
+    missing: int = 0
+
+
+class VisitClaimRow(SQLModel, table=True):
+    """Who goes on with one partner's part of a retrieval just now."""
+
+    __tablename__ = "visit_claim"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    retrieval: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    plan: str
+    process: str
+
+
+class OwedAnswerRow(SQLModel, table=True):
+    """An answer of ours that is computed and recorded, and not yet with the partner."""
+
+    __tablename__ = "owed_answer"
+    id: str = Field(primary_key=True)
+    plan: str | None = None
+    partner: str
+    created: datetime = Field(sa_type=UtcTime)
+    answer: str = Field(sa_type=Text)
 
 
 # ---- the record ------------------------------------------------------------------------------
@@ -566,6 +619,9 @@ exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)
 discovery_tally = _table(DiscoveryTallyRow)
+awaited_answer = _table(AwaitedAnswerRow)
+visit_claim = _table(VisitClaimRow)
+owed_answer = _table(OwedAnswerRow)
 job = _table(JobRow)
 job_key = _table(JobKeyRow)
 schedule = _table(ScheduleRow)

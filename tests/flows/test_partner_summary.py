@@ -7,17 +7,21 @@ from datetime import UTC, datetime
 from hashlib import sha1
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from ccda import parse_document
+from ccda.hl7v3 import II, PN
 from gateway.exchange.metadata import entry_uuid, unique_id
 from gateway.exchange.summaries import build_summary
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.document import Document, Source
+from gateway.model.identity import MemberId
+from gateway.model.member import Member
 from gateway.model.policy import Rule
 from gateway.model.purpose import NHIN
+from gateway.store import documents as store
 from gateway.store import members
 from ihe.identifiers import UniqueId
 from ihe.metadata import AssociationType, Code, DocumentEntry
@@ -174,6 +178,7 @@ def test_a_summary_is_made_when_it_is_retrieved_and_kept(visit: Visiting) -> Non
     assert clinical.code is not None and clinical.code.code == CCD
     assert str(clinical.id) == kept.clinical_id
     assert any(section.entries for section in clinical.sections)
+    assert clinical.patient.ids == (II(f"{HOME}.1", MEMBER.id),)
 
 
 def test_it_says_what_the_asker_may_have_and_nothing_of_others(visit: Visiting) -> None:
@@ -373,3 +378,29 @@ def test_an_id_that_is_nobodys_is_nothing(visit: Visiting) -> None:
     partner = visit(SUMMARY)
     for each in (UniqueId(f"2.25.{uuid4().int}"), UniqueId("2.25." + "9" * 60), UniqueId("x")):
         assert fetch(partner, each).contents == {}
+
+
+def test_more_summaries_than_are_made_at_once_are_said_to_be_too_many(visit: Visiting) -> None:
+    """Each is made while the partner waits."""
+    partner = visit(SUMMARY, a_rule(name="all"))
+    hers = []
+    for number in range(1, 7):
+        member = MemberId(str(UUID(int=(6 << 64) + number)))
+        known = replace(MEMBER.demographics, names=(PN(f"Exampler{number}", ("Berta",)),), ids=())
+        asked = Member(member, PLAN, f"B-{number}", known)
+        note = demo_document("lakeshore_unstructured.xml").replace(b"699305", b"6%05d" % number)
+        file_for(partner, asked, note)
+        hers.append(UniqueId(f"2.25.{UUID(member).int}"))
+    got = partner.get(*(DocumentRequest(REPOSITORY, each, HOME) for each in hers))
+    assert len(got.contents) == 5
+    (error,) = got.response.outcome.errors
+    assert error.code == ErrorCode.REPOSITORY_OUT_OF_RESOURCES
+    assert error.location == f"{hers[5]} {HOME.urn}"
+
+
+def file_for(partner: Visitor, member: Member, content: bytes) -> None:
+    """Files the document as that member's, whomever it names."""
+    house = partner.house
+    house.database.write(lambda tx: members.put(tx, member))
+    done = file(house, content).document
+    house.database.write(lambda tx: store.file(tx, plan=PLAN, document=done.id, member=member.id))

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.exchange.metadata import unique_id
 from gateway.exchange.policy import PART_2_NOTICE
 from gateway.model.policy import Rule
 from ihe.registry_response import ResponseStatus
+from ihe.stored_query import GetDocumentsQuery
+from ihe.xca_query import write_adhoc_query_request
 from ihe.xcpd import Matched, NoMatch
 from tests.gateway.house import MEMBER, PLAN, a_rule, demo_document, file
 from tests.gateway.visiting import Visitor, visiting
@@ -61,6 +64,19 @@ def test_a_document_that_a_rule_withholds_looks_like_none(visit: Callable[..., V
     assert (record.outcome, record.plan, record.documents) == ("refused", PLAN, ())
     assert record.reason is not None
     assert "rule a rule is for class no such class" in record.reason
+
+
+def test_a_document_asked_for_by_its_id_is_withheld_in_words(
+    visit: Callable[..., Visitor],
+) -> None:
+    visitor = visit(a_rule(class_code="no such class"))
+    wanted = GetDocumentsQuery(unique_ids=(unique_id(visitor.held("34133-9")),))
+    assert visitor.find(write_adhoc_query_request(wanted)).entries == ()
+    record = visitor.recorded()
+    assert (record.plan, record.documents) == (PLAN, ())
+    assert record.reason == (
+        "1 not given: No rule offers it for PAYMENT: rule a rule is for class no such class."
+    )
 
 
 def test_a_document_under_part_2_is_told_of_with_its_notice(

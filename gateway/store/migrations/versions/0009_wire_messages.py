@@ -6,7 +6,7 @@ from alembic import op
 from gateway.store.column_types import UtcTime
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:
