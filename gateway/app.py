@@ -9,13 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography import x509
 
 from gateway.api.applications import (
     create_operations_application,
@@ -24,12 +23,15 @@ from gateway.api.applications import (
 )
 from gateway.api.listener import Listener, running, until_asked_to_stop
 from gateway.api.means import PlanMeans
-from gateway.api.partner_means import PartnerMeans
+from gateway.api.partner_means import PartnerMeans, TrustedProxy
+from gateway.clients.fetch import Fetcher
+from gateway.clients.revocation import RevocationChecks
 from gateway.clients.soap_client import SoapClient
 from gateway.clients.tls import (
     outgoing_context,
     partner_listener_context,
     plan_listener_context,
+    rolling,
 )
 from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
@@ -41,8 +43,9 @@ from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeSystem
-from gateway.model.trust import certificate
+from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
+from gateway.settings import Proxy as ProxySettings
 from gateway.settings import Rule as RuleSettings
 from gateway.store import (
     awaited_answers,
@@ -59,9 +62,9 @@ from gateway.store.errors import StoreError
 from gateway.store.job_queue import JobQueue, open_queue
 from gateway.store.keys import KeyRing, create_key_file
 from gateway.store.migrations import upgrade
+from gateway.store.own_keys import OwnKeys
 from gateway.store.scope import ALL_PLANS
 from gateway.store.sweeper import sweep
-from ihe.trust import SigningKey
 
 log = logging.getLogger("gateway")
 _RECOVERY_SECONDS: Final = 60.0
@@ -82,6 +85,7 @@ class House:
     database: Database
     archive: Archive
     queue: JobQueue
+    revocation: RevocationChecks
     _anchors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plan(self, plan_id: str) -> Plan | None:
@@ -95,6 +99,21 @@ class House:
         if network.name not in self._anchors:
             self._anchors[network.name] = tuple(_read_text(path) for path in network.anchors)
         return self._anchors[network.name]
+
+    def require_unrevoked(
+        self,
+        partner: Partner,
+        certificate: x509.Certificate,
+        chain: Sequence[x509.Certificate] = (),
+    ) -> None:
+        """Raises SecurityRefused if the partner's certificate was revoked, or may have been."""
+        network = self.settings.network(partner.network)
+        self.revocation.require(
+            chain or (certificate,),
+            anchors=[certificate_of(pem) for pem in self.anchors_for(partner)],
+            pinned=not chain,
+            strictness=network.revocation if network else "required",
+        )
 
     def purposes_for(self, partner: Partner) -> PurposeSystem:
         """In which code system the partner's network states purposes."""
@@ -155,6 +174,9 @@ def open_house(
                 database=database,
                 archive=Archive(database, blobs, workers),
                 queue=open_queue(database),
+                revocation=RevocationChecks(
+                    Fetcher(frozenset(settings.revocation.private_addresses))
+                ),
             )
     finally:
         database.close()
@@ -174,10 +196,11 @@ def _apply(settings: Settings, known: Sequence[Plan], transaction: Transaction) 
     for rule in settings.policy.rules:
         if rule.plan not in {plan.id for plan in known}:
             raise InvalidSettings(f"[policy] rule {rule.name} names an unknown plan")
-        policy_rules.put(transaction, _rule(rule))
+        policy_rules.put(transaction, policy_rule(rule))
 
 
-def _rule(stated: RuleSettings) -> Rule:
+def policy_rule(stated: RuleSettings) -> Rule:
+    """A rule of the settings."""
     return Rule(
         name=stated.name,
         plan=PlanId(stated.plan),
@@ -191,23 +214,6 @@ def _rule(stated: RuleSettings) -> Rule:
 
 
 # ---- keys and TLS ----------------------------------------------------------------------------
-
-
-def load_signing_key(pair: KeyPair) -> SigningKey:
-    """The key by which partners know us.
-
-    Raises:
-        InvalidSettings: the files are missing, or not a matching pair of RSA or EC.
-    """
-    try:
-        key = load_pem_private_key(pair.key.read_bytes(), password=None)
-        if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
-            raise InvalidSettings("[signing] key must be an RSA or EC key")
-        return SigningKey(key, certificate(_read_text(pair.certificate)))
-    except OSError as error:
-        raise InvalidSettings(f"[signing] {error.filename}: {error.strerror}") from None
-    except ValueError as error:
-        raise InvalidSettings(f"[signing] the key pair is not usable: {error}") from None
 
 
 def _read_text(path: Path) -> str:
@@ -226,24 +232,36 @@ def open_client(house: House) -> SoapClient:
     settings = house.settings
     if settings.tls is None or settings.signing is None:
         raise InvalidSettings("asking partners needs [tls] and [signing] in gateway.toml")
-    tls = settings.tls
+    tls = OwnKeys("tls", settings.tls, house.database)
+    contexts: dict[tuple[Partner, KeyPair], ssl.SSLContext] = {}
 
     def context_for(partner: Partner) -> ssl.SSLContext:
-        return outgoing_context(
-            certificate=tls.certificate,
-            key=tls.key,
-            anchors=house.anchors_for(partner),
-            pinned=partner.tls_certificates,
-        )
+        files = tls.current()
+        if (partner, files) not in contexts:
+            contexts[partner, files] = outgoing_context(
+                certificate=files.certificate,
+                key=files.key,
+                anchors=house.anchors_for(partner),
+                pinned=partner.tls_certificates,
+            )
+        return contexts[partner, files]
 
     return SoapClient(
-        signing_key=load_signing_key(settings.signing),
+        own_key=_signing_keys(house, settings.signing).signing_key,
         context_for=context_for,
         anchors_for=house.anchors_for,
         purposes_for=house.purposes_for,
+        require_unrevoked=house.require_unrevoked,
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         message_limit_bytes=settings.limits.message_bytes,
     )
+
+
+def _signing_keys(house: House, files: KeyPair) -> OwnKeys:
+    """The pairs by which partners know us; the one now in use is looked at once."""
+    keys = OwnKeys("signing", files, house.database)
+    keys.signing_key()
+    return keys
 
 
 # ---- running ---------------------------------------------------------------------------------
@@ -267,6 +285,8 @@ async def serve(house: House) -> None:
 
 def _require_free(listener: Listener) -> None:
     """Fails before any work is begun; a second gateway on the same data must not take up jobs."""
+    if listener.socket_file is not None:
+        return  # binding it says so
     host, port = listener.host_and_port
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -300,7 +320,7 @@ def listeners(house: House) -> list[Listener]:
         return None
 
     shared = settings.listen.operations == settings.listen.plans
-    plan_tls = _plan_tls(settings)
+    plan_tls = _plan_tls(house)
     plan_application = create_plan_application(plan_means, check=check if shared else None)
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
@@ -313,42 +333,82 @@ def listeners(house: House) -> list[Listener]:
     return found
 
 
-def _plan_tls(settings: Settings) -> ssl.SSLContext | None:
+def _plan_tls(house: House) -> ssl.SSLContext | None:
     """Plans may use plain HTTP on loopback alone (DECISIONS 7)."""
+    settings = house.settings
     if _is_loopback(settings.listen.plans):
         return None
     if settings.tls is None:
         raise InvalidSettings("[listen] plans is a real address and needs [tls]")
-    return plan_listener_context(certificate=settings.tls.certificate, key=settings.tls.key)
+    keys = OwnKeys("tls", settings.tls, house.database)
+
+    @cache
+    def context(files: KeyPair) -> ssl.SSLContext:
+        return plan_listener_context(certificate=files.certificate, key=files.key)
+
+    return rolling(lambda: context(keys.current()))
 
 
 def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
+    settings = house.settings
     means = PartnerMeans(
         archive=house.archive,
         community=house.community,
         plans=house.plans,
-        signing_key=load_signing_key(signing),
+        own_key=_signing_keys(house, signing).signing_key,
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
-        skew=timedelta(seconds=house.settings.limits.clock_skew_seconds),
+        require_unrevoked=house.require_unrevoked,
+        skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         discovery_limits=DiscoveryLimits(
-            house.settings.limits.discoveries_per_minute,
-            house.settings.limits.near_misses_per_day,
+            settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day
         ),
-        query_results=house.settings.limits.query_results,
+        query_results=settings.limits.query_results,
         queue=house.queue,
-        message_limit_bytes=house.settings.limits.message_bytes,
-        time_to_live=timedelta(days=house.settings.limits.correlation_days) or None,
+        message_limit_bytes=settings.limits.message_bytes,
+        time_to_live=timedelta(days=settings.limits.correlation_days) or None,
+        proxy=_proxy(settings.proxy),
     )
-    known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
-    anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]
-    pinned = [pem for partner in known for pem in partner.tls_certificates]
-    if not anchors and not pinned:
-        raise InvalidSettings("no network anchor and no partner: nobody could connect")
-    context = partner_listener_context(
-        certificate=tls.certificate, key=tls.key, anchors=anchors, pinned=pinned
-    )
-    return Listener(create_partner_application(means), house.settings.listen.partners, context)
+    address = settings.listen.partners
+    return Listener(create_partner_application(means), address, _partner_tls(house, tls))
+
+
+def _proxy(stated: ProxySettings | None) -> TrustedProxy | None:
+    if stated is None:
+        return None
+    shown = frozenset(partners.fingerprint(_read_text(path)) for path in stated.certificates)
+    # A proxy that shows a certificate is known by that alone.
+    return TrustedProxy(stated.header, shown, frozenset(() if shown else stated.addresses))
+
+
+def _partner_tls(house: House, tls: KeyPair) -> ssl.SSLContext | None:
+    """Mutual TLS; None where a proxy of ours has ended it, and speaks to us within the machine."""
+    settings, address = house.settings, house.settings.listen.partners
+    proxies = settings.proxy.certificates if settings.proxy else ()
+    if settings.proxy is not None and not proxies:
+        if not address.startswith("unix:") and not _is_loopback(address):
+            raise InvalidSettings(
+                "[listen] partners is a real address: [proxy] certificates must say which the "
+                "proxy shows"
+            )
+        return None
+    if address.startswith("unix:"):
+        raise InvalidSettings("[listen] partners is a socket file, which is for a [proxy] alone")
+    keys = OwnKeys("tls", tls, house.database)
+    anchors = [_read_text(path) for network in settings.networks for path in network.anchors]
+    pinned = tuple(_read_text(path) for path in proxies)
+
+    @cache
+    def context(files: KeyPair) -> ssl.SSLContext:
+        known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
+        theirs = [pem for partner in known for pem in partner.tls_certificates]
+        if not anchors and not theirs and not pinned:
+            raise InvalidSettings("no network anchor and no partner: nobody could connect")
+        return partner_listener_context(
+            certificate=files.certificate, key=files.key, anchors=anchors, pinned=[*theirs, *pinned]
+        )
+
+    return rolling(lambda: context(keys.current()))
 
 
 def _is_loopback(address: str) -> bool:

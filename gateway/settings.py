@@ -7,6 +7,7 @@ the keys of `[gateway]` stand at the top: `GATEWAY_DATA_DIR`. Variables win over
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -16,6 +17,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
     field_validator,
 )
 from pydantic_settings import (
@@ -61,10 +63,37 @@ class Listen(_Part):
 
     @field_validator("partners", "plans", "operations")
     @classmethod
-    def _is_address(cls, value: str) -> str:
+    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+        if info.field_name == "partners" and value.startswith("unix:/"):
+            return value  # the socket of a proxy
         host, colon, port = value.rpartition(":")
         if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
             raise ValueError("not of the form address:port")
+        return value
+
+
+class Proxy(_Part):
+    """A proxy of ours that ends the partners' TLS, and passes their certificate on in a header.
+
+    With `certificates` it speaks TLS to us and shows one of these, and partners may still come
+    without it. Otherwise it speaks plain HTTP, and `[listen] partners` is a loopback address or
+    `unix:/path`: then whoever may connect there is believed, so that a socket file, which only
+    the proxy's group may open, is better than a port that every local process may. The proxy must
+    demand a client certificate, and replace the header if a client has sent it.
+    """
+
+    header: Literal["client-cert", "x-forwarded-client-cert", "ssl-client-cert"] = "client-cert"
+    """RFC 9440's, Envoy's, or the URL-encoded PEM of nginx (`$ssl_client_escaped_cert`)."""
+    addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    """From where it connects over plain HTTP."""
+    certificates: tuple[Path, ...] = ()
+    """The certificates that it shows to us, pinned."""
+
+    @field_validator("addresses")
+    @classmethod
+    def _are_loopback(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(ip_address(one).is_loopback for one in value):
+            raise ValueError("plain HTTP is for loopback alone; elsewhere pin its certificate")
         return value
 
 
@@ -103,6 +132,27 @@ class Network(_Part):
     audiences: tuple[str, ...] = ()
     purposes: Literal["nhin", "tefca", "rce"] = "nhin"
     """The code system in which we state purposes there; all of them are read."""
+    revocation: Literal["required", "when_reachable", "off"] = "required"
+    """Whether a certificate that may have been revoked refuses (DECISIONS 5)."""
+
+
+class Revocation(_Part):
+    """How revocation lists and responders are fetched: from public addresses alone.
+
+    `private_addresses` names others, each `address:port`: a responder inside the house.
+    """
+
+    private_addresses: tuple[str, ...] = ()
+
+    @field_validator("private_addresses")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            address, _, port = one.rpartition(":")
+            ip_address(address)
+            if not (port.isascii() and port.isdigit()):
+                raise ValueError("not of the form address:port")
+        return value
 
 
 class Rule(_Part):
@@ -159,10 +209,12 @@ class Settings(BaseSettings):
     """Outside data_dir: whoever copies the data alone cannot read it (DECISIONS 22)."""
     database_url: str | None = None
     listen: Listen = Listen()
+    proxy: Proxy | None = None
     tls: KeyPair | None = None
     signing: KeyPair | None = None
     plans: tuple[Plan, ...] = ()
     networks: tuple[Network, ...] = ()
+    revocation: Revocation = Revocation()
     policy: Policy | None = None
     limits: Limits = Limits()
 

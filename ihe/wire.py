@@ -124,6 +124,7 @@ class OpenedAnswer:
     body: Element
     signer: x509.Certificate | None
     time_to_live: timedelta | None = None
+    chain: tuple[x509.Certificate, ...] = ()
 
 
 # ---- requests --------------------------------------------------------------------------------
@@ -346,6 +347,7 @@ def open_answer(
         envelope.payload,
         checked.signer,
         read_time_to_live(envelope.header),
+        checked.chain,
     )
 
 

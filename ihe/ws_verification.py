@@ -89,11 +89,13 @@ class CheckedRequest:
 class CheckedAnswer:
     """What an answer's Security header proves.
 
-    `signer` is None if its Timestamp is not signed, `created` if there was no header at all.
+    `signer` is None if its Timestamp is not signed, `created` if there was no header at all;
+    `chain` is as in `CheckedRequest`.
     """
 
     signer: x509.Certificate | None
     created: datetime | None
+    chain: tuple[x509.Certificate, ...] = ()
 
 
 # ---- requests --------------------------------------------------------------------------------
@@ -346,14 +348,14 @@ def _check_answer(
     confirmation_required: bool,
 ) -> CheckedAnswer:
     timestamp = _one(security, "wsu:Timestamp")
-    signer: x509.Certificate | None = None
+    by: Believed | None = None
     if _signatures(security):
         signature = _one(security, "ds:Signature")
         _refuse_same_id(timestamp, timestamp.get(_WSU_ID, ""))
         believed = believed_certificates(_answer_hints(security, signature), trust, now=now)
         holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
         signed, index = _verify_with_any(timestamp, signature, holders, now)
-        timestamp, signer = signed.element, believed[index].certificate
+        timestamp, by = signed.element, believed[index]
     created, _ = _check_time(timestamp, now, skew)
     confirmed = [_confirmed(one) for one in security.iterfind(name("wsse11:SignatureConfirmation"))]
     # WSS 1.1: 8.5: each confirmation must be of a signature that we made.
@@ -361,7 +363,9 @@ def _check_answer(
         raise SecurityRefused("the answer confirms a signature that we did not send")
     if confirmation_required and sent and sent[0] not in confirmed:
         raise SecurityRefused("the answer does not confirm the signature of our request")
-    return CheckedAnswer(signer, created)
+    if by is None:
+        return CheckedAnswer(None, created)
+    return CheckedAnswer(by.certificate, created, by.chain)
 
 
 def _answer_hints(security: Element, signature: Element) -> KeyInfo:

@@ -6,11 +6,13 @@ connection's state, so that SOAP doors know whom TLS has verified (DECISIONS 2, 
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -38,11 +40,19 @@ class PeerCertificateProtocol(HttpToolsProtocol):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One address with its application; `tls` None is plain HTTP, for loopback only."""
+    """One address with its application; `tls` None is plain HTTP, for loopback only.
+
+    The address is `host:port`, or `unix:/path` for a socket file.
+    """
 
     application: Any
     address: str
     tls: ssl.SSLContext | None = None
+
+    @property
+    def socket_file(self) -> Path | None:
+        kind, _, path = self.address.partition("unix:")
+        return Path(path) if path and not kind else None
 
     @property
     def host_and_port(self) -> tuple[str, int]:
@@ -58,7 +68,8 @@ class _Server(uvicorn.Server):
 
 
 def _server(listener: Listener) -> uvicorn.Server:
-    host, port = listener.host_and_port
+    # A socket file needs neither; it is bound below.
+    host, port = ("", 0) if listener.socket_file else listener.host_and_port
     context = listener.tls
     config = uvicorn.Config(
         listener.application,
@@ -88,7 +99,10 @@ async def running(listeners: Sequence[Listener]) -> AsyncIterator[tuple[str, ...
     """
     servers = [_server(listener) for listener in listeners]
     with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(contextlib.closing(_bind(server))) for server in servers]
+        sockets = [
+            held.enter_context(contextlib.closing(_bind(listener, server)))
+            for listener, server in zip(listeners, servers, strict=True)
+        ]
         addresses = tuple(_address(bound) for bound in sockets)
         tasks = [
             asyncio.create_task(server.serve(sockets=[bound]))
@@ -105,7 +119,9 @@ async def running(listeners: Sequence[Listener]) -> AsyncIterator[tuple[str, ...
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _bind(server: uvicorn.Server) -> Any:
+def _bind(listener: Listener, server: uvicorn.Server) -> Any:
+    if listener.socket_file is not None:
+        return _bind_file(listener.socket_file)
     try:
         return server.config.bind_socket()
     except SystemExit:  # uvicorn would end the process, and with it the other listeners
@@ -113,8 +129,32 @@ def _bind(server: uvicorn.Server) -> Any:
         raise OSError(f"{config.host}:{config.port} cannot be listened on") from None
 
 
+def _bind_file(path: Path) -> socket.socket:
+    """The socket file, for the owner and its group alone; one that a dead process left goes."""
+    if path.is_socket() and not _answers(path):
+        path.unlink()
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o117)
+    try:
+        bound.bind(str(path))
+    except OSError:
+        bound.close()
+        raise
+    finally:
+        os.umask(mask)
+    return bound
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def _address(socket: Any) -> str:
-    host, port = socket.getsockname()[:2]
+    name = socket.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    host, port = name[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

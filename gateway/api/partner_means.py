@@ -9,8 +9,19 @@ from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
+from gateway.model.trust import RequireUnrevoked
 from gateway.store.job_queue import JobQueue
 from ihe.trust import SigningKey
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedProxy:
+    """Whose `header` is believed: who shows one of the certificates (SHA-256 of the DER, hex), or
+    comes over plain HTTP from one of the loopback addresses, or over a socket file."""
+
+    header: str
+    certificates: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +34,10 @@ class PartnerMeans:
     archive: Archive
     community: Community
     plans: tuple[Plan, ...]
-    signing_key: SigningKey
+    own_key: Callable[[], SigningKey]
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
+    require_unrevoked: RequireUnrevoked
     skew: timedelta
     discovery_limits: DiscoveryLimits
     query_results: int
@@ -33,3 +45,9 @@ class PartnerMeans:
     message_limit_bytes: int
     time_to_live: timedelta | None = None
     """How long partners may use a patient id of ours without asking again."""
+    proxy: TrustedProxy | None = None
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key by which we are known now; another may follow it while we run."""
+        return self.own_key()

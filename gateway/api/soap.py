@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.api.listener import PEER_CERTIFICATE
 from gateway.api.partner_means import PartnerMeans
+from gateway.api.peer import partners_of, require_tls
+from gateway.api.proxy import client_certificate
 from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
 from gateway.api.soap_arrival import Message, read_message
 from gateway.api.soap_later import owe, time_to_live
@@ -36,10 +37,10 @@ from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.exchange import Exchange
-from gateway.model.later import AwaitedAnswer
+from gateway.model.later import ArrivedAnswer, AwaitedAnswer
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
-from gateway.store import exchange_log, partners, replay
+from gateway.store import exchange_log, replay
 from gateway.store.database import Transaction
 from ihe.errors import (
     IheError,
@@ -94,8 +95,8 @@ async def xca(request: Request) -> Response:
 class _Visit:
     """One request at a door, and what is known of its sender so far.
 
-    `certificate` is what TLS verified, in DER. `partner` and `opened` are set together, once the
-    sender is verified.
+    `certificate` is what TLS verified, ours or our proxy's, in DER. `partner` and `opened` are set
+    together, once the sender is verified.
     """
 
     means: PartnerMeans
@@ -123,11 +124,12 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
     visit = _Visit(
         means=request.app.state.means,
         transactions=transactions,
-        certificate=request.scope.get("state", {}).get(PEER_CERTIFICATE),
-        peer=request.client.host if request.client else "unknown",
+        certificate=None,
+        peer=request.client.host if request.client else "a socket file",
         started=time.monotonic(),
     )
     try:
+        visit.certificate = client_certificate(request.scope, visit.means.proxy)
         await _identify(visit)
         message = await read_message(
             request,
@@ -159,10 +161,7 @@ async def _identify(visit: _Visit) -> None:
         raise SecurityRefused("no client certificate was shown")
     subject = x509.load_der_x509_certificate(visit.certificate).subject.rfc4514_string()
     visit.peer = f"{subject} at {visit.peer}"
-    fingerprint = sha256(visit.certificate).hexdigest()
-    visit.candidates = await visit.means.archive.database.read_async(
-        lambda tx: partners.by_certificate(tx, fingerprint=fingerprint)
-    )
+    visit.candidates = await partners_of(visit.means, visit.certificate)
     if not visit.candidates:
         raise SecurityRefused("the client certificate belongs to no partner")
 
@@ -180,16 +179,21 @@ async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) 
     """202 once the answer is durable."""
     means = visit.means
     partner = next(one for one in visit.candidates if one.id == awaited.partner)
-    answer = await asyncio.to_thread(
-        open_awaited,
-        message.envelope,
-        awaited,
-        partner=partner,
-        anchors=means.anchors_for(partner),
-        skew=means.skew,
-        transactions=visit.transactions,
-        parts=message.parts,
-    )
+
+    def opened() -> ArrivedAnswer:
+        require_tls(means, partner, visit.certificate or b"")
+        return open_awaited(
+            message.envelope,
+            awaited,
+            partner=partner,
+            anchors=means.anchors_for(partner),
+            require_unrevoked=means.require_unrevoked,
+            skew=means.skew,
+            transactions=visit.transactions,
+            parts=message.parts,
+        )
+
+    answer = await asyncio.to_thread(opened)
     kept = await asyncio.to_thread(keep, means.archive, None, message.envelope, [awaited.plan])
     if not await means.archive.database.write_async(take(awaited, answer, kept, means.queue)):
         raise UnwantedAnswer("an answer to this request came before")
@@ -262,11 +266,14 @@ def _speaking_as(visit: _Visit, verified: Partner) -> tuple[Partner, ...]:
         for one in visit.candidates
         if one.home_community_id == verified.home_community_id
         and one.signing_certificates == verified.signing_certificates
+        and one.network == verified.network
+        and one.profile.certificate_name == verified.profile.certificate_name
     )
 
 
 def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
     means = visit.means
+    require_tls(means, partner, visit.certificate or b"")
     opened = open_request(
         visit.envelope,
         trust_of(partner, means.anchors_for(partner)),
@@ -277,6 +284,7 @@ def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
             audience_required=partner.profile.audience_required,
         ),
     )
+    means.require_unrevoked(partner, opened.signer, opened.security.chain)
     shown = visit.certificate
     if partner.profile.same_certificate and opened.signer.public_bytes(Encoding.DER) != shown:
         raise SecurityRefused("the signing certificate is not the one shown in TLS")

@@ -14,7 +14,7 @@ from lxml import etree
 from gateway.exchange.keeping import Kept
 from gateway.model.later import GO_ON, ArrivedAnswer, AwaitedAnswer, StoredPart
 from gateway.model.partner import Partner
-from gateway.model.trust import trust_of
+from gateway.model.trust import RequireUnrevoked, trust_of
 from gateway.store import awaited_answers, documents
 from gateway.store.database import Database, Transaction
 from gateway.store.job_queue import JobQueue
@@ -59,6 +59,7 @@ def open_awaited(
     *,
     partner: Partner,
     anchors: Sequence[str],
+    require_unrevoked: RequireUnrevoked,
     skew: timedelta,
     transactions: Collection[str],
     parts: tuple[StoredPart, ...],
@@ -85,6 +86,8 @@ def open_awaited(
         )
     except SoapFault as fault:
         return ArrivedAnswer(now, is_fault=True, fault_code=fault.code)
+    if opened.signer is not None:
+        require_unrevoked(partner, opened.signer, opened.chain)
     lifetime = opened.time_to_live
     return ArrivedAnswer(
         arrived=now,

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import typer
 
 from gateway.cli.audit import audit_app, exchanges_app
+from gateway.cli.config import config_app
 from gateway.cli.demo import demo
 from gateway.cli.ingest import ingest_files
+from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app
 from gateway.cli.operations import (
-    config_app,
     db_app,
     held_app,
     quarantine_app,
@@ -48,6 +49,7 @@ app.add_typer(audit_app, name="audit")
 app.add_typer(held_app, name="held")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
 app.add_typer(config_app, name="config")
 

@@ -1,10 +1,8 @@
-"""`gateway serve`, `worker`, `db`, `config`, `tokens`, `held`, `quarantine`: running the house."""
+"""`gateway serve`, `worker`, `db`, `tokens`, `held`, `quarantine`: running the house."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -18,7 +16,6 @@ from gateway.cli.opening import (
     PlanOption,
     opened,
     plan_of,
-    settings_of,
 )
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
@@ -26,14 +23,12 @@ from gateway.model.caller import ROLES, Role, Token
 from gateway.model.document import Document, DocumentState
 from gateway.model.exchange import Outcome
 from gateway.model.identity import PlanId
-from gateway.settings import Settings
 from gateway.store import documents, tokens
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
 tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
-config_app = typer.Typer(help="The settings.", no_args_is_help=True)
 held_app = typer.Typer(help="Documents that wait for a person.", no_args_is_help=True)
 quarantine_app = typer.Typer(help="Documents that cannot be read.", no_args_is_help=True)
 
@@ -68,38 +63,6 @@ def upgrade_database(config: ConfigOption = None) -> None:
     """Make the database, or bring it to this version."""
     with opened(config):
         out.print("the database is up to date")
-
-
-@config_app.command("check")
-def check_config(config: ConfigOption = None) -> None:
-    """Read the settings and say what they mean."""
-    settings = settings_of(config)
-    out.print(f"home community  {settings.home_community_id} ({settings.organization})")
-    out.print(f"data            {settings.data_dir}, key file {settings.key_file}")
-    names = ", ".join(plan.id for plan in settings.plans) or "none"
-    out.print(f"plans           {names}")
-    out.print(f"plans listen    {settings.listen.plans}")
-    ready = settings.tls is not None and settings.signing is not None
-    partners = settings.listen.partners if ready else "off: [tls] and [signing] are not set"
-    out.print(f"partners listen {partners}")
-    if settings.key_file.resolve().is_relative_to(settings.data_dir.resolve()):
-        raise Failure("the key file lies inside the data folder; keep it elsewhere")
-    for key, file in _named_files(settings):
-        try:
-            file.read_bytes()
-        except OSError as error:
-            raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
-
-
-def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Every file that must be there before the first start, with the key that names it."""
-    for name, pair in (("tls", settings.tls), ("signing", settings.signing)):
-        if pair is not None:
-            yield f"{name}.certificate", pair.certificate
-            yield f"{name}.key", pair.key
-    for number, network in enumerate(settings.networks):
-        for anchor in network.anchors:
-            yield f"networks.{number}.anchors", anchor
 
 
 @tokens_app.command("create")

@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import httpx
+from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element
@@ -22,7 +24,8 @@ from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import WsdlName, invoke
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
-from gateway.model.trust import trust_of
+from gateway.model.trust import RequireUnrevoked, certificate, trust_of
+from ihe.errors import SecurityRefused
 from ihe.mtom import (
     MultipartLimits,
     MultipartReader,
@@ -97,20 +100,36 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
+class _Kept:
+    """A connection pool, and the context it was made with."""
+
+    context: ssl.SSLContext
+    client: httpx.AsyncClient
+
+
+@dataclass(frozen=True, slots=True)
 class SoapClient:
     """Our side of every outgoing exchange; one a process.
 
-    `context_for` gives the TLS context by which a partner is verified, `anchors_for` the PEM
+    `own_key` gives the key that signs now, `context_for` the TLS context by which a partner is
+    verified, the same object as long as nothing has changed, `anchors_for` the PEM
     texts of its network's anchors, `purposes_for` the code system of its network's purposes.
     """
 
-    signing_key: SigningKey
+    own_key: Callable[[], SigningKey]
     context_for: Callable[[Partner], ssl.SSLContext]
     anchors_for: Callable[[Partner], Sequence[str]]
     purposes_for: Callable[[Partner], PurposeSystem]
+    require_unrevoked: RequireUnrevoked
     skew: timedelta
     message_limit_bytes: int
-    _connections: dict[Partner, httpx.AsyncClient] = field(default_factory=dict)
+    _connections: dict[Partner, _Kept] = field(default_factory=dict)
+    _outdated: list[httpx.AsyncClient] = field(default_factory=list)
+
+    @property
+    def signing_key(self) -> SigningKey:
+        """The key by which we are known now; another may follow it while we run."""
+        return self.own_key()
 
     @property
     def issuer(self) -> str:
@@ -234,26 +253,33 @@ class SoapClient:
             return None
         status, data = got
         # In a thread: signatures are verified, and documents may stand in the envelope.
-        answer = await asyncio.to_thread(
-            open_answer,
-            data,
-            trust_of(partner, self.anchors_for(partner)),
-            request=replace(sent, signature_values=tuple(values)),
-            now=datetime.now(UTC),
-            skew=self.skew,
-            confirmation_required=partner.profile.confirmation_required,
-            limit_bytes=_ENVELOPE_LIMIT_BYTES,
-        )
+        signed = replace(sent, signature_values=tuple(values))
+        answer = await asyncio.to_thread(self._open, partner, signed, data)
         if status != 200:
             # Such a status is believed only to carry a fault, and `open_answer` found none.
             raise PartnerFailed(f"it answered HTTP {status} without a SOAP fault")
         return answer
 
+    def _open(self, partner: Partner, sent: SealedRequest, data: bytes) -> OpenedAnswer:
+        answer = open_answer(
+            data,
+            trust_of(partner, self.anchors_for(partner)),
+            request=sent,
+            now=datetime.now(UTC),
+            skew=self.skew,
+            confirmation_required=partner.profile.confirmation_required,
+            limit_bytes=_ENVELOPE_LIMIT_BYTES,
+        )
+        if answer.signer is not None:
+            self.require_unrevoked(partner, answer.signer, answer.chain)
+        return answer
+
     async def close(self) -> None:
         """Closes the connections that were kept open."""
-        for connection in self._connections.values():
+        for connection in (*self._outdated, *(one.client for one in self._connections.values())):
             await connection.aclose()
         self._connections.clear()
+        self._outdated.clear()
 
     # ---- one POST ----------------------------------------------------------------------------
 
@@ -286,7 +312,13 @@ class SoapClient:
         try:
             connection = self._connection(partner)
             headers = {"Content-Type": content_type, "Accept": "*/*", **_UNCOMPRESSED}
-            async with connection.stream("POST", url, content=content, headers=headers) as response:
+            async with connection.stream(
+                "POST",
+                url,
+                content=content,
+                headers=headers,
+                extensions={"trace": partial(self._look_at_tls, partner)},
+            ) as response:
                 yield response
         except NothingToTrust:
             raise PartnerFailed("nothing says which TLS certificate it must show") from None
@@ -303,15 +335,36 @@ class SoapClient:
             raise PartnerFailed(f"the connection failed ({type(error).__name__})") from None
 
     def _connection(self, partner: Partner) -> httpx.AsyncClient:
-        if partner not in self._connections:
-            self._connections[partner] = httpx.AsyncClient(
-                verify=self.context_for(partner),
-                timeout=httpx.Timeout(partner.profile.timeout_seconds),
-                trust_env=False,
-                follow_redirects=False,
-                headers={"User-Agent": "document-exchange-gateway"},
-            )
-        return self._connections[partner]
+        context = self.context_for(partner)
+        kept = self._connections.get(partner)
+        if kept is not None and kept.context is context:
+            return kept.client
+        if kept is not None:  # our certificate is another now; calls under way go on
+            self._outdated.append(kept.client)
+        client = httpx.AsyncClient(
+            verify=context,
+            timeout=httpx.Timeout(partner.profile.timeout_seconds),
+            trust_env=False,
+            follow_redirects=False,
+            headers={"User-Agent": "document-exchange-gateway"},
+        )
+        self._connections[partner] = _Kept(context, client)
+        return client
+
+    async def _look_at_tls(self, partner: Partner, event: str, info: dict[str, Any]) -> None:
+        """Once TLS stands, and before our first byte: whether its certificate was revoked."""
+        if event != "connection.start_tls.complete":
+            return
+        stream = info["return_value"]
+        shown = stream.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        leaf = x509.load_der_x509_certificate(shown)
+        # TLS has verified the chain and does not show it; its issuer is found from the leaf.
+        chain = () if leaf in map(certificate, partner.tls_certificates) else (leaf,)
+        try:
+            await asyncio.to_thread(self.require_unrevoked, partner, leaf, chain)
+        except SecurityRefused as refusal:
+            await stream.aclose()
+            raise PartnerFailed(f"its TLS certificate is not trusted ({refusal.reason})") from None
 
     async def _read(self, response: httpx.Response, sink: Sink | None, crossing: Crossing) -> bytes:
         content_type = response.headers.get("content-type", "")

@@ -4,7 +4,7 @@ There is no switch that turns verification off (DECISIONS 4).
 """
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 
@@ -46,6 +46,20 @@ def plan_listener_context(*, certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
+    return context
+
+
+def rolling(current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """A server context whose every handshake is done with what `current` gives at that moment.
+
+    So a new certificate of ours, or of a partner, counts without a restart.
+    """
+    context = current()
+
+    def roll(channel: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        channel.context = current()
+
+    context.sni_callback = roll
     return context
 
 

@@ -1,9 +1,9 @@
 """Who asks us, the plans a rule opens to it, and what a record says of the answer."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field
 
-from gateway.exchange.policy import Permitted, offer
+from gateway.exchange.policy import Permitted, Refused, offer, refusals_in_words
 from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Outcome
 from gateway.model.identity import DocumentId, MemberId, PlanId
@@ -39,6 +39,14 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """A document that no rule gives."""
+
+    offered: OfferedDocument
+    refusal: Refused
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """A plan that a rule opens to the asker: as which partner, why, and under which rules."""
 
@@ -46,6 +54,8 @@ class Way:
     partner: Partner
     purpose: PurposeOfUse
     rules: tuple[Rule, ...]
+    withheld: list[Withheld] = field(default_factory=list, compare=False)
+    """What the rules did not give so far, and why: for the log of this plan alone."""
 
     def gives(self, offered: OfferedDocument, member: Member) -> bool:
         """Whether a rule offers the document (DECISIONS 10)."""
@@ -59,7 +69,17 @@ class Way:
             class_code=offered.class_code,
             confidentiality=offered.confidentiality,
         )
+        if isinstance(verdict, Refused):
+            self.withheld.append(Withheld(offered, verdict))
         return isinstance(verdict, Permitted)
+
+    def why_withheld(self, ids: Container[str] | None = None) -> str | None:
+        """Why documents were not given, in words; of these entry UUIDs or unique ids alone."""
+        return refusals_in_words(
+            one.refusal
+            for one in {each.offered.entry_uuid: each for each in self.withheld}.values()
+            if ids is None or one.offered.entry_uuid in ids or one.offered.unique_id in ids
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +106,11 @@ def ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Itera
         rules = policy_rules.list_all(transaction, plan=plan.id)
         if any(_reaches(rule, partner, asker.purpose) for rule in rules):
             yield Way(plan, partner, asker.purpose, rules)
+
+
+def no_way(asker: Asker) -> str:
+    """Why there is no plan, for the record."""
+    return f"no rule lets this partner ask for {asker.purpose.code}"
 
 
 def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:

@@ -62,7 +62,7 @@ def on_demand(
     rules = tuple(rule for rule in way.rules if rule.on_demand)
     if not rules:
         return None
-    narrow, unmade = replace(way, rules=rules), _unmade(member)
+    narrow, unmade = replace(way, rules=rules, withheld=[]), _unmade(member)
     stated = {one.confidentiality for one in given}
     allowed = [
         code

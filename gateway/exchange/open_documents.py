@@ -1,6 +1,6 @@
 """Documents asked for by id: those a rule opens to the asker, whosever they are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, TypeVar
 
 from gateway.exchange.asker import Asker, Effect, Way, ways
@@ -15,15 +15,18 @@ from gateway.store import members, offers, snapshots
 from gateway.store.database import Transaction
 
 T = TypeVar("T")
+WhyWithheld = Mapping[PlanId, str | None]
+"""Why a plan's rules gave less than was asked for, in words."""
 _IDS_AT_ONCE: Final = 500
 """Databases bound the parameters of a statement; a peer's list of ids is as long as it likes."""
 
 
 def open_documents(
     transaction: Transaction, ids: Iterable[str], asker: Asker, plans: Iterable[Plan]
-) -> tuple[OfferedDocument, ...]:
+) -> tuple[tuple[OfferedDocument, ...], WhyWithheld]:
     """The documents of these entry UUIDs or unique ids; summaries are found by `shelves_of`."""
     found: list[OfferedDocument] = []
+    why: dict[PlanId, str | None] = {}
     for way in ways(transaction, plans, asker):
         for some in _portions(ids):
             for offered in offers.by_ids(transaction, plan=way.plan.id, ids=some):
@@ -31,7 +34,8 @@ def open_documents(
                 member = members.get(transaction, plan=way.plan.id, member=owner) if owner else None
                 if member is not None and way.gives(offered, member):
                     found.append(as_it_stands(offered))
-    return tuple(found)
+        why[way.plan.id] = way.why_withheld()
+    return tuple(found), why
 
 
 def shelves_of(
@@ -75,11 +79,19 @@ def _portions(ids: Iterable[T]) -> Iterator[list[T]]:
         yield every[start : start + _IDS_AT_ONCE]
 
 
-def effects_of(given: Iterable[Document]) -> tuple[Effect, ...]:
-    """One for each member whose documents were given, in the order they were."""
+def effects_of(given: Iterable[Document], why: WhyWithheld) -> tuple[Effect, ...]:
+    """One for each member whose documents were given, in the order they were.
+
+    Why others were not is told in the log of their own plan, whether or not that gave anything.
+    """
     found: dict[tuple[PlanId, MemberId | None], dict[DocumentId, None]] = {}
     for document in given:
         found.setdefault((document.plan, document.member), {})[document.id] = None
+    giving = {plan for plan, _ in found}
+    for plan, reason in why.items():
+        if reason is not None and plan not in giving:
+            found[plan, None] = {}
     return tuple(
-        Effect("success", plan, member, tuple(ids)) for (plan, member), ids in found.items()
+        Effect("success", plan, member, tuple(ids), why.get(plan))
+        for (plan, member), ids in found.items()
     )

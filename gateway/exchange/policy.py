@@ -5,12 +5,14 @@ content, and says whether the peer may hear it: a partner hears what its identit
 message lacks; what depends on the patient looks like no match or no documents.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, assert_never
 
 from gateway.model.document import Document
+from gateway.model.identity import PartnerId
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
@@ -27,8 +29,11 @@ RefusalCode = Literal[
 PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 """The short notice of 42 CFR 2.32(a)(2): it accompanies each such disclosure."""
 
-_PART_2: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
+PART_2_CODES: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
 """HL7 ActCode sensitivity and privacy-law codes of substance use disorder records."""
+
+_SENSITIVE: Final = frozenset({"R", "V"})
+"""HL7 Confidentiality above normal: no rule covers them unless it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +201,28 @@ def offer(
     refused = _never(document, member, partner)
     if refused is not None:
         return refused
-    reached = [
-        rule
-        for rule in rules
-        if _applies(rule, document, partner, purpose, class_code)
-        and (plan_authored or rule.third_party)
-    ]
+    reached, against = [], []
+    for rule in rules:
+        reason = _why_not(rule, document, partner, purpose, class_code, plan_authored)
+        if reason is None:
+            reached.append(rule)
+        else:
+            against.append(f"rule {rule.name} is {reason}")
     if not reached:
-        return Refused("no_rule", "No rule offers this document to this partner and purpose.")
+        why = "; ".join(against) or "the plan has none"
+        return Refused("no_rule", f"No rule offers it for {purpose.code}: {why}.")
     # A document that does not state its confidentiality is not taken to be normal.
     allowing = [rule for rule in reached if confidentiality in rule.confidentiality]
     if not allowing:
-        return Refused("confidentiality", "No rule that applies covers this confidentiality.")
+        stated = confidentiality or "none stated"
+        covers = "; ".join(
+            f"rule {rule.name} covers {', '.join(rule.confidentiality)}" for rule in reached
+        )
+        return Refused(
+            "confidentiality", f"Its confidentiality is not offered ({stated}): {covers}."
+        )
     names = sorted(rule.name for rule in allowing)
-    is_part_2 = any(code.upper() in _PART_2 for code in sensitivity)
+    is_part_2 = any(code.upper() in PART_2_CODES for code in sensitivity)
     return Permitted(names[0], PART_2_NOTICE if is_part_2 else None)
 
 
@@ -238,18 +251,52 @@ def _never(document: Document, member: Member, partner: Partner) -> Refused | No
     return None
 
 
-def _applies(
+def _why_not(
     rule: Rule,
     document: Document,
     partner: Partner,
     purpose: PurposeOfUse,
     class_code: str | None,
-) -> bool:
-    """A field that is None means any."""
+    plan_authored: bool,
+) -> str | None:
+    """What the rule is for instead; None if it reaches the document. A field of None means any."""
+    if rule.plan != document.plan or partner.plan not in (None, document.plan):
+        return "of another plan"
+    if rule.partner not in (None, partner.id):
+        return "for another partner"
+    if rule.purpose is not None and not purpose.is_within(rule.purpose):
+        return f"for {rule.purpose}"
+    if rule.class_code not in (None, class_code):
+        return f"for class {rule.class_code}"
+    if not plan_authored and not rule.third_party:
+        return "for the plan's own documents"
+    return None
+
+
+def refusals_in_words(refusals: Iterable[Refused]) -> str | None:
+    """Why documents were not given, each reason once and for how many; None if none was refused.
+
+    For the record alone: it tells of documents that the partner must not know of.
+    """
+    counts = Counter(refusal.reason for refusal in refusals)
+    told = [f"{count} not given: {reason}" for reason, count in sorted(counts.items())]
+    return " ".join(told) or None
+
+
+def rule_in_words(rule: Rule, partner_names: Mapping[PartnerId, str]) -> str:
+    """The rule as a sentence; `partner_names` are of the partners that are known."""
+    what = "documents, also those that others wrote," if rule.third_party else "its own documents"
+    if rule.on_demand:
+        what = f"{what.removesuffix(',')} and a summary of them made on demand,"
+    of_class = f"of class {rule.class_code} " if rule.class_code else ""
+    whom = "every partner"
+    if rule.partner is not None:
+        whom = partner_names.get(rule.partner, f"{rule.partner} (no partner known by that id)")
+    why = f"for {rule.purpose}" if rule.purpose else "for any purpose"
+    codes = " or ".join(rule.confidentiality) or "no confidentiality at all"
+    sensitive = _SENSITIVE.intersection(rule.confidentiality)
+    remark = f" (SENSITIVE: {', '.join(sorted(sensitive))})" if sensitive else ""
     return (
-        rule.plan == document.plan
-        and partner.plan in (None, document.plan)
-        and rule.partner in (None, partner.id)
-        and (rule.purpose is None or purpose.is_within(rule.purpose))
-        and rule.class_code in (None, class_code)
+        f"{rule.name}: {rule.plan} gives {what} {of_class}of confidentiality {codes}{remark} to "
+        f"{whom} {why}"
     )

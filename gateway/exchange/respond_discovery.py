@@ -12,7 +12,7 @@ from itertools import combinations
 from typing import Final
 
 from gateway.exchange import probing
-from gateway.exchange.asker import Asker, Effect, ways
+from gateway.exchange.asker import Asker, Effect, no_way, ways
 from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import (
     Ambiguous,
@@ -95,6 +95,8 @@ def discover(
         effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
         return Discovered(MoreDemographicsRequested(missing) if missing else NoMatch(), (effect,))
     looks = [_look(transaction, way.plan, asked) for way in ways(transaction, plans, asker)]
+    if not looks:
+        return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
     near = next((look.near for look in looks if look.near), None)
     found = [one for look in looks for one in look.found]
     limit = request.minimum_degree_match or 0

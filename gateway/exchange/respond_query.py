@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from ccda.safe_xml import parse_xml
-from gateway.exchange.asker import Asker, Effect, Way, ways
+from gateway.exchange.asker import Asker, Effect, Way, no_way, ways
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.on_demand import may_be_summarized, on_demand
 from gateway.exchange.open_documents import effects_of, shelves_of
@@ -25,7 +25,7 @@ from gateway.exchange.shelf import (
 )
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument
-from gateway.model.identity import MemberId
+from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import members, offers
 from gateway.store.database import Transaction
@@ -108,21 +108,22 @@ def _by_patient(
 ) -> Listed:
     found = _member(transaction, asked.patient_id, asker, plans, community)
     if found is None:
-        return Listed((), (Effect(reason=_NOBODY),))
+        is_open = next(ways(transaction, plans, asker), None) is not None
+        return Listed((), (Effect(reason=_NOBODY if is_open else no_way(asker)),))
     way, member = found
     if isinstance(asked, FindDocumentsQuery):
         given = tuple(_find_documents(transaction, asked, way, member, community))
         kept = [one.document for one in given if is_kept(one)]
-        return Listed(given, (_effect(member, kept, is_empty=not given),))
+        return Listed(given, (_effect(way, member, kept, is_empty=not given),))
     shelf = open_shelf(transaction, way, member, community)
     shown = tuple(_of_shelf(shelf, asked))
     told = [document for one in shown for document in documents_of(one, shelf)]
-    return Listed(shown, (_effect(member, told, is_empty=not shown),))
+    return Listed(shown, (_effect(way, member, told, is_empty=not shown),))
 
 
-def _effect(member: Member, told: Iterable[Document], *, is_empty: bool) -> Effect:
+def _effect(way: Way, member: Member, told: Iterable[Document], *, is_empty: bool) -> Effect:
     ids = tuple(dict.fromkeys(document.id for document in told))
-    reason = _NOTHING_FITS if is_empty else None
+    reason = way.why_withheld() or (_NOTHING_FITS if is_empty else None)
     return Effect("success", member.plan, member.id, ids, reason)
 
 
@@ -246,6 +247,7 @@ def _by_id(
     shelves = shelves_of(transaction, ids, asker, plans, community)
     shown: list[Shown] = []
     told: list[Document] = []
+    why: dict[PlanId, str | None] = {}
     patients = 0
     for shelf in shelves:
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
@@ -256,7 +258,8 @@ def _by_id(
             raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
         shown += found.values()
         told += (document for one in found.values() for document in documents_of(one, shelf))
-    return Listed(tuple(shown), effects_of(told) or (Effect(reason=_NOTHING_OF_THESE),))
+        why[shelf.way.plan.id] = shelf.way.why_withheld(ids)
+    return Listed(tuple(shown), effects_of(told, why) or (Effect(reason=_NOTHING_OF_THESE),))
 
 
 def _found_on(shelf: Shelf, asked: _ById, ids: tuple[str, ...]) -> Iterator[Shown]:

@@ -12,7 +12,7 @@ from typing import Final
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.on_demand import OnDemand, take_snapshot
-from gateway.exchange.open_documents import effects_of, open_documents, shelves_of
+from gateway.exchange.open_documents import WhyWithheld, effects_of, open_documents, shelves_of
 from gateway.model.community import Community
 from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Outcome
@@ -64,7 +64,7 @@ def retrieve(
     now: datetime,
 ) -> Retrieved:
     """What may be given of the request; summaries are made now."""
-    found = archive.database.read(lambda tx: _find(tx, request, asker, plans, community))
+    found, why = archive.database.read(lambda tx: _find(tx, request, asker, plans, community))
     given: list[Given] = []
     errors: list[RegistryError] = list(request.refused)
     made = 0
@@ -79,7 +79,7 @@ def retrieve(
             given.append(Given(asked, take_snapshot(archive, one, community, now=now).offered))
         elif one is not None:
             given.append(Given(asked, one))
-    return Retrieved(tuple(given), tuple(errors), _effects(given, errors))
+    return Retrieved(tuple(given), tuple(errors), _effects(given, errors, why))
 
 
 def _find(
@@ -88,19 +88,18 @@ def _find(
     asker: Asker,
     plans: Sequence[Plan],
     community: Community,
-) -> dict[str, _Found]:
-    """What is open of it, by unique id."""
+) -> tuple[dict[str, _Found], WhyWithheld]:
+    """What is open of it, by unique id, and why the rest is not."""
     wanted = [str(asked.unique_id) for asked in request.documents]
-    found: dict[str, _Found] = {
-        one.unique_id: one for one in open_documents(transaction, wanted, asker, plans)
-    }
+    documents, why = open_documents(transaction, wanted, asker, plans)
+    found: dict[str, _Found] = {one.unique_id: one for one in documents}
     others = [each for each in wanted if each not in found]
     shelves = shelves_of(transaction, others, asker, plans, community) if others else iter(())
     for shelf in islice(shelves, _PATIENTS_AT_ONCE):
         found |= {one.unique_id: one for one in shelf.snapshots}
         if shelf.summary is not None:
             found[shelf.summary.offered.unique_id] = shelf.summary
-    return found
+    return found, why
 
 
 def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | None:
@@ -133,9 +132,19 @@ def _unavailable(
     return None
 
 
-def _effects(given: Iterable[Given], errors: Sequence[RegistryError]) -> tuple[Effect, ...]:
+def _effects(
+    given: Iterable[Given], errors: Sequence[RegistryError], why: WhyWithheld
+) -> tuple[Effect, ...]:
     documents = [one.offered.document for one in given]
     outcome: Outcome = "success" if not errors else "partial" if documents else "refused"
-    reason = "; ".join(sorted({error.context for error in errors})) or None
-    effects = effects_of(documents) or (Effect(),)
-    return tuple(replace(effect, outcome=outcome, reason=reason) for effect in effects)
+    told = "; ".join(sorted({error.context for error in errors})) or None
+    effects = effects_of(documents, why) or (Effect(),)
+    # What the partner hears, and what it does not: a rule tells of a document that is there.
+    return tuple(
+        replace(
+            effect,
+            outcome=outcome,
+            reason="; ".join(text for text in (told, effect.reason) if text) or None,
+        )
+        for effect in effects
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from cryptography import x509
 
@@ -21,6 +22,21 @@ def trust_of(partner: Partner, anchors: Sequence[str] = ()) -> Trust:
         name=name,
         bearer_accepted=partner.profile.bearer_accepted,
     )
+
+
+class RequireUnrevoked(Protocol):
+    """Raises SecurityRefused if a partner's certificate was revoked, or that is not known.
+
+    `chain` is the way from the certificate to an anchor, both included; empty if it is pinned.
+    It blocks, perhaps for seconds: call it in a thread.
+    """
+
+    def __call__(
+        self,
+        partner: Partner,
+        certificate: x509.Certificate,
+        chain: Sequence[x509.Certificate] = (),
+    ) -> None: ...
 
 
 @lru_cache(maxsize=4096)

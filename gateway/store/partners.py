@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from sqlalchemy import delete, insert, or_, select
@@ -49,6 +50,7 @@ def put(transaction: Transaction, partner: Partner) -> None:
         "network": partner.network,
         "endpoints": dump(partner.endpoints),
         "profile": dump(partner.profile),
+        "certificate_name": partner.profile.certificate_name,
     }
     upsert(transaction, tables.partner, values, ["id"])
     table = tables.partner_certificate
@@ -86,6 +88,14 @@ def by_certificate(
         table.c.fingerprint == fingerprint.lower(), table.c.usage == usage
     )
     return _select(transaction, None, tables.partner.c.id.in_(pinned))
+
+
+def by_certificate_name(transaction: Transaction, *, names: Iterable[str]) -> tuple[Partner, ...]:
+    """Whoever is bound to one of the names that a certificate speaks for, whatever their plan.
+
+    A name proves nothing before the certificate is found to chain to the partner's network.
+    """
+    return _select(transaction, None, tables.partner.c.certificate_name.in_(list(names)))
 
 
 def remove(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> bool:

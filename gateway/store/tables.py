@@ -104,6 +104,7 @@ class PartnerRow(SQLModel, table=True):
     network: str | None = None
     endpoints: str = Field(sa_type=Text)
     profile: str = Field(sa_type=Text)
+    certificate_name: str | None = Field(default=None, index=True)
 
 
 class PartnerCertificateRow(SQLModel, table=True):
@@ -131,6 +132,22 @@ class DelegationRow(SQLModel, table=True):
     principal: str = Field(primary_key=True)
     delegate: str = Field(primary_key=True)
     plan: str | None = None
+
+
+class OwnKeyRow(SQLModel, table=True):
+    """A key pair of the house beside that of its settings; `since` is None until it is used.
+
+    The private key stays in its file, outside the database.
+    """
+
+    __tablename__ = "own_key"
+    usage: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    plan: str | None = None
+    certificate_file: str
+    key_file: str
+    imported: datetime = Field(sa_type=UtcTime)
+    since: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 class PolicyRuleRow(SQLModel, table=True):
@@ -581,6 +598,7 @@ house_key = _table(HouseKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
 delegation = _table(DelegationRow)
+own_key = _table(OwnKeyRow)
 policy_rule = _table(PolicyRuleRow)
 link = _table(LinkRow)
 blob = _table(BlobRow)

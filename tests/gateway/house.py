@@ -367,8 +367,7 @@ def serving(house: House) -> Iterator[Door]:
     stop = asyncio.Event()
 
     async def run() -> None:
-        found = [one for one in listeners(house) if one.tls is not None]
-        async with running(found) as addresses:
+        async with running(listeners(house)[-1:]) as addresses:
             started.extend(addresses)
             ready.set()
             await stop.wait()
@@ -390,7 +389,7 @@ def serving(house: House) -> Iterator[Door]:
     try:
         if started:
             host, _, port = started[0].rpartition(":")
-            yield Door(host, int(port))
+            yield Door(started[0], 0) if host == "unix" else Door(host, int(port))
     finally:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)

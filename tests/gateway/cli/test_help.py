@@ -76,7 +76,8 @@ def test_settings_that_are_not_there_are_a_sentence(path: tuple[str, ...], tmp_p
     needed: list[object] = []
     for parameter in ALL[path].params:
         if parameter.required and parameter.param_type_name == "argument":
-            needed.append("1" if parameter.name == "sequence" else tmp_path)
+            words = {"sequence": "1", "usage": "signing"}
+            needed.append(words.get(parameter.name or "", tmp_path))
         elif parameter.required:
             needed += [parameter.opts[0], "staff"]
     if path == ("retrieve",):

@@ -129,3 +129,31 @@ def test_an_empty_directory_says_what_to_do(tmp_path: Path) -> None:
     ended = Terminal(tmp_path).run("partners", "list")
     assert ended.exit_code == 0
     assert "gateway partners add" in ended.out
+
+
+def test_who_may_ask_in_whose_name_is_taken_from_the_partners_file(terminal: Terminal) -> None:
+    delegates = '[delegates]\n"urn:oid:2.999.8.4" = ["2.999.9", "urn:oid:2.999.10"]\n'
+    assert terminal.run("partners", "add", terminal.write("p.toml", GOOD + delegates)).out
+    rows = terminal.rows("SELECT principal, delegate FROM delegation ORDER BY delegate")
+    assert [(row["principal"], row["delegate"]) for row in rows] == [
+        ("2.999.8.4", "2.999.10"),
+        ("2.999.8.4", "2.999.9"),
+    ]
+    terminal.run("partners", "add", terminal.write("p.toml", GOOD))
+    assert terminal.rows("SELECT * FROM delegation") == []
+    wrong = '[delegates]\n"clinic" = ["2.999.9"]\n'
+    ended = terminal.run("partners", "add", terminal.write("p.toml", GOOD + wrong))
+    assert ended.exit_code == 2
+    assert "delegates maps one OID to a list of OIDs" in ended.err
+
+
+def test_how_assertions_are_spelt_is_in_the_profile(terminal: Terminal) -> None:
+    style = '[profile.assertion]\nname_format = "basic"\nstatements = "each"\n'
+    assert terminal.run("partners", "add", terminal.write("p.toml", GOOD + style)).exit_code == 0
+    (row,) = terminal.rows("SELECT profile FROM partner WHERE id = '2.999.8'")
+    assert json.loads(row["profile"])["assertion"] == {
+        "name_format": "basic",
+        "statements": "each",
+    }
+    wrong = '[profile.assertion]\nname_format = "fancy"\n'
+    assert terminal.run("partners", "add", terminal.write("p.toml", GOOD + wrong)).exit_code == 2

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -222,11 +223,13 @@ def scripted(
     timeout_seconds: float = 20.0,
     known_authority: str = "Test network",
     profile: PartnerProfile | None = None,
+    files: tuple[Path, Path] | None = None,
     **answers: Answer,
 ) -> Iterator[Script]:
     """The partner up in a thread with its own event loop. `shows` is who issued its TLS
-    certificate, `known_authority` whose clients it lets in."""
-    certificate, key = lakeshore.key_files(name, shows)
+    certificate (or it stands with its key in `files`, and is pinned), `known_authority` whose
+    clients it lets in."""
+    certificate, key = files or lakeshore.key_files(name, shows)
     anchors = [lakeshore.authority(known_authority).certificate_pem]
     context = partner_listener_context(certificate=certificate, key=key, anchors=anchors, pinned=())
     heard: list[str] = []
@@ -237,6 +240,8 @@ def scripted(
         base = f"https://localhost:{port}"
         endpoints = Endpoints(f"{base}/ITI_55", f"{base}/ITI_38", f"{base}/ITI_39")
         partner = lakeshore.a_partner(name, str(home), endpoints=endpoints, profile=profile)
+        if files is not None:
+            partner = replace(partner, tls_certificates=(certificate.read_text(),))
         yield Script(partner, heard, packages)
 
 

@@ -17,6 +17,8 @@ from gateway.exchange.policy import (
     peer_sentence,
     principal_stated,
     purpose_stated,
+    refusals_in_words,
+    rule_in_words,
     service_period,
 )
 from gateway.model.document import Blob, Document, Source
@@ -297,3 +299,54 @@ def test_nobody_needs_to_delegate_to_itself() -> None:
         LAKESHORE.home_community_id.oid, [], partner=LAKESHORE, assertion=delegated(None)
     )
     assert verdict == Permitted("own name")
+
+
+# ---- in words --------------------------------------------------------------------------------
+
+
+def test_a_refusal_names_the_rules_and_what_they_are_for() -> None:
+    rules = [
+        replace(ANY, name="a", purpose="TREATMENT"),
+        replace(ANY, name="b", partner=PartnerId("other")),
+        replace(ANY, name="c", class_code="18842-5"),
+    ]
+    refused = offered(DOCUMENT, *rules)
+    assert isinstance(refused, Refused)
+    assert refused.reason == (
+        "No rule offers it for PAYMENT: rule a is for TREATMENT; rule b is for another partner; "
+        "rule c is for class 18842-5."
+    )
+    third = offered(DOCUMENT, ANY, plan_authored=False)
+    assert isinstance(third, Refused)
+    assert "is for the plan's own documents" in third.reason
+    sensitive = offered(DOCUMENT, ANY, confidentiality="R")
+    assert isinstance(sensitive, Refused)
+    assert sensitive.reason == (
+        "Its confidentiality is not offered (R): rule plan documents covers N."
+    )
+
+
+def test_refusals_are_gathered_by_their_reason() -> None:
+    refused = [Refused("no_rule", "A."), Refused("no_rule", "B."), Refused("no_rule", "A.")]
+    assert refusals_in_words(refused) == "2 not given: A. 1 not given: B."
+    assert refusals_in_words([]) is None
+
+
+def test_a_rule_is_a_sentence() -> None:
+    assert rule_in_words(ANY, {}) == (
+        "plan documents: acme gives its own documents of confidentiality N to every partner for "
+        "any purpose"
+    )
+    wide = replace(
+        ANY,
+        partner=LAKESHORE.id,
+        purpose="T-HCO",
+        class_code="34133-9",
+        confidentiality=("N", "R"),
+        third_party=True,
+    )
+    assert rule_in_words(wide, {LAKESHORE.id: "Lakeshore"}) == (
+        "plan documents: acme gives documents, also those that others wrote, of class 34133-9 of "
+        "confidentiality N or R (SENSITIVE: R) to Lakeshore for T-HCO"
+    )
+    assert "no partner known by that id" in rule_in_words(wide, {})

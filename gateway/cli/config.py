@@ -1,0 +1,194 @@
+"""`gateway config check`: what the settings mean, what is laxer than it need be, what runs out."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import typer
+from cryptography import x509
+
+from gateway.app import policy_rule
+from gateway.cli.opening import ConfigOption, settings_of
+from gateway.cli.terminal import Failure, out
+from gateway.exchange.policy import rule_in_words
+from gateway.model.partner import Partner
+from gateway.model.policy import Rule
+from gateway.model.trust import certificate as certificate_of
+from gateway.settings import KeyPair, Settings
+from gateway.store import own_keys, partners, plans, policy_rules
+from gateway.store.database import Transaction, open_database
+from gateway.store.scope import ALL_PLANS
+
+config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+
+_SOON: Final = timedelta(days=45)
+"""A network needs weeks to issue a certificate, and each partner days to take it up."""
+_LAX: Final = {
+    "when_reachable": "a certificate is taken when its revocation cannot be looked up",
+    "off": "revocation is not looked at",
+}
+
+
+@config_app.command("check")
+def check_config(config: ConfigOption = None) -> None:
+    """Read the settings and say what they mean."""
+    settings = settings_of(config)
+    out.print(f"home community  {settings.home_community_id} ({settings.organization})")
+    out.print(f"data            {settings.data_dir}, key file {settings.key_file}")
+    names = ", ".join(plan.id for plan in settings.plans) or "none"
+    out.print(f"plans           {names}")
+    out.print(f"plans listen    {settings.listen.plans}")
+    ready = settings.tls is not None and settings.signing is not None
+    listening = settings.listen.partners if ready else "off: [tls] and [signing] are not set"
+    out.print(f"partners listen {listening}")
+    if settings.key_file.resolve().is_relative_to(settings.data_dir.resolve()):
+        raise Failure("the key file lies inside the data folder; keep it elsewhere")
+    for key, file in _named_files(settings):
+        try:
+            file.read_bytes()
+        except OSError as error:
+            raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
+    stored = _stored(settings)
+    for line in (*_networks(settings), *_rules(settings, stored)):
+        out.print(line)
+    for warning in (*_lax(settings, stored), *_expiring(settings, stored)):
+        out.print(f"warning: {warning}")
+
+
+def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that must be there before the first start, with the key that names it."""
+    for name, pair in (("tls", settings.tls), ("signing", settings.signing)):
+        if pair is not None:
+            yield f"{name}.certificate", pair.certificate
+            yield f"{name}.key", pair.key
+    for number, network in enumerate(settings.networks):
+        for anchor in network.anchors:
+            yield f"networks.{number}.anchors", anchor
+    for file in settings.proxy.certificates if settings.proxy else ():
+        yield "proxy.certificates", file
+
+
+# ---- what the database adds ------------------------------------------------------------------
+
+
+class _Stored:
+    """Partners, rules and further keys; nothing where there is no database yet."""
+
+    partners: tuple[Partner, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    keys: tuple[own_keys.OwnKey, ...] = ()
+    remark: str | None = None
+
+
+def _stored(settings: Settings) -> _Stored:
+    found = _Stored()
+    file = settings.database.removeprefix("sqlite:///")
+    if settings.database.startswith("sqlite:") and not Path(file).exists():
+        return found
+    try:
+        with closing(open_database(settings.database)) as database:
+            database.read(lambda tx: _read(tx, found))
+    except Exception as error:  # the door: its text may hold the database's password
+        found.remark = f"the database was not looked at ({type(error).__name__})"
+    return found
+
+
+def _read(transaction: Transaction, found: _Stored) -> None:
+    found.partners = partners.list_all(transaction, plan=ALL_PLANS)
+    found.rules = tuple(
+        rule
+        for plan in plans.list_all(transaction)
+        for rule in policy_rules.list_all(transaction, plan=plan.id)
+    )
+    found.keys = tuple(
+        key for usage in own_keys.USAGES for key in own_keys.list_all(transaction, usage)
+    )
+
+
+# ---- in words --------------------------------------------------------------------------------
+
+
+def _networks(settings: Settings) -> Iterator[str]:
+    for network in settings.networks:
+        purposes = {"nhin": "NHIN", "tefca": "TEFCA", "rce": "RCE"}[network.purposes]
+        revocation = _LAX.get(network.revocation, "revocation is looked up")
+        anchors = f"{len(network.anchors)} anchors"
+        yield f"network         {network.name}: {anchors}, purposes of {purposes}, {revocation}"
+    if settings.proxy is not None:
+        whom = "shows a pinned certificate" if settings.proxy.certificates else "is on this machine"
+        yield f"proxy           its header {settings.proxy.header} is believed if it {whom}"
+
+
+def _rules(settings: Settings, stored: _Stored) -> Iterator[str]:
+    """The policy table, a sentence a rule; plans without one give nothing."""
+    stated = settings.policy
+    rules = stored.rules if stated is None else tuple(policy_rule(one) for one in stated.rules)
+    names = {partner.id: partner.name for partner in stored.partners}
+    for rule in rules:
+        yield f"rule            {rule_in_words(rule, names)}"
+    for plan in settings.plans:
+        if not any(rule.plan == plan.id for rule in rules):
+            yield f"rule            {plan.id} gives nothing to anyone: it has no rule"
+
+
+# ---- warnings --------------------------------------------------------------------------------
+
+
+def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
+    for network in settings.networks:
+        if network.revocation in _LAX:
+            yield f"network {network.name}: {_LAX[network.revocation]}"
+    for address in settings.revocation.private_addresses:
+        yield f"revocation lists are also fetched from {address}, which need not be public"
+    for partner in stored.partners:
+        if partner.profile.bearer_accepted:
+            yield f"{partner.name}: assertions are taken from whoever bears them"
+        if not partner.profile.confirmation_required:
+            yield f"{partner.name}: its answers need not confirm our signature"
+    if stored.remark is not None:
+        yield stored.remark
+
+
+def _expiring(settings: Settings, stored: _Stored) -> Iterator[str]:
+    now = datetime.now(UTC)
+    for what, text in _certificates(settings, stored):
+        try:
+            found = certificate_of(text)
+        except ValueError:
+            yield f"{what} is no PEM certificate"
+            continue
+        left = found.not_valid_after_utc - now
+        if left < timedelta(0):
+            yield f"{what} has expired on {_day(found)}"
+        elif left < _SOON:
+            yield f"{what} expires on {_day(found)}, in {left.days} days"
+
+
+def _day(certificate: x509.Certificate) -> str:
+    return certificate.not_valid_after_utc.date().isoformat()
+
+
+def _certificates(settings: Settings, stored: _Stored) -> Iterator[tuple[str, str]]:
+    """Every certificate that somebody depends on, with what it is."""
+    first: list[tuple[str, KeyPair | None]] = [
+        ("tls", settings.tls),
+        ("signing", settings.signing),
+    ]
+    later: list[tuple[str, KeyPair | None]] = [(key.usage, key.files) for key in stored.keys]
+    for usage, pair in (*first, *later):
+        if pair is not None and pair.certificate.exists():
+            yield f"our {usage} certificate {pair.certificate.name}", _text(pair.certificate)
+    for network in settings.networks:
+        for anchor in network.anchors:
+            yield f"the anchor {anchor.name} of {network.name}", _text(anchor)
+    for file in settings.proxy.certificates if settings.proxy else ():
+        yield f"the proxy's certificate {file.name}", _text(file)
+    for partner in stored.partners:
+        for text in dict.fromkeys((*partner.tls_certificates, *partner.signing_certificates)):
+            yield f"a pinned certificate of {partner.name}", text
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="ascii", errors="replace")

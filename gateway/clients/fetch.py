@@ -1,0 +1,137 @@
+"""Public things fetched by address: CRL, OCSP, issuers' certificates (DECISIONS 24).
+
+The address comes out of a certificate, so it is nobody's whom we trust with it: only http and
+https, only to public addresses, with a cap on bytes and on time. The name is resolved here and
+the connection goes to the address that was looked at, so that a second answer of DNS changes
+nothing; each redirect is looked at anew.
+"""
+
+import socket
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Final
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+MOST_BYTES: Final = 16 * 1024 * 1024
+"""The largest lists of public CAs have about 10 MB."""
+_SECONDS: Final = 5.0
+_REDIRECTS: Final = 3
+_NAT64: Final = ip_network("64:ff9b::/96")
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class FetchFailed(Exception):
+    """It could not be had; the text is a sentence of ours, without the address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetcher:
+    """Fetches from public addresses, and from those `address:port` that settings allow by name."""
+
+    private_addresses: frozenset[str] = frozenset()
+    seconds: float = _SECONDS
+    most_bytes: int = MOST_BYTES
+
+    def fetch(self, url: str, body: bytes | None = None, content_type: str = "") -> bytes:
+        """What is at `url`; with a body, what is answered to it. It blocks: call it in a thread.
+
+        Raises:
+            FetchFailed: not at all, not in time, too large, or at an address that is not public.
+        """
+        deadline = time.monotonic() + self.seconds
+        timeout = httpx.Timeout(self.seconds)
+        # trust_env: a proxy of the environment would resolve names out of our sight.
+        with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+            for _ in range(_REDIRECTS + 1):
+                answer = self._once(client, url, body, content_type, deadline)
+                if isinstance(answer, bytes):
+                    return answer
+                url = answer.url
+        raise FetchFailed("it is sent on too often")
+
+    def _once(
+        self,
+        client: httpx.Client,
+        url: str,
+        body: bytes | None,
+        content_type: str,
+        deadline: float,
+    ) -> "bytes | _Elsewhere":
+        request = self._request(client, url, body, content_type)
+        try:
+            with closing(client.send(request, stream=True)) as response:
+                if response.is_redirect:
+                    return _Elsewhere(urljoin(url, response.headers["location"]))
+                if response.status_code != 200:
+                    raise FetchFailed(f"it answers HTTP {response.status_code}")
+                return self._read(response, deadline)
+        except httpx.TimeoutException:
+            raise FetchFailed("it takes too long") from None
+        except (httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
+            raise FetchFailed(f"the connection failed ({type(error).__name__})") from None
+
+    def _request(
+        self, client: httpx.Client, url: str, body: bytes | None, content_type: str
+    ) -> httpx.Request:
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme, 0)
+        except ValueError:
+            raise FetchFailed("its address is not usable") from None
+        if parts.scheme not in _PORTS or not host or parts.username is not None:
+            raise FetchFailed("its address is not one of http or https")
+        address = self._look_up(host, port)
+        shown = f"[{address}]" if address.version == 6 else str(address)
+        target = httpx.URL(url).copy_with(host=shown)
+        headers = {"Host": parts.netloc, "Accept-Encoding": "identity"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        return client.build_request(
+            "GET" if body is None else "POST",
+            target,
+            content=body,
+            headers=headers,
+            extensions={"sni_hostname": host},
+        )
+
+    def _look_up(self, host: str, port: int) -> IPv4Address | IPv6Address:
+        """Where the name leads, if every address of it is one that we may go to."""
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise FetchFailed("its name cannot be resolved") from None
+        addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+        for address in addresses:
+            if not _is_public(address) and f"{address}:{port}" not in self.private_addresses:
+                raise FetchFailed("its address is not a public one")
+        return addresses[0]
+
+    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+        content = bytearray()
+        for chunk in response.iter_raw():
+            content += chunk
+            if len(content) > self.most_bytes:
+                raise FetchFailed("it is larger than we take")
+            if time.monotonic() > deadline:
+                raise FetchFailed("it takes too long")
+        return bytes(content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    url: str
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is reached over the internet, whatever it is dressed as."""
+    if isinstance(address, IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is not None:
+            return _is_public(inner)
+        if address.teredo is not None or address in _NAT64:
+            return False
+    return address.is_global and not address.is_multicast

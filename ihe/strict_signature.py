@@ -1,0 +1,84 @@
+"""A short verifier of one signature of the profile: canonicalise, digest, verify (DECISIONS 2).
+
+One reference, to the element's own id; exactly the two known transforms; RSA or ECDSA with SHA-2;
+a key that was chosen elsewhere, never one that the message brings. The shape has been checked
+before (`signature_shape`). Whatever is accepted here signxml accepts too, over the same bytes.
+"""
+
+import hashlib
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from lxml import etree
+
+from ccda.safe_xml import Element, parse_xml
+from ihe.errors import SecurityRefused
+from ihe.key_info import PublicKey
+from ihe.namespaces import name
+from ihe.signature_shape import DIGESTS, METHODS, Shape
+
+
+def verify_strictly(target: Element, shape: Shape, key: PublicKey, *, enveloped: bool) -> bytes:
+    """The canonical bytes of `target` that the signature covers.
+
+    Raises:
+        SecurityRefused: it was not made with `key`, or covers something else.
+    """
+    signed_info = _canonical(shape.signed_info, shape.info_prefixes)
+    _check_value(shape, key, signed_info)
+    covered = _without_signature(target) if enveloped else target
+    content = _canonical(covered, shape.reference_prefixes)
+    if hashlib.new(DIGESTS[shape.digest_method], content).digest() != shape.digest:
+        raise SecurityRefused("the signed element was changed after signing")
+    return content
+
+
+def _check_value(shape: Shape, key: PublicKey, signed_info: bytes) -> None:
+    family, algorithm = METHODS[shape.method]
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey) and family == "ECDSA":
+            key.verify(_as_der(shape.value, key), signed_info, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey) and family == "RSA":
+            key.verify(shape.value, signed_info, padding.PKCS1v15(), algorithm)
+        else:
+            raise SecurityRefused("the signature's algorithm is not one for the signer's key")
+    except InvalidSignature:
+        raise SecurityRefused("the signature was not made with the signer's key") from None
+
+
+def _as_der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
+    """r and s side by side (XML Signature 1.1: 6.4.3) as the DER that cryptography wants."""
+    size = (key.key_size + 7) // 8
+    if len(value) != 2 * size:
+        raise SecurityRefused("an ECDSA signature has the wrong length")
+    return encode_dss_signature(
+        int.from_bytes(value[:size], "big"), int.from_bytes(value[size:], "big")
+    )
+
+
+def _canonical(element: Element, prefixes: list[str] | None) -> bytes:
+    try:
+        return etree.tostring(
+            element,
+            method="c14n",
+            exclusive=True,
+            with_comments=False,
+            inclusive_ns_prefixes=prefixes,
+        )
+    except etree.C14NError:  # a namespace that is no absolute URI (Canonical XML: 1.3)
+        raise SecurityRefused("the signed element has no canonical form") from None
+
+
+def _without_signature(target: Element) -> Element:
+    """A copy of `target` less its own Signature; the text around that stays (6.6.4)."""
+    copy = parse_xml(etree.tostring(target, with_tail=False))
+    signature = next(copy.iterchildren(name("ds:Signature")))
+    before = signature.getprevious()
+    tail = signature.tail or ""
+    if before is None:
+        copy.text = (copy.text or "") + tail
+    else:
+        before.tail = (before.tail or "") + tail
+    copy.remove(signature)
+    return copy

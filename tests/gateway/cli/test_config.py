@@ -1,0 +1,120 @@
+"""`config check`: the policy in words, what is laxer than it need be, what runs out."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.certificates import create_authority, issue
+from gateway.model.partner import PartnerProfile
+from gateway.store import partners
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import a_partner, open_house
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return furnish(tmp_path)
+
+
+def add(terminal: Terminal, toml: str) -> None:
+    text = terminal.config.read_text(encoding="utf-8")
+    terminal.config.write_text(f"{text}\n{toml}", encoding="utf-8")
+
+
+def checked(terminal: Terminal) -> str:
+    ended = terminal.run("config", "check")
+    assert ended.exit_code == 0, ended.err
+    return ended.out
+
+
+NETWORK = """\
+[[networks]]
+name = "strict"
+purposes = "tefca"
+[[networks]]
+name = "lax"
+revocation = "when_reachable"
+[[networks]]
+name = "none"
+revocation = "off"
+[revocation]
+private_addresses = ["10.1.2.3:80"]
+"""
+
+
+def test_what_is_laxer_than_by_default_is_shown(terminal: Terminal) -> None:
+    add(terminal, NETWORK)
+    out = checked(terminal)
+    assert "strict: 0 anchors, purposes of TEFCA, revocation is looked up" in out
+    warnings = [line for line in out.splitlines() if line.startswith("warning: ")]
+    assert any("network lax: a certificate is taken when" in line for line in warnings)
+    assert any("network none: revocation is not looked at" in line for line in warnings)
+    assert any("10.1.2.3:80" in line for line in warnings)
+    assert not any("strict" in line for line in warnings)
+
+
+def test_a_partner_that_is_spoken_to_laxly_is_shown(terminal: Terminal) -> None:
+    with open_house(terminal.folder, furnished=False, known=()) as house:
+        lax = PartnerProfile(bearer_accepted=True, confirmation_required=False)
+        house.database.write(lambda tx: partners.put(tx, a_partner(profile=lax)))
+    out = checked(terminal)
+    assert "warning: Northfield Health: assertions are taken from whoever bears them" in out
+    assert "warning: Northfield Health: its answers need not confirm our signature" in out
+
+
+RULES = """\
+[[policy.rules]]
+name = "to Northfield"
+plan = "acme"
+partner = "2.999.7301.1"
+purpose = "PAYMENT"
+[[policy.rules]]
+name = "sensitive"
+plan = "acme"
+confidentiality = ["N", "R"]
+third_party = true
+"""
+
+
+def test_the_policy_is_told_in_words(terminal: Terminal) -> None:
+    add(terminal, RULES)
+    out = checked(terminal)
+    assert (
+        "to Northfield: acme gives its own documents of confidentiality N to Northfield Health "
+        "for PAYMENT"
+    ) in out
+    assert "N or R (SENSITIVE: R) to every partner for any purpose" in out
+    assert "other gives nothing to anyone: it has no rule" in out
+
+
+def test_certificates_that_run_out_are_warned_of(terminal: Terminal) -> None:
+    """The demo's certificates live for two days."""
+    out = checked(terminal)
+    assert "warning: our tls certificate" in out
+    assert "warning: our signing certificate" in out
+    assert "warning: a pinned certificate of Northfield Health expires on" in out
+    old = issue(
+        create_authority("Old", now=datetime.now(UTC) - timedelta(days=9)),
+        "Northfield Health",
+        now=datetime.now(UTC) - timedelta(days=9),
+    )
+    with open_house(terminal.folder, furnished=False, known=()) as house:
+        partner = replace(a_partner(), signing_certificates=(old.certificate_pem,))
+        house.database.write(lambda tx: partners.put(tx, partner))
+    assert "a pinned certificate of Northfield Health has expired on" in checked(terminal)
+
+
+def test_a_proxy_is_shown_and_its_certificates_must_be_there(terminal: Terminal) -> None:
+    add(terminal, '[proxy]\nheader = "ssl-client-cert"\n')
+    assert "its header ssl-client-cert is believed if it is on this machine" in checked(terminal)
+    add(terminal, 'certificates = ["none.pem"]\n')
+    ended = terminal.run("config", "check")
+    assert ended.exit_code == 1
+    assert "proxy.certificates: none.pem cannot be read" in ended.err
+
+
+def test_a_database_that_cannot_be_read_is_a_remark(terminal: Terminal) -> None:
+    terminal.database.write_bytes(b"no database")
+    assert "warning: the database was not looked at" in checked(terminal)

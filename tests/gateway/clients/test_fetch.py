@@ -1,0 +1,120 @@
+"""Fetching what a certificate names: public addresses alone, capped, each redirect looked at."""
+
+import socket
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+import pytest
+
+from gateway.clients.fetch import Fetcher, FetchFailed, _is_public
+from tests.issuers import Answering, answering
+
+
+@pytest.fixture
+def served() -> Iterator[Answering]:
+    with answering() as one:
+        one.answer = lambda _path, _body: b"hello"
+        yield one
+
+
+def allowed(served: Answering, **how: object) -> Fetcher:
+    return Fetcher(frozenset({served.address}), **how)  # type: ignore[arg-type]
+
+
+def failure(fetcher: Fetcher, url: str) -> str:
+    with pytest.raises(FetchFailed) as failed:
+        fetcher.fetch(url)
+    assert url not in str(failed.value)
+    return str(failed.value)
+
+
+def test_an_address_that_settings_allow_is_fetched(served: Answering) -> None:
+    assert allowed(served).fetch(f"{served.base}/x") == b"hello"
+    heard: list[bytes] = []
+    served.answer = lambda _path, body: heard.append(body) or b"yes"  # type: ignore[func-returns-value]
+    assert allowed(served).fetch(f"{served.base}/x", b"question", "application/x") == b"yes"
+    assert heard == [b"question"]
+
+
+def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> None:
+    port = served.address.rpartition(":")[2]
+    for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
+        assert failure(Fetcher(), f"http://{host}:{port}/x") == "its address is not a public one"
+    other_port = Fetcher(frozenset({"127.0.0.1:1"}))
+    assert failure(other_port, f"{served.base}/x") == "its address is not a public one"
+    assert served.asked == []
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("10.0.0.1", False), ("192.168.1.1", False), ("172.16.0.1", False), ("127.0.0.1", False),
+        ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.1", False),
+        ("224.0.0.1", False), ("::1", False), ("fe80::1", False), ("fc00::1", False),
+        ("::ffff:10.0.0.1", False), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False),
+        ("ff02::1", False), ("::", False),
+        ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert _is_public(ip_address(address)) is public
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://a.example/", "file:///etc/passwd", "ldap://a.example/x", "http:///x", "http://u:p@h/",
+     "http://h:x/", "http://[::1/", "gopher://h/", ""],
+)  # fmt: skip
+def test_other_addresses_are_not_fetched(url: str) -> None:
+    with pytest.raises(FetchFailed):
+        Fetcher().fetch(url)
+
+
+def test_a_redirect_is_followed_a_few_times(served: Answering) -> None:
+    def answer(path: str, _body: bytes) -> bytes | tuple[int, dict[str, str]]:
+        number = int(path[1:])
+        return b"there" if number == 3 else (302, {"Location": f"/{number + 1}"})
+
+    served.answer = answer
+    assert allowed(served).fetch(f"{served.base}/0") == b"there"
+    served.answer = lambda _path, _body: (302, {"Location": "/0"})
+    assert failure(allowed(served), f"{served.base}/0") == "it is sent on too often"
+
+
+def test_a_redirect_to_where_we_may_not_go_is_not_followed(served: Answering) -> None:
+    with answering() as inner:
+        for target in (f"{inner.base}/secret", "file:///etc/passwd"):
+            location = {"Location": target}
+            served.answer = lambda _path, _body, location=location: (302, location)  # type: ignore[misc]
+            failure(allowed(served), f"{served.base}/x")
+        assert inner.asked == []
+
+
+def test_a_redirect_to_nowhere_and_other_answers_fail(served: Answering) -> None:
+    served.answer = lambda _path, _body: (302, {})
+    failure(allowed(served), f"{served.base}/x")
+    served.answer = lambda _path, _body: 500
+    assert failure(allowed(served), f"{served.base}/x") == "it answers HTTP 500"
+
+
+def test_more_than_we_take_is_broken_off(served: Answering) -> None:
+    served.answer = lambda _path, _body: b"x" * 1001
+    assert failure(allowed(served, most_bytes=1000), f"{served.base}/x") == (
+        "it is larger than we take"
+    )
+
+
+def test_whoever_does_not_answer_in_time_is_left() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        fetcher = Fetcher(frozenset({address}), seconds=0.3)
+        assert failure(fetcher, f"http://{address}/x") == "it takes too long"
+
+
+def test_a_name_that_leads_nowhere_fails() -> None:
+    assert failure(Fetcher(), "http://no-such-host.invalid/x") == "its name cannot be resolved"
+
+
+def test_nobody_listening_is_a_failed_connection(served: Answering) -> None:
+    fetcher = Fetcher(frozenset({"127.0.0.1:1"}))
+    assert failure(fetcher, "http://127.0.0.1:1/x").startswith("the connection failed")
