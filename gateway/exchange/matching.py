@@ -244,11 +244,10 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
 
 
 def judge(
-    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Demographics
+    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Person
 ) -> tuple[Judged, ...]:
     """Each candidate beside the person asked for, best first, whatever their order was."""
-    them = read_person(theirs)
-    judged = [(member, compare_people(read_person(ours), them)) for member, ours in candidates]
+    judged = [(member, compare_people(read_person(ours), theirs)) for member, ours in candidates]
     judged.sort(key=lambda one: (one[1].decision != "match", -one[1].score, one[0]))
     return tuple(judged)
 
@@ -271,7 +270,7 @@ def best_match(
     candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
 ) -> BestMatch:
     """Who of several it is. The order of the candidates does not matter."""
-    return choose(judge(candidates, theirs))
+    return choose(judge(candidates, read_person(theirs)))
 
 
 def nearly_names(result: MatchResult) -> bool:
@@ -287,9 +286,9 @@ def nearly_names(result: MatchResult) -> bool:
     return bool(facts & given and facts & family) and _is_proved(_HOME, frozenset(facts))
 
 
-def left_out(result: Iterable[Ignored]) -> str | None:
-    """Which fields were ignored and why, in words; None when all could be used."""
-    said = "; ".join(f"{one.attribute}, {one.why}" for one in result)
+def left_out(person: Person) -> str | None:
+    """Which of the person's fields were ignored and why, in words; None when all could be used."""
+    said = "; ".join(f"{one.attribute}, {one.why}" for one in person.ignored)
     return f"left out of the comparison: {said}" if said else None
 
 

@@ -18,6 +18,7 @@ from gateway.exchange.matching import (
     demographics_of,
     is_below_minimum,
     minimum_set_missing,
+    read_person,
 )
 from gateway.model.identity import MemberId
 from ihe.xcpd import Demographics
@@ -250,18 +251,40 @@ def test_the_member_number_of_the_payers_section_counts() -> None:
     assert decision(theirs, replace(ANNA, ids=(II(PLAN, "M100"),))) == "match"
 
 
+def lacks(asked: Demographics) -> tuple[str, ...]:
+    return minimum_set_missing(read_person(asked))
+
+
 def test_the_minimum_set_depends_on_the_request_alone() -> None:
-    assert minimum_set_missing(ANNA) == ()
-    assert minimum_set_missing(replace(ANNA, addresses=())) == ()
-    bare = Demographics(ANNA.names, ANNA.birth_time)
-    assert minimum_set_missing(bare) == (
+    assert lacks(ANNA) == ()
+    assert lacks(replace(ANNA, addresses=())) == ()
+    assert lacks(Demographics(ANNA.names, ANNA.birth_time)) == (
         "LivingSubjectAdministrativeGenderRequested",
         "PatientAddressRequested",
         "PatientTelecomRequested",
     )
-    assert is_below_minimum(bare)
-    assert not is_below_minimum(ANNA)
-    assert is_below_minimum(replace(ANNA, names=(PN("Keller"),)))
+    assert lacks(replace(ANNA, gender="UN")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_below"),
+    [
+        ({}, False),
+        ({"gender": None}, True),
+        ({"gender": "FTM"}, False),
+        ({"names": (PN("Keller"),)}, True),
+        ({"birth_time": TS("1975")}, True),
+        ({"birth_time": TS("19000101")}, True),
+        ({"birth_time": TS("19000101"), "ids": (II(US_SSN, "219-09-1234"),)}, False),
+        ({"birth_time": None, "ids": (II(US_SSN, "999-99-9999"),)}, True),
+        ({"addresses": (), "telecoms": ()}, True),
+        ({"addresses": (AD(("unknown",)),), "telecoms": (TEL("555"),)}, True),
+    ],
+)
+def test_a_request_is_answered_from_our_records_from_the_minimum_set_on(
+    changes: dict[str, object], is_below: bool
+) -> None:
+    assert is_below_minimum(read_person(replace(ANNA, **changes))) is is_below
 
 
 names = st.sampled_from(["Anna", "Ann", "Hanna", "Bob", "Robert", "Mary Ann", "J", "Unknown", ""])
