@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from ccda.errors import MalformedXml
 from ccda.hl7v3 import (
     CD,
     IVL,
@@ -35,6 +36,7 @@ from ccda.sections.statement import Children, children_of, first
 
 _NAME: Final = v3("name")
 _BODY: Final = b"component"
+_ROOT_TAG: Final = re.compile(rb"<((?:[\w.-]+:)?ClinicalDocument)[\s>]")
 _BODY_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?component[\s/>]")
 NOTHING: Final[tuple[Element, ...]] = ()
 
@@ -72,11 +74,7 @@ def read_participations(document: ClinicalDocument) -> Participations:
 
     A third of a parse would go into people whom most callers never ask for: they are read here.
     """
-    # The head ends where the body began; a forgiving parse closes what is open.
-    root, declarations = parse_and_count(document.head, recover=True)
-    for _ in normalize(root, declarations, recovered=True):
-        pass  # told when the document was read
-    children, narrative = children_of(root), Narrative(root)
+    children, narrative = _read_head(document)
     return Participations(
         tuple(
             read_participant(element, kind, narrative)
@@ -85,6 +83,31 @@ def read_participations(document: ClinicalDocument) -> Participations:
         ),
         tuple(_service_events(children, narrative)),
     )
+
+
+def read_service_events(document: ClinicalDocument) -> tuple[ServiceEvent, ...]:
+    """What the document tells of, with those who did it; no one else of the head is read."""
+    return tuple(_service_events(*_read_head(document)))
+
+
+def _read_head(document: ClinicalDocument) -> tuple[Children, Narrative]:
+    closed = None if document.recovered else _closed(document.head)
+    root, declarations = parse_and_count(document.head, recover=True) if closed is None else closed
+    for _ in normalize(root, declarations, recovered=closed is None):
+        pass  # told when the document was read
+    return children_of(root), Narrative(root)
+
+
+def _closed(head: bytes) -> tuple[Element, int] | None:
+    """The head, which ends where the body began, with its root closed; None where more is open.
+
+    A forgiving parse closes whatever is open, and takes five times as long.
+    """
+    opened = _ROOT_TAG.search(head)
+    try:
+        return None if opened is None else parse_and_count(b"%b</%b>" % (head, opened[1]))
+    except MalformedXml:
+        return None
 
 
 def head_of(xml: bytes) -> bytes:

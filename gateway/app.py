@@ -44,7 +44,15 @@ from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import discovery_tally, exchange_log, partners, plans, policy_rules, replay
+from gateway.store import (
+    awaited_answers,
+    discovery_tally,
+    exchange_log,
+    partners,
+    plans,
+    policy_rules,
+    replay,
+)
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -178,6 +186,7 @@ def _rule(stated: RuleSettings) -> Rule:
         class_code=stated.class_code,
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
+        on_demand=stated.on_demand,
     )
 
 
@@ -326,6 +335,10 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
             house.settings.limits.discoveries_per_minute,
             house.settings.limits.near_misses_per_day,
         ),
+        query_results=house.settings.limits.query_results,
+        queue=house.queue,
+        message_limit_bytes=house.settings.limits.message_bytes,
+        time_to_live=timedelta(days=house.settings.limits.correlation_days) or None,
     )
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]
@@ -367,7 +380,14 @@ async def working(house: House) -> AsyncIterator[None]:
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
-        means = JobMeans(house.archive, client, house.community, house.plans)
+        means = JobMeans(
+            house.archive,
+            client,
+            house.community,
+            house.plans,
+            house.queue,
+            house.settings.replies_at,
+        )
 
         async def work_off() -> None:
             await house.queue.work(lambda job: perform(job, means))
@@ -402,6 +422,7 @@ async def _recover_now_and_then(house: House) -> None:
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
         await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
+        await house.database.write_async(partial(awaited_answers.forget_old, now=now))
 
 
 async def _sweep_now_and_then(house: House) -> None:

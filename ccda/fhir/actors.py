@@ -36,6 +36,14 @@ def actor(form: Any, documents: Sequence[str], resources: Resources) -> Json | N
     """The person; in a role where one is stated; the organization where no person is named."""
     if not isinstance(form, dict):
         return None
+    # Most documents name the same few people at every entry.
+    key = (tuple(documents), repr(form))
+    if key not in resources.actors:
+        resources.actors[key] = _actor(form, documents, resources)
+    return resources.actors[key]
+
+
+def _actor(form: Json, documents: Sequence[str], resources: Resources) -> Json | None:
     house = organization(
         resources,
         documents,
@@ -60,7 +68,7 @@ def _role(
     person: Json,
     house: Json | None,
     codes: list[Json],
-    form: Any,
+    form: Json,
 ) -> Json:
     """US Core asks that a role be reachable; telecoms stand here, where they belong."""
     named = f"{person['reference']} {house} {codes}"
@@ -198,12 +206,21 @@ def author_reference(
 
 def recorder(statement: Statement, resources: Resources) -> Json | None:
     """The latest author, if a person: FHIR knows no device that records (C-CDA on FHIR)."""
-    people = [one for one in statement.entry.authors if words(one.name) or one.ids]
+    key = (statement.documents, statement.entry.authors)
+    if key not in resources.recorders:
+        resources.recorders[key] = _recorder(*key, resources)
+    return resources.recorders[key]
+
+
+def _recorder(
+    documents: tuple[str, ...], authors: tuple[Author, ...], resources: Resources
+) -> Json | None:
+    people = [one for one in authors if words(one.name) or one.ids]
     people = [one for one in people if one.device is None]
     if not people:
         return None
     latest = max(people, key=lambda one: (one.time.value or "") if one.time else "")
-    return practitioner(resources, statement.documents, latest.name, identifiers(latest.ids))
+    return practitioner(resources, documents, latest.name, identifiers(latest.ids))
 
 
 def _names(ids: Iterable[Json], name: str | None) -> list[str]:

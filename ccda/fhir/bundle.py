@@ -40,7 +40,7 @@ from ccda.fhir.us_core import claim
 from ccda.fhir.vital_signs import add_vital_signs
 from ccda.hl7v3 import II
 from ccda.model import KINDS, ClinicalDocument, Kind, Patient
-from ccda.participations import read_participations
+from ccda.participations import read_service_events
 from ccda.summary import Summary
 
 Mapper = Callable[[Sequence[Statement], Resources], None]
@@ -98,8 +98,7 @@ def document_conversion(
     add_patient(document.patient, documents, resources, statements)
     _add_all(statements, resources)
     if document.head:
-        events = read_participations(document).service_events
-        add_header_care_team(events, documents, resources)
+        add_header_care_team(read_service_events(document), documents, resources)
     encounter = None
     if document.encounter is not None:
         encounter = add_header_encounter(document.encounter, documents, resources)

@@ -29,7 +29,11 @@ _SCHEMES: Final = {"tel": "phone", "fax": "fax", "mailto": "email", "http": "url
 
 def stated(**parts: Any) -> Json:
     """The elements that say something."""
-    return {name: part for name, part in parts.items() if part is not None and part != []}
+    return {
+        name: part
+        for name, part in parts.items()
+        if part or (part is not None and not isinstance(part, list))
+    }
 
 
 def words(text: object) -> str | None:
@@ -44,7 +48,7 @@ def many(detail: object) -> list[Any]:
 
 def told(form: object) -> object:
     """What a detail says; of a whole statement inside another one, its value."""
-    return form.get("value") if isinstance(form, Mapping) and "statement" in form else form
+    return form.get("value") if isinstance(form, dict) and "statement" in form else form
 
 
 # ---- codes -----------------------------------------------------------------------------------
@@ -55,13 +59,16 @@ def code_of(form: object) -> CD | None:
     if isinstance(form, str):
         return CD(None, original_text=form) if form.strip() else None
     form = told(form)
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     if not isinstance(form.get("code"), str | None):
         return code_of(form["code"])
-    code = CD(form.get("code"), form.get("system"), form.get("display"))
-    text = form.get("text")
-    return CD(code.code, code.system, code.display, original_text=text) if text else code
+    return CD(
+        form.get("code"),
+        form.get("system"),
+        form.get("display"),
+        original_text=form.get("text") or None,
+    )
 
 
 def coding(code: CD) -> Json | None:
@@ -70,29 +77,38 @@ def coding(code: CD) -> Json | None:
     if not written:
         return None
     system = code_system(code.system)
-    if not holds(system, written):
-        system = None
-    # HL7's own tables say how their codes are displayed; the document's words go to the text.
-    display = None if is_hl7(system) else words(code.display)
-    return stated(system=system, code=written, display=display)
+    if system is None or not holds(system, written):
+        found = {"code": written}
+    else:
+        found = {"system": system, "code": written}
+        if is_hl7(system):
+            # HL7's own tables say how they are displayed; the document's words go to the text.
+            return found
+    display = words(code.display)
+    if display is not None:
+        found["display"] = display
+    return found
 
 
 def concept(code: CD | None, text: str | None = None) -> Json | None:
     """A CodeableConcept: the code and its translations, and what people would call it."""
     if code is None:
         return {"text": text.strip()} if text and text.strip() else None
-    codings: list[Json] = []
-    for one in (code, *code.translations):
+    first = coding(code)
+    codings = [] if first is None else [first]
+    for one in code.translations:
         found = coding(one)
         if found is not None and all(_key(found) != _key(known) for known in codings):
             codings.append(found)
-    named = (one.display for one in (code, *code.translations))
-    name = (
-        words(code.original_text)
-        or words(text)
-        or next((w for n in named if (w := words(n))), None)
-    )
-    return stated(coding=codings, text=name) or None
+    said: Json = {"coding": codings} if codings else {}
+    name = words(code.original_text) or words(text) or words(code.display) or _named(code)
+    if name is not None:
+        said["text"] = name
+    return said or None
+
+
+def _named(code: CD) -> str | None:
+    return next((name for one in code.translations if (name := words(one.display))), None)
 
 
 def form_concept(form: object) -> Json | None:
@@ -165,14 +181,14 @@ def quantity(value: object, unit: object = None, comparator: str | None = None) 
 def form_quantity(form: object) -> Json | None:
     """The quantity of `{"value", "unit"}`; of a range its low bound is not the quantity."""
     form = told(form)
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     return quantity(form.get("value"), form.get("unit"))
 
 
 def form_range(form: object) -> Json | None:
     """The range of `{"low", "high"}`, whose bounds are texts in one unit or quantities."""
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     bounds = {}
     for name in ("low", "high"):

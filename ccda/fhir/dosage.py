@@ -81,8 +81,8 @@ def _repeat(form: Mapping[str, Any]) -> Json:
         return stated(when=[event], offset=offset)
     every: Mapping[str, Any] = form.get("period") or {}
     low, high = every.get("low"), every.get("high")
-    least: Mapping[str, Any] = low if isinstance(low, Mapping) else every
-    most: Mapping[str, Any] = high if isinstance(high, Mapping) else {}
+    least: Mapping[str, Any] = low if isinstance(low, dict) else every
+    most: Mapping[str, Any] = high if isinstance(high, dict) else {}
     amount, unit = _positive(least.get("value")), _time_unit(least.get("unit"))
     if amount is None or unit is None:
         return {}
@@ -102,16 +102,16 @@ def _time_unit(unit: Any) -> str | None:
 
 def _offset(form: Any) -> int | None:
     """In minutes; FHIR counts none before the event but by the event's own code."""
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     low = form.get("low")
-    form = low if isinstance(low, Mapping) else form
+    form = low if isinstance(low, dict) else form
     count, minutes = whole(form.get("value")), _MINUTES.get(_time_unit(form.get("unit")) or "")
     return count * minutes if count and count > 0 and minutes else None
 
 
 def _most(form: Any) -> Json | None:
-    if not isinstance(form, Mapping):
+    if not isinstance(form, dict):
         return None
     numerator = form_quantity(form.get("numerator"))
     denominator = form_quantity(form.get("denominator"))

@@ -186,10 +186,14 @@ def _of_cpt(code: str) -> str | None:
 
 
 def _types(code: CD | None, text: str | None) -> list[Json]:
-    """All codes but the class."""
+    """All codes but those that can be the class."""
     said = concept(code, text)
     if said is None:
         return []
-    rest = [c for c in said.get("coding", ()) if c.get("system") != ACT_CODE]
+    rest = [c for c in said.get("coding", ()) if not _is_class(c)]
     kept = stated(coding=rest, text=said.get("text"))
     return [kept] if kept else []
+
+
+def _is_class(found: Json) -> bool:
+    return found.get("system") == ACT_CODE and found["code"] in _CLASSES

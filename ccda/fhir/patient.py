@@ -1,6 +1,7 @@
 """Patient, with the extensions that US Core gives it (C-CDA on FHIR: patient; US Core 6.1).
 
-Race and ethnicity come from the header; birth sex and gender identity from the social history.
+Race and ethnicity come from the header; sex, birth sex, gender identity and tribe from the social
+history.
 """
 
 import re
@@ -37,6 +38,7 @@ _BIRTH_TIME: Final = "http://hl7.org/fhir/StructureDefinition/patient-birthTime"
 _RACES: Final = frozenset(("1002-5", "2028-9", "2054-5", "2076-8", "2106-3"))
 _ETHNICITIES: Final = frozenset(("2135-2", "2186-5"))
 _CDC_OID: Final = "2.16.840.1.113883.6.238"
+_SEXES: Final = frozenset(("248152002", "248153007"))  # SNOMED CT: female, male
 _SEX_CODES: Final = {"F": "F", "M": "M", "UNK": "UNK", "248152002": "F", "248153007": "M"}
 _BCP_47: Final = "urn:ietf:bcp:47"
 _REGION: Final = re.compile(r"[A-Z]{2}")
@@ -162,7 +164,7 @@ def _contact(guardian: Participant) -> Json:
 
 
 def _told(statements: Sequence[Statement]) -> list[Json]:
-    """What observations of the social history say of the person (LOINC 76689-9, 76691-5)."""
+    """What observations of the social history say of the person, each by its LOINC code."""
     found: dict[str, Json] = {}
     for one in statements:
         entry = one.entry
@@ -175,6 +177,12 @@ def _told(statements: Sequence[Statement]) -> list[Json]:
         elif asked == "76691-5" and (identity := form_concept(_form(value))):
             url = f"{_US_CORE}genderIdentity"
             found["identity"] = {"url": url, "valueCodeableConcept": identity}
+        elif asked == "46098-0" and value.code in _SEXES:
+            found["sex"] = {"url": f"{_US_CORE}sex", "valueCode": value.code}
+        elif asked == "95370-3" and (tribe := form_concept(_form(value))):
+            part = {"url": "tribalAffiliation", "valueCodeableConcept": tribe}
+            url = f"{_US_CORE}tribal-affiliation"
+            found[f"tribe {tribe}"] = {"url": url, "extension": [part]}
     return list(found.values())
 
 

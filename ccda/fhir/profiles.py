@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ccda.fhir.paths import codes_in, has, is_absent
+from ccda.fhir.paths import codes_in, is_absent, look_for
 from ccda.fhir.systems import UCUM
 from ccda.fhir.times import Json
 
@@ -15,35 +15,49 @@ Test = Callable[[Json], bool]
 class Profile:
     """One profile: what it is of, what must be there, what must be supported.
 
-    `required` are paths: each of several repetitions must have what follows the dot. `rules` are
-    its invariants, each by the name US Core gives it.
+    It is of the resources of its type that have any of the marks `of`. `required` are paths:
+    each of several repetitions must have what follows the dot. `rules` are its invariants, each
+    by the name US Core gives it.
     """
 
     type: str
-    of: Test
+    of: frozenset[str]
     required: tuple[str, ...]
     supported: tuple[str, ...]
     rules: tuple[tuple[str, Test], ...] = ()
 
 
-def _in_category(*codes: str) -> Test:
-    return lambda resource: not codes_in(resource.get("category")).isdisjoint(codes)
+_ALL: Final = frozenset(("",))
 
 
-def _is_coded(*codes: str) -> Test:
-    return lambda resource: not codes_in(resource.get("code")).isdisjoint(codes)
+_CARRIER: Final = "udiCarrier"
 
 
-def _always(resource: Json) -> bool:
-    return True
+def marks(resource: Json) -> list[str]:
+    """All that the profiles of one type tell its resources apart by."""
+    codes = [f"code {code}" for code in codes_in(resource.get("code"))]
+    categories = [f"category {code}" for code in codes_in(resource.get("category"))]
+    return ["", *codes, *categories, *((_CARRIER,) if _CARRIER in resource else ())]
+
+
+def _in_category(*codes: str) -> frozenset[str]:
+    return frozenset(f"category {code}" for code in codes)
+
+
+def _is_coded(*codes: str) -> frozenset[str]:
+    return frozenset(f"code {code}" for code in codes)
 
 
 # ---- invariants ------------------------------------------------------------------------------
 
 
+_is_valued: Final = look_for("value[x]")
+_was_performed: Final = look_for("performed[x]")
+
+
 def _has_value(resource: Json) -> bool:
     names = ("component", "hasMember", "dataAbsentReason")
-    return has(resource, ["value[x]"]) or any(name in resource for name in names)
+    return any(name in resource for name in names) or _is_valued(resource)
 
 
 def _to_the_day(resource: Json) -> bool:
@@ -63,14 +77,15 @@ def _is_named(resource: Json) -> bool:
 
 def _is_performed(resource: Json) -> bool:
     running = resource.get("status") in ("completed", "in-progress")
-    return not running or has(resource, ["performed[x]"])
+    return not running or _was_performed(resource)
 
 
 _FINAL: Final = frozenset(("partial", "preliminary", "final", "amended", "corrected", "appended"))
 
 
 def _when_final(path: str) -> Test:
-    return lambda resource: resource.get("status") not in _FINAL or has(resource, [path])
+    is_there = look_for(path)
+    return lambda resource: resource.get("status") not in _FINAL or is_there(resource)
 
 
 def _is_requested(resource: Json) -> bool:
@@ -119,7 +134,7 @@ def _vital(*codes: str) -> Profile:
 PROFILES: Final[Mapping[str, Profile]] = {
     "us-core-patient": Profile(
         "Patient",
-        _always,
+        _ALL,
         ("identifier.system", "identifier.value", "name", "telecom?.system", "telecom?.value",
          "gender"),
         ("name.family", "name.given", "telecom", "birthDate", "address.line", "address.city",
@@ -128,13 +143,13 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-allergyintolerance": Profile(
         "AllergyIntolerance",
-        _always,
+        _ALL,
         ("code", "patient", "reaction?.manifestation"),
         ("clinicalStatus", "verificationStatus", "reaction.manifestation"),
     ),
     "us-core-careteam": Profile(
         "CareTeam",
-        _always,
+        _ALL,
         ("subject", "participant.role", "participant.member"),
         ("status",),
     ),
@@ -154,7 +169,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-coverage": Profile(
         "Coverage",
-        _always,
+        _ALL,
         ("status", "beneficiary", "relationship", "payor", "subscriberId"),
         ("type", "period", "class.value", "class.name"),
         (("payor 1..1", lambda resource: len(resource.get("payor", ())) == 1),),
@@ -168,7 +183,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-documentreference": Profile(
         "DocumentReference",
-        _always,
+        _ALL,
         ("status", "type", "category", "subject", "content.attachment"),
         ("identifier", "date", "author", "content.attachment.contentType",
          "content.attachment.data", "content.format", "context.encounter", "context.period"),
@@ -178,7 +193,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-encounter": Profile(
         "Encounter",
-        _always,
+        _ALL,
         ("identifier?.system", "identifier?.value", "status", "class", "type", "subject"),
         ("participant.type", "participant.period", "participant.individual", "period",
          "reasonCode", "hospitalization.dischargeDisposition", "location.location",
@@ -186,34 +201,34 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-goal": Profile(
         "Goal",
-        _always,
+        _ALL,
         ("lifecycleStatus", "description", "subject"),
         ("start[x]", "target.due[x]"),
     ),
     "us-core-immunization": Profile(
         "Immunization",
-        _always,
+        _ALL,
         ("status", "vaccineCode", "patient", "occurrence[x]"),
         ("statusReason", "primarySource"),
     ),
     "us-core-implantable-device": Profile(
         "Device",
-        lambda resource: "udiCarrier" in resource,
+        frozenset((_CARRIER,)),
         ("udiCarrier.deviceIdentifier", "type", "patient"),
         ("udiCarrier.carrierHRF", "distinctIdentifier", "manufactureDate", "expirationDate",
          "lotNumber", "serialNumber"),
     ),
     "us-core-location": Profile(
         "Location",
-        _always,
+        _ALL,
         ("name",),
         ("status", "telecom", "address.line", "address.city", "address.state",
          "address.postalCode", "managingOrganization"),
     ),
-    "us-core-medication": Profile("Medication", _always, ("code",), ()),
+    "us-core-medication": Profile("Medication", _ALL, ("code",), ()),
     "us-core-medicationrequest": Profile(
         "MedicationRequest",
-        _always,
+        _ALL,
         ("status", "intent", "medication[x]", "subject"),
         ("category", "reported[x]", "encounter", "authoredOn", "requester",
          "dosageInstruction.text", "dosageInstruction.timing",
@@ -297,41 +312,41 @@ PROFILES: Final[Mapping[str, Profile]] = {
     ),
     "us-core-organization": Profile(
         "Organization",
-        _always,
+        _ALL,
         ("active", "name"),
         ("identifier.system", "identifier.value", "telecom", "address"),
     ),
     "us-core-practitioner": Profile(
         "Practitioner",
-        _always,
+        _ALL,
         ("identifier.system", "identifier.value", "name.family"),
         ("telecom", "address"),
     ),
     "us-core-practitionerrole": Profile(
         "PractitionerRole",
-        _always,
+        _ALL,
         ("telecom.system", "telecom.value"),
         ("practitioner", "organization", "code", "specialty", "location", "endpoint"),
     ),
     "us-core-procedure": Profile(
         "Procedure",
-        _always,
+        _ALL,
         ("status", "code", "subject"),
         ("performed[x]",),
         (("us-core-7", _is_performed),),
     ),
     "us-core-provenance": Profile(
         "Provenance",
-        _always,
+        _ALL,
         ("target.reference", "recorded", "agent.type", "agent.who"),
         ("agent.onBehalfOf",),
         (("provenance-1", _is_behalf_known),),
     ),
     "us-core-servicerequest": Profile(
         "ServiceRequest",
-        _always,
+        _ALL,
         ("status", "intent", "code", "subject"),
         ("category", "occurrence[x]", "authoredOn", "requester"),
     ),
-    "us-core-specimen": Profile("Specimen", _always, ("type",), ("subject",)),
+    "us-core-specimen": Profile("Specimen", _ALL, ("type",), ("subject",)),
 }  # fmt: skip

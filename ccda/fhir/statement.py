@@ -51,7 +51,10 @@ class Statement:
 
     def one(self, name: str) -> Any:
         """The detail of that name; the first of several."""
-        return next(iter(many(self.entry.details.get(name))), None)
+        detail = self.entry.details.get(name)
+        if isinstance(detail, list):
+            return detail[0] if detail else None
+        return detail
 
     def all(self, name: str) -> list[Any]:
         return many(self.entry.details.get(name))

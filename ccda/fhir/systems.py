@@ -7,6 +7,8 @@ written where an OID should stand is believed only when it is that of a system l
 import re
 from typing import Final
 
+from ccda.fhir.remembered import remembered
+
 LOINC: Final = "http://loinc.org"
 SNOMED: Final = "http://snomed.info/sct"
 UCUM: Final = "http://unitsofmeasure.org"
@@ -123,6 +125,7 @@ _OID: Final = re.compile(r"(?:[01]\.[1-3]?[0-9]|2\.(?:0|[1-9][0-9]*))(?:\.(?:0|[
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
+@remembered
 def code_system(written: str | None) -> str | None:
     """The URI of a code system; None where what is written names none."""
     if written is None:
@@ -131,6 +134,7 @@ def code_system(written: str | None) -> str | None:
     return known or _NAMES.get(written.strip().lower()) or root_uri(written)
 
 
+@remembered
 def identifier_system(root: str | None) -> str | None:
     """The URI of whoever assigns identifiers."""
     return None if root is None else _IDENTIFIERS.get(root) or root_uri(root)

@@ -6,11 +6,11 @@ the offset would move the event. What is no date of the calendar is left out.
 
 import re
 from datetime import date
-from functools import lru_cache
 from typing import Any, Final
 
+from ccda.fhir.remembered import remembered
 from ccda.fhir.systems import DATA_ABSENT
-from ccda.hl7v3 import TS
+from ccda.hl7v3 import TS, iso_time
 
 Json = dict[str, Any]
 
@@ -41,10 +41,15 @@ def absent_concept(null_flavor: str | None) -> Json:
 
 
 def when(time: TS | None) -> str | None:
-    return None if time is None or time.value is None else date_time(time.iso)
+    return None if time is None or time.value is None else _of_hl7(time.value)
 
 
-@lru_cache(maxsize=16384)
+@remembered
+def _of_hl7(written: str) -> str | None:
+    return date_time(iso_time(written))
+
+
+@remembered
 def date_time(iso: str | None) -> str | None:
     """A FHIR dateTime, as precise as it was written and FHIR can hold."""
     match = _TIME.fullmatch(iso.strip()) if iso else None

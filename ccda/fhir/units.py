@@ -6,8 +6,9 @@ means thousands; C, F, ft and t are no degrees, feet or teaspoons.
 """
 
 import re
-from functools import lru_cache
 from typing import Final
+
+from ccda.fhir.remembered import remembered
 
 _METRIC: Final = (
     r"m\[Hg\]|m\[H2O\]|\[iU\]|\[IU\]|\[CFU\]|mol|osm|kat|bar|cal|eq|Pa|Hz|Bq|Gy|Sv|"
@@ -43,7 +44,7 @@ _SPELLINGS: Final = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
+@remembered
 def ucum(unit: str) -> str | None:
     """The UCUM code of a unit as written; None where there is none that is sure."""
     text = unit.strip()

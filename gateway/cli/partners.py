@@ -130,6 +130,14 @@ def _check(form: _Form) -> None:
         address = getattr(form.endpoints, name)
         if address is not None and not address.lower().startswith("https://"):
             raise ValueError(f"endpoints.{name} must be an https address")
+    if not all(address.lower().startswith("https://") for address in form.endpoints.replies):
+        raise ValueError("endpoints.replies must be https addresses")
+    if not form.profile.answer_within_seconds > 0:
+        raise ValueError("profile.answer_within_seconds must be above 0")
+    if not 0 <= form.profile.minimum_degree_match <= 100:
+        raise ValueError("profile.minimum_degree_match must be 0 to 100")
+    if form.profile.query_window_days is not None and form.profile.query_window_days < 1:
+        raise ValueError("profile.query_window_days must be 1 or more")
     if not form.profile.timeout_seconds > 0:
         raise ValueError("profile.timeout_seconds must be above 0")
     if form.profile.documents_per_retrieve < 1:

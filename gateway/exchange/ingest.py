@@ -157,7 +157,7 @@ def _ingest_one(
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
     if isinstance(decision, Member):
-        document = _file(transaction, document, clinical, decision, plan, community)
+        document = _file(transaction, document, received.reading, decision, plan, community)
     # What another member's retrieval cannot settle still waits as the candidate's.
     elif document.candidate in (None, decision.candidate):
         document = documents.hold(
@@ -363,14 +363,15 @@ def _member_number(named: Demographics, plan: Plan) -> str | None:
 def _file(
     transaction: Transaction,
     document: Document,
-    clinical: ClinicalDocument,
+    reading: Reading,
     member: Member,
     plan: Plan,
     community: Community,
 ) -> Document:
     filed = documents.file(transaction, plan=plan.id, document=document.id, member=member.id)
-    if clinical.code is not None and clinical.code.code:
-        entry = metadata.describe(filed, clinical, member, community)
+    clinical = reading.clinical
+    if clinical is not None and clinical.code is not None and clinical.code.code:
+        entry = metadata.describe(filed, clinical, reading.took_part, member, community)
         offers.put(
             transaction,
             OfferedDocument(

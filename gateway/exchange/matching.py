@@ -42,8 +42,7 @@ __all__ = [
 
 Decision = Literal["match", "possible", "no_match"]
 Effect = Literal[
-    "none", "needs_home", "needs_household", "needs_id", "needs_own", "needs_own_or_household",
-    "blocks", "refutes",
+    "none", "needs_home", "needs_household", "needs_id", "needs_own", "blocks", "refutes",
 ]  # fmt: skip
 
 MATCH_SCORE: Final = 70
@@ -113,8 +112,9 @@ def _rule(points: int, text: str, effect: Effect = "none") -> _Rule:
 # Effects: needs_home asks for the same door or telephone, where nobody else has this very name,
 # needs_household for both; an identifier that agrees (SSN, or an id of the same issuer) will do
 # for either, and needs_id takes nothing less. needs_own asks for the SSN, which twins do not
-# share, needs_own_or_household for it or for door and telephone. blocks leaves at best a possible
-# match, refutes none at all unless the SSN agrees, and then a possible one.
+# share. blocks leaves at best a possible match, refutes none at all unless the SSN agrees, and
+# then a possible one. A document that bears a name we do not know its person by is a question
+# for a reviewer, however much else agrees: hence needs_own for a family name that was changed.
 RULES: Final[dict[str, dict[str, _Rule]]] = {
     "family": {
         "exact": _rule(20, "the family names are the same"),
@@ -122,8 +122,7 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         "other name": _rule(16, "the family name is one of the person's other names"),
         "typo": _rule(13, "the family names differ by a slip of the pen"),
         "changed": _rule(
-            4, "the family names differ, as by marriage; all else of the name agrees",
-            "needs_own_or_household",
+            4, "the family names differ, as by marriage; all else of the name agrees", "needs_own",
         ),
         "swapped": _rule(9, "family and given name stand in each other's place"),
         "different": _rule(-25, "the family names differ", "needs_own"),
@@ -224,7 +223,6 @@ _PROOFS: Final[dict[Effect, tuple[_Facts, ...]]] = {
     "needs_household": (*_ID, *_HOUSEHOLD),
     "needs_id": _ID,
     "needs_own": _OWN,
-    "needs_own_or_household": (*_OWN, *_HOUSEHOLD),
     "blocks": (),
 }
 

@@ -21,6 +21,7 @@ from lxml import etree
 
 from tests.bench import (
     discovery,
+    fhir,
     index,
     ingest,
     matching,
@@ -37,6 +38,7 @@ _corpus: Callable[[], Corpus] = cache(load_corpus)
 _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "parse": lambda rounds: parse.measure(_corpus(), rounds),
     "parse-size": sizes.measure,
+    "fhir": lambda rounds: fhir.measure(_corpus(), rounds),
     "peers": lambda rounds: peers.measure(_corpus(), rounds),
     "index": lambda rounds: index.measure(_corpus(), rounds),
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),

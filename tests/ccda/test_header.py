@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ from ccda import ClinicalDocument, parse_document, read_participations
 from ccda.hl7v3 import CD, II, IVL, TS
 from ccda.json_form import document_json
 from ccda.model import Device, Language, Participant
+from ccda.participations import read_service_events
 from tests.conformance import assert_valid_clinical_document
 
 
@@ -382,3 +384,13 @@ def test_a_document_keeps_no_more_of_its_bytes_than_the_header(
     head = parse_document(sample("whole_header.xml")).head
     assert b"encompassingEncounter" in head
     assert b"structuredBody" not in head
+
+
+def test_a_head_that_ends_inside_more_than_its_root_is_read_the_same(
+    sample: Callable[[str], bytes],
+) -> None:
+    document = parse_document(sample("whole_header.xml"))
+    open_still = replace(document, head=document.head + b"<documentationOf><serviceEvent>")
+    read, again = read_participations(document), read_participations(open_still)
+    assert again.participants == read.participants
+    assert again.service_events[:-1] == read.service_events == read_service_events(document)

@@ -91,6 +91,12 @@ def test_a_diagnosis_is_a_condition_of_its_encounter(convert: Convert) -> None:
     assert condition["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
 
 
+def test_an_act_code_that_is_no_class_is_a_type(convert: Convert) -> None:
+    given = '<code code="GENRL" codeSystem="2.16.840.1.113883.5.4"/>'
+    (found,) = convert(ENCOUNTERS, encounter(given))["Encounter"]
+    assert found["type"][0]["coding"][0]["code"] == "GENRL"
+
+
 def test_the_encounter_of_the_header_is_that_of_the_section_by_its_id() -> None:
     document = clinical_document(
         section(ENCOUNTERS, encounter('<code code="1" codeSystem="2.999.3"/>')),

@@ -140,3 +140,21 @@ def test_a_finding_that_was_denied_is_never_told_as_found(convert: Convert) -> N
     )
     (found,) = convert(RESULTS, given)["Observation"]
     assert value_of(found) == {"valueString": "Not: Blasts"}
+
+
+@pytest.mark.parametrize(
+    ("code", "service", "category"),
+    [
+        ('code="71046" codeSystem="2.16.840.1.113883.6.12"', "RAD", "imaging"),
+        ('code="80053" codeSystem="2.16.840.1.113883.6.12"', "LAB", "laboratory"),
+        ('code="113014" codeSystem="1.2.840.10008.2.16.4"', "RAD", "imaging"),
+    ],
+)
+def test_the_tests_of_a_panel_are_of_its_service(
+    convert: Convert, code: str, service: str, category: str
+) -> None:
+    given = panel(result("")).replace('code="58410-2" codeSystem="2.16.840.1.113883.6.1"', code)
+    found = convert(RESULTS, given)
+    (report,), (test,) = found["DiagnosticReport"], found["Observation"]
+    assert report["category"][0]["coding"][0]["code"] == service
+    assert test["category"][0]["coding"][0]["code"] == category

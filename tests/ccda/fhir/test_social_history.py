@@ -61,3 +61,24 @@ def test_the_birth_sex_is_of_the_patient_too(convert: Convert) -> None:
     (patient,) = found["Patient"]
     assert [one["valueCode"] for one in patient["extension"]] == ["F"]
     assert len(found["Observation"]) == 1
+
+
+def test_the_sex_and_the_tribe_are_told_of_the_person_too(convert: Convert) -> None:
+    tribe = coded("91", "2.16.840.1.113883.5.140")
+    found = convert(
+        SOCIAL,
+        observation("46098-0", coded("248152002"), template="507"),
+        observation("95370-3", tribe, template="506"),
+    )
+    told = {one["url"].rpartition("us-core-")[2]: one for one in found["Patient"][0]["extension"]}
+    assert told["sex"]["valueCode"] == "248152002"
+    (part,) = told["tribal-affiliation"]["extension"]
+    assert part["url"] == "tribalAffiliation"
+    assert part["valueCodeableConcept"]["coding"][0]["code"] == "91"
+    assert len(found["Observation"]) == 2
+
+
+def test_a_sex_that_is_not_told_is_left_out(convert: Convert) -> None:
+    unknown = '<value xsi:type="CD" nullFlavor="UNK"/>'
+    found = convert(SOCIAL, observation("46098-0", unknown, template="507"))
+    assert "extension" not in found["Patient"][0]

@@ -119,10 +119,6 @@ def _both_homes(shared: Shared) -> bool:
     return shared.door and shared.phone
 
 
-def _birth_and_both_homes(shared: Shared) -> bool:
-    return shared.birth and shared.door and shared.phone
-
-
 # ---- the member, spoilt ----------------------------------------------------------------------
 
 
@@ -506,8 +502,7 @@ PLANTS: Final = (
     Plant("former name, on the roster too", _listed_former, _usual),
     Plant("new name beside the former one", _new_name_beside_the_old, _usual),
     Plant("new name, SSN", lambda r, o: _married(r, o, with_ssn=True, moved=True), _with_ssn),
-    Plant("new name, same home",
-          lambda r, o: _married(r, o, with_ssn=False, moved=False), _birth_and_both_homes),
+    Plant("new name, same home", lambda r, o: _married(r, o, with_ssn=False, moved=False), None),
     Plant("new name and home", lambda r, o: _married(r, o, with_ssn=False, moved=True), None),
     Plant("moved, same telephone", _moved(phone="home"), _usual),
     Plant("moved, mobile", _moved(phone="mobile"), _usual),
