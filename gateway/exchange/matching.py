@@ -142,7 +142,7 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     "middle": {
         "exact": _rule(4, "the middle names are the same"),
         "initial": _rule(3, "the middle initial fits"),
-        "different": _rule(-8, "the middle names differ", "needs_id"),
+        "different": _rule(-8, "the middle names differ, as Mary Ann's and Mary Jo's", "needs_own"),
     },
     "suffix": {
         "exact": _rule(3, "the generation suffixes are the same"),
@@ -189,7 +189,8 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     "SSN": {
         "exact": _rule(30, "the SSNs are the same"),
         "last four": _rule(8, "the last four digits of the SSNs agree"),
-        "typo": _rule(-2, "the SSNs differ by one digit, as twins' may", "needs_home"),
+        "next": _rule(-2, "one SSN follows the other, as twins' may", "needs_id"),
+        "typo": _rule(-2, "the SSNs differ by one digit", "needs_home"),
         "different": _rule(-35, "the SSNs differ", "blocks"),
     },
     "id": {
@@ -256,12 +257,19 @@ def choose(judged: Sequence[Judged]) -> BestMatch:
     if not near or near[0][1].decision != "match":
         return NotFound(tuple(near))
     best = near[0][1]
-    rivals = [
-        one
-        for one in near
-        if one[1].decision == "match" or one[1].score >= best.score - RUNNER_UP_MARGIN
-    ]
+    rivals = [one for one in judged if one == near[0] or _is_rival(one[1], best)]
     return Found(*near[0]) if len(rivals) == 1 else Ambiguous(tuple(rivals))
+
+
+def _is_rival(result: MatchResult, best: MatchResult) -> bool:
+    """Whether it could be this one as well; or must be, having the very SSN that was stated."""
+    if result.decision == "match" or (_has_the_ssn(result) and not _has_the_ssn(best)):
+        return True
+    return result.decision == "possible" and result.score >= best.score - RUNNER_UP_MARGIN
+
+
+def _has_the_ssn(result: MatchResult) -> bool:
+    return any((one.attribute, one.agreement) == _SSN for one in result.reasons)
 
 
 def best_match(

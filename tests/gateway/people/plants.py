@@ -16,6 +16,7 @@ from tests.gateway.people.population import (
     LICENCES,
     NO_BIRTHS,
     NO_SSNS,
+    ONE_NAME,
     SUBSCRIBERS,
     TWIN_NAMES,
     Enrolled,
@@ -389,13 +390,6 @@ def _lists(rng: Random, one: Enrolled) -> Demographics:
 
 
 # ---- somebody else ---------------------------------------------------------------------------
-
-
-# No parents give both to their twins: who is asked for under the other name is the same person.
-ONE_NAME: Final = (
-    {"Stephen", "Steven"}, {"Katherine", "Catherine"}, {"Elizabeth", "Betty"}, {"Deborah", "Debra"},
-    {"Francisco", "Frank"}, {"Jeffrey", "Jeff"}, {"Alexander", "Al"}, {"Robert", "Rob"},
-)  # fmt: skip
 
 
 def _twin_of(rng: Random, one: Enrolled) -> Demographics | None:
