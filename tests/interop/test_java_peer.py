@@ -178,7 +178,6 @@ def test_somebody_unknown_is_no_match_and_no_fault(
         "expired",
         "unsigned",
         "no-security",
-        "invalid-body",
     ],
 )
 def test_a_spoiled_request_gets_a_fault(
@@ -187,6 +186,14 @@ def test_a_spoiled_request_gets_a_fault(
     asked = world.java_initiator(java_responder.addresses, tamper=tamper)
     assert asked.exit_code == 1
     assert asked.outcomes == (("ITI-55", "fault"),)
+    assert java_responder.served_nothing()
+
+
+def test_a_discovery_that_breaks_its_schema_gets_an_error(
+    world: World, java_responder: JavaResponder
+) -> None:
+    asked = world.java_initiator(java_responder.addresses, tamper="invalid-body")
+    assert (asked.exit_code, asked.outcomes) == (1, (("ITI-55", "error"),))
     assert java_responder.served_nothing()
 
 
@@ -203,7 +210,7 @@ def test_a_query_that_breaks_its_schema_gets_a_fault(
 
 @pytest.mark.parametrize("break_answer", ["without-confirmation", "without-security"])
 def test_an_answer_that_confirms_nothing_is_refused(world: World, break_answer: str) -> None:
-    with world.java_responder(break_answer) as responder:
+    with world.java_responder(break_answer=break_answer) as responder:
         asked = world.java_initiator(responder.addresses)
     assert asked.exit_code == 1
     assert asked.outcomes == (("ITI-55", "refused here"),)

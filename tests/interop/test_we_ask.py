@@ -140,7 +140,7 @@ def test_somebody_unknown_is_no_match(
 def test_an_answer_that_confirms_nothing_is_refused(
     world: World, our_initiator: OurGateway, break_answer: str, reason: str
 ) -> None:
-    with world.java_responder(break_answer) as responder:
+    with world.java_responder(break_answer=break_answer) as responder:
         retrieved = our_initiator.retrieve(our_initiator.member, responder.addresses)
         assert responder.served()["outcome"] == "match"
     assert retrieved.state["state"] == "failed"
