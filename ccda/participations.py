@@ -30,7 +30,7 @@ from ccda.model import (
 )
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative
-from ccda.safe_xml import Element, parse_xml
+from ccda.safe_xml import Element, parse_and_count
 from ccda.sections.statement import Children, children_of, first
 
 _NAME: Final = v3("name")
@@ -73,8 +73,8 @@ def read_participations(document: ClinicalDocument) -> Participations:
     A third of a parse would go into people whom most callers never ask for: they are read here.
     """
     # The head ends where the body began; a forgiving parse closes what is open.
-    root = parse_xml(document.head, recover=True)
-    for _ in normalize(root, document.head, recovered=True):
+    root, declarations = parse_and_count(document.head, recover=True)
+    for _ in normalize(root, declarations, recovered=True):
         pass  # told when the document was read
     children, narrative = children_of(root), Narrative(root)
     return Participations(

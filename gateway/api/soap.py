@@ -28,8 +28,8 @@ from gateway.api.listener import PEER_CERTIFICATE
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
+from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
-from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of

@@ -12,7 +12,9 @@ from uuid import uuid4
 from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
-from gateway.exchange.respond import Asker, Effect, Given, discover, query, retrieve
+from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.respond import Given, query, retrieve
+from gateway.exchange.respond_discovery import discover
 from gateway.model.community import Community
 from ihe.acknowledgement import (
     DEFERRAL_NOT_SUPPORTED,

@@ -1,28 +1,22 @@
-"""Partners ask us: ITI-55, 38 and 39 answered from what rules allow, and nothing else.
+"""Partners ask for documents: ITI-38 and 39 answered from what rules allow, and nothing else.
 
 Each verb reads and decides; the door writes the answer and the exchange record. What depends on
-the patient (consent, sensitivity, an unknown id) looks exactly like no match or no documents, so
-that nobody learns from a refusal whom we know (DECISIONS 10, 11).
+the patient (consent, sensitivity, an unknown id) looks exactly like no documents, so that nobody
+learns from a refusal whom we know (DECISIONS 10, 11).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from ccda.safe_xml import parse_xml
-from gateway.exchange.ingest import demographics
-from gateway.exchange.matching import Found, best_match, is_below_minimum, minimum_set_missing
-from gateway.exchange.metadata import patient_id
-from gateway.exchange.policy import Permitted, offer
+from gateway.exchange.asker import Asker, Effect, Way, ways
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument
 from gateway.model.exchange import Outcome
 from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.model.member import Member, Plan
-from gateway.model.partner import Partner
-from gateway.model.policy import Rule
-from gateway.model.purpose import PurposeOfUse
-from gateway.store import members, offers, policy_rules
+from gateway.store import members, offers
 from gateway.store.database import Transaction
 from ihe.ebrim import entry_xml, read_document_entry
 from ihe.identifiers import PatientId
@@ -30,154 +24,11 @@ from ihe.query_filter import matches
 from ihe.registry_response import ErrorCode, RegistryError, RegistryRefusal
 from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, OtherStoredQuery
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, document_error
-from ihe.xcpd import (
-    Demographics,
-    Discovery,
-    Match,
-    Matched,
-    MoreDemographicsRequested,
-    NoMatch,
-    PatientDiscoveryRequest,
-)
 
 _DOCUMENTS_AT_ONCE: Final = 100
 _TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
 _IDS_AT_ONCE: Final = 500
 """Databases bound the parameters of a statement; a peer's list of ids is as long as it likes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, as verified: the partner, and the purpose its assertion states.
-
-    A community that several plans have registered, each for itself, is several partners.
-    """
-
-    partners: tuple[Partner, ...]
-    purpose: PurposeOfUse
-
-    def for_plan(self, plan: PlanId) -> Partner | None:
-        """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""
-        own = (one for one in self.partners if one.plan == plan)
-        shared = (one for one in self.partners if one.plan is None)
-        return next(own, None) or next(shared, None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """A plan that a rule opens to the asker: as which partner, why, and under which rules."""
-
-    plan: Plan
-    partner: Partner
-    purpose: PurposeOfUse
-    rules: tuple[Rule, ...]
-
-    def gives(self, offered: OfferedDocument, member: Member) -> bool:
-        """Whether a rule offers the document (DECISIONS 10)."""
-        verdict = offer(
-            offered.document,
-            self.rules,
-            member=member,
-            partner=self.partner,
-            purpose=self.purpose,
-            plan_authored=not offered.third_party,
-            class_code=offered.class_code,
-            confidentiality=offered.confidentiality,
-        )
-        return isinstance(verdict, Permitted)
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What an exchange record says of an answer. `reason` is for our auditor alone.
-
-    A record stands in one plan's log, under one member. An answer that gives documents or ids of
-    several has an effect for each, or else the others' accounts of disclosures would miss it.
-    """
-
-    outcome: Outcome = "success"
-    plan: PlanId | None = None
-    member: MemberId | None = None
-    documents: tuple[DocumentId, ...] = ()
-    reason: str | None = None
-
-
-# ---- ITI-55 ----------------------------------------------------------------------------------
-
-
-def discover(
-    transaction: Transaction,
-    request: PatientDiscoveryRequest,
-    *,
-    asker: Asker,
-    plans: Iterable[Plan],
-    community: Community,
-) -> tuple[Discovery, tuple[Effect, ...]]:
-    """Whom we know by these demographics, among the members a rule lets this partner ask for."""
-    asked = request.demographics
-    if is_below_minimum(asked):
-        missing = minimum_set_missing(asked)
-        effect = Effect(reason="the request is below the minimum set of demographics")
-        return (MoreDemographicsRequested(missing) if missing else NoMatch()), (effect,)
-    found: list[tuple[Member, int]] = []
-    for way in _ways(transaction, plans, asker):
-        found += _find(transaction, way.plan, asked)
-    if not found:
-        return NoMatch(), (Effect(reason="no member matches"),)
-    limit = request.minimum_degree_match or 0
-    shown = [(member, score) for member, score in found if score >= limit]
-    if not shown:
-        return NoMatch(), (Effect(reason="the match is below the degree that was asked for"),)
-    matches = tuple(_match(member, score, community) for member, score in shown)
-    return Matched(matches), tuple(Effect(plan=one.plan, member=one.id) for one, _ in shown)
-
-
-def _match(member: Member, score: int, community: Community) -> Match:
-    return Match(
-        patient_id=patient_id(member, community),
-        home_community_id=community.home_community_id,
-        demographics=_shown(member),
-        degree=score,
-    )
-
-
-def _ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[_Way]:
-    """The plans with a rule for this partner and purpose; without one a plan is not there."""
-    for plan in plans:
-        partner = asker.for_plan(plan.id)
-        if partner is None:
-            continue
-        rules = policy_rules.list_all(transaction, plan=plan.id)
-        if any(_reaches(rule, partner, asker.purpose) for rule in rules):
-            yield _Way(plan, partner, asker.purpose, rules)
-
-
-def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
-    return rule.partner in (None, partner.id) and rule.purpose in (None, purpose.code)
-
-
-def _find(
-    transaction: Transaction, plan: Plan, asked: Demographics
-) -> Iterator[tuple[Member, int]]:
-    known = members.candidates(transaction, plan=plan.id, named=asked)
-    # Whoever opted out is compared all the same: left out, a namesake would be found instead.
-    match = best_match([(member.id, demographics(member, plan)) for member in known], asked)
-    if isinstance(match, Found):
-        member = next(member for member in known if member.id == match.member)
-        if not member.opted_out:
-            yield member, match.result.score
-
-
-def _shown(member: Member) -> Demographics:
-    """What an answer repeats of the roster: enough for a second look, without the SSN."""
-    known = member.demographics
-    return Demographics(
-        names=known.names,
-        birth_time=known.birth_time,
-        gender=known.gender,
-        addresses=known.addresses,
-        telecoms=known.telecoms,
-    )
 
 
 # ---- ITI-38 ----------------------------------------------------------------------------------
@@ -267,12 +118,12 @@ def _member(
     asker: Asker,
     plans: Iterable[Plan],
     community: Community,
-) -> tuple[_Way, Member] | None:
+) -> tuple[Way, Member] | None:
     if asked.authority != community.patient_authority:
         raise RegistryRefusal(
             ErrorCode.UNKNOWN_PATIENT_ID, "The patient id is of another assigning authority."
         )
-    for way in _ways(transaction, plans, asker):
+    for way in ways(transaction, plans, asker):
         member = members.get(transaction, plan=way.plan.id, member=MemberId(asked.id))
         if member is not None:
             return way, member
@@ -349,7 +200,7 @@ def _offered_by_ids(
 ) -> tuple[OfferedDocument, ...]:
     found: list[OfferedDocument] = []
     wanted = list(dict.fromkeys(ids))
-    for way in _ways(transaction, plans, asker):
+    for way in ways(transaction, plans, asker):
         for start in range(0, len(wanted), _IDS_AT_ONCE):
             some = wanted[start : start + _IDS_AT_ONCE]
             for offered in offers.by_ids(transaction, plan=way.plan.id, ids=some):

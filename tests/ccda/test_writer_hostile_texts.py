@@ -19,7 +19,7 @@ from ccda.summary import (
     SummaryLine,
     SummarySection,
 )
-from tests.ccda.test_writer import DEMO, summarized, write
+from tests.ccda.written import DEMO, summarized, write
 from tests.conformance import assert_valid_clinical_document
 
 SOURCE = LineSource("d1", "Example Clinic", 0, "/*", "2024-05-01")

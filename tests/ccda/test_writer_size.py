@@ -9,7 +9,7 @@ from ccda.summary import LineSource, Summary, SummaryDocument, SummaryLine, Summ
 from ccda.writer.elements import new_document
 from ccda.writer.rows import Origin
 from ccda.writer.sections import write_sections
-from tests.ccda.test_writer import write
+from tests.ccda.written import write
 
 SOURCE = LineSource("d1", "Example Clinic", 4, "/*", "2024-05-01")
 DOCUMENTS = (SummaryDocument("d1", "A", "Example Clinic", "Visit", "2024-05-01"),)

@@ -19,7 +19,7 @@ from ccda.summary import (
     SummarySection,
     TrendPoint,
 )
-from tests.ccda.test_writer import DEMO, summarized, write
+from tests.ccda.written import DEMO, summarized, write
 from tests.conformance import assert_valid_clinical_document
 
 SNOMED = "2.16.840.1.113883.6.96"

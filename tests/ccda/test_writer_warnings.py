@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from tests.ccda.test_writer import DEMO, written
+from tests.ccda.written import DEMO, written
 from tests.conformance import schemas_folder, schematron_findings
 
 EXPECTED = Path(__file__).resolve().parents[1] / "samples" / "ccda" / "written_ccd_warnings.txt"

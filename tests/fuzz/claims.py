@@ -1,20 +1,25 @@
 """What must be so of any bytes whatever: `look(data)` reads them, and judges."""
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from ccda import CcdaError, ClinicalDocument, parse_document
+from ccda.fhir import document_bundle, fhir_json, summary_bundle
 from ccda.html import render_html
 from ccda.json_form import document_json, entry_from_json
 from ccda.safe_xml import parse_xml
+from tests.ccda.fhir.structure import faults
+from tests.ccda.written import summarized, write
 from tests.fuzz.sealed import nothing_outside
 
 MOST_SECONDS: Final = 2.0
 """A document that takes longer holds up those behind it."""
 
 _PATHS_TRIED: Final = 5
+_SUMMARY_EVERY: Final = 10
 # Deeper than any reader goes; such an entry is an issue by design.
 _ALLOWED: Final = "an entry could not be read (RecursionError)"
 
@@ -47,6 +52,13 @@ def look(data: bytes, *, page: bool = True) -> Look:
     if page:
         with nothing_outside():
             render_html(data)
+    with nothing_outside():
+        bundle = document_bundle(document, document_id="fuzzed", partner="Example HIE")
+        written = fhir_json(bundle)
+    judge_json(written)
+    if is_chosen(data):
+        _judge_bundle(bundle)
+        _judge_summary(data)
     return Look("recovered" if document.recovered else "read", seconds, entries)
 
 
@@ -72,3 +84,37 @@ def _follow_paths(data: bytes, document: ClinicalDocument) -> None:
         for entry in entries[:: max(1, len(entries) // _PATHS_TRIED)]:
             (found,) = root.xpath(entry.path)
             assert found.get("moodCode") == entry.mood, "a path selects another element"
+
+
+def judge_json(written: bytes) -> None:
+    """Strict JSON (RFC 8259), which has neither NaN nor Infinity.
+
+    Raises:
+        ValueError: it is none.
+    """
+    json.loads(written, parse_constant=_no_json)
+
+
+def _no_json(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def is_chosen(data: bytes) -> bool:
+    """Whether the costly claims are made of these bytes too: of the same bytes always."""
+    return int.from_bytes(hashlib.sha256(data).digest()[:8]) % _SUMMARY_EVERY == 0
+
+
+def _judge_bundle(bundle: dict[str, Any]) -> None:
+    found = faults(bundle)
+    assert not found, found
+
+
+def _judge_summary(data: bytes) -> None:
+    """As a member's whole record: FHIR that is as it should be, and a document that reads well."""
+    summary, patient = summarized([("fuzzed", data)])
+    with nothing_outside():
+        bundle = summary_bundle(summary, member_id="fuzzed", patient=patient)
+        judge_json(fhir_json(bundle))
+        derived = parse_document(write(summary, patient))
+    _judge_bundle(bundle)
+    assert derived.issues == (), derived.issues

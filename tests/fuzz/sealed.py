@@ -7,6 +7,7 @@ again, so the hook is told when to listen, and the filter is for a process of it
 
 import codecs
 import ctypes
+import importlib
 import platform
 import struct
 import sys
@@ -44,7 +45,7 @@ sys.addaudithook(_hear)
 @contextmanager
 def nothing_outside() -> Iterator[None]:
     """Any file, connection, process or import attempted in here by Python code is an error."""
-    _load_encodings()
+    _load_what_is_read_late()
     _listening.now = True
     try:
         yield
@@ -52,9 +53,11 @@ def nothing_outside() -> Iterator[None]:
         _listening.now = False
 
 
-def _load_encodings() -> None:
+def _load_what_is_read_late() -> None:
+    """What Python reads from disk at the first use only."""
     for name in ENCODINGS:
         codecs.lookup(name)
+    importlib.import_module("_strptime")
 
 
 # ---- the kernel's filter ---------------------------------------------------------------------
@@ -72,7 +75,7 @@ _MACHINES: Final = {
 
 def seal_process() -> None:
     """From here on the kernel ends this process (SIGSYS) when it opens, connects or starts."""
-    _load_encodings()
+    _load_what_is_read_late()
     machine, forbidden = _MACHINES[platform.machine()]
     steps = [(_LOAD, 0, 0, 4), (_JUMP_EQUAL, 1, 0, machine), (_RETURN, 0, 0, _KILL_PROCESS)]
     steps.append((_LOAD, 0, 0, 0))

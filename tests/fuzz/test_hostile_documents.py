@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ccda import CcdaError, parse_document
-from tests.ccda.test_writer import summarized, write
+from tests.ccda.written import summarized, write
 from tests.fuzz.cases import case
-from tests.fuzz.claims import MOST_SECONDS, look
+from tests.fuzz.claims import MOST_SECONDS, is_chosen, judge_json, look
 from tests.fuzz.sealed import TouchedTheOutside, nothing_outside
 from tests.fuzz.sealed_reading import read_sealed
 from tests.fuzz.seeds import CORPUS, ROOT, SAMPLES, load_seeds
@@ -48,6 +48,19 @@ def test_most_mutated_documents_still_reach_the_readers() -> None:
     seeds = load_seeds(SAMPLES)
     looks = [look(case(number, seeds), page=False) for number in range(100)]
     assert sum(each.entries > 0 for each in looks) > 30
+
+
+def test_one_document_in_ten_is_tried_as_a_summary_and_always_the_same() -> None:
+    documents = [case(number, load_seeds(SAMPLES)) for number in range(200)]
+    chosen = [is_chosen(one) for one in documents]
+    assert 10 <= sum(chosen) <= 30
+    assert chosen == [is_chosen(one) for one in documents]
+
+
+@pytest.mark.parametrize("written", [b'{"value":NaN}', b'{"value":-Infinity}', b"{", b'{"a":1}x'])
+def test_what_is_no_json_is_found(written: bytes) -> None:
+    with pytest.raises(ValueError):
+        judge_json(written)
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -21,7 +21,7 @@ from ccda.summary import (
 from tests.ccda.fhir.conftest import by_type
 from tests.ccda.fhir.structure import faults
 from tests.ccda.fhir.test_corpus import Converted, converted
-from tests.ccda.test_writer import DEMO, summarized
+from tests.ccda.written import DEMO, summarized
 
 __all__ = ["converted"]  # the fixture
 
