@@ -52,9 +52,9 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
-    def our_responder(self, name: str) -> OurGateway:
-        initiator = self.certificates.initiator
-        asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, initiator)
+    def our_responder(self, name: str, *, initiator: Party | None = None) -> OurGateway:
+        by = initiator or self.certificates.initiator
+        asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
         return OurGateway(self.folder / name, self.certificates.gateway, asking)
 
     def our_initiator(self, name: str) -> OurGateway:

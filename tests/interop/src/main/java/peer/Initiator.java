@@ -1,6 +1,5 @@
 package peer;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -148,15 +147,22 @@ final class Initiator {
         return options;
     }
 
+    /** First how the message is made to differ from WSS4J's own, then how it is spoiled. */
     private List<Interceptor<?>> outInterceptors(String step) throws Exception {
         var interceptors = new ArrayList<Interceptor<?>>();
-        var kind = tampering(step);
-        if (Tampering.AFTER_SIGNING.contains(kind)) {
-            var other = settings.options().containsKey("other-store")
-                    ? settings.keys("other-store") : null;
-            interceptors.add(new Tampering(kind, other));
+        var dress = new Dress(settings, signing);
+        if (dress.differs()) {
+            interceptors.add(new Tampering(dress));
+        }
+        var change = new Forgery(signing, other()).named(tampering(step));
+        if (change != null) {
+            interceptors.add(new Tampering(change));
         }
         return interceptors;
+    }
+
+    private Keys other() throws Exception {
+        return settings.options().containsKey("other-store") ? settings.keys("other-store") : null;
     }
 
     /** How this step is to be spoiled, empty if not. */
@@ -167,10 +173,13 @@ final class Initiator {
 
     private Map<String, Object> properties(String step) throws Exception {
         var kind = tampering(step);
-        var issuer = kind.equals("untrusted-issuer") ? settings.keys("other-store") : signing;
-        var age = kind.equals("expired") ? Duration.ofHours(1) : Duration.ZERO;
-        var properties = Security.toAsk(signing, new Assertion(
-                settings, issuer, signing, !kind.equals("unsigned"), age), settings);
+        if (!kind.isEmpty() && !Assertion.KINDS.contains(kind)
+                && new Forgery(signing, other()).named(kind) == null) {
+            throw new IllegalArgumentException("No such tampering: " + kind);
+        }
+        var issuer = kind.equals("untrusted-issuer") ? other() : signing;
+        var properties = Security.toAsk(
+                signing, new Assertion(settings, issuer, signing, kind), settings);
         if (step.equals("ITI-38")) {
             properties.put(Message.SCHEMA_VALIDATION_ENABLED, "IN");
         }

@@ -65,7 +65,8 @@ final class Responder {
         }
         var kind = settings.option("break-answer", "");
         if (!kind.isEmpty()) {
-            options.put("outInterceptors", List.of(new Tampering(kind, null)));
+            options.put("outInterceptors", List.of(
+                    new Tampering(new Forgery(keys, null).named(kind))));
         }
         ipf.serve(ipf.uri(component, path, options), requests, failing(step, work), answers);
     }
