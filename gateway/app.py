@@ -39,6 +39,7 @@ from gateway.model.identity import PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
+from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Rule as RuleSettings
@@ -85,6 +86,11 @@ class House:
         if network.name not in self._anchors:
             self._anchors[network.name] = tuple(_read_text(path) for path in network.anchors)
         return self._anchors[network.name]
+
+    def purposes_for(self, partner: Partner) -> PurposeSystem:
+        """In which code system the partner's network states purposes."""
+        network = self.settings.network(partner.network)
+        return network.purposes if network else "nhin"
 
     def audiences_for(self, partner: Partner) -> frozenset[str]:
         """By which names the partner's network may address us in an assertion."""
@@ -224,6 +230,7 @@ def open_client(house: House) -> SoapClient:
         signing_key=load_signing_key(settings.signing),
         context_for=context_for,
         anchors_for=house.anchors_for,
+        purposes_for=house.purposes_for,
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         message_limit_bytes=settings.limits.message_bytes,
     )

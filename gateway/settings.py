@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -92,6 +92,8 @@ class Network(_Part):
     name: Words
     anchors: tuple[Path, ...] = ()
     audiences: tuple[str, ...] = ()
+    purposes: Literal["nhin", "tefca", "rce"] = "nhin"
+    """The code system in which we state purposes there; all of them are read."""
 
 
 class Rule(_Part):

@@ -132,10 +132,11 @@ def _write_bare(parent: Element, name: str, code: CD | None, null_flavor: str) -
     system = as_uid(code.system)
     known_as = NAMES_OF_SYSTEMS.get(system or "") or code.system_name
     coded = is_coded(code)
+    is_null = not coded or code.null_flavor is not None  # a code that its author put in doubt
     return add(
         parent,
         name,
-        nullFlavor=None if coded else as_null_flavor(code.null_flavor, null_flavor),
+        nullFlavor=as_null_flavor(code.null_flavor, null_flavor) if is_null else None,
         code=(code.code or "").strip() if coded else None,
         codeSystem=system,
         codeSystemName=known_as or (code.system if system is None else None) or None,
@@ -240,7 +241,7 @@ def _write_text(parent: Element, value: str, unit: str | None, exclusive: object
         if all(as_number(bound) for bound in (low, high) if bound):
             return _write_range(parent, low, high, unit, exclusive)
     element = _typed(parent, "ST")
-    element.text = value
+    element.text = value if unit is None else f"{value} {unit}"  # no number: 37,2 Cel
     return element
 
 

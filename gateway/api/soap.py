@@ -29,6 +29,7 @@ from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
 from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
@@ -192,7 +193,13 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     purpose = purpose_stated(opened.assertion)
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
-    replied = reply(opened, Asker(_speaking_as(visit, partner), purpose), visit.means)
+    speaking_as = _speaking_as(visit, partner)
+    delegated = visit.means.archive.database.read(
+        lambda tx: refuse_delegates(tx, speaking_as, opened.assertion)
+    )
+    if isinstance(delegated, Refused):
+        raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
+    replied = reply(opened, Asker(delegated, purpose), visit.means)
     envelope = seal_answer(
         replied.body,
         kind=replied.kind,

@@ -20,6 +20,7 @@ from ccda.safe_xml import Element
 from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import WsdlName, invoke
 from gateway.model.partner import Partner
+from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import trust_of
 from ihe.mtom import (
     MultipartLimits,
@@ -75,12 +76,13 @@ class SoapClient:
     """Our side of every outgoing exchange; one a process.
 
     `context_for` gives the TLS context by which a partner is verified, `anchors_for` the PEM
-    texts of its network's anchors.
+    texts of its network's anchors, `purposes_for` the code system of its network's purposes.
     """
 
     signing_key: SigningKey
     context_for: Callable[[Partner], ssl.SSLContext]
     anchors_for: Callable[[Partner], Sequence[str]]
+    purposes_for: Callable[[Partner], PurposeSystem]
     skew: timedelta
     message_limit_bytes: int
     _connections: dict[Partner, httpx.AsyncClient] = field(default_factory=dict)
@@ -112,7 +114,11 @@ class SoapClient:
         def sign(envelope: Element) -> Element:
             now = datetime.now(UTC)
             signed = sign_request(
-                envelope, assertion=assertion, signing_key=self.signing_key, now=now
+                envelope,
+                assertion=assertion,
+                signing_key=self.signing_key,
+                now=now,
+                style=partner.profile.assertion,
             )
             values.extend(signed)
             return envelope

@@ -83,4 +83,5 @@ def ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Itera
 
 
 def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
-    return rule.partner in (None, partner.id) and rule.purpose in (None, purpose.code)
+    allows = rule.purpose is None or purpose.is_within(rule.purpose)
+    return allows and rule.partner in (None, partner.id)

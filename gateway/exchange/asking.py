@@ -243,7 +243,10 @@ def _new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
 def _assertion(asking: Asking, partner: Partner) -> Assertion:
     """Who asks and why, made anew for each attempt (user-asks 12)."""
     now = datetime.now(UTC)
-    purpose = PurposeOfUse.parse(asking.retrieval.purpose)
+    system = asking.client.purposes_for(partner)
+    purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)
+    if purpose is None:
+        raise PartnerFailed("its network has no code for this purpose of use")
     requester = asking.retrieval.requester
     home = asking.community.home_community_id
     return Assertion(

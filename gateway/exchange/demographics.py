@@ -212,7 +212,7 @@ def _birth(time: TS | None, ignored: list[Ignored]) -> BirthDate | None:
     text = (time.value or "").strip() if time else ""
     if not text:
         return None
-    digits = re.sub(r"[-T:].*$", "", text) if not re.match(r"\d{4}-\d\d", text) else text[:10]
+    digits = text[:10] if re.match(r"\d{4}-\d\d", text) else re.split("[-T:]", text, maxsplit=1)[0]
     digits = digits.replace("-", "")
     if not re.fullmatch(r"\d{4}|\d{6}|\d{8,}(\.\d+)?", digits):
         ignored.append(Ignored("birth date", "not a date"))

@@ -24,8 +24,10 @@ _PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
     "result": ("panel",),
     "vital_sign": ("panel",),
 }
+# A run of digits is tried once, from its start: a name may be a megabyte of them.
 _STRENGTH: Final = re.compile(
-    r"(\d[\d.,]*)\s*(mg|mcg|ug|g|ml|unt|units?|meq|mmol|%)(?![a-z])", re.IGNORECASE
+    r"(?<![\d.,])[.,]*+(\d[\d.,]*+)\s*+(mg|mcg|ug|g|ml|unt|units?|meq|mmol|%)(?![a-z])",
+    re.IGNORECASE,
 )
 _TITLES: Final = frozenset("dr md do np pa rn phd mr mrs ms".split())
 

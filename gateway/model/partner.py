@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from gateway.model.identity import PartnerId, PlanId
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
+from ihe.saml_writing import AssertionStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,19 @@ class PartnerProfile:
     """Its answers must carry a SignatureConfirmation (DECISIONS 4)."""
     same_certificate: bool = False
     """The TLS and the signing certificate must be one and the same (DECISIONS 2)."""
+    assertion: AssertionStyle = field(default_factory=AssertionStyle)
+    """How our assertions are spelt for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """An organization of a partner that lets another community ask in its name (Carequality).
+
+    `delegate` is the other's home community, or an organization under its home community's OID.
+    """
+
+    principal: Oid
+    delegate: Oid
 
 
 @dataclass(frozen=True, slots=True)

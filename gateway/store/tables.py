@@ -108,6 +108,20 @@ class PartnerCertificateRow(SQLModel, table=True):
     pem: str = Field(sa_type=Text)
 
 
+class DelegationRow(SQLModel, table=True):
+    """An organization of a partner that lets another community ask in its name."""
+
+    __tablename__ = "delegation"
+    __table_args__ = (
+        Index("delegation_by_principal", "principal", "delegate"),
+        {"sqlite_with_rowid": False},
+    )
+    partner: str = Field(primary_key=True, foreign_key="partner.id")
+    principal: str = Field(primary_key=True)
+    delegate: str = Field(primary_key=True)
+    plan: str | None = None
+
+
 class PolicyRuleRow(SQLModel, table=True):
     __tablename__ = "policy_rule"
     plan: str = Field(primary_key=True, foreign_key="plan.id")
@@ -448,6 +462,7 @@ token = _table(TokenRow)
 plan_key = _table(PlanKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
+delegation = _table(DelegationRow)
 policy_rule = _table(PolicyRuleRow)
 link = _table(LinkRow)
 blob = _table(BlobRow)

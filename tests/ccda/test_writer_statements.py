@@ -209,6 +209,18 @@ def test_a_fact_without_a_code_keeps_its_words() -> None:
 # ---- values ----------------------------------------------------------------------------------
 
 
+def test_a_code_that_its_author_put_in_doubt_stays_in_doubt() -> None:
+    doubted = replace(ASTHMA, null_flavor="NI")
+    code = only(written(line("procedure", code=doubted, status="completed"))).code
+    assert code is not None
+    assert (code.code, code.null_flavor) == ("195967001", "NI")
+
+
+def test_what_is_no_number_keeps_its_unit() -> None:
+    entry = only(written(line("mental_status", value="37,2", unit="Cel")))
+    assert (entry.value, entry.unit) == ("37,2 Cel", None)
+
+
 def test_a_trend_has_an_organizer_for_each_time() -> None:
     points = (
         TrendPoint("2024-01-05", "7.10", "%", "7.10", "%", sources=(SOURCE,)),

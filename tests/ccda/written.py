@@ -46,12 +46,16 @@ def index(name: str, xml: bytes) -> tuple[ClinicalDocument, Document, list[Index
         title=found.title,
         effective_time=found.effective_time.value if found.effective_time else None,
         set_id=str(found.set_id) if found.set_id else None,
-        version=int(found.version) if (found.version or "").isdecimal() else None,
+        version=_version(found.version),
         custodian=found.custodian,
     )
     entries = [entry for section in found.sections for entry in section.entries]
     items = [IndexedEntry(document.id, n, None, entry) for n, entry in enumerate(entries)]
     return found, document, items
+
+
+def _version(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() and len(text) < 10 else None
 
 
 def summarized(documents: Iterable[tuple[str, bytes]]) -> tuple[Summary, Patient]:
