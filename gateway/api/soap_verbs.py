@@ -4,7 +4,7 @@ Everything here computes or reads the database, so the doors run it in a thread 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
@@ -21,9 +21,16 @@ from ihe.acknowledgement import (
     Acknowledgement,
     write_acknowledgement,
 )
+from ihe.identifiers import HomeCommunityId
 from ihe.metadata import ObjectRef
 from ihe.mtom import Part
-from ihe.registry_response import RegistryRefusal, RegistryResponse, ResponseStatus, status_of
+from ihe.registry_response import (
+    RegistryError,
+    RegistryRefusal,
+    RegistryResponse,
+    ResponseStatus,
+    status_of,
+)
 from ihe.soap import (
     ITI_38_ANSWER,
     ITI_39_ANSWER,
@@ -143,10 +150,19 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
         lambda tx: retrieve(tx, request, asker=asker, plans=means.plans, community=means.community)
     )
     packed = [_pack(one, means) for one in given]
-    outcome = RegistryResponse(status_of(errors, has_content=bool(given)), errors)
+    reported = tuple(_located(error, home) for error in errors)
+    outcome = RegistryResponse(status_of(errors, has_content=bool(given)), reported)
     documents = tuple(document for document, _ in packed)
     response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
     return Replied(ITI_39_ANSWER, response, effects, tuple(part for _, part in packed))
+
+
+def _located(error: RegistryError, home: HomeCommunityId) -> RegistryError:
+    """As XCA reports it: the location is our community, what it concerns stands in the context.
+
+    ITI TF-2: 3.38.4.1.3; IPF refuses an answer whose location is anything else, in ITI-39 too.
+    """
+    return replace(error, location=home.urn, context=f"{error.context} ({error.location})")
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:

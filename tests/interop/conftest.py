@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.installs import Unavailable
-from tests.interop import facts, peer, validators
+from tests.interop import facts, peer, validators, wsdl_clients
 from tests.interop.certificates import Certificates, Party, make_certificates
 from tests.interop.our_gateway import OurGateway, partner_of
 from tests.interop.peer import Addresses, Asked, JavaInitiator, JavaResponder, Stores
@@ -52,10 +52,12 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
-    def our_responder(self, name: str, *, initiator: Party | None = None) -> OurGateway:
+    def our_responder(
+        self, name: str, *, initiator: Party | None = None, own: Party | None = None
+    ) -> OurGateway:
         by = initiator or self.certificates.initiator
         asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
-        return OurGateway(self.folder / name, self.certificates.gateway, asking)
+        return OurGateway(self.folder / name, own or self.certificates.gateway, asking)
 
     def our_initiator(self, name: str) -> OurGateway:
         responder = self.certificates.responder
@@ -86,6 +88,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 @pytest.fixture(scope="session")
 def validators_built() -> None:
     _build(validators.build)
+
+
+@pytest.fixture(scope="session")
+def wsdl_clients_built() -> None:
+    _build(wsdl_clients.build)
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,9 @@
-"""Security headers that WSS4J makes: what is right in another dress we take, what is forged we do not.
+"""Security headers that WSS4J makes: in any right dress we take them, forged we do not.
 
 Forgery.java and Assertion.java make each; none of them breaks TLS, which stands below all.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -156,23 +156,21 @@ def test_another_algorithm_or_name_of_the_key_is_taken(
     assert asked.outcomes == whole.outcomes
 
 
-@pytest.fixture(scope="module", params=["p256", "p384", "p521"])
-def curve(world: World, request: pytest.FixtureRequest) -> Iterator[tuple[Party, OurGateway, str]]:
-    party = replace(
-        world.certificates.initiator, signing=world.certificates.on_curves[request.param]
-    )
-    digest = {"p256": "256", "p384": "384", "p521": "512"}[request.param]
-    with world.our_responder(f"our-{request.param}", initiator=party) as ours:
-        yield party, ours, f"{MORE}ecdsa-sha{digest}"
-
-
-def test_an_elliptic_key_is_taken(world: World, curve: tuple[Party, OurGateway, str]) -> None:
-    party, ours, signature = curve
-    ours.file(facts.DOCUMENT)
-    asked = _ask(world, ours, party=party, signature=signature)
-    assert asked.exit_code == 0, asked
-    refused = _ask(world, ours, party=party, signature=signature, tamper="altered-assertion")
-    assert refused.outcomes == (("ITI-55", "fault"),)
+@pytest.mark.parametrize(("curve", "bits"), [("p256", 256), ("p384", 384), ("p521", 512)])
+def test_elliptic_keys_are_taken_both_ways(world: World, curve: str, bits: int) -> None:
+    signing, method = world.certificates.on_curves[curve], f"{MORE}ecdsa-sha{bits}"
+    party = replace(world.certificates.initiator, signing=signing)
+    own = replace(world.certificates.gateway, signing=signing)
+    with world.our_responder(f"our-{curve}", initiator=party, own=own) as ours:
+        ours.file(facts.DOCUMENT)
+        asked = _ask(world, ours, party=party, native_signature=method)
+        assert asked.exit_code == 0, asked
+        for step in asked.steps:
+            assert {"Signature", "SignatureConfirmation", "Timestamp"} <= set(step["security"])
+        refused = _ask(
+            world, ours, party=party, native_signature=method, tamper="altered-assertion"
+        )
+        assert refused.outcomes == (("ITI-55", "fault"),)
 
 
 def _ask(world: World, ours: OurGateway, **arguments: Any) -> Asked:

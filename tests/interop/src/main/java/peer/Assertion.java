@@ -94,10 +94,15 @@ final class Assertion implements CallbackHandler {
         callback.setIssuerKeyName(issuer.alias());
         callback.setIssuerKeyPassword(new String(issuer.password()));
         callback.setSignatureAlgorithm(kind.equals("sha1-assertion")
-                ? WSConstants.RSA_SHA1 : settings.option("signature", WSConstants.RSA_SHA256));
+                ? WSConstants.RSA_SHA1 : signatureAlgorithm());
         callback.setSignatureDigestAlgorithm(kind.equals("sha1-assertion-digest")
                 ? WSConstants.SHA1 : settings.option("digest", WSConstants.SHA256));
         callback.setCanonicalizationAlgorithm(WSConstants.C14N_EXCL_OMIT_COMMENTS);
+    }
+
+    private String signatureAlgorithm() {
+        return settings.option("signature",
+                settings.option("native-signature", WSConstants.RSA_SHA256));
     }
 
     private static String subjectName(Keys keys) throws GeneralSecurityException {

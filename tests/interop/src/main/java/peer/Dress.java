@@ -12,7 +12,7 @@ final class Dress implements Tampering.Change {
     private final Keys own;
 
     Dress(Settings settings, Keys own) {
-        this.signature = settings.option("signature", Signing.RSA_SHA256);
+        this.signature = settings.option("signature", "");
         this.digest = settings.option("digest", "");
         this.keyInfo = settings.option("key-info", "");
         this.assertionKeyInfo = settings.option("assertion-key-info", "");
@@ -20,15 +20,17 @@ final class Dress implements Tampering.Change {
     }
 
     boolean differs() {
-        return !(digest + keyInfo + assertionKeyInfo).isEmpty();
+        return !(signature + digest + keyInfo + assertionKeyInfo).isEmpty();
     }
 
     @Override
     public void to(Document envelope) throws Exception {
         var security = Dom.one(envelope, Dom.WSSE, "Security");
-        if (!digest.isEmpty()) {
-            // WS-SecurityPolicy 1.2, and so CXF, has no name for a suite of more than SHA-256.
-            Signing.anew(Dom.child(security, Dom.DS, "Signature"), own, signature, digest, null);
+        if (!(signature + digest).isEmpty()) {
+            // CXF would demand of the answer what it is told to sign with.
+            Signing.anew(Dom.child(security, Dom.DS, "Signature"), own,
+                    signature.isEmpty() ? Signing.RSA_SHA256 : signature,
+                    digest.isEmpty() ? Signing.SHA256 : digest, null);
         }
         if (!keyInfo.isEmpty()) {
             KeyNames.rename(Dom.child(security, Dom.DS, "Signature"), keyInfo, own);

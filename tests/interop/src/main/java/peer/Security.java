@@ -65,9 +65,10 @@ final class Security {
     private static Map<String, Object> common(Keys keys, Settings settings) {
         var properties = new HashMap<String, Object>();
         properties.put(SecurityConstants.SIGNATURE_CRYPTO, keys.crypto());
-        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one.
+        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one. What
+        // stands here is also demanded of the other side, whose key is of the same kind.
         properties.put(SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM,
-                settings.option("signature", WSConstants.RSA_SHA256));
+                settings.option("native-signature", WSConstants.RSA_SHA256));
         return properties;
     }
 }
