@@ -246,16 +246,17 @@ def _by_id(
     ids = (*map(str.lower, asked.entry_uuids), *map(str, asked.unique_ids))
     shown: list[Shown] = []
     told: list[Document] = []
+    why: dict[PlanId, str | None] = {}
     if isinstance(asked, GetDocumentsQuery):
         # Most ids are those of documents; a whole shelf is opened only for what is none.
-        known = open_documents(transaction, ids, asker, plans)
+        known, withheld = open_documents(transaction, ids, asker, plans)
+        why |= withheld
         shown += known
         told += (one.document for one in known)
         found_ids = {each for one in known for each in (one.entry_uuid, one.unique_id)}
         ids = tuple(each for each in ids if each not in found_ids)
     patients = {(document.plan, document.member) for document in told}
     _check_patients(asked, len(patients))
-    why: dict[PlanId, str | None] = {}
     for shelf in shelves_of(transaction, ids, asker, plans, community) if ids else ():
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
         if found:
