@@ -15,9 +15,9 @@ from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
 from ccda.hl7v3 import v3
 from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severity
 from ccda.namespaces import normalize
-from ccda.narrative import Narrative, plain_text, words
+from ccda.narrative import Narrative, words
 from ccda.participations import head_of
-from ccda.safe_xml import Element, parse_xml
+from ccda.safe_xml import Element, parse_and_count
 from ccda.sections import (
     advance_directives,
     allergies,
@@ -106,8 +106,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     Raises:
         CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
     """
-    root, recovered, issues = _parse(xml)
-    issues.extend(normalize(root, xml, recovered=recovered))
+    root, declarations, recovered, issues = _parse(xml)
+    issues.extend(normalize(root, declarations, recovered=recovered))
     if root.tag != v3("ClinicalDocument"):
         raise NotAClinicalDocument
     whole = Narrative(root)
@@ -132,15 +132,15 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     )
 
 
-def _parse(xml: bytes) -> tuple[Element, bool, list[Issue]]:
+def _parse(xml: bytes) -> tuple[Element, int, bool, list[Issue]]:
     try:
-        return parse_xml(xml), False, []
+        return *parse_and_count(xml), False, []
     except DoctypeRefused:
         raise
     except MalformedXml as error:
-        root = parse_xml(xml, recover=True)
+        root, declarations = parse_and_count(xml, recover=True)
         text = f"not well-formed, read as far as possible: {error.reason}"
-        return root, True, [Issue("error", text, line=error.line)]
+        return root, declarations, True, [Issue("error", text, line=error.line)]
 
 
 def _sections_in(
@@ -190,7 +190,7 @@ def _read_section(
         code=code,
         title=title,
         templates=templates,
-        text=plain_text(text),
+        text=narrative.plain_text(),
         entries=tuple(entries),
         null_flavor=element.get("nullFlavor"),
         line=element.sourceline,

@@ -13,6 +13,7 @@ from typing import Final
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.values import quickly_made
 
 NAMESPACE: Final = "urn:hl7-org:v3"
 SDTC: Final = "urn:hl7-org:sdtc"
@@ -27,6 +28,7 @@ def v3(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class II:
     """Instance identifier: who assigned it (`root`) and what was assigned."""
@@ -41,6 +43,7 @@ class II:
         return self.root or "" if self.extension is None else f"{self.root or ''}^{self.extension}"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class CD:
     """A coded value (CD, CE, CV, CO, CS): `system` is an OID as written."""
@@ -58,6 +61,7 @@ class CD:
     """What narrows the code, each as name and value: laterality, left."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TS:
     """A point in time with the precision and offset it was written with: `20120806102200-0500`."""
@@ -71,6 +75,7 @@ class TS:
         return iso_time(self.value)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class IVL:
     """An interval of time. A bare value is `value`; `low` or `high` may be null flavours."""
@@ -81,6 +86,7 @@ class IVL:
     null_flavor: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PQ:
     """A physical quantity; numbers stay text, so that `7.20` keeps its precision."""
@@ -90,6 +96,7 @@ class PQ:
     null_flavor: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PN:
     """A person's name."""
@@ -112,6 +119,7 @@ class PN:
         return " ".join(part for part in parts if part) or (self.text or "")
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class AD:
     """A postal address."""
@@ -132,6 +140,7 @@ class AD:
     """The whole address where it was written without parts."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TEL:
     """A telephone number, mail address or other URL, as written."""

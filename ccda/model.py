@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, get_args
 
 from ccda.hl7v3 import AD, CD, II, IVL, PN, TEL, TS
+from ccda.values import quickly_made
 
 Kind = Literal[
     "problem", "allergy", "medication", "immunization", "result", "vital_sign", "procedure",
@@ -30,6 +31,7 @@ class Issue:
     line: int | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Author:
     """Who wrote a document or a statement; a device has no name."""
@@ -147,6 +149,7 @@ class Interval:
     high: str | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One clinical statement. Its fields are those of ARCHITECTURE's `gateway parse` entry."""
@@ -193,6 +196,7 @@ class RawEntry:
     """Its code, value, times, ids, authors and the statements inside it, as JSON values."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Section:
     """One section, nested ones included in document order; `text` is its narrative, plain."""

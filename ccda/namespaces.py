@@ -18,8 +18,11 @@ _UNDECLARED_TYPE: Final = "xsi:type"
 _HAS_BARE: Final = etree.XPath("boolean(descendant::*[namespace-uri()=''])")
 
 
-def normalize(root: Element, written: bytes, *, recovered: bool) -> Iterator[Issue]:
-    """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere."""
+def normalize(root: Element, declarations: int, *, recovered: bool) -> Iterator[Issue]:
+    """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere.
+
+    `declarations` is how often the document may declare a namespace.
+    """
     namespace, name = _namespace_and_name(root)
     prefix, _, own_name = name.rpartition(":")
     if own_name != "ClinicalDocument" or ":" in prefix:
@@ -31,7 +34,7 @@ def normalize(root: Element, written: bytes, *, recovered: bool) -> Iterator[Iss
     if namespace != NAMESPACE:
         _move(root, namespace)
         yield Issue("warning", "the document is not in the HL7 V3 namespace", line=root.sourceline)
-    elif _may_have_bare(root, written) and _HAS_BARE(root):
+    elif _may_have_bare(root, declarations) and _HAS_BARE(root):
         _move(root, None)
         text = "some elements are not in the HL7 V3 namespace"
         yield Issue("warning", text, line=root.sourceline)
@@ -45,19 +48,13 @@ def _namespace_and_name(element: Element) -> tuple[str | None, str]:
     return namespace, name
 
 
-def _may_have_bare(root: Element, written: bytes) -> bool:
+def _may_have_bare(root: Element, declarations: int) -> bool:
     """Whether an element can be outside any namespace: no default one, or one switched off.
 
-    Looking through the bytes is far cheaper than asking each element.
+    It takes a declaration below the root to switch one off; most documents have none.
     """
-    if None not in root.nsmap or b"\0" in written[:4]:
-        return True
-    at = written.find(b"xmlns=")
-    while at >= 0:
-        if written[at + 6 : at + 8] in (b'""', b"''"):
-            return True
-        at = written.find(b"xmlns=", at + 8)
-    return False
+    declared = root.nsmap
+    return None not in declared or declarations > len(declared)
 
 
 def _move(root: Element, namespace: str | None) -> None:

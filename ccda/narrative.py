@@ -16,7 +16,8 @@ from lxml import etree
 from ccda.hl7v3 import CD, v3
 from ccda.safe_xml import Element
 
-_TAG: Final = re.compile(r"<(/?[^\s>]+)[^>]*>")
+_TAG: Final = re.compile(r"<([^ >]*+)[^>]*+>")
+_ID_IN_TAG: Final = re.compile(r' ID="([^"]*+)"[^<>]*+>')
 _PREFIX: Final = re.compile(r"(</?)[\w.-]+:")
 # Never in XML text, so they can mark what was a tag; and str.split() takes both for white space.
 _CELL, _LINE = "\x1e", "\x1f"
@@ -34,19 +35,13 @@ MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
 _NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
+_Place = tuple[str, int, int]
+"""An ID in the section's markup: the ID, where its attribute starts and where its tag ends."""
 _XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
 _ORIGINAL_TEXT: Final = v3("originalText")
 _REFERENCE: Final = v3("reference")
 _QUALIFIER, _NAME, _VALUE = map(v3, ("qualifier", "name", "value"))
 _TRANSLATION: Final = v3("translation")
-
-
-def plain_text(element: Element | None) -> str | None:
-    """The words in `element`: a line for each paragraph, item and row, a tab between cells."""
-    if element is None:
-        return None
-    lines = _marked(element).split(_LINE)  # a cell's mark alone counts as white space too
-    return "\n".join([_line(line) for line in lines if line and not line.isspace()]) or None
 
 
 def words(element: Element | None) -> str | None:
@@ -55,7 +50,7 @@ def words(element: Element | None) -> str | None:
         return None
     if len(element) == 0:
         return " ".join((element.text or "").split()) or None
-    return " ".join(_marked(element).split()) or None
+    return " ".join(_without_tags(_markup(element)).split()) or None
 
 
 def _line(marked: str) -> str:
@@ -64,17 +59,27 @@ def _line(marked: str) -> str:
     return "\t".join([" ".join(cell.split()) for cell in marked.split(_CELL)]).strip()
 
 
-def _marked(element: Element) -> str:
-    """The text inside, a mark where a line or a cell ends."""
-    return _without_tags(_markup(element))
-
-
 def _markup(element: Element) -> str:
     markup = etree.tostring(element, encoding="unicode", with_tail=False)
     return markup if element.prefix is None else _PREFIX.sub(r"\1", markup)
 
 
+def _inside(markup: str, attribute: int, start: int) -> str | None:
+    """What stands from `start` to the end of the element that has that attribute.
+
+    None if an element of the same name may be inside: which end is whose is the tree's to tell.
+    """
+    if markup[start - 2] == "/":
+        return ""
+    name = markup[markup.rfind("<", 0, attribute) + 1 : attribute].partition(" ")[0]
+    end = markup.find(f"</{name}>", start)
+    return None if end < 0 or markup.find(f"<{name}", start, end) >= 0 else markup[start:end]
+
+
 def _without_tags(markup: str) -> str:
+    """The text, a mark where a line or a cell ends."""
+    if "<" not in markup:
+        return unescape(markup) if "&" in markup else markup
     pieces = _TAG.split(markup)
     pieces[1::2] = [_MARKS.get(tag, "") for tag in pieces[1::2]]
     text = "".join(pieces)
@@ -83,7 +88,7 @@ def _without_tags(markup: str) -> str:
 
 def _pointer_in(element: Element) -> str | None:
     """Where the first reference inside points to."""
-    for child in element if len(element) else ():
+    for child in element:
         if child.tag == _REFERENCE:
             return child.get("value")
     return None
@@ -98,22 +103,30 @@ class Narrative:
     def __init__(self, text: Element | None = None, whole: "Narrative | None" = None) -> None:
         self._text = text
         self._whole = whole
+        self._written: str | None = None
+        self._places: dict[str, _Place] | None = None
         self._elements: dict[str, Element] | None = None
         self._others: dict[str, Element] | None = None
         self._spent = 0
         self._dangling = self._refused = False
 
+    def plain_text(self) -> str | None:
+        """The section's words: a line for each paragraph, item and row, a tab between cells."""
+        lines = _without_tags(self._markup()).split(_LINE)
+        # A cell's mark alone counts as white space too.
+        return "\n".join([_line(line) for line in lines if line and not line.isspace()]) or None
+
     def resolve(self, reference: str | None) -> str | None:
         """The words behind `#id` (or `id`), or None."""
         if not reference:
             return None
-        element = self._find(reference.strip().removeprefix("#"))
-        if element is None:
-            element = self._find_otherwise(reference)
-        if element is None:
+        found = self._find(reference.strip().removeprefix("#"))
+        if found is None:
+            found = self._find_otherwise(reference)
+        if found is None:
             self._dangling = True
             return None
-        return self._afford(element)
+        return self._afford(found)
 
     def complaints(self) -> Iterator[str]:
         """What was wrong with the references followed so far, each sort once."""
@@ -122,29 +135,35 @@ class Narrative:
         if self._refused:
             yield "more text is referred to than is followed"
 
-    def _afford(self, element: Element) -> str | None:
+    def _afford(self, found: Element | _Place) -> str | None:
         """Its words, while the document has not pointed to more text than we copy."""
         budget = self if self._whole is None else self._whole
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
-        if len(element) == 0:
-            text = element.text or ""
-            budget._spent += len(text)
-            return " ".join(text.split()) or None
-        markup = _markup(element)
+        markup = self._cut(*found) if isinstance(found, tuple) else _markup(found)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup).split()) or None
 
+    def _cut(self, identifier: str, attribute: int, start: int) -> str:
+        """The markup inside what carries the ID: cutting it costs less than asking the tree."""
+        inside = _inside(self._markup(), attribute, start)
+        if inside is None:
+            element = self._element(identifier)
+            return "" if element is None else _markup(element)
+        return inside
+
     def text(self, element: Element | None) -> str | None:
         """What an originalText, text or ED says: the words it refers to, else its own."""
-        if element is None:
-            return None
+        return None if element is None else self._said(element)[0]
+
+    def _said(self, element: Element) -> tuple[str | None, str | None]:
+        """What an originalText, text or ED says, and where its reference points."""
         if len(element) == 0:
-            return self._own_words(element)
+            return self._own_words(element), None
         pointer = _pointer_in(element)
         referred = None if pointer is None else self.resolve(pointer)
-        return referred or words(element)
+        return referred or words(element), pointer
 
     def code(self, element: Element | None) -> CD | None:
         """A coded value, its originalText resolved; None when nothing at all is written."""
@@ -157,8 +176,7 @@ class Narrative:
         for child in element if len(element) else ():
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
-                original_text = self.text(child)
-                reference = _pointer_in(child)
+                original_text, reference = self._said(child)
             elif tag == _TRANSLATION:
                 translation = self.code(child)
                 if translation is not None:
@@ -198,7 +216,7 @@ class Narrative:
             return (None if found is None else self._afford(found)) or text
         return text
 
-    def _find_otherwise(self, reference: str) -> Element | None:
+    def _find_otherwise(self, reference: str) -> Element | _Place | None:
         """Quirks: `#a%20b`, `# a`, `page.html#a`, `#A` for ID="a"; ids as `id` or `xml:id`."""
         name = unquote(reference).rpartition("#")[2].strip()
         found = self._find(name)
@@ -216,12 +234,25 @@ class Narrative:
                         self._others.setdefault(name.lower(), element)
         return self._others
 
-    def _find(self, identifier: str) -> Element | None:
+    def _find(self, identifier: str) -> Element | _Place | None:
+        """What carries that ID, in the section's markup or else in the document."""
+        if self._whole is None:
+            return self._element(identifier)
+        if self._places is None:
+            self._places = {}
+            for tag in _ID_IN_TAG.finditer(self._markup()):
+                self._places.setdefault(tag[1], (tag[1], *tag.span()))
+        place = self._places.get(identifier)
+        return self._whole._element(identifier) if place is None else place
+
+    def _element(self, identifier: str) -> Element | None:
         if self._elements is None:
             self._elements = {}
             for element in [] if self._text is None else _IDENTIFIED(self._text):
                 self._elements.setdefault(element.get("ID"), element)
-        found = self._elements.get(identifier)
-        if found is None and self._whole is not None:
-            return self._whole._find(identifier)
-        return found
+        return self._elements.get(identifier)
+
+    def _markup(self) -> str:
+        if self._written is None:
+            self._written = "" if self._text is None else _markup(self._text)
+        return self._written

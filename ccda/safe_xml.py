@@ -20,7 +20,7 @@ from lxml.etree import _Element as Element
 from ccda.entities import spell_out_entities
 from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
 
-__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_xml", "serialize_xml"]
+__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_and_count", "parse_xml", "serialize_xml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,17 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         XmlOverLimit: it is over one of `limits`.
         MemoryError: there was not enough of it, which says nothing about the document.
     """
+    return parse_and_count(data, limits=limits, recover=recover)[0]
+
+
+def parse_and_count(
+    data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False
+) -> tuple[Element, int]:
+    """The root element as `parse_xml` gives it, and how often `data` may declare a namespace.
+
+    Raises:
+        MalformedXml, DoctypeRefused, XmlOverLimit, MemoryError: as `parse_xml`.
+    """
     if len(data) > limits.size_bytes:
         raise XmlOverLimit("size")
     content, encoding = _declaration_first(_ascii_compatible(data))
@@ -85,11 +96,12 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, len(content), limits, huge=huge)
-    if content.count(b"xmlns") > limits.namespaces:
+    declarations = content.count(b"xmlns")
+    if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
         parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
         etree.fromstring(content, parser)
-    return root
+    return root, declarations
 
 
 def serialize_xml(root: Element) -> bytes:

@@ -35,14 +35,24 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
+from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Rule as RuleSettings
-from gateway.store import exchange_log, partners, plans, policy_rules, replay
+from gateway.store import (
+    awaited_answers,
+    discovery_tally,
+    exchange_log,
+    partners,
+    plans,
+    policy_rules,
+    replay,
+)
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
@@ -85,6 +95,11 @@ class House:
         if network.name not in self._anchors:
             self._anchors[network.name] = tuple(_read_text(path) for path in network.anchors)
         return self._anchors[network.name]
+
+    def purposes_for(self, partner: Partner) -> PurposeSystem:
+        """In which code system the partner's network states purposes."""
+        network = self.settings.network(partner.network)
+        return network.purposes if network else "nhin"
 
     def audiences_for(self, partner: Partner) -> frozenset[str]:
         """By which names the partner's network may address us in an assertion."""
@@ -171,6 +186,7 @@ def _rule(stated: RuleSettings) -> Rule:
         class_code=stated.class_code,
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
+        on_demand=stated.on_demand,
     )
 
 
@@ -224,6 +240,7 @@ def open_client(house: House) -> SoapClient:
         signing_key=load_signing_key(settings.signing),
         context_for=context_for,
         anchors_for=house.anchors_for,
+        purposes_for=house.purposes_for,
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         message_limit_bytes=settings.limits.message_bytes,
     )
@@ -314,6 +331,14 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         skew=timedelta(seconds=house.settings.limits.clock_skew_seconds),
+        discovery_limits=DiscoveryLimits(
+            house.settings.limits.discoveries_per_minute,
+            house.settings.limits.near_misses_per_day,
+        ),
+        query_results=house.settings.limits.query_results,
+        queue=house.queue,
+        message_limit_bytes=house.settings.limits.message_bytes,
+        time_to_live=timedelta(days=house.settings.limits.correlation_days) or None,
     )
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     anchors = [_read_text(path) for network in house.settings.networks for path in network.anchors]
@@ -355,7 +380,14 @@ async def working(house: House) -> AsyncIterator[None]:
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
-        means = JobMeans(house.archive, client, house.community, house.plans)
+        means = JobMeans(
+            house.archive,
+            client,
+            house.community,
+            house.plans,
+            house.queue,
+            house.settings.replies_at,
+        )
 
         async def work_off() -> None:
             await house.queue.work(lambda job: perform(job, means))
@@ -389,6 +421,8 @@ async def _recover_now_and_then(house: House) -> None:
         now = datetime.now(UTC)
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
+        await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
+        await house.database.write_async(partial(awaited_answers.forget_old, now=now))
 
 
 async def _sweep_now_and_then(house: House) -> None:

@@ -8,7 +8,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -49,6 +49,15 @@ class Listen(_Part):
     partners: str = "127.0.0.1:8443"
     plans: str = "127.0.0.1:8080"
     operations: str = "127.0.0.1:9090"
+    public: str | None = None
+    """Where partners reach our partner doors, `https://host:port`: for answers that come later."""
+
+    @field_validator("public")
+    @classmethod
+    def _is_https(cls, value: str | None) -> str | None:
+        if value is not None and not value.lower().startswith("https://"):
+            raise ValueError("must be an https address")
+        return None if value is None else value.rstrip("/")
 
     @field_validator("partners", "plans", "operations")
     @classmethod
@@ -92,6 +101,8 @@ class Network(_Part):
     name: Words
     anchors: tuple[Path, ...] = ()
     audiences: tuple[str, ...] = ()
+    purposes: Literal["nhin", "tefca", "rce"] = "nhin"
+    """The code system in which we state purposes there; all of them are read."""
 
 
 class Rule(_Part):
@@ -106,6 +117,8 @@ class Rule(_Part):
     confidentiality: tuple[str, ...] = ("N",)
     third_party: bool = False
     """Also documents that others wrote, not only the plan's own."""
+    on_demand: bool = False
+    """Also the member's summary, made on demand of the documents that rules give."""
 
 
 class Policy(_Part):
@@ -119,9 +132,17 @@ class Limits(_Part):
 
     clock_skew_seconds: float = Field(default=60.0, ge=0, allow_inf_nan=False)
     message_bytes: int = Field(default=512 * 1024 * 1024, ge=1)
+    discoveries_per_minute: int = Field(default=600, ge=1)
+    """How many persons one community may ask for; beyond it hears that we are busy."""
+    near_misses_per_day: int = Field(default=20, ge=1)
+    """How many questions of a community may nearly name one member before an alarm is raised."""
+    query_results: int = Field(default=500, ge=1)
+    """How many whole entries an ITI-38 answer holds; beyond it only their ids are given."""
     worker_processes: int = Field(default=1, ge=1)
     worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
     worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    correlation_days: int = Field(default=0, ge=0)
+    """How long partners may use a patient id of ours without asking again; 0 grants nothing."""
 
 
 class Settings(BaseSettings):
@@ -182,6 +203,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL: SQLite in data_dir unless another is named."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+
+    @property
+    def replies_at(self) -> str | None:
+        """Under which address the doors stand that take answers, if partners can reach one."""
+        return None if self.listen.public is None else f"{self.listen.public}/ihe"
 
     @property
     def community(self) -> HomeCommunityId:

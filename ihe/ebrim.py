@@ -3,14 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ihe.classification import read_authors, read_codes, write_author, write_code
 from ihe.errors import MalformedMessage
 from ihe.identifiers import UniqueId
-from ihe.metadata import Author, Code, DocumentEntry, ObjectRef, ObjectType
+from ihe.metadata import Code, DocumentEntry, ObjectRef, ObjectType
 from ihe.rim import (
     NAMESPACE,
     STATUS,
@@ -20,14 +20,15 @@ from ihe.rim import (
     home_of,
     localized,
     oid,
+    part_ids,
     patient_id,
     read_slots,
     rim,
+    write_identifier,
     write_localized,
     write_slot,
 )
 
-_OBJECT: Final = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 OBJECT_TYPES: Final[Mapping[ObjectType, str]] = {
     "stable": "urn:uuid:7edca82f-054d-47f2-a032-9b2a5b5186c1",
     "on-demand": "urn:uuid:34268e47-fdf5-41a6-ba33-82133c465248",
@@ -58,12 +59,6 @@ _TEXT_SLOTS: Final = {
     "service_start_time": "serviceStartTime",
     "service_stop_time": "serviceStopTime",
     "source_patient_id": "sourcePatientId",
-}
-_AUTHOR_SLOTS: Final = {
-    "institutions": "authorInstitution",
-    "roles": "authorRole",
-    "specialties": "authorSpecialty",
-    "telecommunications": "authorTelecommunication",
 }
 _REFERENCE_IDS: Final = "urn:ihe:iti:xds:2013:referenceIdList"
 _VALUE_LENGTH: Final = 256  # LongName of rim.xsd; a longer URI is cut (ITI TF-3: 4.2.3.2.27)
@@ -98,7 +93,7 @@ def read_document_entry(element: Element) -> DocumentEntry:
         title=localized(element, "Name"),
         comments=localized(element, "Description"),
         size_bytes=_size(first(slots, "size")),
-        authors=tuple(_read_author(each) for each in _classifications(element, _AUTHOR)),
+        authors=read_authors(element, _AUTHOR),
         source_patient_info=slots.get("sourcePatientInfo", ()),
         reference_ids=slots.get(_REFERENCE_IDS, ()),
         uri=_read_uri(slots.get("URI", ())),
@@ -142,39 +137,20 @@ def _object_type(text: str | None) -> ObjectType:
     return "on-demand" if (text or "").lower() == OBJECT_TYPES["on-demand"] else "stable"
 
 
-def _classifications(element: Element, scheme: str) -> Iterator[Element]:
-    for each in element.iterfind(rim("Classification")):
-        if each.get("classificationScheme") == scheme:
-            yield each
-
-
 _FIELD_OF: Final = {scheme: field for field, scheme in (_ONE_CODE | _MANY_CODES).items()}
 
 
 def _codes(element: Element) -> dict[str, tuple[Code, ...]]:
     """Every code by the field that it belongs to."""
-    codes: dict[str, tuple[Code, ...]] = {}
-    for each in element.iterfind(rim("Classification")):
-        field = _FIELD_OF.get(each.get("classificationScheme", ""))
-        if field is not None and (value := each.get("nodeRepresentation")):
-            scheme = first(read_slots(each), "codingScheme")
-            codes[field] = (*codes.get(field, ()), Code(value, scheme, localized(each, "Name")))
-    return codes
+    return {
+        _FIELD_OF[scheme]: codes
+        for scheme, codes in read_codes(element).items()
+        if scheme in _FIELD_OF
+    }
 
 
 def _only(codes: Mapping[str, tuple[Code, ...]], field: str) -> Code | None:
     return next(iter(codes.get(field, ())), None)
-
-
-def _read_author(classification: Element) -> Author:
-    slots = read_slots(classification)
-    return Author(
-        person=first(slots, "authorPerson"),
-        institutions=slots.get("authorInstitution", ()),
-        roles=slots.get("authorRole", ()),
-        specialties=slots.get("authorSpecialty", ()),
-        telecommunications=slots.get("authorTelecommunication", ()),
-    )
 
 
 def _read_uri(values: tuple[str, ...]) -> str | None:
@@ -205,14 +181,16 @@ def write_document_entry(entry: DocumentEntry) -> Element:
     write_localized(element, "Description", entry.comments)
     if entry.version is not None:
         etree.SubElement(element, rim("VersionInfo"), {"versionName": entry.version})
-    part_ids = _part_ids(entry.entry_uuid)
+    ids = part_ids(entry.entry_uuid)
     for author in entry.authors:
-        _write_author(element, author, entry.entry_uuid, next(part_ids))
+        write_author(element, _AUTHOR, author, next(ids))
     for scheme, code in _codes_of(entry):
-        _write_code(element, scheme, code, entry.entry_uuid, next(part_ids))
-    if entry.patient_id is not None:
-        _write_identifier(element, _PATIENT_ID, entry.patient_id.cx, "patientId", next(part_ids))
-    _write_identifier(element, _UNIQUE_ID, entry.unique_id.value, "uniqueId", next(part_ids))
+        write_code(element, scheme, code, next(ids))
+    patient = entry.patient_id
+    if patient is not None:
+        write_identifier(element, _PATIENT_ID, patient.cx, "XDSDocumentEntry.patientId", next(ids))
+    unique_id = str(entry.unique_id)
+    write_identifier(element, _UNIQUE_ID, unique_id, "XDSDocumentEntry.uniqueId", next(ids))
     return element
 
 
@@ -261,14 +239,6 @@ def _cut_uri(uri: str) -> tuple[str, ...]:
     return tuple(f"{number}|{part}" for number, part in enumerate(parts, 1))
 
 
-def _part_ids(entry_uuid: str) -> Iterator[str]:
-    """Ids for the parts of an entry: the same for the same entry, at home nowhere else."""
-    number = 0
-    while True:
-        number += 1
-        yield uuid5(NAMESPACE_URL, f"{entry_uuid}#{number}").urn
-
-
 def _codes_of(entry: DocumentEntry) -> Iterator[tuple[str, Code]]:
     for field, scheme in _ONE_CODE.items():
         code: Code | None = getattr(entry, field)
@@ -278,41 +248,3 @@ def _codes_of(entry: DocumentEntry) -> Iterator[tuple[str, Code]]:
         codes: tuple[Code, ...] = getattr(entry, field)
         for each in codes:
             yield scheme, each
-
-
-def _write_classification(
-    parent: Element, scheme: str, value: str, entry_uuid: str, part_id: str
-) -> Element:
-    attributes = {
-        "id": part_id,
-        "objectType": f"{_OBJECT}Classification",
-        "classificationScheme": scheme,
-        "classifiedObject": entry_uuid,
-        "nodeRepresentation": value,
-    }
-    return etree.SubElement(parent, rim("Classification"), attributes)
-
-
-def _write_code(parent: Element, scheme: str, code: Code, entry_uuid: str, part_id: str) -> None:
-    element = _write_classification(parent, scheme, code.value, entry_uuid, part_id)
-    write_slot(element, "codingScheme", () if code.scheme is None else (code.scheme,))
-    write_localized(element, "Name", code.display)
-
-
-def _write_author(parent: Element, author: Author, entry_uuid: str, part_id: str) -> None:
-    element = _write_classification(parent, _AUTHOR, "", entry_uuid, part_id)
-    write_slot(element, "authorPerson", () if author.person is None else (author.person,))
-    for field, name in _AUTHOR_SLOTS.items():
-        write_slot(element, name, getattr(author, field))
-
-
-def _write_identifier(entry: Element, scheme: str, value: str, name: str, part_id: str) -> None:
-    attributes = {
-        "id": part_id,
-        "objectType": f"{_OBJECT}ExternalIdentifier",
-        "registryObject": entry.get("id", ""),
-        "identificationScheme": scheme,
-        "value": value,
-    }
-    element = etree.SubElement(entry, rim("ExternalIdentifier"), attributes)
-    write_localized(element, "Name", f"XDSDocumentEntry.{name}")

@@ -1,6 +1,7 @@
 """What XDS metadata says of a document (ITI TF-3: 4.2.3); how it is written is in `ebrim`."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
@@ -73,3 +74,66 @@ class ObjectRef:
 
     entry_uuid: str
     home_community_id: HomeCommunityId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionSet:
+    """What was registered together, by whom and when (ITI TF-3: 4.2.3.3). Time is HL7 DTM."""
+
+    entry_uuid: str
+    unique_id: UniqueId
+    source_id: Oid | None = None
+    patient_id: PatientId | None = None
+    home_community_id: HomeCommunityId | None = None
+    availability: Availability | None = None
+    submission_time: str | None = None
+    content_type: Code | None = None
+    authors: tuple[Author, ...] = ()
+    title: str | None = None
+    comments: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Documents put together under codes (ITI TF-3: 4.2.3.4). Time is HL7 DTM."""
+
+    entry_uuid: str
+    unique_id: UniqueId
+    patient_id: PatientId | None = None
+    home_community_id: HomeCommunityId | None = None
+    availability: Availability | None = None
+    last_update_time: str | None = None
+    codes: tuple[Code, ...] = ()
+    title: str | None = None
+    comments: str | None = None
+
+
+class AssociationType(StrEnum):
+    """How two registry objects belong together (ITI TF-3: 4.2.2, table 4.2.2-1)."""
+
+    HAS_MEMBER = "urn:oasis:names:tc:ebxml-regrep:AssociationType:HasMember"
+    RPLC = "urn:ihe:iti:2007:AssociationType:RPLC"
+    APND = "urn:ihe:iti:2007:AssociationType:APND"
+    XFRM = "urn:ihe:iti:2007:AssociationType:XFRM"
+    XFRM_RPLC = "urn:ihe:iti:2007:AssociationType:XFRM_RPLC"
+    SIGNS = "urn:ihe:iti:2007:AssociationType:signs"
+    IS_SNAPSHOT_OF = "urn:ihe:iti:2010:AssociationType:IsSnapshotOf"
+    UPDATE_AVAILABILITY = "urn:ihe:iti:2010:AssociationType:UpdateAvailabilityStatus"
+    SUBMIT = "urn:ihe:iti:2010:AssociationType:SubmitAssociation"
+
+
+@dataclass(frozen=True, slots=True)
+class Association:
+    """`source` does to `target`, both entry UUIDs, what the type says: RPLC's source is the newer.
+
+    A type that we do not know is kept as written. `is_original` is said of a submission set's
+    members alone: submitted by it, or only referred to.
+    """
+
+    entry_uuid: str
+    type: AssociationType | str
+    source: str
+    target: str
+    home_community_id: HomeCommunityId | None = None
+    availability: Availability | None = None
+    is_original: bool | None = None

@@ -1,13 +1,10 @@
-"""Whether a document fits a query (ITI TF-2: 3.18.4.1.2.3.3 to .5)."""
+"""Whether a document or a submission set fits a query (ITI TF-2: 3.18.4.1.2.3.3 to .5)."""
 
-import re
 from collections.abc import Iterable
 
-from ihe.metadata import Code, DocumentEntry
-from ihe.stored_query import FindDocumentsQuery, TimeRange
-
-# Of a time written with less precision, the first moment that it covers.
-_FIRST_MOMENT = "00000101000000"
+from ihe.dtm import first_moment, utc_time
+from ihe.metadata import Author, Code, DocumentEntry, SubmissionSet
+from ihe.stored_query import FindDocumentsQuery, FindSubmissionSetsQuery, TimeRange
 
 
 def matches(entry: DocumentEntry, query: FindDocumentsQuery) -> bool:
@@ -22,7 +19,21 @@ def matches(entry: DocumentEntry, query: FindDocumentsQuery) -> bool:
         and _codes_match(entry, query)
         and _times_match(entry, query)
         and all(_one_of(entry.reference_ids, wanted) for wanted in query.reference_ids)
-        and _author_matches(entry, query.author_persons)
+        and _author_matches(entry.authors, query.author_persons)
+    )
+
+
+def matches_submission_set(given: SubmissionSet, query: FindSubmissionSetsQuery) -> bool:
+    """Whether the submission set is among what `query` asks for."""
+    content_type, wanted = given.content_type, query.content_type_codes
+    sources = tuple(map(_bare, query.source_ids))
+    return (
+        given.patient_id == query.patient_id
+        and given.availability in query.statuses
+        and (not sources or str(given.source_id) in sources)
+        and _within(given.submission_time, query.submission_time)
+        and _author_matches(given.authors, query.author_persons)
+        and (not wanted or (content_type is not None and _coded_as(content_type, wanted)))
     )
 
 
@@ -61,55 +72,69 @@ def _bare(scheme: str | None) -> str:
 
 
 def _times_match(entry: DocumentEntry, query: FindDocumentsQuery) -> bool:
-    return (
-        _within(entry.creation_time, query.creation_time)
-        and _within(entry.service_start_time, query.service_start_time)
-        and _within(entry.service_stop_time, query.service_stop_time)
+    asked = (
+        (entry.creation_time, query.creation_time),
+        (entry.service_start_time, query.service_start_time),
+        (entry.service_stop_time, query.service_stop_time),
     )
+    # What is made when it is retrieved has no times yet: that cannot speak against it.
+    made_later = entry.object_type == "on-demand"
+    return all((time is None and made_later) or _within(time, wanted) for time, wanted in asked)
 
 
 def _within(time: str | None, wanted: TimeRange) -> bool:
     if wanted.start is None and wanted.end is None:
         return True
-    if time is None:
+    moment = utc_time(time or "")
+    if moment is None:
         return False
-    moment = _moment(time)
-    return (wanted.start is None or _moment(wanted.start) <= moment) and (
-        wanted.end is None or moment < _moment(wanted.end)
+    second = first_moment(moment)
+    return (wanted.start is None or first_moment(wanted.start) <= second) and (
+        wanted.end is None or second < first_moment(wanted.end)
     )
-
-
-def _moment(time: str) -> str:
-    """`time` to the second: DTM is UTC, so text order is time order (ITI TF-3: 4.2.3.1.7)."""
-    digits = re.match(r"\d{0,14}", time.strip())
-    text = digits.group() if digits else ""
-    return text + _FIRST_MOMENT[len(text) :]
 
 
 def _one_of(values: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
     return any(value in wanted for value in values)
 
 
-def _author_matches(entry: DocumentEntry, patterns: tuple[str, ...]) -> bool:
-    persons = [author.person for author in entry.authors if author.person]
+def _author_matches(authors: tuple[Author, ...], patterns: tuple[str, ...]) -> bool:
+    persons = [author.person for author in authors if author.person]
     return not patterns or any(
         _like(person.casefold(), pattern.casefold()) for pattern in patterns for person in persons
     )
 
 
+_ANY_TEXT, _ONE_CHARACTER = object(), object()
+
+
 def _like(text: str, pattern: str) -> bool:
     """SQL LIKE: `%` any text, `_` one character. A regular expression could be made to hang."""
+    wanted = _pieces(pattern)
     at = tried = mark = 0
     star = -1
     while at < len(text):
-        wanted = pattern[tried : tried + 1]
-        if wanted == "%":
+        piece = wanted[tried] if tried < len(wanted) else None
+        if piece is _ANY_TEXT:
             star, mark, tried = tried, at, tried + 1
-        elif wanted in ("_", text[at]):
+        elif piece is _ONE_CHARACTER or piece == text[at]:
             at, tried = at + 1, tried + 1
         elif star >= 0:
             mark += 1
             at, tried = mark, star + 1
         else:
             return False
-    return not pattern[tried:].strip("%")
+    return all(piece is _ANY_TEXT for piece in wanted[tried:])
+
+
+def _pieces(pattern: str) -> list[object]:
+    r"""Its characters and wildcards. After a backslash a wildcard is itself, as most databases
+    have it; any other backslash is one: names hold HL7's own escapes, `\T\`."""
+    found: list[object] = []
+    wild = {"%": _ANY_TEXT, "_": _ONE_CHARACTER}
+    for character in pattern:
+        if character in wild and found and found[-1] == "\\":
+            found[-1] = character
+        else:
+            found.append(wild.get(character, character))
+    return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from typing import Final
+from uuid import NAMESPACE_URL, uuid5
 
 from lxml import etree
 
@@ -11,6 +12,7 @@ from ihe.metadata import Availability
 
 NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:rim:3.0"
 STATUS: Final = "urn:oasis:names:tc:ebxml-regrep:StatusType:"
+REGISTRY_OBJECT: Final = "urn:oasis:names:tc:ebxml-regrep:ObjectType:RegistryObject:"
 
 _TEXT_LENGTH: Final = 1024  # FreeFormText of rim.xsd
 
@@ -115,3 +117,24 @@ def write_localized(parent: Element, name: str, text: str | None) -> None:
         holder = etree.SubElement(parent, rim(name))
         value = text if len(text) <= _TEXT_LENGTH else text[: _TEXT_LENGTH - 1] + "…"
         etree.SubElement(holder, rim("LocalizedString"), {"value": value})
+
+
+def part_ids(entry_uuid: str) -> Iterator[str]:
+    """Ids for the parts of an object: the same for the same object, at home nowhere else."""
+    number = 0
+    while True:
+        number += 1
+        yield uuid5(NAMESPACE_URL, f"{entry_uuid}#{number}").urn
+
+
+def write_identifier(parent: Element, scheme: str, value: str, name: str, part_id: str) -> None:
+    """An ExternalIdentifier of the object, called `name` (ITI TF-3: 4.2.3.1.4)."""
+    attributes = {
+        "id": part_id,
+        "objectType": f"{REGISTRY_OBJECT}ExternalIdentifier",
+        "registryObject": parent.get("id", ""),
+        "identificationScheme": scheme,
+        "value": value,
+    }
+    element = etree.SubElement(parent, rim("ExternalIdentifier"), attributes)
+    write_localized(element, "Name", name)

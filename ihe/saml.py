@@ -1,4 +1,7 @@
-"""SAML 2.0 assertions of ITI-40 XUA and NHIN: who asks, for whom, why (ITI TF-2: 3.40)."""
+"""SAML 2.0 assertions of ITI-40 XUA and NHIN, read: who asks, for whom, why (ITI TF-2: 3.40).
+
+They are written in `saml_writing`.
+"""
 
 import re
 from collections.abc import Iterable
@@ -10,8 +13,8 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from ihe.errors import SecurityRefused
-from ihe.identifiers import HomeCommunityId
-from ihe.namespaces import name, spaces
+from ihe.identifiers import HomeCommunityId, Oid
+from ihe.namespaces import name
 
 HOLDER_OF_KEY: Final = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"
 BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -51,31 +54,39 @@ class Assertion:
     npi: str | None = None
     resource_id: str | None = None
     access_consent_policies: tuple[str, ...] = ()
+    """The policies under which access is asked for (ACP), as OIDs or URIs."""
+    instance_access_consent_policies: tuple[str, ...] = ()
+    """The patient's own consents (IACP): the ids of the documents that hold them."""
     query_auth_grantor: str | None = None
+    """On whose authority a delegate asks (Carequality), as `Organization/<oid>`."""
+
+    @property
+    def organization_oid(self) -> Oid | None:
+        """The organization's id where it is an OID, whether or not it was written as a URN."""
+        try:
+            return HomeCommunityId.parse(self.organization_id or "").oid
+        except ValueError:
+            return None
 
 
 # ---- the attributes' names -------------------------------------------------------------------
 
-_SUBJECT_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
-_ORGANIZATION: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization"
-_ORGANIZATION_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization-id"
-_HOME_COMMUNITY_ID: Final = "urn:nhin:names:saml:homeCommunityId"
-_HOME_COMMUNITY_ID_IHE: Final = "urn:ihe:iti:xca:2010:homeCommunityId"
-_ROLE: Final = "urn:oasis:names:tc:xacml:2.0:subject:role"
-_PURPOSE_OF_USE: Final = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
-_RESOURCE_ID: Final = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
+SUBJECT_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:subject-id"
+ORGANIZATION: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization"
+ORGANIZATION_ID: Final = "urn:oasis:names:tc:xspa:1.0:subject:organization-id"
+HOME_COMMUNITY_ID: Final = "urn:nhin:names:saml:homeCommunityId"
+HOME_COMMUNITY_ID_IHE: Final = "urn:ihe:iti:xca:2010:homeCommunityId"
+ROLE: Final = "urn:oasis:names:tc:xacml:2.0:subject:role"
+PURPOSE_OF_USE: Final = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
+RESOURCE_ID: Final = "urn:oasis:names:tc:xacml:2.0:resource:resource-id"
 # NHIN's authorization framework names version 2.0, IHE's ITI-40 1.0: both are read.
-_NPI: Final = "urn:oasis:names:tc:xspa:2.0:subject:npi"
-_NPI_IHE: Final = "urn:oasis:names:tc:xspa:1.0:subject:npi"
-_ACP: Final = "urn:ihe:iti:xua:2012:acp"
-_CONSENT_DOCUMENT: Final = "urn:ihe:iti:bppc:2007:docid"
-_EVIDENCE_ACP: Final = "AccessConsentPolicy"
-_EVIDENCE_IACP: Final = "InstanceAccessConsentPolicy"
-_QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
-
-_URI: Final = "urn:oasis:names:tc:SAML:2.0:attrname-format:uri"
-_NAME_FORMATS: Final = "urn:oasis:names:tc:SAML:1.1:nameid-format:"
-_X509: Final = "urn:oasis:names:tc:SAML:2.0:ac:classes:X509"
+NPI: Final = "urn:oasis:names:tc:xspa:2.0:subject:npi"
+NPI_IHE: Final = "urn:oasis:names:tc:xspa:1.0:subject:npi"
+ACP: Final = "urn:ihe:iti:xua:2012:acp"
+CONSENT_DOCUMENT: Final = "urn:ihe:iti:bppc:2007:docid"
+EVIDENCE_ACP: Final = "AccessConsentPolicy"
+EVIDENCE_IACP: Final = "InstanceAccessConsentPolicy"
+QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
 
 # The string value leaves comments out, and what stands behind them in.
 _STRING: Final = etree.XPath("string()")
@@ -142,21 +153,24 @@ def read_assertion(element: Element) -> Assertion:
         not_before=read_time(bounds.get("NotBefore")),
         not_on_or_after=read_time(bounds.get("NotOnOrAfter")),
         subject_name=_text(subject),
-        subject=_first(attributes, _SUBJECT_ID),
-        organization=_first(attributes, _ORGANIZATION),
-        organization_id=_first(attributes, _ORGANIZATION_ID),
+        subject=_first(attributes, SUBJECT_ID),
+        organization=_first(attributes, ORGANIZATION),
+        organization_id=_first(attributes, ORGANIZATION_ID),
         home_community_id=_community(
-            _only(_texts(attributes, _HOME_COMMUNITY_ID, _HOME_COMMUNITY_ID_IHE))
+            _only(_texts(attributes, HOME_COMMUNITY_ID, HOME_COMMUNITY_ID_IHE))
         ),
-        role=next(iter(_coded(attributes, _ROLE)), None),
-        purpose_of_use=_only(_coded(attributes, _PURPOSE_OF_USE)),
+        role=next(iter(_coded(attributes, ROLE)), None),
+        purpose_of_use=_only(_coded(attributes, PURPOSE_OF_USE)),
         audiences=tuple(
             audience for group in _audience_restrictions(element) for audience in group
         ),
-        npi=_first(attributes, _NPI, _NPI_IHE),
-        resource_id=_first(attributes, _RESOURCE_ID),
-        access_consent_policies=_consent_policies(element, attributes),
-        query_auth_grantor=_first(attributes, _QUERY_AUTH_GRANTOR),
+        npi=_first(attributes, NPI, NPI_IHE),
+        resource_id=_first(attributes, RESOURCE_ID),
+        access_consent_policies=_policies(element, attributes, ACP, EVIDENCE_ACP),
+        instance_access_consent_policies=_policies(
+            element, attributes, CONSENT_DOCUMENT, EVIDENCE_IACP
+        ),
+        query_auth_grantor=_only(_texts(attributes, QUERY_AUTH_GRANTOR)),
     )
 
 
@@ -189,7 +203,7 @@ _Value = TypeVar("_Value")
 def _only(values: list[_Value]) -> _Value | None:
     """The one value of what decides on access: two that differ would let the sender choose."""
     if any(value != values[0] for value in values):
-        raise SecurityRefused("the assertion states a purpose or home community in two ways")
+        raise SecurityRefused("the assertion states what decides on access in two ways")
     return values[0] if values else None
 
 
@@ -217,11 +231,14 @@ def _community(text: str | None) -> HomeCommunityId | None:
         raise SecurityRefused("the assertion's home community is no object identifier") from None
 
 
-def _consent_policies(assertion: Element, attributes: _Attributes) -> tuple[str, ...]:
-    found = _texts(attributes, _ACP, _CONSENT_DOCUMENT)
+def _policies(
+    assertion: Element, attributes: _Attributes, attribute: str, in_evidence: str
+) -> tuple[str, ...]:
+    """Consent policies, as attributes of the assertion (IHE) or of its Evidence (NHIN)."""
+    found = _texts(attributes, attribute)
     path = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
     for evidence in assertion.iterfind("/".join(name(step) for step in path)):
-        found += _texts(_attributes(evidence), _EVIDENCE_ACP, _EVIDENCE_IACP)
+        found += _texts(_attributes(evidence), in_evidence)
     return tuple(dict.fromkeys(found))
 
 
@@ -286,103 +303,3 @@ def _check_audience(element: Element, ours: frozenset[str], *, required: bool) -
     # SAML Core: 2.5.1.4: within one restriction any audience does, but each one must hold.
     if any(ours.isdisjoint(restriction) for restriction in restrictions):
         raise SecurityRefused("the assertion is meant for another audience")
-
-
-# ---- writing ---------------------------------------------------------------------------------
-
-
-def write_assertion(assertion: Assertion, *, holder: str, key_info: Element) -> Element:
-    """The assertion, not signed yet.
-
-    `holder` is the subject when the assertion names none, as a distinguished name; `key_info`
-    (a ds:KeyInfo) is the key whose holder may use it.
-    """
-    element = etree.Element(
-        name("saml2:Assertion"),
-        {
-            "ID": assertion.id,
-            "IssueInstant": write_time(assertion.issue_instant),
-            "Version": "2.0",
-        },
-        nsmap=spaces("saml2", "xs", "xsi"),
-    )
-    _add_name(element, "saml2:Issuer", assertion.issuer)
-    subject = _add(element, "saml2:Subject")
-    _add_name(subject, "saml2:NameID", assertion.subject_name or holder)
-    confirmation = _add(subject, "saml2:SubjectConfirmation", Method=HOLDER_OF_KEY)
-    _add(confirmation, "saml2:SubjectConfirmationData").append(key_info)
-    _add_conditions(element, assertion)
-    _add_authentication(element, assertion)
-    _add_attributes(element, assertion)
-    return element
-
-
-def _add_conditions(element: Element, assertion: Assertion) -> None:
-    bounds = {"NotBefore": assertion.not_before, "NotOnOrAfter": assertion.not_on_or_after}
-    written = {key: write_time(moment) for key, moment in bounds.items() if moment is not None}
-    conditions = _add(element, "saml2:Conditions", **written)
-    if assertion.audiences:
-        restriction = _add(conditions, "saml2:AudienceRestriction")
-        for audience in assertion.audiences:
-            _add(restriction, "saml2:Audience").text = audience
-
-
-def _add_authentication(element: Element, assertion: Assertion) -> None:
-    statement = _add(
-        element, "saml2:AuthnStatement", AuthnInstant=write_time(assertion.issue_instant)
-    )
-    context = _add(statement, "saml2:AuthnContext")
-    _add(context, "saml2:AuthnContextClassRef").text = _X509
-
-
-def _add_attributes(element: Element, assertion: Assertion) -> None:
-    statement = _add(element, "saml2:AttributeStatement")
-    community = assertion.home_community_id
-    for attribute, value in (
-        (_SUBJECT_ID, assertion.subject),
-        (_ORGANIZATION, assertion.organization),
-        (_ORGANIZATION_ID, assertion.organization_id),
-        (_HOME_COMMUNITY_ID, None if community is None else community.urn),
-        (_ROLE, assertion.role),
-        (_PURPOSE_OF_USE, assertion.purpose_of_use),
-        (_RESOURCE_ID, assertion.resource_id),
-        (_NPI, assertion.npi),
-        *((_ACP, policy) for policy in assertion.access_consent_policies),
-        (_QUERY_AUTH_GRANTOR, assertion.query_auth_grantor),
-    ):
-        if value is not None:
-            _add_attribute(statement, attribute, value)
-
-
-def _add_attribute(statement: Element, attribute: str, value: str | CodedAttribute) -> None:
-    parent = _add(statement, "saml2:Attribute", Name=attribute, NameFormat=_URI)
-    holder = _add(parent, "saml2:AttributeValue")
-    if isinstance(value, str):
-        holder.set(name("xsi:type"), "xs:string")
-        holder.text = value
-        return
-    coded = etree.SubElement(
-        holder,
-        name("hl7:Role" if attribute == _ROLE else "hl7:PurposeOfUse"),
-        {name("xsi:type"): "hl7:CE", "code": value.code},
-        nsmap=spaces("hl7"),
-    )
-    for key, text in (
-        ("codeSystem", value.system),
-        ("codeSystemName", value.system_name),
-        ("displayName", value.display),
-    ):
-        if text is not None:
-            coded.set(key, text)
-
-
-def _add_name(parent: Element, prefixed: str, text: str) -> None:
-    if "=" in text:
-        form = "X509SubjectName"
-    else:
-        form = "emailAddress" if "@" in text else "unspecified"
-    _add(parent, prefixed, Format=_NAME_FORMATS + form).text = text
-
-
-def _add(parent: Element, prefixed: str, **attributes: str) -> Element:
-    return etree.SubElement(parent, name(prefixed), attributes)

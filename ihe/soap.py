@@ -7,6 +7,7 @@ from lxml import etree
 
 from ccda.errors import MalformedXml, XmlOverLimit
 from ccda.safe_xml import Element, Limits, parse_xml
+from ihe.correlation import TIME_TO_LIVE
 from ihe.errors import (
     IheError,
     MalformedMessage,
@@ -287,7 +288,8 @@ def _refuse_not_understood(header: Element) -> None:
         demanded = block.get(_MUST_UNDERSTAND, "").strip() in ("1", "true")
         if not demanded or block.get(_ROLE) not in _OUR_ROLES:
             continue
-        if not str(block.tag).startswith(f"{{{WSA}}}") and block.tag != name("wsse:Security"):
+        known = block.tag in (name("wsse:Security"), TIME_TO_LIVE)
+        if not known and not str(block.tag).startswith(f"{{{WSA}}}"):
             raise NotUnderstood("a header marked mustUnderstand is not known to this service")
 
 

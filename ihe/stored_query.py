@@ -1,11 +1,11 @@
-"""What is asked of a registry (ITI TF-2: 3.18.4.1.2); how it is written is in `xca_query`."""
+"""What is asked of a registry (ITI TF-2: 3.18.4.1.2); how it is written is in `query_layout`."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
 from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
-from ihe.metadata import Availability, Code, ObjectType
+from ihe.metadata import AssociationType, Availability, Code, ObjectType
 
 ReturnType = Literal["LeafClass", "ObjectRef"]
 
@@ -37,6 +37,9 @@ class TimeRange:
     end: str | None = None
 
 
+# ---- by patient ------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class FindDocumentsQuery:
     """The documents of a patient that fit (ITI TF-2: 3.18.4.1.2.3.7.1 and .14).
@@ -66,6 +69,53 @@ class FindDocumentsQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class FindSubmissionSetsQuery:
+    """The submission sets of a patient that fit (ITI TF-2: 3.18.4.1.2.3.7.2)."""
+
+    patient_id: PatientId
+    statuses: tuple[Availability, ...] = ("Approved",)
+    home_community_id: HomeCommunityId | None = None
+    return_type: ReturnType = "LeafClass"
+    source_ids: tuple[str, ...] = ()
+    submission_time: TimeRange = field(default_factory=TimeRange)
+    author_persons: tuple[str, ...] = ()
+    content_type_codes: tuple[Code, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindFoldersQuery:
+    """The folders of a patient that fit (ITI TF-2: 3.18.4.1.2.3.7.3)."""
+
+    patient_id: PatientId
+    statuses: tuple[Availability, ...] = ("Approved",)
+    home_community_id: HomeCommunityId | None = None
+    return_type: ReturnType = "LeafClass"
+    last_update_time: TimeRange = field(default_factory=TimeRange)
+    codes: tuple[tuple[Code, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GetAllQuery:
+    """All that is registered of a patient (ITI TF-2: 3.18.4.1.2.3.7.4).
+
+    The codes narrow the documents alone.
+    """
+
+    patient_id: PatientId
+    document_statuses: tuple[Availability, ...] = ("Approved",)
+    submission_set_statuses: tuple[Availability, ...] = ("Approved",)
+    folder_statuses: tuple[Availability, ...] = ("Approved",)
+    home_community_id: HomeCommunityId | None = None
+    return_type: ReturnType = "LeafClass"
+    entry_types: tuple[ObjectType, ...] = ("stable",)
+    format_codes: tuple[Code, ...] = ()
+    confidentiality_codes: tuple[tuple[Code, ...], ...] = ()
+
+
+# ---- by id -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
 class GetDocumentsQuery:
     """Entries by their UUIDs or by their unique ids, one or the other (3.18.4.1.2.3.7.5)."""
 
@@ -80,13 +130,53 @@ class GetDocumentsQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherStoredQuery:
-    """A stored query that we know by name only, with its parameters as values."""
+class GetObjectsQuery:
+    """What belongs to the objects of these ids, or they themselves (3.18.4.1.2.3.7.6 to .9, .12).
+
+    GetFolders, GetAssociations, GetDocumentsAndAssociations, GetSubmissionSets and
+    GetFoldersForDocument: which ids they are depends on `query`.
+    """
 
     query: StoredQuery
-    parameters: tuple[tuple[str, tuple[str, ...]], ...]
-    home_community_id: HomeCommunityId | None = None
+    home_community_id: HomeCommunityId
+    entry_uuids: tuple[str, ...] = ()
+    unique_ids: tuple[UniqueId, ...] = ()
     return_type: ReturnType = "LeafClass"
 
 
-AdhocQuery = FindDocumentsQuery | GetDocumentsQuery | OtherStoredQuery
+@dataclass(frozen=True, slots=True)
+class GetContentsQuery:
+    """A submission set or a folder, and its documents that fit (3.18.4.1.2.3.7.10, .11)."""
+
+    query: StoredQuery
+    home_community_id: HomeCommunityId
+    entry_uuids: tuple[str, ...] = ()
+    unique_ids: tuple[UniqueId, ...] = ()
+    return_type: ReturnType = "LeafClass"
+    entry_types: tuple[ObjectType, ...] = ("stable",)
+    format_codes: tuple[Code, ...] = ()
+    confidentiality_codes: tuple[tuple[Code, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GetRelatedDocumentsQuery:
+    """A document and those that such associations join to it (3.18.4.1.2.3.7.13)."""
+
+    home_community_id: HomeCommunityId
+    association_types: tuple[AssociationType | str, ...]
+    entry_uuids: tuple[str, ...] = ()
+    unique_ids: tuple[UniqueId, ...] = ()
+    return_type: ReturnType = "LeafClass"
+    entry_types: tuple[ObjectType, ...] = ("stable",)
+
+
+AdhocQuery = (
+    FindDocumentsQuery
+    | FindSubmissionSetsQuery
+    | FindFoldersQuery
+    | GetAllQuery
+    | GetDocumentsQuery
+    | GetObjectsQuery
+    | GetContentsQuery
+    | GetRelatedDocumentsQuery
+)

@@ -14,6 +14,7 @@ from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element, serialize_xml
+from ihe.correlation import add_time_to_live, read_time_to_live
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
 from ihe.key_info import read_base64
 from ihe.namespaces import name
@@ -21,11 +22,13 @@ from ihe.saml import Assertion
 from ihe.soap import (
     ANONYMOUS,
     ENVELOPE_LIMIT_BYTES,
+    MESSAGE_KINDS,
     Addressing,
     MessageKind,
     fault_action,
     find_fault,
     parse_envelope,
+    read_addressing,
     read_envelope,
     read_kind,
     write_envelope,
@@ -102,13 +105,25 @@ class Unopened:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """What an unopened answer says of itself: nothing of it is believed yet."""
+
+    action: str
+    relates_to: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenedAnswer:
-    """An answer that belongs to our request. `signer` is None if the partner signs no answers."""
+    """An answer that belongs to our request. `signer` is None if the partner signs no answers.
+
+    `time_to_live` is how long an ITI-55 answer may be used again; None means that it may not.
+    """
 
     kind: MessageKind
     message_id: str | None
     body: Element
     signer: x509.Certificate | None
+    time_to_live: timedelta | None = None
 
 
 # ---- requests --------------------------------------------------------------------------------
@@ -123,15 +138,16 @@ def seal_request(
     assertion: Assertion,
     signing_key: SigningKey,
     now: datetime,
+    reply_to: str = ANONYMOUS,
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> SealedRequest:
-    """A request of ours; `body` moves into it.
+    """A request of ours; `body` moves into it. Its answer goes to `reply_to`, by default back.
 
     Raises:
         ValueError: `body` is not the one that `kind` demands.
     """
     _demand_root(kind, body)
-    addressing = Addressing(kind.action, message_id=message_id, to=to, reply_to=ANONYMOUS)
+    addressing = Addressing(kind.action, message_id=message_id, to=to, reply_to=reply_to)
     envelope = write_envelope(addressing, body)
     values = sign_request(
         envelope, assertion=assertion, signing_key=signing_key, now=now, lifetime=lifetime
@@ -210,6 +226,26 @@ def read_unopened(data: bytes) -> Unopened:
     return Unopened(envelope.addressing.message_id, values)
 
 
+def read_related(data: bytes) -> Related | None:
+    """Of an answer or a fault, the request that it says it is about; None of any other message.
+
+    Nothing is verified by this: it is for finding out what the message is to be opened with.
+
+    Raises:
+        MalformedMessage, MessageTooLarge: it cannot be read.
+    """
+    if b"RelatesTo" not in data:
+        return None
+    header = parse_envelope(data, limit_bytes=len(data) + 1).find(name("soap:Header"))
+    addressing = None if header is None else read_addressing(header)
+    if addressing is None or addressing.relates_to is None:
+        return None
+    kind = MESSAGE_KINDS.get(addressing.action)
+    if kind is not None and kind.role == "request":
+        return None
+    return Related(addressing.action, addressing.relates_to)
+
+
 def read_message_id(data: bytes) -> str | None:
     """The MessageID of a refused request, for its fault to relate to."""
     return read_unopened(data).message_id
@@ -228,16 +264,22 @@ def seal_answer(
     signing_key: SigningKey | None,
     now: datetime,
     to: str = ANONYMOUS,
+    time_to_live: timedelta | None = None,
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> bytes:
     """Our answer to the request `relates_to`, which had the signatures `confirmations`.
+
+    `time_to_live` lets the peer use an ITI-55 answer again for as long.
 
     Raises:
         ValueError: `body` is not the one that `kind` demands.
     """
     _demand_root(kind, body)
     addressing = Addressing(kind.action, message_id=message_id, to=to, relates_to=relates_to)
-    return _seal(body, addressing, confirmations, signing_key, now, lifetime)
+    envelope = write_envelope(addressing, body)
+    if time_to_live is not None:
+        add_time_to_live(envelope[0], time_to_live)
+    return _seal(envelope, confirmations, signing_key, now, lifetime)
 
 
 def seal_fault(
@@ -257,7 +299,8 @@ def seal_fault(
     addressing = Addressing(
         fault_action(error), message_id=message_id, to=ANONYMOUS, relates_to=relates_to
     )
-    return _seal(write_fault(error), addressing, confirmations, signing_key, now, lifetime)
+    envelope = write_envelope(addressing, write_fault(error))
+    return _seal(envelope, confirmations, signing_key, now, lifetime)
 
 
 def open_answer(
@@ -297,18 +340,22 @@ def open_answer(
         raise UnexpectedMessage("the message is no answer of the transaction")
     if envelope.addressing.relates_to != request.message_id:
         raise UnexpectedMessage("the answer relates to another message than our request")
-    return OpenedAnswer(kind, envelope.addressing.message_id, envelope.payload, checked.signer)
+    return OpenedAnswer(
+        kind,
+        envelope.addressing.message_id,
+        envelope.payload,
+        checked.signer,
+        read_time_to_live(envelope.header),
+    )
 
 
 def _seal(
-    body: Element,
-    addressing: Addressing,
+    envelope: Element,
     confirmations: Iterable[str] | None,
     signing_key: SigningKey | None,
     now: datetime,
     lifetime: timedelta,
 ) -> bytes:
-    envelope = write_envelope(addressing, body)
     sign_answer(
         envelope,
         confirmations=confirmations,

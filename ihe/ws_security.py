@@ -17,7 +17,8 @@ from lxml import etree
 from ccda.safe_xml import Element
 from ihe.key_info import write_certificate, write_key_info
 from ihe.namespaces import PREFIXES, SOAP, WSA, name, spaces
-from ihe.saml import Assertion, write_assertion, write_time
+from ihe.saml import Assertion, write_time
+from ihe.saml_writing import AssertionStyle, write_assertion
 from ihe.signature import sign_detached, sign_enveloped
 from ihe.trust import SigningKey
 
@@ -42,6 +43,7 @@ def sign_request(
     signing_key: SigningKey,
     now: datetime,
     lifetime: timedelta = DEFAULT_LIFETIME,
+    style: AssertionStyle = AssertionStyle(),  # noqa: B008 - frozen
 ) -> tuple[str, ...]:
     """Puts a signed Security header into an envelope that is complete otherwise.
 
@@ -57,6 +59,8 @@ def sign_request(
         assertion,
         holder=certificate.subject.rfc4514_string(),
         key_info=write_key_info(certificate, with_key_value=True),
+        resource=envelope.findtext(f"{name('soap:Header')}/{name('wsa:To')}", ""),
+        style=style,
     )
     timestamp = _write_timestamp(now, lifetime)
     signature = sign_detached(timestamp, signing_key, _refer_to_assertion(assertion.id))

@@ -19,7 +19,6 @@ from ihe.registry_response import NAMESPACE as RS
 from ihe.registry_response import (
     ErrorCode,
     RegistryError,
-    RegistryRefusal,
     RegistryResponse,
     read_outcome,
     rs,
@@ -54,12 +53,13 @@ class DocumentRequest:
 
 @dataclass(frozen=True, slots=True)
 class RetrieveDocumentSetRequest:
-    """The documents asked for, one or more."""
+    """The documents asked for, and an error for each that is asked for without its ids."""
 
     documents: tuple[DocumentRequest, ...]
+    refused: tuple[RegistryError, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.documents:
+        if not self.documents and not self.refused:
             raise ValueError("a retrieve asks for at least one document")
 
 
@@ -95,8 +95,13 @@ def missing_documents(
 
 def document_error(asked: DocumentRequest, code: ErrorCode, context: str) -> RegistryError:
     """Why one document is not there: it and its community are the location (ITI TF-3: 4.2.4.1)."""
-    home = asked.home_community_id
-    location = str(asked.unique_id) if home is None else f"{asked.unique_id} {home.urn}"
+    return _document_error(asked.unique_id, asked.home_community_id, code, context)
+
+
+def _document_error(
+    unique_id: UniqueId, home: HomeCommunityId | None, code: ErrorCode, context: str
+) -> RegistryError:
+    location = str(unique_id) if home is None else f"{unique_id} {home.urn}"
     return RegistryError(code, context, location=location)
 
 
@@ -109,28 +114,31 @@ def read_retrieve_request(element: Element) -> RetrieveDocumentSetRequest:
     Raises:
         UnexpectedMessage: it is no RetrieveDocumentSetRequest.
         MalformedMessage: it asks for nothing.
-        RegistryRefusal: a repository id or a unique id that cannot be one.
     """
     if element.tag != xdsb("RetrieveDocumentSetRequest"):
         raise UnexpectedMessage("the body is no RetrieveDocumentSetRequest")
-    asked = tuple(
-        _read_document_request(each) for each in element.iterfind(xdsb("DocumentRequest"))
-    )
-    if not asked:
+    read = [_read_document_request(each) for each in element.iterfind(xdsb("DocumentRequest"))]
+    if not read:
         raise MalformedMessage("DocumentRequest is missing")
-    return RetrieveDocumentSetRequest(asked)
+    return RetrieveDocumentSetRequest(
+        documents=tuple(each for each in read if isinstance(each, DocumentRequest)),
+        refused=tuple(each for each in read if isinstance(each, RegistryError)),
+    )
 
 
-def _read_document_request(element: Element) -> DocumentRequest:
+def _read_document_request(element: Element) -> DocumentRequest | RegistryError:
+    """One document, or why it cannot be asked for: the others are answered all the same."""
+    unique_id = _unique_id(element, "DocumentUniqueId")
+    home = _home(element)
+    if unique_id is None:
+        context = "DocumentUniqueId is missing or too long"
+        location = None if home is None else home.urn
+        return RegistryError(ErrorCode.DOCUMENT_UNIQUE_ID, context, location=location)
     repository = oid(_text(element, "RepositoryUniqueId"))
     if repository is None:
         context = "RepositoryUniqueId is missing or no OID"
-        raise RegistryRefusal(ErrorCode.UNKNOWN_REPOSITORY_ID, context)
-    unique_id = _unique_id(element, "DocumentUniqueId")
-    if unique_id is None:
-        context = "DocumentUniqueId is missing or too long"
-        raise RegistryRefusal(ErrorCode.DOCUMENT_UNIQUE_ID, context)
-    return DocumentRequest(repository, unique_id, _home(element))
+        return _document_error(unique_id, home, ErrorCode.UNKNOWN_REPOSITORY_ID, context)
+    return DocumentRequest(repository, unique_id, home)
 
 
 def write_retrieve_request(request: RetrieveDocumentSetRequest) -> Element:

@@ -17,7 +17,6 @@ CLINICAL_STATEMENTS: Final = frozenset(
 )
 _HOLDERS: Final = frozenset(("entryRelationship", "component"))
 _V3: Final = f"{{{NAMESPACE}}}"
-_V3_LENGTH: Final = len(_V3)
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
 _HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
 
@@ -25,18 +24,32 @@ Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
 
 
+class _LocalNames(dict[str, str]):
+    """Tags to names, those that were met: looking one up costs half of taking it apart again."""
+
+    _MOST: Final = 1000  # CDA has half as many; a hostile document may have any number
+
+    def __missing__(self, tag: str) -> str:
+        name = tag.removeprefix(_V3)
+        if len(self) < self._MOST:
+            self[tag] = name
+        return name
+
+
+_NAME_OF: Final = _LocalNames()
+
+
 def local_name(element: Element) -> str:
     """`code` for a V3 element; any other keeps its namespace."""
-    tag: str = element.tag  # type: ignore[assignment] # a parsed tag is text
-    return tag[_V3_LENGTH:] if tag[:_V3_LENGTH] == _V3 else tag
+    return _NAME_OF[element.tag]  # type: ignore[index] # a parsed tag is text
 
 
 def children_of(element: Element) -> Children:
     """The children of `element` by name, each list in document order."""
     children: Children = {}
+    names = _NAME_OF
     for child in element:
-        tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
-        name = tag[_V3_LENGTH:] if tag[:_V3_LENGTH] == _V3 else tag
+        name = names[child.tag]  # type: ignore[index] # a parsed tag is text
         if name in children:
             children[name].append(child)
         else:
@@ -177,7 +190,7 @@ def statements_in(
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
     for position, child in enumerate(holder, 1):
-        name = local_name(child)
+        name = _NAME_OF[child.tag]  # type: ignore[index] # a parsed tag is text
         if name in CLINICAL_STATEMENTS:
             yield Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
 

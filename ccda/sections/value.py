@@ -13,8 +13,10 @@ from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.form import Form, code_form, without_none
 from ccda.sections.statement import first
+from ccda.values import quickly_made
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Value:
     """A value and its unit; `null_flavor` says why there is none."""

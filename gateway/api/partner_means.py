@@ -6,14 +6,19 @@ from datetime import timedelta
 
 from gateway.exchange.archive import Archive
 from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
+from gateway.store.job_queue import JobQueue
 from ihe.trust import SigningKey
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerMeans:
-    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it."""
+    """`anchors_for` gives PEM texts of a partner's network, `audiences_for` our names in it.
+
+    `query_results` is how many whole entries an answer to ITI-38 holds.
+    """
 
     archive: Archive
     community: Community
@@ -22,3 +27,9 @@ class PartnerMeans:
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
     skew: timedelta
+    discovery_limits: DiscoveryLimits
+    query_results: int
+    queue: JobQueue
+    message_limit_bytes: int
+    time_to_live: timedelta | None = None
+    """How long partners may use a patient id of ours without asking again."""

@@ -4,14 +4,15 @@ Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, wh
 answers, whether the message is a replay; then the record commits, and only then the first byte
 leaves. A sender that is not verified by then is only counted (DECISIONS 16, 17). Opening,
 answering and sealing run in a thread: an envelope may have 10 MB, and the loop waits for nobody.
+A request with a ReplyTo gets 202, and its answer later; answers to ours come here as well.
 """
 
 import asyncio
 import logging
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -22,15 +23,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
 
 from gateway.api.listener import PEER_CERTIFICATE
 from gateway.api.partner_means import PartnerMeans
+from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
+from gateway.api.soap_arrival import Message, read_message
+from gateway.api.soap_later import owe, time_to_live
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
+from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.delegating import refuse_delegates
+from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
-from gateway.exchange.respond import Asker, Effect
 from gateway.model.exchange import Exchange
+from gateway.model.later import AwaitedAnswer
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
 from gateway.store import exchange_log, partners, replay
@@ -38,14 +44,19 @@ from gateway.store.database import Transaction
 from ihe.errors import (
     IheError,
     MalformedMessage,
-    MessageTooLarge,
     SecurityRefused,
     Unavailable,
     UnexpectedMessage,
 )
-from ihe.mtom import MultipartLimits, MultipartReader, RootPart, is_multipart
-from ihe.soap import ENVELOPE_LIMIT_BYTES, ITI_39_ANSWER, http_status
-from ihe.wire import OpenedRequest, open_request, read_unopened, seal_answer, seal_fault
+from ihe.soap import ANONYMOUS, ITI_39_ANSWER, http_status
+from ihe.wire import (
+    OpenedRequest,
+    open_request,
+    read_related,
+    read_unopened,
+    seal_answer,
+    seal_fault,
+)
 from ihe.ws_verification import Expectations
 from ihe.wsdl import wsdl_bytes
 
@@ -53,12 +64,7 @@ log = logging.getLogger("gateway")
 router = APIRouter(prefix="/ihe", tags=["partners"])
 Door = Literal["xcpd", "xca"]
 _SOAP: Final = "application/soap+xml; charset=UTF-8"
-# ihe-wire 2.3: partners send SOAP 1.2 as text/xml and application/xml too.
-_ENVELOPE_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml")
-# No request of these doors has an attachment: what stands around an envelope is small.
-_PACKAGE: Final = MultipartLimits(total_bytes=ENVELOPE_LIMIT_BYTES + 1024 * 1024, parts=20)
 _LONGEST_TEXT: Final = 1000
-_ARRIVAL_SECONDS: Final = 60.0
 _CANNOT: Final = "The gateway cannot answer now."
 
 
@@ -101,6 +107,12 @@ class _Visit:
     envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the answer is to go out on a connection of its own."""
+        return self.opened is not None and self.opened.reply_to != ANONYMOUS
 
     @property
     def transaction_name(self) -> str:
@@ -117,14 +129,24 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
     )
     try:
         await _identify(visit)
-        visit.envelope = await _read_envelope(request)
+        message = await read_message(
+            request,
+            partial(_awaited, visit),
+            archive=visit.means.archive,
+            limit_bytes=visit.means.message_limit_bytes,
+        )
+        visit.envelope = message.envelope
+        if message.awaited is not None:
+            return await _take_answer(visit, message, message.awaited)
         replied, envelope = await asyncio.to_thread(_reply, visit)
-        await _record(visit, replied.effects)
+        await _record(visit, replied)
     except IheError as error:
         return await _fault(visit, error)
     except Exception as error:  # the door: no stack trace and no bare 500 leaves this house
         _log(error)
         return await _fault(visit, Unavailable(_CANNOT))
+    if visit.is_later:
+        return Response(status_code=202)
     if replied.kind is not ITI_39_ANSWER:
         return Response(envelope, media_type=_SOAP)
     broken = partial(_record_broken, visit, replied.effects)
@@ -145,40 +167,33 @@ async def _identify(visit: _Visit) -> None:
         raise SecurityRefused("the client certificate belongs to no partner")
 
 
-async def _read_envelope(request: Request) -> bytes:
-    content_type = request.headers.get("content-type", "")
-    kind = content_type.partition(";")[0].strip().lower()
-    if not is_multipart(content_type) and kind not in _ENVELOPE_TYPES:
-        raise UnexpectedMessage("the content type is not one of SOAP 1.2")
-    try:
-        async with asyncio.timeout(_ARRIVAL_SECONDS):
-            if is_multipart(content_type):
-                return await _read_package(request, content_type)
-            return await _read_plain(request)
-    except TimeoutError:
-        raise MalformedMessage("the message took too long to arrive") from None
-    except ClientDisconnect:
-        raise MalformedMessage("the connection ended before the message") from None
+async def _awaited(visit: _Visit, envelope: bytes) -> AwaitedAnswer | None:
+    """The request of ours that waits for this message, if the message says that it is an answer."""
+    visit.envelope = envelope
+    related = await asyncio.to_thread(read_related, envelope)
+    if related is None:
+        return None
+    return await find_awaited(visit.means.archive.database, related, visit.candidates)
 
 
-async def _read_plain(request: Request) -> bytes:
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > ENVELOPE_LIMIT_BYTES:
-            raise MessageTooLarge("the envelope is larger than we take")
-    return bytes(content)
-
-
-async def _read_package(request: Request, content_type: str) -> bytes:
-    reader = MultipartReader(content_type, limits=_PACKAGE)
-    envelope = b""
-    async for chunk in request.stream():
-        for event in reader.feed(chunk):
-            if isinstance(event, RootPart):
-                envelope = event.content
-    reader.close()
-    return envelope
+async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) -> Response:
+    """202 once the answer is durable."""
+    means = visit.means
+    partner = next(one for one in visit.candidates if one.id == awaited.partner)
+    answer = await asyncio.to_thread(
+        open_awaited,
+        message.envelope,
+        awaited,
+        partner=partner,
+        anchors=means.anchors_for(partner),
+        skew=means.skew,
+        transactions=visit.transactions,
+        parts=message.parts,
+    )
+    kept = await asyncio.to_thread(keep, means.archive, None, message.envelope, [awaited.plan])
+    if not await means.archive.database.write_async(take(awaited, answer, kept, means.queue)):
+        raise UnwantedAnswer("an answer to this request came before")
+    return Response(status_code=202)
 
 
 # ---- in a thread -----------------------------------------------------------------------------
@@ -192,7 +207,23 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     purpose = purpose_stated(opened.assertion)
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
-    replied = reply(opened, Asker(_speaking_as(visit, partner), purpose), visit.means)
+    if visit.is_later and not partner.endpoints.takes_replies_at(opened.reply_to):
+        # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
+        raise MalformedMessage(
+            "The reply address is not registered for this community.",
+            subcode="wsa:InvalidAddressingHeader",
+        )
+    speaking_as = _speaking_as(visit, partner)
+    delegated = visit.means.archive.database.read(
+        lambda tx: refuse_delegates(tx, speaking_as, opened.assertion)
+    )
+    if isinstance(delegated, Refused):
+        raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
+    replied = reply(opened, Asker(delegated, purpose), visit.means)
+    plans = {effect.plan for effect in replied.effects}
+    if visit.is_later:
+        visit.kept = keep(visit.means.archive, visit.envelope, None, plans)
+        return replied, b""
     envelope = seal_answer(
         replied.body,
         kind=replied.kind,
@@ -201,7 +232,9 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         confirmations=opened.signature_values,
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
+        time_to_live=time_to_live(replied, visit.means),
     )
+    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
     return replied, envelope
 
 
@@ -253,8 +286,9 @@ def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:
 # ---- the record ------------------------------------------------------------------------------
 
 
-async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
-    """Appends the record, unless this very message was here before."""
+async def _record(visit: _Visit, replied: Replied) -> None:
+    """Appends the record, unless this very message was here before; an answer that goes out later
+    is kept with it."""
     opened, certificate = visit.opened, visit.certificate
     assert opened is not None and certificate is not None  # noqa: S101 - or it was refused
 
@@ -266,12 +300,22 @@ async def _record(visit: _Visit, effects: tuple[Effect, ...]) -> None:
             expires=opened.security.fresh_until,
             now=datetime.now(UTC),
         )
-        for effect in effects if first else ():
-            exchange_log.append(transaction, _exchange(visit, effect))
+        if first:
+            effects = replied.noted(transaction, replied.effects)
+            exchanges = tuple(_exchange(visit, effect) for effect in effects)
+            _append(transaction, visit, exchanges)
+            if visit.is_later:
+                owe(transaction, opened, replied, visit.partner, exchanges, visit.means)
         return first
 
     if not await visit.means.archive.database.write_async(unit):
         raise SecurityRefused("the message was received before")
+
+
+def _append(transaction: Transaction, visit: _Visit, exchanges: Sequence[Exchange]) -> None:
+    visit.kept.put(transaction)
+    for exchange in exchanges:
+        exchange_log.append(transaction, exchange)
 
 
 async def _record_broken(visit: _Visit, effects: tuple[Effect, ...], reason: str) -> None:
@@ -301,6 +345,8 @@ def _exchange(visit: _Visit, effect: Effect) -> Exchange:
         reason=effect.reason,
         message_id=_short(visit.opened.message_id if visit.opened else None),
         duration_ms=round((time.monotonic() - visit.started) * 1000),
+        request_hash=visit.kept.request_hash,
+        answer_hash=visit.kept.answer_hash,
     )
 
 
@@ -312,12 +358,29 @@ def _short(text: str | None) -> str | None:
 async def _fault(visit: _Visit, error: IheError) -> Response:
     """The fault the peer hears, once the refusal is on record."""
     failed = isinstance(error, Unavailable)
-    exchange = _exchange(visit, Effect("failed" if failed else "refused", reason=error.reason))
-    note = exchange_log.count_refusal if visit.opened is None else exchange_log.append
-    if not await _write(visit, lambda tx: note(tx, exchange)):
-        error = Unavailable(_CANNOT)
     fault = await asyncio.to_thread(_seal_fault, visit, error)
+    effect = Effect("failed" if failed else "refused", reason=error.reason)
+    if not await _note_refusal(visit, effect, fault):
+        error = Unavailable(_CANNOT)
+        fault = await asyncio.to_thread(_seal_fault, visit, error)
     return Response(fault, http_status(error), media_type=_SOAP)
+
+
+async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes) -> bool:
+    """Recorded with its envelopes once the sender is known; a stranger is only counted."""
+    try:
+        if visit.opened is None:
+            unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
+        else:
+            visit.kept = await asyncio.to_thread(
+                keep, visit.means.archive, visit.envelope, fault, [None]
+            )
+            unit = partial(_append, visit=visit, exchanges=[_exchange(visit, effect)])
+        await visit.means.archive.database.write_async(unit)
+    except Exception as error:  # the door: there is nobody left to tell
+        _log(error)
+        return False
+    return True
 
 
 def _seal_fault(visit: _Visit, error: IheError) -> bytes:

@@ -1,4 +1,4 @@
-"""The verbs of `exchange.respond` as messages: a request's body in, an answer's body out.
+"""The verbs that answer partners as messages: a request's body in, an answer's body out.
 
 Everything here computes or reads the database, so the doors run it in a thread (DECISIONS 25).
 """
@@ -6,19 +6,30 @@ Everything here computes or reads the database, so the doors run it in a thread 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
-from gateway.exchange.respond import Asker, Effect, Given, discover, query, retrieve
+from gateway.exchange import probing
+from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.respond_discovery import could_not_search, discover
+from gateway.exchange.respond_query import query
+from gateway.exchange.respond_retrieve import Given, retrieve
+from gateway.exchange.shelf import Shown
 from gateway.model.community import Community
+from gateway.model.document import OfferedDocument
+from gateway.model.later import OwedPart
+from gateway.store.database import Transaction
+from gateway.store.errors import StoreUnavailable
 from ihe.acknowledgement import (
     DEFERRAL_NOT_SUPPORTED,
     Acknowledgement,
     write_acknowledgement,
 )
+from ihe.identifiers import UniqueId
 from ihe.metadata import ObjectRef
 from ihe.mtom import Part
 from ihe.registry_response import RegistryRefusal, RegistryResponse, ResponseStatus, status_of
@@ -34,6 +45,7 @@ from ihe.wire import OpenedRequest
 from ihe.xca_query import (
     AdhocQueryResponse,
     read_adhoc_query_request,
+    registry_object_xml,
     write_adhoc_query_response,
     write_stored_entries,
 )
@@ -49,14 +61,24 @@ from ihe.xcpd import PatientDiscoveryRequest, read_discovery_request, write_disc
 _NO_TYPE: Final = "application/octet-stream"
 
 
+def _as_they_are(_transaction: Transaction, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
+    return effects
+
+
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What a verb answers: the body, its attachments, and what to record (at least one effect)."""
+    """What a verb answers: the body, its attachments, and what to record (at least one effect).
+
+    `noted` runs in the transaction of the record and may say more in it.
+    `owed` names the attachments again, for an answer that is brought later.
+    """
 
     kind: MessageKind
     body: Element
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
+    noted: Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]] = _as_they_are
+    owed: tuple[OwedPart, ...] = ()
 
 
 def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -73,17 +95,37 @@ def _discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
     request = read_discovery_request(opened.body)
     if request.deferred or opened.kind is ITI_55_DEFERRED_REQUEST:
         return _decline_deferral(request, means.community)
-    discovery, effects = means.archive.database.read(
-        lambda tx: discover(tx, request, asker=asker, plans=means.plans, community=means.community)
-    )
+    now = datetime.now(UTC)
+    try:
+        found = means.archive.database.read(
+            lambda tx: discover(
+                tx,
+                request,
+                asker=asker,
+                plans=means.plans,
+                community=means.community,
+                limits=means.discovery_limits,
+                now=now,
+            )
+        )
+    except StoreUnavailable:
+        found = could_not_search()
     body = write_discovery_response(
-        discovery,
+        found.answer,
         request=request,
         message_id=_new_message_id(means.community),
         creation_time=_now(),
         sender=means.community.home_community_id,
     )
-    return Replied(ITI_55_ANSWER, body, effects)
+    noted = partial(
+        probing.note,
+        community=asker.community,
+        asked=request.demographics,
+        near=found.near,
+        limits=means.discovery_limits,
+        now=now,
+    )
+    return Replied(ITI_55_ANSWER, body, found.effects, noted=noted)
 
 
 def _decline_deferral(request: PatientDiscoveryRequest, community: Community) -> Replied:
@@ -114,43 +156,61 @@ def _query(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
     home = means.community.home_community_id
     try:
         asked = read_adhoc_query_request(opened.body)
-        given, effects = means.archive.database.read(
-            lambda tx: query(tx, asked, asker=asker, plans=means.plans, community=means.community)
+        listed = means.archive.database.read(
+            lambda tx: query(
+                tx,
+                asked,
+                asker=asker,
+                plans=means.plans,
+                community=means.community,
+                most=means.query_results,
+            )
         )
     except RegistryRefusal as refusal:
         body = write_stored_entries(refusal.answered_by(home), ())
         return Replied(ITI_38_ANSWER, body, (Effect("refused", reason=str(refusal)),))
     if asked.return_type == "ObjectRef":
-        references = tuple(ObjectRef(offered.entry_uuid, home) for offered in given)
+        references = tuple(ObjectRef(shown.entry_uuid, home) for shown in listed.shown)
         response = AdhocQueryResponse(ResponseStatus.SUCCESS, object_refs=references)
-        return Replied(ITI_38_ANSWER, write_adhoc_query_response(response), effects)
-    entries = tuple(offered.entry_xml.encode() for offered in given)
-    body = write_stored_entries(RegistryResponse(ResponseStatus.SUCCESS), entries)
-    return Replied(ITI_38_ANSWER, body, effects)
+        return Replied(ITI_38_ANSWER, write_adhoc_query_response(response), listed.effects)
+    body = write_stored_entries(
+        RegistryResponse(ResponseStatus.SUCCESS), map(_entry_xml, listed.shown)
+    )
+    return Replied(ITI_38_ANSWER, body, listed.effects)
+
+
+def _entry_xml(shown: Shown) -> bytes:
+    """A document's entry was written when it was registered."""
+    if isinstance(shown, OfferedDocument):
+        return shown.entry_xml.encode()
+    return registry_object_xml(shown)
 
 
 def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
-    home = means.community.home_community_id
-    try:
-        request = read_retrieve_request(opened.body)
-    except RegistryRefusal as refusal:
-        failure = RetrieveDocumentSetResponse(refusal.answered_by(home))
-        refused = Effect("refused", reason=str(refusal))
-        return Replied(ITI_39_ANSWER, write_retrieve_response(failure), (refused,))
-    given, errors, effects = means.archive.database.read(
-        lambda tx: retrieve(tx, request, asker=asker, plans=means.plans, community=means.community)
+    got = retrieve(
+        means.archive,
+        read_retrieve_request(opened.body),
+        asker=asker,
+        plans=means.plans,
+        community=means.community,
+        now=datetime.now(UTC),
     )
-    packed = [_pack(one, means) for one in given]
-    outcome = RegistryResponse(status_of(errors, has_content=bool(given)), errors)
+    packed = [_pack(one, means) for one in got.given]
+    outcome = RegistryResponse(status_of(got.errors, has_content=bool(packed)), got.errors)
     documents = tuple(document for document, _ in packed)
     response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
-    return Replied(ITI_39_ANSWER, response, effects, tuple(part for _, part in packed))
+    parts = tuple(part for _, part in packed)
+    owed = tuple(
+        OwedPart(part.cid, part.content_type, one.offered.document.plan, one.offered.document.id)
+        for one, part in zip(got.given, parts, strict=True)
+    )
+    return Replied(ITI_39_ANSWER, response, got.effects, parts, owed=owed)
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
     """A document as the envelope names it, and as the part that carries its bytes."""
     cid = f"{uuid4()}@{means.community.home_community_id}"
-    document = given.document
+    document = given.offered.document
     mime_type = document.mime_type or _NO_TYPE
     written = RetrievedDocument(
         unique_id=given.asked.unique_id,
@@ -158,6 +218,9 @@ def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
         repository_unique_id=given.asked.repository_unique_id,
         home_community_id=given.asked.home_community_id,
         mime_type=mime_type,
+        # ITI TF-2: 3.39.4.2.2: what was made on demand is known by these from now on.
+        new_unique_id=UniqueId(given.offered.unique_id) if given.is_new else None,
+        new_repository_unique_id=means.community.repository if given.is_new else None,
     )
     return written, Part(cid, mime_type, means.archive.chunks(document.plan, document.blob))
 

@@ -1,6 +1,8 @@
 """`gateway partners`: whom we exchange with, from partner files."""
 
 import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +16,9 @@ from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
-from gateway.model.partner import Endpoints, Partner, PartnerProfile
+from gateway.model.partner import Delegation, Endpoints, Partner, PartnerProfile
 from gateway.model.trust import certificate
-from gateway.store import partners
+from gateway.store import delegations, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
 from ihe.identifiers import HomeCommunityId
@@ -39,12 +41,6 @@ def add_partners(
     out.print(f"{len(found)} partners added or changed")
 
 
-def _put(found: list[Partner], transaction: Transaction) -> None:
-    for partner in found:
-        partners.put(transaction, partner)
-        record(transaction, "CLI-PARTNER-ADD", plan=partner.plan, partner=partner.id)
-
-
 class _Form(BaseModel):
     """A partner file's keys; the parts are those of the model itself."""
 
@@ -56,6 +52,24 @@ class _Form(BaseModel):
     tls_certificates: list[str] = []
     signing_certificates: list[str] = []
     profile: PartnerProfile = PartnerProfile()
+    delegates: dict[str, list[str]] = {}
+    """Organizations of the partner, and who may ask in the name of each; OIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A partner, and the delegations of its organizations."""
+
+    partner: Partner
+    delegations: tuple[Delegation, ...]
+
+
+def _put(found: list[_Listed], transaction: Transaction) -> None:
+    for one in found:
+        partner = one.partner
+        partners.put(transaction, partner)
+        delegations.put(transaction, partner, one.delegations)
+        record(transaction, "CLI-PARTNER-ADD", plan=partner.plan, partner=partner.id)
 
 
 def _read(file: Path) -> list[_Form]:
@@ -85,11 +99,11 @@ def _form(form: Any, place: str) -> _Form:
         raise Failure(f"{place} is not usable: {wrong}", Exit.USAGE) from None
 
 
-def _partner(form: _Form, folder: Path, plan: str | None) -> Partner:
+def _partner(form: _Form, folder: Path, plan: str | None) -> _Listed:
     try:
         home = HomeCommunityId.parse(form.home_community_id)
         _check(form)
-        return Partner(
+        partner = Partner(
             id=PartnerId(str(home) if plan is None else f"{plan}:{home}"),
             name=form.name,
             home_community_id=home,
@@ -100,6 +114,7 @@ def _partner(form: _Form, folder: Path, plan: str | None) -> Partner:
             signing_certificates=_pems(form.signing_certificates, folder),
             profile=form.profile,
         )
+        return _Listed(partner, tuple(_delegations(form)))
     except ValueError as error:
         name = form.name
         raise Failure(f"the partner {name} is not usable: {error}", Exit.USAGE) from None
@@ -115,10 +130,29 @@ def _check(form: _Form) -> None:
         address = getattr(form.endpoints, name)
         if address is not None and not address.lower().startswith("https://"):
             raise ValueError(f"endpoints.{name} must be an https address")
+    if not all(address.lower().startswith("https://") for address in form.endpoints.replies):
+        raise ValueError("endpoints.replies must be https addresses")
+    if not form.profile.answer_within_seconds > 0:
+        raise ValueError("profile.answer_within_seconds must be above 0")
+    if not 0 <= form.profile.minimum_degree_match <= 100:
+        raise ValueError("profile.minimum_degree_match must be 0 to 100")
+    if form.profile.query_window_days is not None and form.profile.query_window_days < 1:
+        raise ValueError("profile.query_window_days must be 1 or more")
     if not form.profile.timeout_seconds > 0:
         raise ValueError("profile.timeout_seconds must be above 0")
     if form.profile.documents_per_retrieve < 1:
         raise ValueError("profile.documents_per_retrieve must be 1 or more")
+
+
+def _delegations(form: _Form) -> Iterator[Delegation]:
+    for principal, delegates in form.delegates.items():
+        for delegate in delegates:
+            try:
+                yield Delegation(
+                    HomeCommunityId.parse(principal).oid, HomeCommunityId.parse(delegate).oid
+                )
+            except ValueError:
+                raise ValueError("delegates maps one OID to a list of OIDs") from None
 
 
 def _pems(given: list[str], folder: Path) -> tuple[str, ...]:

@@ -137,7 +137,8 @@ async def _retrieve_all(
 ) -> tuple[list[Retrieval], list[tuple[str, str]]]:
     """One retrieval a member; for whom nothing may be asked, the place and the reason."""
     client = open_client(house)
-    means = JobMeans(house.archive, client, house.community, house.plans)
+    replies_at = house.settings.replies_at
+    means = JobMeans(house.archive, client, house.community, house.plans, house.queue, replies_at)
     done: list[Retrieval] = []
     refused: list[tuple[str, str]] = []
     try:

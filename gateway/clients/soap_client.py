@@ -7,34 +7,33 @@ straight to a sink, so a document of any size passes in constant memory.
 import asyncio
 import secrets
 import ssl
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx
 from lxml import etree
 
 from ccda.safe_xml import Element
+from gateway.clients.pouring import Pouring, Sink
 from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import WsdlName, invoke
 from gateway.model.partner import Partner
+from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import trust_of
 from ihe.mtom import (
     MultipartLimits,
     MultipartReader,
     MultipartWriter,
-    PartData,
-    PartEnd,
-    PartStart,
-    RootPart,
+    Part,
     is_multipart,
 )
 from ihe.saml import Assertion
-from ihe.soap import MessageKind
+from ihe.soap import MessageKind, find_fault, parse_envelope
 from ihe.trust import SigningKey
-from ihe.wire import SealedRequest, open_answer
+from ihe.wire import OpenedAnswer, SealedRequest, open_answer
 from ihe.ws_security import sign_request
 
 _OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
@@ -46,7 +45,6 @@ _OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
 _AS_MTOM: Final = frozenset({"ITI-39"})
 # Documents may come inline in base64 from partners that answer without MTOM.
 _ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
-_SINK_CHUNK_BYTES: Final = 256 * 1024
 _UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}
 
 
@@ -58,16 +56,44 @@ class PartnerLate(PartnerFailed):
     """The partner was waited for as long as its profile says, and gave no answer."""
 
 
-class Writer(Protocol):
-    """Where one attachment goes. Called from a thread, in order."""
-
-    def write(self, chunk: bytes) -> None: ...
-
-    def finish(self) -> object: ...
+Ready = Callable[[tuple[str, ...]], Awaitable[None]]
+"""Told the SignatureValues of a request that is about to leave."""
 
 
-Sink = Callable[[str | None, str | None], Writer]
-"""A writer for the attachment of this Content-ID and declared type."""
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A sealed message as HTTP content: whole, or in pieces that are made as they are sent."""
+
+    content_type: str
+    content: bytes | AsyncIterator[bytes]
+
+
+def plain_package(envelope: bytes, action: str) -> Package:
+    """An envelope without attachments."""
+    return Package(f'application/soap+xml; charset=UTF-8; action="{action}"', envelope)
+
+
+def mtom_package(envelope: bytes, action: str, parts: Iterable[Part]) -> Package:
+    """An envelope with its attachments, each read only as it is sent."""
+    writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=action)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        chunks = writer.chunks(parts)
+        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
+            yield chunk
+
+    return Package(writer.content_type, pieces())
+
+
+@dataclass(slots=True)
+class Crossing:
+    """The envelopes of one call as they crossed the wire; None until there is one.
+
+    The answer's stands here also when it is refused, or is no SOAP at all.
+    """
+
+    request: bytes | None = None
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +101,13 @@ class SoapClient:
     """Our side of every outgoing exchange; one a process.
 
     `context_for` gives the TLS context by which a partner is verified, `anchors_for` the PEM
-    texts of its network's anchors.
+    texts of its network's anchors, `purposes_for` the code system of its network's purposes.
     """
 
     signing_key: SigningKey
     context_for: Callable[[Partner], ssl.SSLContext]
     anchors_for: Callable[[Partner], Sequence[str]]
+    purposes_for: Callable[[Partner], PurposeSystem]
     skew: timedelta
     message_limit_bytes: int
     _connections: dict[Partner, httpx.AsyncClient] = field(default_factory=dict)
@@ -100,43 +127,118 @@ class SoapClient:
         assertion: Assertion,
         message_id: str,
         sink: Sink | None = None,
-    ) -> Element:
-        """The body of the partner's answer, once it is verified to answer this request.
+        crossing: Crossing | None = None,
+    ) -> OpenedAnswer:
+        """The partner's answer, once it is verified to answer this request.
+
+        `crossing` is told of both envelopes, also where the answer is refused.
 
         Raises:
             PartnerFailed: no answer over a connection we trust, or none that is SOAP.
             IheError: an answer that is refused, a fault included.
         """
+        sent = SealedRequest(b"", kind, message_id, ())
+        crossing = crossing or Crossing()
+        answer = await self._request(partner, sent, address, body, assertion, sink, crossing)
+        if answer is None:
+            raise PartnerFailed("it answered HTTP 202 without an answer, which was not asked for")
+        return answer
+
+    async def send(
+        self,
+        *,
+        partner: Partner,
+        kind: MessageKind,
+        address: str,
+        body: Element,
+        assertion: Assertion,
+        message_id: str,
+        reply_to: str,
+        ready: Ready,
+        sink: Sink | None = None,
+        crossing: Crossing | None = None,
+    ) -> OpenedAnswer | None:
+        """None once the partner has taken the request; its answer will come to `reply_to`.
+
+        `ready` is awaited with the request's SignatureValues before the first byte leaves. Quirk:
+        some answer on the same connection all the same; then that is the answer.
+
+        Raises:
+            PartnerFailed, IheError: as of `call`; the request may have arrived or not.
+        """
+        sent = SealedRequest(b"", kind, message_id, ())
+        later = _Later(reply_to, ready)
+        crossing = crossing or Crossing()
+        return await self._request(partner, sent, address, body, assertion, sink, crossing, later)
+
+    async def deliver(self, *, partner: Partner, address: str, package: Package) -> None:
+        """Brings an answer of ours, sealed already, to an address the partner has registered.
+
+        Raises:
+            PartnerFailed: it did not take it.
+            SoapFault: it answered with a fault.
+        """
+        async with self._answer(partner, address, package.content_type, package.content) as given:
+            if given.is_success:
+                return
+            envelope = await self._read(given, None, Crossing())
+        fault = find_fault(parse_envelope(envelope, limit_bytes=_ENVELOPE_LIMIT_BYTES))
+        if fault is not None:
+            raise fault
+        raise PartnerFailed(f"it answered HTTP {given.status_code} without a SOAP fault")
+
+    async def _request(
+        self,
+        partner: Partner,
+        sent: SealedRequest,
+        address: str,
+        body: Element,
+        assertion: Assertion,
+        sink: Sink | None,
+        crossing: Crossing,
+        later: "_Later | None" = None,
+    ) -> OpenedAnswer | None:
+        kind, message_id = sent.kind, sent.message_id
         values: list[str] = []
 
         def sign(envelope: Element) -> Element:
             now = datetime.now(UTC)
             signed = sign_request(
-                envelope, assertion=assertion, signing_key=self.signing_key, now=now
+                envelope,
+                assertion=assertion,
+                signing_key=self.signing_key,
+                now=now,
+                style=partner.profile.assertion,
             )
             values.extend(signed)
             return envelope
 
-        async def post(url: str, envelope: Element) -> tuple[int, bytes]:
-            return await self._post(partner, kind, url, etree.tostring(envelope), sink)
+        async def post(url: str, envelope: Element) -> tuple[int, bytes] | None:
+            crossing.request = etree.tostring(envelope)
+            if later is not None:
+                await later.ready(tuple(values))
+            return await self._post(partner, kind, url, sink, crossing, may_wait=later is not None)
 
         wsdl, operation = _OPERATIONS[kind.transaction]
-        status, data = await invoke(
+        got = await invoke(
             wsdl=wsdl,
             operation=operation,
             address=address,
             body=body,
             message_id=message_id,
+            reply_to=None if later is None else later.reply_to,
             sign=sign,
             post=post,
         )
-        sent = SealedRequest(b"", kind, message_id, tuple(values))
+        if got is None:
+            return None
+        status, data = got
         # In a thread: signatures are verified, and documents may stand in the envelope.
         answer = await asyncio.to_thread(
             open_answer,
             data,
             trust_of(partner, self.anchors_for(partner)),
-            request=sent,
+            request=replace(sent, signature_values=tuple(values)),
             now=datetime.now(UTC),
             skew=self.skew,
             confirmation_required=partner.profile.confirmation_required,
@@ -145,7 +247,7 @@ class SoapClient:
         if status != 200:
             # Such a status is believed only to carry a fault, and `open_answer` found none.
             raise PartnerFailed(f"it answered HTTP {status} without a SOAP fault")
-        return answer.body
+        return answer
 
     async def close(self) -> None:
         """Closes the connections that were kept open."""
@@ -156,16 +258,28 @@ class SoapClient:
     # ---- one POST ----------------------------------------------------------------------------
 
     async def _post(
-        self, partner: Partner, kind: MessageKind, url: str, envelope: bytes, sink: Sink | None
-    ) -> tuple[int, bytes]:
-        """The answer's status and envelope; its attachments have gone to `sink`."""
-        content_type, content = _as_http(kind, envelope)
+        self,
+        partner: Partner,
+        kind: MessageKind,
+        url: str,
+        sink: Sink | None,
+        crossing: Crossing,
+        *,
+        may_wait: bool,
+    ) -> tuple[int, bytes] | None:
+        """The answer's status and envelope; its attachments have gone to `sink`.
+
+        None when the request was taken and the answer comes later.
+        """
+        content_type, content = _as_http(kind, crossing.request or b"")
         async with self._answer(partner, url, content_type, content) as response:
-            return response.status_code, await self._read(response, sink)
+            if response.status_code == 202 or (may_wait and _is_empty(response)):
+                return None
+            return response.status_code, await self._read(response, sink, crossing)
 
     @asynccontextmanager
     async def _answer(
-        self, partner: Partner, url: str, content_type: str, content: bytes
+        self, partner: Partner, url: str, content_type: str, content: bytes | AsyncIterator[bytes]
     ) -> AsyncIterator[httpx.Response]:
         if not url.lower().startswith("https://"):
             raise PartnerFailed("its address is not https")
@@ -199,7 +313,7 @@ class SoapClient:
             )
         return self._connections[partner]
 
-    async def _read(self, response: httpx.Response, sink: Sink | None) -> bytes:
+    async def _read(self, response: httpx.Response, sink: Sink | None, crossing: Crossing) -> bytes:
         content_type = response.headers.get("content-type", "")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             # A few bytes of it may be gigabytes, and no partner was told that it may.
@@ -208,6 +322,7 @@ class SoapClient:
             envelope = await self._read_multipart(response, content_type, sink)
         else:
             envelope = await self._read_whole(response)
+        crossing.answer = envelope
         if not envelope.strip():
             raise PartnerFailed(f"it answered HTTP {response.status_code} with an empty body")
         if response.status_code != 200:
@@ -230,7 +345,7 @@ class SoapClient:
     ) -> bytes:
         limits = MultipartLimits(total_bytes=self.message_limit_bytes)
         reader = MultipartReader(content_type, limits=limits)
-        pouring = _Pouring(sink)
+        pouring = Pouring(sink)
         async for chunk in response.aiter_raw():
             for event in reader.feed(chunk):
                 await pouring.take(event)
@@ -238,40 +353,23 @@ class SoapClient:
         return pouring.root
 
 
-class _Pouring:
-    """Events of a multipart answer: the root kept, attachments written to their sink."""
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """That an answer is to come on another connection, and what to do before it can."""
 
-    def __init__(self, sink: Sink | None) -> None:
-        self.root = b""
-        self._sink = sink
-        self._writer: Writer | None = None
-        self._buffer = bytearray()
+    reply_to: str
+    ready: Ready
 
-    async def take(self, event: RootPart | PartStart | PartData | PartEnd) -> None:
-        match event:
-            case RootPart(content=content):
-                self.root = content
-            case PartStart(cid=cid, content_type=content_type):
-                self._writer = self._sink(cid, content_type) if self._sink else None
-            case PartData(content=content):
-                self._buffer += content
-                if len(self._buffer) >= _SINK_CHUNK_BYTES:
-                    await self._flush()
-            case PartEnd():
-                await self._flush()
-                if self._writer is not None:
-                    await asyncio.to_thread(self._writer.finish)
-                self._writer = None
 
-    async def _flush(self) -> None:
-        chunk, self._buffer = bytes(self._buffer), bytearray()
-        if self._writer is not None and chunk:
-            await asyncio.to_thread(self._writer.write, chunk)
+def _is_empty(response: httpx.Response) -> bool:
+    """Quirk: 200 or 204 and nothing else, from those who mean 202."""
+    length = response.headers.get("content-length")
+    return response.is_success and (length == "0" or response.status_code == 204)
 
 
 def _as_http(kind: MessageKind, envelope: bytes) -> tuple[str, bytes]:
     if kind.transaction not in _AS_MTOM:
-        return f'application/soap+xml; charset=UTF-8; action="{kind.action}"', envelope
+        return plain_package(envelope, kind.action).content_type, envelope
     writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=kind.action)
     return writer.content_type, b"".join(writer.chunks(()))
 

@@ -5,7 +5,8 @@ zeep 4.3.3 is used through its seams alone, because of what stands in its way:
 - its transport buffers everything and strips line ends off MTOM parts: ours hands the signed
   envelope to `post` and gives back whatever that returns (`raw_response`);
 - its addressing knows no ReplyTo and no mustUnderstand: `_Addressing` completes the headers
-  before the signature is made.
+  before the signature is made;
+- it makes the payload's root anew, without its namespaces: `_Namespaces` puts them back.
 """
 
 import copy
@@ -39,12 +40,19 @@ async def invoke(
     address: str,
     body: Element,
     message_id: str,
+    reply_to: str | None = None,
     sign: Sign,
     post: Post,
 ) -> Any:
-    """What `post(address, envelope)` returns for the signed envelope that carries `body`."""
+    """What `post(address, envelope)` returns for the signed envelope that carries `body`.
+
+    Without `reply_to` the answer is to come back on the same connection.
+    """
     client = copy.copy(_client(wsdl))
-    client.plugins = [_Addressing(message_id)]
+    client.plugins = [
+        _Addressing(message_id, reply_to or _ANONYMOUS),
+        _Namespaces(dict(body.nsmap)),
+    ]
     client.wsse = _Signing(sign)
     client.transport = _Transport(post)
     binding = next(iter(client.wsdl.bindings.values()))
@@ -74,10 +82,11 @@ class _Transport(zeep.transports.AsyncTransport):  # type: ignore[misc]
 
 
 class _Addressing(zeep.Plugin):  # type: ignore[misc]
-    """WS-Addressing 1.0 as ITI TF-2: V.3.1.3 demands it of a synchronous request."""
+    """WS-Addressing 1.0 as ITI TF-2: V.3.1.3 and V.3.1.4 demand it of a request."""
 
-    def __init__(self, message_id: str) -> None:
+    def __init__(self, message_id: str, reply_to: str) -> None:
         self._message_id = message_id
+        self._reply_to = reply_to
 
     def egress(
         self, envelope: Element, http_headers: Any, operation: Any, binding_options: Any
@@ -87,7 +96,26 @@ class _Addressing(zeep.Plugin):  # type: ignore[misc]
             _required(header, name).set(_MUST_UNDERSTAND, "1")
         _required(header, "MessageID").text = self._message_id
         reply_to = etree.SubElement(header, f"{WSA}ReplyTo")
-        etree.SubElement(reply_to, f"{WSA}Address").text = _ANONYMOUS
+        etree.SubElement(reply_to, f"{WSA}Address").text = self._reply_to
+        return envelope, http_headers
+
+
+class _Namespaces(zeep.Plugin):  # type: ignore[misc]
+    """The body's own declarations, which zeep drops: `xsi:type="INT"` means nothing without."""
+
+    def __init__(self, declared: dict[str | None, str]) -> None:
+        self._declared = declared
+
+    def egress(
+        self, envelope: Element, http_headers: Any, operation: Any, binding_options: Any
+    ) -> tuple[Element, Any]:
+        body = envelope.find("{http://www.w3.org/2003/05/soap-envelope}Body")
+        if body is None:
+            raise RuntimeError("zeep wrote no soap:Body")
+        payload = body[0]
+        restored = etree.Element(payload.tag, dict(payload.attrib), nsmap=self._declared)
+        restored.extend(list(payload))
+        body.replace(payload, restored)
         return envelope, http_headers
 
 

@@ -7,16 +7,22 @@ from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Final
 
-from gateway.exchange.demographics import Address, BirthDate, Name
 from gateway.exchange.nicknames import are_forms_of_one_name
+from gateway.model.person import KINDS_OF_STREET, PARTICLES, Address, BirthDate, Name
 
 Named = tuple[str, str | None]
 
 
 def name_agreements(
-    ours: tuple[Name, ...], theirs: tuple[Name, ...], *, worth: Callable[[str, str], int]
+    ours: tuple[Name, ...],
+    theirs: tuple[Name, ...],
+    *,
+    worth: Callable[[str, str], int],
+    may_marry: bool = False,
 ) -> list[Named]:
     """Family, given, middle and suffix of the pair of names that agrees best.
+
+    `may_marry` tells a family name that was changed from one that differs.
 
     Suffixes are compared over all names: a maiden name that lacks one hides no conflict.
     """
@@ -28,6 +34,8 @@ def name_agreements(
     )
     if best["family"] == "exact" and not _is_by_first_names(ours, theirs):
         best["family"] = "other name"
+    if may_marry and (best["family"], best["given"]) == ("different", "exact"):
+        best["family"] = "changed"
     suffix = _suffix({n.suffix for n in ours if n.suffix}, {n.suffix for n in theirs if n.suffix})
     return [*best.items(), ("suffix", suffix)]
 
@@ -48,18 +56,13 @@ def _is_by_first_names(ours: tuple[Name, ...], theirs: tuple[Name, ...]) -> bool
     return "".join(ours[0].family) == "".join(theirs[0].family)
 
 
-_PARTICLES: Final = frozenset(
-    "de del della der den di da do dos la las le les los van von y e".split()
-)
-
-
 def _family(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
     if not ours or not theirs:
         return "absent"
     mine, other = "".join(ours), "".join(theirs)
     if mine == other:
         return "exact"
-    own, their = set(ours) - _PARTICLES, set(theirs) - _PARTICLES
+    own, their = set(ours) - PARTICLES, set(theirs) - PARTICLES
     if own & their and len(own) + len(their) > 2 and (own <= their or their <= own):
         return "compound"
     if own and own == their:
@@ -114,7 +117,11 @@ def _middle(ours: Name, theirs: Name) -> str | None:
 
 def _is_swapped(ours: Name, theirs: Name) -> bool:
     mine, other = "".join(ours.family), "".join(theirs.family)
-    return bool(mine and other) and ours.given == other and theirs.given == mine
+    exchanged = other in (ours.given, ours.given_joined) and mine in (
+        theirs.given,
+        theirs.given_joined,
+    )
+    return bool(mine and other) and exchanged
 
 
 def _suffix(ours: set[int], theirs: set[int]) -> str | None:
@@ -141,6 +148,8 @@ def birth_agreement(ours: BirthDate | None, theirs: BirthDate | None) -> str:
         return "conventional" if (ours.month, ours.day) == (1, 1) else "exact"
     if (ours.year, ours.month, ours.day) == (theirs.year, theirs.day, theirs.month):
         return "swapped"
+    if ours.year == theirs.year and (1, 1) in ((b.month, b.day) for b in (ours, theirs)):
+        return "first of January"
     return "typo" if is_slip(_digits(ours), _digits(theirs)) else "different"
 
 
@@ -187,14 +196,9 @@ def _is_same_place(ours: Address, theirs: Address) -> bool:
     )
 
 
-_KINDS_OF_STREET: Final = frozenset(
-    "st ave blvd rd dr ln ct cir pl sq ter pkwy hwy trl wy n s e w ne nw se sw".split()
-)
-
-
 def _core(street: tuple[str, ...]) -> tuple[str, ...]:
     """Number and name: 12 Elm and 12 Elm St are one door in one ZIP code."""
-    core = tuple(word for word in street if word not in _KINDS_OF_STREET)
+    core = tuple(word for word in street if word not in KINDS_OF_STREET)
     return core if len(core) > 1 else street
 
 

@@ -8,7 +8,7 @@ be kept, with the reason. If this process dies in between, the next start append
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,10 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from ccda.safe_xml import Element
-from gateway.clients.soap_client import PartnerFailed, PartnerLate, Sink, SoapClient
+from gateway.clients.soap_client import Crossing, PartnerFailed, PartnerLate, SoapClient
 from gateway.exchange.archive import Archive
+from gateway.exchange.keeping import Kept, keep
+from gateway.exchange.retrieving import Attachments
 from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import DocumentId
@@ -30,9 +32,9 @@ from gateway.store import exchange_log
 from gateway.store.database import Database, Transaction
 from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
 from ihe.errors import CommunityCouldNotAnswer, IheError, SecurityRefused, SoapFault
-from ihe.registry_response import ErrorCode, RegistryError
 from ihe.saml import Assertion, CodedAttribute
 from ihe.soap import MessageKind
+from ihe.wire import OpenedAnswer
 
 T = TypeVar("T")
 _ASSERTION_LIFETIME: Final = timedelta(minutes=10)
@@ -55,6 +57,11 @@ class Patience:
         self._seconds = seconds
         self._left_seconds = seconds
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the partner has used it up."""
+        return self._left_seconds <= 0
+
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """For the time of one call.
@@ -74,7 +81,10 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A retrieval under way: for whom, why, and with what means."""
+    """A retrieval under way: for whom, why, and with what means.
+
+    `replies_at` is where partners reach our doors, for answers on a connection of their own.
+    """
 
     archive: Archive
     client: SoapClient
@@ -82,36 +92,39 @@ class Asking:
     plan: Plan
     member: Member
     retrieval: Retrieval
+    replies_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """How a call ended, for its record."""
+    """How a call ended, for its record; what it adds to what was found, and to what is missing."""
 
     outcome: Outcome = "success"
     documents: tuple[DocumentId, ...] = ()
     reason: str | None = None
+    found: int = 0
+    missing: int = 0
+
+
+Read = Callable[[OpenedAnswer], Awaitable[T]]
+Effect = Callable[[Transaction, T], Answered]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One message to one partner."""
+    """One message to one partner. `missing` documents are those that a failure costs."""
 
     partner: Partner
     kind: MessageKind
     address: str
     body: Element
     patience: Patience
-    sink: Sink | None = None
+    attachments: Attachments | None = None
+    missing: int = 0
 
 
-async def ask(
-    asking: Asking,
-    call: Call,
-    read: Callable[[Element], Awaitable[T]],
-    effect: Callable[[Transaction, T], Answered],
-) -> T:
-    """What `read` makes of the answer's body, once `effect` and the record are durable.
+async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T:
+    """What `read` makes of the answer, once `effect` and the record are durable.
 
     Whatever ends it, a record is closed; it is left to recovery only when the store itself fails.
 
@@ -120,10 +133,16 @@ async def ask(
         IheError: an answer that is not what its transaction demands.
     """
     message_id = f"urn:uuid:{uuid4()}"
-    opened = _new_record(asking, call, message_id)
+    opened = new_record(asking, call, message_id)
     database = asking.archive.database
     open_id = await database.write_async(lambda tx: exchange_log.open_exchange(tx, opened))
     started = time.monotonic()
+    crossing = Crossing()
+
+    async def kept() -> Kept:
+        return await asyncio.to_thread(
+            keep, asking.archive, crossing.request, crossing.answer, [asking.plan.id]
+        )
 
     def record(answered: Answered) -> Exchange:
         return replace(
@@ -135,38 +154,48 @@ async def ask(
         )
 
     try:
-        answer = await read(await _send(asking, call, message_id))
+        answer = await read(await _send(asking, call, message_id, crossing))
+        envelopes = await kept()
 
         def unit(transaction: Transaction) -> None:
             answered = effect(transaction, answer)
-            exchange_log.close_exchange(transaction, open_id, record(answered))
+            _close(transaction, open_id, record(answered), envelopes)
 
         await database.write_async(unit)
     except (Exception, asyncio.CancelledError) as error:
         failed = record(Answered(failure_outcome(error), reason=explain(error)))
-        await asyncio.shield(_close(database, open_id, failed))
+        await asyncio.shield(_fail(database, open_id, failed, kept))
         raise
     return answer
 
 
-async def _send(asking: Asking, call: Call, message_id: str) -> Element:
+async def _send(asking: Asking, call: Call, message_id: str, crossing: Crossing) -> OpenedAnswer:
     async with call.patience.waiting():
         return await asking.client.call(
             partner=call.partner,
             kind=call.kind,
             address=call.address,
             body=call.body,
-            assertion=_assertion(asking, call.partner),
+            assertion=new_assertion(asking, call.partner),
             message_id=message_id,
-            sink=call.sink,
+            sink=None if call.attachments is None else call.attachments.open,
+            crossing=crossing,
         )
 
 
-async def _close(database: Database, open_id: int, failed: Exchange) -> None:
+def _close(transaction: Transaction, open_id: int, record: Exchange, envelopes: Kept) -> None:
+    exchange_log.close_exchange(transaction, open_id, envelopes.named_in(record))
+    envelopes.put(transaction)
+
+
+async def _fail(
+    database: Database, open_id: int, failed: Exchange, kept: Callable[[], Awaitable[Kept]]
+) -> None:
     # Not open: cancelled while it was committed, it is closed with its effect. Unavailable: the
     # row stays open, and the next start finds it.
     with suppress(ExchangeNotOpen, StoreUnavailable):
-        await database.write_async(lambda tx: exchange_log.close_exchange(tx, open_id, failed))
+        envelopes = await kept()
+        await database.write_async(lambda tx: _close(tx, open_id, failed, envelopes))
 
 
 # ---- failures in words -----------------------------------------------------------------------
@@ -209,18 +238,11 @@ def is_refusal(error: BaseException) -> bool:
     return isinstance(error, SoapFault) and error.code in _SENDER_FAULTS
 
 
-def codes_of(errors: Iterable[RegistryError]) -> str:
-    """The standard's codes among them; others may hold anything, and are only counted."""
-    listed = list(errors)
-    known = sorted({error.code.value for error in listed if isinstance(error.code, ErrorCode)})
-    others = sum(not isinstance(error.code, ErrorCode) for error in listed)
-    return ", ".join([*known, *([f"{others} of codes unknown to us"] if others else [])])
-
-
 # ---- the request -----------------------------------------------------------------------------
 
 
-def _new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
+def new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
+    """The record of a call that is about to be made; its outcome is not known yet."""
     retrieval = asking.retrieval
     return Exchange(
         time=datetime.now(UTC),
@@ -240,10 +262,13 @@ def _new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
     )
 
 
-def _assertion(asking: Asking, partner: Partner) -> Assertion:
+def new_assertion(asking: Asking, partner: Partner) -> Assertion:
     """Who asks and why, made anew for each attempt (user-asks 12)."""
     now = datetime.now(UTC)
-    purpose = PurposeOfUse.parse(asking.retrieval.purpose)
+    system = asking.client.purposes_for(partner)
+    purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)
+    if purpose is None:
+        raise PartnerFailed("its network has no code for this purpose of use")
     requester = asking.retrieval.requester
     home = asking.community.home_community_id
     return Assertion(

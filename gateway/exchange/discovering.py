@@ -1,14 +1,19 @@
-"""ITI-55 at one partner: whom it returns for our member, each looked at a second time."""
+"""ITI-55 at one partner: whom it returns for our member, each looked at a second time.
+
+A partner that asks for more demographics is asked again, once, with what it asked for.
+"""
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
-from ccda.safe_xml import Element
-from gateway.exchange.asking import Answered, Call, ask
+from gateway.exchange.asking import Answered, Call
+from gateway.exchange.awaiting import Question
+from gateway.exchange.calling import put
+from gateway.exchange.disclosing import first_set, fuller_set
 from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
@@ -17,11 +22,14 @@ from gateway.model.link import Link, LinkState
 from gateway.store import links, partners
 from gateway.store.database import Transaction
 from ihe.soap import ITI_55_REQUEST
+from ihe.wire import OpenedAnswer
 from ihe.xcpd import (
-    DiscoveryResponse,
+    Demographics,
+    Discovery,
     Match,
     Matched,
     MoreDemographicsRequested,
+    NoMatch,
     PatientDiscoveryRequest,
     read_discovery_response,
     write_discovery_request,
@@ -32,43 +40,127 @@ _LINK_STATES: Final[dict[str, LinkState]] = {
     "possible": "held",
     "no_match": "rejected",
 }
+_UNEXPLAINED: Final[dict[LinkState, str]] = {
+    "held": "too little agrees to be sure",
+    "rejected": "too little agrees to be the member",
+}
+_LONGEST: Final = timedelta(days=365)
+"""However long a partner says that its answer holds: people move, and records are merged."""
 
 
 async def discover(visit: Visit, address: str) -> tuple[Link, ...]:
-    """Whom the partner knows as our member; asked once a retrieval, also when it is resumed."""
+    """Whom the partner knows as our member; asked once a retrieval, also when it is resumed.
+
+    Not at all while its last answer may still be used (CorrelationTimeToLive).
+
+    Raises:
+        AnswerAwaited: the answer comes later.
+        PartnerFailed, IheError: there is none.
+    """
     if visit.progress.step != "discovery":
         return await visit.asking.archive.database.read_async(lambda tx: _found_before(tx, visit))
+    if kept := await _kept(visit):
+        until = max(link.valid_until for link in kept if link.valid_until)
+        visit.remarks.append(
+            f"asked by the patient id it gave before, valid until {until:%Y-%m-%d}"
+        )
+        return kept
+    known = visit.asking.member.demographics
+    first = await _ask(visit, address, first_set(known), "first")
+    if not isinstance(first.discovery, MoreDemographicsRequested):
+        return first.links
+    ssn_allowed = visit.partner.profile.ssn_on_request
+    fuller = fuller_set(known, first.discovery, ssn_allowed=ssn_allowed)
+    visit.remarks.append(_wanted(first.discovery))
+    if fuller.not_given is not None:
+        visit.remarks.append(fuller.not_given)
+    if fuller.demographics is None:
+        return ()
+    second = await _ask(visit, address, fuller.demographics, "with what it asked for")
+    if isinstance(second.discovery, MoreDemographicsRequested):
+        visit.remarks.append("and asks for more still")
+    else:
+        visit.remarks.append("it was asked again with that")
+    return second.links
+
+
+# ---- one request -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    discovery: Discovery
+    links: tuple[Link, ...]
+
+
+async def _ask(visit: Visit, address: str, told: Demographics, which: str) -> _Found:
     found: list[Link] = []
 
-    async def read(body: Element) -> DiscoveryResponse:
-        return read_discovery_response(body, asked=visit.partner.home_community_id)
+    async def read(answer: OpenedAnswer) -> tuple[Discovery, timedelta | None]:
+        read = read_discovery_response(answer.body, asked=visit.partner.home_community_id)
+        return read.discovery, answer.time_to_live
 
-    def effect(transaction: Transaction, answer: DiscoveryResponse) -> Answered:
-        found.extend(_settled(transaction, link) for link in _links(visit, answer))
+    def effect(transaction: Transaction, answer: tuple[Discovery, timedelta | None]) -> Answered:
+        discovery, time_to_live = answer
+        asking = visit.asking
+        # What it said before counts no longer, whether or not it may still be used.
+        links.forget(
+            transaction, plan=asking.plan.id, member=asking.member.id, partner=visit.partner.id
+        )
+        found.extend(_settled(transaction, link) for link in _links(visit, discovery, time_to_live))
         for link in found:
             links.put(transaction, link)
-        remark = _remark(answer)
-        visit.note(transaction, step="query" if found else "discovery", detail=remark)
-        return Answered(reason=remark)
+        if found:
+            visit.note(transaction, step="query")
+        return Answered(reason=_remark(discovery))
 
-    request = write_discovery_request(_request(visit))
+    request = write_discovery_request(_request(visit, told))
     call = Call(visit.partner, ITI_55_REQUEST, address, request, visit.patience)
-    answer = await ask(visit.asking, call, read, effect)
-    if remark := _remark(answer):
+    answer = await put(visit, Question(call, f"ITI-55 {which}"), read, effect)
+    if answer is None:  # never: what a discovery says is read again
+        return _Found(NoMatch(), ())
+    discovery, _ = answer
+    if isinstance(discovery, Matched) and (remark := _remark(discovery)):
         visit.remarks.append(remark)
-    return tuple(found)
+    return _Found(discovery, tuple(found))
+
+
+async def _kept(visit: Visit) -> tuple[Link, ...]:
+    """The last answer's links, if they may be used without asking again and one is the member."""
+
+    def unit(transaction: Transaction) -> tuple[Link, ...]:
+        now = datetime.now(UTC)
+        kept = tuple(
+            link
+            for link in _of_visit(transaction, visit)
+            if link.valid_until is not None and link.valid_until > now
+        )
+        if not any(link.state == "confirmed" for link in kept):
+            return ()
+        visit.note(transaction, step="query")
+        return kept
+
+    return await visit.asking.archive.database.write_async(unit)
+
+
+def _of_visit(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
+    retrieval = visit.asking.retrieval
+    return links.of_member(
+        transaction, plan=retrieval.plan, member=retrieval.member, partner=visit.partner.id
+    )
 
 
 def _found_before(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
     """What an attempt that died has learned: the demographics need not leave the house again."""
-    retrieval = visit.asking.retrieval
-    known = links.of_member(
-        transaction, plan=retrieval.plan, member=retrieval.member, partner=visit.partner.id
+    began = visit.asking.retrieval.created
+    return tuple(
+        link
+        for link in _of_visit(transaction, visit)
+        if link.found >= began or (link.valid_until is not None and link.valid_until > began)
     )
-    return tuple(link for link in known if link.found >= retrieval.created)
 
 
-def _request(visit: Visit) -> PatientDiscoveryRequest:
+def _request(visit: Visit, told: Demographics) -> PatientDiscoveryRequest:
     asking = visit.asking
     root = str(asking.community.messages)
     return PatientDiscoveryRequest(
@@ -77,36 +169,48 @@ def _request(visit: Visit) -> PatientDiscoveryRequest:
         sender=asking.community.home_community_id,
         receiver=visit.partner.home_community_id,
         query_id=II(root, str(uuid4())),
-        demographics=asking.member.demographics,
+        demographics=told,
         patient_id=patient_id(asking.member, asking.community),
         sender_authority=asking.community.patient_authority,
+        minimum_degree_match=visit.partner.profile.minimum_degree_match or None,
     )
 
 
-def _remark(answer: DiscoveryResponse) -> str | None:
-    match answer.discovery:
-        case MoreDemographicsRequested(attributes=attributes):
-            return f"it asks for more: {', '.join(attributes) or 'unnamed attributes'}"
+def _remark(discovery: Discovery) -> str | None:
+    match discovery:
+        case MoreDemographicsRequested():
+            return _wanted(discovery)
         case Matched(unreadable=unreadable) if unreadable:
             return f"{unreadable} of its matches could not be read"
         case _:
             return None
 
 
+def _wanted(requested: MoreDemographicsRequested) -> str:
+    return f"it asks for more: {', '.join(requested.attributes) or 'unnamed attributes'}"
+
+
 # ---- links -----------------------------------------------------------------------------------
 
 
-def _links(visit: Visit, answer: DiscoveryResponse) -> Iterator[Link]:
-    if not isinstance(answer.discovery, Matched):
+def _links(visit: Visit, discovery: Discovery, time_to_live: timedelta | None) -> Iterator[Link]:
+    if not isinstance(discovery, Matched):
         return
+    now = datetime.now(UTC)
+    until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
     ours = demographics(visit.asking.member, visit.asking.plan)
-    for match in answer.discovery.matches:
-        yield _link(visit, match, compare(ours, match.demographics))
+    for match in discovery.matches:
+        link = _link(visit, match, compare(ours, match.demographics))
+        yield replace(link, found=now, valid_until=until)
 
 
 def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
     state = _LINK_STATES[result.decision]
     against = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
+    asked_for = visit.partner.profile.minimum_degree_match
+    if state == "confirmed" and match.degree is not None and match.degree < asked_for:
+        state = "held"
+        against = f"the partner itself is sure of it to {match.degree} of 100 only"
     return Link(
         plan=visit.asking.plan.id,
         member=visit.asking.member.id,
@@ -116,7 +220,8 @@ def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
         state=state,
         found=datetime.now(UTC),
         score=float(result.score),
-        detail=against or ("too little agrees to be sure" if state == "held" else None),
+        detail=against or _UNEXPLAINED.get(state),
+        degree=match.degree,
     )
 
 

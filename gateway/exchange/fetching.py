@@ -1,19 +1,19 @@
-"""ITI-38 and ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
+"""ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
 
-import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from ccda.safe_xml import Element
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
-from gateway.exchange.asking import Answered, Call, ask, codes_of, explain
-from gateway.exchange.ingest import Ingested, Received, ingest, receive
-from gateway.exchange.policy import Period, service_period
-from gateway.exchange.retrieving import Arrived, Attachments, collect
+from gateway.exchange.asking import Answered, Call, explain
+from gateway.exchange.awaiting import AnswerAwaited, Divisible, Question
+from gateway.exchange.calling import put
+from gateway.exchange.choosing import choose, decide_again, doubt_of, is_assembled, take_in
+from gateway.exchange.ingest import Ingested, Received, receive
+from gateway.exchange.listing import list_again, list_documents, question_name
+from gateway.exchange.retrieving import Arrived, ArrivedDocument, Attachments, collect
 from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source
-from gateway.model.identity import DocumentId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.store import documents, partners
@@ -21,19 +21,20 @@ from gateway.store.database import Transaction
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import DocumentEntry
-from ihe.registry_response import ErrorCode, Severity
-from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST
-from ihe.stored_query import FindDocumentsQuery, TimeRange
-from ihe.xca_query import (
-    AdhocQueryResponse,
-    read_adhoc_query_response,
-    write_adhoc_query_request,
-)
+from ihe.registry_response import ErrorCode
+from ihe.soap import ITI_39_REQUEST
+from ihe.wire import OpenedAnswer
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
 
-_READINGS: Final = 5
-"""How often a document is read whose reader fails."""
-_DAY: Final = timedelta(days=1)
+_ASSEMBLED: Final = "it is assembled when it is asked for, and its size and hash are not known yet"
+_DIVISIBLE: Final = frozenset(
+    {
+        ErrorCode.REPOSITORY_ERROR,
+        ErrorCode.REPOSITORY_OUT_OF_RESOURCES,
+        ErrorCode.TOO_MANY_RESULTS,
+    }
+)
+"""What partners say to more documents at once than they give (user-asks 1)."""
 
 
 async def fetch(visit: Visit, link: Link) -> None:
@@ -42,28 +43,16 @@ async def fetch(visit: Visit, link: Link) -> None:
     A batch that fails leaves the others as they are; its documents are counted as missing.
 
     Raises:
+        AnswerAwaited: an answer comes later.
         PartnerFailed, IheError: nothing could be had.
     """
     holder = await _holder(visit, link.home_community_id)
-    listed = await _query(visit, holder, link)
-    wanted = await _not_yet_held(visit, holder, _of_the_period(visit, listed))
+    listed = await list_documents(visit, holder, link)
+    wanted = await choose(visit, holder, listed)
     requests = [request for entry in wanted if (request := _request(entry, link))]
-    if len(requests) < len(wanted):
-        await _miss(visit, len(wanted) - len(requests), "some of its documents name no repository")
-    failures: list[PartnerFailed | IheError] = []
-    size = holder.profile.documents_per_retrieve
-    batches = [requests[start : start + size] for start in range(0, len(requests), size)]
-    for number, batch in enumerate(batches):
-        try:
-            await _retrieve(visit, holder, batch, {entry.unique_id: entry for entry in wanted})
-        except PartnerLate as late:
-            await _miss(visit, sum(len(rest) for rest in batches[number:]), explain(late))
-            raise
-        except (PartnerFailed, IheError) as error:
-            failures.append(error)
-            await _miss(visit, len(batch), explain(error))
-    if batches and len(failures) == len(batches):
-        raise failures[0]
+    if unnamed := len(wanted) - len(requests):
+        await _miss(visit, unnamed, "some of its documents name no repository")
+    await _Fetching(visit, holder, link, {entry.unique_id: entry for entry in wanted}).all(requests)
 
 
 async def _miss(visit: Visit, number: int, remark: str) -> None:
@@ -72,6 +61,7 @@ async def _miss(visit: Visit, number: int, remark: str) -> None:
 
 
 async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
+    """Who answers for that community: the one that was asked, else whom the directory names."""
     if home == visit.partner.home_community_id:
         return visit.partner
     plan = visit.asking.plan.id
@@ -80,154 +70,7 @@ async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
     )
     if not known:
         raise PartnerFailed(f"the community {home} is no longer in the directory")
-    return known[0]
-
-
-# ---- ITI-38 ----------------------------------------------------------------------------------
-
-
-async def _query(visit: Visit, holder: Partner, link: Link) -> tuple[DocumentEntry, ...]:
-    address = holder.endpoints.iti38
-    if address is None:
-        raise PartnerFailed("it has no address for document queries")
-    since = visit.asking.retrieval.since
-    query = FindDocumentsQuery(
-        patient_id=link.patient_id,
-        home_community_id=link.home_community_id,
-        entry_types=("stable", "on-demand"),
-        creation_time=TimeRange(since.strftime("%Y%m%d") if since else None),
-    )
-
-    async def read(body: Element) -> AdhocQueryResponse:
-        return await asyncio.to_thread(read_adhoc_query_response, body)
-
-    def effect(transaction: Transaction, answer: AdhocQueryResponse) -> Answered:
-        listed = len(_distinct(answer.entries)) + answer.unreadable
-        visit.note(
-            transaction,
-            step="retrieve",
-            documents_found=visit.progress.documents_found + listed,
-            documents_missing=visit.progress.documents_missing + answer.unreadable,
-        )
-        if not (codes := _errors(answer)):
-            return Answered()
-        return Answered("partial" if answer.entries else "failed", reason=f"it reported {codes}")
-
-    call = Call(holder, ITI_38_REQUEST, address, write_adhoc_query_request(query), visit.patience)
-    answer = await ask(visit.asking, call, read, effect)
-    if codes := _errors(answer):
-        if not answer.entries:
-            raise PartnerFailed(f"its document query failed: {codes}")
-        visit.remarks.append(f"its list of documents may be incomplete: it reported {codes}")
-    if answer.unreadable:
-        visit.remarks.append(f"{answer.unreadable} of its list could not be read")
-    return _distinct(answer.entries)
-
-
-def _errors(answer: AdhocQueryResponse) -> str:
-    """Warnings come with whole answers too."""
-    return codes_of(error for error in answer.errors if error.severity is Severity.ERROR)
-
-
-def _distinct(entries: Iterable[DocumentEntry]) -> tuple[DocumentEntry, ...]:
-    return tuple({entry.unique_id: entry for entry in entries}.values())
-
-
-def _of_the_period(visit: Visit, listed: Sequence[DocumentEntry]) -> tuple[DocumentEntry, ...]:
-    """Those that do not state service dates wholly outside what may be asked for (DECISIONS 9).
-
-    The query itself names none: many documents state none, communities differ in whether those
-    match a query that does, and what is not listed would be lost unseen.
-    """
-    asking = visit.asking
-    on = datetime.now(UTC).date()
-    period = service_period(asking.member, since=asking.retrieval.since, on=on)
-    kept = tuple(entry for entry in listed if not _is_outside(entry, period))
-    if outside := len(listed) - len(kept):
-        visit.remarks.append(
-            f"{outside} of its documents are of dates that may not be asked for: not retrieved"
-        )
-    return kept
-
-
-def _is_outside(entry: DocumentEntry, period: Period) -> bool:
-    """Compared in the precision that is stated; a start without an end may still go on."""
-    start, stop = _day(entry.service_start_time), _day(entry.service_stop_time)
-    # Service times are UTC and coverage counts local days: a day either way is no difference.
-    first = None if period.start is None else f"{period.start - _DAY:%Y%m%d}"
-    last = None if period.end is None else f"{period.end + _DAY:%Y%m%d}"
-    is_before = bool(stop and first) and stop < (first or "")[: len(stop)]
-    return is_before or (bool(start and last) and start > (last or "")[: len(start)])
-
-
-def _day(time: str | None) -> str:
-    """The stated date, as far as it is one."""
-    digits = (time or "")[:8]
-    return digits if digits.isascii() and digits.isdigit() and len(digits) in (4, 6, 8) else ""
-
-
-async def _not_yet_held(
-    visit: Visit, holder: Partner, listed: Iterable[DocumentEntry]
-) -> list[DocumentEntry]:
-    """Stable documents are fetched once; an on-demand one is new, once each retrieval.
-
-    What we have of them and could not file is decided anew: nothing is disclosed twice for it.
-    Only bytes that are not those that were listed are worth nothing, and fetched again.
-    """
-    retrieval = visit.asking.retrieval
-    wanted: list[DocumentEntry] = []
-    waiting: dict[DocumentId, Document] = {}
-
-    def look(transaction: Transaction, entry: DocumentEntry) -> None:
-        unique_id = str(entry.unique_id)
-        known = [
-            one
-            for one in documents.by_unique_id(transaction, plan=retrieval.plan, unique_id=unique_id)
-            if one.source.partner == holder.id
-            and not (one.state in ("held", "quarantined") and _doubt(entry, one.blob))
-            and (entry.object_type != "on-demand" or one.received >= retrieval.created)
-        ]
-        if not known:
-            wanted.append(entry)
-        waiting.update({one.id: one for one in known if _may_be_filed_yet(visit, transaction, one)})
-
-    def look_at_all(transaction: Transaction) -> None:
-        for entry in listed:
-            look(transaction, entry)
-
-    await visit.asking.archive.database.read_async(look_at_all)
-    await _decide_again(visit, waiting.values())
-    return wanted
-
-
-def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document) -> bool:
-    if document.state == "held":
-        return document.candidate in (None, visit.asking.member.id)
-    known = documents.quarantine_of(transaction, plan=document.plan, document=document.id)
-    # What fails its reader each time is not read for ever.
-    return known is not None and known.stage == documents.NOT_READ and known.attempts < _READINGS
-
-
-async def _decide_again(visit: Visit, waiting: Collection[Document]) -> None:
-    asking = visit.asking
-    received = [
-        await receive(
-            asking.archive,
-            one.blob,
-            plan=asking.plan,
-            source=one.source,
-            candidate=asking.member.id,
-        )
-        for one in waiting
-    ]
-
-    def unit(transaction: Transaction) -> None:
-        done = _ingest(visit, transaction, received)
-        new = sum(one.outcome != "duplicate" for one in done)
-        visit.note(transaction, documents_new=visit.progress.documents_new + new)
-
-    if received:
-        await asking.archive.database.write_async(unit)
+    return next((one for one in known if one.plan == plan), known[0])
 
 
 # ---- ITI-39 ----------------------------------------------------------------------------------
@@ -239,76 +82,146 @@ def _request(entry: DocumentEntry, link: Link) -> DocumentRequest | None:
     return DocumentRequest(entry.repository_unique_id, entry.unique_id, link.home_community_id)
 
 
-async def _retrieve(
-    visit: Visit,
-    holder: Partner,
-    batch: Sequence[DocumentRequest],
-    listed: Mapping[UniqueId, DocumentEntry],
-) -> None:
-    asking = visit.asking
-    address = holder.endpoints.iti39 or holder.endpoints.iti38
-    if address is None:
-        raise PartnerFailed("it has no address for documents")
-    request = RetrieveDocumentSetRequest(tuple(batch))
-    attachments = Attachments(asking.archive, asking.plan.id)
+@dataclass(slots=True)
+class _Fetching:
+    """The retrieves for one patient id, in batches as the holder takes them."""
 
-    async def read(body: Element) -> tuple[Arrived, tuple[Received, ...]]:
-        arrived = await collect(attachments, body, request)
-        received = [
-            await receive(
-                asking.archive,
-                one.blob,
-                plan=asking.plan,
-                source=_source(holder, one.request),
-                candidate=asking.member.id,
-                doubt=_doubt(listed[one.request.unique_id], one.blob),
-            )
-            for one in arrived.documents
-        ]
-        return arrived, tuple(received)
+    visit: Visit
+    holder: Partner
+    link: Link
+    listed: Mapping[UniqueId, DocumentEntry]
 
-    def effect(transaction: Transaction, answer: tuple[Arrived, tuple[Received, ...]]) -> Answered:
-        arrived, received = answer
-        done = _ingest(visit, transaction, received)
-        return _account(visit, transaction, arrived, received, done)
+    async def all(self, requests: Sequence[DocumentRequest]) -> None:
+        size = self.holder.profile.documents_per_retrieve
+        batches = [requests[start : start + size] for start in range(0, len(requests), size)]
+        failures: list[PartnerFailed | IheError] = []
+        awaited: list[AnswerAwaited] = []
+        for number, batch in enumerate(batches):
+            try:
+                await self._batch(batch)
+            except AnswerAwaited as waiting:
+                awaited.append(waiting)
+            except PartnerLate as late:
+                failures.append(late)
+                self.visit.remarks.append(explain(late))
+                if self.visit.patience.is_over:
+                    rest = sum(len(others) for others in batches[number + 1 :])
+                    await _miss(self.visit, rest, explain(late))
+                    raise
+            except (PartnerFailed, IheError) as error:
+                failures.append(error)
+                self.visit.remarks.append(explain(error))
+        if awaited:
+            raise min(awaited, key=lambda one: one.expires)
+        if batches and len(failures) == len(batches):
+            raise failures[0]
 
-    body = write_retrieve_request(request)
-    call = Call(holder, ITI_39_REQUEST, address, body, visit.patience, attachments.open)
-    try:
-        arrived, received = await ask(asking, call, read, effect)
-    finally:
-        attachments.discard()
-    if arrived.missing and arrived.errors:
-        visit.remarks.append(f"it reported {codes_of(arrived.errors)}")
-    visit.remarks.extend(one.doubt for one in received if one.doubt is not None)
+    async def _batch(self, batch: Sequence[DocumentRequest]) -> None:
+        """One batch, or its halves if the holder gives none of so many at once."""
+        try:
+            await self._retrieve(batch)
+        except Divisible:
+            middle = len(batch) // 2
+            awaited: list[AnswerAwaited] = []
+            for half in (batch[:middle], batch[middle:]):
+                try:
+                    await self._batch(half)
+                except AnswerAwaited as waiting:
+                    awaited.append(waiting)
+            if awaited:
+                raise min(awaited, key=lambda one: one.expires) from None
 
+    async def _retrieve(self, batch: Sequence[DocumentRequest]) -> None:
+        visit, asking = self.visit, self.visit.asking
+        address = self.holder.endpoints.iti39 or self.holder.endpoints.iti38
+        if address is None:
+            raise PartnerFailed("it has no address for documents")
+        request = RetrieveDocumentSetRequest(tuple(batch))
+        said: list[str] = []
+        attachments = Attachments(asking.archive, asking.plan.id)
 
-def _doubt(entry: DocumentEntry, blob: Blob) -> str | None:
-    """Whether these bytes are not the ones that were listed (ITI TF-3: Table 4.2.4.1-2).
+        async def read(answer: OpenedAnswer) -> tuple[Arrived, tuple[Received, ...]]:
+            accepted = self.holder.profile.other_home_accepted
+            arrived = await collect(attachments, answer.body, request, other_home_accepted=accepted)
+            self._refuse_so_many(arrived, batch)
+            received = [await self._receive(one) for one in arrived.documents]
+            return arrived, tuple(received)
 
-    An on-demand document is made when it is asked for: its entry states neither.
-    """
-    if entry.object_type == "on-demand" or not entry.size_bytes:
-        return None
-    if entry.size_bytes != blob.size_bytes:
-        return f"it is not the document that was listed ({ErrorCode.NON_IDENTICAL_SIZE.value})"
-    # XDS hashes are SHA-1 in hex; anything else stated there cannot be compared.
-    if entry.hash and len(entry.hash) == len(blob.sha1) and entry.hash.lower() != blob.sha1:
-        return f"it is not the document that was listed ({ErrorCode.NON_IDENTICAL_HASH.value})"
-    return None
+        def effect(
+            transaction: Transaction, answer: tuple[Arrived, tuple[Received, ...]]
+        ) -> Answered:
+            arrived, received = answer
+            done = take_in(visit, transaction, received)
+            answered, said[:] = _account(visit, transaction, arrived, received, done)
+            return answered
 
+        body = write_retrieve_request(request)
+        call = Call(
+            self.holder, ITI_39_REQUEST, address, body, visit.patience, attachments, len(batch)
+        )
+        question = Question(call, question_name("ITI-39", body), is_read_again=False)
+        try:
+            await put(visit, question, read, effect)
+        finally:
+            attachments.discard()
+        visit.remarks.extend(said)
+        await self._look_at_assembled(batch)
 
-def _ingest(
-    visit: Visit, transaction: Transaction, received: Sequence[Received]
-) -> tuple[Ingested, ...]:
-    asking = visit.asking
-    return ingest(
-        transaction,
-        received,
-        plan=asking.plan,
-        community=asking.community,
-        now=datetime.now(UTC),
-    )
+    def _refuse_so_many(self, arrived: Arrived, batch: Sequence[DocumentRequest]) -> None:
+        codes = {error.code for error in arrived.errors}
+        if len(batch) > 1 and not arrived.documents and codes & _DIVISIBLE:
+            raise Divisible(f"it gave none of {len(batch)} documents at once")
+
+    async def _receive(self, one: ArrivedDocument) -> Received:
+        entry, archive = self.listed[one.request.unique_id], self.visit.asking.archive
+        return await receive(
+            archive,
+            one.blob,
+            plan=self.visit.asking.plan,
+            source=_source(self.holder, one),
+            candidate=self.visit.asking.member.id,
+            doubt=_ASSEMBLED if is_assembled(entry) else doubt_of(entry, one.blob),
+        )
+
+    async def _look_at_assembled(self, batch: Sequence[DocumentRequest]) -> None:
+        """ITI TF-3: 4.2.3.2.10, 4.2.3.2.23: what was assembled for us has its size and hash only
+        now. It is held until the holder has been asked for them, and filed unless they differ."""
+        ids = [one.unique_id for one in batch if is_assembled(self.listed[one.unique_id])]
+        held = await self._held_as_assembled(ids) if ids else {}
+        if not held:
+            return
+        try:
+            entries = await list_again(self.visit, self.holder, self.link, list(held))
+        except (PartnerFailed, IheError) as error:
+            self.visit.remarks.append(f"what it assembled could not be checked: {explain(error)}")
+            entries = ()
+        now = {entry.unique_id: entry for entry in entries}
+        right: list[tuple[Blob, Source]] = []
+        for unique_id, document in held.items():
+            entry = now.get(unique_id)
+            doubt = None if entry is None else doubt_of(entry, document.blob)
+            if doubt is None:
+                right.append((document.blob, document.source))
+            else:
+                await _miss(self.visit, 1, doubt)
+        await decide_again(self.visit, right)
+
+    async def _held_as_assembled(self, ids: Sequence[UniqueId]) -> dict[UniqueId, Document]:
+        plan = self.visit.asking.plan.id
+
+        def unit(transaction: Transaction) -> dict[UniqueId, Document]:
+            return {
+                unique_id: document
+                for unique_id in ids
+                for document in documents.by_unique_id(
+                    transaction, plan=plan, unique_id=str(unique_id)
+                )
+                if document.state == "held"
+                and document.reason == _ASSEMBLED
+                and document.source.partner == self.holder.id
+            }
+
+        return await self.visit.asking.archive.database.read_async(unit)
 
 
 def _account(
@@ -317,29 +230,47 @@ def _account(
     arrived: Arrived,
     received: Sequence[Received],
     done: Sequence[Ingested],
-) -> Answered:
-    taken = [one for one, given in zip(done, received, strict=True) if given.doubt is None]
+) -> tuple[Answered, list[str]]:
+    """What the record says, and what the person who asked is told besides the number missing."""
+    both = tuple(zip(done, received, strict=True))
+    taken = [one for one, given in both if given.doubt is None]
+    unsettled = sum(given.doubt is _ASSEMBLED for _, given in both)
+    missing = len(arrived.missing) + len(done) - len(taken) - unsettled
     new = sum(one.outcome != "duplicate" for one in taken)
-    missing = len(arrived.missing) + len(done) - len(taken)
-    visit.note(
-        transaction,
-        documents_new=visit.progress.documents_new + new,
-        documents_missing=visit.progress.documents_missing + missing,
-    )
-    codes = f": {codes_of(arrived.errors)}" if arrived.errors else ""
-    return Answered(
-        outcome="success" if not missing else "partial" if taken else "failed",
+    visit.note(transaction, documents_new=visit.progress.documents_new + new)
+    doubts = [one.doubt for one in received if one.doubt and one.doubt is not _ASSEMBLED]
+    said = [*arrived.remarks, *dict.fromkeys(doubts), *_undecided(taken)]
+    reason = "; ".join((*([f"partial: {missing} missing"] if missing else []), *said))
+    answered = Answered(
+        outcome="success" if not reason else "partial" if taken or unsettled else "failed",
         documents=tuple(one.document.id for one in done),
-        reason=f"partial: {missing} missing{codes}" if missing else None,
+        reason=reason or None,
+        missing=missing,
     )
+    return answered, said
 
 
-def _source(holder: Partner, asked: DocumentRequest) -> Source:
+def _undecided(taken: Sequence[Ingested]) -> Iterator[str]:
+    if held := _number(taken, "held"):
+        yield f"{held} held for a person to decide: not surely the member's"
+    if unread := _number(taken, "quarantined"):
+        yield f"{unread} could not be read as a clinical document"
+
+
+def _number(taken: Iterable[Ingested], state: str) -> int:
+    return sum(one.document.state == state for one in taken)
+
+
+def _source(holder: Partner, one: ArrivedDocument) -> Source:
+    """ITI TF-2: 3.39.4.1.3: an on-demand document is known by its new ids from now on."""
+    asked, given = one.request, one.given
+    repository = given.new_repository_unique_id or asked.repository_unique_id
     return Source(
         door="ITI-39",
         partner=holder.id,
         partner_name=holder.name,
         home_community_id=str(holder.home_community_id),
-        repository_unique_id=str(asked.repository_unique_id),
-        document_unique_id=str(asked.unique_id),
+        repository_unique_id=str(repository),
+        document_unique_id=str(given.new_unique_id or asked.unique_id),
+        on_demand_unique_id=None if given.new_unique_id is None else str(asked.unique_id),
     )

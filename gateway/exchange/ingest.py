@@ -157,7 +157,7 @@ def _ingest_one(
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
     if isinstance(decision, Member):
-        document = _file(transaction, document, clinical, decision, plan, community)
+        document = _file(transaction, document, received.reading, decision, plan, community)
     # What another member's retrieval cannot settle still waits as the candidate's.
     elif document.candidate in (None, decision.candidate):
         document = documents.hold(
@@ -282,7 +282,7 @@ def _whose(
     named = demographics_of(clinical.patient, policy_ids(clinical))
     if received.candidate is not None:
         return _is_the_candidate(transaction, received.candidate, named, plan)
-    known = members.candidates(transaction, plan=plan.id, named=named)
+    known = members.resembling(transaction, plan=plan.id, named=named)
     match best_match([(member.id, demographics(member, plan)) for member in known], named):
         case Found(member=found):
             return next(member for member in known if member.id == found)
@@ -363,14 +363,15 @@ def _member_number(named: Demographics, plan: Plan) -> str | None:
 def _file(
     transaction: Transaction,
     document: Document,
-    clinical: ClinicalDocument,
+    reading: Reading,
     member: Member,
     plan: Plan,
     community: Community,
 ) -> Document:
     filed = documents.file(transaction, plan=plan.id, document=document.id, member=member.id)
-    if clinical.code is not None and clinical.code.code:
-        entry = metadata.describe(filed, clinical, member, community)
+    clinical = reading.clinical
+    if clinical is not None and clinical.code is not None and clinical.code.code:
+        entry = metadata.describe(filed, clinical, reading.took_part, member, community)
         offers.put(
             transaction,
             OfferedDocument(

@@ -5,33 +5,51 @@ has its own patience (STYLE 21). Whom a partner returns is looked at a second ti
 is used, and only documents that name the member are filed.
 
 A retrieval that was broken off goes on where it stopped: a partner that has answered is not asked
-again, and what it gave is not fetched again.
+again, and what it gave is not fetched again. A partner that answers on a connection of its own is
+left, and gone on with when its answer has come.
 """
 
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
 from gateway.exchange.asking import Asking, explain, is_refusal
+from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
 from gateway.exchange.discovering import discover
 from gateway.exchange.fetching import fetch
-from gateway.exchange.visit import Visit, begin, visits
+from gateway.exchange.visit import Visit, begin, enter, leave, visits
+from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerOutcome, PartnerProgress, RetrievalState
 from gateway.store import retrievals
+from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import IheError
 
 log = logging.getLogger(__name__)
+_BUSY: Final = timedelta(seconds=1)
+"""After how long to look again whether somebody else has gone on with a visit."""
 
 
-async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> RetrievalState:
-    """Asks all of them at once; returns the state in which that leaves the retrieval.
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """When this partner's part of the retrieval is to be gone on with, if nothing comes before."""
 
-    Cancelled, it returns once every call under way has its record.
+    partner: PartnerId
+    at: datetime
+
+
+async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, ...]:
+    """Asks all of them at once; the retrieval ends when the last partner's part has ended.
+
+    Returns the parts that wait for an answer on a connection of its own. Cancelled, it returns
+    once every call under way has its record.
 
     Raises:
         StoreUnavailable: some answers could not be kept; asked again, it goes on with those.
@@ -43,19 +61,26 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> RetrievalSta
     # Exceptions are kept until all have ended: none may cost another partner its answer.
     ended = await asyncio.gather(*map(_visit, unanswered), return_exceptions=True)
     for failure in ended:
-        if failure is not None:
+        if isinstance(failure, BaseException):
             raise failure
-    state = _state(visit.progress for visit in everyone)
     await database.write_async(
-        lambda tx: retrievals.set_state(
-            tx,
-            plan=retrieval.plan,
-            retrieval=retrieval.id,
-            state=state,
-            finished=datetime.now(UTC),
-        )
+        lambda tx: end_if_all_have(tx, plan=retrieval.plan, retrieval_id=retrieval.id)
     )
-    return state
+    return tuple(one for one in ended if isinstance(one, GoOn))
+
+
+def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: RetrievalId) -> None:
+    """Ends the retrieval, unless a partner's part of it still waits."""
+    retrieval = retrievals.get(transaction, plan=plan, retrieval=retrieval_id)
+    if retrieval is None or any(one.outcome is None for one in retrieval.partners):
+        return
+    retrievals.set_state(
+        transaction,
+        plan=plan,
+        retrieval=retrieval_id,
+        state=_state(retrieval.partners),
+        finished=datetime.now(UTC),
+    )
 
 
 def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
@@ -69,24 +94,53 @@ def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
 # ---- one partner -----------------------------------------------------------------------------
 
 
-async def _visit(visit: Visit) -> None:
-    """Asks one partner to the end, whatever that is."""
+async def _visit(visit: Visit) -> GoOn | None:
+    """Asks one partner to the end, whatever that is, or until its answer has to be waited for."""
+    database = visit.asking.archive.database
+    entered = await database.write_async(lambda tx: enter(tx, visit))
+    if entered == "ended":
+        return None
+    if entered == "busy":
+        return GoOn(visit.partner.id, datetime.now(UTC) + _BUSY)
     try:
-        outcome = await _ask(visit)
-    except StoreUnavailable:
+        outcome = await _ask_to_the_end(visit)
+        await database.write_async(lambda tx: _finish(tx, visit, outcome))
+    except AnswerAwaited as awaited:
+        await visit.save(detail=f"its answer is awaited until {awaited.expires:%Y-%m-%d %H:%M} UTC")
+        return GoOn(visit.partner.id, awaited.expires)
+    finally:
+        await asyncio.shield(_leave(visit))
+    return None
+
+
+async def _leave(visit: Visit) -> None:
+    # Unavailable: the claim ends with this process.
+    with suppress(StoreUnavailable):
+        await visit.asking.archive.database.write_async(lambda tx: leave(tx, visit))
+
+
+async def _ask_to_the_end(visit: Visit) -> PartnerOutcome:
+    try:
+        return await _ask(visit)
+    except (StoreUnavailable, AnswerAwaited):
         raise
     except Exception as error:  # the door of one partner: the others go on
         if not isinstance(error, PartnerFailed | IheError):
             log.error("asking a partner failed: %s", type(error).__name__)
-        outcome = _outcome(error)
         visit.remarks.append(explain(error))
-    await visit.save(outcome=outcome, detail=visit.detail)
+        return _outcome(error)
+
+
+def _finish(transaction: Transaction, visit: Visit, outcome: PartnerOutcome) -> None:
+    visit.note(transaction, outcome=outcome, detail=visit.detail)
+    retrieval, partner = visit.asking.retrieval, visit.partner.id
+    abandon(transaction, plan=retrieval.plan, retrieval=retrieval.id, visited=partner)
 
 
 def _outcome(error: Exception) -> PartnerOutcome:
     if isinstance(error, PartnerLate):
         return "late"
-    return "refused" if is_refusal(error) else "failed"
+    return "refused" if is_refusal(error) or isinstance(error, PartnerRefused) else "failed"
 
 
 async def _ask(visit: Visit) -> PartnerOutcome:
@@ -111,14 +165,20 @@ async def _ask(visit: Visit) -> PartnerOutcome:
 async def _fetch_all(visit: Visit, confirmed: Iterable[Link]) -> None:
     """The documents of each patient id; one that cannot be had does not cost the others."""
     failures: list[PartnerFailed | IheError] = []
+    awaited: list[AnswerAwaited] = []
     for link in confirmed:
         try:
             await fetch(visit, link)
-        except PartnerLate as late:  # its time is used up for every other id, too
+        except AnswerAwaited as waiting:
+            awaited.append(waiting)
+        except PartnerLate as late:
             failures.insert(0, late)
-            break
+            if visit.patience.is_over:  # its time is used up for every other id, too
+                break
         except (PartnerFailed, IheError) as error:
             failures.append(error)
+    if awaited:
+        raise min(awaited, key=lambda one: one.expires)
     if missing := visit.progress.documents_missing:
         visit.remarks.insert(0, f"partial: {missing} missing")
     if failures:

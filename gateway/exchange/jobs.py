@@ -12,11 +12,14 @@ from typing import Final
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain
-from gateway.exchange.initiate import ask_partners
+from gateway.exchange.awaiting import abandon
+from gateway.exchange.delivering import deliver, give_up_delivery
+from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.community import Community
-from gateway.model.identity import PlanId, RetrievalId
+from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
+from gateway.model.later import DELIVER, GO_ON
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
@@ -24,19 +27,21 @@ from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, R
 from gateway.store import members, partners, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
-from gateway.store.job_queue import PermanentFailure
+from gateway.store.job_queue import JobQueue, PermanentFailure
 
 _ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
 
 
 @dataclass(frozen=True, slots=True)
 class JobMeans:
-    """What jobs work with."""
+    """What jobs work with. `replies_at` is where partners reach our doors, if that is set."""
 
     archive: Archive
     client: SoapClient
     community: Community
     plans: tuple[Plan, ...]
+    queue: JobQueue
+    replies_at: str | None = None
 
 
 async def perform(job: Job, means: JobMeans) -> None:
@@ -58,22 +63,43 @@ async def perform(job: Job, means: JobMeans) -> None:
 
 
 async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
-    """Nobody does the job any more: what waits for its retrieval hears so."""
-    if job.plan is None:
-        return
-    plan, retrieval_id = job.plan, RetrievalId(job.payload["retrieval"])
+    """Nobody does the job any more: what waits for it hears so."""
 
     def unit(transaction: Transaction) -> None:
-        retrieval = retrievals.get(transaction, plan=plan, retrieval=retrieval_id)
+        if job.kind == DELIVER:
+            give_up_delivery(transaction, job.payload["answer"], reason)
+            return
+        if job.plan is None:
+            return
+        retrieval_id = RetrievalId(job.payload["retrieval"])
+        retrieval = retrievals.get(transaction, plan=job.plan, retrieval=retrieval_id)
         if retrieval is not None and retrieval.state not in _ENDED:
-            asked = partners.list_all(transaction, plan=plan)
-            _end(transaction, retrieval, asked, "failed", f"the retrieval was given up: {reason}")
+            asked = partners.list_all(transaction, plan=job.plan)
+            one = job.payload.get("partner")
+            _end(
+                transaction,
+                retrieval,
+                [partner for partner in asked if one in (None, partner.id)],
+                "failed",
+                f"the retrieval was given up: {reason}",
+                only=None if one is None else PartnerId(one),
+            )
 
     with suppress(StoreUnavailable):  # it is what failed; the job's own error is raised
         await means.archive.database.write_async(unit)
 
 
 async def _retrieve(job: Job, means: JobMeans) -> None:
+    """Asks every partner that has not answered."""
+    await _ask(job, means, None)
+
+
+async def _go_on(job: Job, means: JobMeans) -> None:
+    """Goes on with one partner's part: its answer has come, or its time is over."""
+    await _ask(job, means, PartnerId(job.payload["partner"]))
+
+
+async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
     plan = next((plan for plan in means.plans if plan.id == job.plan), None)
     if plan is None:
         raise PermanentFailure("its plan is no longer served here")
@@ -99,8 +125,48 @@ async def _retrieve(job: Job, means: JobMeans) -> None:
             lambda tx: _end(tx, retrieval, asked, "not_asked", reason)
         )
         return
-    asking = Asking(means.archive, means.client, means.community, plan, member, retrieval)
-    await ask_partners(asking, asked)
+    await _end_the_gone(means, retrieval, asked)
+    asking = Asking(
+        means.archive, means.client, means.community, plan, member, retrieval, means.replies_at
+    )
+    waiting = await ask_partners(
+        asking, [partner for partner in asked if only in (None, partner.id)]
+    )
+    if waiting:
+        await means.archive.database.write_async(
+            lambda tx: _come_back(tx, means.queue, retrieval, waiting)
+        )
+
+
+def _come_back(
+    transaction: Transaction, queue: JobQueue, retrieval: Retrieval, waiting: Iterable[GoOn]
+) -> None:
+    """When nothing has come by then, each of these parts hears that its time is over."""
+    for one in waiting:
+        queue.enqueue(
+            transaction,
+            kind=GO_ON,
+            plan=retrieval.plan,
+            payload={"retrieval": retrieval.id, "partner": one.partner},
+            idempotency_key=f"{retrieval.id} {one.partner} {one.at.isoformat()}",
+            run_at=one.at,
+        )
+
+
+async def _end_the_gone(means: JobMeans, retrieval: Retrieval, asked: Iterable[Partner]) -> None:
+    """Who was taken out of the directory meanwhile does not answer any more."""
+    listed = {partner.id for partner in asked}
+    gone = [one for one in retrieval.partners if one.outcome is None and one.partner not in listed]
+
+    def unit(transaction: Transaction) -> None:
+        for progress in gone:
+            ended = replace(progress, outcome="failed", detail="it is no longer in the directory")
+            retrievals.put_progress(
+                transaction, plan=retrieval.plan, retrieval=retrieval.id, progress=ended
+            )
+
+    if gone:
+        await means.archive.database.write_async(unit)
 
 
 def _subject(
@@ -121,25 +187,46 @@ def _end(
     asked: Iterable[Partner],
     outcome: PartnerOutcome,
     detail: str,
+    *,
+    only: PartnerId | None = None,
 ) -> None:
-    """The retrieval ends here, for all partners that have not answered with this outcome."""
+    """All partners that have not answered (or one of them) end here with this outcome; with the
+    last of them the retrieval."""
     known = {one.partner: one for one in retrieval.partners}
     waiting = {one.id: PartnerProgress(one.id, one.name) for one in asked} | known
     for progress in waiting.values():
-        if progress.outcome is None:
+        if progress.outcome is None and only in (None, progress.partner):
+            abandon(
+                transaction,
+                plan=retrieval.plan,
+                retrieval=retrieval.id,
+                visited=progress.partner,
+            )
             retrievals.put_progress(
                 transaction,
                 plan=retrieval.plan,
                 retrieval=retrieval.id,
                 progress=replace(progress, outcome=outcome, detail=detail),
             )
-    retrievals.set_state(
-        transaction,
-        plan=retrieval.plan,
-        retrieval=retrieval.id,
-        state="failed",
-        finished=datetime.now(UTC),
-    )
+    if only is None:
+        retrievals.set_state(
+            transaction,
+            plan=retrieval.plan,
+            retrieval=retrieval.id,
+            state="failed",
+            finished=datetime.now(UTC),
+        )
+    else:
+        end_if_all_have(transaction, plan=retrieval.plan, retrieval_id=retrieval.id)
 
 
-_VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {RETRIEVE: _retrieve}
+async def _deliver(job: Job, means: JobMeans) -> None:
+    """Brings an answer of ours to the partner that waits for it."""
+    await deliver(means.archive, means.client, job.payload["answer"])
+
+
+_VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
+    RETRIEVE: _retrieve,
+    GO_ON: _go_on,
+    DELIVER: _deliver,
+}

@@ -26,23 +26,24 @@ from gateway.exchange.agreement import (
     ssn_agreement,
 )
 from gateway.exchange.demographics import (
-    Ignored,
-    Person,
     demographics_of,
     is_below_minimum,
     minimum_set_missing,
-    read_person,
 )
 from gateway.model.identity import MemberId
+from gateway.model.person import Ignored, Person, read_person
 from ihe.xcpd import Demographics
 
 __all__ = [
-    "Ambiguous", "Found", "Ignored", "MatchResult", "NotFound", "Reason", "best_match", "compare",
-    "compare_people", "demographics_of", "is_below_minimum", "minimum_set_missing", "read_person",
+    "Ambiguous", "Found", "Ignored", "Judged", "MatchResult", "NotFound", "Reason", "against",
+    "best_match", "choose", "compare", "compare_people", "demographics_of", "is_below_minimum",
+    "judge", "left_out", "minimum_set_missing", "nearly_names", "read_person",
 ]  # fmt: skip
 
 Decision = Literal["match", "possible", "no_match"]
-Effect = Literal["none", "needs_home", "needs_id", "needs_own", "blocks", "refutes"]
+Effect = Literal[
+    "none", "needs_home", "needs_household", "needs_id", "needs_own", "blocks", "refutes",
+]  # fmt: skip
 
 MATCH_SCORE: Final = 70
 POSSIBLE_SCORE: Final = 45
@@ -93,6 +94,8 @@ class NotFound:
 
 
 BestMatch = Found | Ambiguous | NotFound
+Judged = tuple[MemberId, MatchResult]
+"""A candidate, and how it compares."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +109,21 @@ def _rule(points: int, text: str, effect: Effect = "none") -> _Rule:
     return _Rule(points, effect, text)
 
 
-# Effects: needs_home asks for the same door or telephone, where nobody else has this very name;
-# needs_id asks for an identifier that agrees (SSN, or an id of the same issuer),
-# needs_own for the SSN, which twins do not share; blocks leaves at best a possible match,
-# refutes none at all unless the SSN agrees, and then a possible one.
+# Effects: needs_home asks for the same door or telephone, where nobody else has this very name,
+# needs_household for both; an identifier that agrees (SSN, or an id of the same issuer) will do
+# for either, and needs_id takes nothing less. needs_own asks for the SSN, which twins do not
+# share. blocks leaves at best a possible match, refutes none at all unless the SSN agrees, and
+# then a possible one. A document that bears a name we do not know its person by is a question
+# for a reviewer, however much else agrees: hence needs_own for a family name that was changed.
 RULES: Final[dict[str, dict[str, _Rule]]] = {
     "family": {
         "exact": _rule(20, "the family names are the same"),
         "compound": _rule(15, "one family name is a part of the other"),
         "other name": _rule(16, "the family name is one of the person's other names"),
-        "typo": _rule(12, "the family names differ by a slip of the pen"),
+        "typo": _rule(13, "the family names differ by a slip of the pen"),
+        "changed": _rule(
+            4, "the family names differ, as by marriage; all else of the name agrees", "needs_own",
+        ),
         "swapped": _rule(9, "family and given name stand in each other's place"),
         "different": _rule(-25, "the family names differ", "needs_own"),
         "absent": _rule(0, "a family name is missing", "needs_id"),
@@ -141,14 +149,19 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         "different": _rule(-40, "the generation suffixes differ", "refutes"),
     },
     "birth date": {
-        "exact": _rule(25, "the birth dates are the same"),
+        "exact": _rule(28, "the birth dates are the same"),
         "conventional": _rule(
-            18, "the birth dates are the same first of January, often written for an unknown day"
+            20, "the birth dates are the same first of January, often written for an unknown day"
         ),
         "same month": _rule(12, "year and month of birth agree, a day is missing", "needs_id"),
         "same year": _rule(6, "the year of birth agrees, the rest is missing", "needs_id"),
-        "swapped": _rule(10, "day and month of birth stand in each other's place", "needs_home"),
-        "typo": _rule(10, "the birth dates differ by one digit", "needs_home"),
+        "first of January": _rule(
+            6, "the year of birth agrees, one side has its first of January for the day", "needs_id"
+        ),
+        "swapped": _rule(
+            10, "day and month of birth stand in each other's place", "needs_household"
+        ),
+        "typo": _rule(10, "the birth dates differ by one digit", "needs_household"),
         "different": _rule(-40, "the birth dates differ", "refutes"),
         "generation": _rule(-50, "the birth dates are a generation apart", "refutes"),
         "absent": _rule(0, "a birth date is missing", "needs_own"),
@@ -167,16 +180,16 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
         "different": _rule(0, "the ZIP codes differ; people move"),
     },
     "phone": {
-        "exact": _rule(8, "a telephone number is the same"),
+        "exact": _rule(10, "a telephone number is the same"),
         "different": _rule(0, "the telephone numbers differ"),
     },
     "email": {
-        "exact": _rule(8, "a mail address is the same"),
+        "exact": _rule(10, "a mail address is the same"),
     },
     "SSN": {
         "exact": _rule(30, "the SSNs are the same"),
         "last four": _rule(8, "the last four digits of the SSNs agree"),
-        "typo": _rule(0, "the SSNs differ by one digit, as twins' may", "needs_id"),
+        "typo": _rule(-2, "the SSNs differ by one digit, as twins' may", "needs_home"),
         "different": _rule(-35, "the SSNs differ", "blocks"),
     },
     "id": {
@@ -189,16 +202,28 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     },
 }  # fmt: skip
 
-_OWN: Final = frozenset({("SSN", "exact")})
-_ID: Final = _OWN | {("id", "exact")}
-_HOME: Final = _ID | {("address", "exact"), ("phone", "exact")}
+_Facts = frozenset[tuple[str, str]]
+_SSN: Final = ("SSN", "exact")
+_DOOR, _PHONE = ("address", "exact"), ("phone", "exact")
+_OWN: Final = (frozenset({_SSN}),)
+_ID: Final = (*_OWN, frozenset({("id", "exact")}))
+_HOUSEHOLD: Final = (frozenset({_DOOR, _PHONE}),)
+_HOME: Final = (*_ID, frozenset({_DOOR}), frozenset({_PHONE}))
 # A name and a birth date need one of these beside them, or the score does not matter.
-_CORROBORATION: Final = _HOME | {("address", "typo"), ("email", "exact"), ("SSN", "last four")}
-_PROOFS: Final[dict[Effect, frozenset[tuple[str, str]]]] = {
+_CORROBORATION: Final = (
+    *_HOME,
+    *(
+        frozenset({fact})
+        for fact in (("address", "typo"), ("email", "exact"), ("SSN", "last four"))
+    ),
+)
+# What satisfies an effect: any of these, whole.
+_PROOFS: Final[dict[Effect, tuple[_Facts, ...]]] = {
     "needs_home": _HOME,
+    "needs_household": (*_ID, *_HOUSEHOLD),
     "needs_id": _ID,
     "needs_own": _OWN,
-    "blocks": frozenset(),
+    "blocks": (),
 }
 
 
@@ -216,13 +241,18 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
     return MatchResult(score, _decide(score, agreements), reasons, ignored)
 
 
-def best_match(
-    candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
-) -> BestMatch:
-    """Who of several it is. The order of the candidates does not matter."""
+def judge(
+    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Demographics
+) -> tuple[Judged, ...]:
+    """Each candidate beside the person asked for, best first, whatever their order was."""
     them = read_person(theirs)
     judged = [(member, compare_people(read_person(ours), them)) for member, ours in candidates]
     judged.sort(key=lambda one: (one[1].decision != "match", -one[1].score, one[0]))
+    return tuple(judged)
+
+
+def choose(judged: Sequence[Judged]) -> BestMatch:
+    """Who of those it is; they come as `judge` gives them."""
     near = [one for one in judged if one[1].decision != "no_match"]
     if not near or near[0][1].decision != "match":
         return NotFound(tuple(near))
@@ -235,10 +265,43 @@ def best_match(
     return Found(*near[0]) if len(rivals) == 1 else Ambiguous(tuple(rivals))
 
 
+def best_match(
+    candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
+) -> BestMatch:
+    """Who of several it is. The order of the candidates does not matter."""
+    return choose(judge(candidates, theirs))
+
+
+def nearly_names(result: MatchResult) -> bool:
+    """Whether who asks seems to mean that person and misses some facts, or guesses them.
+
+    A name and one thing that is hers are enough, also where the birth date refutes a match.
+    """
+    if result.decision == "possible":
+        return True
+    facts = {(reason.attribute, reason.agreement) for reason in result.reasons}
+    given = {("given", agreement) for agreement in ("exact", "spelling", "nickname")}
+    family = {("family", agreement) for agreement in ("exact", "compound", "other name", "typo")}
+    return bool(facts & given and facts & family) and _is_proved(_HOME, frozenset(facts))
+
+
+def left_out(result: Iterable[Ignored]) -> str | None:
+    """Which fields were ignored and why, in words; None when all could be used."""
+    said = "; ".join(f"{one.attribute}, {one.why}" for one in result)
+    return f"left out of the comparison: {said}" if said else None
+
+
+def against(result: MatchResult) -> str:
+    """What speaks against the match, in words."""
+    reasons = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
+    return reasons or "too little agrees to be sure"
+
+
 def _agreements(ours: Person, theirs: Person) -> Iterable[tuple[str, str]]:
     """Attribute and agreement, for what both sides state (or must)."""
+    are_women = ours.gender == theirs.gender == "F"
     found: list[tuple[str, str | None]] = [
-        *name_agreements(ours.names, theirs.names, worth=_worth),
+        *name_agreements(ours.names, theirs.names, worth=_worth, may_marry=are_women),
         ("birth date", birth_agreement(ours.birth, theirs.birth)),
         ("gender", gender_agreement(ours.gender, theirs.gender)),
         *address_agreement(ours.addresses, theirs.addresses),
@@ -264,12 +327,16 @@ def _decide(score: int, agreements: dict[str, str]) -> Decision:
     facts = frozenset(agreements.items())
     effects = {RULES[attribute][agreement].effect for attribute, agreement in facts}
     if "refutes" in effects:
-        return "possible" if facts & _OWN and score >= POSSIBLE_SCORE else "no_match"
+        return "possible" if _SSN in facts and score >= POSSIBLE_SCORE else "no_match"
     if score < POSSIBLE_SCORE:
         return "no_match"
     # The same ZIP code with another street is where namesakes live.
     near = ("zip", "exact") in facts and "address" not in agreements
-    allowed = (near or facts & _CORROBORATION) and all(
-        facts & proof for effect, proof in _PROOFS.items() if effect in effects
+    allowed = (near or _is_proved(_CORROBORATION, facts)) and all(
+        _is_proved(proofs, facts) for effect, proofs in _PROOFS.items() if effect in effects
     )
     return "match" if allowed and score >= MATCH_SCORE else "possible"
+
+
+def _is_proved(proofs: tuple[_Facts, ...], facts: _Facts) -> bool:
+    return any(proof <= facts for proof in proofs)

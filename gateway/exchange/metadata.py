@@ -1,30 +1,35 @@
 """The XDS metadata of a document we offer, from what the document says (ITI TF-3: 4.2.3.2)."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from ccda.hl7v3 import CD, TS
+from ccda.hl7v3 import CD, II, TS
 from ccda.model import Author as DocumentAuthor
-from ccda.model import ClinicalDocument
+from ccda.model import ClinicalDocument, Participations
 from gateway.model.community import Community
 from gateway.model.document import Document
 from gateway.model.member import Member
-from ihe.identifiers import PatientId, UniqueId
+from ihe.dtm import utc_time
+from ihe.identifiers import Oid, PatientId, UniqueId
 from ihe.metadata import Author, Code, DocumentEntry
 
-_LOINC: Final = "2.16.840.1.113883.6.1"
+LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _CONFIDENTIALITY: Final = "2.16.840.1.113883.5.25"
 _FORMATS: Final = "1.3.6.1.4.1.19376.1.2.3"
 # XDS demands both codes; a document rarely states either, and nothing may be made up.
 _NOT_STATED: Final = Code("385432009", _SNOMED, "Not applicable")
 _UNDETERMINED: Final = "und"  # RFC 5646: 4.1
+_SUMMARY: Final = Code("34133-9", LOINC, "Summarization of Episode Note")
+_REFERENCE: Final = "urn:ihe:iti:xds:"
+"""Types of reference ids (ITI TF-3: 4.2.3.2.28)."""
 _UNSTRUCTURED: Final = "2.16.840.1.113883.10.20.22.1.10"
+_VALUE_LENGTH: Final = 256
+"""LongName of rim.xsd."""
 _SEPARATORS: Final = str.maketrans("^~&|", "    ")
 """What parts the components of XCN: a name holds none."""
-_EARLIEST: Final = "00000101000000"
-"""Fills up a time of less precision."""
 _US_REALM_HEADER: Final = "2.16.840.1.113883.10.20.22.1.1"
 _SINCE_R2: Final = frozenset(
     f"2.16.840.1.113883.10.20.{number}"
@@ -55,13 +60,29 @@ def patient_id(member: Member, community: Community) -> PatientId:
     return PatientId(member.id, community.patient_authority)
 
 
+def house_author(community: Community) -> Author:
+    """Our organization as the author of what it writes or registers: XON, name and OID."""
+    name = community.organization.translate(_SEPARATORS)
+    home = community.home_community_id
+    return Author(institutions=(f"{name}^^^^^&{home}&ISO^^^^{home}",))
+
+
+def moment(time: datetime) -> str:
+    """A time as XDS writes it."""
+    return time.astimezone(UTC).strftime("%Y%m%d%H%M%S")
+
+
 def describe(
-    document: Document, clinical: ClinicalDocument, member: Member, community: Community
+    document: Document,
+    clinical: ClinicalDocument,
+    took_part: Participations,
+    member: Member,
+    community: Community,
 ) -> DocumentEntry:
     """The entry that ITI-38 answers list for this document; it states a type code."""
     patient = patient_id(member, community)
     type_code = _code(clinical.code)
-    encounter = clinical.encounter
+    start, stop = _service_times(clinical, took_part)
     return DocumentEntry(
         entry_uuid=entry_uuid(document),
         unique_id=unique_id(document),
@@ -71,28 +92,66 @@ def describe(
         mime_type="text/xml",
         availability="Approved",
         title=clinical.title,
-        creation_time=_utc(clinical.effective_time) or document.received.strftime("%Y%m%d%H%M%S"),
-        service_start_time=_utc(encounter.start if encounter else None),
-        service_stop_time=_utc(encounter.end if encounter else None),
+        creation_time=_utc(clinical.effective_time) or moment(document.received),
+        service_start_time=start,
+        service_stop_time=stop,
         language_code=clinical.language or _UNDETERMINED,
         hash=document.blob.sha1,
         size_bytes=document.blob.size_bytes,
         class_code=type_code,
         type_code=type_code,
         format_code=_format(clinical),
-        healthcare_facility_type_code=_NOT_STATED,
+        healthcare_facility_type_code=_facility_type(clinical),
         practice_setting_code=_NOT_STATED,
         confidentiality_codes=_confidentiality(clinical),
+        event_codes=_event_codes(took_part),
         authors=tuple(_author(author) for author in clinical.authors if author.name),
         source_patient_id=patient.cx,
-        reference_ids=(),
+        reference_ids=tuple(_reference_ids(clinical)),
     )
+
+
+def describe_summary(
+    document: Document, member: Member, community: Community, *, confidentiality: str
+) -> DocumentEntry:
+    """The entry of a summary that we write: kept already, or still to be made on demand.
+
+    What is made on demand has no time, hash and size yet (ITI TF-3: 4.2.5.2, table 4.2.3.2-1).
+    """
+    patient = patient_id(member, community)
+    made = bool(document.blob.size_bytes)
+    return DocumentEntry(
+        entry_uuid=entry_uuid(document),
+        unique_id=unique_id(document),
+        patient_id=patient,
+        home_community_id=community.home_community_id,
+        repository_unique_id=community.repository,
+        mime_type="text/xml",
+        object_type="stable" if made else "on-demand",
+        availability="Approved",
+        title=document.title,
+        creation_time=moment(document.received) if made else None,
+        language_code="en-US",
+        hash=document.blob.sha1 if made else None,
+        size_bytes=document.blob.size_bytes if made else None,
+        class_code=_SUMMARY,
+        type_code=_SUMMARY,
+        format_code=_format_code("structuredBody", "2.1"),
+        healthcare_facility_type_code=_NOT_STATED,
+        practice_setting_code=_NOT_STATED,
+        confidentiality_codes=(Code(confidentiality, _CONFIDENTIALITY, confidentiality),),
+        authors=(house_author(community),),
+        source_patient_id=patient.cx,
+    )
+
+
+# ---- parts of an entry -----------------------------------------------------------------------
 
 
 def _code(code: CD | None) -> Code | None:
     if code is None or not code.code:
         return None
-    return Code(code.code, code.system or _LOINC, code.display or code.code)
+    return Code(code.code, code.system or LOINC, code.display or code.code)
 
 
 def _format(clinical: ClinicalDocument) -> Code:
@@ -106,12 +165,73 @@ def _format(clinical: ClinicalDocument) -> Code:
     # to conform to R1.1 as well, so that of a document that shows neither, 1.1 is true.
     sections = (root for section in clinical.sections for root in section.templates)
     release = "1.1" if _SINCE_R2.isdisjoint({*clinical.templates, *sections}) else "2.1"
+    return _format_code(body, release)
+
+
+def _format_code(body: str, release: str) -> Code:
     return Code(f"urn:hl7-org:sdwg:ccda-{body}:{release}", _FORMATS, f"C-CDA R{release} {body}")
 
 
 def _confidentiality(clinical: ClinicalDocument) -> tuple[Code, ...]:
     code = clinical.confidentiality
     return (Code(code, _CONFIDENTIALITY, code),) if code else ()
+
+
+def _service_times(
+    clinical: ClinicalDocument, took_part: Participations
+) -> tuple[str | None, str | None]:
+    """Of the encounter, or else of the services that the document is about."""
+    encounter = clinical.encounter
+    start, stop = (_utc(encounter.start), _utc(encounter.end)) if encounter else (None, None)
+    if start or stop:
+        return start, stop
+    times = [event.time for event in took_part.service_events if event.time is not None]
+    starts = (found for time in times if (found := _utc(time.low or time.value)))
+    stops = [found for time in times if (found := _utc(time.high or time.value))]
+    return min(starts, default=None), max(stops, default=None)
+
+
+def _facility_type(clinical: ClinicalDocument) -> Code:
+    place = clinical.encounter.place if clinical.encounter else None
+    code = place.code if place else None
+    return _stated(code) or _NOT_STATED
+
+
+def _event_codes(took_part: Participations) -> tuple[Code, ...]:
+    found = (_stated(event.code) for event in took_part.service_events)
+    return tuple(dict.fromkeys(code for code in found if code is not None))
+
+
+def _stated(code: CD | None) -> Code | None:
+    """A code that says of which system it is."""
+    if code is None or not code.code or not code.system:
+        return None
+    return Code(code.code, code.system, code.display or code.code)
+
+
+def _reference_ids(clinical: ClinicalDocument) -> Iterator[str]:
+    """By what others know the document and what it is about, as CXi (ITI TF-3: 4.2.3.2.28)."""
+    encounters = clinical.encounter.ids if clinical.encounter else ()
+    orders = (one for order in clinical.orders for one in order.ids)
+    for kind, ids in (
+        ("2013:uniqueId", (clinical.id,)),
+        ("2015:encounterId", encounters),
+        ("2013:order", orders),
+    ):
+        for one in ids:
+            if one is not None and (written := _cxi(one, _REFERENCE + kind)):
+                yield written
+
+
+def _cxi(identifier: II, kind: str) -> str | None:
+    try:
+        root = Oid(identifier.root or "")
+        if identifier.extension is None:
+            return f"{root}^^^^{kind}"
+        written = f"{PatientId(identifier.extension, root).cx}^{kind}"
+    except ValueError:
+        return None
+    return written if len(written) <= _VALUE_LENGTH else None
 
 
 def _author(author: DocumentAuthor) -> Author:
@@ -123,32 +243,5 @@ def _author(author: DocumentAuthor) -> Author:
 
 
 def _utc(time: TS | None) -> str | None:
-    """XDS times are UTC without an offset (ITI TF-3: Table 4.2.3.1.7-2); precision is kept.
-
-    None for what is no time that exists: a document may say so all the same.
-    """
-    value = time.value if time else None
-    if not value:
-        return None
-    moment, sign, offset = _split(value)
-    if not moment.isascii() or not moment.isdigit() or len(moment) not in (4, 6, 8, 10, 12, 14):
-        return None
-    try:
-        local = datetime.strptime(moment + _EARLIEST[len(moment) :], "%Y%m%d%H%M%S")
-        if sign and (not offset.isdigit() or len(offset) not in (2, 4)):
-            return None
-        if not sign or len(moment) < 12:
-            return moment
-        shift = timedelta(hours=int(offset[:2]), minutes=int(offset[2:] or "0"))
-        utc = local - shift if sign == "+" else local + shift
-    except (ValueError, OverflowError):
-        return None
-    return f"{utc.year:04}{utc:%m%d%H%M%S}"[: len(moment)]
-
-
-def _split(value: str) -> tuple[str, str, str]:
-    for sign in ("+", "-"):
-        moment, found, offset = value.partition(sign)
-        if found:
-            return moment.partition(".")[0], sign, offset
-    return value.partition(".")[0], "", ""
+    """XDS times are UTC without an offset; None for what is no time that exists."""
+    return utc_time(time.value) if time and time.value else None

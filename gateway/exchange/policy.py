@@ -14,13 +14,14 @@ from gateway.model.document import Document
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
-from gateway.model.purpose import NHIN, TEFCA, PurposeOfUse
+from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Requester
+from ihe.identifiers import HomeCommunityId, Oid
 from ihe.saml import Assertion
 
 RefusalCode = Literal[
     "no_requester", "no_purpose", "unknown_purpose", "treatment_not_agreed", "not_covered",
-    "opted_out", "not_filed", "own_document", "no_rule", "confidentiality",
+    "opted_out", "not_filed", "own_document", "no_rule", "confidentiality", "not_delegated",
 ]  # fmt: skip
 
 PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
@@ -121,16 +122,58 @@ def purpose_stated(assertion: Assertion) -> PurposeOfUse | Refused:
     if stated is None or not stated.code.strip():
         return Refused("no_purpose", "The assertion states no purpose of use.", True)
     try:
-        purpose = PurposeOfUse.parse(stated.code)
+        return PurposeOfUse.read(stated.code, stated.system)
     except ValueError:
-        purpose = None
-    system = (stated.system or "").removeprefix("urn:oid:")
-    # A code of one network's list under another's system says two things; neither is believed.
-    if purpose is None or (system in (NHIN, TEFCA) and system != purpose.system):
         return Refused(
             "unknown_purpose", "The assertion's purpose of use is not a known one.", True
         )
-    return purpose
+
+
+_PRINCIPAL: Final = "Organization/"
+
+
+def principal_stated(assertion: Assertion) -> Oid | Refused | None:
+    """In whose name a delegate asks; None if the partner asks for itself.
+
+    Carequality Framework Policies 3.0: 3.7.2: QueryAuthGrantor is `Organization/<oid>`.
+    """
+    stated = assertion.query_auth_grantor
+    if stated is None:
+        return None
+    kind, oid = stated[: len(_PRINCIPAL)], stated[len(_PRINCIPAL) :]
+    try:
+        if kind == _PRINCIPAL:
+            return HomeCommunityId.parse(oid).oid
+    except ValueError:
+        pass
+    return Refused(
+        "not_delegated", "The QueryAuthGrantor is not of the form Organization/<oid>.", True
+    )
+
+
+def may_ask_for(
+    principal: Oid, delegates: Iterable[Oid], *, partner: Partner, assertion: Assertion
+) -> Verdict:
+    """Whether the partner may ask in the principal's name; `delegates` are whom that has listed.
+
+    Listed may be the partner's community, or one of its organizations: that is one whose OID
+    lies under the community's own, for which nobody else can speak.
+    """
+    home = partner.home_community_id.oid
+    if principal == home:
+        return Permitted("own name")
+    known = {home}
+    organization = assertion.organization_oid
+    if organization is not None and str(organization).startswith(f"{home}."):
+        known.add(organization)
+    if known.isdisjoint(delegates):
+        return Refused(
+            "not_delegated",
+            "The organization of the QueryAuthGrantor has not listed this community as one that "
+            "may ask in its name.",
+            True,
+        )
+    return Permitted(f"in the name of {principal}")
 
 
 def offer(
@@ -207,6 +250,6 @@ def _applies(
         rule.plan == document.plan
         and partner.plan in (None, document.plan)
         and rule.partner in (None, partner.id)
-        and rule.purpose in (None, purpose.code)
+        and (rule.purpose is None or purpose.is_within(rule.purpose))
         and rule.class_code in (None, class_code)
     )

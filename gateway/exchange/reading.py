@@ -4,12 +4,13 @@ Whatever the declared type, the bytes decide (ihe-wire 2.9: partners label XML a
 PDF as XML).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from ccda.document import parse_document
 from ccda.errors import CcdaError
-from ccda.model import ClinicalDocument
+from ccda.model import ClinicalDocument, Participations
+from ccda.participations import read_participations
 
 _SIGNATURES: Final = (
     (b"%PDF-", "application/pdf"),
@@ -29,6 +30,7 @@ class Reading:
 
     mime_type: str
     clinical: ClinicalDocument | None = None
+    took_part: Participations = field(default_factory=Participations)
     reason: str | None = None
     is_final: bool = True
     """False when the reader failed, not the bytes: read again, they may say more."""
@@ -40,9 +42,18 @@ def read_document(content: bytes) -> Reading:
     if mime_type != "text/xml":
         return Reading(mime_type, reason=f"it is {mime_type}, not a clinical document in XML")
     try:
-        return Reading(mime_type, parse_document(content))
+        clinical = parse_document(content)
     except CcdaError as error:
         return Reading(mime_type, reason=str(error))
+    return Reading(mime_type, clinical, _took_part(clinical))
+
+
+def _took_part(clinical: ClinicalDocument) -> Participations:
+    """A header that cannot be read a second time keeps no document from being filed."""
+    try:
+        return read_participations(clinical)
+    except CcdaError:
+        return Participations()
 
 
 def sniff(content: bytes) -> str:

@@ -1,13 +1,15 @@
 """What an ITI-39 answer brings: attachments into the blob store, documents matched to requests."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ccda.safe_xml import Element
 from gateway.exchange.archive import Archive
+from gateway.exchange.error_words import in_words
 from gateway.model.document import Blob
 from gateway.model.identity import PlanId
+from gateway.model.later import StoredPart
 from gateway.store.blobs import BlobWriter
 from ihe.identifiers import UniqueId
 from ihe.registry_response import RegistryError
@@ -26,15 +28,32 @@ class ArrivedDocument:
 
     request: DocumentRequest
     blob: Blob
+    given: RetrievedDocument
 
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came, and what was asked for and did not (DECISIONS 13)."""
+    """What came, and what was asked for and did not (DECISIONS 13).
+
+    `elsewhere` counts documents that name another community than was asked, `unasked` those that
+    nobody asked for; neither is kept.
+    """
 
     documents: tuple[ArrivedDocument, ...]
     missing: tuple[DocumentRequest, ...]
     errors: tuple[RegistryError, ...] = ()
+    elsewhere: int = 0
+    unasked: int = 0
+
+    @property
+    def remarks(self) -> Iterator[str]:
+        """What was wrong with the answer, in words."""
+        if self.elsewhere:
+            yield f"{self.elsewhere} came from another community than was asked: not taken"
+        if self.unasked:
+            yield f"{self.unasked} came that nobody asked for: not taken"
+        if self.missing and self.errors:
+            yield f"it reported {in_words(self.errors)}"
 
 
 @dataclass(slots=True)
@@ -58,6 +77,7 @@ class Attachments:
     archive: Archive
     plan: PlanId
     _by_cid: dict[str | None, _Attachment] = field(default_factory=dict)
+    _stored: dict[str | None, Blob] = field(default_factory=dict)
 
     def open(self, cid: str | None, _content_type: str | None) -> _Attachment:
         """The sink for the attachment of that Content-ID."""
@@ -65,12 +85,24 @@ class Attachments:
         self._by_cid[cid] = attachment
         return attachment
 
+    def take(self, part: StoredPart) -> None:
+        """An attachment that was stored when it arrived."""
+        self._stored[part.cid] = part.blob
+
     def blob(self, content: bytes | ContentId) -> Blob | None:
         """The stored bytes of a document; None when its attachment did not come."""
         if isinstance(content, bytes):
             return self.archive.store(self.plan, content)
+        if content.value in self._stored:
+            return self._stored[content.value]
         attachment = self._by_cid.get(content.value)
         return attachment.blob if attachment else None
+
+    def stored(self) -> tuple[StoredPart, ...]:
+        """Those that came whole."""
+        return tuple(
+            StoredPart(cid, one.blob) for cid, one in self._by_cid.items() if one.blob is not None
+        )
 
     def discard(self) -> None:
         """Leaves nothing half-written behind; finished blobs that no row names are swept later."""
@@ -80,7 +112,11 @@ class Attachments:
 
 
 async def collect(
-    attachments: Attachments, body: Element, request: RetrieveDocumentSetRequest
+    attachments: Attachments,
+    body: Element,
+    request: RetrieveDocumentSetRequest,
+    *,
+    other_home_accepted: bool = False,
 ) -> Arrived:
     """The documents of the answer that were asked for; anything else in it is not ours to keep.
 
@@ -89,28 +125,41 @@ async def collect(
     """
     # In a thread: documents may stand in the body, and their base64 is long.
     response = await asyncio.to_thread(read_retrieve_response, body)
-    asked = {document.unique_id: document for document in request.documents}
-    found = await asyncio.to_thread(lambda: tuple(_arrived(attachments, response.documents, asked)))
-    came = {one.request for one in found}
+    sorting = _Sorting(attachments, {one.unique_id: one for one in request.documents})
+    await asyncio.to_thread(sorting.take, response.documents, other_home_accepted)
+    came = {one.request for one in sorting.arrived}
     missing = tuple(one for one in request.documents if one not in came)
-    return Arrived(found, missing, response.outcome.errors)
+    return Arrived(
+        tuple(sorting.arrived), missing, response.outcome.errors, sorting.elsewhere, sorting.unasked
+    )
 
 
-def _arrived(
-    attachments: Attachments,
-    given: tuple[RetrievedDocument, ...],
-    asked: Mapping[UniqueId, DocumentRequest],
-) -> Iterator[ArrivedDocument]:
-    waiting = dict(asked)
-    for document in given:
-        request = waiting.get(document.unique_id)
-        # ITI TF-2: 3.39.4.1.3 has it equal the request's (DECISIONS 12), and one that is stated
-        # must. Where it is left out, nothing contradicts: the whole answer came over the
-        # connection of the partner that was asked, and the id is one that was asked of it.
-        if request is None or document.home_community_id not in (None, request.home_community_id):
-            continue
-        blob = attachments.blob(document.content)
-        # Quirk: a part of no bytes where a document was too large for its sender.
-        if blob is not None and blob.size_bytes:
-            del waiting[document.unique_id]  # what comes twice under one id is taken once
-            yield ArrivedDocument(request, blob)
+@dataclass(slots=True)
+class _Sorting:
+    attachments: Attachments
+    asked: Mapping[UniqueId, DocumentRequest]
+    arrived: list[ArrivedDocument] = field(default_factory=list)
+    elsewhere: int = 0
+    unasked: int = 0
+
+    def take(self, given: Iterable[RetrievedDocument], other_home_accepted: bool) -> None:
+        waiting = dict(self.asked)
+        for document in given:
+            request = waiting.get(document.unique_id)
+            if request is None:  # what comes twice under one id is taken once
+                self.unasked += document.unique_id not in self.asked
+            elif not other_home_accepted and _is_elsewhere(document, request):
+                self.elsewhere += 1
+            else:
+                blob = self.attachments.blob(document.content)
+                # Quirk: a part of no bytes where a document was too large for its sender.
+                if blob is not None and blob.size_bytes:
+                    del waiting[document.unique_id]
+                    self.arrived.append(ArrivedDocument(request, blob, document))
+
+
+def _is_elsewhere(document: RetrievedDocument, request: DocumentRequest) -> bool:
+    """ITI TF-2: 3.39.4.1.3 has the home equal the request's (DECISIONS 12), and one that is stated
+    must. Where it is left out, nothing contradicts: the whole answer came over the connection of
+    the partner that was asked, and the id is one that was asked of it."""
+    return document.home_community_id not in (None, request.home_community_id)

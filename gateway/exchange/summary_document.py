@@ -25,10 +25,13 @@ def write_member_ccd(
     sources: dict[str, II],
     number: str,
     now: datetime,
+    series: str | None = None,
+    confidentiality: str = "N",
 ) -> bytes:
     """The summary as a CCD: derived by a device, in one set a member, so that it is recognised.
 
     `number` is this document's own, `sources` the ids that the merged documents' authors gave.
+    `series` names another set: what one reader gets is no newer version of what another got.
     """
     house = Organization(community.organization, ids=(II(str(community.home_community_id)),))
     root = str(community.messages)
@@ -38,10 +41,11 @@ def write_member_ccd(
         author=AuthoringDevice(SOFTWARE, SOFTWARE, house, ids=(II(str(community.device)),)),
         custodian=house,
         document_id=II(root, number),
-        set_id=II(root, member.id),
+        set_id=II(root, series or member.id),
         version=int(now.timestamp()),
         now=TS(now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")),
         sources=sources,
+        confidentiality=confidentiality,
     )
 
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
 from gateway.exchange.asking import Asking, Patience
 from gateway.model.partner import Partner
@@ -22,18 +23,37 @@ class Visit:
     patience: Patience
     remarks: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+    _noted: tuple[Transaction, PartnerProgress] | None = None
 
     def note(self, transaction: Transaction, **changes: object) -> None:
         """Keeps the progress with `changes`, in the transaction of what it tells of."""
         elapsed = round((time.monotonic() - self.started) * 1000)
-        changed = replace(self.progress, elapsed_ms=elapsed, **changes)  # type: ignore[arg-type]
+        known = self._known_in(transaction)
+        changed = replace(known, elapsed_ms=elapsed, **changes)  # type: ignore[arg-type]
         # The names of `changes` are those of PartnerProgress; a wrong one fails at once.
         retrieval = self.asking.retrieval
         retrievals.put_progress(
             transaction, plan=retrieval.plan, retrieval=retrieval.id, progress=changed
         )
         # Not before it is durable: what failed after it must not be counted.
+        self._noted = (transaction, changed)
         transaction.after_commit(partial(setattr, self, "progress", changed))
+
+    def count(self, transaction: Transaction, *, found: int = 0, missing: int = 0) -> None:
+        """Adds to the documents that were found, and to those that are missing."""
+        if found or missing:
+            known = self._known_in(transaction)
+            self.note(
+                transaction,
+                documents_found=known.documents_found + found,
+                documents_missing=known.documents_missing + missing,
+            )
+
+    def _known_in(self, transaction: Transaction) -> PartnerProgress:
+        """The progress with what this very transaction has noted so far."""
+        if self._noted is not None and self._noted[0] is transaction:
+            return self._noted[1]
+        return self.progress
 
     async def save(self, **changes: object) -> None:
         await self.asking.archive.database.write_async(lambda tx: self.note(tx, **changes))
@@ -68,5 +88,38 @@ def _resumed(progress: PartnerProgress) -> PartnerProgress:
 def begin(transaction: Transaction, open_visits: Iterable[Visit], retrieval: Retrieval) -> None:
     """Says whom the retrieval asks, before any of them is."""
     retrievals.set_state(transaction, plan=retrieval.plan, retrieval=retrieval.id, state="running")
+    listed = {one.partner for one in retrieval.partners}
     for visit in open_visits:
-        visit.note(transaction)
+        if visit.partner.id not in listed:
+            visit.note(transaction)
+
+
+# ---- one at a time ---------------------------------------------------------------------------
+
+
+def enter(transaction: Transaction, visit: Visit) -> Literal["entered", "busy", "ended"]:
+    """Makes the visit ours alone; what is known of it is read anew, since others had it before."""
+    retrieval, partner = visit.asking.retrieval, visit.partner.id
+    if not retrievals.claim_visit(
+        transaction, plan=retrieval.plan, retrieval=retrieval.id, partner=partner
+    ):
+        return "busy"
+    current = retrievals.get(transaction, plan=retrieval.plan, retrieval=retrieval.id)
+    known = (
+        next((one for one in current.partners if one.partner == partner), None) if current else None
+    )
+    if known is not None and known.outcome is not None:
+        leave(transaction, visit)
+        visit.progress = known
+        return "ended"
+    if known is not None:
+        visit.progress = _resumed(known)
+    return "entered"
+
+
+def leave(transaction: Transaction, visit: Visit) -> None:
+    """Lets others go on with the visit."""
+    retrieval = visit.asking.retrieval
+    retrievals.release_visit(
+        transaction, plan=retrieval.plan, retrieval=retrieval.id, partner=visit.partner.id
+    )

@@ -22,14 +22,19 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a document came from; `partner` is None for a file that an operator ingested."""
+    """Where a document came from; `partner` is None for a file that an operator ingested.
 
-    door: Literal["ITI-39", "ITI-41", "DIRECT", "FILE", "REST"]
+    Through the door ON-DEMAND nothing came: we wrote it when a partner asked for a summary.
+    """
+
+    door: Literal["ITI-39", "ITI-41", "DIRECT", "FILE", "REST", "ON-DEMAND"]
     partner: PartnerId | None = None
     partner_name: str | None = None
     home_community_id: str | None = None
     repository_unique_id: str | None = None
     document_unique_id: str | None = None
+    on_demand_unique_id: str | None = None
+    """Under which id it was asked for, where it was made on demand and got a new one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Document:
     author: str | None = None
     custodian: str | None = None
     is_derived: bool = False
-    """A summary that we wrote ourselves and that came back: no evidence (DECISIONS 10)."""
+    """A summary that we wrote ourselves, kept or come back: no evidence (DECISIONS 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,20 @@ class OfferedDocument:
     class_code: str | None = None
     confidentiality: str | None = None
     third_party: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A member's summary as one partner was given it, made from `sources` for a purpose.
+
+    `digest` is of what it says: the same facts for the same asker are the same snapshot.
+    """
+
+    offered: OfferedDocument
+    partner: PartnerId
+    purpose: str
+    digest: str
+    sources: tuple[DocumentId, ...]
 
 
 @dataclass(frozen=True, slots=True)

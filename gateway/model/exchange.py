@@ -40,6 +40,9 @@ class Exchange:
     message_id: str | None = None
     duration_ms: int | None = None
     count: int = 1
+    request_hash: str | None = None
+    """SHA-256 of the request's envelope as it crossed the wire, as hex; attachments stand apart."""
+    answer_hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,3 +25,7 @@ class Link:
     detail: str | None = None
     is_decided: bool = False
     """A person set its state: no comparison changes it."""
+    degree: int | None = None
+    """How sure the community itself is, 0 to 100 by its own measure (ITI-55 match degree)."""
+    valid_until: datetime | None = None
+    """Until when it may be used without asking again; None: not at all (CorrelationTimeToLive)."""

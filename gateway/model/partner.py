@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 
 from gateway.model.identity import PartnerId, PlanId
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
+from ihe.saml_writing import AssertionStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,16 @@ class Endpoints:
     iti39: str | None = None
     iti41: str | None = None
     direct_domain: str | None = None
+    replies: tuple[str, ...] = ()
+    """Where else it may have answers sent that it does not wait for on the connection."""
+
+    def takes_replies_at(self, address: str) -> bool:
+        """Whether a ReplyTo is one of the registered addresses, to the letter.
+
+        Whatever else a message names is not called: it could be a host of our own.
+        """
+        registered = (self.iti55, self.iti38, self.iti39, *self.replies)
+        return any(known == address for known in registered if known is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +43,31 @@ class PartnerProfile:
     """Its answers must carry a SignatureConfirmation (DECISIONS 4)."""
     same_certificate: bool = False
     """The TLS and the signing certificate must be one and the same (DECISIONS 2)."""
+    asynchronous: bool = False
+    """It answers on a connection of its own, at our door, when it can."""
+    answer_within_seconds: float = 3600.0
+    """How long an asynchronous answer is waited for, from when its request was sent."""
+    minimum_degree_match: int = 50
+    """Below this, 0 to 100 by the partner's own measure, it need not name anybody."""
+    ssn_on_request: bool = True
+    """It gets a member's SSN when it asks for it; unasked, nobody does."""
+    query_window_days: int | None = None
+    """Quirk: its documents are asked for in windows of so many days of creation time."""
+    other_home_accepted: bool = False
+    """Quirk: its documents name another home community than the one asked."""
+    assertion: AssertionStyle = field(default_factory=AssertionStyle)
+    """How our assertions are spelt for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delegation:
+    """An organization of a partner that lets another community ask in its name (Carequality).
+
+    `delegate` is the other's home community, or an organization under its home community's OID.
+    """
+
+    principal: Oid
+    delegate: Oid
 
 
 @dataclass(frozen=True, slots=True)

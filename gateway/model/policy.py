@@ -9,7 +9,8 @@ from gateway.model.identity import PartnerId, PlanId
 class Rule:
     """One permission. None in a field means any; without a matching rule nothing is given.
 
-    `third_party` widens the offer from plan-authored documents to those received from others.
+    `third_party` widens the offer from plan-authored documents to those received from others,
+    `on_demand` to the member's summary, made of the documents that rules give.
     """
 
     name: str
@@ -19,3 +20,4 @@ class Rule:
     class_code: str | None = None
     confidentiality: tuple[str, ...] = ("N",)
     third_party: bool = False
+    on_demand: bool = False

@@ -53,7 +53,7 @@ class _Seal:
     """How one blob's frames are sealed: its data key, and what they are bound to."""
 
     cipher: AESGCM
-    plan: PlanId
+    plan: PlanId | None
     blob_id: bytes
 
     def place(self, number: int, is_last: bool) -> tuple[bytes, bytes]:
@@ -69,6 +69,11 @@ class BlobStore:
         self._root = root
         self._keys = keys
         self._failpoint = failpoint or (lambda _step: None)
+
+    @property
+    def keys(self) -> KeyRing:
+        """The keys, for what is sealed beside the blobs."""
+        return self._keys
 
     @property
     def root(self) -> Path:

@@ -73,6 +73,7 @@ def describe(transaction: Transaction, document: Document) -> Document:
     described = (
         "mime_type title type_code type_system type_display effective_time clinical_id set_id"
         " version author custodian is_derived document_unique_id repository_unique_id"
+        " on_demand_unique_id"
     )
     return _change(
         transaction,
@@ -189,8 +190,9 @@ def by_clinical_id(
 
 
 def by_unique_id(transaction: Transaction, *, plan: PlanId, unique_id: str) -> tuple[Document, ...]:
-    """Those retrieved or received under that XDS document unique id."""
-    return _by(transaction, plan, "document_unique_id", unique_id)
+    """Those retrieved or received under that XDS document unique id, made on demand or not."""
+    own = _by(transaction, plan, "document_unique_id", unique_id)
+    return (*own, *_by(transaction, plan, "on_demand_unique_id", unique_id))
 
 
 def quarantined(
@@ -302,6 +304,7 @@ def _values(document: Document) -> dict[str, Any]:
         "source_community": source.home_community_id,
         "repository_unique_id": source.repository_unique_id,
         "document_unique_id": indexable(source.document_unique_id),
+        "on_demand_unique_id": indexable(source.on_demand_unique_id),
         "received": document.received,
         "member": document.member,
         "candidate": document.candidate,
@@ -335,6 +338,7 @@ def read_document(row: Row[Any]) -> Document:
             home_community_id=row.source_community,
             repository_unique_id=row.repository_unique_id,
             document_unique_id=row.document_unique_id,
+            on_demand_unique_id=row.on_demand_unique_id,
         ),
         received=row.received,
         member=None if row.member is None else MemberId(row.member),

@@ -7,7 +7,8 @@
     ├── KeyFileMissing        the key-encryption key is not where the settings say
     ├── KeyFileUnusable       the key file is not one, or holds other keys than the data needs
     ├── UnknownBlob           no such bytes
-    └── DamagedBlob           stored bytes are cut, reordered or changed
+    ├── DamagedBlob           stored bytes are cut, reordered or changed
+    └── DamagedWireMessage    a stored envelope is not the one that its record names
 
 Texts name ids and paths, never content.
 """
@@ -52,3 +53,11 @@ class UnknownBlob(StoreError):
 
 class DamagedBlob(StoreError):
     """The bytes on disk are not the ones we wrote; chunks already given out were genuine."""
+
+
+class DamagedWireMessage(StoreError):
+    """What was kept of an exchange is not what its record names by hash."""
+
+    def __init__(self, hash: str) -> None:
+        super().__init__(f"the stored envelope {hash} was changed")
+        self.hash = hash

@@ -290,5 +290,7 @@ def _recorded(row: Row[Any]) -> RecordedExchange:
         message_id=row.message_id,
         duration_ms=row.duration_ms,
         count=row._mapping["count"],
+        request_hash=row.request_hash,
+        answer_hash=row.answer_hash,
     )
     return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash)

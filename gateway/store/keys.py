@@ -35,9 +35,12 @@ _NONCE_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class PlanKey:
-    """One generation of a plan's keys: for the addresses of its blobs, and for their data keys."""
+    """One generation of a plan's keys: for the addresses of its blobs, and for their data keys.
 
-    plan: PlanId
+    The house's own, for what belongs to no single plan, has none.
+    """
+
+    plan: PlanId | None
     generation: int
     address_key: bytes
     data_key: bytes
@@ -76,12 +79,14 @@ class KeyRing:
         self._sealing = _read_key_file(key_file)
         self._key_file = key_file
         self._database = database
-        self._opened: dict[PlanId, PlanKey] = {}
-        self._generations: dict[tuple[PlanId, int], PlanKey] = {}
+        self._opened: dict[PlanId | None, PlanKey] = {}
+        self._generations: dict[tuple[PlanId | None, int], PlanKey] = {}
         self._making = threading.Lock()
 
-    def plan_key(self, plan: PlanId, generation: int | None = None) -> PlanKey:
+    def plan_key(self, plan: PlanId | None, generation: int | None = None) -> PlanKey:
         """That generation, or the newest; a plan's first key is made when first asked for.
+
+        None is the house's own.
 
         Never inside a unit of work: a key must outlive the unit that wanted it.
 
@@ -91,44 +96,63 @@ class KeyRing:
         if generation is None:
             return self._opened.get(plan) or self._open_newest(plan)
         known = self._generations.get((plan, generation))
-        return known or self._open(self._database.read(lambda t: _row(t, plan, generation)))
+        return known or self._open(plan, self._database.read(lambda t: _row(t, plan, generation)))
+
+    def seal(self, plan: PlanId | None, content: bytes, name: str) -> tuple[int, bytes]:
+        """A few bytes sealed under the plan's newest key, and that key's generation.
+
+        Bound to `name`: under another one they do not open. Never inside a unit of work.
+        """
+        key = self.plan_key(plan)
+        return key.generation, _wrap(key.data_key, content, _small(plan, name))
+
+    def open(self, plan: PlanId | None, generation: int, sealed: bytes, name: str) -> bytes:
+        """What `seal` sealed.
+
+        Raises:
+            InvalidTag: it was changed, or is another's.
+            KeyFileUnusable: the key that it names is not here.
+        """
+        return _unwrap(self.plan_key(plan, generation).data_key, sealed, _small(plan, name))
 
     def rewrap(self) -> int:
-        """Seals every plan key under the file's last key; how many were sealed under others."""
+        """Seals every key under the file's last key; how many were sealed under others."""
         return self._database.write(self._rewrap)
 
-    def _open_newest(self, plan: PlanId) -> PlanKey:
+    def _open_newest(self, plan: PlanId | None) -> PlanKey:
         with self._making:
             row = self._database.read(lambda t: _row(t, plan, None))
             if row is None:
                 self._database.write(lambda t: self._make(t, plan))
                 row = self._database.read(lambda t: _row(t, plan, None))
-            self._opened[plan] = self._open(row)
+            self._opened[plan] = self._open(plan, row)
             return self._opened[plan]
 
-    def _make(self, transaction: Transaction, plan: PlanId) -> None:
+    def _make(self, transaction: Transaction, plan: PlanId | None) -> None:
         """Another process may make it at the same time: the first one counts."""
         identity, kek = list(self._sealing.items())[-1]
         fresh = secrets.token_bytes(2 * _KEY_BYTES)
         values = {
-            "plan": plan,
             "generation": 1,
             "kek_id": identity,
             "wrapped": _wrap(kek, fresh, _name(plan, 1)),
             "created": datetime.now(UTC),
         }
-        insert_new(transaction, tables.plan_key, values, ["plan", "generation"])
+        if plan is None:
+            insert_new(transaction, tables.house_key, values, ["generation"])
+        else:
+            row = {"plan": plan, **values}
+            insert_new(transaction, tables.plan_key, row, ["plan", "generation"])
 
-    def _open(self, row: Row[Any] | None) -> PlanKey:
+    def _open(self, plan: PlanId | None, row: Row[Any] | None) -> PlanKey:
         if row is None:
             raise KeyFileUnusable("the plan has no key of the generation that its data names")
-        both = self._unwrap(row)
-        plan = PlanId(row.plan)
+        both = self._unwrap(plan, row)
         key = PlanKey(plan, row.generation, both[:_KEY_BYTES], both[_KEY_BYTES:])
         self._generations[plan, row.generation] = key
         return key
 
-    def _unwrap(self, row: Row[Any]) -> bytes:
+    def _unwrap(self, plan: PlanId | None, row: Row[Any]) -> bytes:
         kek = self._sealing.get(row.kek_id)
         if kek is None:
             raise KeyFileUnusable(
@@ -136,29 +160,34 @@ class KeyRing:
                 " data were sealed: it belongs to other data"
             )
         try:
-            return _unwrap(kek, row.wrapped, _name(row.plan, row.generation))
+            return _unwrap(kek, row.wrapped, _name(plan, row.generation))
         except InvalidTag:
             raise KeyFileUnusable("a plan's sealed key was changed in the database") from None
 
     def _rewrap(self, transaction: Transaction) -> int:
         identity, kek = list(self._sealing.items())[-1]
-        table = tables.plan_key
-        rows: Sequence[Row[Any]] = transaction.connection.execute(
-            select(table).where(table.c.kek_id != identity)
-        ).all()
-        for row in rows:
-            wrapped = _wrap(kek, self._unwrap(row), _name(row.plan, row.generation))
-            transaction.connection.execute(
-                update(table)
-                .where(table.c.plan == row.plan, table.c.generation == row.generation)
-                .values(kek_id=identity, wrapped=wrapped)
-            )
-        return len(rows)
+        count = 0
+        for table in (tables.plan_key, tables.house_key):
+            rows: Sequence[Row[Any]] = transaction.connection.execute(
+                select(table).where(table.c.kek_id != identity)
+            ).all()
+            for row in rows:
+                plan = None if table is tables.house_key else PlanId(row.plan)
+                wrapped = _wrap(kek, self._unwrap(plan, row), _name(plan, row.generation))
+                is_it = table.c.generation == row.generation
+                if plan is not None:
+                    is_it &= table.c.plan == plan
+                values = {"kek_id": identity, "wrapped": wrapped}
+                transaction.connection.execute(update(table).where(is_it).values(values))
+            count += len(rows)
+        return count
 
 
-def _row(transaction: Transaction, plan: PlanId, generation: int | None) -> Row[Any] | None:
-    table = tables.plan_key
-    statement = select(table).where(table.c.plan == plan).order_by(table.c.generation.desc())
+def _row(transaction: Transaction, plan: PlanId | None, generation: int | None) -> Row[Any] | None:
+    table = tables.house_key if plan is None else tables.plan_key
+    statement = select(table).order_by(table.c.generation.desc())
+    if plan is not None:
+        statement = statement.where(table.c.plan == plan)
     if generation is not None:
         statement = statement.where(table.c.generation == generation)
     return transaction.connection.execute(statement.limit(1)).first()
@@ -195,8 +224,13 @@ def _identity(key: bytes) -> str:
     return hashlib.sha256(b"key-encryption key id\x00" + key).hexdigest()[:16]
 
 
-def _name(plan: str, generation: int) -> bytes:
-    return f"plan key\x00{plan}\x00{generation}".encode()
+def _name(plan: str | None, generation: int) -> bytes:
+    """No plan's id is empty: the house's key cannot pass for a plan's."""
+    return f"plan key\x00{plan or ''}\x00{generation}".encode()
+
+
+def _small(plan: PlanId | None, name: str) -> bytes:
+    return f"small\x00{plan or ''}\x00{name}".encode()
 
 
 def _wrap(kek: bytes, secret: bytes, name: bytes) -> bytes:

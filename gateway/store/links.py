@@ -27,6 +27,8 @@ def put(transaction: Transaction, link: Link) -> None:
         "detail": link.detail,
         "found": link.found,
         "is_decided": link.is_decided,
+        "degree": link.degree,
+        "valid_until": link.valid_until,
     }
     upsert(transaction, tables.link, values, _KEY)
 
@@ -89,6 +91,16 @@ def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
     return result.rowcount == 1
 
 
+def forget(transaction: Transaction, *, plan: PlanId, member: MemberId, partner: PartnerId) -> None:
+    """None of the member's links at that partner may be used without asking again."""
+    table = tables.link
+    transaction.connection.execute(
+        update(table)
+        .where(table.c.plan == plan, table.c.member == member, table.c.partner == partner)
+        .values(valid_until=None)
+    )
+
+
 def _links(transaction: Transaction, statement: Any) -> tuple[Link, ...]:
     return tuple(_link(row) for row in transaction.connection.execute(statement))
 
@@ -105,4 +117,6 @@ def _link(row: Any) -> Link:
         score=row.score,
         detail=row.detail,
         is_decided=row.is_decided,
+        degree=row.degree,
+        valid_until=row.valid_until,
     )

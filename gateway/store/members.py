@@ -1,29 +1,44 @@
 """Members as their plan's roster states them, and by what they may be found."""
 
-import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, literal, select, union_all, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
+from gateway.model.person import read_person
 from gateway.store import tables
 from gateway.store.errors import UnknownId
-from gateway.store.sql import indexable, upsert
+from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
+from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
 from ihe.xcpd import Demographics
 
-CANDIDATES: Final = 500
+SHARING: Final = 50
 """More people than this under one key identify nobody by it."""
-_SHARING: Final = (
-    select(tables.member)
-    .join(tables.member_key, tables.member_key.c.member == tables.member.c.id)
-    .where(*(tables.member_key.c[name] == bindparam(name) for name in ("plan", "kind", "value")))
-    .limit(CANDIDATES + 1)
+CANDIDATES: Final = 100
+"""More than this are not compared for one question, whatever it states."""
+_KEYS_AT_ONCE: Final = 8
+_BY_ID: Final = select(tables.member).where(
+    tables.member.c.id.in_(bindparam("ids", expanding=True))
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Whoever could be the person asked for.
+
+    `fillers` are nobody: members made from the question itself, read as the others are, so that it
+    takes as long to look at one who is there as at one who is not (DECISIONS 11).
+    """
+
+    members: tuple[Member, ...]
+    fillers: tuple[Member, ...] = ()
 
 
 def put(transaction: Transaction, member: Member) -> Member:
@@ -83,24 +98,66 @@ def iter_all(transaction: Transaction, *, plan: PlanId) -> Iterator[Member]:
 
 
 def candidates(
+    transaction: Transaction, *, plan: PlanId, named: Demographics, filled_to: int = 0
+) -> Candidates:
+    """Whoever could match: shares an id, a telephone, or the birth date and a part of the name.
+
+    What it costs does not grow with the plan. A key that more than SHARING have is left out, and
+    the others find the one who is meant. With fillers they are a multiple of `filled_to`, if any.
+    """
+    found = _by_keys(transaction, plan, keys_of(read_person(named)))
+    if not filled_to:
+        return Candidates(found)
+    missing, text = -len(found) % filled_to if found else filled_to, dump(named)
+    fillers = (Member(MemberId(""), plan, "", load(Demographics, text)) for _ in range(missing))
+    return Candidates(found, tuple(fillers))
+
+
+def resembling(
     transaction: Transaction, *, plan: PlanId, named: Demographics
 ) -> tuple[Member, ...]:
-    """Whoever could be that person: shares an id, the birth date, a name or a family name.
-
-    Each key is asked for by itself and left out if more than CANDIDATES share it: five hundred
-    Smiths say nothing, but must not crowd out the one who has the birth date too.
-    """
-    found: dict[str, Member] = {}
-    for kind, value in sorted(_keys(named)):
-        sharing = _sharing(transaction, plan, kind, value)
-        if len(sharing) <= CANDIDATES:
-            found.update((member.id, member) for member in sharing)
-    return tuple(found[id] for id in sorted(found))
+    """The candidates, and for a reviewer whoever has the name, unless too many have."""
+    person = read_person(named)
+    return _by_keys(transaction, plan, (*keys_of(person), *name_keys(person)))
 
 
-def _sharing(transaction: Transaction, plan: PlanId, kind: str, value: str) -> tuple[Member, ...]:
-    given = {"plan": plan, "kind": kind, "value": value}
-    return tuple(_member(row) for row in transaction.connection.execute(_SHARING, given))
+def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tuple[Member, ...]:
+    """Two statements, each on an index, for up to eight keys; none depends on who is found."""
+    asked = keys[:MOST]
+    slots = -(-len(asked) // _KEYS_AT_ONCE) * _KEYS_AT_ONCE
+    given: dict[str, str] = {"plan": plan}
+    for slot in range(slots):
+        kind, value = asked[slot] if slot < len(asked) else ("", "")
+        given |= {f"kind{slot}": kind, f"value{slot}": value}
+    ids: dict[str, None] = {}
+    if slots:
+        sharing: dict[int, list[str]] = {}
+        for slot, member in transaction.connection.execute(_sharing(slots), given):
+            sharing.setdefault(slot, []).append(member)
+        # The narrowest keys come first, so what the cap leaves out was the least likely.
+        for slot in sorted(sharing):
+            if len(sharing[slot]) <= SHARING:
+                ids.update(dict.fromkeys(sharing[slot]))
+    some = sorted(list(ids)[:CANDIDATES])
+    return tuple(_member(row) for row in transaction.connection.execute(_BY_ID, {"ids": some}))
+
+
+@cache
+def _sharing(slots: int) -> Executable:
+    """Who has each of so many keys, by the key's place; up to one more than may share it."""
+    table = tables.member_key
+    parts = [
+        select(literal(slot).label("slot"), table.c.member)
+        .where(
+            table.c.plan == bindparam("plan"),
+            table.c.kind == bindparam(f"kind{slot}"),
+            table.c.value == bindparam(f"value{slot}"),
+        )
+        .limit(SHARING + 1)
+        .subquery()
+        for slot in range(slots)
+    ]
+    return union_all(*(select(part) for part in parts))
 
 
 def set_opted_out(
@@ -121,38 +178,19 @@ def set_opted_out(
     return changed
 
 
-def fold_name(name: str) -> str:
-    """A name without case, accents, spaces and signs: `O'Neil-Müller` is `ONEILMULLER`."""
-    plain = unicodedata.normalize("NFKD", name.casefold())
-    return "".join(letter for letter in plain if letter.isalnum()).upper()
+def key_rows(members: Iterable[Member]) -> Iterator[dict[str, str]]:
+    """The rows of `member_key` for these members."""
+    for member in members:
+        person = read_person(member.demographics)
+        keys = {*keys_of(person), *name_keys(person), number_key(member.member_id)}
+        for kind, value in sorted(keys):
+            yield {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
 
 
 def _put_keys(transaction: Transaction, member: Member) -> None:
-    keys = _keys(member.demographics) | {("id", str(indexable(member.member_id)))}
     table = tables.member_key
     transaction.connection.execute(delete(table).where(table.c.member == member.id))
-    transaction.connection.execute(
-        insert(table),
-        [
-            {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
-            for kind, value in sorted(keys)
-        ],
-    )
-
-
-def _keys(known: Demographics) -> set[tuple[str, str]]:
-    """By what a person may be found; a birth date needs its day."""
-    keys = {("id", indexable(id.extension) or "") for id in known.ids}
-    for name in known.names:
-        family = fold_name(name.family or "")
-        keys.add(("family", family))
-        if family and name.given:
-            keys.add(("name", f"{family}^{fold_name(name.given[0])}"))
-    birth = known.birth_time.value if known.birth_time else None
-    digits = (birth or "").replace("-", "")[:8]
-    if len(digits) == 8:
-        keys.add(("birth", digits))
-    return {(kind, value) for kind, value in keys if value}
+    transaction.connection.execute(insert(table), list(key_rows([member])))
 
 
 def _member(row: Any) -> Member:

@@ -1,9 +1,10 @@
 """Documents registered for partners: what an ITI-38 answer is put together from."""
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select
+from sqlalchemy import BindParameter, Row, Select, bindparam
 
 from gateway.model.document import OfferedDocument
 from gateway.model.identity import MemberId, PlanId
@@ -34,31 +35,64 @@ def put(transaction: Transaction, offered: OfferedDocument) -> None:
 
 
 def of_member(
-    transaction: Transaction, *, plan: PlanId, member: MemberId
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    member: MemberId,
+    replaced: bool = False,
+    class_codes: Iterable[str] = (),
+    type_codes: Iterable[str] = (),
 ) -> tuple[OfferedDocument, ...]:
-    """The member's registered documents that are filed and current; rules have yet to be asked."""
-    table = tables.document
-    statement = _select(plan).where(table.c.member == member, table.c.superseded_by.is_(None))
-    return tuple(_offered(row) for row in transaction.connection.execute(statement))
+    """The member's registered documents that are filed; rules have yet to be asked.
+
+    Only current ones unless `replaced`, and only those of these codes where any are given; their
+    coding schemes are not compared.
+    """
+    given: dict[str, Any] = {"plan": plan, "member": member}
+    codes = {"class_codes": list(class_codes), "type_codes": list(type_codes)}
+    named = tuple(name for name, values in codes.items() if values)
+    given |= {name: codes[name] for name in named}
+    rows = transaction.connection.execute(_of_member(replaced, named), given)
+    return tuple(map(_offered, rows))
 
 
 def by_ids(
     transaction: Transaction, *, plan: PlanId, ids: Iterable[str]
 ) -> tuple[OfferedDocument, ...]:
     """The registered documents of these unique ids (ours) or entry UUIDs that are still filed."""
-    wanted, offer = list(ids), tables.offer
-    statement = _select(plan).where(offer.c.unique_id.in_(wanted) | offer.c.entry_uuid.in_(wanted))
-    return tuple(_offered(row) for row in transaction.connection.execute(statement))
+    rows = transaction.connection.execute(_by_ids(), {"plan": plan, "ids": list(ids)})
+    return tuple(map(_offered, rows))
 
 
-def _select(plan: PlanId) -> Select[Any]:
+@cache
+def _of_member(replaced: bool, named: tuple[str, ...]) -> Select[Any]:
+    table = tables.document
+    statement = _select().where(table.c.member == bindparam("member"))
+    if not replaced:
+        statement = statement.where(table.c.superseded_by.is_(None))
+    columns = {"class_codes": tables.offer.c.class_code, "type_codes": table.c.type_code}
+    for name in named:
+        statement = statement.where(columns[name].in_(bindparam(name, expanding=True)))
+    return statement
+
+
+@cache
+def _by_ids() -> Select[Any]:
+    offer = tables.offer
+    ids: BindParameter[str] = bindparam("ids", expanding=True)
+    return _select().where(offer.c.unique_id.in_(ids) | offer.c.entry_uuid.in_(ids))
+
+
+def _select() -> Select[Any]:
+    """A summary of ours that came back is nobody's to give: it holds what others wrote."""
     table, offer = tables.document, tables.offer
     names = ("entry_uuid", "unique_id", "entry_xml", "class_code", "confidentiality", "third_party")
     return (
         select_documents()
         .join(offer, offer.c.document == table.c.number)
         .add_columns(*(offer.c[name] for name in names))
-        .where(table.c.plan == plan, table.c.state == "filed")
+        .where(table.c.plan == bindparam("plan"), table.c.state == "filed")
+        .where(table.c.is_derived.is_(False))
         .order_by(table.c.number)
     )
 

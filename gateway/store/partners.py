@@ -92,7 +92,7 @@ def remove(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> bool
     """Takes the partner and its links out; its records and documents stay. Whether it was there."""
     if get(transaction, plan=plan, partner=partner) is None:
         return False
-    for table in (tables.partner_certificate, tables.link):
+    for table in (tables.partner_certificate, tables.delegation, tables.link):
         transaction.connection.execute(delete(table).where(table.c.partner == partner))
     transaction.connection.execute(delete(tables.partner).where(tables.partner.c.id == partner))
     return True

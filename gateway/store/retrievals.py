@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.retrieval import PartnerProgress, Requester, Retrieval, RetrievalState
 from gateway.store import tables
 from gateway.store.errors import UnknownId
-from gateway.store.sql import upsert
+from gateway.store.sql import insert_new, upsert
 from gateway.store.transaction import Transaction
 
 
@@ -80,6 +80,44 @@ def set_state(
     )
     if result.rowcount == 0:
         raise UnknownId("retrieval", retrieval)
+
+
+def claim_visit(
+    transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId, partner: PartnerId
+) -> bool:
+    """Whether the partner's part of the retrieval is now ours alone to go on with.
+
+    A claim ends with `release_visit`, or with its process.
+    """
+    table = tables.visit_claim
+    values = {"retrieval": retrieval, "partner": partner, "plan": plan}
+    if insert_new(
+        transaction, table, {**values, "process": transaction.process}, ["retrieval", "partner"]
+    ):
+        return True
+    its = (table.c.retrieval == retrieval) & (table.c.partner == partner)
+    holder = transaction.connection.execute(select(table.c.process).where(its)).scalar()
+    if holder is None or transaction.is_running(holder):
+        return False
+    taken = transaction.connection.execute(
+        update(table).where(its, table.c.process == holder).values(process=transaction.process)
+    )
+    return taken.rowcount == 1
+
+
+def release_visit(
+    transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId, partner: PartnerId
+) -> None:
+    """Lets others go on with that part."""
+    table = tables.visit_claim
+    transaction.connection.execute(
+        delete(table).where(
+            table.c.plan == plan,
+            table.c.retrieval == retrieval,
+            table.c.partner == partner,
+            table.c.process == transaction.process,
+        )
+    )
 
 
 def get(transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId) -> Retrieval | None:

@@ -81,6 +81,17 @@ class PlanKeyRow(SQLModel, table=True):
     created: datetime = Field(sa_type=UtcTime)
 
 
+class HouseKeyRow(SQLModel, table=True):
+    """Seals what belongs to no single plan: the messages of those we do not know."""
+
+    __tablename__ = "house_key"
+    generation: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    plan: str | None = None
+    kek_id: str
+    wrapped: bytes = Field(sa_type=LargeBinary)
+    created: datetime = Field(sa_type=UtcTime)
+
+
 # ---- partners --------------------------------------------------------------------------------
 
 
@@ -108,6 +119,20 @@ class PartnerCertificateRow(SQLModel, table=True):
     pem: str = Field(sa_type=Text)
 
 
+class DelegationRow(SQLModel, table=True):
+    """An organization of a partner that lets another community ask in its name."""
+
+    __tablename__ = "delegation"
+    __table_args__ = (
+        Index("delegation_by_principal", "principal", "delegate"),
+        {"sqlite_with_rowid": False},
+    )
+    partner: str = Field(primary_key=True, foreign_key="partner.id")
+    principal: str = Field(primary_key=True)
+    delegate: str = Field(primary_key=True)
+    plan: str | None = None
+
+
 class PolicyRuleRow(SQLModel, table=True):
     __tablename__ = "policy_rule"
     plan: str = Field(primary_key=True, foreign_key="plan.id")
@@ -133,6 +158,8 @@ class LinkRow(SQLModel, table=True):
     detail: str | None = None
     found: datetime = Field(sa_type=UtcTime)
     is_decided: bool = False
+    degree: int | None = None
+    valid_until: datetime | None = Field(default=None, sa_type=UtcTime)
 
 
 # ---- documents and what they say -------------------------------------------------------------
@@ -161,6 +188,7 @@ class DocumentRow(SQLModel, table=True):
         Index("document_by_clinical_id", "plan", "clinical_id"),
         Index("document_by_set", "plan", "set_id"),
         Index("document_by_unique_id", "plan", "document_unique_id"),
+        Index("document_by_on_demand_id", "plan", "on_demand_unique_id"),
     )
     number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
     id: str = Field(unique=True)
@@ -174,6 +202,7 @@ class DocumentRow(SQLModel, table=True):
     source_community: str | None = None
     repository_unique_id: str | None = None
     document_unique_id: str | None = None
+    on_demand_unique_id: str | None = None
     received: datetime = Field(sa_type=UtcTime)
     member: str | None = Field(default=None, foreign_key="member.id")
     candidate: str | None = Field(default=None, foreign_key="member.id")
@@ -234,6 +263,27 @@ class OfferRow(SQLModel, table=True):
     class_code: str | None = None
     confidentiality: str | None = None
     third_party: bool
+    entry_xml: str = Field(sa_type=Text)
+
+
+class SnapshotRow(SQLModel, table=True):
+    """A member's summary as one partner was given it: its ebRIM entry, and what it was made of."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (
+        Index("snapshot_once", "plan", "member", "partner", "purpose", "digest", unique=True),
+    )
+    document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
+    plan: str
+    member: str = Field(foreign_key="member.id")
+    partner: str
+    purpose: str
+    digest: str
+    entry_uuid: str = Field(unique=True)
+    unique_id: str = Field(unique=True)
+    class_code: str
+    confidentiality: str
+    sources: str = Field(sa_type=Text)
     entry_xml: str = Field(sa_type=Text)
 
 
@@ -320,6 +370,55 @@ class RetrievalPartnerRow(SQLModel, table=True):
     detail: str | None = None
 
 
+class AwaitedAnswerRow(SQLModel, table=True):
+    """A request whose answer comes on a connection of its own; kept until the answer is stale."""
+
+    __tablename__ = "awaited_answer"
+    __table_args__ = (
+        Index("awaited_answer_to", "retrieval", "visited", "question", unique=True),
+        {"sqlite_with_rowid": False},
+    )
+    message_id: str = Field(primary_key=True)
+    plan: str = Field(foreign_key="plan.id")
+    partner: str
+    retrieval: str
+    visited: str
+    question: str
+    transaction: str
+    state: str
+    sent: datetime = Field(sa_type=UtcTime)
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+    signature_values: str = Field(sa_type=Text)
+    exchange: str = Field(sa_type=Text)
+    answer: str | None = Field(default=None, sa_type=Text)
+    result: str | None = None
+    reason: str | None = None
+    found: int = 0
+    missing: int = 0
+
+
+class VisitClaimRow(SQLModel, table=True):
+    """Who goes on with one partner's part of a retrieval just now."""
+
+    __tablename__ = "visit_claim"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    retrieval: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    plan: str
+    process: str
+
+
+class OwedAnswerRow(SQLModel, table=True):
+    """An answer of ours that is computed and recorded, and not yet with the partner."""
+
+    __tablename__ = "owed_answer"
+    id: str = Field(primary_key=True)
+    plan: str | None = None
+    partner: str
+    created: datetime = Field(sa_type=UtcTime)
+    answer: str = Field(sa_type=Text)
+
+
 # ---- the record ------------------------------------------------------------------------------
 
 
@@ -353,9 +452,24 @@ class ExchangeRow(SQLModel, table=True):
     message_id: str | None = None
     duration_ms: int | None = None
     count: int
+    request_hash: str | None = None
+    answer_hash: str | None = None
     canon: str = Field(sa_type=Text)
     previous_hash: str
     hash: str
+
+
+class WireMessageRow(SQLModel, table=True):
+    """An envelope as it crossed the wire, sealed under its plan's key, or under the house's."""
+
+    __tablename__ = "wire_message"
+    hash: str = Field(primary_key=True)
+    """SHA-256 of the envelope, as hex: what its exchange record names."""
+    scope: str = Field(primary_key=True)
+    """The plan, or empty for the house: an envelope that concerns two plans is kept for each."""
+    plan: str | None = None
+    generation: int
+    sealed: bytes = Field(sa_type=LargeBinary)
 
 
 class ExchangeHeadRow(SQLModel, table=True):
@@ -397,6 +511,23 @@ class ReplayRow(SQLModel, table=True):
     peer: str = Field(primary_key=True)
     key: str = Field(primary_key=True)
     plan: str | None = None
+    expires: datetime = Field(sa_type=UtcTime, index=True)
+
+
+class DiscoveryTallyRow(SQLModel, table=True):
+    """How often a community has asked in a period: about anybody, or about one member in vain.
+
+    `about` is that member's id or empty; `variant` tells the questions about it apart.
+    """
+
+    __tablename__ = "discovery_tally"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    home_community_id: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    about: str = Field(primary_key=True)
+    variant: str = Field(primary_key=True)
+    plan: str | None = None
+    count: int
     expires: datetime = Field(sa_type=UtcTime, index=True)
 
 
@@ -446,8 +577,10 @@ member = _table(MemberRow)
 member_key = _table(MemberKeyRow)
 token = _table(TokenRow)
 plan_key = _table(PlanKeyRow)
+house_key = _table(HouseKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
+delegation = _table(DelegationRow)
 policy_rule = _table(PolicyRuleRow)
 link = _table(LinkRow)
 blob = _table(BlobRow)
@@ -455,16 +588,22 @@ document = _table(DocumentRow)
 replacement = _table(ReplacementRow)
 quarantine = _table(QuarantineRow)
 offer = _table(OfferRow)
+snapshot = _table(SnapshotRow)
 section = _table(SectionRow)
 entry = _table(EntryRow)
 summary = _table(SummaryRow)
 retrieval = _table(RetrievalRow)
 retrieval_partner = _table(RetrievalPartnerRow)
 exchange = _table(ExchangeRow)
+wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)
+discovery_tally = _table(DiscoveryTallyRow)
+awaited_answer = _table(AwaitedAnswerRow)
+visit_claim = _table(VisitClaimRow)
+owed_answer = _table(OwedAnswerRow)
 job = _table(JobRow)
 job_key = _table(JobKeyRow)
 schedule = _table(ScheduleRow)

@@ -1,7 +1,7 @@
 import pytest
 
 from ccda.hl7v3 import CD, NAMESPACE
-from ccda.narrative import Narrative, plain_text, words
+from ccda.narrative import Narrative, words
 from ccda.safe_xml import Element, parse_xml
 
 
@@ -11,6 +11,10 @@ def text_element(content: str) -> Element:
 
 def code_element(content: str) -> Element:
     return parse_xml(f'<code xmlns="{NAMESPACE}" nullFlavor="UNK">{content}</code>'.encode())
+
+
+def plain_text(element: Element) -> str | None:
+    return Narrative(element).plain_text()
 
 
 def test_rows_are_lines_and_cells_are_set_apart_by_tabs() -> None:
@@ -67,6 +71,32 @@ def test_a_reference_is_followed_with_and_without_its_sign(
 
 def test_the_sections_own_words_come_before_the_documents(narrative: Narrative) -> None:
     assert narrative.resolve("#x2") == "here"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('<td ID="a">Tom &amp;amp; Jerry &lt;3</td>', "Tom &amp; Jerry <3"),
+        ('<td ID="a">Chest <b>pain</b></td>', "Chest pain"),
+        ('<td ID="a"><b/> Chest pain</td>', "Chest pain"),
+        ('<td title="b>" ID="a" align="left">Chest pain</td>', "Chest pain"),
+        ('<td ID="b"/>not this<td ID="a">Chest pain</td>', "Chest pain"),
+        ('written ID="a" > here<td ID="a">Chest pain</td>', "Chest pain"),
+        ('<td ID="a">Chest pain</td><td ID="a">later</td>', "Chest pain"),
+        ('<td ID="a"><b>Chest</b> pain</td><td ID="a">later</td>', "Chest pain"),
+        ('<list ID="a"><item>Chest <list><item>pain</item></list></item></list>no', "Chest pain"),
+        ('<list ID="a"><item>Chest</item><item>pain</item></list>no', "Chest pain"),
+        ('<t ID="a">Chest <td>pain</td></t>no', "Chest pain"),
+        ('<td ID="a"/>not this', None),
+        ('<td ID="a"/>not this<td ID="a">nor that</td>', None),
+    ],
+)
+def test_the_words_of_exactly_the_element_with_the_id_are_taken(
+    written: str, said: str | None
+) -> None:
+    narrative = Narrative(text_element(written), Narrative())
+    assert narrative.resolve("#a") == said
+    assert not list(narrative.complaints())
 
 
 @pytest.mark.parametrize("reference", ["#nothing", "#"])

@@ -15,10 +15,17 @@ from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED, read_acknowledgement
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code
 from ihe.registry_response import ErrorCode, ResponseStatus
-from ihe.stored_query import GetDocumentsQuery, OtherStoredQuery, StoredQuery
+from ihe.stored_query import GetDocumentsQuery
 from ihe.xca_query import write_adhoc_query_request
 from ihe.xcpd import Demographics, Matched, MoreDemographicsRequested, NoMatch
-from tests.gateway.asking import REPOSITORY, discovery, find_documents, patient_id, wanted
+from tests.gateway.asking import (
+    REPOSITORY,
+    discovery,
+    find_documents,
+    patient_id,
+    retrieve,
+    wanted,
+)
 from tests.gateway.house import HOME, MEMBER, PLAN, a_partner, a_rule, demo_document, documents
 from tests.gateway.visiting import Visitor, visiting
 
@@ -216,10 +223,6 @@ def test_an_unknown_patient_of_ours_has_no_documents(partner: Visitor) -> None:
             ErrorCode.UNKNOWN_PATIENT_ID,
         ),
         (
-            write_adhoc_query_request(OtherStoredQuery(StoredQuery.GET_ALL, (), HOME)),
-            ErrorCode.UNKNOWN_STORED_QUERY,
-        ),
-        (
             write_adhoc_query_request(GetDocumentsQuery(OTHER, entry_uuids=("urn:uuid:1",))),
             ErrorCode.UNKNOWN_COMMUNITY,
         ),
@@ -303,3 +306,20 @@ def test_a_list_longer_than_a_statement_takes_is_answered(partner: Visitor) -> N
     got = partner.get(*many, ccd)
     assert got.response.outcome.status is ResponseStatus.PARTIAL_SUCCESS
     assert (len(got.response.outcome.errors), len(got.contents)) == (2000, 1)
+
+
+@pytest.mark.emits_invalid("a partner's request that lacks an id")
+def test_a_document_asked_for_without_its_ids_leaves_the_others(partner: Visitor) -> None:
+    body = retrieve(partner.held(CCD), partner.held(NOTE), partner.held(CONSULT))
+    named = [each for each in body.iter() if etree.QName(each).localname == "RepositoryUniqueId"]
+    named[0].text = "no OID"
+    unique = body[1][2]
+    body[1].remove(unique)
+    got = partner.get_by(body)
+    assert got.response.outcome.status is ResponseStatus.PARTIAL_SUCCESS
+    assert set(got.contents) == {str(unique_id(partner.held(CONSULT)))}
+    assert [(one.code, one.location) for one in got.response.outcome.errors] == [
+        (ErrorCode.UNKNOWN_REPOSITORY_ID, f"{unique_id(partner.held(CCD))} {HOME.urn}"),
+        (ErrorCode.DOCUMENT_UNIQUE_ID, HOME.urn),
+    ]
+    assert partner.recorded().outcome == "partial"

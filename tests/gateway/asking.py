@@ -15,7 +15,7 @@ from gateway.model.purpose import NHIN
 from ihe.identifiers import Oid, PatientId
 from ihe.namespaces import PREFIXES
 from ihe.saml import Assertion, CodedAttribute
-from ihe.soap import MessageKind
+from ihe.soap import ANONYMOUS, MessageKind
 from ihe.trust import SigningKey, Trust
 from ihe.wire import SealedRequest, open_answer, seal_request
 from ihe.xca_query import FindDocumentsQuery, write_adhoc_query_request
@@ -68,6 +68,7 @@ def ask(
     key: SigningKey | None = None,
     message_id: str | None = None,
     now: datetime | None = None,
+    reply_to: str = ANONYMOUS,
     **changes: Any,
 ) -> SealedRequest:
     """A sealed request of a partner's; `changes` are what its assertion states otherwise."""
@@ -80,6 +81,7 @@ def ask(
         assertion=an_assertion(partner, **changes),
         signing_key=key or signing_key(partner.name),
         now=now or datetime.now(UTC),
+        reply_to=reply_to,
     )
 
 

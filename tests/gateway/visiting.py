@@ -59,11 +59,15 @@ class Visitor:
 
     def find(self, body: Element | None = None, **asserted: Any) -> AdhocQueryResponse:
         body = find_documents() if body is None else body
+        return read_adhoc_query_response(self.answer(body, **asserted))
+
+    def answer(self, body: Element, **asserted: Any) -> Element:
+        """The body of ITI-38's answer."""
         sealed = ask(body, ITI_38_REQUEST, partner=self.partner, **asserted)
         reply = self.door.post("/ihe/xca", sealed.envelope, by=self.partner.name)
         assert reply.status == 200, reply.body
         self._look_up(sealed)
-        return read_adhoc_query_response(answer_to(sealed, reply.body))
+        return answer_to(sealed, reply.body)
 
     def get(self, *wanted: Document | DocumentRequest, **asserted: Any) -> Retrieved:
         return self.get_by(retrieve(*wanted), **asserted)
@@ -106,7 +110,9 @@ class Visitor:
         return self.record
 
     def _look_up(self, sealed: SealedRequest) -> None:
-        (self.record,) = (one for one in records(self.house) if one.message_id == sealed.message_id)
+        """The exchange's record, the last one where it concerns several members."""
+        found = (one for one in records(self.house) if one.message_id == sealed.message_id)
+        *_, self.record = found
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from time import perf_counter
+from typing import Any
 
 import pytest
 
 from ihe.identifiers import Oid, PatientId, UniqueId
-from ihe.metadata import Author, Code, DocumentEntry
-from ihe.query_filter import matches
-from ihe.stored_query import FindDocumentsQuery, TimeRange
+from ihe.metadata import Author, Code, DocumentEntry, SubmissionSet
+from ihe.query_filter import matches, matches_submission_set
+from ihe.stored_query import FindDocumentsQuery, FindSubmissionSetsQuery, TimeRange
 
 PATIENT = PatientId("A-1", Oid("2.999.5"))
 SUMMARY = Code("34133-9", "2.16.840.1.113883.6.1", "Summary")
@@ -125,6 +126,66 @@ def test_a_time_that_is_not_said_meets_no_range() -> None:
 )
 def test_authors_are_found_like_sql_finds_them(pattern: str, fits: bool) -> None:
     assert matches(ENTRY, replace(ASKED, author_persons=("nobody", pattern))) is fits
+
+
+@pytest.mark.parametrize(
+    ("person", "pattern", "fits"),
+    [
+        ("^50%_off", r"^50\%\_off", True),
+        ("^50xyoff", r"^50\%\_off", False),
+        ("^50%xoff", r"^50\%_off", True),
+        ("^A\\T\\B", r"^A\T\B", True),
+        ("^A\\T\\B", r"%\T\%", False),
+        ("^A\\", "^A\\", True),
+        ("%", r"\%", True),
+        ("x", r"\%", False),
+    ],
+)
+def test_a_wildcard_after_a_backslash_is_itself(person: str, pattern: str, fits: bool) -> None:
+    entry = replace(ENTRY, authors=(Author(person),))
+    assert matches(entry, replace(ASKED, author_persons=(pattern,))) is fits
+
+
+def test_what_is_made_later_has_no_times_that_speak_against_it() -> None:
+    bare = replace(ENTRY, object_type="on-demand", creation_time=None, service_start_time=None)
+    asked = replace(ASKED, entry_types=("on-demand",))
+    year = TimeRange("1999", "2000")
+    for name in ("creation_time", "service_start_time", "service_stop_time"):
+        assert matches(bare, replace(asked, **{name: year}))
+    assert not matches(replace(bare, creation_time="2026"), replace(asked, creation_time=year))
+
+
+SET = SubmissionSet(
+    "urn:uuid:2",
+    UniqueId("2.999.9"),
+    source_id=Oid("2.999.3"),
+    patient_id=PATIENT,
+    availability="Approved",
+    submission_time="20260301",
+    content_type=SUMMARY,
+    authors=(Author("^O'Brien"),),
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits"),
+    [
+        ({}, True),
+        ({"patient_id": PatientId("A-2", Oid("2.999.5"))}, False),
+        ({"statuses": ("Deprecated",)}, False),
+        ({"source_ids": ("2.999.4", "urn:oid:2.999.3")}, True),
+        ({"source_ids": ("2.999.4",)}, False),
+        ({"submission_time": TimeRange("20260301", "20260302")}, True),
+        ({"submission_time": TimeRange("20260302")}, False),
+        ({"author_persons": ("%brien",)}, True),
+        ({"author_persons": ("nobody",)}, False),
+        ({"content_type_codes": (NOTE, SUMMARY)}, True),
+        ({"content_type_codes": (NOTE,)}, False),
+    ],
+)
+def test_a_submission_set_fits_by_what_it_says(changes: dict[str, Any], fits: bool) -> None:
+    asked = replace(FindSubmissionSetsQuery(PATIENT), **changes)
+    assert matches_submission_set(SET, asked) is fits
 
 
 def test_a_pattern_made_to_hang_does_not() -> None:

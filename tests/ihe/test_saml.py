@@ -11,7 +11,7 @@ from lxml import etree
 from lxml.etree import _Element as Element
 
 from ihe.errors import SecurityRefused
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
 from ihe.key_info import read_key_info, same_key, write_key_info
 from ihe.namespaces import name
 from ihe.saml import (
@@ -20,9 +20,9 @@ from ihe.saml import (
     check_conditions,
     read_assertion,
     read_time,
-    write_assertion,
     write_time,
 )
+from ihe.saml_writing import AssertionStyle, write_assertion
 from ihe.soap import parse_envelope
 from tests.certificates import NOW
 from tests.ihe_messages import OUR_AUDIENCE, an_assertion, find, partner
@@ -142,6 +142,101 @@ def test_a_comment_inside_a_value_does_not_cut_it() -> None:
     comment.tail = "Community"
     value.append(comment)
     assert read_assertion(element).organization == "Partner Community"
+
+
+SPELLINGS = [
+    AssertionStyle(),
+    AssertionStyle(name_format="basic"),
+    AssertionStyle(name_format="unspecified"),
+    AssertionStyle(statements="each"),
+    AssertionStyle(home_community="ihe", npi="ihe"),
+    AssertionStyle(home_community="both", npi="both"),
+    AssertionStyle(purpose_element="PurposeForUse"),
+]
+
+
+def styled(style: AssertionStyle, **changes: object) -> Element:
+    stated = an_assertion(
+        instance_access_consent_policies=("urn:oid:2.999.7.4",),
+        query_auth_grantor="Organization/2.999.5",
+        **changes,
+    )
+    info = write_key_info(partner().certificate)
+    element = write_assertion(stated, holder="CN=holder", key_info=info, style=style, resource="r")
+    return etree.fromstring(etree.tostring(element))
+
+
+@pytest.mark.parametrize("style", SPELLINGS, ids=repr)
+def test_an_assertion_means_the_same_in_every_style(style: AssertionStyle) -> None:
+    assertion = read_assertion(styled(style))
+    assert assertion == an_assertion(
+        instance_access_consent_policies=("urn:oid:2.999.7.4",),
+        query_auth_grantor="Organization/2.999.5",
+    )
+
+
+def test_a_style_is_seen_on_the_wire() -> None:
+    def names(element: Element) -> list[str]:
+        statements = element.findall(name(ATTRIBUTES))
+        return [attribute.get("Name", "") for one in statements for attribute in one]
+
+    plain = styled(AssertionStyle())
+    assert len(plain.findall(name(ATTRIBUTES))) == 1
+    each = styled(AssertionStyle(statements="each"))
+    assert {len(one) for one in each.findall(name(ATTRIBUTES))} == {1}
+    assert names(each) == names(plain)
+    both = names(styled(AssertionStyle(home_community="both", npi="both")))
+    assert {
+        "urn:nhin:names:saml:homeCommunityId",
+        "urn:ihe:iti:xca:2010:homeCommunityId",
+        "urn:oasis:names:tc:xspa:1.0:subject:npi",
+        "urn:oasis:names:tc:xspa:2.0:subject:npi",
+    } <= set(both)
+    basic = styled(AssertionStyle(name_format="basic"))
+    formats = {one.get("NameFormat") for one in basic.iterfind(f"{name(ATTRIBUTES)}/*")}
+    assert formats == {"urn:oasis:names:tc:SAML:2.0:attrname-format:basic"}
+    old = styled(AssertionStyle(purpose_element="PurposeForUse"))
+    assert old.find(".//{urn:hl7-org:v3}PurposeForUse") is not None
+    assert old.find(".//{urn:hl7-org:v3}PurposeOfUse") is None
+
+
+def test_an_organization_id_is_a_urn_or_bare_as_the_partner_wants_it() -> None:
+    for stated, style, text in (
+        ("2.999.7", AssertionStyle(), "urn:oid:2.999.7"),
+        ("urn:oid:2.999.7", AssertionStyle(organization_id="oid"), "2.999.7"),
+        ("https://x.example", AssertionStyle(), "https://x.example"),
+    ):
+        assertion = read_assertion(styled(style, organization_id=stated))
+        assert assertion.organization_id == text
+    assert read_assertion(written(organization_id="2.999.7")).organization_oid == Oid("2.999.7")
+    assert read_assertion(written(organization_id="https://x")).organization_oid is None
+
+
+def test_a_consent_policy_comes_with_a_decision_and_its_evidence() -> None:
+    element = styled(AssertionStyle(), access_consent_policies=("urn:oid:2.999.7.3",))
+    decision = find(element, "saml2:AuthzDecisionStatement")
+    assert (decision.get("Decision"), decision.get("Resource")) == ("Permit", "r")
+    assert find(decision, "saml2:Action").text == "Execute"
+    evidence = find(decision, "saml2:Evidence/saml2:Assertion")
+    said = {
+        attribute.get("Name"): (attribute.get("NameFormat"), attribute[0].text)
+        for attribute in find(evidence, ATTRIBUTES)
+    }
+    nhin = "http://www.hhs.gov/healthit/nhin"
+    assert said == {
+        "AccessConsentPolicy": (nhin, "urn:oid:2.999.7.3"),
+        "InstanceAccessConsentPolicy": (nhin, "urn:oid:2.999.7.4"),
+    }
+    assert evidence.get("ID") != element.get("ID")
+    assert written(access_consent_policies=()).find(name("saml2:AuthzDecisionStatement")) is None
+
+
+def test_two_grantors_are_refused() -> None:
+    element = styled(AssertionStyle())
+    grantor = attribute(element, "QueryAuthGrantor")
+    etree.SubElement(grantor, name("saml2:AttributeValue")).text = "Organization/2.999.6"
+    with pytest.raises(SecurityRefused, match="in two ways"):
+        read_assertion(element)
 
 
 def test_evidence_adds_consent_policies_and_nothing_else() -> None:
@@ -361,7 +456,8 @@ def test_an_assertion_with_a_statement_an_attribute_is_read() -> None:
     )
     assert assertion.purpose_of_use is not None
     assert assertion.purpose_of_use.code == "PUBLICHEALTHKIERAN"
-    assert assertion.access_consent_policies == ("Claim-Ref-1234", "Claim-Instance-1")
+    assert assertion.access_consent_policies == ("Claim-Ref-1234",)
+    assert assertion.instance_access_consent_policies == ("Claim-Instance-1",)
 
 
 @pytest.mark.public_samples

@@ -203,10 +203,13 @@ def test_a_second_assertion_is_refused_wherever_it_stands(parent: str) -> None:
 
 
 def evidence(assertion: Element, **ids: str) -> Element:
-    """An assertion of Mallory's in the assertion's Evidence."""
+    """An assertion of Mallory's in the assertion's Evidence, and nothing else there."""
+    for written in assertion.findall(name("saml2:AuthzDecisionStatement")):
+        assertion.remove(written)
     decision = etree.SubElement(assertion, name("saml2:AuthzDecisionStatement"))
     inner = copy_of(find(mallorys_request(), ASSERTION))
     detach(find(inner, "ds:Signature"))
+    detach(find(inner, "saml2:AuthzDecisionStatement"))
     inner.set("ID", ids.get("identifier", "_evidence"))
     etree.SubElement(decision, name("saml2:Evidence")).append(inner)
     return assertion

@@ -12,7 +12,7 @@ from ccda.safe_xml import Element, parse_xml
 from ihe.ebrim import entry_xml
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
-from ihe.metadata import Code, DocumentEntry, ObjectRef
+from ihe.metadata import AssociationType, Code, DocumentEntry, ObjectRef
 from ihe.registry_response import (
     ErrorCode,
     RegistryError,
@@ -21,12 +21,19 @@ from ihe.registry_response import (
     ResponseStatus,
 )
 from ihe.rim import rim
+from ihe.stored_query import (
+    FindFoldersQuery,
+    FindSubmissionSetsQuery,
+    GetAllQuery,
+    GetContentsQuery,
+    GetObjectsQuery,
+    GetRelatedDocumentsQuery,
+)
 from ihe.xca_query import (
     AdhocQuery,
     AdhocQueryResponse,
     FindDocumentsQuery,
     GetDocumentsQuery,
-    OtherStoredQuery,
     StoredQuery,
     TimeRange,
     adhoc_query_response_xml,
@@ -102,7 +109,53 @@ APPROVED = ("Status", "('urn:oasis:names:tc:ebxml-regrep:StatusType:Approved')")
         replace(FULL, reference_ids=(("r1", "r'2"), ("r3",))),
         GetDocumentsQuery(HOME, entry_uuids=(ENTRY.entry_uuid, "urn:uuid:2")),
         GetDocumentsQuery(HOME, unique_ids=(UniqueId("2.999.20.8^d1"),), return_type="ObjectRef"),
-        OtherStoredQuery(StoredQuery.GET_ALL, (("$patientId", (PATIENT.cx,)),), HOME),
+        FindSubmissionSetsQuery(PATIENT),
+        FindSubmissionSetsQuery(
+            PATIENT,
+            statuses=("Deprecated",),
+            home_community_id=HOME,
+            source_ids=("2.999.1", "2.999.2"),
+            submission_time=TimeRange("2025", "2026"),
+            author_persons=("%O'Brien%",),
+            content_type_codes=(SUMMARY,),
+        ),
+        FindFoldersQuery(PATIENT, codes=((SUMMARY,), (SUMMARY, SUMMARY))),
+        FindFoldersQuery(PATIENT, ("Approved", "Deprecated"), last_update_time=TimeRange("2025")),
+        GetAllQuery(PATIENT, home_community_id=HOME, return_type="ObjectRef"),
+        GetAllQuery(
+            PATIENT,
+            ("Approved", "Deprecated"),
+            ("Deprecated",),
+            ("Approved", "Deprecated"),
+            entry_types=("on-demand",),
+            format_codes=(SUMMARY,),
+            confidentiality_codes=((SUMMARY,), (SUMMARY, SUMMARY)),
+        ),
+        *(
+            GetObjectsQuery(stored, HOME, entry_uuids=("urn:uuid:1", "urn:uuid:2"))
+            for stored in (
+                StoredQuery.GET_FOLDERS,
+                StoredQuery.GET_ASSOCIATIONS,
+                StoredQuery.GET_DOCUMENTS_AND_ASSOCIATIONS,
+                StoredQuery.GET_SUBMISSION_SETS,
+            )
+        ),
+        GetObjectsQuery(StoredQuery.GET_FOLDERS, HOME, unique_ids=(UniqueId("2.999.1"),)),
+        GetObjectsQuery(StoredQuery.GET_FOLDERS_FOR_DOCUMENT, HOME, entry_uuids=("urn:uuid:1",)),
+        GetContentsQuery(
+            StoredQuery.GET_SUBMISSION_SET_AND_CONTENTS,
+            HOME,
+            unique_ids=(UniqueId("2.999.1"),),
+            entry_types=("stable", "on-demand"),
+            format_codes=(SUMMARY,),
+            confidentiality_codes=((SUMMARY,),),
+        ),
+        GetContentsQuery(StoredQuery.GET_FOLDER_AND_CONTENTS, HOME, entry_uuids=("urn:uuid:1",)),
+        GetRelatedDocumentsQuery(
+            HOME,
+            (AssociationType.RPLC, AssociationType.IS_SNAPSHOT_OF, "urn:x:of-our-own"),
+            entry_uuids=("urn:uuid:1",),
+        ),
     ],
 )
 def test_a_query_written_is_valid_and_reads_back_the_same(asked: AdhocQuery) -> None:
@@ -234,6 +287,52 @@ def test_a_home_in_the_slot_of_old_is_read() -> None:
     slot = etree.SubElement(element[1], rim("Slot"), {"name": "$homeCommunityId"})
     etree.SubElement(etree.SubElement(slot, rim("ValueList")), rim("Value")).text = f"'{HOME.urn}'"
     assert read_adhoc_query_request(element).home_community_id == HOME
+
+
+@pytest.mark.parametrize("value", ["('{}')", "'{}'", "{}", "('{}", "('urn:oid:2.999.20')"])
+def test_a_community_named_among_those_to_be_asked_is_the_home(value: str) -> None:
+    element = with_slots(NAMED, APPROVED)
+    slot = etree.SubElement(element[1], rim("Slot"), {"name": "$TargetCommunityIdList"})
+    listed = etree.SubElement(slot, rim("ValueList"))
+    etree.SubElement(listed, rim("Value")).text = value.format(HOME.urn)
+    assert read_adhoc_query_request(element).home_community_id == HOME
+    # Which of several is meant, nobody says; and what stands at the query itself counts first.
+    etree.SubElement(listed, rim("Value")).text = "('urn:oid:2.999.21')"
+    assert read_adhoc_query_request(element).home_community_id is None
+    element[1].set("home", "urn:oid:2.999.22")
+    assert str(read_adhoc_query_request(element).home_community_id) == "2.999.22"
+
+
+def test_what_a_query_does_not_have_is_passed_over() -> None:
+    more = [("LogicalID", "('x')"), ("DocumentAvailability", "('y')")]
+    element = with_slots(NAMED, APPROVED, *more)
+    for name in ("$MetadataLevel", "$XDSAssociationStatus"):
+        slot = etree.SubElement(element[1], rim("Slot"), {"name": name})
+        etree.SubElement(etree.SubElement(slot, rim("ValueList")), rim("Value")).text = "1"
+    assert read_adhoc_query_request(element) == FindDocumentsQuery(PATIENT)
+
+
+def test_names_of_parameters_are_read_in_any_case() -> None:
+    element = with_slots(NAMED, APPROVED, ("CLASSCODE", "('a^^1')"))
+    element[1][1].set("name", "$xdsdocumentEntryStatus")
+    asked = read_adhoc_query_request(element)
+    assert isinstance(asked, FindDocumentsQuery)
+    assert asked.class_codes == (Code("a", "1"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("20250301", "20250301"),
+        ("'20250301'", "20250301"),
+        ("('20250301120000-0500')", "20250301170000"),
+        ("2025-03-01T12:00:00Z", "20250301120000"),
+    ],
+)
+def test_a_time_is_read_however_it_is_written(written: str, read: str) -> None:
+    asked = read_adhoc_query_request(with_slots(NAMED, APPROVED, ("CreationTimeFrom", written)))
+    assert isinstance(asked, FindDocumentsQuery)
+    assert asked.creation_time == TimeRange(read)
 
 
 def test_a_status_we_do_not_know_finds_nothing_rather_than_everything() -> None:

@@ -13,7 +13,6 @@ from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
 from ihe.registry_response import (
     ErrorCode,
-    RegistryRefusal,
     RegistryResponse,
     ResponseStatus,
     rs,
@@ -91,14 +90,18 @@ def test_a_request_without_home_is_read_but_not_written() -> None:
         ("DocumentUniqueId", "x" * 257, ErrorCode.DOCUMENT_UNIQUE_ID),
     ],
 )
-def test_ids_that_cannot_be_ids_are_refused_by_their_code(
+def test_ids_that_cannot_be_ids_are_errors_and_the_rest_is_asked_for(
     name: str, text: str | None, code: ErrorCode
 ) -> None:
     written = write_retrieve_request(REQUEST)
     written.find(f".//{xdsb(name)}").text = text
-    with pytest.raises(RegistryRefusal) as caught:
-        read_retrieve_request(written)
-    assert caught.value.error.code is code
+    read = read_retrieve_request(written)
+    assert read.documents == REQUEST.documents[1:]
+    (error,) = read.refused
+    asked = REQUEST.documents[0]
+    unique_id = "" if name == "DocumentUniqueId" else f"{asked.unique_id} "
+    assert (error.code, error.location) == (code, f"{unique_id}{HOME.urn}")
+    assert name in error.context
 
 
 def test_a_request_for_nothing_is_malformed() -> None:

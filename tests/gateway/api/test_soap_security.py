@@ -227,7 +227,7 @@ def test_an_assertion_of_another_community_is_refused(place: Place) -> None:
         (None, "The assertion states no purpose of use."),
         (CodedAttribute("CURIOSITY", None), "The assertion's purpose of use is not a known one."),
         (
-            CodedAttribute("PAYMENT", "2.16.840.1.113883.3.7204.1.5.2.1"),
+            CodedAttribute("T-PYMNT", "2.16.840.1.113883.3.18.7.1"),
             "The assertion's purpose of use is not a known one.",
         ),
     ],

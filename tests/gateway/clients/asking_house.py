@@ -154,10 +154,15 @@ async def run_retrieval(house: House, retrieval: RetrievalId, **means: Any) -> N
     try:
         payload = {"retrieval": retrieval}
         job = Job(1, RETRIEVE, PLAN, payload, 1, datetime.now(UTC), attempts_left=9)
-        given = JobMeans(house.archive, client, house.community, house.plans)
+        given = job_means(house, client)
         await perform(job, replace(given, **means))
     finally:
         await client.close()
+
+
+def job_means(house: House, client: Any) -> JobMeans:
+    at = house.settings.replies_at
+    return JobMeans(house.archive, client, house.community, house.plans, house.queue, at)
 
 
 def enqueue(house: House, retrieval: RetrievalId) -> int:
@@ -176,7 +181,7 @@ def enqueue(house: House, retrieval: RetrievalId) -> int:
 async def work_off(house: House) -> None:
     """Does what is queued until nothing is due."""
     client = open_client(house)
-    means = JobMeans(house.archive, client, house.community, house.plans)
+    means = job_means(house, client)
     try:
         await house.queue.work(lambda job: perform(job, means), until_idle=True)
     finally:

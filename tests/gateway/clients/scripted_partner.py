@@ -209,6 +209,8 @@ class Script:
 
     partner: Partner
     heard: list[str] = field(default_factory=list)
+    packages: list[tuple[str, bytes]] = field(default_factory=list)
+    """What was heard, whole: content type and content."""
 
 
 @contextmanager
@@ -228,19 +230,21 @@ def scripted(
     anchors = [lakeshore.authority(known_authority).certificate_pem]
     context = partner_listener_context(certificate=certificate, key=key, anchors=anchors, pinned=())
     heard: list[str] = []
-    application = _Application({**_WELL, **answers}, heard, name)
+    packages: list[tuple[str, bytes]] = []
+    application = _Application({**_WELL, **answers}, heard, packages, name)
     profile = profile or PartnerProfile(timeout_seconds=timeout_seconds)
     with _listening(application, context) as port:
         base = f"https://localhost:{port}"
         endpoints = Endpoints(f"{base}/ITI_55", f"{base}/ITI_38", f"{base}/ITI_39")
         partner = lakeshore.a_partner(name, str(home), endpoints=endpoints, profile=profile)
-        yield Script(partner, heard)
+        yield Script(partner, heard, packages)
 
 
 @dataclass(slots=True)
 class _Application:
     answers: dict[str, Answer]
     heard: list[str]
+    packages: list[tuple[str, bytes]]
     name: str
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -253,6 +257,7 @@ class _Application:
         content_type = headers.get(b"content-type", b"").decode()
         transaction = scope["path"].strip("/")
         self.heard.append(transaction)
+        self.packages.append((content_type, content))
         reply = self.answers[transaction](Heard(_envelope(content, content_type), self.name))
         await asyncio.sleep(reply.delay_seconds)
         named = (b"content-type", reply.content_type.encode())

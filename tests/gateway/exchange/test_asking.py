@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
-from gateway.exchange.asking import Patience, codes_of, explain, failure_outcome
+from gateway.exchange.asking import Patience, explain, failure_outcome
+from gateway.exchange.error_words import in_words
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import CommunityCouldNotAnswer, MalformedMessage, SecurityRefused, SoapFault
 from ihe.registry_response import ErrorCode, RegistryError
@@ -55,8 +56,11 @@ def test_only_the_standards_codes_are_repeated() -> None:
         RegistryError(ErrorCode.REGISTRY_BUSY, ""),
         RegistryError(ErrorCode.REGISTRY_BUSY, ""),
     ]
-    assert codes_of(errors) == "XDSRegistryBusy, XDSRepositoryError, 1 of codes unknown to us"
-    assert codes_of([]) == ""
+    assert in_words(errors) == (
+        "XDSRegistryBusy: it was too busy; ask again later, "
+        "XDSRepositoryError: it had a fault of its own, 1 of codes unknown to us"
+    )
+    assert in_words([]) == ""
 
 
 async def test_patience_ends_with_the_time_that_was_waited() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.app import House, open_client
-from gateway.exchange.jobs import JobMeans, perform
+from gateway.exchange.jobs import perform
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
 from gateway.model.retrieval import RETRIEVE, PartnerProgress
@@ -21,6 +21,7 @@ from tests.gateway.clients.asking_house import (
     answers,
     asking_house,
     calls,
+    job_means,
     new_retrieval,
     retrieval_of,
     run_retrieval,
@@ -32,8 +33,7 @@ PARTNER = lakeshore.a_partner()
 async def do(house: House, **changes: Any) -> None:
     job = Job(1, RETRIEVE, PLAN, {"retrieval": "none"}, 1, datetime.now(UTC))
     client = open_client(house)
-    means = JobMeans(house.archive, client, house.community, house.plans)
-    await perform(replace(job, **changes), means)
+    await perform(replace(job, **changes), job_means(house, client))
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,34 @@ from pathlib import Path
 
 import pytest
 
+from gateway.exchange.error_words import in_words
+from gateway.model.partner import PartnerProfile
+from ihe.identifiers import UniqueId
+from ihe.metadata import DocumentEntry, ObjectRef
 from ihe.registry_response import (
     ErrorCode,
+    RegistryError,
     ResponseStatus,
     Severity,
 )
+from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, TimeRange
+from ihe.xca_query import AdhocQueryResponse, read_adhoc_query_request
+from ihe.xca_retrieve import read_retrieve_request
 from tests.gateway.clients.asking_house import (
     asking_house,
     retrieve,
 )
 from tests.gateway.clients.scripted_partner import (
+    HOME,
     NAME,
+    Heard,
+    Reply,
     an_entry,
+    listed,
+    retrieved,
     scripted,
 )
-from tests.gateway.exchange.one_partner import FIRST, SECOND, an_error, asked, listing
+from tests.gateway.exchange.one_partner import CCD, FIRST, SECOND, an_error, asked, listing
 
 
 def test_a_query_that_fails_says_by_which_code(tmp_path: Path) -> None:
@@ -27,9 +40,13 @@ def test_a_query_that_fails_says_by_which_code(tmp_path: Path) -> None:
     query = listing(status=ResponseStatus.FAILURE, errors=(error,))
     with asked(tmp_path, ITI_38=query) as found:
         assert found.row.outcome == "failed"
-        assert found.row.detail == "its document query failed: XDSRegistryBusy"
+        assert found.row.detail == (
+            "its document query failed: XDSRegistryBusy: it was too busy; ask again later"
+        )
         assert (found.last.transaction, found.last.outcome) == ("ITI-38", "failed")
-        assert found.last.reason == "it reported XDSRegistryBusy"
+        assert found.last.reason == (
+            "it reported XDSRegistryBusy: it was too busy; ask again later"
+        )
         assert "ITI_39" not in found.heard
 
 
@@ -38,7 +55,8 @@ def test_a_code_of_the_partners_own_is_counted_and_not_repeated(tmp_path: Path) 
     query = listing(status=ResponseStatus.FAILURE, errors=errors)
     with asked(tmp_path, ITI_38=query) as found:
         assert found.row.detail == (
-            "its document query failed: XDSRegistryError, 1 of codes unknown to us"
+            "its document query failed: XDSRegistryError: it had a fault of its own,"
+            " 1 of codes unknown to us"
         )
 
 
@@ -48,7 +66,8 @@ def test_a_list_with_an_error_is_used_and_called_incomplete(tmp_path: Path) -> N
     with asked(tmp_path, ITI_38=query) as found:
         assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
         assert found.row.detail == (
-            "its list of documents may be incomplete: it reported XDSUnavailableCommunity"
+            "its list of documents may be incomplete: it reported XDSUnavailableCommunity:"
+            " a community behind it could not be reached; ask again later"
         )
 
 
@@ -102,3 +121,131 @@ def test_a_retrieval_since_a_date_narrows_the_service_dates(tmp_path: Path) -> N
     with scripted(ITI_38=query) as script, asking_house(tmp_path, [script.partner]) as house:
         row = retrieve(house, since=date(2024, 1, 1))[NAME]
         assert (row.documents_found, row.documents_new) == (2, 1)
+
+
+# ---- more than is listed at once -------------------------------------------------------------
+
+
+class Registry:
+    """Lists at most so many documents at once; on-demand ones have no creation time."""
+
+    def __init__(self, entries: list[DocumentEntry], most: int) -> None:
+        self.entries, self.most = entries, most
+        self.asked: list[AdhocQuery] = []
+
+    def __call__(self, heard: Heard) -> Reply:
+        asked = read_adhoc_query_request(heard.body)
+        self.asked.append(asked)
+        found = [entry for entry in self.entries if self._fits(entry, asked)]
+        if len(found) > self.most:
+            error = an_error(ErrorCode.TOO_MANY_RESULTS)
+            answer = AdhocQueryResponse(ResponseStatus.FAILURE, errors=(error,))
+        else:
+            answer = AdhocQueryResponse(ResponseStatus.SUCCESS, entries=tuple(found))
+        return Reply(listed(heard, answer))
+
+    def _fits(self, entry: DocumentEntry, asked: AdhocQuery) -> bool:
+        assert isinstance(asked, FindDocumentsQuery)
+        start, end = asked.creation_time.start, asked.creation_time.end
+        if entry.object_type not in asked.entry_types:
+            return False
+        if start is None and end is None:
+            return True
+        made = entry.creation_time
+        return made is not None and (start or "") <= made and (end is None or made < end)
+
+
+def a_history(number: int) -> list[DocumentEntry]:
+    """One document each second month, and one on demand."""
+    made = [f"{2024 - n // 6}{1 + 2 * (n % 6):02}15" for n in range(number)]
+    stable = [
+        an_entry(UniqueId(f"2.999.7301.1.9.{n}"), creation_time=day) for n, day in enumerate(made)
+    ]
+    on_demand = an_entry(
+        UniqueId("2.999.7301.1.9.999"), object_type="on-demand", creation_time=None
+    )
+    return [*stable, on_demand]
+
+
+def any_document(heard: Heard) -> Reply:
+    asked = read_retrieve_request(heard.body).documents
+    return retrieved(
+        heard,
+        {one.unique_id: CCD + f"<!-- {one.unique_id} -->".encode() for one in asked},
+    )
+
+
+def test_what_is_too_much_at_once_is_asked_for_in_windows(tmp_path: Path) -> None:
+    registry = Registry(a_history(12), most=4)
+    with asked(tmp_path, ITI_38=registry, ITI_39=any_document) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (13, 13, 0))
+        assert found.row.detail is None
+        first, second, *rest = registry.asked
+        assert isinstance(first, FindDocumentsQuery) and isinstance(second, FindDocumentsQuery)
+        assert set(first.entry_types) == {"stable", "on-demand"}
+        assert first.statuses == ("Approved",)
+        assert (second.entry_types, second.creation_time) == (("on-demand",), TimeRange())
+        assert all(
+            isinstance(one, FindDocumentsQuery) and one.entry_types == ("stable",) for one in rest
+        )
+        assert len(registry.asked) < 30
+
+
+def test_a_day_of_more_than_is_listed_is_said_to_be_incomplete(tmp_path: Path) -> None:
+    day = [an_entry(UniqueId(f"2.999.7301.1.9.{n}"), creation_time="20240115") for n in range(3)]
+    older = an_entry(UniqueId("2.999.7301.1.9.9"), creation_time="20140115")
+    registry = Registry([*day, older], most=2)
+    with asked(tmp_path, ITI_38=registry, ITI_39=any_document) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
+        assert found.row.detail == (
+            "its list of documents may be incomplete: it reported XDSTooManyResults:"
+            " it has more documents than it lists at once"
+        )
+        assert len(registry.asked) <= 62
+
+
+def test_a_partner_may_always_be_asked_in_windows(tmp_path: Path) -> None:
+    registry = Registry(a_history(4), most=100)
+    profile = PartnerProfile(timeout_seconds=60, query_window_days=5 * 365)
+    with asked(tmp_path, profile=profile, ITI_38=registry, ITI_39=any_document) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (5, 5, 0))
+        assert 5 <= len(registry.asked) <= 7
+
+
+def test_since_a_date_on_demand_documents_are_asked_for_all_the_same(tmp_path: Path) -> None:
+    registry = Registry(a_history(12), most=100)
+    with (
+        scripted(ITI_38=registry, ITI_39=any_document) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        row = retrieve(house, since=date(2024, 1, 1))[NAME]
+        assert (row.documents_found, row.documents_new) == (7, 7)
+
+
+def test_references_are_followed_to_their_entries(tmp_path: Path) -> None:
+    entries = [an_entry(FIRST), an_entry(SECOND)]
+    missing = ObjectRef("urn:uuid:00000000-0000-4000-8000-000000000009", HOME)
+
+    def by_reference(heard: Heard) -> Reply:
+        wanted = read_adhoc_query_request(heard.body)
+        if isinstance(wanted, GetDocumentsQuery):
+            given = tuple(one for one in entries if one.entry_uuid in wanted.entry_uuids)
+            return Reply(listed(heard, AdhocQueryResponse(ResponseStatus.SUCCESS, entries=given)))
+        references = (*(ObjectRef(one.entry_uuid, HOME) for one in entries), missing)
+        answer = AdhocQueryResponse(ResponseStatus.SUCCESS, object_refs=references)
+        return Reply(listed(heard, answer))
+
+    with asked(tmp_path, ITI_38=by_reference) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (3, 2, 1))
+        assert found.row.detail == "partial: 1 missing"
+        assert found.heard == ["ITI_55", "ITI_38", "ITI_38", "ITI_39"]
+
+
+def test_the_community_that_an_error_names_is_told_wherever_it_stands() -> None:
+    code = ErrorCode.UNAVAILABLE_COMMUNITY
+    by_the_book = RegistryError(code, "no answer", location="urn:oid:2.999.7")
+    as_text = RegistryError(code, "community 'urn:oid:2.999.7' is down")
+    of_a_document = RegistryError(code, "", location="1.2.3 urn:oid:2.999.7")
+    words = "a community behind it could not be reached; ask again later (community 2.999.7)"
+    for error in (by_the_book, as_text, of_a_document):
+        assert in_words([error]) == f"XDSUnavailableCommunity: {words}"

@@ -89,10 +89,21 @@ def test_a_former_name_still_matches() -> None:
     assert agreements(result)["family"] == "other name"
 
 
-def test_a_new_family_name_needs_the_ssn() -> None:
-    assert decision(named("Brandt", "Anna")) != "match"
+def test_a_womans_new_family_name_needs_the_ssn() -> None:
+    """Door and telephone do not do: a document is not filed under a name that it does not bear."""
+    married = named("Brandt", "Anna")
+    assert agreements(compare(ANNA, married))["family"] == "changed"
+    assert decision(married) == "possible"
     ours = replace(ANNA, ids=(ssn("219-09-1234"),))
-    assert decision(replace(named("Brandt", "Anna"), ids=ours.ids), ours) == "match"
+    assert decision(replace(married, ids=ours.ids, addresses=(), telecoms=()), ours) == "match"
+
+
+def test_another_family_name_of_a_man_needs_the_ssn() -> None:
+    ours = replace(named("Keller", "Anton"), gender="M")
+    other = replace(named("Brandt", "Anton"), gender="M")
+    assert decision(other, ours) != "match"
+    same = (ssn("219-09-1234"),)
+    assert decision(replace(other, ids=same), replace(ours, ids=same)) == "match"
 
 
 @pytest.mark.parametrize("twin", ["Berta", "Hanna", "Ann", "Anne Marie", "Anja", "A"])
@@ -148,6 +159,21 @@ def test_a_placeholder_birth_date_is_left_out_and_said(birth: str) -> None:
     result = compare(ANNA, replace(ANNA, birth_time=TS(birth)))
     assert result.decision == "possible"
     assert [ignored.attribute for ignored in result.ignored] == ["birth date"]
+
+
+def test_the_first_of_january_for_a_known_day_needs_an_identifier() -> None:
+    theirs = replace(ANNA, birth_time=TS("19750101"))
+    assert agreements(compare(ANNA, theirs))["birth date"] == "first of January"
+    assert decision(theirs) == "possible"
+    same = (ssn("219-09-1234"),)
+    assert decision(replace(theirs, ids=same), replace(ANNA, ids=same)) == "match"
+
+
+def test_a_slip_in_the_ssn_needs_the_same_door_or_telephone() -> None:
+    ours, theirs = (replace(ANNA, ids=(ssn(n),)) for n in ("219-09-1234", "219-09-1235"))
+    assert decision(theirs, ours) == "match"
+    assert decision(replace(theirs, addresses=(), telecoms=()), ours) == "possible"
+    assert decision(replace(theirs, names=named("Keller", "Anja").names), ours) != "match"
 
 
 @pytest.mark.parametrize("number", ["000-00-0000", "123-45-6789", "999-99-9999", "666121234"])

@@ -2,17 +2,23 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
-from ccda.hl7v3 import CD, TS
-from ccda.model import ClinicalDocument, Section
-from gateway.exchange.metadata import describe, entry_uuid, patient_id, unique_id
+from ccda import read_participations
+from ccda.hl7v3 import CD, II, TS
+from ccda.model import ClinicalDocument, Encounter, Order, Participations, Place, Section
+from gateway.exchange import metadata
+from gateway.exchange.metadata import entry_uuid, patient_id, unique_id
 from gateway.exchange.reading import read_document
+from gateway.exchange.registered import registered_by, submission_set
 from gateway.model.community import Community
 from gateway.model.document import Blob, Document, Source
 from gateway.model.identity import DocumentId
+from gateway.model.member import Member
 from ihe.identifiers import HomeCommunityId
+from ihe.metadata import Code, DocumentEntry
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN
 
@@ -27,6 +33,16 @@ DOCUMENT = Document(
     source=Source(door="FILE"),
     received=datetime(2026, 3, 1, 12, 30, tzinfo=UTC),
 )
+
+
+def describe(
+    document: Document,
+    clinical: ClinicalDocument,
+    member: Member,
+    community: Community,
+    took_part: Participations = Participations(),  # noqa: B008 - a value, frozen
+) -> DocumentEntry:
+    return metadata.describe(document, clinical, took_part, member, community)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +99,23 @@ def test_a_time_that_cannot_be_is_left_as_when_we_received_it(clinical: Clinical
 
 def test_what_a_document_does_not_state_is_not_made_up(clinical: ClinicalDocument) -> None:
     bare = replace(
-        clinical, confidentiality=None, language=None, authors=(), encounter=None, title=None
+        clinical,
+        id=None,
+        confidentiality=None,
+        language=None,
+        authors=(),
+        encounter=None,
+        title=None,
     )
     entry = describe(DOCUMENT, bare, MEMBER, US)
     assert (entry.confidentiality_codes, entry.authors, entry.title) == ((), (), None)
     assert entry.language_code == "und"
     assert (entry.service_start_time, entry.service_stop_time) == (None, None)
+    assert (entry.event_codes, entry.reference_ids) == ((), ())
+    assert entry.healthcare_facility_type_code == entry.practice_setting_code
+    assert entry.practice_setting_code == Code(
+        "385432009", "2.16.840.1.113883.6.96", "Not applicable"
+    )
 
 
 def test_a_code_without_a_system_is_loinc(clinical: ClinicalDocument) -> None:
@@ -117,3 +144,56 @@ def test_a_format_says_r2_1_only_of_a_document_that_shows_it(
     shown = replace(clinical, templates=document, sections=held)
     entry = describe(DOCUMENT, shown, MEMBER, US)
     assert entry.format_code is not None and entry.format_code.value == code
+
+
+HEAD = b"""<ClinicalDocument xmlns="urn:hl7-org:v3"><documentationOf><serviceEvent classCode="ACT">
+<code code="73761001" codeSystem="2.16.840.1.113883.6.96" displayName="Colonoscopy"/>
+<effectiveTime><low value="20250301"/><high value="20250304"/></effectiveTime></serviceEvent>
+</documentationOf><documentationOf><serviceEvent classCode="ACT"><code code="x"/>
+<effectiveTime value="20250228"/></serviceEvent></documentationOf>"""
+
+
+def test_what_the_header_says_was_done_can_be_asked_for(clinical: ClinicalDocument) -> None:
+    took_part = read_participations(replace(clinical, head=HEAD))
+    entry = describe(DOCUMENT, replace(clinical, encounter=None), MEMBER, US, took_part)
+    assert entry.event_codes == (Code("73761001", "2.16.840.1.113883.6.96", "Colonoscopy"),)
+    assert (entry.service_start_time, entry.service_stop_time) == ("20250228", "20250304")
+
+
+def test_the_encounter_says_when_and_where(clinical: ClinicalDocument) -> None:
+    place = Place(code=CD("1117-1", "2.16.840.1.113883.6.259", display="Family Medicine Clinic"))
+    encounter = Encounter(
+        ids=(II("2.999.5", "E/7"), II("not an OID", "1"), II("2.999.6")),
+        start=TS("20250310"),
+        place=place,
+    )
+    order = Order(ids=(II("2.999.8", "O^1"),))
+    held = replace(clinical, encounter=encounter, orders=(order,))
+    took_part = read_participations(replace(clinical, head=HEAD))
+    entry = describe(DOCUMENT, held, MEMBER, US, took_part)
+    assert (entry.service_start_time, entry.service_stop_time) == ("20250310", None)
+    assert entry.healthcare_facility_type_code == Code(
+        "1117-1", "2.16.840.1.113883.6.259", "Family Medicine Clinic"
+    )
+    assert entry.reference_ids == (
+        "CCD-20250318-01^^^&2.999.7301.1.4&ISO^urn:ihe:iti:xds:2013:uniqueId",
+        "E/7^^^&2.999.5&ISO^urn:ihe:iti:xds:2015:encounterId",
+        "2.999.6^^^^urn:ihe:iti:xds:2015:encounterId",
+        "O\\S\\1^^^&2.999.8&ISO^urn:ihe:iti:xds:2013:order",
+    )
+
+
+def test_a_document_was_registered_alone_by_us_when_it_came() -> None:
+    typed = replace(DOCUMENT, type_code="34133-9")
+    registering = submission_set(typed, MEMBER, US)
+    assert registering.source_id == US.device
+    assert registering.submission_time == "20260301123000"
+    assert registering.content_type == Code("34133-9", "2.16.840.1.113883.6.1", "34133-9")
+    assert [one.institutions[0].split("^")[0] for one in registering.authors] == [
+        "Acme Health Plan"
+    ]
+    for named in (registering.entry_uuid, str(registering.unique_id)):
+        assert registered_by(named) == entry_uuid(DOCUMENT)
+    assert registering.entry_uuid != entry_uuid(DOCUMENT)
+    assert UUID(registering.entry_uuid).version == UUID(DOCUMENT.id).version
+    assert registered_by("2.999.1") is None

@@ -12,8 +12,10 @@ from gateway.exchange.policy import (
     Refused,
     Verdict,
     may_ask,
+    may_ask_for,
     offer,
     peer_sentence,
+    principal_stated,
     purpose_stated,
     service_period,
 )
@@ -23,7 +25,7 @@ from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
 from gateway.model.policy import Rule
 from gateway.model.purpose import NHIN, TEFCA, PurposeOfUse
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, Oid
 from ihe.saml import Assertion, CodedAttribute
 from ihe.xcpd import Demographics
 
@@ -203,11 +205,17 @@ def stating(purpose: CodedAttribute | None) -> PurposeOfUse | Refused:
 def test_a_purpose_is_read_from_the_assertion() -> None:
     assert stating(CodedAttribute("PAYMENT", NHIN)) == PAYMENT
     assert stating(CodedAttribute("PAYMENT", None)) == PAYMENT
+    assert stating(CodedAttribute("T-HCO-CC", f"urn:oid:{TEFCA}")) == PurposeOfUse.parse("T-HCO-CC")
+
+
+def test_rce_purposes_and_retired_ones_are_read() -> None:
+    assert stating(CodedAttribute("PAYMENT", TEFCA, "RCE-purpose")) == PAYMENT
+    assert stating(CodedAttribute("T-HCO-QM", TEFCA)) == PurposeOfUse("T-HCO-QM", TEFCA)
 
 
 @pytest.mark.parametrize(
     "purpose", [None, CodedAttribute("", NHIN), CodedAttribute("FUN", NHIN),
-                CodedAttribute("PAYMENT", TEFCA)]
+                CodedAttribute("T-PYMNT", NHIN), CodedAttribute("T-HCO-", TEFCA)]
 )  # fmt: skip
 def test_a_purpose_that_is_missing_or_unknown_is_refused_and_told(
     purpose: CodedAttribute | None,
@@ -215,3 +223,77 @@ def test_a_purpose_that_is_missing_or_unknown_is_refused_and_told(
     refused = stating(purpose)
     assert isinstance(refused, Refused)
     assert refused.peer_may_hear
+
+
+def test_a_rule_for_a_purpose_covers_its_finer_codes() -> None:
+    rule = replace(ANY, purpose="T-HCO")
+    for code_stated, allowed in (
+        ("T-HCO", True), ("T-HCO-CC", True), ("T-HCO-QM", True), ("T-PYMNT", False),
+        ("OPERATIONS", False),
+    ):  # fmt: skip
+        verdict = offer(
+            DOCUMENT,
+            [rule],
+            member=MEMBER,
+            partner=LAKESHORE,
+            purpose=PurposeOfUse.read(code_stated, None),
+            plan_authored=True,
+            class_code="34133-9",
+            confidentiality="N",
+        )
+        assert isinstance(verdict, Permitted) is allowed, code_stated
+
+
+# ---- delegation ------------------------------------------------------------------------------
+
+
+def delegated(grantor: str | None, organization: str | None = None) -> Assertion:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return Assertion(
+        "i", "x", now, None, None, None, None, None, organization, None, None, None,
+        query_auth_grantor=grantor,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["Organization/urn:oid:2.999.5", "Organization/2.999.5"])
+def test_a_grantor_names_its_organization(text: str) -> None:
+    assert principal_stated(delegated(text)) == Oid("2.999.5")
+    assert principal_stated(delegated(None)) is None
+
+
+@pytest.mark.parametrize("text", ["2.999.5", "Organization/", "Organization/x", "Person/2.999.5"])
+def test_a_grantor_in_another_form_is_refused_and_told(text: str) -> None:
+    refused = principal_stated(delegated(text))
+    assert isinstance(refused, Refused)
+    assert peer_sentence(refused) is not None
+
+
+@pytest.mark.parametrize(
+    ("organization", "listed", "allowed"),
+    [
+        (None, "2.999.1", True),
+        ("2.999.1.4", "2.999.1.4", True),
+        ("urn:oid:2.999.1.4", "2.999.1.4", True),
+        ("2.999.14", "2.999.14", False),  # not under the community's own OID: anyone may say so
+        ("2.999.9", "2.999.9", False),
+        (None, "2.999.9", False),
+    ],
+)
+def test_a_delegate_is_one_whom_the_principal_has_listed(
+    organization: str | None, listed: str, allowed: bool
+) -> None:
+    verdict = may_ask_for(
+        Oid("2.999.5"),
+        [Oid(listed)],
+        partner=LAKESHORE,
+        assertion=delegated("Organization/2.999.5", organization),
+    )
+    assert isinstance(verdict, Permitted) is allowed
+    assert (peer_sentence(verdict) is None) is allowed
+
+
+def test_nobody_needs_to_delegate_to_itself() -> None:
+    verdict = may_ask_for(
+        LAKESHORE.home_community_id.oid, [], partner=LAKESHORE, assertion=delegated(None)
+    )
+    assert verdict == Permitted("own name")

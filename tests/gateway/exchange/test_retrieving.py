@@ -21,6 +21,8 @@ from ihe.registry_response import (
     ResponseStatus,
 )
 from ihe.soap import ITI_39_ANSWER
+from ihe.stored_query import GetDocumentsQuery
+from ihe.xca_query import read_adhoc_query_request
 from ihe.xca_retrieve import (
     ContentId,
     RetrieveDocumentSetResponse,
@@ -38,6 +40,7 @@ from tests.gateway.clients.asking_house import (
     run_retrieval,
 )
 from tests.gateway.clients.scripted_partner import (
+    HOME,
     NAME,
     Answer,
     Heard,
@@ -76,24 +79,71 @@ def test_a_failure_says_by_which_code_nothing_came(tmp_path: Path) -> None:
     errors = (an_error(ErrorCode.REPOSITORY_ERROR),)
     failure = RegistryResponse(ResponseStatus.FAILURE, errors)
     with asked(tmp_path, ITI_39=giving({}, outcome=failure)) as found:
-        assert found.row.detail == "partial: 2 missing; it reported XDSRepositoryError"
+        reported = "it reported XDSRepositoryError: it had a fault of its own"
+        assert found.row.detail == f"partial: 2 missing; {reported}"
         assert found.counts == (2, 0, 2)
-        assert found.last.outcome == "failed"
-        assert found.last.reason == "partial: 2 missing: XDSRepositoryError"
+        assert [(one.outcome, one.reason) for one in calls(found.house)[2:]] == [
+            ("failed", "it gave none of 2 documents at once"),
+            ("failed", f"partial: 1 missing; {reported}"),
+            ("failed", f"partial: 1 missing; {reported}"),
+        ]
 
 
 def test_documents_nobody_asked_for_are_not_kept(tmp_path: Path) -> None:
     contents = {FIRST: CCD, UniqueId("2.999.666"): DISCHARGE}
     with asked(tmp_path, ITI_39=giving(contents)) as found:
         assert (found.counts, found.states) == ((2, 1, 1), ["filed"])
+        said = "partial: 1 missing; 1 came that nobody asked for: not taken"
+        assert (found.row.detail, found.last.reason) == (said, said)
+
+
+ELSEWHERE = HomeCommunityId.parse("2.999.666")
+
+
+def of_elsewhere(heard: Heard) -> Reply:
+    return retrieved(heard, home_community_id=ELSEWHERE)
 
 
 def test_documents_of_another_community_than_asked_are_not_kept(tmp_path: Path) -> None:
-    elsewhere = HomeCommunityId.parse("2.999.666")
-    with asked(
-        tmp_path, ITI_39=lambda heard: retrieved(heard, home_community_id=elsewhere)
-    ) as found:
+    with asked(tmp_path, ITI_39=of_elsewhere) as found:
         assert (found.counts, found.states) == ((2, 0, 2), [])
+        said = "partial: 2 missing; 2 came from another community than was asked: not taken"
+        assert (found.row.detail, found.last.outcome) == (said, "failed")
+        assert found.last.reason == said
+
+
+def test_a_partner_known_to_name_another_community_is_believed(tmp_path: Path) -> None:
+    profile = PartnerProfile(timeout_seconds=20, other_home_accepted=True)
+    with asked(tmp_path, profile=profile, ITI_39=of_elsewhere) as found:
+        assert (found.counts, found.states) == ((2, 2, 0), ["filed", "filed"])
+        homes = {one.source.home_community_id for one in lakeshore.documents(found.house)}
+        assert homes == {str(HOME)}
+
+
+def test_errors_beside_a_success_without_documents_are_a_failure_in_words(
+    tmp_path: Path,
+) -> None:
+    errors = (an_error(ErrorCode.UNKNOWN_REPOSITORY_ID),)
+    outcome = RegistryResponse(ResponseStatus.SUCCESS, errors)
+    with asked(tmp_path, ITI_39=giving({}, outcome=outcome)) as found:
+        said = (
+            "partial: 2 missing; it reported XDSUnknownRepositoryId:"
+            " it does not know a repository that it named"
+        )
+        assert (found.row.detail, found.last.reason, found.counts) == (said, said, (2, 0, 2))
+
+
+def test_a_batch_that_is_too_much_is_asked_for_one_by_one(tmp_path: Path) -> None:
+    refused = RegistryResponse(ResponseStatus.FAILURE, (an_error(ErrorCode.REPOSITORY_ERROR),))
+
+    def one_at_a_time(heard: Heard) -> Reply:
+        several = len(read_retrieve_request(heard.body).documents) > 1
+        return retrieved(heard, {}, outcome=refused) if several else retrieved(heard)
+
+    with asked(tmp_path, ITI_39=one_at_a_time) as found:
+        assert (found.row.outcome, found.row.detail) == ("matched", None)
+        assert (found.counts, found.states) == ((2, 2, 0), ["filed", "filed"])
+        assert found.heard.count("ITI_39") == 3
 
 
 def test_documents_of_no_stated_community_are_the_asked_partners(tmp_path: Path) -> None:
@@ -112,8 +162,8 @@ def test_documents_of_no_stated_community_are_the_asked_partners(tmp_path: Path)
         ({"size_bytes": 7}, "XDSNonIdenticalSize"),
         ({"hash": "0" * 40}, "XDSNonIdenticalHash"),
         ({"hash": "0" * 40, "object_type": "on-demand"}, None),
-        ({"hash": "0" * 40, "size_bytes": 0}, None),
         ({"hash": "base64=="}, None),
+        ({"hash": "0" * 40, "size_bytes": None}, "XDSNonIdenticalHash"),
         ({}, None),
     ],
 )
@@ -270,6 +320,9 @@ def test_a_document_of_another_person_is_held_and_not_filed(tmp_path: Path) -> N
     other = CCD.replace(b"Rosalind", b"Marguerite").replace(b"19580314", b"19711102")
     with asked(tmp_path, ITI_39=giving({FIRST: other, SECOND: DISCHARGE})) as found:
         assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
+        said = "1 held for a person to decide: not surely the member's"
+        assert found.row.detail == said
+        assert (found.last.outcome, found.last.reason) == ("partial", said)
         assert sorted(found.states) == ["filed", "held"]
         (held,) = [one for one in lakeshore.documents(found.house) if one.state == "held"]
         assert (held.member, held.candidate) == (None, MEMBER.id)
@@ -281,6 +334,7 @@ def test_what_is_no_clinical_document_is_quarantined_with_its_reason(tmp_path: P
     with asked(tmp_path, ITI_39=giving({FIRST: b"%PDF-1.7 x", SECOND: b"<a"})) as found:
         assert found.counts == (2, 2, 0)
         assert found.states == ["quarantined", "quarantined"]
+        assert found.row.detail == "2 could not be read as a clinical document"
         reasons = {one.reason for one in lakeshore.documents(found.house)}
         assert "it is application/pdf, not a clinical document in XML" in reasons
 
@@ -304,6 +358,74 @@ async def test_an_on_demand_document_is_new_each_retrieval_and_once_in_each(
         await run_retrieval(house, second)
         assert [row.documents_new for row in retrieval_of(house, second).partners] == [1]
         assert len(lakeshore.documents(house)) == 2
+
+
+def test_an_on_demand_document_is_known_by_the_id_it_got(tmp_path: Path) -> None:
+    """Listed as a stable document later, under that id, it is not fetched again."""
+    made = UniqueId("2.999.7301.1.4.77")
+    queries = iter(
+        [
+            listing(an_entry(FIRST, object_type="on-demand", hash="0" * 40, size_bytes=1)),
+            listing(an_entry(made)),
+        ]
+    )
+
+    def given(heard: Heard) -> Reply:
+        return retrieved(heard, {FIRST: CCD}, new_unique_id=made)
+
+    with (
+        scripted(ITI_38=lambda heard: next(queries)(heard), ITI_39=given) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        assert retrieve(house)[NAME].documents_new == 1
+        (document,) = lakeshore.documents(house)
+        assert (document.source.document_unique_id, document.source.on_demand_unique_id) == (
+            str(made),
+            str(FIRST),
+        )
+        again = retrieve(house)[NAME]
+        assert (again.documents_found, again.documents_new, again.outcome) == (1, 0, "matched")
+        assert script.heard.count("ITI_39") == 1
+
+
+EMPTY = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+
+
+@pytest.mark.parametrize(
+    "listed_as, known_later, states, missing",
+    [
+        ({"size_bytes": 0}, {"size_bytes": len(CCD)}, ["filed"], 0),
+        ({"size_bytes": 0, "hash": EMPTY}, {"size_bytes": len(CCD)}, ["filed"], 0),
+        ({"size_bytes": 0}, {"size_bytes": 7}, ["held"], 1),
+        ({"hash": EMPTY}, {"hash": "0" * 40}, ["held"], 1),
+        ({"size_bytes": 0}, {"size_bytes": 0}, ["filed"], 0),
+        ({"size_bytes": 0}, None, ["filed"], 0),
+    ],
+)
+def test_what_was_assembled_when_it_was_asked_for_is_looked_up_again(
+    listed_as: dict[str, Any],
+    known_later: dict[str, Any] | None,
+    states: list[str],
+    missing: int,
+    tmp_path: Path,
+) -> None:
+    before = an_entry(FIRST, **listed_as)
+
+    def registry(heard: Heard) -> Reply:
+        if not isinstance(read_adhoc_query_request(heard.body), GetDocumentsQuery):
+            return listing(before)(heard)
+        if known_later is None:
+            error = an_error(ErrorCode.UNKNOWN_STORED_QUERY)
+            return listing(status=ResponseStatus.FAILURE, errors=(error,))(heard)
+        return listing(an_entry(FIRST, **known_later))(heard)
+
+    with asked(tmp_path, ITI_38=registry, ITI_39=giving({FIRST: CCD})) as found:
+        assert (found.states, found.counts) == (states, (1, 1 - missing, missing))
+        assert found.heard == ["ITI_55", "ITI_38", "ITI_39", "ITI_38"]
+        if missing:
+            assert "it is not the document that was listed" in (found.row.detail or "")
+        if known_later is None:
+            assert "what it assembled could not be checked" in (found.row.detail or "")
 
 
 def test_a_stable_document_is_fetched_once(tmp_path: Path) -> None:

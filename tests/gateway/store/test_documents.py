@@ -122,3 +122,27 @@ def test_only_filed_and_current_documents_are_offered(house: Database) -> None:
     ids = [old.unique_id, withdrawn.entry_uuid, "unknown"]
     asked = house.read(lambda t: offers.by_ids(t, plan=ACME, ids=ids))
     assert [offered.entry_uuid for offered in asked] == ["urn:uuid:d2"]
+
+
+def test_offers_are_narrowed_by_code_and_hold_no_summary_of_ours(house: Database) -> None:
+    def register(id: str, **changes: object) -> str:
+        given = a_document(id, state="filed", member=M1, **changes)
+        document = house.write(lambda t: documents.insert(t, given))
+        offered = OfferedDocument(document, f"urn:uuid:{id}", f"2.25.{id}", "<rim/>", f"c-{id}")
+        house.write(lambda t: offers.put(t, offered))
+        return id
+
+    register("d1", type_code="a")
+    register("d2", type_code="b")
+    register("d3", type_code="a", is_derived=True)
+    house.write(lambda t: documents.supersede(t, plan=ACME, document=D2, by=D1))
+
+    def found(**asked: object) -> list[str]:
+        listed = house.read(lambda t: offers.of_member(t, plan=ACME, member=M1, **asked))  # type: ignore[arg-type]
+        return [one.document.id for one in listed]
+
+    assert found() == ["d1"]
+    assert found(replaced=True) == ["d1", "d2"]
+    assert found(type_codes=["a"], replaced=True) == ["d1"]
+    assert found(type_codes=["a", "b"], class_codes=["c-d2"], replaced=True) == ["d2"]
+    assert house.read(lambda t: offers.by_ids(t, plan=ACME, ids=["2.25.d3"])) == ()

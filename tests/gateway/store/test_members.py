@@ -2,13 +2,11 @@
 
 import pytest
 
-from ccda.hl7v3 import II, PN, TS
 from gateway.model.identity import MemberId
 from gateway.model.member import Plan
 from gateway.store import members, plans
-from gateway.store.database import Database, Transaction
+from gateway.store.database import Database
 from gateway.store.errors import UnknownId
-from ihe.xcpd import Demographics
 from tests.gateway.store.builders import ACME, OTHER, a_member
 
 M1 = MemberId("m1")
@@ -42,52 +40,6 @@ def test_only_its_own_plan_can_opt_a_member_out(house: Database) -> None:
 def test_another_plan_does_not_see_a_member(house: Database) -> None:
     assert house.read(lambda t: members.get(t, plan=OTHER, member=M1)) is None
     assert house.read(lambda t: members.list_page(t, plan=OTHER)) == ()
-    named = Demographics(names=(PN("O'Neil"),))
-    assert house.read(lambda t: members.candidates(t, plan=OTHER, named=named)) == ()
-
-
-def _found(house: Database, named: Demographics) -> list[str]:
-    rows = house.read(lambda t: members.candidates(t, plan=ACME, named=named))
-    return [member.id for member in rows]
-
-
-@pytest.mark.parametrize(
-    ("named", "found"),
-    [
-        (Demographics(birth_time=TS("1975-05-01")), ["m1"]),
-        (Demographics(birth_time=TS("197505011200")), ["m1"]),
-        (Demographics(names=(PN("ONEIL"),)), ["m1"]),
-        (Demographics(ids=(II("2.999.4", "A-m1"),)), ["m1"]),
-        (Demographics(ids=(II("2.16.840.1.113883.4.1", "999-12-3456"),)), ["m1"]),
-        (Demographics((PN("Neil"),), TS("1975"), ids=(II("2.999.4", "1"),)), []),
-        (Demographics(), []),
-    ],
-)
-def test_candidates_share_a_birth_date_a_family_name_or_an_id(
-    house: Database, named: Demographics, found: list[str]
-) -> None:
-    assert _found(house, named) == found
-
-
-def test_a_common_family_name_does_not_crowd_out_the_one_with_the_birth_date(
-    house: Database,
-) -> None:
-    def fill(transaction: Transaction) -> None:
-        for number in range(members.CANDIDATES + 1):
-            named = Demographics((PN("O'Neil", (f"Given{number}",)),), TS("19600101"))
-            members.put(transaction, a_member(f"s{number:04}", demographics=named))
-
-    house.write(fill)
-    assert _found(house, Demographics((PN("O'Neil", ("Ada",)),), TS("19750501"))) == ["m1"]
-    assert _found(house, Demographics((PN("O'Neil", ("Ada",)),), TS("19750510"))) == ["m1"]
-
-
-def test_a_member_is_no_longer_found_by_a_name_taken_back(house: Database) -> None:
-    house.write(
-        lambda t: members.put(t, a_member(demographics=Demographics(names=(PN(family="Müller"),))))
-    )
-    assert _found(house, Demographics(names=(PN("O'Neil"),))) == []
-    assert len(_found(house, Demographics(names=(PN("MULLER"),)))) == 1
 
 
 def test_members_are_listed_page_by_page(house: Database) -> None:

@@ -3,20 +3,24 @@
 import hashlib
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import procrastinate.schema
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from gateway.store import migrations
-from gateway.store.database import driver_url
+from gateway.store import members, migrations
+from gateway.store.database import Database, driver_url
 from gateway.store.migrations import upgrade
 from gateway.store.tables import METADATA
+from gateway.store.values import dump
+from tests.gateway.store.builders import ACME, a_member
 
 
 def test_the_migrated_schema_is_what_the_tables_declare(url: str) -> None:
@@ -43,6 +47,43 @@ def test_the_newest_step_is_the_one_alembic_ends_at() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_current_head() == migrations._newest()
+
+
+def test_members_of_an_older_house_are_found_by_the_keys_of_today(
+    empty_url: Callable[[], str], tmp_path: Path, opened: Callable[..., Database]
+) -> None:
+    for url in (f"sqlite:///{tmp_path}/old.sqlite", empty_url()):
+        upgrade_to(url, "0004")
+        engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
+        known = dump(a_member().demographics)
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO plan (id, name) VALUES ('acme', 'Acme')"))
+            connection.execute(
+                text(
+                    "INSERT INTO member (id, plan, member_id, demographics, opted_out)"
+                    " VALUES ('m1', 'acme', 'A-m1', :known, false)"
+                ),
+                {"known": known},
+            )
+            old = "INSERT INTO member_key VALUES ('acme', 'birth', '19750501', 'm1')"
+            connection.execute(text(old))
+        upgrade(url)
+        house = opened(url)
+        named = replace(a_member().demographics, ids=())
+        found = house.read(lambda t, who=named: members.candidates(t, plan=ACME, named=who))
+        assert [member.id for member in found.members] == ["m1"]
+        with engine.begin() as connection:
+            kinds = set(connection.execute(text("SELECT kind FROM member_key")).scalars())
+        assert kinds == {"whole", "day", "name", "id"}
+
+
+def upgrade_to(url: str, step: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, step)
 
 
 def test_an_upgraded_database_may_be_upgraded_again(url: str) -> None:

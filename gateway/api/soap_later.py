@@ -1,0 +1,59 @@
+"""Answers of ours that go out later, to the ReplyTo of their request (ITI TF-2: V.3.1.4)."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from lxml import etree
+
+from gateway.api.partner_means import PartnerMeans
+from gateway.api.soap_verbs import Replied
+from gateway.model.exchange import Exchange
+from gateway.model.later import DELIVER, OwedAnswer
+from gateway.model.partner import Partner
+from gateway.store import owed_answers
+from gateway.store.database import Transaction
+from ihe.soap import ITI_55_ANSWER
+from ihe.wire import OpenedRequest
+
+
+def owe(
+    transaction: Transaction,
+    opened: OpenedRequest,
+    replied: Replied,
+    partner: Partner | None,
+    exchanges: tuple[Exchange, ...],
+    means: PartnerMeans,
+) -> None:
+    """Keeps the answer, computed once, and has it brought; with the records of its request."""
+    if partner is None:
+        raise ValueError("an answer is owed to somebody")
+    lifetime = time_to_live(replied, means)
+    plans = {exchange.plan for exchange in exchanges}
+    owed = OwedAnswer(
+        id=str(uuid4()),
+        plan=plans.pop() if len(plans) == 1 else None,
+        partner=partner.id,
+        created=datetime.now(UTC),
+        address=opened.reply_to,
+        action=replied.kind.action,
+        relates_to=opened.message_id,
+        confirmations=opened.signature_values,
+        body=etree.tostring(replied.body, encoding="unicode", with_tail=False),
+        exchanges=exchanges,
+        parts=replied.owed,
+        time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
+    )
+    owed_answers.put(transaction, owed)
+    means.queue.enqueue(
+        transaction,
+        kind=DELIVER,
+        plan=owed.plan,
+        payload={"answer": owed.id},
+        idempotency_key=owed.id,
+    )
+
+
+def time_to_live(replied: Replied, means: PartnerMeans) -> timedelta | None:
+    """What we grant with an ITI-55 answer that names a member; nothing with any other."""
+    names_someone = any(effect.member is not None for effect in replied.effects)
+    return means.time_to_live if replied.kind is ITI_55_ANSWER and names_someone else None

@@ -1,0 +1,52 @@
+"""An MTOM package as it streams in: the envelope kept, attachments written where they belong."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from ihe.mtom import PartData, PartEnd, PartStart, RootPart
+
+_SINK_CHUNK_BYTES: Final = 256 * 1024
+
+
+class Writer(Protocol):
+    """Where one attachment goes. Called from a thread, in order."""
+
+    def write(self, chunk: bytes) -> None: ...
+
+    def finish(self) -> object: ...
+
+
+Sink = Callable[[str | None, str | None], Writer]
+"""A writer for the attachment of this Content-ID and declared type."""
+
+
+class Pouring:
+    """Events of a multipart answer: the root kept, attachments written to their sink."""
+
+    def __init__(self, sink: Sink | None) -> None:
+        self.root = b""
+        self._sink = sink
+        self._writer: Writer | None = None
+        self._buffer = bytearray()
+
+    async def take(self, event: RootPart | PartStart | PartData | PartEnd) -> None:
+        match event:
+            case RootPart(content=content):
+                self.root = content
+            case PartStart(cid=cid, content_type=content_type):
+                self._writer = self._sink(cid, content_type) if self._sink else None
+            case PartData(content=content):
+                self._buffer += content
+                if len(self._buffer) >= _SINK_CHUNK_BYTES:
+                    await self._flush()
+            case PartEnd():
+                await self._flush()
+                if self._writer is not None:
+                    await asyncio.to_thread(self._writer.finish)
+                self._writer = None
+
+    async def _flush(self) -> None:
+        chunk, self._buffer = bytes(self._buffer), bytearray()
+        if self._writer is not None and chunk:
+            await asyncio.to_thread(self._writer.write, chunk)

@@ -1,0 +1,93 @@
+"""Who asks us, the plans a rule opens to it, and what a record says of the answer."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gateway.exchange.policy import Permitted, offer
+from gateway.model.document import OfferedDocument
+from gateway.model.exchange import Outcome
+from gateway.model.identity import DocumentId, MemberId, PlanId
+from gateway.model.member import Member, Plan
+from gateway.model.partner import Partner
+from gateway.model.policy import Rule
+from gateway.model.purpose import PurposeOfUse
+from gateway.store import policy_rules
+from gateway.store.database import Transaction
+from ihe.identifiers import HomeCommunityId
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, as verified: the partner, and the purpose its assertion states.
+
+    A community that several plans have registered, each for itself, is several partners.
+    """
+
+    partners: tuple[Partner, ...]
+    purpose: PurposeOfUse
+
+    @property
+    def community(self) -> HomeCommunityId:
+        """Which community it is, as whosever partner it speaks."""
+        return self.partners[0].home_community_id
+
+    def for_plan(self, plan: PlanId) -> Partner | None:
+        """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""
+        own = (one for one in self.partners if one.plan == plan)
+        shared = (one for one in self.partners if one.plan is None)
+        return next(own, None) or next(shared, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A plan that a rule opens to the asker: as which partner, why, and under which rules."""
+
+    plan: Plan
+    partner: Partner
+    purpose: PurposeOfUse
+    rules: tuple[Rule, ...]
+
+    def gives(self, offered: OfferedDocument, member: Member) -> bool:
+        """Whether a rule offers the document (DECISIONS 10)."""
+        verdict = offer(
+            offered.document,
+            self.rules,
+            member=member,
+            partner=self.partner,
+            purpose=self.purpose,
+            plan_authored=not offered.third_party,
+            class_code=offered.class_code,
+            confidentiality=offered.confidentiality,
+        )
+        return isinstance(verdict, Permitted)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an exchange record says of an answer. `reason` is for our auditor alone.
+
+    A record stands in one plan's log, under one member. An answer that gives documents or ids of
+    several has an effect for each, or else the others' accounts of disclosures would miss it.
+    """
+
+    outcome: Outcome = "success"
+    plan: PlanId | None = None
+    member: MemberId | None = None
+    documents: tuple[DocumentId, ...] = ()
+    reason: str | None = None
+
+
+def ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[Way]:
+    """The plans with a rule for this partner and purpose; without one a plan is not there."""
+    for plan in plans:
+        partner = asker.for_plan(plan.id)
+        if partner is None:
+            continue
+        rules = policy_rules.list_all(transaction, plan=plan.id)
+        if any(_reaches(rule, partner, asker.purpose) for rule in rules):
+            yield Way(plan, partner, asker.purpose, rules)
+
+
+def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
+    allows = rule.purpose is None or purpose.is_within(rule.purpose)
+    return allows and rule.partner in (None, partner.id)

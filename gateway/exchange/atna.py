@@ -1,0 +1,240 @@
+"""ATNA events of partner exchanges, derived from their records and the envelopes kept with them.
+
+DECISIONS 16: there is one record an exchange, and what ATNA is told is computed from it: whenever
+it is wanted, and again by better code. A retrieve that succeeds in part is two events.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeVar
+
+from lxml import etree
+
+from ccda.safe_xml import Element
+from gateway.model.community import Community
+from gateway.model.exchange import Exchange, Outcome
+from ihe.atna import AuditCode, AuditEvent, AuditSource
+from ihe.audit_events import (
+    Conversation,
+    Requestor,
+    document_query_event,
+    document_retrieve_event,
+    patient_discovery_event,
+)
+from ihe.errors import IheError
+from ihe.identifiers import HomeCommunityId, PatientId
+from ihe.namespaces import name
+from ihe.saml import Assertion, CodedAttribute, read_assertion
+from ihe.soap import ANONYMOUS, Addressing, Envelope, find_fault, parse_envelope, read_envelope
+from ihe.stored_query import FindDocumentsQuery
+from ihe.xca_query import read_adhoc_query_request
+from ihe.xca_retrieve import DocumentRequest, read_retrieve_request, read_retrieve_response
+from ihe.xcpd import Matched, read_discovery_request, read_discovery_response
+
+Indicator = Literal[0, 4, 8, 12]
+# DICOM PS3.15: A.5.2.1. A refusal is the system at its work; what failed is not.
+_INDICATORS: Final[dict[Outcome, Indicator]] = {
+    "success": 0, "partial": 4, "refused": 4, "failed": 8, "unknown": 8,
+}  # fmt: skip
+_HOST: Final = re.compile(r"https?://(?:[^/@]*@)?\[?([^]/:?#]+)")
+_QUERY_BY_PARAMETER: Final = "{*}controlActProcess/{*}queryByParameter"
+_ASSERTION: Final = f"{name('wsse:Security')}/{name('saml2:Assertion')}"
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Who reports: our community, our host's name, this process, and where our doors are.
+
+    `doors` gives the address of `/ihe/xcpd` for ITI-55 and of `/ihe/xca` for the others, for
+    requests that do not say where they were sent.
+    """
+
+    community: Community
+    host: str
+    process_id: str
+    doors: dict[str, str]
+
+
+def audit_events(
+    exchange: Exchange,
+    reporter: Reporter,
+    *,
+    request: bytes | None,
+    answer: bytes | None,
+    partner_home: HomeCommunityId | None = None,
+) -> tuple[AuditEvent, ...]:
+    """What ATNA is told of the record of an ITI-55, 38 or 39; of any other, nothing yet.
+
+    `request` and `answer` are the envelopes kept with it, None where none was: a peer that never
+    answered, a process that died. `partner_home` is the community of the record's partner.
+    """
+    events = _EVENTS.get(exchange.transaction)
+    if events is None:
+        return ()
+    asked, answered = _envelope(request), _envelope(answer)
+    told = _Told(
+        exchange=exchange,
+        conversation=_conversation(exchange, reporter, asked),
+        asked=None if asked is None else asked.payload,
+        answered=None if answered is None else answered.payload,
+        home=partner_home if exchange.direction == "out" else reporter.community.home_community_id,
+        patient=_member(exchange, reporter),
+    )
+    return tuple(events(told))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A record with its messages, read as far as they can be."""
+
+    exchange: Exchange
+    conversation: Conversation
+    asked: Element | None
+    answered: Element | None
+    home: HomeCommunityId | None
+    patient: PatientId | None
+
+
+def _discovery(told: _Told) -> Iterator[AuditEvent]:
+    query = None if told.asked is None else told.asked.find(_QUERY_BY_PARAMETER)
+    request = _read(read_discovery_request, told.asked)
+    response = _read(read_discovery_response, told.answered)
+    found = None if response is None else response.discovery
+    yield patient_discovery_event(
+        told.conversation,
+        query=None if query is None else _bytes(query),
+        home_community_id=(request.receiver if request else None) or told.home,
+        patients=tuple(m.patient_id for m in found.matches) if isinstance(found, Matched) else (),
+    )
+
+
+def _query(told: _Told) -> Iterator[AuditEvent]:
+    asked = _read(read_adhoc_query_request, told.asked)
+    adhoc = None if told.asked is None else told.asked.find("{*}AdhocQuery")
+    yield document_query_event(
+        told.conversation,
+        query_id=None if adhoc is None else adhoc.get("id"),
+        query=None if told.asked is None else _bytes(told.asked),
+        home_community_id=(asked.home_community_id if asked else None) or told.home,
+        patient=asked.patient_id if isinstance(asked, FindDocumentsQuery) else told.patient,
+    )
+
+
+def _retrieve(told: _Told) -> Iterator[AuditEvent]:
+    """One event an outcome: of the documents that came, and of those that did not."""
+    documents = _documents(told.asked)
+    if told.exchange.outcome not in ("success", "partial"):
+        yield document_retrieve_event(told.conversation, documents=documents, patient=told.patient)
+        return
+    response = _read(read_retrieve_response, told.answered)
+    came = {str(each.unique_id) for each in (() if response is None else response.documents)}
+    given = tuple(each for each in documents if str(each.unique_id) in came)
+    missing = tuple(each for each in documents if str(each.unique_id) not in came)
+    if given or not missing:
+        whole = replace(told.conversation, outcome=0, outcome_description=None)
+        yield document_retrieve_event(whole, documents=given, patient=told.patient)
+    if missing:
+        failed = replace(told.conversation, outcome=_INDICATORS["failed"])
+        yield document_retrieve_event(failed, documents=missing, patient=told.patient)
+
+
+_EVENTS: Final = {"ITI-55": _discovery, "ITI-38": _query, "ITI-39": _retrieve}
+
+
+# ---- the conversation ------------------------------------------------------------------------
+
+
+def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None) -> Conversation:
+    addressing = Addressing(action="") if asked is None else asked.addressing
+    assertion = None if asked is None else _assertion(asked)
+    host = _HOST.match(exchange.peer or "")
+    source = AuditSource(reporter.host, reporter.community.home_community_id.urn)
+    told = Conversation(
+        side="initiating",
+        time=exchange.time,
+        outcome=_INDICATORS[exchange.outcome],
+        source=source,
+        process_id=reporter.process_id,
+        endpoint=exchange.peer or "",
+        initiator_access_point=reporter.host,
+        responder_access_point=host[1] if host else "unknown",
+        reply_to=None if addressing.reply_to in (None, ANONYMOUS) else addressing.reply_to,
+        requestors=tuple(_requestors(exchange, assertion)),
+        purposes=tuple(_purposes(exchange, assertion)),
+        outcome_description=exchange.reason,
+    )
+    if exchange.direction == "out":
+        return told
+    return replace(
+        told,
+        side="responding",
+        endpoint=addressing.to or reporter.doors.get(exchange.transaction, ""),
+        initiator_access_point=(exchange.peer or "unknown").rpartition(" at ")[2],
+        responder_access_point=reporter.host,
+    )
+
+
+def _requestors(exchange: Exchange, assertion: Assertion | None) -> Iterator[Requestor]:
+    if exchange.person is None:
+        return
+    role = None if assertion is None else assertion.role
+    user = None
+    if assertion is not None and assertion.subject_name:
+        # ITI TF-2: 3.40.4.2: alias<user@issuer>, the alias left empty where there is none.
+        user = f"<{assertion.subject_name}@{assertion.issuer}>"
+    yield Requestor(exchange.person, tuple(_codes([role])), user)
+
+
+def _purposes(exchange: Exchange, assertion: Assertion | None) -> Iterable[AuditCode]:
+    stated = None if assertion is None else assertion.purpose_of_use
+    if stated is None and exchange.purpose is not None:
+        stated = CodedAttribute(exchange.purpose, None)
+    return _codes([stated])
+
+
+def _codes(stated: Iterable[CodedAttribute | None]) -> Iterator[AuditCode]:
+    for code in stated:
+        if code is not None:
+            system = code.system_name or code.system or "unknown"
+            yield AuditCode(code.code, system, code.display or code.code)
+
+
+def _member(exchange: Exchange, reporter: Reporter) -> PatientId | None:
+    if exchange.member is None:
+        return None
+    return PatientId(exchange.member, reporter.community.patient_authority)
+
+
+# ---- the messages, as far as they can be read ------------------------------------------------
+
+
+def _read(reader: Callable[[T], R], given: T | None) -> R | None:
+    """What `reader` makes of it; None where there is nothing, or nothing that it can read.
+
+    A message that was refused for what it is has its event too.
+    """
+    try:
+        return None if given is None else reader(given)
+    except IheError:
+        return None
+
+
+def _envelope(message: bytes | None) -> Envelope | None:
+    root = _read(parse_envelope, message)
+    return None if root is None or find_fault(root) else _read(read_envelope, root)
+
+
+def _assertion(envelope: Envelope) -> Assertion | None:
+    return _read(read_assertion, envelope.header.find(_ASSERTION))
+
+
+def _documents(asked: Element | None) -> tuple[DocumentRequest, ...]:
+    request = _read(read_retrieve_request, asked)
+    return () if request is None else request.documents
+
+
+def _bytes(element: Element) -> bytes:
+    return etree.tostring(element, encoding="UTF-8", with_tail=False)

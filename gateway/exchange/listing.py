@@ -1,0 +1,236 @@
+"""ITI-38: which documents a community has for one patient id (ITI TF-2: 3.38, 3.18).
+
+Asked for are current documents, stable and on demand. A community that has more than it lists at
+once is asked in windows of creation time, halved until each is small enough; on-demand documents
+have no creation time until they are made, and so no window. References are followed to entries.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+from ccda.safe_xml import Element, serialize_xml
+from gateway.clients.soap_client import PartnerFailed
+from gateway.exchange.asking import Answered, Call
+from gateway.exchange.awaiting import Question
+from gateway.exchange.calling import put
+from gateway.exchange.error_words import in_words
+from gateway.exchange.visit import Visit
+from gateway.model.link import Link
+from gateway.model.partner import Partner
+from gateway.store import links
+from gateway.store.database import Transaction
+from ihe.identifiers import UniqueId
+from ihe.metadata import DocumentEntry, ObjectType
+from ihe.registry_response import ErrorCode, RegistryError, Severity
+from ihe.soap import ITI_38_REQUEST
+from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, TimeRange
+from ihe.wire import OpenedAnswer
+from ihe.xca_query import (
+    AdhocQueryResponse,
+    read_adhoc_query_response,
+    write_adhoc_query_request,
+)
+
+_QUERIES: Final = 60
+"""At one patient id: halving a window ten times finds the busiest week of a lifetime."""
+_REFERENCES_AT_ONCE: Final = 50
+_EARLIEST: Final = date(1990, 1, 1)
+"""Where halving begins; what is older than any record in XML stays in the first window."""
+_BOTH: Final[tuple[ObjectType, ...]] = ("stable", "on-demand")
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Creation dates from `start` up to, but not including, `end`; an open side is None."""
+
+    start: date | None = None
+    end: date | None = None
+
+    def halves(self, today: date) -> tuple["_Window", "_Window"] | None:
+        """Both halves; None for a window of one day."""
+        first = self.start or min(_EARLIEST, self.end or _EARLIEST)
+        last = self.end or max(today, first) + timedelta(days=1)
+        middle = first + (last - first) // 2
+        if middle in (first, last):
+            return None
+        return _Window(self.start, middle), _Window(middle, self.end)
+
+    @property
+    def range(self) -> TimeRange:
+        start, end = (None if day is None else f"{day:%Y%m%d}" for day in (self.start, self.end))
+        return TimeRange(start, end)
+
+
+async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[DocumentEntry, ...]:
+    """The entries that the community lists, each once; that some are missing is remarked.
+
+    Raises:
+        AnswerAwaited: an answer comes later.
+        PartnerFailed, IheError: it lists nothing, or nothing that can be used.
+    """
+    listing = _Listing(visit, holder, link, visit.asking.retrieval.created.date())
+    since, days = visit.asking.retrieval.since, holder.profile.query_window_days
+    if days is not None:
+        await listing.find(("on-demand",))
+        for window in _windows(since, days, listing.today):
+            await listing.find(("stable",), window)
+    elif since is not None:
+        await listing.find(("on-demand",))
+        await listing.find(("stable",), _Window(since))
+    else:
+        await listing.find(_BOTH)
+    return listing.entries()
+
+
+async def list_again(
+    visit: Visit, holder: Partner, link: Link, wanted: Sequence[UniqueId]
+) -> tuple[DocumentEntry, ...]:
+    """What the community says now of documents that it assembled when they were asked for."""
+    listing = _Listing(visit, holder, link, visit.asking.retrieval.created.date(), is_counted=False)
+    await listing.get(GetDocumentsQuery(link.home_community_id, unique_ids=tuple(wanted)))
+    return listing.entries()
+
+
+def _windows(since: date | None, days: int, today: date) -> Iterator[_Window]:
+    """Windows of so many days up to now, and one of all that is older."""
+    first = since or max(_EARLIEST, today - timedelta(days=25 * 365))
+    count = max(1, -(-(today - first).days // days))
+    edges = [today - timedelta(days=days * number) for number in range(count - 1, 0, -1)]
+    for start, end in pairwise([since, *edges, None]):
+        yield _Window(start, end)
+
+
+@dataclass(slots=True)
+class _Listing:
+    """The queries for one patient id, and what they brought so far."""
+
+    visit: Visit
+    holder: Partner
+    link: Link
+    today: date
+    is_counted: bool = True
+    found: dict[UniqueId, DocumentEntry] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    queries: int = 0
+
+    def entries(self) -> tuple[DocumentEntry, ...]:
+        if self.problems and not self.found:
+            raise PartnerFailed(f"its document query failed: {_each(self.problems)}")
+        if self.problems:
+            self.visit.remarks.append(
+                f"its list of documents may be incomplete: it reported {_each(self.problems)}"
+            )
+        return tuple(self.found.values())
+
+    async def find(self, types: tuple[ObjectType, ...], window: _Window | None = None) -> None:
+        """Asks for those documents, in smaller windows if they are too many at once."""
+        query = FindDocumentsQuery(
+            patient_id=self.link.patient_id,
+            home_community_id=self.link.home_community_id,
+            entry_types=types,
+            creation_time=TimeRange() if window is None else window.range,
+        )
+        answer = await self._ask(query)
+        too_many = [one for one in _errors(answer) if one.code is ErrorCode.TOO_MANY_RESULTS]
+        if not too_many:
+            self._remember(_errors(answer))
+        elif types == _BOTH:
+            await self.find(("on-demand",))
+            await self._halve(_Window(), too_many)
+        elif types == ("stable",):
+            await self._halve(window or _Window(), too_many)
+        else:
+            self._remember(too_many)
+        await self._follow(answer)
+
+    async def get(self, query: GetDocumentsQuery) -> None:
+        """Asks for entries by their ids; those that do not come are missing."""
+        answer = await self._ask(query)
+        self._remember(_errors(answer))
+
+    async def _halve(self, window: _Window, too_many: Sequence[RegistryError]) -> None:
+        halves = window.halves(self.today)
+        if halves is None or self.queries >= _QUERIES:
+            self._remember(too_many)
+            return
+        for half in halves:
+            await self.find(("stable",), half)
+
+    async def _follow(self, answer: AdhocQueryResponse) -> None:
+        """Quirk: references although entries were asked for, from those who list much."""
+        known = {entry.entry_uuid for entry in self.found.values()}
+        wanted = [one.entry_uuid for one in answer.object_refs if one.entry_uuid not in known]
+        for start in range(0, len(wanted), _REFERENCES_AT_ONCE):
+            some = tuple(wanted[start : start + _REFERENCES_AT_ONCE])
+            await self.get(GetDocumentsQuery(self.link.home_community_id, entry_uuids=some))
+
+    def _remember(self, errors: Sequence[RegistryError]) -> None:
+        if errors:
+            self.problems.append(in_words(errors))
+
+    async def _ask(self, query: AdhocQuery) -> AdhocQueryResponse:
+        address = self.holder.endpoints.iti38
+        if address is None:
+            raise PartnerFailed("it has no address for document queries")
+        self.queries += 1
+        before = set(self.found)
+
+        async def read(answer: OpenedAnswer) -> AdhocQueryResponse:
+            return await asyncio.to_thread(read_adhoc_query_response, answer.body)
+
+        def effect(transaction: Transaction, answer: AdhocQueryResponse) -> Answered:
+            self.visit.note(transaction, step="retrieve")
+            if any(one.code is ErrorCode.UNKNOWN_PATIENT_ID for one in _errors(answer)):
+                self._forget_link(transaction)
+            return self._answered(query, answer, before)
+
+        body = write_adhoc_query_request(query)
+        call = Call(self.holder, ITI_38_REQUEST, address, body, self.visit.patience)
+        answer = await put(self.visit, Question(call, question_name("ITI-38", body)), read, effect)
+        if answer is None:
+            raise PartnerFailed("its list of documents was taken before and is gone")
+        self.found.update((entry.unique_id, entry) for entry in answer.entries)
+        if answer.unreadable:
+            self.visit.remarks.append(f"{answer.unreadable} of its list could not be read")
+        return answer
+
+    def _answered(
+        self, query: AdhocQuery, answer: AdhocQueryResponse, before: set[UniqueId]
+    ) -> Answered:
+        came = {entry.unique_id for entry in answer.entries}
+        missing = answer.unreadable
+        if isinstance(query, GetDocumentsQuery):
+            missing = max(0, len(query.entry_uuids or query.unique_ids) - len(came))
+        errors = _errors(answer)
+        given = bool(answer.entries or answer.object_refs)
+        counted = self.is_counted
+        return Answered(
+            outcome="success" if not errors else "partial" if given else "failed",
+            reason=f"it reported {in_words(errors)}" if errors else None,
+            found=len(came - before) + missing if counted else 0,
+            missing=missing if counted else 0,
+        )
+
+    def _forget_link(self, transaction: Transaction) -> None:
+        """The patient id is stale: within its time to live, too, it is asked for anew."""
+        plan, member = self.link.plan, self.link.member
+        links.forget(transaction, plan=plan, member=member, partner=self.link.partner)
+
+
+def question_name(transaction: str, body: Element) -> str:
+    """The same for the same request, which holds nothing drawn at random."""
+    return f"{transaction} {sha256(serialize_xml(body)).hexdigest()}"
+
+
+def _errors(answer: AdhocQueryResponse) -> tuple[RegistryError, ...]:
+    """Warnings come with whole answers too."""
+    return tuple(error for error in answer.errors if error.severity is Severity.ERROR)
+
+
+def _each(problems: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(problems))

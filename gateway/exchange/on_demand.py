@@ -1,0 +1,219 @@
+"""A member's summary as partners get it: offered on demand, made when it is retrieved.
+
+It says what the documents say that the same partner may have for the same purpose, and nothing
+else (DECISIONS 10): each of those, and the summary itself, needs a rule. What was given is kept
+as a snapshot; the same facts asked for again are the same snapshot.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final
+from uuid import UUID, uuid4, uuid5
+
+import orjson
+
+from ccda.hl7v3 import II
+from ccda.summary import Summary, summary_json
+from gateway.exchange.archive import Archive
+from gateway.exchange.asker import Way
+from gateway.exchange.derived import SOFTWARE
+from gateway.exchange.metadata import describe_summary, entry_uuid, unique_id
+from gateway.exchange.summarize import summarize
+from gateway.exchange.summary_document import source_ids, write_member_ccd
+from gateway.model.community import Community
+from gateway.model.document import Blob, Document, OfferedDocument, Snapshot, Source
+from gateway.model.identity import DocumentId
+from gateway.model.member import Member
+from gateway.store import clinical, documents, snapshots
+from gateway.store.database import Transaction
+from ihe.ebrim import entry_xml
+
+_CLASS: Final = "34133-9"
+_TITLE: Final = "Summary of what is known of the patient, made when it is retrieved"
+_NOT_YET: Final = datetime.min.replace(tzinfo=UTC)
+_CONFIDENTIALITY: Final = ("U", "L", "M", "N", "R", "V")
+"""HL7 Confidentiality, rising."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnDemand:
+    """A summary that may be given: of whom, to whom, and from which documents."""
+
+    offered: OfferedDocument
+    way: Way
+    member: Member
+    sources: tuple[DocumentId, ...]
+
+
+def may_be_summarized(way: Way) -> bool:
+    """Whether a rule of the asker's speaks of summaries at all."""
+    return any(rule.on_demand for rule in way.rules)
+
+
+def on_demand(
+    given: Sequence[OfferedDocument], way: Way, member: Member, community: Community
+) -> OnDemand | None:
+    """The summary of the `given` documents, which are open to the asker; None if it is not.
+
+    A document whose confidentiality no rule lets a summary have is not part of it.
+    """
+    rules = tuple(rule for rule in way.rules if rule.on_demand)
+    if not rules:
+        return None
+    narrow, unmade = replace(way, rules=rules), _unmade(member)
+    stated = {one.confidentiality for one in given}
+    allowed = [
+        code
+        for code in _CONFIDENTIALITY
+        if code in stated and narrow.gives(_bare(unmade, code), member)
+    ]
+    if not allowed:
+        return None
+    sources = tuple(one.document.id for one in given if one.confidentiality in allowed)
+    return OnDemand(_register(unmade, member, community, allowed[-1]), way, member, sources)
+
+
+def _unmade(member: Member) -> Document:
+    """The summary without a document yet; its ids are the member's own."""
+    return Document(
+        id=DocumentId(member.id),
+        plan=member.plan,
+        state="filed",
+        blob=Blob("", 0, "", ""),
+        source=Source("ON-DEMAND"),
+        received=_NOT_YET,
+        member=member.id,
+        title=_TITLE,
+        is_derived=True,
+    )
+
+
+def _bare(document: Document, confidentiality: str) -> OfferedDocument:
+    """The summary as rules see it."""
+    return OfferedDocument(
+        document=document,
+        entry_uuid=entry_uuid(document),
+        unique_id=str(unique_id(document)),
+        entry_xml="",
+        class_code=_CLASS,
+        confidentiality=confidentiality,
+        third_party=False,
+    )
+
+
+def _register(
+    document: Document, member: Member, community: Community, confidentiality: str
+) -> OfferedDocument:
+    entry = describe_summary(document, member, community, confidentiality=confidentiality)
+    return replace(_bare(document, confidentiality), entry_xml=entry_xml(entry).decode())
+
+
+# ---- making it -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a summary says, and the snapshot that says just this already."""
+
+    summary: Summary
+    sources: Mapping[str, II]
+    digest: str
+    known: Snapshot | None
+
+
+def take_snapshot(
+    archive: Archive, asked: OnDemand, community: Community, *, now: datetime
+) -> Snapshot:
+    """The summary as it is now, kept; made only when its facts are new to this asker."""
+    facts = archive.database.read(lambda tx: _facts(tx, asked, community, now))
+    if facts.known is not None:
+        return facts.known
+    snapshot = _make(archive, asked, facts, community, now)
+
+    def unit(transaction: Transaction) -> None:
+        documents.insert(transaction, snapshot.offered.document)
+        if not snapshots.put(transaction, snapshot):
+            raise _MadeMeanwhile
+
+    try:
+        archive.database.write(unit)
+    except _MadeMeanwhile:
+        return archive.database.read(lambda tx: _known(tx, asked, facts.digest)) or snapshot
+    return snapshot
+
+
+class _MadeMeanwhile(Exception):
+    """Another request took the same snapshot; nothing of ours is kept."""
+
+
+def _facts(
+    transaction: Transaction, asked: OnDemand, community: Community, now: datetime
+) -> _Facts:
+    plan, member = asked.member.plan, asked.member
+    wanted = frozenset(asked.sources)
+    filed = clinical.of_member(transaction, plan=plan, member=member.id)
+    held = [(document, entries) for document, entries in filed if document.id in wanted]
+    summary = summarize(
+        ((document, entry) for document, entries in held for entry in entries),
+        as_of=now,
+        documents=[document for document, _ in held],
+    )
+    sources = source_ids(transaction, plan=plan, summary=summary)
+    said = summary_json(replace(summary, as_of=""), member={}, completeness=())
+    header = repr((member.demographics, sorted(sources.items()), community))
+    digest = sha256(orjson.dumps([said, header, asked.offered.confidentiality])).hexdigest()
+    return _Facts(summary, sources, digest, _known(transaction, asked, digest))
+
+
+def _known(transaction: Transaction, asked: OnDemand, digest: str) -> Snapshot | None:
+    return snapshots.find(
+        transaction,
+        plan=asked.member.plan,
+        member=asked.member.id,
+        partner=asked.way.partner.id,
+        purpose=asked.way.purpose.code,
+        digest=digest,
+    )
+
+
+def _make(
+    archive: Archive, asked: OnDemand, facts: _Facts, community: Community, now: datetime
+) -> Snapshot:
+    way, member = asked.way, asked.member
+    number = str(uuid4())
+    series = str(uuid5(UUID(member.id), f"{way.partner.id} {way.purpose.code}"))
+    confidentiality = asked.offered.confidentiality or "N"
+    # As in ITI-55, a partner is told our opaque id alone: no plan's number, no SSN.
+    shown = replace(member, demographics=replace(member.demographics, ids=()))
+    content = write_member_ccd(
+        facts.summary,
+        member=shown,
+        plan=replace(way.plan, member_id_root=None),
+        community=community,
+        sources=dict(facts.sources),
+        number=number,
+        now=now,
+        series=series,
+        confidentiality=confidentiality,
+    )
+    root = str(community.messages)
+    document = replace(
+        asked.offered.document,
+        id=DocumentId(number),
+        blob=archive.store(member.plan, content),
+        received=now,
+        mime_type="text/xml",
+        type_code=_CLASS,
+        type_system="2.16.840.1.113883.6.1",
+        type_display="Summarization of Episode Note",
+        effective_time=now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000"),
+        clinical_id=str(II(root, number)),
+        set_id=str(II(root, series)),
+        version=int(now.timestamp()),
+        author=SOFTWARE,
+        custodian=community.organization,
+    )
+    offered = _register(document, member, community, confidentiality)
+    return Snapshot(offered, way.partner.id, way.purpose.code, facts.digest, asked.sources)

@@ -1,0 +1,199 @@
+"""A partner asks whom we know (ITI-55): answered among the members that a rule opens to it.
+
+What depends on the patient (opted out, ambiguous, another plan's) looks exactly like no match, and
+takes the same statements and comparisons, so that nobody learns from an answer, nor from the time
+it takes, whom we know (DECISIONS 10, 11).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+from typing import Final
+
+from gateway.exchange import probing
+from gateway.exchange.asker import Asker, Effect, ways
+from gateway.exchange.ingest import demographics
+from gateway.exchange.matching import (
+    Ambiguous,
+    Found,
+    Judged,
+    MatchResult,
+    NotFound,
+    against,
+    choose,
+    compare,
+    is_below_minimum,
+    judge,
+    left_out,
+    minimum_set_missing,
+    nearly_names,
+    read_person,
+)
+from gateway.exchange.metadata import patient_id
+from gateway.exchange.probing import NearMiss
+from gateway.model.community import Community
+from gateway.model.discovery_limits import DiscoveryLimits
+from gateway.model.member import Member, Plan
+from gateway.store import members
+from gateway.store.database import Transaction
+from ihe.errors import CommunityCouldNotAnswer
+from ihe.xcpd import (
+    Demographics,
+    Discovery,
+    Match,
+    Matched,
+    MoreDemographicsRequested,
+    NoMatch,
+    PatientDiscoveryRequest,
+)
+
+_COMPARED_AT_ONCE: Final = 4
+"""Comparisons come in multiples of this, with fillers; hardly a question has more candidates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """What is answered, what is recorded of it, and the member that was nearly named."""
+
+    answer: Discovery | CommunityCouldNotAnswer
+    effects: tuple[Effect, ...]
+    near: NearMiss | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one plan's members say to a question. `reason` is why none of them is answered."""
+
+    plan: Plan
+    found: tuple[tuple[Member, MatchResult], ...] = ()
+    reason: str | None = None
+    near: NearMiss | None = None
+
+
+def discover(
+    transaction: Transaction,
+    request: PatientDiscoveryRequest,
+    *,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+    limits: DiscoveryLimits,
+    now: datetime,
+) -> Discovered:
+    """Whom we know by these demographics, among the members a rule lets this partner ask for.
+
+    ITI TF-2: 3.55.4.2.3, all five cases; several plans, or several numbers of one person in one
+    plan, are several matches (case 2).
+    """
+    if probing.is_too_often(transaction, asker.community, limits, now):
+        busy = f"the community asks for more than {limits.per_minute} persons in a minute"
+        return _not_now("ResponderBusy", Effect("refused", reason=busy))
+    asked = request.demographics
+    if is_below_minimum(asked):
+        missing = minimum_set_missing(asked)
+        effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
+        return Discovered(MoreDemographicsRequested(missing) if missing else NoMatch(), (effect,))
+    looks = [_look(transaction, way.plan, asked) for way in ways(transaction, plans, asker)]
+    near = next((look.near for look in looks if look.near), None)
+    found = [one for look in looks for one in look.found]
+    limit = request.minimum_degree_match or 0
+    shown = [(member, result.score) for member, result in found if result.score >= limit]
+    if not shown:
+        return Discovered(NoMatch(), _nobody(looks, asked), near)
+    matches = tuple(_match(member, score, community) for member, score in shown)
+    reason = left_out(read_person(asked).ignored)
+    effects = tuple(Effect(plan=one.plan, member=one.id, reason=reason) for one, _ in shown)
+    return Discovered(Matched(matches), effects, near)
+
+
+def could_not_search() -> Discovered:
+    """Case 5 where our own records cannot be read: a person of ours has to see to it."""
+    effect = Effect("failed", reason="the members could not be searched")
+    return _not_now("AnswerNotAvailable", effect)
+
+
+def _not_now(problem: str, effect: Effect) -> Discovered:
+    return Discovered(CommunityCouldNotAnswer(problem), (effect,))
+
+
+def _match(member: Member, score: int, community: Community) -> Match:
+    return Match(
+        patient_id=patient_id(member, community),
+        home_community_id=community.home_community_id,
+        demographics=_shown(member),
+        degree=score,
+    )
+
+
+def _shown(member: Member) -> Demographics:
+    """What an answer repeats of the roster: enough for a second look, without the SSN."""
+    known = member.demographics
+    return Demographics(
+        names=known.names,
+        birth_time=known.birth_time,
+        gender=known.gender,
+        addresses=known.addresses,
+        telecoms=known.telecoms,
+    )
+
+
+# ---- what the record says --------------------------------------------------------------------
+
+
+def _nobody(looks: Sequence[_Look], asked: Demographics) -> tuple[Effect, ...]:
+    """One record, in the log of the plan whose member was nearly the one."""
+    if any(look.found for look in looks):
+        return (Effect(reason=_said("the match is below the degree that was asked for", asked)),)
+    for look in looks:
+        if look.reason is not None:
+            return (Effect(plan=look.plan.id, reason=_said(look.reason, asked)),)
+    return (Effect(reason=_said("no member matches", asked)),)
+
+
+def _said(reason: str, asked: Demographics) -> str:
+    """The reason, and which of the stated fields could not be used."""
+    ignored = left_out(read_person(asked).ignored)
+    return f"{reason}; {ignored}" if ignored else reason
+
+
+# ---- one plan --------------------------------------------------------------------------------
+
+
+def _look(transaction: Transaction, plan: Plan, asked: Demographics) -> _Look:
+    known = members.candidates(transaction, plan=plan.id, named=asked, filled_to=_COMPARED_AT_ONCE)
+    compared = (*known.members, *known.fillers)
+    judged = judge([(member.id, demographics(member, plan)) for member in compared], asked)
+    by_id = {member.id: member for member in known.members}
+    real = [one for one in judged if one[0] in by_id]
+    chosen: tuple[tuple[Member, MatchResult], ...]
+    match choose(real):
+        case Found(member=member, result=result):
+            chosen = ((by_id[member], result),)
+        case Ambiguous(candidates=candidates):
+            chosen = tuple((by_id[member], result) for member, result in candidates)
+            if not _are_one_person(chosen, plan):
+                reason = "more than one member could be the person asked for"
+                return _Look(plan, reason=reason, near=NearMiss(plan.id, chosen[0][0].id))
+        case NotFound():
+            return _nearly(plan, real)
+    # Whoever opted out is compared all the same: left out, a namesake would be found instead.
+    if any(member.opted_out for member, _ in chosen):
+        return _Look(plan, reason="the member has opted out of exchange")
+    return _Look(plan, chosen)
+
+
+def _are_one_person(chosen: Sequence[tuple[Member, MatchResult]], plan: Plan) -> bool:
+    """Whether they all match, each other too: one person whom the plan has enrolled twice."""
+    if any(result.decision != "match" for _, result in chosen):
+        return False
+    known = [member.demographics for member, _ in chosen]
+    return all(compare(one, other).decision == "match" for one, other in combinations(known, 2))
+
+
+def _nearly(plan: Plan, judged: Sequence[Judged]) -> _Look:
+    for member, result in judged:
+        if nearly_names(result):
+            reason = f"a member resembles the person asked for: {against(result)}"
+            return _Look(plan, reason=reason, near=NearMiss(plan.id, member))
+    return _Look(plan)

@@ -1,0 +1,141 @@
+"""Partners fetch documents: ITI-39 answered from what rules allow, and nothing else.
+
+A document that is not given, for whatever reason, is one that we do not have (DECISIONS 11).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+from gateway.exchange.archive import Archive
+from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.on_demand import OnDemand, take_snapshot
+from gateway.exchange.open_documents import effects_of, open_documents, shelves_of
+from gateway.model.community import Community
+from gateway.model.document import OfferedDocument
+from gateway.model.exchange import Outcome
+from gateway.model.member import Plan
+from gateway.store.database import Transaction
+from ihe.registry_response import ErrorCode, RegistryError
+from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, document_error
+
+_DOCUMENTS_AT_ONCE: Final = 100
+_TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
+_PATIENTS_AT_ONCE: Final = 100
+"""Of whom summaries are looked for: no answer holds more, and an id costs a partner nothing."""
+_SUMMARIES_AT_ONCE: Final = 5
+"""Each is made while the partner waits."""
+_TOO_MANY_SUMMARIES: Final = f"At most {_SUMMARIES_AT_ONCE} summaries are made for one answer."
+
+_Found = OfferedDocument | OnDemand
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One document that leaves the house, and the request it answers."""
+
+    asked: DocumentRequest
+    offered: OfferedDocument
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it was made on demand, so that it is known by an id of its own from now on."""
+        return self.offered.unique_id != str(self.asked.unique_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The documents that are given, an error for each that is not, and what to record."""
+
+    given: tuple[Given, ...]
+    errors: tuple[RegistryError, ...]
+    effects: tuple[Effect, ...]
+
+
+def retrieve(
+    archive: Archive,
+    request: RetrieveDocumentSetRequest,
+    *,
+    asker: Asker,
+    plans: Sequence[Plan],
+    community: Community,
+    now: datetime,
+) -> Retrieved:
+    """What may be given of the request; summaries are made now."""
+    found = archive.database.read(lambda tx: _find(tx, request, asker, plans, community))
+    given: list[Given] = []
+    errors: list[RegistryError] = list(request.refused)
+    made = 0
+    # Asked for twice, a document comes once: a small request must not draw an endless answer.
+    for asked in dict.fromkeys(request.documents):
+        one = found.get(str(asked.unique_id))
+        refusal = _refuse(asked, community) or _unavailable(asked, one, len(given), made)
+        if refusal is not None:
+            errors.append(refusal)
+        elif isinstance(one, OnDemand):
+            made += 1
+            given.append(Given(asked, take_snapshot(archive, one, community, now=now).offered))
+        elif one is not None:
+            given.append(Given(asked, one))
+    return Retrieved(tuple(given), tuple(errors), _effects(given, errors))
+
+
+def _find(
+    transaction: Transaction,
+    request: RetrieveDocumentSetRequest,
+    asker: Asker,
+    plans: Sequence[Plan],
+    community: Community,
+) -> dict[str, _Found]:
+    """What is open of it, by unique id."""
+    wanted = [str(asked.unique_id) for asked in request.documents]
+    found: dict[str, _Found] = {
+        one.unique_id: one for one in open_documents(transaction, wanted, asker, plans)
+    }
+    others = [each for each in wanted if each not in found]
+    shelves = shelves_of(transaction, others, asker, plans, community) if others else iter(())
+    for shelf in islice(shelves, _PATIENTS_AT_ONCE):
+        found |= {one.unique_id: one for one in shelf.snapshots}
+        if shelf.summary is not None:
+            found[shelf.summary.offered.unique_id] = shelf.summary
+    return found
+
+
+def _refuse(asked: DocumentRequest, community: Community) -> RegistryError | None:
+    """What the request itself has wrong."""
+    if asked.home_community_id is None:
+        context = "The document request names no home community."
+        return document_error(asked, ErrorCode.MISSING_HOME_COMMUNITY_ID, context)
+    if asked.home_community_id != community.home_community_id:
+        context = "The home community id is not that of this gateway."
+        return document_error(asked, ErrorCode.UNKNOWN_COMMUNITY, context)
+    if asked.repository_unique_id != community.repository:
+        context = "The repository is not one of this community."
+        return document_error(asked, ErrorCode.UNKNOWN_REPOSITORY_ID, context)
+    return None
+
+
+def _unavailable(
+    asked: DocumentRequest, found: _Found | None, given: int, made: int
+) -> RegistryError | None:
+    """Why what it rightly asks for is not given."""
+    if given == _DOCUMENTS_AT_ONCE:
+        code = ErrorCode.REPOSITORY_OUT_OF_RESOURCES
+        return document_error(asked, code, _TOO_MANY_DOCUMENTS)
+    if found is None:
+        context = "No document of this unique id is available to this community."
+        return document_error(asked, ErrorCode.DOCUMENT_UNIQUE_ID, context)
+    if isinstance(found, OnDemand) and made == _SUMMARIES_AT_ONCE:
+        code = ErrorCode.REPOSITORY_OUT_OF_RESOURCES
+        return document_error(asked, code, _TOO_MANY_SUMMARIES)
+    return None
+
+
+def _effects(given: Iterable[Given], errors: Sequence[RegistryError]) -> tuple[Effect, ...]:
+    documents = [one.offered.document for one in given]
+    outcome: Outcome = "success" if not errors else "partial" if documents else "refused"
+    reason = "; ".join(sorted({error.context for error in errors})) or None
+    effects = effects_of(documents) or (Effect(),)
+    return tuple(replace(effect, outcome=outcome, reason=reason) for effect in effects)

@@ -1,0 +1,357 @@
+"""Demographics made comparable: spelling folded away, and what cannot be true dropped and said.
+
+One bad state or a birth date of 1900-01-01 must not spoil a comparison, so each field is read
+alone; a field that cannot be used becomes an `Ignored`, which names the field and never its value.
+"""
+
+import re
+import unicodedata
+from calendar import monthrange
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from ccda.hl7v3 import AD, II, PN, TS, US_SSN
+from ihe.xcpd import Demographics
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A field that was left out of the comparison, and why; no value."""
+
+    attribute: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name in lower-case ASCII words. `family` is ("garcia", "lopez") for Garcia-López."""
+
+    family: tuple[str, ...]
+    given: str | None
+    middle: tuple[str, ...]
+    suffix: int | None
+    """The generation: Sr and I are 1, Jr and II are 2."""
+    given_joined: str = ""
+    """All given names run together: Mary Ann and Maryann are the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class BirthDate:
+    """A date in the precision it was given."""
+
+    year: int
+    month: int | None = None
+    day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """`street` as folded words; `zip5` is the whole postal code outside the United States."""
+
+    street: tuple[str, ...]
+    city: str | None
+    state: str | None
+    zip5: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What matching compares, and what the members are indexed by."""
+
+    names: tuple[Name, ...]
+    birth: BirthDate | None
+    gender: str | None
+    addresses: tuple[Address, ...]
+    phones: frozenset[str]
+    emails: frozenset[str]
+    ssn: str | None
+    """Nine digits, or the last four where the rest is masked."""
+    ids: frozenset[tuple[str, str]]
+    maiden: tuple[str, ...]
+    ignored: tuple[Ignored, ...]
+
+
+def read_person(demographics: Demographics) -> Person:
+    """The comparable form. Read once what is compared with many."""
+    ignored: list[Ignored] = []
+    names = tuple(dict.fromkeys(_names(demographics.names, ignored)))
+    phones, emails = _telecoms(demographics, ignored)
+    maiden = demographics.mothers_maiden_name
+    return Person(
+        names=names,
+        birth=_birth(demographics.birth_time, ignored),
+        gender=_gender(demographics.gender, ignored),
+        addresses=tuple(dict.fromkeys(_addresses(demographics.addresses, ignored))),
+        phones=phones,
+        emails=emails,
+        ssn=_ssn(demographics.ids, ignored),
+        ids=frozenset(_ids(demographics.ids)),
+        maiden=words(maiden.family or "") if maiden else (),
+        ignored=tuple(dict.fromkeys(ignored)),
+    )
+
+
+# ---- names -----------------------------------------------------------------------------------
+
+PARTICLES: Final = frozenset(
+    "de del della der den di da do dos la las le les los van von y e".split()
+)
+"""Words of a family name that are in too many to tell families apart."""
+# Letters that do not come apart into a base letter and an accent.
+_LETTERS: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th"})
+_NO_NAME: Final = frozenset(
+    "unknown unk unknwn none null na test patient anonymous noname nfn nln fnu lnu xxx zzz "
+    "baby babyboy babygirl boy girl newborn infant male female twin triplet".split()
+)
+_GENERATIONS: Final = {
+    "sr": 1, "senior": 1, "i": 1, "1st": 1, "jr": 2, "junior": 2, "jnr": 2, "ii": 2, "2nd": 2,
+    "iii": 3, "3rd": 3, "iv": 4, "4th": 4, "v": 5, "5th": 5,
+}  # fmt: skip
+# "I" and "V" inside a name are more often initials than generations.
+_SUFFIX_WORDS: Final = frozenset(_GENERATIONS) - {"i", "v"}
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Lower-case ASCII words; apostrophes and points vanish, hyphens part."""
+    folded = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
+    plain = "".join(c for c in folded if not unicodedata.combining(c))
+    return tuple(re.sub(r"['’`´.]", "", plain).translate(_PUNCTUATION).split())
+
+
+_PUNCTUATION: Final = str.maketrans(dict.fromkeys('-_,;:/\\()[]{}"&+*#!?|', " "))
+
+
+def _names(names: tuple[PN, ...], ignored: list[Ignored]) -> Iterator[Name]:
+    for name in names:
+        family, given = _parts(name)
+        generation = _generation((*name.suffix, *family[1:], *given[1:]))
+        family = tuple(w for i, w in enumerate(family) if not (i and w in _SUFFIX_WORDS))
+        given = tuple(w for i, w in enumerate(given) if not (i and w in _SUFFIX_WORDS))
+        kept_family = tuple(w for w in family if w not in _NO_NAME)
+        kept_given = () if given and given[0] in _NO_NAME else given
+        if kept_family != family:
+            ignored.append(Ignored("family", "a placeholder, not a name"))
+        if kept_given != given:
+            ignored.append(Ignored("given", "a placeholder, not a name"))
+        if kept_family or kept_given:
+            first = kept_given[0] if kept_given else None
+            yield Name(kept_family, first, kept_given[1:], generation, "".join(kept_given))
+
+
+def _parts(name: PN) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Family and given words; a name written in one piece is taken apart."""
+    if name.family or name.given:
+        return words(name.family or ""), tuple(w for g in name.given for w in words(g))
+    text = name.text or ""
+    if "," in text:
+        before, _, after = text.partition(",")
+        return words(before), words(after)
+    whole = words(text)
+    tail = len(whole) - 1
+    while tail > 0 and whole[tail] in _SUFFIX_WORDS:
+        tail -= 1
+    return whole[tail:], whole[:tail]
+
+
+def _generation(texts: tuple[str, ...]) -> int | None:
+    for text in texts:
+        for word in words(text):
+            if word in _SUFFIX_WORDS or (len(texts) == 1 and word in _GENERATIONS):
+                return _GENERATIONS[word]
+    return None
+
+
+# ---- birth date, gender ----------------------------------------------------------------------
+
+_PLACEHOLDER_BIRTHS: Final = frozenset(
+    {(1900, 1, 1), (1901, 1, 1), (1899, 12, 30), (1899, 12, 31), (1911, 11, 11), (1900, 1, 2)}
+)
+_OLDEST_YEAR: Final = 1890
+_GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F"}
+
+
+def _birth(time: TS | None, ignored: list[Ignored]) -> BirthDate | None:
+    text = (time.value or "").strip() if time else ""
+    if not text:
+        return None
+    digits = text[:10] if re.match(r"\d{4}-\d\d", text) else re.split("[-T:]", text, maxsplit=1)[0]
+    digits = digits.replace("-", "")
+    if not re.fullmatch(r"\d{4}|\d{6}|\d{8,}(\.\d+)?", digits):
+        ignored.append(Ignored("birth date", "not a date"))
+        return None
+    year, month, day = int(digits[:4]), int(digits[4:6] or 0), int(digits[6:8] or 0)
+    if (year, month, day) in _PLACEHOLDER_BIRTHS or year in (1111, 9999, 1800, 1753):
+        ignored.append(Ignored("birth date", "a placeholder date"))
+        return None
+    if year < _OLDEST_YEAR or not _is_calendar_date(year, month, day):
+        ignored.append(Ignored("birth date", "no possible date of birth"))
+        return None
+    return BirthDate(year, month or None, day or None)
+
+
+def _is_calendar_date(year: int, month: int, day: int) -> bool:
+    """Zero stands for a part that was not given."""
+    if month == 0:
+        return day == 0
+    return month <= 12 and day <= monthrange(year, month)[1]
+
+
+def _gender(code: str | None, ignored: list[Ignored]) -> str | None:
+    if not code:
+        return None
+    known = _GENDERS.get(code.strip().casefold())
+    if known is None:
+        ignored.append(Ignored("gender", "neither M nor F, so it cannot tell people apart"))
+    return known
+
+
+# ---- places ----------------------------------------------------------------------------------
+
+_STREET_WORDS: Final = {
+    "street": "st", "str": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd",
+    "drive": "dr", "lane": "ln", "court": "ct", "circle": "cir", "place": "pl", "square": "sq",
+    "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "trail": "trl", "way": "wy",
+    "north": "n", "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw",
+    "southeast": "se", "southwest": "sw", "saint": "st", "mount": "mt", "fort": "ft",
+    "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th",
+}  # fmt: skip
+KINDS_OF_STREET: Final = frozenset(
+    "st ave blvd rd dr ln ct cir pl sq ter pkwy hwy trl wy n s e w ne nw se sw".split()
+)
+"""As `Address.street` has them; people leave them out."""
+_UNIT_WORDS: Final = frozenset("apt apartment unit suite ste room rm fl floor lot bldg".split())
+_NO_STREET: Final = frozenset("unknown unk homeless none na transient undomiciled general".split())
+_STATES: Final = {
+    "AL": "alabama", "AK": "alaska", "AZ": "arizona", "AR": "arkansas", "CA": "california",
+    "CO": "colorado", "CT": "connecticut", "DE": "delaware", "DC": "district of columbia",
+    "FL": "florida", "GA": "georgia", "HI": "hawaii", "ID": "idaho", "IL": "illinois",
+    "IN": "indiana", "IA": "iowa", "KS": "kansas", "KY": "kentucky", "LA": "louisiana",
+    "ME": "maine", "MD": "maryland", "MA": "massachusetts", "MI": "michigan", "MN": "minnesota",
+    "MS": "mississippi", "MO": "missouri", "MT": "montana", "NE": "nebraska", "NV": "nevada",
+    "NH": "new hampshire", "NJ": "new jersey", "NM": "new mexico", "NY": "new york",
+    "NC": "north carolina", "ND": "north dakota", "OH": "ohio", "OK": "oklahoma", "OR": "oregon",
+    "PA": "pennsylvania", "RI": "rhode island", "SC": "south carolina", "SD": "south dakota",
+    "TN": "tennessee", "TX": "texas", "UT": "utah", "VT": "vermont", "VA": "virginia",
+    "WA": "washington", "WV": "west virginia", "WI": "wisconsin", "WY": "wyoming",
+    "PR": "puerto rico", "GU": "guam", "VI": "virgin islands", "AS": "american samoa",
+    "MP": "northern mariana islands", "AA": "aa", "AE": "ae", "AP": "ap",
+}  # fmt: skip
+_STATE_CODES: Final = {name: code for code, name in _STATES.items()}
+_US: Final = frozenset({"", "us", "usa", "united states", "united states of america", "840"})
+
+
+def _addresses(addresses: tuple[AD, ...], ignored: list[Ignored]) -> Iterator[Address]:
+    for address in addresses:
+        is_us = " ".join(words(address.country or "")) in _US
+        street = _street(address.lines, ignored)
+        city = " ".join(words(address.city or "")) or None
+        if city and city.replace(" ", "").isdigit():
+            ignored.append(Ignored("city", "digits, not a place"))
+            city = None
+        state = _state(address.state, ignored) if is_us else None
+        zip5 = _zip(address.postal_code, is_us, ignored)
+        if street or zip5 or city:
+            yield Address(street, city, state, zip5)
+
+
+def _street(lines: tuple[str, ...], ignored: list[Ignored]) -> tuple[str, ...]:
+    """Number and street without the flat: people leave the flat out, and neighbours share it."""
+    found = tuple(_STREET_WORDS.get(w, w) for w in words(" ".join(lines)))
+    if found and found[0] in _NO_STREET:
+        ignored.append(Ignored("address", "a placeholder, not a place"))
+        return ()
+    flat = next((i for i, w in enumerate(found) if i and w in _UNIT_WORDS), None)
+    return found if flat is None else found[:flat]
+
+
+def _state(text: str | None, ignored: list[Ignored]) -> str | None:
+    if not text or not text.strip():
+        return None
+    code = text.strip().upper()
+    if code in _STATES:
+        return code
+    known = _STATE_CODES.get(" ".join(words(text)))
+    if known is None:
+        ignored.append(Ignored("state", "no state of the United States"))
+    return known
+
+
+def _zip(text: str | None, is_us: bool, ignored: list[Ignored]) -> str | None:
+    code = re.sub(r"[\s-]", "", text or "").upper()
+    if not code or not is_us:
+        return code or None
+    if not re.fullmatch(r"\d{5}(\d{4})?", code) or code[:5] in ("00000", "99999"):
+        ignored.append(Ignored("zip", "no ZIP code"))
+        return None
+    return code[:5]
+
+
+# ---- telephones, ids -------------------------------------------------------------------------
+
+_NO_EMAIL: Final = frozenset("none noemail no-email na unknown test declined refused".split())
+
+
+def _telecoms(
+    demographics: Demographics, ignored: list[Ignored]
+) -> tuple[frozenset[str], frozenset[str]]:
+    phones: set[str] = set()
+    emails: set[str] = set()
+    for telecom in demographics.telecoms:
+        text = (telecom.value or "").strip()
+        if "@" in text:
+            email = text.removeprefix("mailto:").casefold()
+            if email.partition("@")[0] in _NO_EMAIL:
+                ignored.append(Ignored("email", "a placeholder"))
+            else:
+                emails.add(email)
+        elif text and not re.match(r"(?i)(https?|ftp|fax):", text):
+            digits = re.sub(r"\D", "", re.split(r"(?i);|ext|x", text)[0])
+            digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
+            if len(digits) != 10 or digits[0] in "01" or len(set(digits)) == 1:
+                ignored.append(Ignored("phone", "no telephone number of ten digits"))
+            else:
+                phones.add(digits)
+    return frozenset(phones), frozenset(emails)
+
+
+_NO_SSN: Final = frozenset({"123456789", "987654321", "078051120", "219099999", "123121234"})
+
+
+def _ssn(ids: tuple[II, ...], ignored: list[Ignored]) -> str | None:
+    found: list[str] = []
+    for id_ in ids:
+        if id_.root != US_SSN or not id_.extension:
+            continue
+        digits = re.sub(r"\D", "", id_.extension)
+        if len(digits) == 4 and re.search(r"(?i)[x*#]|^\d{4}$", id_.extension):
+            found.append(digits)
+        elif _is_possible_ssn(digits):
+            found.append(digits)
+        else:
+            ignored.append(Ignored("SSN", "a placeholder or no possible number"))
+    whole = {number for number in found if len(number) == 9}
+    if len(whole) > 1:
+        ignored.append(Ignored("SSN", "more than one number"))
+        return None
+    return max(found, key=len, default=None)
+
+
+def _is_possible_ssn(digits: str) -> bool:
+    """Area 000, 666 and 900-999, group 00 and serial 0000 were never issued."""
+    return (
+        len(digits) == 9
+        and digits not in _NO_SSN
+        and len(set(digits)) > 1
+        and digits[:3] not in ("000", "666")
+        and digits[0] != "9"
+        and digits[3:5] != "00"
+        and digits[5:] != "0000"
+    )
+
+
+def _ids(ids: tuple[II, ...]) -> Iterator[tuple[str, str]]:
+    for id_ in ids:
+        extension = (id_.extension or "").strip().casefold()
+        if id_.root and id_.root != US_SSN and extension.strip("0-"):
+            yield id_.root.casefold(), extension

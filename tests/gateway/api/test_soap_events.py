@@ -1,0 +1,134 @@
+"""What is kept of an exchange at our doors, and what ATNA is told of it (ITI TF-2: 3.55.5)."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ihe.identifiers import Oid, UniqueId
+from ihe.soap import ITI_55_REQUEST
+from ihe.xca_retrieve import DocumentRequest
+from ihe.xcpd import NoMatch
+from tests.gateway.asking import ask, discovery, fault_of, wanted
+from tests.gateway.exchange.atna_told import HOST, PROCESS, kept, local, told
+from tests.gateway.house import HOME, MEMBER, a_partner, a_rule, records
+from tests.gateway.visiting import Visitor, visiting
+
+FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
+SOURCE, DESTINATION = "110153", "110152"
+OURS = {"NetworkAccessPointID": HOST, "NetworkAccessPointTypeCode": "1"}
+THEIRS = {"NetworkAccessPointID": "127.0.0.1", "NetworkAccessPointTypeCode": "2"}
+
+
+@pytest.fixture
+def visitor(tmp_path: Path) -> Iterator[Visitor]:
+    with visiting(tmp_path, rules=[a_rule()]) as visitor:
+        yield visitor
+
+
+def test_both_envelopes_are_kept_as_they_crossed_the_wire(visitor: Visitor) -> None:
+    sealed = ask(discovery(), ITI_55_REQUEST)
+    reply = visitor.door.post("/ihe/xcpd", sealed.envelope)
+    (record,) = records(visitor.house)[-1:]
+    assert kept(visitor.house, record.request_hash) == sealed.envelope
+    assert kept(visitor.house, record.answer_hash) == reply.body
+    assert record.answer_hash == hashlib.sha256(reply.body).hexdigest()
+
+
+def test_a_fault_to_a_known_partner_is_kept_as_well(visitor: Visitor) -> None:
+    sealed = ask(discovery(), ITI_55_REQUEST, purpose_of_use=None)
+    reply = visitor.door.post("/ihe/xcpd", sealed.envelope)
+    assert fault_of(reply)
+    (record,) = records(visitor.house)[-1:]
+    assert record.outcome == "refused"
+    assert kept(visitor.house, record.request_hash) == sealed.envelope
+    assert kept(visitor.house, record.answer_hash) == reply.body
+
+
+def test_a_match_is_a_query_that_names_the_patient_found(visitor: Visitor) -> None:
+    visitor.discover()
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.event == ("110112", "E", "ITI-55", "0")
+    assert event.purposes == ["PAYMENT"]
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
+    kind, _, query = event.asked
+    assert (kind, local(query)) == ("ITI-55", "queryByParameter")
+    assert event.details() == {"ihe:homeCommunityID": HOME.urn}
+    asks = {"UserID": "127.0.0.1", "UserIsRequestor": "true"}
+    assert event.participant(SOURCE) == asks | THEIRS
+    answers = {"UserID": "https://gateway.example/ihe", "UserIsRequestor": "false"}
+    assert event.participant(DESTINATION) == answers | {"AlternativeUserID": PROCESS} | OURS
+    (nurse,) = event.people
+    assert (nurse["UserID"], nurse["UserIsRequestor"]) == ("Nora Nurse", "true")
+    assert "AlternativeUserID" not in nurse
+
+
+def test_no_match_is_a_query_without_a_patient(visitor: Visitor) -> None:
+    stranger = MEMBER.demographics
+    found = visitor.discover(
+        type(stranger)(names=(type(stranger.names[0])("Newcomer", ("Nova",)),),
+                       birth_time=stranger.birth_time, gender=stranger.gender,
+                       addresses=stranger.addresses, telecoms=stranger.telecoms)
+    )  # fmt: skip
+    assert isinstance(found, NoMatch)
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.event == ("110112", "E", "ITI-55", "0")
+    assert event.patients == []
+
+
+def test_a_query_carries_its_id_encoding_and_home(visitor: Visitor) -> None:
+    visitor.find()
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.event == ("110112", "E", "ITI-38", "0")
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
+    kind, identity, query = event.asked
+    assert (kind, identity) == ("ITI-38", FIND_DOCUMENTS)
+    assert local(query) == "AdhocQueryRequest"
+    assert event.details() == {
+        "QueryEncoding": "UTF-8",
+        "urn:ihe:iti:xca:2010:homeCommunityId": HOME.urn,
+    }
+    assert event.participant(DESTINATION)["AlternativeUserID"] == PROCESS
+    assert "AlternativeUserID" not in event.participant(SOURCE)
+
+
+def test_a_retrieve_is_an_export_of_which_we_are_the_source(visitor: Visitor) -> None:
+    document = visitor.held("34133-9")
+    visitor.get(document)
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.event == ("110106", "R", "ITI-39", "0")
+    assert event.documents == [str(wanted(document).unique_id)]
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
+    assert event.details() == {
+        "Repository Unique Id": f"{HOME}.2",
+        "ihe:homeCommunityID": HOME.urn,
+    }
+    gives = {"UserID": "https://gateway.example/ihe", "UserIsRequestor": "false"}
+    assert event.participant(SOURCE) == gives | {"AlternativeUserID": PROCESS} | OURS
+    takes = {"UserID": "127.0.0.1", "UserIsRequestor": "true"}
+    assert event.participant(DESTINATION) == takes | THEIRS
+
+
+def test_a_retrieve_in_part_is_an_event_for_what_came_and_one_for_what_did_not(
+    visitor: Visitor,
+) -> None:
+    document = visitor.held("34133-9")
+    unknown = DocumentRequest(Oid(f"{HOME}.2"), UniqueId("2.999.404"), HOME)
+    visitor.get(document, unknown)
+    came, missing = told(visitor.house, visitor.recorded())
+    assert came.event == ("110106", "R", "ITI-39", "0")
+    assert came.documents == [str(wanted(document).unique_id)]
+    assert missing.event == ("110106", "R", "ITI-39", "8")
+    assert missing.documents == ["2.999.404"]
+
+
+def test_a_refusal_is_a_minor_failure_with_its_reason(visitor: Visitor) -> None:
+    sealed = ask(discovery(), ITI_55_REQUEST, purpose_of_use=None)
+    visitor.door.post("/ihe/xcpd", sealed.envelope, by=a_partner().name)
+    (record,) = records(visitor.house)[-1:]
+    (event,) = told(visitor.house, record)
+    assert event.event == ("110112", "E", "ITI-55", "4")
+    assert event.message.findtext("EventIdentification/EventOutcomeDescription") == record.reason
+    assert event.patients == []
+    assert local(event.asked[2]) == "queryByParameter"

@@ -1,0 +1,42 @@
+"""Many members at once, past the verbs: for tests and figures that need a large plan."""
+
+from collections.abc import Iterable
+from itertools import islice
+
+from gateway.model.member import Member
+from gateway.store import tables
+from gateway.store.database import Database
+from gateway.store.members import key_rows
+from gateway.store.sql import insert_rows
+from gateway.store.values import dump
+
+_AT_ONCE = 20_000
+
+
+def enroll(database: Database, members: Iterable[Member]) -> int:
+    """Adds members that are not there yet, with their keys; how many they were."""
+    waiting, count = iter(members), 0
+    while some := list(islice(waiting, _AT_ONCE)):
+        rows = [_row(member) for member in some]
+        keys = sorted(key_rows(some), key=lambda row: tuple(row.values()))
+
+        def add(transaction, rows=rows, keys=keys):
+            insert_rows(transaction, tables.member, rows)
+            insert_rows(transaction, tables.member_key, keys)
+
+        database.write(add)
+        count += len(some)
+    return count
+
+
+def _row(member: Member) -> dict[str, object]:
+    start, end = member.coverage_start, member.coverage_end
+    return {
+        "id": member.id,
+        "plan": member.plan,
+        "member_id": member.member_id,
+        "demographics": dump(member.demographics),
+        "coverage_start": start.isoformat() if start else None,
+        "coverage_end": end.isoformat() if end else None,
+        "opted_out": member.opted_out,
+    }

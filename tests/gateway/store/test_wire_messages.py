@@ -1,0 +1,98 @@
+"""Envelopes are kept sealed, found by the hash that their record names, and never mistaken."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from gateway.model.identity import PlanId
+from gateway.store import tables, wire_messages
+from gateway.store.database import Database
+from gateway.store.errors import DamagedWireMessage
+from gateway.store.keys import KeyRing, add_key, create_key_file
+from gateway.store.scope import ALL_PLANS
+from gateway.store.wire_messages import open_message, seal_message
+from tests.gateway.store.builders import ACME, OTHER
+
+ENVELOPE = b"<Envelope>" + b"Rosalind Sampleton " * 500 + b"</Envelope>"
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    create_key_file(tmp_path / "key")
+    return tmp_path / "key"
+
+
+@pytest.fixture
+def keys(house: Database, key_file: Path) -> KeyRing:
+    return KeyRing(key_file, house)
+
+
+@pytest.mark.parametrize("plan", [ACME, None])
+def test_what_was_kept_comes_back_byte_for_byte(
+    house: Database, keys: KeyRing, plan: PlanId | None
+) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=plan)
+    house.write(partial(wire_messages.put, message=sealed))
+    house.write(partial(wire_messages.put, message=sealed))
+    found = house.read(lambda tx: wire_messages.get(tx, plan=plan or ALL_PLANS, hash=sealed.hash))
+    assert found is not None
+    assert open_message(keys, found) == ENVELOPE
+    assert b"Rosalind" not in found.sealed
+    assert len(found.sealed) < len(ENVELOPE) / 10
+
+
+def test_a_plan_sees_its_own_alone(house: Database, keys: KeyRing) -> None:
+    for plan in (ACME, None):
+        sealed = seal_message(keys, ENVELOPE, plan=plan)
+        house.write(partial(wire_messages.put, message=sealed))
+        hidden = house.read(partial(wire_messages.get, plan=OTHER, hash=sealed.hash))
+        assert hidden is None
+
+
+def test_an_envelope_of_two_plans_is_kept_for_each(house: Database, keys: KeyRing) -> None:
+    for plan in (ACME, OTHER):
+        sealed = seal_message(keys, ENVELOPE, plan=plan)
+        house.write(partial(wire_messages.put, message=sealed))
+    for plan in (ACME, OTHER):
+        found = house.read(lambda tx, plan=plan: wire_messages.get(tx, plan=plan, hash=sealed.hash))
+        assert found is not None and found.plan == plan
+        assert open_message(keys, found) == ENVELOPE
+
+
+def test_another_plans_message_does_not_open_as_ours(keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME)
+    for changed in (
+        replace(sealed, plan=OTHER),
+        replace(sealed, plan=None),
+        replace(sealed, hash="0" * 64),
+        replace(sealed, sealed=sealed.sealed[:-1] + bytes([sealed.sealed[-1] ^ 1])),
+    ):
+        keys.plan_key(changed.plan)
+        with pytest.raises(DamagedWireMessage):
+            open_message(keys, changed)
+
+
+def test_the_houses_messages_open_after_the_key_was_changed(
+    house: Database, keys: KeyRing, key_file: Path
+) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=None)
+    add_key(key_file)
+    assert KeyRing(key_file, house).rewrap() == 1
+    lines = key_file.read_text().splitlines()
+    key_file.write_text(f"{lines[-1]}\n")
+    assert open_message(KeyRing(key_file, house), sealed) == ENVELOPE
+
+
+def test_a_row_changed_in_the_database_is_noticed(house: Database, keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME)
+    house.write(partial(wire_messages.put, message=sealed))
+    other = seal_message(keys, b"<Envelope/>", plan=ACME)
+    table = tables.wire_message
+    house.write(lambda tx: tx.connection.execute(update(table).values(sealed=other.sealed)))
+    found = house.read(lambda tx: wire_messages.get(tx, plan=ACME, hash=sealed.hash))
+    assert found is not None
+    with pytest.raises(DamagedWireMessage):
+        open_message(keys, found)
