@@ -31,6 +31,9 @@ _STATUSES = {
 }
 
 
+_WRITTEN = frozenset(("active", "inactive", "resolved", "stopped", "on hold"))
+
+
 def codes(code: CD | None) -> frozenset[tuple[str, str]]:
     """The code and its translations, without their order."""
     if code is None:
@@ -80,18 +83,21 @@ def facts(summary: Summary) -> Counter[Fact]:
 def certain_facts(summary: Summary) -> set[Fact]:
     """What a document can tell of any summary whatever.
 
-    Not the name of a code system that is no OID, what is no number apart from its unit, nor that
-    an encounter or a supply did not happen: there CDA has no place for them.
+    Not the name of a code system that is no OID, what is no number apart from its unit, a status
+    that is none, nor that an encounter or a supply did not happen: there CDA has no place for
+    them. Templates fix `completed` where nothing is said.
     """
     found = set()
     for line in lines_of(summary):
         if line.negated and (line.kind == "encounter" or line.details.get("statement") == "supply"):
             continue
-        kind, known, *when, value, unit, negated = fact_of_line(line)
+        kind, known, status, *when, value, unit, negated = fact_of_line(line)
         known = frozenset((s if _UID.fullmatch(s) else "", c) for s, c in codes(line.code))
         if isinstance(value, str) and unit:
             value, unit = f"{value} {unit}", None
-        found.add((kind, known, *when, value, unit, negated))
+        found.add(
+            (kind, known, status if status in _WRITTEN else None, *when, value, unit, negated)
+        )
     return found
 
 

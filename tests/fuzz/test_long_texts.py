@@ -9,7 +9,8 @@ import pytest
 
 from ccda.hl7v3 import PN, TS
 from ccda.model import Patient
-from gateway.exchange.demographics import demographics_of, read_person
+from gateway.exchange.demographics import demographics_of
+from gateway.model.person import read_person
 from tests.ccda.written import SAMPLES, summarized, write
 from tests.fuzz.claims import MOST_SECONDS
 
