@@ -14,7 +14,7 @@ from ihe.registry_response import ResponseStatus
 from ihe.stored_query import GetDocumentsQuery
 from ihe.xca_query import write_adhoc_query_request
 from ihe.xcpd import Matched, NoMatch
-from tests.gateway.house import MEMBER, PLAN, a_rule, demo_document, file
+from tests.gateway.house import HOME, MEMBER, PLAN, a_rule, demo_document, file
 from tests.gateway.visiting import Visitor, visiting
 
 
@@ -70,7 +70,7 @@ def test_a_document_asked_for_by_its_id_is_withheld_in_words(
     visit: Callable[..., Visitor],
 ) -> None:
     visitor = visit(a_rule(class_code="no such class"))
-    wanted = GetDocumentsQuery(unique_ids=(unique_id(visitor.held("34133-9")),))
+    wanted = GetDocumentsQuery(HOME, unique_ids=(unique_id(visitor.held("34133-9")),))
     assert visitor.find(write_adhoc_query_request(wanted)).entries == ()
     record = visitor.recorded()
     assert (record.plan, record.documents) == (PLAN, ())
