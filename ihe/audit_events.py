@@ -191,7 +191,7 @@ def _people(conversation: Conversation) -> tuple[ActiveParticipant, ...]:
 
 
 def _patient(patient: PatientId) -> ParticipantObject:
-    return ParticipantObject(_PERSON, _PATIENT_ROLE, _PATIENT_NUMBER, id=str(patient))
+    return ParticipantObject(_PERSON, _PATIENT_ROLE, _PATIENT_NUMBER, id=patient.cx)
 
 
 def _document(asked: DocumentRequest) -> ParticipantObject:

@@ -36,11 +36,14 @@ T = TypeVar("T")
 
 
 def read_parameters(parameters: Element) -> Demographics:
-    """The person asked for. Repeated parameters and repeated values are all taken."""
+    """The person asked for. Repeated parameters and repeated values are all taken, save the empty.
+
+    Of what a person has one of, the first that is stated counts.
+    """
 
     def values(name: str, read: Callable[[Element], T]) -> tuple[T, ...]:
-        path = f"{v3(name)}/{v3('value')}"
-        return tuple(read(value) for value in parameters.iterfind(path))
+        stated = parameters.iterfind(f"{v3(name)}/{v3('value')}")
+        return tuple(read(value) for value in stated if not _is_null(value))
 
     def first(name: str, read: Callable[[Element], T]) -> T | None:
         return next(iter(values(name, read)), None)
@@ -55,6 +58,13 @@ def read_parameters(parameters: Element) -> Demographics:
         mothers_maiden_name=first("mothersMaidenName", read_pn),
         birth_place=first("livingSubjectBirthPlaceAddress", read_ad),
         birth_place_name=first("livingSubjectBirthPlaceName", text_of),
+    )
+
+
+def _is_null(value: Element) -> bool:
+    """Whether it says only that nothing is known; beside a flavour a value may still stand."""
+    return value.get("nullFlavor") is not None and not (
+        len(value) or value.text or value.keys() != ["nullFlavor"]
     )
 
 

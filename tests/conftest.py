@@ -21,6 +21,7 @@ import pytest
 from lxml import etree
 
 from tests.conformance import assert_valid_clinical_document
+from tests.emitted import Emitted
 from tests.ihe_conformance import assert_valid_body
 
 assert "ihe.wire" not in sys.modules, "the hook must come before whoever seals messages"
@@ -51,6 +52,7 @@ class Violations:
 
 
 VIOLATIONS = Violations()
+EMITTED = Emitted()
 
 
 # ---- where messages leave --------------------------------------------------------------------
@@ -63,6 +65,7 @@ def _checking_envelope(sign: Callable[..., Any]) -> Callable[..., Any]:
             for payload in body.iterchildren("*"):
                 if not _is_placeholder(payload):
                     VIOLATIONS.check(assert_valid_body, payload)
+                    EMITTED.note(payload)
         return sign(envelope, **arguments)
 
     return signed
@@ -137,6 +140,8 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
 def _nothing_invalid(item: pytest.Item) -> Generator[None, Any, Any]:
     result = yield
     found = VIOLATIONS.taken()
-    if found and item.get_closest_marker("emits_invalid") is None:
+    meant = item.get_closest_marker("emits_invalid") is not None
+    EMITTED.keep(valid=not found and not meant)
+    if found and not meant:
         raise AssertionError("an invalid message was emitted:\n" + "\n".join(found))
     return result

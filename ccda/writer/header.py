@@ -11,7 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from ccda.hl7v3 import AD, CD, II, PN, TEL, TS, write_ad, write_pn
-from ccda.model import Patient
+from ccda.model import Language, Patient
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.values import UNKNOWN, as_null_flavor, as_time, as_token, write_code, write_id
 
@@ -102,11 +102,27 @@ def _write_patient(document: Element, patient: Patient) -> None:
         _write_name(person, name)
     _write_gender(person, patient.gender)
     _write_instant(person, "birthTime", patient.birth_time)
+    write_code(person, "maritalStatusCode", patient.marital_status)
     write_code(person, "raceCode", patient.race)
     write_code(person, "ethnicGroupCode", patient.ethnicity)
-    language = as_token(patient.language)
-    if language is not None:
-        add(add(person, "languageCommunication"), "languageCode", code=language)
+    for language in patient.languages or (Language(patient.language),):
+        _write_language(person, language)
+
+
+def _write_language(person: Element, language: Language) -> None:
+    code = as_token(language.code)
+    if code is None:
+        return
+    spoken = add(person, "languageCommunication")
+    add(spoken, "languageCode", code=code)
+    for name, said in (
+        ("modeCode", language.mode),
+        ("proficiencyLevelCode", language.proficiency),
+    ):
+        if said is not None:
+            write_code(spoken, name, said)
+    if language.preferred is not None:
+        add(spoken, "preferenceInd", value=str(language.preferred).lower())
 
 
 def _write_gender(person: Element, gender: str | None) -> None:

@@ -80,6 +80,7 @@ def _write_concern(
     tracked = tracked if isinstance(tracked, dict) else {}
     start, end = tracked.get("start") or tracked.get("time"), tracked.get("end")
     write_interval(act, start, end, has_ended=status in _ENDED)
+    write_authors(act, row)
     observe(relation(act, "SUBJ"), row)
 
 

@@ -65,6 +65,7 @@ def write_results(section: Element, rows: Sequence[Row]) -> None:
             time = add(organizer, "effectiveTime")
             write_time(time, "low", tests[0].start)
             write_time(time, "high", tests[0].start)
+        write_authors(organizer, *tests)
         for row in tests:
             _write_result(add(organizer, "component"), row)
 
@@ -127,6 +128,7 @@ def _write_vital_signs(section: Element, rows: Sequence[Row]) -> None:
     write_code(organizer, "code", _VITAL_SIGNS)
     add(organizer, "statusCode", code="completed")
     write_moment(organizer, rows[0].start, rows[0].end)
+    write_authors(organizer, *rows)
     for row in rows:
         component = add(organizer, "component")
         observation = statement(component, "observation", "OBS", negated=row.line.negated or None)

@@ -164,15 +164,16 @@ def write_reference(parent: Element, anchor: str) -> None:
     add(add(parent, "text"), "reference", value=f"#{anchor}")
 
 
-def write_authors(parent: Element, row: Row) -> None:
+def write_authors(parent: Element, *rows: Row) -> None:
     """Author Participation (4.119): who said it and when, as the sources name them."""
-    told = dict.fromkeys((source.partner, source.time) for source in row.sources)
+    told = dict.fromkeys((source.partner, source.time) for row in rows for source in row.sources)
     for partner, time in told:
         author = add(parent, "author")
         template(author, _AUTHOR_PARTICIPATION)
         write_time(author, "time", time)
         assigned = add(author, "assignedAuthor")
         write_id(assigned, None)
+        add(assigned, "code", nullFlavor=UNKNOWN)
         if partner:
             add(add(assigned, "representedOrganization"), "name", partner)
 
@@ -193,6 +194,9 @@ def write_provenance(parent: Element, row: Row, *, comment: bool = True) -> None
         write_id(external, row.origin.source_ids.get(document))
         known = row.origin.documents.get(document)
         add(external, "code", nullFlavor=UNKNOWN, displayName=(known.title if known else None))
+        # A summary does not carry them, which is not to say that the document has none.
+        add(external, "setId", nullFlavor="NI")
+        add(external, "versionNumber", nullFlavor="NI")
 
 
 def _write_remarks(parent: Element, row: Row) -> None:

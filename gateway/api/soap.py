@@ -27,22 +27,21 @@ from fastapi.responses import Response
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.peer import partners_of, require_tls
 from gateway.api.proxy import client_certificate
-from gateway.api.soap_answers import UnwantedAnswer, find_awaited, keep, open_awaited
+from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
 from gateway.api.soap_arrival import Message, read_message
 from gateway.api.soap_later import owe, time_to_live
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.delegating import refuse_delegates
+from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.exchange import Exchange
-from gateway.model.identity import PlanId
 from gateway.model.later import ArrivedAnswer, AwaitedAnswer
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
-from gateway.store import exchange_log, replay, wire_messages
+from gateway.store import exchange_log, replay
 from gateway.store.database import Transaction
-from gateway.store.wire_messages import WireMessage, seal_message
 from ihe.errors import (
     IheError,
     MalformedMessage,
@@ -92,15 +91,6 @@ async def xca(request: Request) -> Response:
 # ---- one request -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """The envelopes of one request as they crossed the wire, sealed; kept with its record."""
-
-    request_hash: str | None = None
-    answer_hash: str | None = None
-    messages: tuple[WireMessage, ...] = ()
-
-
 @dataclass(slots=True)
 class _Visit:
     """One request at a door, and what is known of its sender so far.
@@ -118,7 +108,7 @@ class _Visit:
     envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
-    kept: _Kept = field(default_factory=_Kept)
+    kept: Kept = field(default_factory=Kept)
 
     @property
     def is_later(self) -> bool:
@@ -204,7 +194,8 @@ async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) 
         )
 
     answer = await asyncio.to_thread(opened)
-    if not await means.archive.database.write_async(keep(awaited, answer, means.queue)):
+    kept = await asyncio.to_thread(keep, means.archive, None, message.envelope, [awaited.plan])
+    if not await means.archive.database.write_async(take(awaited, answer, kept, means.queue)):
         raise UnwantedAnswer("an answer to this request came before")
     return Response(status_code=202)
 
@@ -235,7 +226,7 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     replied = reply(opened, Asker(delegated, purpose), visit.means)
     plans = {effect.plan for effect in replied.effects}
     if visit.is_later:
-        visit.kept = _keep(visit, None, plans)
+        visit.kept = keep(visit.means.archive, visit.envelope, None, plans)
         return replied, b""
     envelope = seal_answer(
         replied.body,
@@ -247,17 +238,8 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         now=datetime.now(UTC),
         time_to_live=time_to_live(replied, visit.means),
     )
-    visit.kept = _keep(visit, envelope, plans)
+    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
     return replied, envelope
-
-
-def _keep(visit: _Visit, answer: bytes | None, plans: set[PlanId | None]) -> _Kept:
-    """The envelopes, for every plan that they concern; an answer brought later is not made yet."""
-    keys = visit.means.archive.blobs.keys
-    requests = [seal_message(keys, visit.envelope, plan=plan) for plan in plans]
-    answers = [seal_message(keys, answer, plan=plan) for plan in plans if answer is not None]
-    answer_hash = answers[0].hash if answers else None
-    return _Kept(requests[0].hash, answer_hash, (*requests, *answers))
 
 
 def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:
@@ -339,8 +321,7 @@ async def _record(visit: _Visit, replied: Replied) -> None:
 
 
 def _append(transaction: Transaction, visit: _Visit, exchanges: Sequence[Exchange]) -> None:
-    for message in visit.kept.messages:
-        wire_messages.put(transaction, message)
+    visit.kept.put(transaction)
     for exchange in exchanges:
         exchange_log.append(transaction, exchange)
 
@@ -399,7 +380,9 @@ async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes) -> bool:
         if visit.opened is None:
             unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
         else:
-            visit.kept = await asyncio.to_thread(_keep, visit, fault, {None})
+            visit.kept = await asyncio.to_thread(
+                keep, visit.means.archive, visit.envelope, fault, [None]
+            )
             unit = partial(_append, visit=visit, exchanges=[_exchange(visit, effect)])
         await visit.means.archive.database.write_async(unit)
     except Exception as error:  # the door: there is nobody left to tell

@@ -6,10 +6,12 @@ retrieval, which is gone on with as soon as the answer is durable.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
+from gateway.exchange.keeping import Kept
 from gateway.model.later import GO_ON, ArrivedAnswer, AwaitedAnswer, StoredPart
 from gateway.model.partner import Partner
 from gateway.model.trust import RequireUnrevoked, trust_of
@@ -102,15 +104,17 @@ def _kind(awaited: AwaitedAnswer) -> MessageKind:
     )
 
 
-def keep(
-    awaited: AwaitedAnswer, answer: ArrivedAnswer, queue: JobQueue
+def take(
+    awaited: AwaitedAnswer, answer: ArrivedAnswer, kept: Kept, queue: JobQueue
 ) -> Callable[[Transaction], bool]:
     """A unit that makes the answer durable and lets its retrieval go on; False if it came twice."""
+    answer = replace(answer, envelope_hash=kept.answer_hash)
 
     def unit(transaction: Transaction) -> bool:
         message_id = awaited.message_id
         if not awaited_answers.arrive(transaction, message_id=message_id, answer=answer):
             return False
+        kept.put(transaction)
         for part in answer.parts:
             documents.keep_blob(transaction, plan=awaited.plan, blob=part.blob)
         queue.enqueue(

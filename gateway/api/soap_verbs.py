@@ -4,7 +4,7 @@ Everything here computes or reads the database, so the doors run it in a thread 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
@@ -29,10 +29,16 @@ from ihe.acknowledgement import (
     Acknowledgement,
     write_acknowledgement,
 )
-from ihe.identifiers import UniqueId
+from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import ObjectRef
 from ihe.mtom import Part
-from ihe.registry_response import RegistryRefusal, RegistryResponse, ResponseStatus, status_of
+from ihe.registry_response import (
+    RegistryError,
+    RegistryRefusal,
+    RegistryResponse,
+    ResponseStatus,
+    status_of,
+)
 from ihe.soap import (
     ITI_38_ANSWER,
     ITI_39_ANSWER,
@@ -196,7 +202,9 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
         now=datetime.now(UTC),
     )
     packed = [_pack(one, means) for one in got.given]
-    outcome = RegistryResponse(status_of(got.errors, has_content=bool(packed)), got.errors)
+    home = means.community.home_community_id
+    reported = tuple(_located(error, home) for error in got.errors)
+    outcome = RegistryResponse(status_of(got.errors, has_content=bool(packed)), reported)
     documents = tuple(document for document, _ in packed)
     response = write_retrieve_response(RetrieveDocumentSetResponse(outcome, documents))
     parts = tuple(part for _, part in packed)
@@ -205,6 +213,14 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
         for one, part in zip(got.given, parts, strict=True)
     )
     return Replied(ITI_39_ANSWER, response, got.effects, parts, owed=owed)
+
+
+def _located(error: RegistryError, home: HomeCommunityId) -> RegistryError:
+    """As XCA reports it: the location is our community, what it concerns stands in the context.
+
+    ITI TF-2: 3.38.4.1.3; IPF refuses an answer whose location is anything else, in ITI-39 too.
+    """
+    return replace(error, location=home.urn, context=f"{error.context} ({error.location})")
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:

@@ -88,6 +88,17 @@ def mtom_package(envelope: bytes, action: str, parts: Iterable[Part]) -> Package
     return Package(writer.content_type, pieces())
 
 
+@dataclass(slots=True)
+class Crossing:
+    """The envelopes of one call as they crossed the wire; None until there is one.
+
+    The answer's stands here also when it is refused, or is no SOAP at all.
+    """
+
+    request: bytes | None = None
+    answer: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """A connection pool, and the context it was made with."""
@@ -135,15 +146,19 @@ class SoapClient:
         assertion: Assertion,
         message_id: str,
         sink: Sink | None = None,
+        crossing: Crossing | None = None,
     ) -> OpenedAnswer:
         """The partner's answer, once it is verified to answer this request.
+
+        `crossing` is told of both envelopes, also where the answer is refused.
 
         Raises:
             PartnerFailed: no answer over a connection we trust, or none that is SOAP.
             IheError: an answer that is refused, a fault included.
         """
         sent = SealedRequest(b"", kind, message_id, ())
-        answer = await self._request(partner, sent, address, body, assertion, sink)
+        crossing = crossing or Crossing()
+        answer = await self._request(partner, sent, address, body, assertion, sink, crossing)
         if answer is None:
             raise PartnerFailed("it answered HTTP 202 without an answer, which was not asked for")
         return answer
@@ -160,6 +175,7 @@ class SoapClient:
         reply_to: str,
         ready: Ready,
         sink: Sink | None = None,
+        crossing: Crossing | None = None,
     ) -> OpenedAnswer | None:
         """None once the partner has taken the request; its answer will come to `reply_to`.
 
@@ -171,7 +187,8 @@ class SoapClient:
         """
         sent = SealedRequest(b"", kind, message_id, ())
         later = _Later(reply_to, ready)
-        return await self._request(partner, sent, address, body, assertion, sink, later)
+        crossing = crossing or Crossing()
+        return await self._request(partner, sent, address, body, assertion, sink, crossing, later)
 
     async def deliver(self, *, partner: Partner, address: str, package: Package) -> None:
         """Brings an answer of ours, sealed already, to an address the partner has registered.
@@ -183,7 +200,7 @@ class SoapClient:
         async with self._answer(partner, address, package.content_type, package.content) as given:
             if given.is_success:
                 return
-            envelope = await self._read(given, None)
+            envelope = await self._read(given, None, Crossing())
         fault = find_fault(parse_envelope(envelope, limit_bytes=_ENVELOPE_LIMIT_BYTES))
         if fault is not None:
             raise fault
@@ -197,6 +214,7 @@ class SoapClient:
         body: Element,
         assertion: Assertion,
         sink: Sink | None,
+        crossing: Crossing,
         later: "_Later | None" = None,
     ) -> OpenedAnswer | None:
         kind, message_id = sent.kind, sent.message_id
@@ -215,11 +233,10 @@ class SoapClient:
             return envelope
 
         async def post(url: str, envelope: Element) -> tuple[int, bytes] | None:
+            crossing.request = etree.tostring(envelope)
             if later is not None:
                 await later.ready(tuple(values))
-            return await self._post(
-                partner, kind, url, etree.tostring(envelope), sink, may_wait=later is not None
-            )
+            return await self._post(partner, kind, url, sink, crossing, may_wait=later is not None)
 
         wsdl, operation = _OPERATIONS[kind.transaction]
         got = await invoke(
@@ -271,8 +288,8 @@ class SoapClient:
         partner: Partner,
         kind: MessageKind,
         url: str,
-        envelope: bytes,
         sink: Sink | None,
+        crossing: Crossing,
         *,
         may_wait: bool,
     ) -> tuple[int, bytes] | None:
@@ -280,11 +297,11 @@ class SoapClient:
 
         None when the request was taken and the answer comes later.
         """
-        content_type, content = _as_http(kind, envelope)
+        content_type, content = _as_http(kind, crossing.request or b"")
         async with self._answer(partner, url, content_type, content) as response:
             if response.status_code == 202 or (may_wait and _is_empty(response)):
                 return None
-            return response.status_code, await self._read(response, sink)
+            return response.status_code, await self._read(response, sink, crossing)
 
     @asynccontextmanager
     async def _answer(
@@ -349,7 +366,7 @@ class SoapClient:
             await stream.aclose()
             raise PartnerFailed(f"its TLS certificate is not trusted ({refusal.reason})") from None
 
-    async def _read(self, response: httpx.Response, sink: Sink | None) -> bytes:
+    async def _read(self, response: httpx.Response, sink: Sink | None, crossing: Crossing) -> bytes:
         content_type = response.headers.get("content-type", "")
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             # A few bytes of it may be gigabytes, and no partner was told that it may.
@@ -358,6 +375,7 @@ class SoapClient:
             envelope = await self._read_multipart(response, content_type, sink)
         else:
             envelope = await self._read_whole(response)
+        crossing.answer = envelope
         if not envelope.strip():
             raise PartnerFailed(f"it answered HTTP {response.status_code} with an empty body")
         if response.status_code != 200:

@@ -97,8 +97,12 @@ def _as_middle(ours: Name, theirs: Name) -> str:
 
 
 def _spelling(name: str) -> str:
-    """Without doubled letters and a last h: no parents call two children Philip and Phillip."""
-    folded = name.replace("ph", "f").replace("ck", "k").removesuffix("h")
+    """Without doubled letters and the h of Sarah: no parents name two children Philip and Phillip.
+
+    Only after an a: Joseh is nearer to Joseph than to Jose, who may be his brother.
+    """
+    folded = name.replace("ph", "f").replace("ck", "k")
+    folded = folded[:-1] if folded.endswith("ah") else folded
     return "".join(c for i, c in enumerate(folded) if i == 0 or c != folded[i - 1])
 
 
@@ -218,6 +222,8 @@ def ssn_agreement(ours: str | None, theirs: str | None) -> str | None:
     if len(ours) == len(theirs) == 9:
         if ours == theirs:
             return "exact"
+        if abs(int(ours) - int(theirs)) == 1:
+            return "next"
         return "typo" if is_slip(ours, theirs) else "different"
     return "last four" if ours[-4:] == theirs[-4:] else "different"
 

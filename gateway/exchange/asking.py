@@ -16,8 +16,9 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from ccda.safe_xml import Element
-from gateway.clients.soap_client import PartnerFailed, PartnerLate, SoapClient
+from gateway.clients.soap_client import Crossing, PartnerFailed, PartnerLate, SoapClient
 from gateway.exchange.archive import Archive
+from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.retrieving import Attachments
 from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome
@@ -136,6 +137,12 @@ async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T
     database = asking.archive.database
     open_id = await database.write_async(lambda tx: exchange_log.open_exchange(tx, opened))
     started = time.monotonic()
+    crossing = Crossing()
+
+    async def kept() -> Kept:
+        return await asyncio.to_thread(
+            keep, asking.archive, crossing.request, crossing.answer, [asking.plan.id]
+        )
 
     def record(answered: Answered) -> Exchange:
         return replace(
@@ -147,21 +154,22 @@ async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T
         )
 
     try:
-        answer = await read(await _send(asking, call, message_id))
+        answer = await read(await _send(asking, call, message_id, crossing))
+        envelopes = await kept()
 
         def unit(transaction: Transaction) -> None:
             answered = effect(transaction, answer)
-            exchange_log.close_exchange(transaction, open_id, record(answered))
+            _close(transaction, open_id, record(answered), envelopes)
 
         await database.write_async(unit)
     except (Exception, asyncio.CancelledError) as error:
         failed = record(Answered(failure_outcome(error), reason=explain(error)))
-        await asyncio.shield(_close(database, open_id, failed))
+        await asyncio.shield(_fail(database, open_id, failed, kept))
         raise
     return answer
 
 
-async def _send(asking: Asking, call: Call, message_id: str) -> OpenedAnswer:
+async def _send(asking: Asking, call: Call, message_id: str, crossing: Crossing) -> OpenedAnswer:
     async with call.patience.waiting():
         return await asking.client.call(
             partner=call.partner,
@@ -171,14 +179,23 @@ async def _send(asking: Asking, call: Call, message_id: str) -> OpenedAnswer:
             assertion=new_assertion(asking, call.partner),
             message_id=message_id,
             sink=None if call.attachments is None else call.attachments.open,
+            crossing=crossing,
         )
 
 
-async def _close(database: Database, open_id: int, failed: Exchange) -> None:
+def _close(transaction: Transaction, open_id: int, record: Exchange, envelopes: Kept) -> None:
+    exchange_log.close_exchange(transaction, open_id, envelopes.named_in(record))
+    envelopes.put(transaction)
+
+
+async def _fail(
+    database: Database, open_id: int, failed: Exchange, kept: Callable[[], Awaitable[Kept]]
+) -> None:
     # Not open: cancelled while it was committed, it is closed with its effect. Unavailable: the
     # row stays open, and the next start finds it.
     with suppress(ExchangeNotOpen, StoreUnavailable):
-        await database.write_async(lambda tx: exchange_log.close_exchange(tx, open_id, failed))
+        envelopes = await kept()
+        await database.write_async(lambda tx: _close(tx, open_id, failed, envelopes))
 
 
 # ---- failures in words -----------------------------------------------------------------------

@@ -17,7 +17,7 @@ from uuid import uuid4
 from lxml import etree
 
 from ccda.safe_xml import Limits, parse_xml
-from gateway.clients.soap_client import PartnerFailed, PartnerLate
+from gateway.clients.soap_client import Crossing, PartnerFailed, PartnerLate
 from gateway.exchange.asking import (
     Answered,
     Call,
@@ -29,6 +29,7 @@ from gateway.exchange.asking import (
     new_assertion,
     new_record,
 )
+from gateway.exchange.keeping import keep
 from gateway.exchange.visit import Visit
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
@@ -136,11 +137,20 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
         signature_values=(),
         exchange=opened,
     )
-    database = asking.archive.database
+    database, crossing = asking.archive.database, Crossing()
 
     async def ready(values: tuple[str, ...]) -> None:
-        row = replace(waiting, signature_values=values)
-        await database.write_async(lambda tx: awaited_answers.put(tx, row))
+        kept = await asyncio.to_thread(
+            keep, asking.archive, crossing.request, None, [asking.plan.id]
+        )
+        record = kept.named_in(opened)
+        row = replace(waiting, signature_values=values, exchange=record)
+
+        def unit(transaction: Transaction) -> None:
+            awaited_answers.put(transaction, row)
+            kept.put(transaction)
+
+        await database.write_async(unit)
 
     try:
         async with call.patience.waiting():
@@ -154,6 +164,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
                 reply_to=f"{base}/{_DOORS[call.kind.transaction]}",
                 ready=ready,
                 sink=None if call.attachments is None else call.attachments.open,
+                crossing=crossing,
             )
     except StoreUnavailable:
         raise
@@ -163,16 +174,22 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
             raise
     else:
         if answer is not None:
-            return replace(waiting, answer=_as_arrived(answer))
+            kept = await asyncio.to_thread(
+                keep, asking.archive, None, crossing.answer, [asking.plan.id]
+            )
+            await database.write_async(kept.put)
+            sent = await _known(visit, question) or waiting
+            return replace(sent, answer=_as_arrived(answer, kept.answer_hash))
     return await _known(visit, question) or waiting
 
 
-def _as_arrived(answer: OpenedAnswer) -> ArrivedAnswer:
+def _as_arrived(answer: OpenedAnswer, envelope_hash: str | None) -> ArrivedAnswer:
     """An answer that came back on the same connection; its attachments are where they belong."""
     return ArrivedAnswer(
         arrived=datetime.now(UTC),
         body=etree.tostring(answer.body, encoding="unicode", with_tail=False),
         time_to_live_seconds=_seconds(answer.time_to_live),
+        envelope_hash=envelope_hash,
     )
 
 
@@ -249,18 +266,19 @@ def _settle(
         unless_answered=unless_answered,
     )
     if settled:
-        record = _record(known, answered, datetime.now(UTC) if answer is None else answer.arrived)
-        exchange_log.append(transaction, record)
+        exchange_log.append(transaction, _record(known, answered, answer or known.answer))
     return settled
 
 
-def _record(known: AwaitedAnswer, answered: Answered, ended: datetime) -> Exchange:
+def _record(known: AwaitedAnswer, answered: Answered, answer: ArrivedAnswer | None) -> Exchange:
+    ended = datetime.now(UTC) if answer is None else answer.arrived
     return replace(
         known.exchange,
         outcome=answered.outcome,
         documents=answered.documents,
         reason=answered.reason,
         duration_ms=max(0, round((ended - known.sent).total_seconds() * 1000)),
+        answer_hash=None if answer is None else answer.envelope_hash,
     )
 
 
@@ -281,7 +299,7 @@ async def _fail(
             transaction, known, _result(error), answered, unless_answered=unless_answered
         )
         if not settled and awaited_answers.get(transaction, message_id=known.message_id) is None:
-            exchange_log.append(transaction, _record(known, answered, datetime.now(UTC)))
+            exchange_log.append(transaction, _record(known, answered, None))
             settled = True
         if settled:
             visit.count(transaction, missing=missing)

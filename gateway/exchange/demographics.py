@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ccda.hl7v3 import II
 from ccda.model import Patient
-from gateway.model.person import read_person
+from gateway.model.person import Person
 from ihe.xcpd import Demographics, RequestedAttribute
 
 
@@ -23,26 +23,28 @@ def demographics_of(patient: Patient, policy_ids: Iterable[II] = ()) -> Demograp
     )
 
 
-def minimum_set_missing(demographics: Demographics) -> tuple[RequestedAttribute, ...]:
+def minimum_set_missing(asked: Person) -> tuple[RequestedAttribute, ...]:
     """What a discovery request must add before we look anyone up; it depends on nothing else.
 
     Name and birth date have no code to ask for them with (ITI TF-2: 3.55.4.2.2.6): see
     `is_below_minimum`. Gender, and one of address, telephone or SSN are what we ask beyond them.
+    A gender that is neither M nor F is stated all the same: who has it can state no other.
     """
-    person = read_person(demographics)
     missing: list[RequestedAttribute] = []
-    if person.gender is None:
+    if asked.gender is None and all(field.attribute != "gender" for field in asked.ignored):
         missing.append("LivingSubjectAdministrativeGenderRequested")
-    placed = any(a.street and (a.zip5 or a.city) for a in person.addresses)
-    whole_ssn = person.ssn is not None and len(person.ssn) == 9
-    if not (placed or person.phones or whole_ssn):
+    placed = any(a.street and (a.zip5 or a.city) for a in asked.addresses)
+    if not (placed or asked.phones or asked.has_whole_ssn):
         missing += ["PatientAddressRequested", "PatientTelecomRequested"]
     return tuple(missing)
 
 
-def is_below_minimum(demographics: Demographics) -> bool:
-    """Whether the request is too thin to be answered from our records at all (DECISIONS 11)."""
-    person = read_person(demographics)
-    named = any(name.family and name.given for name in person.names)
-    dated = person.birth is not None and person.birth.day is not None
-    return not (named and dated) or bool(minimum_set_missing(demographics))
+def is_below_minimum(asked: Person) -> bool:
+    """Whether the request is too thin to be answered from our records at all (DECISIONS 11).
+
+    The SSN stands in for a birth date: one that cannot be true must not fail a match by itself.
+    """
+    named = any(name.family and name.given for name in asked.names)
+    dated = asked.birth is not None and asked.birth.day is not None
+    told_apart = named and (dated or asked.has_whole_ssn)
+    return not told_apart or bool(minimum_set_missing(asked))

@@ -142,7 +142,7 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     "middle": {
         "exact": _rule(4, "the middle names are the same"),
         "initial": _rule(3, "the middle initial fits"),
-        "different": _rule(-8, "the middle names differ", "needs_id"),
+        "different": _rule(-8, "the middle names differ, as Mary Ann's and Mary Jo's", "needs_own"),
     },
     "suffix": {
         "exact": _rule(3, "the generation suffixes are the same"),
@@ -189,7 +189,8 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     "SSN": {
         "exact": _rule(30, "the SSNs are the same"),
         "last four": _rule(8, "the last four digits of the SSNs agree"),
-        "typo": _rule(-2, "the SSNs differ by one digit, as twins' may", "needs_home"),
+        "next": _rule(-2, "one SSN follows the other, as twins' may", "needs_id"),
+        "typo": _rule(-2, "the SSNs differ by one digit", "needs_home"),
         "different": _rule(-35, "the SSNs differ", "blocks"),
     },
     "id": {
@@ -242,11 +243,10 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
 
 
 def judge(
-    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Demographics
+    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Person
 ) -> tuple[Judged, ...]:
     """Each candidate beside the person asked for, best first, whatever their order was."""
-    them = read_person(theirs)
-    judged = [(member, compare_people(read_person(ours), them)) for member, ours in candidates]
+    judged = [(member, compare_people(read_person(ours), theirs)) for member, ours in candidates]
     judged.sort(key=lambda one: (one[1].decision != "match", -one[1].score, one[0]))
     return tuple(judged)
 
@@ -257,19 +257,26 @@ def choose(judged: Sequence[Judged]) -> BestMatch:
     if not near or near[0][1].decision != "match":
         return NotFound(tuple(near))
     best = near[0][1]
-    rivals = [
-        one
-        for one in near
-        if one[1].decision == "match" or one[1].score >= best.score - RUNNER_UP_MARGIN
-    ]
+    rivals = [one for one in judged if one == near[0] or _is_rival(one[1], best)]
     return Found(*near[0]) if len(rivals) == 1 else Ambiguous(tuple(rivals))
+
+
+def _is_rival(result: MatchResult, best: MatchResult) -> bool:
+    """Whether it could be this one as well; or must be, having the very SSN that was stated."""
+    if result.decision == "match" or (_has_the_ssn(result) and not _has_the_ssn(best)):
+        return True
+    return result.decision == "possible" and result.score >= best.score - RUNNER_UP_MARGIN
+
+
+def _has_the_ssn(result: MatchResult) -> bool:
+    return any((one.attribute, one.agreement) == _SSN for one in result.reasons)
 
 
 def best_match(
     candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
 ) -> BestMatch:
     """Who of several it is. The order of the candidates does not matter."""
-    return choose(judge(candidates, theirs))
+    return choose(judge(candidates, read_person(theirs)))
 
 
 def nearly_names(result: MatchResult) -> bool:
@@ -285,9 +292,9 @@ def nearly_names(result: MatchResult) -> bool:
     return bool(facts & given and facts & family) and _is_proved(_HOME, frozenset(facts))
 
 
-def left_out(result: Iterable[Ignored]) -> str | None:
-    """Which fields were ignored and why, in words; None when all could be used."""
-    said = "; ".join(f"{one.attribute}, {one.why}" for one in result)
+def left_out(person: Person) -> str | None:
+    """Which of the person's fields were ignored and why, in words; None when all could be used."""
+    said = "; ".join(f"{one.attribute}, {one.why}" for one in person.ignored)
     return f"left out of the comparison: {said}" if said else None
 
 

@@ -28,13 +28,13 @@ from gateway.exchange.matching import (
     left_out,
     minimum_set_missing,
     nearly_names,
-    read_person,
 )
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.probing import NearMiss
 from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Member, Plan
+from gateway.model.person import Person, read_person
 from gateway.store import members
 from gateway.store.database import Transaction
 from ihe.errors import CommunityCouldNotAnswer
@@ -89,12 +89,13 @@ def discover(
     if probing.is_too_often(transaction, asker.community, limits, now):
         busy = f"the community asks for more than {limits.per_minute} persons in a minute"
         return _not_now("ResponderBusy", Effect("refused", reason=busy))
-    asked = request.demographics
+    stated = request.demographics
+    asked = read_person(stated)
     if is_below_minimum(asked):
         missing = minimum_set_missing(asked)
         effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
         return Discovered(MoreDemographicsRequested(missing) if missing else NoMatch(), (effect,))
-    looks = [_look(transaction, way.plan, asked) for way in ways(transaction, plans, asker)]
+    looks = [_look(transaction, way.plan, stated, asked) for way in ways(transaction, plans, asker)]
     if not looks:
         return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
     near = next((look.near for look in looks if look.near), None)
@@ -104,7 +105,7 @@ def discover(
     if not shown:
         return Discovered(NoMatch(), _nobody(looks, asked), near)
     matches = tuple(_match(member, score, community) for member, score in shown)
-    reason = left_out(read_person(asked).ignored)
+    reason = left_out(asked)
     effects = tuple(Effect(plan=one.plan, member=one.id, reason=reason) for one, _ in shown)
     return Discovered(Matched(matches), effects, near)
 
@@ -143,7 +144,7 @@ def _shown(member: Member) -> Demographics:
 # ---- what the record says --------------------------------------------------------------------
 
 
-def _nobody(looks: Sequence[_Look], asked: Demographics) -> tuple[Effect, ...]:
+def _nobody(looks: Sequence[_Look], asked: Person) -> tuple[Effect, ...]:
     """One record, in the log of the plan whose member was nearly the one."""
     if any(look.found for look in looks):
         return (Effect(reason=_said("the match is below the degree that was asked for", asked)),)
@@ -153,17 +154,17 @@ def _nobody(looks: Sequence[_Look], asked: Demographics) -> tuple[Effect, ...]:
     return (Effect(reason=_said("no member matches", asked)),)
 
 
-def _said(reason: str, asked: Demographics) -> str:
+def _said(reason: str, asked: Person) -> str:
     """The reason, and which of the stated fields could not be used."""
-    ignored = left_out(read_person(asked).ignored)
+    ignored = left_out(asked)
     return f"{reason}; {ignored}" if ignored else reason
 
 
 # ---- one plan --------------------------------------------------------------------------------
 
 
-def _look(transaction: Transaction, plan: Plan, asked: Demographics) -> _Look:
-    known = members.candidates(transaction, plan=plan.id, named=asked, filled_to=_COMPARED_AT_ONCE)
+def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Person) -> _Look:
+    known = members.candidates(transaction, plan=plan.id, named=stated, filled_to=_COMPARED_AT_ONCE)
     compared = (*known.members, *known.fillers)
     judged = judge([(member.id, demographics(member, plan)) for member in compared], asked)
     by_id = {member.id: member for member in known.members}

@@ -13,7 +13,7 @@ from ccda.safe_xml import parse_xml
 from gateway.exchange.asker import Asker, Effect, Way, no_way, ways
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.on_demand import may_be_summarized, on_demand
-from gateway.exchange.open_documents import effects_of, shelves_of
+from gateway.exchange.open_documents import effects_of, open_documents, shelves_of
 from gateway.exchange.shelf import (
     Shelf,
     Shown,
@@ -244,22 +244,35 @@ def _by_id(
     community: Community,
 ) -> Listed:
     ids = (*map(str.lower, asked.entry_uuids), *map(str, asked.unique_ids))
-    shelves = shelves_of(transaction, ids, asker, plans, community)
     shown: list[Shown] = []
     told: list[Document] = []
     why: dict[PlanId, str | None] = {}
-    patients = 0
-    for shelf in shelves:
+    if isinstance(asked, GetDocumentsQuery):
+        # Most ids are those of documents; a whole shelf is opened only for what is none.
+        known, withheld = open_documents(transaction, ids, asker, plans)
+        why |= withheld
+        shown += known
+        told += (one.document for one in known)
+        found_ids = {each for one in known for each in (one.entry_uuid, one.unique_id)}
+        ids = tuple(each for each in ids if each not in found_ids)
+    patients = {(document.plan, document.member) for document in told}
+    _check_patients(asked, len(patients))
+    for shelf in shelves_of(transaction, ids, asker, plans, community) if ids else ():
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
-        patients += bool(found)
-        if asked.return_type == "LeafClass" and patients > 1:
-            # ITI TF-2: 3.18.4.1.2.3.1: whole entries are those of one patient.
-            context = "The ids are those of several patients: ask for each by itself."
-            raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
-        shown += found.values()
-        told += (document for one in found.values() for document in documents_of(one, shelf))
+        if found:
+            patients.add((shelf.member.plan, shelf.member.id))
+            shown += found.values()
+            told += (document for one in found.values() for document in documents_of(one, shelf))
+        _check_patients(asked, len(patients))
         why[shelf.way.plan.id] = shelf.way.why_withheld(ids)
     return Listed(tuple(shown), effects_of(told, why) or (Effect(reason=_NOTHING_OF_THESE),))
+
+
+def _check_patients(asked: _ById, number: int) -> None:
+    """Whole entries are those of one patient (ITI TF-2: 3.18.4.1.2.3.1)."""
+    if asked.return_type == "LeafClass" and number > 1:
+        context = "The ids are those of several patients: ask for each by itself."
+        raise RegistryRefusal(ErrorCode.RESULT_NOT_SINGLE_PATIENT, context)
 
 
 def _found_on(shelf: Shelf, asked: _ById, ids: tuple[str, ...]) -> Iterator[Shown]:

@@ -38,6 +38,8 @@ class ArrivedAnswer:
     fault_code: str | None = None
     parts: tuple[StoredPart, ...] = ()
     time_to_live_seconds: int | None = None
+    envelope_hash: str | None = None
+    """By which the record names the envelope that was kept."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Person:
     maiden: tuple[str, ...]
     ignored: tuple[Ignored, ...]
 
+    @property
+    def has_whole_ssn(self) -> bool:
+        return self.ssn is not None and len(self.ssn) == 9
+
 
 def read_person(demographics: Demographics) -> Person:
     """The comparable form. Read once what is compared with many."""
@@ -114,12 +118,16 @@ _SUFFIX_WORDS: Final = frozenset(_GENERATIONS) - {"i", "v"}
 
 def words(text: str) -> tuple[str, ...]:
     """Lower-case ASCII words; apostrophes and points vanish, hyphens part."""
-    folded = unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS))
-    plain = "".join(c for c in folded if not unicodedata.combining(c))
-    return tuple(re.sub(r"['’`´.]", "", plain).translate(_PUNCTUATION).split())
+    folded = text.casefold()
+    if not folded.isascii():
+        apart = unicodedata.normalize("NFKD", folded.translate(_LETTERS))
+        folded = "".join(c for c in apart if not unicodedata.combining(c))
+    return tuple(folded.translate(_PUNCTUATION).split())
 
 
-_PUNCTUATION: Final = str.maketrans(dict.fromkeys('-_,;:/\\()[]{}"&+*#!?|', " "))
+_PUNCTUATION: Final = str.maketrans(
+    dict.fromkeys('-_,;:/\\()[]{}"&+*#!?|', " ") | dict.fromkeys("'’`´.", "")
+)
 
 
 def _names(names: tuple[PN, ...], ignored: list[Ignored]) -> Iterator[Name]:

@@ -51,7 +51,7 @@ def _whole(person: Person) -> Iterator[Key]:
 
 
 def _ids(person: Person) -> Iterator[Key]:
-    if person.ssn is not None and len(person.ssn) == 9:
+    if person.ssn is not None and person.has_whole_ssn:
         yield "ssn", person.ssn
     for _root, extension in sorted(person.ids):
         yield "id", _indexed(extension)

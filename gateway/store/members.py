@@ -24,6 +24,7 @@ SHARING: Final = 50
 CANDIDATES: Final = 100
 """More than this are not compared for one question, whatever it states."""
 _KEYS_AT_ONCE: Final = 8
+_IDS_AT_ONCE: Final = 4
 _BY_ID: Final = select(tables.member).where(
     tables.member.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -139,6 +140,8 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
             if len(sharing[slot]) <= SHARING:
                 ids.update(dict.fromkeys(sharing[slot]))
     some = sorted(list(ids)[:CANDIDATES])
+    # Nobody has the empty id; with it the statement is the same for one, for few and for none.
+    some += [""] * (-len(some) % _IDS_AT_ONCE if some else _IDS_AT_ONCE)
     return tuple(_member(row) for row in transaction.connection.execute(_BY_ID, {"ids": some}))
 
 

@@ -1,6 +1,8 @@
 """The rules that say what may leave the house (DECISIONS 10)."""
 
-from sqlalchemy import delete, select
+from typing import Final
+
+from sqlalchemy import bindparam, delete, select
 
 from gateway.model.identity import PlanId
 from gateway.model.policy import Rule
@@ -8,6 +10,12 @@ from gateway.store import tables
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
+
+_RULES_OF: Final = (
+    select(tables.policy_rule.c.rule)
+    .where(tables.policy_rule.c.plan == bindparam("plan"))
+    .order_by(tables.policy_rule.c.name)
+)
 
 
 def put(transaction: Transaction, rule: Rule) -> None:
@@ -18,10 +26,7 @@ def put(transaction: Transaction, rule: Rule) -> None:
 
 def list_all(transaction: Transaction, *, plan: PlanId) -> tuple[Rule, ...]:
     """The plan's rules, by name."""
-    table = tables.policy_rule
-    rows = transaction.connection.execute(
-        select(table.c.rule).where(table.c.plan == plan).order_by(table.c.name)
-    )
+    rows = transaction.connection.execute(_RULES_OF, {"plan": plan})
     return tuple(load(Rule, row.rule) for row in rows)
 
 

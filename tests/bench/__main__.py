@@ -19,7 +19,18 @@ from typing import Final
 
 from lxml import etree
 
-from tests.bench import fhir, index, ingest, parse, peers, responder, size, sizes
+from tests.bench import (
+    discovery,
+    fhir,
+    index,
+    ingest,
+    matching,
+    parse,
+    peers,
+    responder,
+    size,
+    sizes,
+)
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
 
@@ -33,6 +44,8 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),
     "ingest-size": size.measure,
     "responder": responder.measure,
+    "discovery": discovery.measure,
+    "matching": matching.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 

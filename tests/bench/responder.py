@@ -53,7 +53,7 @@ def measure(rounds: int) -> Report:
     no_op, many, one = [], [], []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         settings = _furnish(Path(name))
-        with _serving(Path(name), settings) as target:
+        with serving(Path(name), settings) as target:
             size = _warm_up(target)
             for _ in range(rounds):
                 bodies = _requests(_REQUESTS)
@@ -136,7 +136,8 @@ def _document(number: int) -> bytes:
 
 
 @contextmanager
-def _serving(folder: Path, settings: Settings) -> Iterator[Target]:
+def serving(folder: Path, settings: Settings) -> Iterator[Target]:
+    """The partner listener of a house with these settings, in a process of its own."""
     given = folder / "settings.json"
     given.write_text(settings.model_dump_json(), encoding="utf-8")
     command = [sys.executable, "-m", "tests.bench.partner", str(given)]

@@ -9,7 +9,7 @@ from lxml.etree import _Element as Element
 
 from ccda import ClinicalDocument, parse_document
 from ccda.hl7v3 import CD, II
-from ccda.model import KINDS, Entry, Interval, Kind, Patient
+from ccda.model import KINDS, Entry, Interval, Kind, Language, Patient
 from ccda.summary import (
     LineSource,
     NothingKnown,
@@ -351,3 +351,14 @@ def test_what_came_of_a_goal_is_written_as_something_that_happened() -> None:
     outcome = replace(line("goal", code=code, value="12", unit="g/dL"), details={"outcome": True})
     assert [one.mood for one in entries(written(outcome))] == ["EVN"]
     assert [one.mood for one in entries(written(line("goal", code=code)))] == ["GOL"]
+
+
+def test_the_marital_status_and_every_language_are_written() -> None:
+    spoken = (Language("es", preferred=True), Language("en-US", preferred=False))
+    married = CD("M", "2.16.840.1.113883.5.2", "Married")
+    told = Patient(language="es", languages=spoken, marital_status=married)
+    xml = write(Summary("2025-10-01"), told)
+    assert_valid_clinical_document(xml)
+    read = parse_document(xml).patient
+    assert read.languages == spoken
+    assert read.marital_status is not None and read.marital_status.code == "M"

@@ -54,7 +54,10 @@ def toml(given: Settings, file: Path) -> Path:
     lines = ["[gateway]", *(f"{name} = {json.dumps(str(getattr(given, name)))}" for name in top)]
     lines += [
         "[listen]",
-        *(f'{name} = "{text}"' for name, text in given.listen.model_dump().items()),
+        *(
+            f'{name} = "{text}"'
+            for name, text in given.listen.model_dump(exclude_none=True).items()
+        ),
     ]
     for name in ("tls", "signing"):
         pair: KeyPair | None = getattr(given, name)

@@ -152,6 +152,44 @@ def test_a_request_with_more_than_the_rules_allow_is_understood() -> None:
     assert request.creation_time == TS("2026-03-01T09:15:00Z")
 
 
+def test_repeated_values_and_repeated_parameters_are_all_read() -> None:
+    """Several `value`s in one element, several elements of one name, and null flavours between."""
+    written = write_discovery_request(REQUEST)
+    parameters = written.find(".//{*}parameterList")
+    assert parameters is not None
+    for name in list(parameters):
+        parameters.remove(name)
+    for name, values in (
+        ("livingSubjectAdministrativeGender", ('nullFlavor="UNK"', 'code="F"')),
+        ("livingSubjectBirthTime", ('nullFlavor="UNK"', 'value="19800229"')),
+        ("livingSubjectId", (f'root="{US_SSN}" extension="1"', 'nullFlavor="NA"')),
+        ("livingSubjectId", ('root="2.16.840.1.113883.4.3.17" extension="D1"',)),
+        ("patientTelecom", ('value="tel:1"', 'nullFlavor="UNK"', 'value="tel:2"')),
+        ("patientTelecom", ('value="tel:3"',)),
+    ):
+        inside = "".join(f"<value {value}/>" for value in values)
+        parameters.append(parse_xml(f'<{name} xmlns="urn:hl7-org:v3">{inside}</{name}>'.encode()))
+    for names in (("One", "Two"), ("Three",)):
+        inside = "".join(f"<value><family>{name}</family></value>" for name in names)
+        parameters.append(
+            parse_xml(
+                f'<livingSubjectName xmlns="urn:hl7-org:v3">{inside}</livingSubjectName>'.encode()
+            )
+        )
+    for zips in (("1", "2"), ("3",)):
+        inside = "".join(f"<value><postalCode>{zip5}</postalCode></value>" for zip5 in zips)
+        parameters.append(
+            parse_xml(f'<patientAddress xmlns="urn:hl7-org:v3">{inside}</patientAddress>'.encode())
+        )
+    person = read_discovery_request(written).demographics
+    assert person.gender == "F"
+    assert person.birth_time == TS("19800229")
+    assert [name.family for name in person.names] == ["One", "Two", "Three"]
+    assert [address.postal_code for address in person.addresses] == ["1", "2", "3"]
+    assert [telecom.value for telecom in person.telecoms] == ["tel:1", "tel:2", "tel:3"]
+    assert [identifier.extension for identifier in person.ids] == ["1", "D1"]
+
+
 def test_a_request_of_bare_necessities_is_understood() -> None:
     request = read_discovery_request(sample("discovery_request_bare"))
     assert request.demographics.names == (PN(text="Dana Fault"),)

@@ -1,5 +1,6 @@
 """Keys of every party to an interop run: one certificate authority, and one stranger to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 PASSWORD = "only-for-loopback"
+PrivateKey = RSAPrivateKey | ec.EllipticCurvePrivateKey
+_CURVES = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Everybody, and whom they trust; `stranger` is named like `initiator` but trusted by none."""
+    """Everybody, and whom they trust; `stranger` is named like `initiator` but trusted by none.
+
+    `on_curves` are other signing identities of the initiator and of our gateway.
+    """
 
     trust_store: Path
     authority: Path
@@ -47,6 +54,7 @@ class Certificates:
     initiator: Party
     gateway: Party
     stranger: Party
+    on_curves: Mapping[str, Identity]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,12 @@ def make_certificates(folder: Path) -> Certificates:
         initiator=_party(folder, "initiator", "initiator", authority),
         gateway=_party(folder, "gateway", "gateway", authority),
         stranger=_party(folder, "stranger", "initiator", _authority("Interop CA")),
+        on_curves={
+            name: _identity(
+                folder / name, "initiator signing", authority, ec.generate_private_key(curve)
+            )
+            for name, curve in _CURVES.items()
+        },
     )
 
 
@@ -81,8 +95,10 @@ def _party(folder: Path, file_name: str, common_name: str, authority: _Authority
     )
 
 
-def _identity(stem: Path, common_name: str, authority: _Authority) -> Identity:
-    key = _key()
+def _identity(
+    stem: Path, common_name: str, authority: _Authority, key: PrivateKey | None = None
+) -> Identity:
+    key = key or _key()
     certificate = (
         _builder(_name(common_name), authority.certificate.subject, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -154,7 +170,7 @@ def _ca_usage() -> x509.KeyUsage:
     )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: RSAPrivateKey) -> x509.CertificateBuilder:
+def _builder(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()

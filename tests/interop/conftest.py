@@ -1,16 +1,16 @@
 """What every interop test stands on: the built peer, the keys, a running Java responder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.installs import Unavailable
-from tests.interop import facts, peer, validators
+from tests.interop import facts, peer, validators, wsdl_clients
 from tests.interop.certificates import Certificates, Party, make_certificates
 from tests.interop.our_gateway import OurGateway, partner_of
-from tests.interop.peer import Addresses, Asked, JavaResponder, Stores
+from tests.interop.peer import Addresses, Asked, JavaInitiator, JavaResponder, Stores
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,41 +23,41 @@ class World:
     initiator_facts: Path
     initiator_of_ours_facts: Path
     document: Path
+    initiator: JavaInitiator
 
     def stores(self, party: Party) -> Stores:
         return Stores(party, self.certificates.trust_store, self.certificates.stranger)
 
-    def java_responder(self, break_answer: str = "") -> JavaResponder:
+    def java_responder(self, **options: str) -> JavaResponder:
         return JavaResponder(
             stores=self.stores(self.certificates.responder),
             facts=self.responder_facts,
-            document=self.document,
             scratch=self.folder,
-            break_answer=break_answer,
+            options={"document": str(self.document), **_spelled(options)},
         )
 
     def java_initiator(
         self,
         addresses: Addresses,
         *,
-        tamper: str = "",
-        tamper_at: str = "ITI-55",
         facts_file: Path | None = None,
         party: Party | None = None,
+        **options: str,
     ) -> Asked:
-        return peer.ask(
+        stores = self.stores(party or self.certificates.initiator)
+        return self.initiator.ask(
             addresses,
-            stores=self.stores(party or self.certificates.initiator),
+            stores=stores,
             facts=facts_file or self.initiator_facts,
-            scratch=self.folder,
-            tamper=tamper,
-            tamper_at=tamper_at,
+            options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
-    def our_responder(self, name: str) -> OurGateway:
-        initiator = self.certificates.initiator
-        asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, initiator)
-        return OurGateway(self.folder / name, self.certificates.gateway, asking)
+    def our_responder(
+        self, name: str, *, initiator: Party | None = None, own: Party | None = None
+    ) -> OurGateway:
+        by = initiator or self.certificates.initiator
+        asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
+        return OurGateway(self.folder / name, own or self.certificates.gateway, asking)
 
     def our_initiator(self, name: str) -> OurGateway:
         responder = self.certificates.responder
@@ -66,26 +66,33 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     _build(peer.build)
     folder = tmp_path_factory.mktemp("interop")
     document = folder / "document.xml"
     document.write_bytes(facts.DOCUMENT)
-    return World(
-        folder=folder,
-        certificates=make_certificates(folder),
-        responder_facts=peer.write_facts(folder / "responder.properties", facts.RESPONDER),
-        initiator_facts=peer.write_facts(folder / "initiator.properties", facts.INITIATOR),
-        initiator_of_ours_facts=peer.write_facts(
-            folder / "initiator-of-ours.properties", facts.INITIATOR_OF_OURS
-        ),
-        document=document,
-    )
+    with JavaInitiator(folder) as initiator:
+        yield World(
+            folder=folder,
+            certificates=make_certificates(folder),
+            responder_facts=peer.write_facts(folder / "responder.properties", facts.RESPONDER),
+            initiator_facts=peer.write_facts(folder / "initiator.properties", facts.INITIATOR),
+            initiator_of_ours_facts=peer.write_facts(
+                folder / "initiator-of-ours.properties", facts.INITIATOR_OF_OURS
+            ),
+            document=document,
+            initiator=initiator,
+        )
 
 
 @pytest.fixture(scope="session")
 def validators_built() -> None:
     _build(validators.build)
+
+
+@pytest.fixture(scope="session")
+def wsdl_clients_built() -> None:
+    _build(wsdl_clients.build)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +113,10 @@ def our_initiator(world: World) -> Iterator[OurGateway]:
     """Our gateway, asking the responder for the member that facts.py describes."""
     with world.our_initiator("our-initiator") as ours:
         yield ours
+
+
+def _spelled(options: Mapping[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in options.items()}
 
 
 def _build(build: Callable[[], None]) -> None:

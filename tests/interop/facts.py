@@ -53,3 +53,11 @@ DOCUMENT = (
     .replace(b"\n", b"\r\n")
     .replace(b"<title>Northfield Health", b"<title>R\xc3\xa9sum\xc3\xa9", 1)
 )
+
+# Two more of the same person, told apart by their own ids.
+MORE_DOCUMENTS = tuple(
+    DOCUMENT.replace(b"CCD-20250318-01", f"CCD-20250318-0{number}".encode()).replace(
+        b"CCD-220871", f"CCD-22087{number}".encode()
+    )
+    for number in (2, 3)
+)

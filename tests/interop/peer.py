@@ -75,28 +75,13 @@ class Stores:
         return ["--tls-store", str(self.party.tls.store), "--trust-store", str(self.trust_store)]
 
 
-class JavaResponder:
-    """The peer as a responding gateway; a context manager around its process."""
+class _Java:
+    """The program as a process that writes a JSON object a line; a context manager around it."""
 
-    def __init__(
-        self, *, stores: Stores, facts: Path, document: Path, scratch: Path, break_answer: str = ""
-    ) -> None:
-        port = free_port()
-        self.addresses = Addresses.on(port)
-        arguments = ["server", str(port), "--facts", str(facts), *stores.arguments()]
-        arguments += ["--document", str(document)]
-        if break_answer:
-            arguments += ["--break-answer", break_answer]
+    def __init__(self, arguments: Sequence[str], scratch: Path) -> None:
         self._command = _java(arguments, scratch)
-        self._errors = scratch / f"responder-{port}.log"
+        self._errors = scratch / f"{arguments[0]}-{free_port()}.log"
         self._lines: queue.Queue[Line] = queue.Queue()
-
-    def served(self) -> Line:
-        """The next exchange it served: the step, the outcome, and whom it believed to ask."""
-        return self._lines.get(timeout=10)
-
-    def served_nothing(self) -> bool:
-        return self._lines.empty()
 
     def __enter__(self) -> Self:
         with self._errors.open("wb") as errors:
@@ -110,13 +95,6 @@ class JavaResponder:
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        try:
-            self._lines.get(timeout=START_SECONDS)
-        except queue.Empty:
-            self.__exit__(None, None, None)
-            raise Unavailable(
-                f"The Java responder did not start: {self._errors.read_text()[-3000:]}"
-            ) from None
         return self
 
     def __exit__(
@@ -135,10 +113,50 @@ class JavaResponder:
         self._reader.join(timeout=10)
         self._process.stdout.close()
 
+    def log(self) -> str:
+        """The end of what it wrote of its troubles."""
+        return self._errors.read_text()[-3000:]
+
+    def _next(self, seconds: float) -> Line:
+        try:
+            return self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return {"ended": True}
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             self._lines.put(json.loads(line))
+        self._lines.put({"ended": True})
+
+
+class JavaResponder(_Java):
+    """The peer as a responding gateway.
+
+    `options` are those of Settings.java: which documents it holds, and how it is to fail.
+    """
+
+    def __init__(
+        self, *, stores: Stores, facts: Path, scratch: Path, options: Mapping[str, str]
+    ) -> None:
+        port = free_port()
+        self.addresses = Addresses.on(port)
+        arguments = ["server", str(port), "--facts", str(facts), *stores.arguments()]
+        super().__init__([*arguments, *_as_arguments(options)], scratch)
+
+    def served(self) -> Line:
+        """The next exchange it served: the step, the outcome, and whom it believed to ask."""
+        return self._next(10)
+
+    def served_nothing(self) -> bool:
+        return self._lines.empty()
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        if "ready" not in self._next(START_SECONDS):
+            self.__exit__(None, None, None)
+            raise Unavailable(f"The Java responder did not start: {self.log()}")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,35 +172,51 @@ class Asked:
         return tuple((step["step"], step["outcome"]) for step in self.steps)
 
 
-def ask(
-    addresses: Addresses,
-    *,
-    stores: Stores,
-    facts: Path,
-    scratch: Path,
-    tamper: str = "",
-    tamper_at: str = "ITI-55",
-) -> Asked:
-    """One round of the initiating gateway: ITI-55, ITI-38 twice, ITI-39.
+class JavaInitiator(_Java):
+    """The peer as an initiating gateway, for as many rounds as it is asked for."""
 
-    `tamper` spoils the step `tamper_at` in one of the ways that Settings.java lists.
+    def __init__(self, scratch: Path) -> None:
+        super().__init__(["client"], scratch)
+
+    def ask(
+        self, addresses: Addresses, *, stores: Stores, facts: Path, options: Mapping[str, str]
+    ) -> Asked:
+        """One round: ITI-55, ITI-38 twice, ITI-39, each only if the step before found something.
+
+        `options` are those of Settings.java: how messages are made, and how one is spoiled.
+        """
+        urls = [addresses.discovery, addresses.query, addresses.retrieve]
+        arguments = [*urls, "--facts", str(facts), *stores.arguments()]
+        arguments += ["--signing-store", str(stores.party.signing.store)]
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps([*arguments, *_as_arguments(options)]) + "\n")
+        self._process.stdin.flush()
+        steps: list[Line] = []
+        while "done" not in (line := self._next(ASK_SECONDS)):
+            assert "ended" not in line, self.log()
+            steps.append(line)
+        return Asked(line["done"], tuple(steps), self.log())
+
+
+def validate(folder: Path, scratch: Path) -> dict[str, str]:
+    """What IPF's validators hold against each message in a folder, empty if nothing.
+
+    A file is named for the root of the body that it holds, up to a hyphen.
     """
-    urls = [addresses.discovery, addresses.query, addresses.retrieve]
-    arguments = ["client", *urls, "--facts", str(facts), *stores.arguments()]
-    arguments += ["--signing-store", str(stores.party.signing.store)]
-    if tamper:
-        arguments += ["--tamper", tamper, "--tamper-at", tamper_at]
-        arguments += ["--other-store", str(stores.stranger.signing.store)]
     result = subprocess.run(
-        _java(arguments, scratch),
+        _java(["validate", str(folder)], scratch),
         capture_output=True,
-        env=_environment(),
         text=True,
         timeout=ASK_SECONDS,
         check=False,
     )
-    steps = tuple(json.loads(line) for line in result.stdout.splitlines())
-    return Asked(result.returncode, steps, result.stderr)
+    assert result.returncode == 0, result.stderr[-3000:]
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    return {line["file"]: line["held_against"] for line in lines}
+
+
+def _as_arguments(options: Mapping[str, str]) -> list[str]:
+    return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
 def _java(arguments: Sequence[str], scratch: Path) -> list[str]:

@@ -85,6 +85,17 @@ def test_the_patient_is_found_and_the_document_arrives_byte_for_byte(
     assert document["sha256"] == hashlib.sha256(facts.DOCUMENT).hexdigest()
 
 
+def test_answers_come_to_a_reply_address_too(world: World, java_responder: JavaResponder) -> None:
+    asked = world.java_initiator(java_responder.addresses, reply_port=str(peer.free_port()))
+    assert asked.exit_code == 0, asked
+    assert tuple(step["step"] for step in asked.steps) == STEPS
+    assert asked.steps[0]["outcome"] == "match"
+    (document,) = asked.steps[-1]["documents"]
+    assert document["sha256"] == hashlib.sha256(facts.DOCUMENT).hexdigest()
+    for _ in STEPS:
+        java_responder.served()
+
+
 def test_every_answer_confirms_the_signature_under_a_timestamp(
     round_trip: tuple[Asked, tuple[peer.Line, ...]],
 ) -> None:
@@ -178,7 +189,6 @@ def test_somebody_unknown_is_no_match_and_no_fault(
         "expired",
         "unsigned",
         "no-security",
-        "invalid-body",
     ],
 )
 def test_a_spoiled_request_gets_a_fault(
@@ -187,6 +197,14 @@ def test_a_spoiled_request_gets_a_fault(
     asked = world.java_initiator(java_responder.addresses, tamper=tamper)
     assert asked.exit_code == 1
     assert asked.outcomes == (("ITI-55", "fault"),)
+    assert java_responder.served_nothing()
+
+
+def test_a_discovery_that_breaks_its_schema_gets_an_error(
+    world: World, java_responder: JavaResponder
+) -> None:
+    asked = world.java_initiator(java_responder.addresses, tamper="invalid-body")
+    assert (asked.exit_code, asked.outcomes) == (1, (("ITI-55", "error"),))
     assert java_responder.served_nothing()
 
 
@@ -203,7 +221,7 @@ def test_a_query_that_breaks_its_schema_gets_a_fault(
 
 @pytest.mark.parametrize("break_answer", ["without-confirmation", "without-security"])
 def test_an_answer_that_confirms_nothing_is_refused(world: World, break_answer: str) -> None:
-    with world.java_responder(break_answer) as responder:
+    with world.java_responder(break_answer=break_answer) as responder:
         asked = world.java_initiator(responder.addresses)
     assert asked.exit_code == 1
     assert asked.outcomes == (("ITI-55", "refused here"),)

@@ -79,6 +79,23 @@ def test_every_exchange_is_recorded_with_who_asked_for_whom_and_why(
     assert {one.documents for one in records[1:]} == {(whole_round.document.id,)}
 
 
+def test_several_come_in_one_retrieve_and_one_that_nobody_has_is_an_error_in_its_place(
+    world: World, our_responder: OurGateway, whole_round: Round
+) -> None:
+    second = our_responder.file(facts.MORE_DOCUMENTS[0])
+    before, nowhere = len(our_responder.records()), "2.25.4711"
+    asked = _ask(world, our_responder, and_for=nowhere)
+    assert asked.exit_code == 3, asked
+    assert asked.steps[-1]["outcome"] == "PARTIAL_SUCCESS"
+    assert asked.steps[-1]["errors"] == [f"DOCUMENT_UNIQUE_ID_ERROR at {facts.GATEWAY_HOME}"]
+    sums = {document["sha256"] for document in asked.steps[-1]["documents"]}
+    held = (facts.DOCUMENT, facts.MORE_DOCUMENTS[0])
+    assert sums == {hashlib.sha256(content).hexdigest() for content in held}
+    record = our_responder.records()[before:][-1]
+    assert (record.transaction, record.outcome) == ("ITI-39", "partial")
+    assert set(record.documents) == {whole_round.document.id, second.id}
+
+
 # ---- who gets nothing ------------------------------------------------------------------------
 
 

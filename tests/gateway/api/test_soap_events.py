@@ -10,7 +10,7 @@ from ihe.identifiers import Oid, UniqueId
 from ihe.soap import ITI_55_REQUEST
 from ihe.xca_retrieve import DocumentRequest
 from ihe.xcpd import NoMatch
-from tests.gateway.asking import ask, discovery, fault_of, patient_id, wanted
+from tests.gateway.asking import ask, discovery, fault_of, wanted
 from tests.gateway.exchange.atna_told import HOST, PROCESS, kept, local, told
 from tests.gateway.house import HOME, MEMBER, a_partner, a_rule, records
 from tests.gateway.visiting import Visitor, visiting
@@ -51,7 +51,7 @@ def test_a_match_is_a_query_that_names_the_patient_found(visitor: Visitor) -> No
     (event,) = told(visitor.house, visitor.recorded())
     assert event.event == ("110112", "E", "ITI-55", "0")
     assert event.purposes == ["PAYMENT"]
-    assert event.patients == [str(patient_id())]
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
     kind, _, query = event.asked
     assert (kind, local(query)) == ("ITI-55", "queryByParameter")
     assert event.details() == {"ihe:homeCommunityID": HOME.urn}
@@ -81,7 +81,7 @@ def test_a_query_carries_its_id_encoding_and_home(visitor: Visitor) -> None:
     visitor.find()
     (event,) = told(visitor.house, visitor.recorded())
     assert event.event == ("110112", "E", "ITI-38", "0")
-    assert event.patients == [str(patient_id())]
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
     kind, identity, query = event.asked
     assert (kind, identity) == ("ITI-38", FIND_DOCUMENTS)
     assert local(query) == "AdhocQueryRequest"
@@ -99,7 +99,7 @@ def test_a_retrieve_is_an_export_of_which_we_are_the_source(visitor: Visitor) ->
     (event,) = told(visitor.house, visitor.recorded())
     assert event.event == ("110106", "R", "ITI-39", "0")
     assert event.documents == [str(wanted(document).unique_id)]
-    assert event.patients == [str(patient_id())]
+    assert event.patients == [f"{MEMBER.id}^^^&{HOME}.1&ISO"]
     assert event.details() == {
         "Repository Unique Id": f"{HOME}.2",
         "ihe:homeCommunityID": HOME.urn,

@@ -18,6 +18,7 @@ from gateway.exchange.matching import (
     demographics_of,
     is_below_minimum,
     minimum_set_missing,
+    read_person,
 )
 from gateway.model.identity import MemberId
 from ihe.xcpd import Demographics
@@ -170,10 +171,22 @@ def test_the_first_of_january_for_a_known_day_needs_an_identifier() -> None:
 
 
 def test_a_slip_in_the_ssn_needs_the_same_door_or_telephone() -> None:
-    ours, theirs = (replace(ANNA, ids=(ssn(n),)) for n in ("219-09-1234", "219-09-1235"))
+    ours, theirs = (replace(ANNA, ids=(ssn(n),)) for n in ("219-09-1234", "219-09-1284"))
     assert decision(theirs, ours) == "match"
     assert decision(replace(theirs, addresses=(), telecoms=()), ours) == "possible"
     assert decision(replace(theirs, names=named("Keller", "Anja").names), ours) != "match"
+
+
+def test_the_next_ssn_may_be_the_twins_and_needs_another_id() -> None:
+    ours, theirs = (replace(ANNA, ids=(ssn(n),)) for n in ("219-09-1239", "219-09-1240"))
+    assert agreements(compare(ours, theirs))["SSN"] == "next"
+    assert decision(theirs, ours) == "possible"
+
+
+def test_another_second_name_is_another_person_whatever_the_policy() -> None:
+    policy = (II(PLAN, "M100"),)
+    ours, theirs = (replace(named("Keller", "Mary", n), ids=policy) for n in ("Ann", "Jo"))
+    assert decision(theirs, ours) == "possible"
 
 
 @pytest.mark.parametrize("number", ["000-00-0000", "123-45-6789", "999-99-9999", "666121234"])
@@ -232,6 +245,22 @@ def test_two_who_match_are_ambiguous() -> None:
     assert [member for member, _ in found.candidates] == ["a", "b"]
 
 
+def test_one_without_an_ssn_is_not_found_under_anothers() -> None:
+    """Ruth goes by her middle name, which is her twin's first; the SSN is hers."""
+    hers = replace(named("Keller", "Ruth", "Anna"), ids=(ssn("219-09-1234"),))
+    twins = named("Keller", "Anna")
+    asked = replace(named("Keller", "Anna"), ids=hers.ids)
+    found = best_match([(MemberId("hers"), hers), (MemberId("twins"), twins)], asked)
+    assert isinstance(found, Ambiguous)
+    alone = best_match([(MemberId("twins"), twins)], asked)
+    assert isinstance(alone, Found)
+
+
+def test_a_slip_between_two_brothers_names_is_neithers_spelling() -> None:
+    assert decision(named("Keller", "Joseh"), named("Keller", "Jose")) == "possible"
+    assert decision(named("Keller", "Sara"), named("Keller", "Sarah")) == "match"
+
+
 def test_a_possible_candidate_is_left_to_a_reviewer() -> None:
     found = best_match([(MemberId("a"), replace(ANNA, gender="M"))], ANNA)
     assert isinstance(found, NotFound)
@@ -249,18 +278,40 @@ def test_the_member_number_of_the_payers_section_counts() -> None:
     assert decision(theirs, replace(ANNA, ids=(II(PLAN, "M100"),))) == "match"
 
 
+def lacks(asked: Demographics) -> tuple[str, ...]:
+    return minimum_set_missing(read_person(asked))
+
+
 def test_the_minimum_set_depends_on_the_request_alone() -> None:
-    assert minimum_set_missing(ANNA) == ()
-    assert minimum_set_missing(replace(ANNA, addresses=())) == ()
-    bare = Demographics(ANNA.names, ANNA.birth_time)
-    assert minimum_set_missing(bare) == (
+    assert lacks(ANNA) == ()
+    assert lacks(replace(ANNA, addresses=())) == ()
+    assert lacks(Demographics(ANNA.names, ANNA.birth_time)) == (
         "LivingSubjectAdministrativeGenderRequested",
         "PatientAddressRequested",
         "PatientTelecomRequested",
     )
-    assert is_below_minimum(bare)
-    assert not is_below_minimum(ANNA)
-    assert is_below_minimum(replace(ANNA, names=(PN("Keller"),)))
+    assert lacks(replace(ANNA, gender="UN")) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_below"),
+    [
+        ({}, False),
+        ({"gender": None}, True),
+        ({"gender": "FTM"}, False),
+        ({"names": (PN("Keller"),)}, True),
+        ({"birth_time": TS("1975")}, True),
+        ({"birth_time": TS("19000101")}, True),
+        ({"birth_time": TS("19000101"), "ids": (II(US_SSN, "219-09-1234"),)}, False),
+        ({"birth_time": None, "ids": (II(US_SSN, "999-99-9999"),)}, True),
+        ({"addresses": (), "telecoms": ()}, True),
+        ({"addresses": (AD(("unknown",)),), "telecoms": (TEL("555"),)}, True),
+    ],
+)
+def test_a_request_is_answered_from_our_records_from_the_minimum_set_on(
+    changes: dict[str, object], is_below: bool
+) -> None:
+    assert is_below_minimum(read_person(replace(ANNA, **changes))) is is_below
 
 
 names = st.sampled_from(["Anna", "Ann", "Hanna", "Bob", "Robert", "Mary Ann", "J", "Unknown", ""])

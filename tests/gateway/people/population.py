@@ -29,6 +29,12 @@ TWIN_NAMES: Final = {
           ("Michael", "Mitchell"), ("Daniel", "David"), ("Jose", "Joseph"), ("William", "Liam")),
 }  # fmt: skip
 
+# No parents give both to their twins: who is asked for under the other name is the same person.
+ONE_NAME: Final = (
+    {"Stephen", "Steven"}, {"Katherine", "Catherine"}, {"Elizabeth", "Betty"}, {"Deborah", "Debra"},
+    {"Francisco", "Frank"}, {"Jeffrey", "Jeff"}, {"Alexander", "Al"}, {"Robert", "Rob"},
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -142,7 +148,7 @@ def _twins(rng: Random, family: str, home: Home, policy: str) -> Iterator[Person
     names = (first.given, GIVEN[gender].draw(rng))
     if gender == first.gender and rng.random() < 0.5:
         names = rng.choice(TWIN_NAMES[gender])
-    if names[0] == names[1]:
+    if names[0] == names[1] or set(names) in ONE_NAME:
         names = (names[0], "Robin")
     ssn = f"{int(first.ssn) + 1:09}" if first.ssn[-1] != "9" else first.ssn[:-1] + "1"
     yield replace(first, given=names[0])

@@ -53,41 +53,41 @@ def found(database: Database, message_id: str = "urn:uuid:1") -> AwaitedAnswer |
     return database.read(lambda tx: awaited_answers.get(tx, message_id=message_id))
 
 
-def test_what_is_awaited_is_read_back_and_found_by_its_question(database: Database) -> None:
-    database.write(lambda tx: awaited_answers.put(tx, awaited()))
-    assert found(database) == awaited()
+def test_what_is_awaited_is_read_back_and_found_by_its_question(house: Database) -> None:
+    house.write(lambda tx: awaited_answers.put(tx, awaited()))
+    assert found(house) == awaited()
 
     def asked(**changes: object) -> AwaitedAnswer | None:
         key = {
             "plan": ACME, "retrieval": RETRIEVAL, "visited": PARTNER,
             "question": "question of urn:uuid:1", **changes,
         }  # fmt: skip
-        return database.read(lambda tx: awaited_answers.of_question(tx, **key))  # type: ignore[arg-type]
+        return house.read(lambda tx: awaited_answers.of_question(tx, **key))  # type: ignore[arg-type]
 
     assert asked() == awaited()
     assert asked(plan=OTHER) is None
     assert asked(question="another") is None
 
 
-def test_an_answer_is_taken_once_and_in_time(database: Database) -> None:
-    database.write(lambda tx: awaited_answers.put(tx, awaited()))
+def test_an_answer_is_taken_once_and_in_time(house: Database) -> None:
+    house.write(lambda tx: awaited_answers.put(tx, awaited()))
 
     def arrive(answer: ArrivedAnswer) -> bool:
-        return database.write(
+        return house.write(
             lambda tx: awaited_answers.arrive(tx, message_id="urn:uuid:1", answer=answer)
         )
 
     assert not arrive(replace(ANSWER, arrived=NOW + MINUTE))
     assert arrive(ANSWER)
     assert not arrive(ANSWER)
-    assert found(database) == awaited(state="answered", answer=ANSWER)
+    assert found(house) == awaited(state="answered", answer=ANSWER)
 
 
-def test_the_wait_ends_once(database: Database) -> None:
-    database.write(lambda tx: awaited_answers.put(tx, awaited()))
+def test_the_wait_ends_once(house: Database) -> None:
+    house.write(lambda tx: awaited_answers.put(tx, awaited()))
 
     def settle(**changes: object) -> bool:
-        return database.write(
+        return house.write(
             lambda tx: awaited_answers.settle(
                 tx,
                 message_id="urn:uuid:1",
@@ -97,36 +97,36 @@ def test_the_wait_ends_once(database: Database) -> None:
             )
         )
 
-    database.write(lambda tx: awaited_answers.arrive(tx, message_id="urn:uuid:1", answer=ANSWER))
+    house.write(lambda tx: awaited_answers.arrive(tx, message_id="urn:uuid:1", answer=ANSWER))
     assert not settle(unless_answered=True)
     assert settle(found=2, missing=1)
     assert not settle()
-    settled = found(database)
+    settled = found(house)
     assert settled is not None
     assert (settled.state, settled.result, settled.reason) == ("settled", "late", "why")
     assert (settled.found, settled.missing) == (2, 1)
 
 
-def test_what_the_answers_said_goes_and_that_they_came_stays(database: Database) -> None:
-    database.write(lambda tx: awaited_answers.put(tx, awaited()))
-    database.write(lambda tx: awaited_answers.arrive(tx, message_id="urn:uuid:1", answer=ANSWER))
+def test_what_the_answers_said_goes_and_that_they_came_stays(house: Database) -> None:
+    house.write(lambda tx: awaited_answers.put(tx, awaited()))
+    house.write(lambda tx: awaited_answers.arrive(tx, message_id="urn:uuid:1", answer=ANSWER))
     key = {"plan": ACME, "retrieval": RETRIEVAL, "visited": PARTNER}
-    database.write(lambda tx: awaited_answers.empty(tx, **key))  # type: ignore[arg-type]
-    (left,) = database.read(lambda tx: awaited_answers.of_visit(tx, **key))  # type: ignore[arg-type]
+    house.write(lambda tx: awaited_answers.empty(tx, **key))  # type: ignore[arg-type]
+    (left,) = house.read(lambda tx: awaited_answers.of_visit(tx, **key))  # type: ignore[arg-type]
     assert (left.state, left.answer) == ("answered", None)
     later = NOW + timedelta(days=8)
-    assert database.write(lambda tx: awaited_answers.forget_old(tx, now=later)) == 0
-    database.write(
+    assert house.write(lambda tx: awaited_answers.forget_old(tx, now=later)) == 0
+    house.write(
         lambda tx: awaited_answers.settle(
             tx, message_id="urn:uuid:1", result="success", reason=None
         )
     )
-    assert database.write(lambda tx: awaited_answers.forget_old(tx, now=NOW)) == 0
-    assert database.write(lambda tx: awaited_answers.forget_old(tx, now=later)) == 1
-    assert found(database) is None
+    assert house.write(lambda tx: awaited_answers.forget_old(tx, now=NOW)) == 0
+    assert house.write(lambda tx: awaited_answers.forget_old(tx, now=later)) == 1
+    assert found(house) is None
 
 
-def test_an_owed_answer_is_kept_whole_until_it_is_brought(database: Database) -> None:
+def test_an_owed_answer_is_kept_whole_until_it_is_brought(house: Database) -> None:
     owed = OwedAnswer(
         id="o1",
         partner=PARTNER,
@@ -141,29 +141,29 @@ def test_an_owed_answer_is_kept_whole_until_it_is_brought(database: Database) ->
         time_to_live_seconds=3,
         plan=ACME,
     )
-    database.write(lambda tx: owed_answers.put(tx, owed))
-    assert database.read(lambda tx: owed_answers.get(tx, owed="o1")) == owed
-    assert database.write(lambda tx: owed_answers.remove(tx, owed="o1"))
-    assert not database.write(lambda tx: owed_answers.remove(tx, owed="o1"))
-    assert database.read(lambda tx: owed_answers.get(tx, owed="o1")) is None
+    house.write(lambda tx: owed_answers.put(tx, owed))
+    assert house.read(lambda tx: owed_answers.get(tx, owed="o1")) == owed
+    assert house.write(lambda tx: owed_answers.remove(tx, owed="o1"))
+    assert not house.write(lambda tx: owed_answers.remove(tx, owed="o1"))
+    assert house.read(lambda tx: owed_answers.get(tx, owed="o1")) is None
 
 
 def test_a_visit_is_one_workers_at_a_time_and_a_dead_ones_is_anybodys(
-    database: Database,
+    house: Database,
 ) -> None:
     key = {"plan": ACME, "retrieval": RETRIEVAL, "partner": PARTNER}
 
     def claim() -> bool:
-        return database.write(lambda tx: retrievals.claim_visit(tx, **key))  # type: ignore[arg-type]
+        return house.write(lambda tx: retrievals.claim_visit(tx, **key))  # type: ignore[arg-type]
 
     assert claim()
     assert not claim()
-    database.write(lambda tx: retrievals.release_visit(tx, **key))  # type: ignore[arg-type]
+    house.write(lambda tx: retrievals.release_visit(tx, **key))  # type: ignore[arg-type]
     assert claim()
 
     def killed(transaction: Any) -> None:
         transaction.connection.execute(text("UPDATE visit_claim SET process = '00000000'"))
 
-    database.write(killed)
+    house.write(killed)
     assert claim()
     assert not claim()

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import javax.security.auth.callback.Callback;
 import javax.security.auth.callback.CallbackHandler;
 import javax.xml.crypto.dom.DOMStructure;
@@ -15,6 +16,7 @@ import org.apache.wss4j.common.saml.OpenSAMLUtil;
 import org.apache.wss4j.common.saml.SAMLCallback;
 import org.apache.wss4j.common.saml.bean.AttributeBean;
 import org.apache.wss4j.common.saml.bean.AttributeStatementBean;
+import org.apache.wss4j.common.saml.bean.AudienceRestrictionBean;
 import org.apache.wss4j.common.saml.bean.AuthenticationStatementBean;
 import org.apache.wss4j.common.saml.bean.ConditionsBean;
 import org.apache.wss4j.common.saml.bean.KeyInfoBean;
@@ -38,6 +40,10 @@ final class Assertion implements CallbackHandler {
     static final String ROLE = "urn:oasis:names:tc:xacml:2.0:subject:role";
     static final String PURPOSE = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse";
 
+    /** How an assertion can be wrong though its issuer made it. */
+    static final Set<String> KINDS = Set.of("untrusted-issuer", "unsigned", "expired",
+            "not-yet-valid", "other-audience", "bearer", "sha1-assertion", "sha1-assertion-digest");
+
     private static final String HL7 = "urn:hl7-org:v3";
     private static final String XSI = "http://www.w3.org/2001/XMLSchema-instance";
     private static final String X509_NAME =
@@ -47,17 +53,21 @@ final class Assertion implements CallbackHandler {
     private final Settings settings;
     private final Keys issuer;
     private final Keys holder;
-    private final boolean signed;
+    private final String kind;
     private final Instant notBefore;
 
-    /** {@code age} moves the conditions into the past. */
-    Assertion(Settings settings, Keys issuer, Keys holder, boolean signed, Duration age) {
+    /** {@code kind} is how it is to be wrong, one of {@code KINDS}, else right. */
+    Assertion(Settings settings, Keys issuer, Keys holder, String kind) {
         OpenSAMLUtil.initSamlEngine();
         this.settings = settings;
         this.issuer = issuer;
         this.holder = holder;
-        this.signed = signed;
-        this.notBefore = Instant.now().minusSeconds(5).minus(age);
+        this.kind = kind;
+        this.notBefore = Instant.now().minusSeconds(5).plus(switch (kind) {
+            case "expired" -> Duration.ofHours(-1);
+            case "not-yet-valid" -> Duration.ofHours(1);
+            default -> Duration.ZERO;
+        });
     }
 
     @Override
@@ -79,13 +89,20 @@ final class Assertion implements CallbackHandler {
         callback.setConditions(conditions());
         callback.setAuthenticationStatementData(List.of(authentication()));
         callback.setAttributeStatementData(List.of(attributes()));
-        callback.setSignAssertion(signed);
+        callback.setSignAssertion(!kind.equals("unsigned"));
         callback.setIssuerCrypto(issuer.crypto());
         callback.setIssuerKeyName(issuer.alias());
         callback.setIssuerKeyPassword(new String(issuer.password()));
-        callback.setSignatureAlgorithm(WSConstants.RSA_SHA256);
-        callback.setSignatureDigestAlgorithm(WSConstants.SHA256);
+        callback.setSignatureAlgorithm(kind.equals("sha1-assertion")
+                ? WSConstants.RSA_SHA1 : signatureAlgorithm());
+        callback.setSignatureDigestAlgorithm(kind.equals("sha1-assertion-digest")
+                ? WSConstants.SHA1 : settings.option("digest", WSConstants.SHA256));
         callback.setCanonicalizationAlgorithm(WSConstants.C14N_EXCL_OMIT_COMMENTS);
+    }
+
+    private String signatureAlgorithm() {
+        return settings.option("signature",
+                settings.option("native-signature", WSConstants.RSA_SHA256));
     }
 
     private static String subjectName(Keys keys) throws GeneralSecurityException {
@@ -93,7 +110,8 @@ final class Assertion implements CallbackHandler {
     }
 
     private SubjectBean subject() throws Exception {
-        var subject = new SubjectBean(subjectName(holder), null, SAML2Constants.CONF_HOLDER_KEY);
+        var subject = new SubjectBean(subjectName(holder), null, kind.equals("bearer")
+                ? SAML2Constants.CONF_BEARER : SAML2Constants.CONF_HOLDER_KEY);
         subject.setSubjectNameIDFormat(X509_NAME);
         var keyInfo = new KeyInfoBean();
         keyInfo.setElement(keyInfo(holder));
@@ -121,6 +139,11 @@ final class Assertion implements CallbackHandler {
         var conditions = new ConditionsBean();
         conditions.setNotBefore(notBefore);
         conditions.setNotAfter(notBefore.plus(LIFE));
+        if (kind.equals("other-audience")) {
+            var audience = new AudienceRestrictionBean();
+            audience.setAudienceURIs(List.of("https://elsewhere.example/ihe/xca"));
+            conditions.setAudienceRestrictions(List.of(audience));
+        }
         return conditions;
     }
 

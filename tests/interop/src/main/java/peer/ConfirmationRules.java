@@ -1,16 +1,19 @@
 package peer;
 
 import java.util.List;
+import java.util.Map;
 import org.apache.cxf.message.Message;
 import org.apache.cxf.phase.AbstractPhaseInterceptor;
 import org.apache.cxf.phase.Phase;
 
 /** An answer is believed only with a Timestamp and the confirmation of what we signed. */
 final class ConfirmationRules extends AbstractPhaseInterceptor<Message> {
-    static final String PARTS = ConfirmationRules.class.getName();
+    private final Map<String, Object> said;
 
-    ConfirmationRules() {
+    /** What WSS4J verified goes into {@code said}. */
+    ConfirmationRules(Map<String, Object> said) {
         super(Phase.PRE_LOGICAL);
+        this.said = said;
     }
 
     @Override
@@ -19,7 +22,7 @@ final class ConfirmationRules extends AbstractPhaseInterceptor<Message> {
         if (!parts.containsAll(List.of("Timestamp", "SignatureConfirmation"))) {
             throw new Unbelievable("The answer's Security header holds only " + parts);
         }
-        message.put(PARTS, parts);
+        said.put("security", parts);
     }
 
     /** The answer came, and is not to be believed. */

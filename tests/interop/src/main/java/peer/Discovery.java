@@ -6,10 +6,8 @@ import java.time.OffsetDateTime;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
 import java.util.UUID;
-import org.openehealth.ipf.commons.ihe.hl7v3.XCPD;
-import org.openehealth.ipf.commons.xml.CombinedXmlValidator;
 
-/** ITI-55 messages (ITI TF-2: 3.55), each held to IPF's schema and schematron before it is used. */
+/** ITI-55 messages (ITI TF-2: 3.55). */
 final class Discovery {
     private static final DateTimeFormatter TIME = DateTimeFormatter.ofPattern("yyyyMMddHHmmssZ");
     private static final String PARAMETERS =
@@ -21,6 +19,10 @@ final class Discovery {
     record Answer(String acknowledgement, String response, String id, String root, String home) {
         boolean isMatch() {
             return !id.isEmpty();
+        }
+
+        boolean isError() {
+            return !acknowledgement.equals("AA");
         }
     }
 
@@ -185,16 +187,6 @@ final class Discovery {
                 answer.text("//h:queryAck/h:queryResponseCode/@code"),
                 answer.text(patient + "@extension"), answer.text(patient + "@root"),
                 answer.text("(//h:custodian)[1]/h:assignedEntity/h:id/@root"));
-    }
-
-    static void checkRequest(String request) {
-        new CombinedXmlValidator().validate(request, XCPD.Interactions.ITI_55
-                .getWsTransactionConfiguration().getRequestValidationProfile());
-    }
-
-    static void checkResponse(String response) {
-        new CombinedXmlValidator().validate(response, XCPD.Interactions.ITI_55
-                .getWsTransactionConfiguration().getResponseValidationProfile());
     }
 
     /** HL7 V3 writes a home community without the prefix that XCA gives it. */

@@ -1,82 +1,75 @@
 package peer;
 
-import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.cxf.feature.AbstractFeature;
-import org.apache.cxf.interceptor.AbstractBasicInterceptorProvider;
-import org.apache.cxf.interceptor.InterceptorProvider;
+import java.util.concurrent.TimeUnit;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.apache.cxf.interceptor.Interceptor;
 import org.apache.cxf.message.Message;
 import org.apache.cxf.transports.http.configuration.ConnectionType;
 import org.apache.cxf.transports.http.configuration.HTTPClientPolicy;
-import org.openehealth.ipf.commons.ihe.hl7v3.Hl7v3ClientFactory;
-import org.openehealth.ipf.commons.ihe.hl7v3.XCPD;
-import org.openehealth.ipf.commons.ihe.hl7v3.iti55.Iti55PortType;
-import org.openehealth.ipf.commons.ihe.ws.JaxWsRequestClientFactory;
-import org.openehealth.ipf.commons.ihe.ws.WsSecurityInformation;
-import org.openehealth.ipf.commons.ihe.ws.WsTransactionConfiguration;
-import org.openehealth.ipf.commons.ihe.ws.cxf.audit.WsAuditDataset;
-import org.openehealth.ipf.commons.ihe.xds.XCA;
 import org.openehealth.ipf.commons.ihe.xds.core.metadata.AssigningAuthority;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.DocumentEntry;
 import org.openehealth.ipf.commons.ihe.xds.core.metadata.Identifiable;
-import org.openehealth.ipf.commons.ihe.xds.iti38.Iti38PortType;
-import org.openehealth.ipf.commons.ihe.xds.iti39.Iti39PortType;
+import org.openehealth.ipf.platform.camel.ihe.hl7v3.PixPdqV3CamelValidators;
+import org.openehealth.ipf.platform.camel.ihe.ws.AbstractWsEndpoint;
+import org.openehealth.ipf.platform.camel.ihe.xds.XdsCamelValidators;
 
 /** The initiating gateway: who is it there, what is there, fetch it. */
 final class Initiator {
+    private static final int REPLY_SECONDS = 30;
+
+    private final Ipf ipf;
     private final Settings settings;
     private final Keys tls;
     private final Keys signing;
 
-    private Initiator(Settings settings) throws Exception {
+    Initiator(Ipf ipf, Settings settings) throws Exception {
+        this.ipf = ipf;
         this.settings = settings;
         this.tls = settings.keys("tls-store");
         this.signing = settings.options().containsKey("signing-store")
                 ? settings.keys("signing-store") : tls;
     }
 
-    /** Takes every step until one fails, and returns the exit code. */
-    static int run(Settings settings) throws Exception {
-        return new Initiator(settings).steps();
-    }
-
-    private int steps() throws Exception {
+    /** Takes every step until one fails, and returns the code that says how it ended. */
+    int run() {
         var found = Step.take("ITI-55", this::discover);
         if (found == null) {
             return 1;
         }
         if (!found.isMatch()) {
-            return 3;
+            return found.isError() ? 1 : 3;
         }
         var patient = new Identifiable(found.id(), new AssigningAuthority(found.root(), "ISO"));
         var home = "urn:oid:" + found.home();
-        var entries = Step.take("ITI-38 FindDocuments", said -> queries().find(patient, said));
+        var entries = Step.take("ITI-38 FindDocuments",
+                said -> query(Queries.find(patient), said));
         if (entries == null) {
             return 1;
         }
-        var again = Step.take("ITI-38 GetDocuments", said -> queries().get(entries, home, said));
+        var again = Step.take("ITI-38 GetDocuments",
+                said -> query(Queries.get(entries, home), said));
         if (again == null) {
             return 1;
         }
-        var document = Step.take("ITI-39", said -> retrievals().fetch(again, said));
-        return document == null ? 1 : 0;
+        var whole = Step.take("ITI-39", said -> retrieve(again, said));
+        return whole == null ? 1 : whole ? 0 : 3;
     }
 
     private Discovery.Answer discover(Map<String, Object> said) throws Exception {
-        var factory = new Hl7v3ClientFactory(
-                XCPD.Interactions.ITI_55.getWsTransactionConfiguration(), url(0), null, null,
-                interceptors("ITI-55"), features(), properties("ITI-55"), null,
-                tlsInformation(), http());
-        var port = (Iti55PortType) factory.getClient();
         var request = Discovery.request(
                 Person.of(settings), settings.fact("own.home"), settings.fact("partner.home"));
-        Discovery.checkRequest(request);
-        var response = port.discoverPatients(request);
-        Step.noteSecurity(port, said);
-        Discovery.checkResponse(response);
-        var answer = Discovery.read(response);
-        said.put("outcome", answer.isMatch() ? "match" : "no match");
+        var answer = Discovery.read(ask("ITI-55", "xcpd-iti55", 0, request,
+                PixPdqV3CamelValidators.iti55RequestValidator(),
+                PixPdqV3CamelValidators.iti55ResponseValidator(), said)
+                .getMessage().getBody(String.class));
+        said.put("outcome",
+                answer.isMatch() ? "match" : answer.isError() ? "error" : "no match");
         said.put("acknowledgement", answer.acknowledgement());
         said.put("response", answer.response());
         if (answer.isMatch()) {
@@ -86,42 +79,90 @@ final class Initiator {
         return answer;
     }
 
-    private Queries queries() throws Exception {
-        return new Queries((Iti38PortType) client(
-                "ITI-38", XCA.Interactions.ITI_38.getWsTransactionConfiguration(), url(1)));
+    private List<DocumentEntry> query(Object request, Map<String, Object> said) throws Exception {
+        return Queries.read(ask("ITI-38", "xca-iti38", 1, request,
+                XdsCamelValidators.iti38RequestValidator(),
+                XdsCamelValidators.iti38ResponseValidator(), said), said);
     }
 
-    private Retrievals retrievals() throws Exception {
-        return new Retrievals((Iti39PortType) client(
-                "ITI-39", XCA.Interactions.ITI_39.getWsTransactionConfiguration(), url(2)));
+    private Boolean retrieve(List<DocumentEntry> entries, Map<String, Object> said)
+            throws Exception {
+        var request = Retrievals.request(entries, settings.option("and-for", ""));
+        return Retrievals.read(ask("ITI-39", "xca-iti39", 2, request,
+                XdsCamelValidators.iti39RequestValidator(),
+                XdsCamelValidators.iti39ResponseValidator(), said), said);
     }
 
-    private <T extends WsAuditDataset> Object client(
-            String step, WsTransactionConfiguration<T> transaction, String url) throws Exception {
-        var properties = properties(step);
-        if (step.equals("ITI-38")) {
-            properties.put(Message.SCHEMA_VALIDATION_ENABLED, "IN");
+    // ---- one exchange --------------------------------------------------------------------------
+
+    private Exchange ask(String step, String component, int position, Object body,
+            Processor requests, Processor answers, Map<String, Object> said) throws Exception {
+        var replyPort = settings.option("reply-port", "");
+        if (replyPort.isEmpty()) {
+            var uri = ipf.uri(component, url(position), options(step, said));
+            var exchange = ipf.ask(uri, body, Map.of(), requests, answers);
+            noteContentType(exchange, said);
+            return exchange;
         }
-        return new JaxWsRequestClientFactory<>(
-                transaction, url, null, null, interceptors(step), features(), properties, null,
-                tlsInformation(), http()).getClient();
-    }
-
-    /** The last address serves for all that follow, as with a partner that has one for XCA. */
-    private String url(int position) {
-        var words = settings.words();
-        return words.get(Math.min(position, words.size() - 1));
-    }
-
-    private InterceptorProvider interceptors(String step) throws Exception {
-        var provider = new AbstractBasicInterceptorProvider() {};
-        provider.getInInterceptors().add(new ConfirmationRules());
-        var kind = tampering(step);
-        if (Tampering.AFTER_SIGNING.contains(kind)) {
-            var other = kind.equals("other-key") ? settings.keys("other-store") : null;
-            provider.getOutInterceptors().add(new Tampering(kind, other));
+        var replies = Replies.at(ipf, Integer.parseInt(replyPort), tls, settings);
+        var options = options(step, said);
+        options.put("correlator", replies.correlator());
+        var headers = new HashMap<String, Object>();
+        headers.put(AbstractWsEndpoint.WSA_REPLYTO_HEADER_NAME, replies.address(component));
+        ipf.ask(ipf.uri(component, url(position), options), body, headers, requests, x -> { });
+        var reply = replies.taken().poll(REPLY_SECONDS, TimeUnit.SECONDS);
+        if (reply == null) {
+            throw new IllegalStateException("No answer came to the reply address");
         }
-        return provider;
+        answers.process(reply.exchange());
+        said.put("security", reply.security());
+        noteContentType(reply.exchange(), said);
+        return reply.exchange();
+    }
+
+    private static void noteContentType(Exchange exchange, Map<String, Object> said) {
+        var headers = exchange.getMessage()
+                .getHeader(AbstractWsEndpoint.INCOMING_HTTP_HEADERS, Map.class);
+        for (var header : headers.entrySet()) {
+            var entry = (Map.Entry<?, ?>) header;
+            if ("content-type".equalsIgnoreCase(String.valueOf(entry.getKey()))) {
+                said.put("content_type", String.valueOf(entry.getValue()));
+            }
+        }
+    }
+
+    private Map<String, Object> options(String step, Map<String, Object> said) throws Exception {
+        var options = new LinkedHashMap<String, Object>();
+        options.put("secure", "true");
+        options.put("sslContextParameters", Ipf.tls(tls));
+        options.put("auditContext", Ipf.audit(settings.option("audit", "")));
+        options.put("features", List.of(Security.policy()));
+        options.put("properties", properties(step));
+        options.put("httpClientPolicy", http());
+        options.put("inInterceptors", List.of(new ConfirmationRules(said)));
+        var tampering = outInterceptors(step);
+        if (!tampering.isEmpty()) {
+            options.put("outInterceptors", tampering);
+        }
+        return options;
+    }
+
+    /** First how the message is made to differ from WSS4J's own, then how it is spoiled. */
+    private List<Interceptor<?>> outInterceptors(String step) throws Exception {
+        var interceptors = new ArrayList<Interceptor<?>>();
+        var dress = new Dress(settings, signing);
+        if (dress.differs()) {
+            interceptors.add(new Tampering(dress));
+        }
+        var change = new Forgery(signing, other()).named(tampering(step));
+        if (change != null) {
+            interceptors.add(new Tampering(change));
+        }
+        return interceptors;
+    }
+
+    private Keys other() throws Exception {
+        return settings.options().containsKey("other-store") ? settings.keys("other-store") : null;
     }
 
     /** How this step is to be spoiled, empty if not. */
@@ -130,20 +171,26 @@ final class Initiator {
         return at.equals(step) ? settings.option("tamper", "") : "";
     }
 
-    private List<AbstractFeature> features() throws Exception {
-        return new ArrayList<>(List.of(Security.policy()));
-    }
-
     private Map<String, Object> properties(String step) throws Exception {
         var kind = tampering(step);
-        var issuer = kind.equals("untrusted-issuer") ? settings.keys("other-store") : signing;
-        var age = kind.equals("expired") ? Duration.ofHours(1) : Duration.ZERO;
-        return Security.toAsk(signing, new Assertion(
-                settings, issuer, signing, !kind.equals("unsigned"), age));
+        if (!kind.isEmpty() && !Assertion.KINDS.contains(kind)
+                && new Forgery(signing, other()).named(kind) == null) {
+            throw new IllegalArgumentException("No such tampering: " + kind);
+        }
+        var issuer = kind.equals("untrusted-issuer") ? other() : signing;
+        var properties = Security.toAsk(
+                signing, new Assertion(settings, issuer, signing, kind), settings);
+        if (step.equals("ITI-38")) {
+            properties.put(Message.SCHEMA_VALIDATION_ENABLED, "IN");
+        }
+        return properties;
     }
 
-    private WsSecurityInformation tlsInformation() throws Exception {
-        return new WsSecurityInformation(true, tls.tls(), null, null, null);
+    /** Without its scheme; the last serves for all that follow, as with one address for XCA. */
+    private String url(int position) {
+        var words = settings.words();
+        var url = words.get(Math.min(position, words.size() - 1));
+        return url.substring("https://".length());
     }
 
     private static HTTPClientPolicy http() {

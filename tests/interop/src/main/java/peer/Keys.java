@@ -8,6 +8,9 @@ import java.security.KeyStore;
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;
 import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -18,9 +21,16 @@ import org.apache.wss4j.common.crypto.Merlin;
 /** One party's key and whom it trusts, in the shapes that TLS and WSS4J take. */
 record Keys(KeyStore own, KeyStore trusted, char[] password) {
 
-    static Keys load(String own, String trusted, char[] password)
+    private static final Map<List<String>, Keys> LOADED = new HashMap<>();
+
+    /** Opened once: to derive a store's key from its password takes longer than a round. */
+    static synchronized Keys load(String own, String trusted, char[] password)
             throws GeneralSecurityException, IOException {
-        return new Keys(open(own, password), open(trusted, password), password);
+        var paths = List.of(own, trusted);
+        if (!LOADED.containsKey(paths)) {
+            LOADED.put(paths, new Keys(open(own, password), open(trusted, password), password));
+        }
+        return LOADED.get(paths);
     }
 
     private static KeyStore open(String path, char[] password)

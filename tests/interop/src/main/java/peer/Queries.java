@@ -2,9 +2,7 @@ package peer;
 
 import java.util.List;
 import java.util.Map;
-import org.openehealth.ipf.commons.ihe.xds.XCA;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLFactory30;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLQueryResponse30;
+import org.apache.camel.Exchange;
 import org.openehealth.ipf.commons.ihe.xds.core.metadata.AvailabilityStatus;
 import org.openehealth.ipf.commons.ihe.xds.core.metadata.DocumentEntry;
 import org.openehealth.ipf.commons.ihe.xds.core.metadata.DocumentEntryType;
@@ -12,42 +10,34 @@ import org.openehealth.ipf.commons.ihe.xds.core.metadata.Identifiable;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.QueryRegistry;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.FindDocumentsQuery;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.GetDocumentsQuery;
-import org.openehealth.ipf.commons.ihe.xds.core.requests.query.Query;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.QueryReturnType;
+import org.openehealth.ipf.commons.ihe.xds.core.responses.QueryResponse;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
-import org.openehealth.ipf.commons.ihe.xds.core.transform.requests.QueryRegistryTransformer;
-import org.openehealth.ipf.commons.ihe.xds.core.transform.responses.QueryResponseTransformer;
-import org.openehealth.ipf.commons.ihe.xds.core.validate.responses.QueryResponseValidator;
-import org.openehealth.ipf.commons.ihe.xds.iti38.Iti38PortType;
 
-/** ITI-38, initiating. */
-record Queries(Iti38PortType port) {
-    private static final EbXMLFactory30 EBXML = new EbXMLFactory30();
+/** ITI-38, initiating: what is asked, and what an answer says. */
+final class Queries {
+    private Queries() {}
 
-    List<DocumentEntry> find(Identifiable patient, Map<String, Object> said) {
+    static QueryRegistry find(Identifiable patient) {
         var query = new FindDocumentsQuery();
         query.setPatientId(patient);
         query.setStatus(List.of(AvailabilityStatus.APPROVED));
         query.setDocumentEntryTypes(
                 List.of(DocumentEntryType.STABLE, DocumentEntryType.ON_DEMAND));
-        return ask(query, said);
+        return new QueryRegistry(query, QueryReturnType.LEAF_CLASS);
     }
 
     /** The same entries once more, by their unique ids. */
-    List<DocumentEntry> get(List<DocumentEntry> entries, String home, Map<String, Object> said) {
+    static QueryRegistry get(List<DocumentEntry> entries, String home) {
         var query = new GetDocumentsQuery();
         query.setHomeCommunityId(home);
         query.setUniqueIds(entries.stream().map(DocumentEntry::getUniqueId).toList());
-        return ask(query, said);
+        return new QueryRegistry(query, QueryReturnType.LEAF_CLASS);
     }
 
-    private List<DocumentEntry> ask(Query query, Map<String, Object> said) {
-        var request = new QueryRegistry(query, QueryReturnType.LEAF_CLASS);
-        var body = new QueryRegistryTransformer(EBXML).toEbXML(request).getInternal();
-        var answer = new EbXMLQueryResponse30(port.documentRegistryRegistryStoredQuery(body));
-        Step.noteSecurity(port, said);
-        QueryResponseValidator.getInstance().validate(answer, XCA.Interactions.ITI_38);
-        var response = new QueryResponseTransformer(EBXML).fromEbXML(answer);
+    /** The entries, or null if there are none. */
+    static List<DocumentEntry> read(Exchange answered, Map<String, Object> said) {
+        var response = answered.getMessage().getBody(QueryResponse.class);
         var entries = response.getDocumentEntries();
         said.put("outcome", response.getStatus().name());
         said.put("errors", response.getErrors().stream()

@@ -1,8 +1,10 @@
 package peer;
 
-import org.openehealth.ipf.commons.ihe.xds.XCA;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLAdhocQueryRequest30;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLFactory30;
+import java.util.List;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
+import org.openehealth.ipf.commons.ihe.xds.core.metadata.DocumentEntry;
+import org.openehealth.ipf.commons.ihe.xds.core.requests.QueryRegistry;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.FindDocumentsQuery;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.GetDocumentsQuery;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.query.Query;
@@ -11,18 +13,9 @@ import org.openehealth.ipf.commons.ihe.xds.core.responses.ErrorInfo;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.QueryResponse;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Severity;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
-import org.openehealth.ipf.commons.ihe.xds.core.stub.ebrs30.query.AdhocQueryRequest;
-import org.openehealth.ipf.commons.ihe.xds.core.stub.ebrs30.query.AdhocQueryResponse;
-import org.openehealth.ipf.commons.ihe.xds.core.transform.requests.QueryRegistryTransformer;
-import org.openehealth.ipf.commons.ihe.xds.core.transform.responses.QueryResponseTransformer;
-import org.openehealth.ipf.commons.ihe.xds.core.validate.XDSMetaDataException;
-import org.openehealth.ipf.commons.ihe.xds.core.validate.requests.AdhocQueryRequestValidator;
-import org.openehealth.ipf.commons.ihe.xds.iti38.Iti38PortType;
 
 /** ITI-38, responding: FindDocuments and GetDocuments over the one holding. */
-public final class QueryService implements Iti38PortType {
-    private static final EbXMLFactory30 EBXML = new EbXMLFactory30();
-
+final class QueryService implements Processor {
     private final Settings settings;
     private final Holding holding;
 
@@ -32,30 +25,19 @@ public final class QueryService implements Iti38PortType {
     }
 
     @Override
-    public AdhocQueryResponse documentRegistryRegistryStoredQuery(AdhocQueryRequest body) {
-        var answer = answer(body);
+    public void process(Exchange exchange) {
+        var answer = answer(exchange.getIn().getBody(QueryRegistry.class).getQuery());
         Report.served("ITI-38", answer.getStatus() + " with " + answer.getDocumentEntries().size(),
                 Verified.asker());
-        return new QueryResponseTransformer(EBXML).toEbXML(answer).getInternal();
-    }
-
-    private QueryResponse answer(AdhocQueryRequest body) {
-        var request = new EbXMLAdhocQueryRequest30(body);
-        try {
-            AdhocQueryRequestValidator.getInstance().validate(request, XCA.Interactions.ITI_38);
-        } catch (XDSMetaDataException problem) {
-            return new QueryResponse(problem, ErrorCode.REGISTRY_METADATA_ERROR,
-                    ErrorCode.REGISTRY_ERROR, settings.fact("own.home"));
-        }
-        return answer(new QueryRegistryTransformer(EBXML).fromEbXML(request).getQuery());
+        exchange.getMessage().setBody(answer);
     }
 
     private QueryResponse answer(Query query) {
         if (query instanceof FindDocumentsQuery find) {
-            return holdings(holding.isOf(find.getPatientId()));
+            return holdings(holding.of(find.getPatientId()));
         }
         if (query instanceof GetDocumentsQuery get) {
-            return holdings(holding.isNamed(get.getUuids(), get.getUniqueIds()));
+            return holdings(holding.named(get.getUuids(), get.getUniqueIds()));
         }
         var failure = new QueryResponse(Status.FAILURE);
         failure.getErrors().add(new ErrorInfo(ErrorCode.UNKNOWN_STORED_QUERY,
@@ -63,11 +45,9 @@ public final class QueryService implements Iti38PortType {
         return failure;
     }
 
-    private QueryResponse holdings(boolean any) {
+    private static QueryResponse holdings(List<DocumentEntry> entries) {
         var answer = new QueryResponse(Status.SUCCESS);
-        if (any) {
-            answer.getDocumentEntries().add(holding.entry());
-        }
+        answer.getDocumentEntries().addAll(entries);
         return answer;
     }
 }

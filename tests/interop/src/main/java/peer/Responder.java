@@ -3,105 +3,89 @@ package peer;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.apache.cxf.BusFactory;
-import org.apache.cxf.configuration.jsse.TLSServerParameters;
-import org.apache.cxf.configuration.security.ClientAuthentication;
-import org.apache.cxf.frontend.ServerFactoryBean;
-import org.apache.cxf.interceptor.AbstractBasicInterceptorProvider;
-import org.apache.cxf.interceptor.InterceptorProvider;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
 import org.apache.cxf.message.Message;
-import org.apache.cxf.transport.http_jetty.JettyHTTPServerEngineFactory;
 import org.apache.cxf.ws.security.SecurityConstants;
-import org.openehealth.ipf.commons.ihe.hl7v3.Hl7v3ServiceFactory;
-import org.openehealth.ipf.commons.ihe.hl7v3.XCPD;
-import org.openehealth.ipf.commons.ihe.ws.JaxWsRequestServiceFactory;
-import org.openehealth.ipf.commons.ihe.ws.WsTransactionConfiguration;
-import org.openehealth.ipf.commons.ihe.ws.cxf.audit.WsAuditDataset;
-import org.openehealth.ipf.commons.ihe.xds.XCA;
+import org.openehealth.ipf.commons.audit.AuditContext;
+import org.openehealth.ipf.platform.camel.ihe.hl7v3.PixPdqV3CamelValidators;
+import org.openehealth.ipf.platform.camel.ihe.xds.XdsCamelValidators;
 
-/** The responding gateway: three IPF services behind mutual TLS on loopback. */
+/** The responding gateway: three of IPF's consumers behind mutual TLS on loopback. */
 final class Responder {
+    private final Ipf ipf = new Ipf();
     private final Settings settings;
     private final Keys keys;
-    private final String base;
+    private final AuditContext audit;
 
-    private Responder(Settings settings, Keys keys, String base) {
+    private Responder(Settings settings) throws Exception {
         this.settings = settings;
-        this.keys = keys;
-        this.base = base;
+        this.keys = settings.keys("tls-store");
+        this.audit = Ipf.audit(settings.option("audit", ""));
     }
 
     /** Answers until standard input ends, so that no server outlives whoever started it. */
     static void serve(Settings settings) throws Exception {
         var port = Integer.parseInt(settings.words().get(0));
-        var keys = settings.keys("tls-store");
-        requireMutualTls(port, keys);
-        var responder = new Responder(settings, keys, "https://127.0.0.1:" + port);
-        var holding = Holding.of(settings);
-        responder.publishDiscovery();
-        // ITI-55 is held to its schema by IPF; ITI-39's does not load (a reference in it dangles).
-        responder.publish("/xca/query", XCA.Interactions.ITI_38.getWsTransactionConfiguration(),
-                new QueryService(settings, holding), "urn:ihe:iti:2007:CrossGatewayQuery",
-                Map.of(Message.SCHEMA_VALIDATION_ENABLED, "IN"));
-        responder.publish("/xca/retrieve", XCA.Interactions.ITI_39.getWsTransactionConfiguration(),
-                new RetrieveService(settings, holding), "urn:ihe:iti:2007:CrossGatewayRetrieve",
-                Map.of());
-        Report.line(Map.of("ready", responder.base));
+        var responder = new Responder(settings);
+        Https.listen(port, responder.keys);
+        responder.publish();
+        Report.line(Map.of("ready", "https://127.0.0.1:" + port));
         while (System.in.read() >= 0) {
             // What comes is of no interest, only that it ends.
         }
-        System.exit(0);
     }
 
-    private static void requireMutualTls(int port, Keys keys) throws Exception {
-        var client = new ClientAuthentication();
-        client.setWant(true);
-        client.setRequired(true);
-        var parameters = new TLSServerParameters();
-        parameters.setKeyManagers(keys.keyManagers());
-        parameters.setTrustManagers(keys.trustManagers());
-        parameters.setClientAuthentication(client);
-        parameters.setIncludeProtocols(List.of("TLSv1.2", "TLSv1.3"));
-        BusFactory.getDefaultBus().getExtension(JettyHTTPServerEngineFactory.class)
-                .setTLSServerParametersForPort("127.0.0.1", port, parameters);
+    private void publish() throws Exception {
+        var holding = Holding.of(settings);
+        publish("ITI-55", "xcpd-iti55", "xcpd",
+                "urn:hl7-org:v3:PRPA_IN201305UV02:CrossGatewayPatientDiscovery", Map.of(),
+                PixPdqV3CamelValidators.iti55RequestValidator(), new DiscoveryService(settings),
+                PixPdqV3CamelValidators.iti55ResponseValidator());
+        // ITI-39's schema does not load (a reference in it dangles); ITI-55's validator has its own.
+        publish("ITI-38", "xca-iti38", "xca/query", "urn:ihe:iti:2007:CrossGatewayQuery",
+                Map.of(Message.SCHEMA_VALIDATION_ENABLED, "IN"),
+                XdsCamelValidators.iti38RequestValidator(), new QueryService(settings, holding),
+                XdsCamelValidators.iti38ResponseValidator());
+        publish("ITI-39", "xca-iti39", "xca/retrieve", "urn:ihe:iti:2007:CrossGatewayRetrieve",
+                Map.of(),
+                XdsCamelValidators.iti39RequestValidator(), new RetrieveService(holding),
+                XdsCamelValidators.iti39ResponseValidator());
     }
 
-    private void publishDiscovery() throws Exception {
-        var action = "urn:hl7-org:v3:PRPA_IN201305UV02:CrossGatewayPatientDiscovery";
-        var factory = new Hl7v3ServiceFactory(
-                XCPD.Interactions.ITI_55.getWsTransactionConfiguration(),
-                base + "/xcpd", null, null, interceptors(action), null);
-        start(factory.createServerFactory(new DiscoveryService(settings)), Map.of());
-    }
-
-    private <T extends WsAuditDataset> void publish(
-            String path, WsTransactionConfiguration<T> transaction, Object service, String action,
-            Map<String, Object> extra) throws Exception {
-        var factory = new JaxWsRequestServiceFactory<>(
-                transaction, base + path, null, null, interceptors(action), null);
-        start(factory.createServerFactory(service), extra);
-    }
-
-    private InterceptorProvider interceptors(String action) throws Exception {
-        var provider = new AbstractBasicInterceptorProvider() {};
-        provider.getInInterceptors().add(new AddressingRules(action));
+    private void publish(String step, String component, String path, String action,
+            Map<String, Object> extra, Processor requests, Processor work, Processor answers)
+            throws Exception {
+        var options = new HashMap<String, Object>();
+        options.put("auditContext", audit);
+        options.put("features", List.of(Security.policy(), new Given(properties(extra))));
+        options.put("inInterceptors", List.of(new AddressingRules(action)));
+        if (!step.equals("ITI-55")) {
+            options.put("homeCommunityId", settings.fact("own.home"));
+        }
         var kind = settings.option("break-answer", "");
         if (!kind.isEmpty()) {
-            provider.getOutInterceptors().add(new Tampering(kind, null));
+            options.put("outInterceptors", List.of(
+                    new Tampering(new Forgery(keys, null).named(kind))));
         }
-        return provider;
+        ipf.serve(ipf.uri(component, path, options), requests, failing(step, work), answers);
     }
 
-    private void start(ServerFactoryBean factory, Map<String, Object> extra) throws Exception {
-        var properties = new HashMap<>(extra);
-        if (factory.getProperties() != null) {
-            properties.putAll(factory.getProperties());
+    /** {@code work}, or a SOAP fault where one was asked for. */
+    private Processor failing(String step, Processor work) {
+        if (!settings.option("fault-at", "").equals(step)) {
+            return work;
         }
-        properties.putAll(Security.toAnswer(keys));
+        return (Exchange exchange) -> {
+            throw AddressingRules.refusal("The record store is down for the night");
+        };
+    }
+
+    private Map<String, Object> properties(Map<String, Object> extra) {
+        var properties = new HashMap<String, Object>(extra);
+        properties.putAll(Security.toAnswer(keys, settings));
         // A test wants to read why; a real gateway says no more than that it refused.
         properties.put(SecurityConstants.RETURN_SECURITY_ERROR, true);
-        factory.setProperties(properties);
-        factory.getFeatures().add(Security.policy());
-        factory.create().start();
+        return properties;
     }
 }

@@ -2,57 +2,39 @@ package peer;
 
 import javax.activation.DataHandler;
 import javax.mail.util.ByteArrayDataSource;
-import org.openehealth.ipf.commons.ihe.xds.XCA;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLFactory30;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLNonconstructiveDocumentSetRequest30;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.RetrieveDocumentSetRequestType;
-import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.RetrieveDocumentSetResponseType;
+import org.apache.camel.Exchange;
+import org.apache.camel.Processor;
 import org.openehealth.ipf.commons.ihe.xds.core.requests.DocumentReference;
+import org.openehealth.ipf.commons.ihe.xds.core.requests.RetrieveDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.ErrorCode;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.ErrorInfo;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.RetrievedDocument;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.RetrievedDocumentSet;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Severity;
 import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
-import org.openehealth.ipf.commons.ihe.xds.core.transform.responses.RetrieveDocumentSetResponseTransformer;
-import org.openehealth.ipf.commons.ihe.xds.core.validate.XDSMetaDataException;
-import org.openehealth.ipf.commons.ihe.xds.core.validate.requests.NonconstructiveDocumentSetRequestValidator;
-import org.openehealth.ipf.commons.ihe.xds.iti39.Iti39PortType;
 
-/** ITI-39, responding: the one document as an MTOM attachment. */
-public final class RetrieveService implements Iti39PortType {
-    private static final EbXMLFactory30 EBXML = new EbXMLFactory30();
-
-    private final Settings settings;
+/** ITI-39, responding: documents as MTOM attachments, and an error for each that is lost. */
+final class RetrieveService implements Processor {
     private final Holding holding;
 
-    RetrieveService(Settings settings, Holding holding) {
-        this.settings = settings;
+    RetrieveService(Holding holding) {
         this.holding = holding;
     }
 
     @Override
-    public RetrieveDocumentSetResponseType documentRepositoryRetrieveDocumentSet(
-            RetrieveDocumentSetRequestType body) {
-        var answer = answer(new EbXMLNonconstructiveDocumentSetRequest30<>(body));
+    public void process(Exchange exchange) {
+        var answer = answer(exchange.getIn().getBody(RetrieveDocumentSet.class));
         Report.served("ITI-39", answer.getStatus() + " with " + answer.getDocuments().size(),
                 Verified.asker());
-        return new RetrieveDocumentSetResponseTransformer(EBXML).toEbXML(answer).getInternal();
+        exchange.getMessage().setBody(answer);
     }
 
-    private RetrievedDocumentSet answer(
-            EbXMLNonconstructiveDocumentSetRequest30<RetrieveDocumentSetRequestType> request) {
-        try {
-            NonconstructiveDocumentSetRequestValidator.getInstance()
-                    .validate(request, XCA.Interactions.ITI_39);
-        } catch (XDSMetaDataException problem) {
-            return new RetrievedDocumentSet(problem, ErrorCode.REPOSITORY_METADATA_ERROR,
-                    ErrorCode.REPOSITORY_ERROR, settings.fact("own.home"));
-        }
+    private RetrievedDocumentSet answer(RetrieveDocumentSet request) {
         var answer = new RetrievedDocumentSet();
         for (var reference : request.getDocuments()) {
-            if (isHeld(reference)) {
-                answer.getDocuments().add(document(reference));
+            var held = holding.find(reference);
+            if (held != null) {
+                answer.getDocuments().add(document(reference, held));
             } else {
                 answer.getErrors().add(new ErrorInfo(ErrorCode.DOCUMENT_UNIQUE_ID_ERROR,
                         "No such document", Severity.ERROR, reference.getDocumentUniqueId(), null));
@@ -63,16 +45,9 @@ public final class RetrieveService implements Iti39PortType {
         return answer;
     }
 
-    private boolean isHeld(DocumentReference reference) {
-        var entry = holding.entry();
-        return entry.getUniqueId().equals(reference.getDocumentUniqueId())
-                && entry.getRepositoryUniqueId().equals(reference.getRepositoryUniqueId())
-                && entry.getHomeCommunityId().equals(reference.getHomeCommunityId());
-    }
-
-    private RetrievedDocument document(DocumentReference reference) {
-        var mimeType = holding.entry().getMimeType();
-        var data = new DataHandler(new ByteArrayDataSource(holding.bytes(), mimeType));
+    private static RetrievedDocument document(DocumentReference reference, Holding.Held held) {
+        var mimeType = held.entry().getMimeType();
+        var data = new DataHandler(new ByteArrayDataSource(held.bytes(), mimeType));
         return new RetrievedDocument(data, reference, null, null, mimeType);
     }
 }

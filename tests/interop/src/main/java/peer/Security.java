@@ -19,10 +19,19 @@ final class Security {
     private Security() {}
 
     static WSPolicyFeature policy() throws Exception {
+        return policy("/holder-of-key-policy.xml");
+    }
+
+    /** What is demanded of an answer that comes to a reply address. */
+    static WSPolicyFeature replyPolicy() throws Exception {
+        return policy("/reply-policy.xml");
+    }
+
+    private static WSPolicyFeature policy(String resource) throws Exception {
         var factory = DocumentBuilderFactory.newInstance();
         factory.setNamespaceAware(true);
         factory.setFeature(XMLConstants.FEATURE_SECURE_PROCESSING, true);
-        try (var stream = Security.class.getResourceAsStream("/holder-of-key-policy.xml")) {
+        try (var stream = Security.class.getResourceAsStream(resource)) {
             var feature = new WSPolicyFeature();
             feature.setPolicyElements(
                     List.of(factory.newDocumentBuilder().parse(stream).getDocumentElement()));
@@ -31,8 +40,9 @@ final class Security {
     }
 
     /** For who asks: how to make the assertion and sign with its key. */
-    static Map<String, Object> toAsk(Keys signing, CallbackHandler assertion) throws Exception {
-        var properties = common(signing);
+    static Map<String, Object> toAsk(Keys signing, CallbackHandler assertion, Settings settings)
+            throws Exception {
+        var properties = common(signing, settings);
         properties.put(SecurityConstants.SIGNATURE_USERNAME, signing.alias());
         properties.put(SecurityConstants.CALLBACK_HANDLER, (CallbackHandler) callbacks -> {
             for (var callback : callbacks) {
@@ -46,18 +56,19 @@ final class Security {
     }
 
     /** For who answers: whom to believe. */
-    static Map<String, Object> toAnswer(Keys keys) {
-        var properties = common(keys);
+    static Map<String, Object> toAnswer(Keys keys, Settings settings) {
+        var properties = common(keys, settings);
         properties.put(SecurityConstants.SAML2_TOKEN_VALIDATOR, new AssertionRules());
         return properties;
     }
 
-    private static Map<String, Object> common(Keys keys) {
+    private static Map<String, Object> common(Keys keys, Settings settings) {
         var properties = new HashMap<String, Object>();
         properties.put(SecurityConstants.SIGNATURE_CRYPTO, keys.crypto());
-        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one.
-        properties.put(
-                SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM, WSConstants.RSA_SHA256);
+        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one. What
+        // stands here is also demanded of the other side, whose key is of the same kind.
+        properties.put(SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM,
+                settings.option("native-signature", WSConstants.RSA_SHA256));
         return properties;
     }
 }

@@ -12,13 +12,18 @@ import java.util.Properties;
 /** What the command line said: words by position, options by name, and the facts file. */
 record Settings(List<String> words, Map<String, String> options, Properties facts) {
     static final String USAGE = """
-            usage: server PORT                            --facts FILE --tls-store P12 --trust-store P12
-                          --document FILE [--break-answer without-confirmation|without-security]
-                   client URL_XCPD URL_QUERY URL_RETRIEVE --facts FILE --tls-store P12 --trust-store P12
-                          [--signing-store P12] [--other-store P12]
-                          [--tamper untrusted-issuer|altered-assertion|altered-timestamp|other-key
-                                    |expired|unsigned|no-security|invalid-body]
-                          [--tamper-at ITI-55|ITI-38|ITI-39]
+            usage: server PORT  --facts FILE --tls-store P12 --trust-store P12 --document FILE[,FILE]
+                          [--lost NUMBER] [--fault-at STEP] [--audit FILE] [--native-signature URI]
+                          [--break-answer without-confirmation|without-security]
+                   client, and then on each line as a JSON array:
+                          URL_XCPD URL_QUERY URL_RETRIEVE --facts FILE --tls-store P12
+                          --trust-store P12 [--signing-store P12] [--other-store P12]
+                          [--tamper NAME of Assertion or Forgery] [--tamper-at STEP]
+                          [--native-signature URI] [--signature URI] [--digest URI]
+                          [--key-info FORM of KeyNames] [--assertion-key-info FORM] [--and-for UNIQUE_ID]
+                          [--reply-port PORT] [--audit FILE]
+                   validate FOLDER
+            A step is ITI-55, ITI-38 or ITI-39.
             The stores' password is in INTEROP_STORE_PASSWORD.""";
 
     static Settings read(String[] arguments) throws IOException {

@@ -2,11 +2,8 @@ package peer;
 
 import java.io.IOException;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import javax.xml.ws.soap.SOAPFaultException;
-import org.apache.cxf.frontend.ClientProxy;
-import org.apache.cxf.message.Message;
+import org.apache.cxf.binding.soap.SoapFault;
 import org.apache.cxf.ws.policy.PolicyException;
 import org.apache.wss4j.common.ext.WSSecurityException;
 import org.openehealth.ipf.commons.core.modules.api.ValidationException;
@@ -34,18 +31,6 @@ final class Step {
         return result;
     }
 
-    /** What WSS4J verified in the answer, and how the answer came. */
-    static void noteSecurity(Object port, Map<String, Object> said) {
-        var context = ClientProxy.getClient(port).getResponseContext();
-        said.put("security", context.get(ConfirmationRules.PARTS));
-        var headers = (Map<?, ?>) context.get(Message.PROTOCOL_HEADERS);
-        for (var header : headers.entrySet()) {
-            if ("content-type".equalsIgnoreCase(String.valueOf(header.getKey()))) {
-                said.put("content_type", ((List<?>) header.getValue()).get(0));
-            }
-        }
-    }
-
     private static Map<String, Object> failure(Exception problem) {
         for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
             if (cause instanceof WSSecurityException || cause instanceof PolicyException
@@ -59,11 +44,11 @@ final class Step {
                 return Map.of("outcome", "connection failed", "reason", reason(cause));
             }
         }
-        if (problem instanceof SOAPFaultException said) {
-            var fault = said.getFault();
-            return Map.of("outcome", "fault",
-                    "code", fault.getFaultCodeAsQName().getLocalPart(),
-                    "reason", String.valueOf(fault.getFaultString()));
+        for (Throwable cause = problem; cause != null; cause = cause.getCause()) {
+            if (cause instanceof SoapFault fault) {
+                return Map.of("outcome", "fault", "code", fault.getFaultCode().getLocalPart(),
+                        "reason", String.valueOf(fault.getMessage()));
+            }
         }
         return Map.of("outcome", "failed", "reason", reason(problem));
     }

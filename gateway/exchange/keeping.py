@@ -1,0 +1,49 @@
+"""An exchange's envelopes, kept with its record: sealed before the unit of work, put inside it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from gateway.exchange.archive import Archive
+from gateway.model.exchange import Exchange
+from gateway.model.identity import PlanId
+from gateway.store import wire_messages
+from gateway.store.database import Transaction
+from gateway.store.wire_messages import WireMessage, seal_message
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Envelopes ready to be kept, and the hashes by which the record names them."""
+
+    request_hash: str | None = None
+    answer_hash: str | None = None
+    messages: tuple[WireMessage, ...] = ()
+
+    def put(self, transaction: Transaction) -> None:
+        for message in self.messages:
+            wire_messages.put(transaction, message)
+
+    def named_in(self, exchange: Exchange) -> Exchange:
+        """The record with the hashes of what is kept; what it names already stays."""
+        return replace(
+            exchange,
+            request_hash=self.request_hash or exchange.request_hash,
+            answer_hash=self.answer_hash or exchange.answer_hash,
+        )
+
+
+def keep(
+    archive: Archive, request: bytes | None, answer: bytes | None, plans: Iterable[PlanId | None]
+) -> Kept:
+    """The envelopes as they crossed the wire, for every plan that they concern.
+
+    None for what was not made, or never came. Not on the event loop: it compresses and seals.
+    """
+    keys, wanted = archive.blobs.keys, tuple(plans)
+    requests = [seal_message(keys, request, plan=plan) for plan in wanted if request is not None]
+    answers = [seal_message(keys, answer, plan=plan) for plan in wanted if answer is not None]
+    return Kept(
+        request_hash=requests[0].hash if requests else None,
+        answer_hash=answers[0].hash if answers else None,
+        messages=(*requests, *answers),
+    )

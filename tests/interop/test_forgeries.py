@@ -1,0 +1,179 @@
+"""Security headers that WSS4J makes: in any right dress we take them, forged we do not.
+
+Forgery.java and Assertion.java make each; none of them breaks TLS, which stands below all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.interop import facts
+from tests.interop.certificates import Party
+from tests.interop.conftest import World
+from tests.interop.our_gateway import OurGateway
+from tests.interop.peer import Asked
+
+MORE = "http://www.w3.org/2001/04/xmldsig-more#"
+ENC = "http://www.w3.org/2001/04/xmlenc#"
+
+# By what our auditor reads: a refusal for another reason would prove nothing.
+FORGERIES = {
+    "untrusted-issuer": "the signature does not fit",
+    "unsigned": "Assertion has not exactly one ds:Signature",
+    "expired": "the assertion has expired",
+    "not-yet-valid": "the assertion is not yet valid",
+    "other-audience": "audience",
+    "bearer": "the assertion confirms no holder of a key",
+    "sha1-assertion": "",
+    "sha1-assertion-digest": "",
+    "altered-assertion": "",
+    "altered-user": "",
+    "altered-issuer": "",
+    "altered-subject": "",
+    "altered-conditions": "",
+    "altered-timestamp": "",
+    "emptied-digest": "",
+    "emptied-signature": "",
+    "other-key": "",
+    "sha1-timestamp": "",
+    "sha1-digest": "",
+    "public-key-as-secret": "",
+    "whole-envelope-signed": "",
+    "nothing-referenced": "",
+    "body-signed-instead": "",
+    "xpath-transform": "",
+    "no-timestamp": "Security has not exactly one wsu:Timestamp",
+    "two-timestamps": "Security has not exactly one wsu:Timestamp",
+    "no-signature-over-timestamp": "Security has not exactly one ds:Signature",
+    "no-security": "there is not exactly one wsse:Security header",
+    "two-securities": "there is not exactly one wsse:Security header",
+    "without-assertion": "Security has not exactly one saml2:Assertion",
+    "comment-in-signature": "a Signature holds a comment",
+    "wrapped-beside": "Security has not exactly one saml2:Assertion",
+    "wrapped-before": "Security has not exactly one saml2:Assertion",
+    "wrapped-in-forged": "",
+    "wrapped-in-signature": "",
+    "wrapped-same-id": "",
+    "wrapped-in-header": "",
+    "wrapped-in-body": "",
+    "wrapped-in-evidence": "",
+    "wrapped-timestamp": "",
+    "wrapped-timestamp-same-id": "",
+}
+
+
+@pytest.mark.parametrize("tamper", FORGERIES)
+def test_a_forged_header_is_refused(world: World, our_responder: OurGateway, tamper: str) -> None:
+    before = len(our_responder.records())
+    asked = _ask(world, our_responder, tamper=tamper)
+    assert asked.exit_code == 1, asked
+    (step,) = asked.steps
+    assert (step["outcome"], step["code"]) == ("fault", "Sender"), step
+    (refused,) = our_responder.records()[before:]
+    assert (refused.outcome, refused.count, refused.member) == ("refused", 1, None)
+    # Ours is in words, for the auditor; the peer's tells nothing that helps to forge.
+    assert refused.reason and refused.reason not in step["reason"]
+    assert FORGERIES[tamper] in refused.reason, refused.reason
+
+
+@pytest.mark.parametrize("at", ["ITI-38", "ITI-39"])
+@pytest.mark.parametrize("tamper", ["altered-assertion", "other-key", "wrapped-in-signature"])
+def test_a_forged_header_is_refused_at_every_door(
+    world: World, our_responder: OurGateway, whole: Asked, tamper: str, at: str
+) -> None:
+    asked = _ask(world, our_responder, tamper=tamper, tamper_at=at)
+    assert asked.exit_code == 1, asked
+    assert asked.steps[-1]["step"].split()[0] == at
+    assert (asked.steps[-1]["outcome"], asked.steps[-1]["code"]) == ("fault", "Sender")
+
+
+def test_an_assertion_of_another_community_for_itself_is_refused(
+    world: World, our_responder: OurGateway
+) -> None:
+    another = world.certificates.responder.signing.store
+    asked = _ask(world, our_responder, tamper="untrusted-issuer", other_store=str(another))
+    assert (asked.exit_code, asked.outcomes) == (1, (("ITI-55", "fault"),))
+
+
+def test_what_one_community_signed_is_refused_from_anothers_connection(
+    world: World, our_responder: OurGateway
+) -> None:
+    before = len(our_responder.records())
+    certificates = world.certificates
+    mixed = Party(tls=certificates.responder.tls, signing=certificates.initiator.signing)
+    asked = _ask(world, our_responder, party=mixed)
+    assert (asked.exit_code, asked.outcomes) == (1, (("ITI-55", "fault"),))
+    (refused,) = our_responder.records()[before:]
+    assert refused.reason == "the client certificate belongs to no partner"
+
+
+# ---- other dress -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(world: World, our_responder: OurGateway) -> Asked:
+    our_responder.file(facts.DOCUMENT)
+    return _ask(world, our_responder)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"signature": f"{MORE}rsa-sha{bits}"} for bits in (256, 384, 512)),
+        {"digest": f"{MORE}sha384"},
+        {"digest": f"{ENC}sha512", "signature": f"{MORE}rsa-sha512"},
+        *(
+            {"key_info": form}
+            for form in (
+                "none",
+                "key-value",
+                "x509-certificate",
+                "x509-subject",
+                "x509-ski",
+                "x509-issuer-serial",
+                "str-saml-id",
+                "str-reference",
+                "str-ski",
+                "str-thumbprint",
+                "str-certificate",
+                "str-issuer-serial",
+            )
+        ),
+        *(
+            {"assertion_key_info": form}
+            for form in ("key-value", "x509-certificate", "x509-ski", "x509-issuer-serial", "none")
+        ),
+    ],
+    ids=lambda options: " ".join(value.rpartition("#")[2] for value in options.values()),
+)
+def test_another_algorithm_or_name_of_the_key_is_taken(
+    world: World, our_responder: OurGateway, whole: Asked, options: Mapping[str, str]
+) -> None:
+    asked = _ask(world, our_responder, **options)
+    assert asked.exit_code == 0, asked
+    assert asked.outcomes == whole.outcomes
+
+
+@pytest.mark.parametrize(("curve", "bits"), [("p256", 256), ("p384", 384), ("p521", 512)])
+def test_elliptic_keys_are_taken_both_ways(world: World, curve: str, bits: int) -> None:
+    signing, method = world.certificates.on_curves[curve], f"{MORE}ecdsa-sha{bits}"
+    party = replace(world.certificates.initiator, signing=signing)
+    own = replace(world.certificates.gateway, signing=signing)
+    with world.our_responder(f"our-{curve}", initiator=party, own=own) as ours:
+        ours.file(facts.DOCUMENT)
+        asked = _ask(world, ours, party=party, native_signature=method)
+        assert asked.exit_code == 0, asked
+        for step in asked.steps:
+            assert {"Signature", "SignatureConfirmation", "Timestamp"} <= set(step["security"])
+        refused = _ask(
+            world, ours, party=party, native_signature=method, tamper="altered-assertion"
+        )
+        assert refused.outcomes == (("ITI-55", "fault"),)
+
+
+def _ask(world: World, ours: OurGateway, **arguments: Any) -> Asked:
+    return world.java_initiator(
+        ours.addresses, facts_file=world.initiator_of_ours_facts, **arguments
+    )
