@@ -118,7 +118,7 @@ urn:oasis:names:tc:SAML:2.0:ac:classes:X509</saml2:AuthnContextClassRef></saml2:
             key=self._key,
             key_info=key_info,
             reference_uri=timestamp.get(f"{{{WSU}}}Id"),
-            id_attribute=f"{{{WSU}}}Id",
+            id_attribute="Id",
         )
 
 
@@ -139,6 +139,7 @@ class Addressing(zeep.Plugin):
 
 def call(job: dict[str, Any]) -> dict[str, Any]:
     session = requests.Session()
+    session.trust_env = False  # else a bundle named there wins over the authority
     session.cert = (job["tls_certificate"], job["tls_key"])
     session.verify = job["authority"]
     client = zeep.Client(
