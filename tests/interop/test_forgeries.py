@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.interop import facts
-from tests.interop.certificates import Party
 from tests.interop.conftest import World
 from tests.interop.our_gateway import OurGateway
 from tests.interop.peer import Asked
@@ -48,17 +47,12 @@ FORGERIES = {
     "two-timestamps": "Security has not exactly one wsu:Timestamp",
     "no-signature-over-timestamp": "Security has not exactly one ds:Signature",
     "no-security": "there is not exactly one wsse:Security header",
-    "two-securities": "there is not exactly one wsse:Security header",
     "without-assertion": "Security has not exactly one saml2:Assertion",
-    "comment-in-signature": "a Signature holds a comment",
     "wrapped-beside": "Security has not exactly one saml2:Assertion",
     "wrapped-before": "Security has not exactly one saml2:Assertion",
     "wrapped-in-forged": "",
-    "wrapped-in-signature": "",
     "wrapped-same-id": "",
     "wrapped-in-header": "",
-    "wrapped-in-body": "",
-    "wrapped-in-evidence": "",
     "wrapped-timestamp": "",
     "wrapped-timestamp-same-id": "",
 }
@@ -81,7 +75,7 @@ def test_a_forged_header_is_refused(world: World, our_responder: OurGateway, tam
 
 
 @pytest.mark.parametrize("at", ["ITI-38", "ITI-39"])
-@pytest.mark.parametrize("tamper", ["altered-assertion", "other-key", "wrapped-in-signature"])
+@pytest.mark.parametrize("tamper", ["altered-assertion", "other-key", "wrapped-in-forged"])
 def test_a_forged_header_is_refused_at_every_door(
     world: World, our_responder: OurGateway, whole: Asked, tamper: str, at: str
 ) -> None:
@@ -97,17 +91,6 @@ def test_an_assertion_of_another_community_for_itself_is_refused(
     another = world.certificates.responder.signing.store
     asked = _ask(world, our_responder, tamper="untrusted-issuer", other_store=str(another))
     assert (asked.exit_code, asked.outcomes) == (1, (("ITI-55", "fault"),))
-
-
-def test_what_one_community_signed_is_refused_from_anothers_connection(
-    world: World, our_responder: OurGateway
-) -> None:
-    before = len(our_responder.records())
-    certificates = world.certificates
-    mixed = Party(tls=certificates.responder.tls, signing=certificates.initiator.signing)
-    asked = _ask(world, our_responder, party=mixed)
-    assert (asked.exit_code, len(asked.steps)) == (1, 1), asked
-    assert our_responder.records()[before:] == (), "TLS takes nobody that is no partner"
 
 
 # ---- other dress -----------------------------------------------------------------------------
