@@ -45,7 +45,7 @@ class Party:
 class Certificates:
     """Everybody, and whom they trust; `stranger` is named like `initiator` but trusted by none.
 
-    `on_curves` are other signing identities of the initiator and of our gateway.
+    `on_curves` are other signing identities of the initiator.
     """
 
     trust_store: Path

@@ -52,12 +52,10 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
-    def our_responder(
-        self, name: str, *, initiator: Party | None = None, own: Party | None = None
-    ) -> OurGateway:
+    def our_responder(self, name: str, *, initiator: Party | None = None) -> OurGateway:
         by = initiator or self.certificates.initiator
         asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
-        return OurGateway(self.folder / name, own or self.certificates.gateway, asking)
+        return OurGateway(self.folder / name, self.certificates.gateway, asking)
 
     def our_initiator(self, name: str) -> OurGateway:
         responder = self.certificates.responder
@@ -102,9 +100,9 @@ def java_responder(world: World) -> Iterator[JavaResponder]:
 
 
 @pytest.fixture(scope="module")
-def our_responder(world: World) -> Iterator[OurGateway]:
+def our_responder(world: World, request: pytest.FixtureRequest) -> Iterator[OurGateway]:
     """Our gateway, which gives what facts.py says to the initiator."""
-    with world.our_responder("our-responder") as ours:
+    with world.our_responder(f"asked-by-{request.module.__name__.rpartition('.')[2]}") as ours:
         yield ours
 
 

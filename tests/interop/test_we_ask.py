@@ -114,49 +114,6 @@ def test_documents_are_asked_for_and_come_as_xop_attachments(
     assert facts.DOCUMENT in exchange.response.body
 
 
-def test_several_come_in_one_retrieve_and_what_is_lost_is_said(world: World) -> None:
-    files = [world.document]
-    for number, content in enumerate(facts.MORE_DOCUMENTS):
-        files.append(world.folder / f"another-{number}.xml")
-        files[-1].write_bytes(content)
-    audit = world.folder / "audit-of-several.txt"
-    documents = ",".join(map(str, files))
-    with (
-        world.java_responder(document=documents, lost="1", audit=str(audit)) as responder,
-        world.our_initiator("several") as ours,
-    ):
-        retrieved = ours.retrieve(ours.member, responder.addresses)
-        assert [responder.served()["outcome"] for _ in TRANSACTIONS] == [
-            "match",
-            "SUCCESS with 3",
-            "PARTIAL_SUCCESS with 2",
-        ]
-        counts = [retrieved.partner[f"documents_{kind}"] for kind in ("found", "new", "missing")]
-        assert counts == [3, 2, 1]
-        assert retrieved.state["state"] == "partial"
-        assert [one.outcome for one in retrieved.records] == ["success", "success", "partial"]
-        held = {ours.content(document) for document in ours.filed()}
-        assert held == {facts.DOCUMENT, facts.MORE_DOCUMENTS[0]}
-    # IPF wrote its own ATNA messages of it: one of what it gave, one of what it could not.
-    events = [
-        re.findall(r'<EventTypeCode csd-code="([^"]+)"', line)
-        for line in audit.read_text("utf-8").splitlines()
-    ]
-    assert events == [["ITI-55"], ["ITI-38"], ["ITI-39"], ["ITI-39"]]
-
-
-@pytest.mark.parametrize("step", TRANSACTIONS)
-def test_a_fault_ends_the_retrieval_with_what_the_peer_said(
-    world: World, our_initiator: OurGateway, step: str
-) -> None:
-    with world.java_responder(fault_at=step) as responder:
-        retrieved = our_initiator.retrieve(our_initiator.member, responder.addresses)
-    assert retrieved.partner["outcome"] == "failed", retrieved.partner
-    record = retrieved.records[-1]
-    assert (record.transaction, record.outcome) == (step, "failed")
-    assert record.reason is not None and "down for the night" in record.reason
-
-
 # ---- what comes to nothing -------------------------------------------------------------------
 
 

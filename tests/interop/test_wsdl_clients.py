@@ -5,17 +5,22 @@ from base64 import b64decode
 
 import pytest
 
+from gateway.model.document import Document
 from tests.interop import facts, wsdl_clients
 from tests.interop.conftest import World
 from tests.interop.our_gateway import OurGateway
 from tests.interop.wsdl_clients import CLIENTS
 
 
+@pytest.fixture(scope="module")
+def filed(our_responder: OurGateway) -> Document:
+    return our_responder.file(facts.DOCUMENT)
+
+
 @pytest.mark.parametrize("name", CLIENTS)
 def test_it_finds_the_patient_and_gets_the_document(
-    world: World, our_responder: OurGateway, wsdl_clients_built: None, name: str
+    world: World, our_responder: OurGateway, filed: Document, wsdl_clients_built: None, name: str
 ) -> None:
-    filed = our_responder.file(facts.DOCUMENT)
     before = len(our_responder.records())
     client, addresses = CLIENTS[name](world.certificates), our_responder.addresses
 

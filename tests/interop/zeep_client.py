@@ -5,7 +5,6 @@ It shares no code with the gateway: its SAML plugin signs with signxml by its ow
 
 import json
 import sys
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -118,7 +117,7 @@ urn:oasis:names:tc:SAML:2.0:ac:classes:X509</saml2:AuthnContextClassRef></saml2:
             key=self._key,
             key_info=key_info,
             reference_uri=timestamp.get(f"{{{WSU}}}Id"),
-            id_attribute=f"{{{WSU}}}Id",
+            id_attribute="Id",
         )
 
 
@@ -139,6 +138,7 @@ class Addressing(zeep.Plugin):
 
 def call(job: dict[str, Any]) -> dict[str, Any]:
     session = requests.Session()
+    session.trust_env = False  # else a bundle named there wins over the authority
     session.cert = (job["tls_certificate"], job["tls_key"])
     session.verify = job["authority"]
     client = zeep.Client(
@@ -152,15 +152,12 @@ def call(job: dict[str, Any]) -> dict[str, Any]:
         "_attr_1": dict(job["attributes"]),
     }
     answer = client.service[job["operation"]](**content)
-    attachments: list[bytes] = []
     if hasattr(answer, "attachments"):
-        attachments = [part.content for part in answer.attachments]
         answer = answer.root
-    elements = [part for part in answer["_value_1"] if isinstance(part, etree._Element)]
-    return {
-        **_read(job["operation"], elements),
-        "attachments": [b64encode(content).decode() for content in attachments],
-    }
+    return _read(
+        job["operation"],
+        [part for part in answer["_value_1"] if isinstance(part, etree._Element)],
+    )
 
 
 def _read(operation: str, elements: list[etree._Element]) -> dict[str, Any]:
@@ -183,7 +180,8 @@ def _read(operation: str, elements: list[etree._Element]) -> dict[str, Any]:
     return {
         "unique_id": body.findtext(".//{*}DocumentUniqueId"),
         "mime_type": body.findtext(".//{*}mimeType"),
-        "document": body.findtext(".//{*}Document"),
+        # zeep has put the attachment where the include was.
+        "attachments": [body.findtext(".//{*}Document")],
     }
 
 

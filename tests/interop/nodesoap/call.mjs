@@ -139,13 +139,14 @@ client.addSoapHeader(
   `<wsa:To xmlns:wsa="${WSA}">${job.address}</wsa:To>` +
   `<wsa:MessageID xmlns:wsa="${WSA}">${job.message_id}</wsa:MessageID>` +
   `<wsa:ReplyTo xmlns:wsa="${WSA}"><wsa:Address>${WSA}/anonymous</wsa:Address></wsa:ReplyTo>`);
-// The WSDL leaves the content open, so it is handed over as it is, with its namespaces.
-const [, declared, children] = /^<holder([^>]*)>([\s\S]*)<\/holder>$/.exec(job.content);
-const namespaces = Object.fromEntries(
-  [...declared.matchAll(/(xmlns[^=]*)="([^"]*)"/g)].map(([, name, uri]) => [name, uri]));
+// The WSDL leaves the content open, so it is handed over as it is, in the root that the WSDL names.
+const [service] = Object.values(client.wsdl.definitions.services);
+const [port] = Object.values(service.ports);
+const root = port.binding.methods[job.operation].input.$name;
+const [, namespaces, children] = /^<holder([^>]*)>([\s\S]*)<\/holder>$/.exec(job.content);
+const attributed = Object.entries(job.attributes).map(([name, value]) => ` ${name}="${value}"`);
 const [result, , , , attached] = await client[`${job.operation}Async`]({
-  attributes: { ...job.attributes, ...namespaces },
-  _xml: children,
+  _xml: `<${root}${namespaces}${attributed.join('')}>${children}</${root}>`,
 });
 console.log(JSON.stringify({
   ...read(result),

@@ -150,6 +150,10 @@ final class Initiator {
     /** First how the message is made to differ from WSS4J's own, then how it is spoiled. */
     private List<Interceptor<?>> outInterceptors(String step) throws Exception {
         var interceptors = new ArrayList<Interceptor<?>>();
+        var algorithm = settings.option("native-signature", "");
+        if (!algorithm.isEmpty()) {
+            interceptors.add(new SignatureAlgorithm(algorithm));
+        }
         var dress = new Dress(settings, signing);
         if (dress.differs()) {
             interceptors.add(new Tampering(dress));
@@ -179,7 +183,7 @@ final class Initiator {
         }
         var issuer = kind.equals("untrusted-issuer") ? other() : signing;
         var properties = Security.toAsk(
-                signing, new Assertion(settings, issuer, signing, kind), settings);
+                signing, new Assertion(settings, issuer, signing, kind));
         if (step.equals("ITI-38")) {
             properties.put(Message.SCHEMA_VALIDATION_ENABLED, "IN");
         }

@@ -43,7 +43,7 @@ record Replies(int port, AsynchronyCorrelator<?> correlator, BlockingQueue<Reply
         options.put("auditContext", Ipf.audit(settings.option("audit", "")));
         options.put("correlator", correlator);
         options.put("features", List.of(
-                Security.replyPolicy(), new Given(Security.toAnswer(keys, settings))));
+                Security.replyPolicy(), new Given(Security.toAnswer(keys))));
         var uri = ipf.uri(component + "-async-response", "replies/" + component, options);
         ipf.serve(uri, exchange -> { }, exchange -> taken.add(new Reply(exchange.copy(),
                 Verified.parts(PhaseInterceptorChain.getCurrentMessage()))), exchange -> { });

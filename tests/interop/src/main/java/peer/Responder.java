@@ -83,7 +83,7 @@ final class Responder {
 
     private Map<String, Object> properties(Map<String, Object> extra) {
         var properties = new HashMap<String, Object>(extra);
-        properties.putAll(Security.toAnswer(keys, settings));
+        properties.putAll(Security.toAnswer(keys));
         // A test wants to read why; a real gateway says no more than that it refused.
         properties.put(SecurityConstants.RETURN_SECURITY_ERROR, true);
         return properties;

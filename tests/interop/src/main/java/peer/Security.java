@@ -40,9 +40,9 @@ final class Security {
     }
 
     /** For who asks: how to make the assertion and sign with its key. */
-    static Map<String, Object> toAsk(Keys signing, CallbackHandler assertion, Settings settings)
+    static Map<String, Object> toAsk(Keys signing, CallbackHandler assertion)
             throws Exception {
-        var properties = common(signing, settings);
+        var properties = common(signing);
         properties.put(SecurityConstants.SIGNATURE_USERNAME, signing.alias());
         properties.put(SecurityConstants.CALLBACK_HANDLER, (CallbackHandler) callbacks -> {
             for (var callback : callbacks) {
@@ -56,19 +56,18 @@ final class Security {
     }
 
     /** For who answers: whom to believe. */
-    static Map<String, Object> toAnswer(Keys keys, Settings settings) {
-        var properties = common(keys, settings);
+    static Map<String, Object> toAnswer(Keys keys) {
+        var properties = common(keys);
         properties.put(SecurityConstants.SAML2_TOKEN_VALIDATOR, new AssertionRules());
         return properties;
     }
 
-    private static Map<String, Object> common(Keys keys, Settings settings) {
+    private static Map<String, Object> common(Keys keys) {
         var properties = new HashMap<String, Object>();
         properties.put(SecurityConstants.SIGNATURE_CRYPTO, keys.crypto());
-        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one. What
-        // stands here is also demanded of the other side, whose key is of the same kind.
-        properties.put(SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM,
-                settings.option("native-signature", WSConstants.RSA_SHA256));
+        // The policy's suite would sign with SHA-1: WS-SecurityPolicy 1.2 knows no newer one.
+        properties.put(
+                SecurityConstants.ASYMMETRIC_SIGNATURE_ALGORITHM, WSConstants.RSA_SHA256);
         return properties;
     }
 }
