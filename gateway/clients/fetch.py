@@ -6,9 +6,8 @@ the connection goes to the address that was looked at, so that a second answer o
 nothing; each redirect is looked at anew.
 """
 
+import asyncio
 import socket
-import time
-from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -20,7 +19,8 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest lists of public CAs have about 10 MB."""
 _SECONDS: Final = 5.0
 _REDIRECTS: Final = 3
-_NAT64: Final = ip_network("64:ff9b::/96")
+_HIDING: Final = (ip_network("64:ff9b::/96"), ip_network("::/96"))
+"""NAT64, and IPv4 addresses as IPv6 once wrote them: an address stands inside."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -42,40 +42,44 @@ class Fetcher:
         Raises:
             FetchFailed: not at all, not in time, too large, or at an address that is not public.
         """
-        deadline = time.monotonic() + self.seconds
-        timeout = httpx.Timeout(self.seconds)
+        try:
+            return asyncio.run(self._fetch(url, body, content_type))
+        except TimeoutError:
+            raise FetchFailed("it takes too long") from None
+
+    async def _fetch(self, url: str, body: bytes | None, content_type: str) -> bytes:
+        # One deadline over all: a timeout of each read is never met by a byte now and again.
         # trust_env: a proxy of the environment would resolve names out of our sight.
-        with httpx.Client(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+        async with (
+            asyncio.timeout(self.seconds),
+            httpx.AsyncClient(timeout=None, trust_env=False, follow_redirects=False) as client,  # noqa: S113
+        ):
             for _ in range(_REDIRECTS + 1):
-                answer = self._once(client, url, body, content_type, deadline)
+                answer = await self._once(client, url, body, content_type)
                 if isinstance(answer, bytes):
                     return answer
                 url = answer.url
         raise FetchFailed("it is sent on too often")
 
-    def _once(
-        self,
-        client: httpx.Client,
-        url: str,
-        body: bytes | None,
-        content_type: str,
-        deadline: float,
+    async def _once(
+        self, client: httpx.AsyncClient, url: str, body: bytes | None, content_type: str
     ) -> "bytes | _Elsewhere":
         request = self._request(client, url, body, content_type)
         try:
-            with closing(client.send(request, stream=True)) as response:
+            response = await client.send(request, stream=True)
+            try:
                 if response.is_redirect:
                     return _Elsewhere(urljoin(url, response.headers["location"]))
                 if response.status_code != 200:
                     raise FetchFailed(f"it answers HTTP {response.status_code}")
-                return self._read(response, deadline)
-        except httpx.TimeoutException:
-            raise FetchFailed("it takes too long") from None
+                return await self._read(response)
+            finally:
+                await response.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
             raise FetchFailed(f"the connection failed ({type(error).__name__})") from None
 
     def _request(
-        self, client: httpx.Client, url: str, body: bytes | None, content_type: str
+        self, client: httpx.AsyncClient, url: str, body: bytes | None, content_type: str
     ) -> httpx.Request:
         try:
             parts = urlsplit(url)
@@ -110,14 +114,12 @@ class Fetcher:
                 raise FetchFailed("its address is not a public one")
         return addresses[0]
 
-    def _read(self, response: httpx.Response, deadline: float) -> bytes:
+    async def _read(self, response: httpx.Response) -> bytes:
         content = bytearray()
-        for chunk in response.iter_raw():
+        async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > self.most_bytes:
                 raise FetchFailed("it is larger than we take")
-            if time.monotonic() > deadline:
-                raise FetchFailed("it takes too long")
         return bytes(content)
 
 
@@ -132,6 +134,8 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return _is_public(inner)
-        if address.teredo is not None or address in _NAT64:
+        if address.teredo is not None or any(address in network for network in _HIDING):
+            return False
+        if address.is_site_local:
             return False
     return address.is_global and not address.is_multicast

@@ -1,7 +1,10 @@
 """Fetching what a certificate names: public addresses alone, capped, each redirect looked at."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 
 import pytest
@@ -52,7 +55,7 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
         ("169.254.169.254", False), ("100.64.0.1", False), ("0.0.0.1", False),
         ("224.0.0.1", False), ("::1", False), ("fe80::1", False), ("fc00::1", False),
         ("::ffff:10.0.0.1", False), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False),
-        ("ff02::1", False), ("::", False),
+        ("ff02::1", False), ("::", False), ("fec0::1", False), ("::127.0.0.1", False),
         ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True),
     ],
 )  # fmt: skip
@@ -109,6 +112,36 @@ def test_whoever_does_not_answer_in_time_is_left() -> None:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         fetcher = Fetcher(frozenset({address}), seconds=0.3)
         assert failure(fetcher, f"http://{address}/x") == "it takes too long"
+
+
+def test_whoever_answers_a_byte_at_a_time_is_left_too() -> None:
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n1;x="
+    for part in (b"X: ", chunked):
+        with dripping(b"HTTP/1.1 200 OK\r\n" + part) as address:
+            fetcher = Fetcher(frozenset({address}), seconds=0.4)
+            started = time.monotonic()
+            assert failure(fetcher, f"http://{address}/x") == "it takes too long"
+            assert time.monotonic() - started < 2
+
+
+@contextmanager
+def dripping(part: bytes) -> Iterator[str]:
+    """A host that says this much of an answer, and then a byte now and again."""
+
+    def drip() -> None:
+        with suppress(OSError):
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(part)
+                for _ in range(60):
+                    time.sleep(0.05)
+                    connection.sendall(b"0")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
 
 
 def test_a_name_that_leads_nowhere_fails() -> None:
