@@ -260,15 +260,38 @@ def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:
 
 
 def _speaking_as(visit: _Visit, verified: Partner) -> tuple[Partner, ...]:
-    """The verified partner, and the same community as other plans have registered it."""
+    """The verified partner, and the same community as other plans have registered it.
+
+    Where a plan demands other things of it, those are looked at: no other plan can waive them.
+    """
     return tuple(
         one
         for one in visit.candidates
         if one.home_community_id == verified.home_community_id
-        and one.signing_certificates == verified.signing_certificates
-        and one.network == verified.network
-        and one.profile.certificate_name == verified.profile.certificate_name
+        and (_demands(one) == _demands(verified) or _opens(visit, one))
     )
+
+
+def _demands(partner: Partner) -> tuple[object, ...]:
+    """What decides whether a message is taken for this partner's."""
+    profile = partner.profile
+    return (
+        partner.network,
+        partner.tls_certificates,
+        partner.signing_certificates,
+        profile.certificate_name,
+        profile.audience_required,
+        profile.bearer_accepted,
+        profile.same_certificate,
+    )
+
+
+def _opens(visit: _Visit, partner: Partner) -> bool:
+    try:
+        _open_from(visit, partner)
+    except SecurityRefused:
+        return False
+    return True
 
 
 def _open_from(visit: _Visit, partner: Partner) -> OpenedRequest:

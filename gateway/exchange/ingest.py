@@ -25,7 +25,6 @@ from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.policy import PART_2_NOTICE
 from gateway.exchange.reading import Reading, read_document
-from gateway.exchange.sensitivity import is_part_2
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed
@@ -374,7 +373,7 @@ def _file(
     clinical = reading.clinical
     if clinical is not None and clinical.code is not None and clinical.code.code:
         entry = metadata.describe(filed, clinical, reading.took_part, member, community)
-        if is_part_2(clinical):
+        if reading.is_part_2:
             # Whoever is told of the document is told of the notice that goes with it.
             entry = replace(entry, comments=PART_2_NOTICE)
         offers.put(

@@ -20,6 +20,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.metadata import describe_summary, entry_uuid, unique_id
+from gateway.exchange.policy import PART_2_NOTICE
 from gateway.exchange.summarize import summarize
 from gateway.exchange.summary_document import source_ids, write_member_ccd
 from gateway.model.community import Community
@@ -39,12 +40,16 @@ _CONFIDENTIALITY: Final = ("U", "L", "M", "N", "R", "V")
 
 @dataclass(frozen=True, slots=True)
 class OnDemand:
-    """A summary that may be given: of whom, to whom, and from which documents."""
+    """A summary that may be given: of whom, to whom, and from which documents.
+
+    `notice` has to go with it: facts under 42 CFR part 2 stay so wherever they are told (2.32).
+    """
 
     offered: OfferedDocument
     way: Way
     member: Member
     sources: tuple[DocumentId, ...]
+    notice: str | None = None
 
 
 def may_be_summarized(way: Way) -> bool:
@@ -71,8 +76,15 @@ def on_demand(
     ]
     if not allowed:
         return None
-    sources = tuple(one.document.id for one in given if one.confidentiality in allowed)
-    return OnDemand(_register(unmade, member, community, allowed[-1]), way, member, sources)
+    told = [one for one in given if one.confidentiality in allowed]
+    notice = PART_2_NOTICE if any(PART_2_NOTICE in one.entry_xml for one in told) else None
+    return OnDemand(
+        _register(unmade, member, community, allowed[-1], notice),
+        way,
+        member,
+        tuple(one.document.id for one in told),
+        notice,
+    )
 
 
 def _unmade(member: Member) -> Document:
@@ -104,10 +116,15 @@ def _bare(document: Document, confidentiality: str) -> OfferedDocument:
 
 
 def _register(
-    document: Document, member: Member, community: Community, confidentiality: str
+    document: Document,
+    member: Member,
+    community: Community,
+    confidentiality: str,
+    notice: str | None,
 ) -> OfferedDocument:
     entry = describe_summary(document, member, community, confidentiality=confidentiality)
-    return replace(_bare(document, confidentiality), entry_xml=entry_xml(entry).decode())
+    told = entry_xml(replace(entry, comments=notice)).decode()
+    return replace(_bare(document, confidentiality), entry_xml=told)
 
 
 # ---- making it -------------------------------------------------------------------------------
@@ -163,7 +180,8 @@ def _facts(
     sources = source_ids(transaction, plan=plan, summary=summary)
     said = summary_json(replace(summary, as_of=""), member={}, completeness=())
     header = repr((member.demographics, sorted(sources.items()), community))
-    digest = sha256(orjson.dumps([said, header, asked.offered.confidentiality])).hexdigest()
+    marks = [asked.offered.confidentiality, *((asked.notice,) if asked.notice else ())]
+    digest = sha256(orjson.dumps([said, header, *marks])).hexdigest()
     return _Facts(summary, sources, digest, _known(transaction, asked, digest))
 
 
@@ -197,6 +215,7 @@ def _make(
         now=now,
         series=series,
         confidentiality=confidentiality,
+        notice=asked.notice,
     )
     root = str(community.messages)
     document = replace(
@@ -215,5 +234,5 @@ def _make(
         author=SOFTWARE,
         custodian=community.organization,
     )
-    offered = _register(document, member, community, confidentiality)
+    offered = _register(document, member, community, confidentiality, asked.notice)
     return Snapshot(offered, way.partner.id, way.purpose.code, facts.digest, asked.sources)

@@ -11,6 +11,7 @@ from ccda.document import parse_document
 from ccda.errors import CcdaError
 from ccda.model import ClinicalDocument, Participations
 from ccda.participations import read_participations
+from gateway.exchange.sensitivity import is_part_2
 
 _SIGNATURES: Final = (
     (b"%PDF-", "application/pdf"),
@@ -34,6 +35,8 @@ class Reading:
     reason: str | None = None
     is_final: bool = True
     """False when the reader failed, not the bytes: read again, they may say more."""
+    is_part_2: bool = False
+    """Whether 42 CFR part 2 covers it."""
 
 
 def read_document(content: bytes) -> Reading:
@@ -45,7 +48,8 @@ def read_document(content: bytes) -> Reading:
         clinical = parse_document(content)
     except CcdaError as error:
         return Reading(mime_type, reason=str(error))
-    return Reading(mime_type, clinical, _took_part(clinical))
+    part_2 = is_part_2(clinical, content)
+    return Reading(mime_type, clinical, _took_part(clinical), is_part_2=part_2)
 
 
 def _took_part(clinical: ClinicalDocument) -> Participations:

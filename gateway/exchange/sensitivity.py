@@ -1,28 +1,36 @@
 """What a document says of its own sensitivity: substance use disorder records (42 CFR part 2)."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-from ccda.hl7v3 import CD
 from ccda.model import ClinicalDocument
 from gateway.exchange.policy import PART_2_CODES
 
-_ACT_CODES: Final = "2.16.840.1.113883.5.4"
+_LABEL: Final = re.compile(
+    rb"""\scode\s*=\s*["'](?:%b)["']""" % b"|".join(code.encode() for code in sorted(PART_2_CODES)),
+    re.IGNORECASE,
+)
+_OF_ACT_CODES: Final = re.compile(rb"""\scodeSystem\s*=\s*["']2\.16\.840\.1\.113883\.5\.4["']""")
 _PART_2: Final = re.compile(r"\b42\s+C\.?F\.?R\.?\s*,?\s*(part|§+)?\s*2\b", re.IGNORECASE)
 """A disclosure under the rule is accompanied by a notice that names it (42 CFR 2.32)."""
 
 
-def is_part_2(clinical: ClinicalDocument) -> bool:
-    """Whether it says that the rule covers it: by the notice in its text, or by a label's code."""
+def is_part_2(clinical: ClinicalDocument, content: bytes) -> bool:
+    """Whether it says that the rule covers it: by the notice in its text, or by a label's code.
+
+    Labels are looked for in the bytes, `content`: they stand inside any statement (DS4P), also
+    inside those that we do not read.
+    """
     texts = (text for section in clinical.sections for text in (section.title, section.text))
-    return any(text and _PART_2.search(text) for text in texts) or any(
-        code.system == _ACT_CODES and (code.code or "").upper() in PART_2_CODES
-        for code in _codes(clinical)
+    return any(text and _PART_2.search(text) for text in texts) or _has_label(content)
+
+
+def _has_label(content: bytes) -> bool:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content.decode("utf-16", errors="replace").encode()
+    return any(
+        _OF_ACT_CODES.search(
+            content, content.rfind(b"<", 0, found.start()), content.find(b">", found.end())
+        )
+        for found in _LABEL.finditer(content)
     )
-
-
-def _codes(clinical: ClinicalDocument) -> Iterator[CD]:
-    for section in clinical.sections:
-        for entry in section.entries:
-            yield from (one for one in (entry.code, entry.value) if isinstance(one, CD))

@@ -15,6 +15,8 @@ from gateway.model.member import Member, Plan
 from gateway.store import documents
 from gateway.store.database import Transaction
 
+_TITLE = "Continuity of Care Document, derived from received documents"
+
 
 def write_member_ccd(
     summary: Summary,
@@ -27,11 +29,13 @@ def write_member_ccd(
     now: datetime,
     series: str | None = None,
     confidentiality: str = "N",
+    notice: str | None = None,
 ) -> bytes:
     """The summary as a CCD: derived by a device, in one set a member, so that it is recognised.
 
     `number` is this document's own, `sources` the ids that the merged documents' authors gave.
     `series` names another set: what one reader gets is no newer version of what another got.
+    `notice` stands in the title, where whoever reads the document sees it first.
     """
     house = Organization(community.organization, ids=(II(str(community.home_community_id)),))
     root = str(community.messages)
@@ -46,6 +50,7 @@ def write_member_ccd(
         now=TS(now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")),
         sources=sources,
         confidentiality=confidentiality,
+        title=f"{_TITLE}. {notice}" if notice else _TITLE,
     )
 
 

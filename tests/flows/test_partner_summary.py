@@ -1,5 +1,6 @@
 """A partner finds a member's summary, has it made, and finds again what it was given."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 from ccda import parse_document
 from ccda.hl7v3 import II, PN
 from gateway.exchange.metadata import entry_uuid, unique_id
+from gateway.exchange.policy import PART_2_NOTICE
 from gateway.exchange.summaries import build_summary
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.document import Document, Source
@@ -251,6 +253,22 @@ def test_a_summary_is_as_confidential_as_what_it_is_made_of(visit: Visiting) -> 
     assert entry is not None
     assert [code.value for code in entry.confidentiality_codes] == ["R"]
     assert parse_document(given(partner)[1]).confidentiality == "R"
+
+
+def test_a_summary_of_what_part_2_covers_carries_its_notice(visit: Visiting) -> None:
+    partner = visit(SUMMARY)
+    entry = offered(partner)
+    assert entry is not None and entry.comments is None
+    assert PART_2_NOTICE.encode() not in given(partner)[1]
+    notice = b"<text><paragraph>Protected by 42 CFR part 2.</paragraph>"
+    content = demo_document("lakeshore_ccd.xml").replace(b"<text>", notice, 1)
+    file(partner.house, re.sub(rb'(<id [^>]*extension=")', rb"\1P2-", content, count=1))
+    entry = offered(partner)
+    assert entry is not None and entry.comments == PART_2_NOTICE
+    new, made = given(partner)
+    assert PART_2_NOTICE in (parse_document(made).title or "")
+    (kept,) = find(partner, GetDocumentsQuery(HOME, unique_ids=(new,))).entries
+    assert kept.comments == PART_2_NOTICE
 
 
 def restricted() -> bytes:

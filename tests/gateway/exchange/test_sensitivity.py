@@ -10,7 +10,8 @@ from tests.gateway.house import demo_document
 def saying(text: str) -> bool:
     content = demo_document("lakeshore_ccd.xml")
     paragraph = f"<text><paragraph>{text}</paragraph>".encode()
-    return is_part_2(parse_document(content.replace(b"<text>", paragraph, 1)))
+    content = content.replace(b"<text>", paragraph, 1)
+    return is_part_2(parse_document(content), content)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,27 @@ def test_a_document_that_carries_the_notice_is_under_the_rule(text: str) -> None
 @pytest.mark.parametrize("text", ["45 CFR 164.506", "42 CFR part 482", "142 CFR part 2", "CFR"])
 def test_another_regulation_is_not_it(text: str) -> None:
     assert not saying(text)
+
+
+@pytest.mark.parametrize("statement", ["substanceAdministration", "observation", "encounter"])
+@pytest.mark.parametrize(
+    "label, is_one",
+    [
+        (b'<value xsi:type="CE" code="ETH" codeSystem="2.16.840.1.113883.5.4"/>', True),
+        (b"<value codeSystem = '2.16.840.1.113883.5.4'\n code = 'sud' xsi:type='CE'/>", True),
+        (b'<value xsi:type="CE" code="ETH" codeSystem="2.999.1"/>', False),
+        (b'<value xsi:type="CE" code="HIV" codeSystem="2.16.840.1.113883.5.4"/>', False),
+    ],
+)
+def test_a_label_inside_a_statement_is_seen(statement: str, label: bytes, is_one: bool) -> None:
+    """C-CDA DS4P labels a statement by a privacy annotation among its relations."""
+    annotation = (
+        b'<entryRelationship typeCode="COMP"><organizer classCode="CLUSTER" moodCode="EVN">'
+        b'<statusCode code="active"/><component><observation classCode="OBS" moodCode="EVN">'
+        b'<code code="SECCATOBS" codeSystem="2.16.840.1.113883.1.11.20457"/>%b'
+        b"</observation></component></organizer></entryRelationship>" % label
+    )
+    end = f"</{statement}>".encode()
+    content = demo_document("lakeshore_ccd.xml").replace(end, annotation + end, 1)
+    assert annotation in content
+    assert is_part_2(parse_document(content), content) is is_one
