@@ -103,7 +103,8 @@ class _Arrival:
                     if isinstance(event, RootPart):
                         envelope = event.content
                         awaited = await self.look(envelope)
-                        if awaited is not None:
+                        # No other answer has attachments: there they are passed over, not kept.
+                        if awaited is not None and awaited.transaction == "ITI-39":
                             attachments = Attachments(self.archive, awaited.plan)
                             pouring = Pouring(attachments.open)
                             self._be_patient()

@@ -16,7 +16,7 @@ from gateway.exchange.asking import explain, is_refusal
 from gateway.model.document import Document
 from gateway.model.later import OwedAnswer
 from gateway.model.partner import Partner
-from gateway.store import documents, exchange_log, owed_answers, partners
+from gateway.store import documents, exchange_log, members, owed_answers, partners
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.scope import ALL_PLANS
@@ -38,9 +38,11 @@ async def deliver(archive: Archive, client: SoapClient, answer_id: str) -> None:
     found = await archive.database.read_async(lambda tx: _load(tx, answer_id))
     if found is None:
         return
-    owed, partner, attached = found
+    owed, partner, attached, against = found
     if partner is None or not partner.endpoints.takes_replies_at(owed.address):
         raise PermanentFailure("its address is no longer registered for the partner")
+    if against is not None:
+        raise PermanentFailure(against)
     if any(document is None for document in attached):
         raise PermanentFailure("a document of it is gone")
     package = _package(archive, client, owed, [one for one in attached if one is not None])
@@ -55,7 +57,7 @@ async def deliver(archive: Archive, client: SoapClient, answer_id: str) -> None:
 
 def _load(
     transaction: Transaction, answer_id: str
-) -> tuple[OwedAnswer, Partner | None, list[Document | None]] | None:
+) -> tuple[OwedAnswer, Partner | None, list[Document | None], str | None] | None:
     owed = owed_answers.get(transaction, owed=answer_id)
     if owed is None:
         return None
@@ -63,7 +65,24 @@ def _load(
     attached = [
         documents.get(transaction, plan=part.plan, document=part.document) for part in owed.parts
     ]
-    return owed, partner, attached
+    return owed, partner, attached, _why_not_now(transaction, owed)
+
+
+def _why_not_now(transaction: Transaction, owed: OwedAnswer) -> str | None:
+    """What has happened since the answer was computed that keeps it here (DECISIONS 9, 14)."""
+    for told in owed.exchanges:
+        if told.plan is None:
+            continue
+        member = (
+            members.get(transaction, plan=told.plan, member=told.member) if told.member else None
+        )
+        if member is not None and member.opted_out:
+            return "the member has opted out of exchange since"
+        for each in told.documents:
+            document = documents.get(transaction, plan=told.plan, document=each)
+            if document is not None and document.state != "filed":
+                return "a document that it tells of was withdrawn since"
+    return None
 
 
 def _package(

@@ -6,7 +6,6 @@ A document that is not given, for whatever reason, is one that we do not have (D
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import Final
 
 from gateway.exchange.archive import Archive
@@ -23,8 +22,9 @@ from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, docume
 
 _DOCUMENTS_AT_ONCE: Final = 100
 _TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
-_PATIENTS_AT_ONCE: Final = 100
-"""Of whom summaries are looked for: no answer holds more, and an id costs a partner nothing."""
+_LOOKED_FOR_AT_ONCE: Final = 100
+"""Ids for which summaries are looked through: no answer holds more, and an id costs a partner
+nothing. Ids are counted, not the patients behind them: that there is one must not show."""
 _SUMMARIES_AT_ONCE: Final = 5
 """Each is made while the partner waits."""
 _TOO_MANY_SUMMARIES: Final = f"At most {_SUMMARIES_AT_ONCE} summaries are made for one answer."
@@ -93,9 +93,10 @@ def _find(
     wanted = [str(asked.unique_id) for asked in request.documents]
     documents, why = open_documents(transaction, wanted, asker, plans)
     found: dict[str, _Found] = {one.unique_id: one for one in documents}
-    others = [each for each in wanted if each not in found]
-    shelves = shelves_of(transaction, others, asker, plans, community) if others else iter(())
-    for shelf in islice(shelves, _PATIENTS_AT_ONCE):
+    others = [each for each in dict.fromkeys(wanted) if each not in found]
+    looked_for = others[:_LOOKED_FOR_AT_ONCE]
+    shelves = shelves_of(transaction, looked_for, asker, plans, community) if looked_for else ()
+    for shelf in shelves:
         found |= {one.unique_id: one for one in shelf.snapshots}
         if shelf.summary is not None:
             found[shelf.summary.offered.unique_id] = shelf.summary

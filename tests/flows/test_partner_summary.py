@@ -14,6 +14,7 @@ import pytest
 
 from ccda import parse_document
 from ccda.hl7v3 import II, PN
+from gateway.exchange import respond_retrieve
 from gateway.exchange.metadata import entry_uuid, unique_id
 from gateway.exchange.policy import PART_2_NOTICE
 from gateway.exchange.summaries import build_summary
@@ -415,6 +416,30 @@ def test_more_summaries_than_are_made_at_once_are_said_to_be_too_many(visit: Vis
     assert error.code == ErrorCode.REPOSITORY_OUT_OF_RESOURCES
     assert error.location == HOME.urn
     assert f"{hers[5]} {HOME.urn}" in error.context
+
+
+def test_whoever_opted_out_takes_nobodys_place_in_an_answer(
+    visit: Visiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(respond_retrieve, "_LOOKED_FOR_AT_ONCE", 3)
+    partner = visit(SUMMARY, a_rule(name="all"))
+    hers = [UUID(int=(6 << 64) + number) for number in range(4)]
+    for number, each in enumerate(hers):
+        known = replace(MEMBER.demographics, names=(PN(f"Exampler{number}", ("Berta",)),), ids=())
+        note = demo_document("lakeshore_unstructured.xml").replace(b"699305", b"6%05d" % number)
+        file_for(partner, Member(MemberId(str(each)), PLAN, f"B-{number}", known), note)
+    gone, *others = hers
+    partner.house.database.write(
+        lambda tx: members.set_opted_out(tx, plan=PLAN, member=MemberId(str(gone)), opted_out=True)
+    )
+
+    def got(first: UUID) -> set[str]:
+        ids = [UniqueId(f"2.25.{each.int}") for each in (first, *others)]
+        wanted = [DocumentRequest(REPOSITORY, each, HOME) for each in ids]
+        return set(partner.get(*wanted).contents)
+
+    assert got(gone) == got(uuid4())
+    assert len(got(gone)) == 2
 
 
 def file_for(partner: Visitor, member: Member, content: bytes) -> None:

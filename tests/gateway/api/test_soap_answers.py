@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ihe.discovery import NoMatch
+from ihe.mtom import Part
 from ihe.soap import ITI_55_ANSWER
 from ihe.xcpd import read_discovery_request
 from tests.gateway import house as lakeshore
@@ -19,6 +20,7 @@ from tests.gateway.clients.scripted_partner import (
     Reply,
     discovered,
     discovery_body,
+    packaged,
 )
 
 UNWANTED = "The message answers no request that waits for an answer."
@@ -112,6 +114,25 @@ def test_an_answer_that_proves_nothing_is_refused_and_the_request_still_waits(
         (row,) = lakeshore.rows_of(there.house, "awaited_answer")
         assert row["state"] == "sent"
         assert there.answer().status == 202
+
+
+def test_what_comes_attached_to_an_answer_that_has_no_attachments_is_not_kept(
+    tmp_path: Path,
+) -> None:
+    with later(tmp_path) as there:
+        there.ask()
+        envelope = discovered(there.heard[0][1])
+        small = packaged(envelope, [Part("1@northfield", "text/plain", [b"x" * 1000])])
+        large = packaged(envelope, [Part("1@northfield", "text/plain", [b"x" * (12 << 20)])])
+        before = blobs_of(there)
+        assert there.answer(reply=large).status == 400
+        assert there.answer(reply=small).status == 202
+        assert blobs_of(there) == before
+
+
+def blobs_of(there: Later) -> set[Path]:
+    root = there.house.archive.blobs.root
+    return {path for path in root.rglob("*") if path.is_file()}
 
 
 def test_an_answer_at_the_wrong_door_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ from sqlalchemy import text
 
 from ccda.safe_xml import Element
 from gateway.app import House
+from gateway.exchange.withdrawing import withdraw
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Endpoints
 from gateway.settings import Limits
-from gateway.store import partners
+from gateway.store import members, partners
 from ihe.mtom import MultipartReader, PartData, is_multipart
 from ihe.soap import (
     ITI_38_REQUEST,
@@ -223,6 +225,38 @@ def test_an_answer_that_is_refused_for_good_has_a_second_record(tmp_path: Path) 
         assert second.reason == reason
         assert second.member == first.member
         assert lakeshore.rows_of(there.house, "owed_answer") == []
+
+
+def test_who_opts_out_before_the_answer_leaves_is_told_of_no_more(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        there.ask(discovery(), ITI_55_REQUEST)
+        there.ask(find_documents(), ITI_38_REQUEST)
+        there.house.database.write(
+            lambda tx: members.set_opted_out(
+                tx, plan=lakeshore.PLAN, member=lakeshore.MEMBER.id, opted_out=True
+            )
+        )
+        there.work()
+        assert there.delivered == []
+        assert [one.reason for one in there.records() if one.outcome == "failed"] == [
+            "the answer was not delivered: the member has opted out of exchange since"
+        ] * 2
+
+
+def test_a_document_that_is_unfiled_before_it_leaves_stays(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        document = next(
+            one for one in documents(there.house) if one.custodian == lakeshore.ORGANIZATION
+        )
+        there.ask(retrieve(document), ITI_39_REQUEST)
+        there.house.database.write(
+            lambda tx: withdraw(tx, document, now=datetime.now(UTC), reason="another person's")
+        )
+        there.work()
+        assert there.delivered == []
+        assert [one.reason for one in there.records() if one.outcome == "failed"] == [
+            "the answer was not delivered: a document that it tells of was withdrawn since"
+        ]
 
 
 def test_an_address_that_is_registered_no_more_is_not_called(tmp_path: Path) -> None:
