@@ -6,6 +6,7 @@ from typing import Final
 from ccda.model import ClinicalDocument
 from gateway.exchange.policy import PART_2_CODES
 
+_ACT_CODES: Final = b"2.16.840.1.113883.5.4"
 _LABEL: Final = re.compile(
     rb"""\scode\s*=\s*["'](?:%b)["']""" % b"|".join(code.encode() for code in sorted(PART_2_CODES)),
     re.IGNORECASE,
@@ -28,9 +29,8 @@ def is_part_2(clinical: ClinicalDocument, content: bytes) -> bool:
 def _has_label(content: bytes) -> bool:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content.decode("utf-16", errors="replace").encode()
-    return any(
-        _OF_ACT_CODES.search(
-            content, content.rfind(b"<", 0, found.start()), content.find(b">", found.end())
-        )
-        for found in _LABEL.finditer(content)
+    # One tag at a time, with the text behind it: linear, whatever somebody fills a document with.
+    return _LABEL.search(content) is not None and any(
+        _ACT_CODES in tag and _OF_ACT_CODES.search(tag) and _LABEL.search(tag)
+        for tag in content.split(b"<")
     )
