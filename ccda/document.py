@@ -122,6 +122,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
         resolve_entry_references(sections)
     body, body_issues = read_body(children)
     read = header.read_header(children, whole)
+    issues.extend(Issue("information", complaint) for complaint in whole.complaints())
     return replace(
         read,
         sections=sections,

@@ -23,6 +23,13 @@ US_SSN: Final = "2.16.840.1.113883.4.1"
 US_NPI: Final = "2.16.840.1.113883.4.6"
 
 
+NUMBER: Final = re.compile(
+    r"[+-]?([0-9]{1,40}(\.[0-9]{0,64})?|\.[0-9]{1,64})([eE][+-]?[0-9]{1,2})?"
+)
+"""What readers take for a number. Each, written out, is one that a double can hold: most readers
+make a double of it, and some refuse a number of thousands of digits and all that stands by it."""
+
+
 def v3(name: str) -> str:
     """`name` in the HL7 V3 namespace, as lxml writes it."""
     return f"{{{NAMESPACE}}}{name}"

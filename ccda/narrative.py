@@ -33,6 +33,10 @@ _MARKS: Final = {
 # ones point to less than their own size; beyond this it is no longer a name that is looked up.
 MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 
+# Translations of translations, organizations part of organizations: real documents nest two. A
+# reader takes any number, but comparing what it made would need more stack than Python has.
+MOST_NESTED: Final = 8
+
 _IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
 _NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
 _Place = tuple[str, int, int]
@@ -108,7 +112,7 @@ class Narrative:
         self._elements: dict[str, Element] | None = None
         self._others: dict[str, Element] | None = None
         self._spent = 0
-        self._dangling = self._refused = False
+        self._dangling = self._refused = self._too_deep = False
 
     def plain_text(self) -> str | None:
         """The section's words: a line for each paragraph, item and row, a tab between cells."""
@@ -134,6 +138,15 @@ class Narrative:
             yield "a reference points to no text"
         if self._refused:
             yield "more text is referred to than is followed"
+        if self._too_deep:
+            yield "codes or organizations stand deeper in one another than is read"
+
+    def is_too_deep(self, nested: int) -> bool:
+        """Whether what stands in `nested` others of its kind is left out, which is noted."""
+        if nested <= MOST_NESTED:
+            return False
+        self._too_deep = True
+        return True
 
     def _afford(self, found: Element | _Place) -> str | None:
         """Its words, while the document has not pointed to more text than we copy."""
@@ -165,9 +178,12 @@ class Narrative:
         referred = None if pointer is None else self.resolve(pointer)
         return referred or words(element), pointer
 
-    def code(self, element: Element | None) -> CD | None:
-        """A coded value, its originalText resolved; None when nothing at all is written."""
-        if element is None:
+    def code(self, element: Element | None, nested: int = 0) -> CD | None:
+        """A coded value, its originalText resolved; None when nothing at all is written.
+
+        `nested` is how many codes it stands in.
+        """
+        if element is None or (nested and self.is_too_deep(nested)):
             return None
         get = element.get
         original_text = reference = None
@@ -178,7 +194,7 @@ class Narrative:
             if tag == _ORIGINAL_TEXT:
                 original_text, reference = self._said(child)
             elif tag == _TRANSLATION:
-                translation = self.code(child)
+                translation = self.code(child, nested + 1)
                 if translation is not None:
                     translations.append(translation)
             elif tag == _REFERENCE and original_text is None:
@@ -187,7 +203,8 @@ class Narrative:
                 original_text = self.resolve(reference)
             elif tag == _QUALIFIER:
                 name, value = child.find(_NAME), child.find(_VALUE)
-                qualifiers = (*qualifiers, (self.code(name), self.code(value)))
+                qualifier = self.code(name, nested + 1), self.code(value, nested + 1)
+                qualifiers = (*qualifiers, qualifier)
         code, display, null_flavor = (
             get("code") or None,
             get("displayName") or None,

@@ -213,10 +213,13 @@ def _device(element: Element, narrative: Narrative) -> Device:
     )
 
 
-def read_organization(element: Element, narrative: Narrative) -> Organization:
+def read_organization(element: Element, narrative: Narrative, nested: int = 0) -> Organization:
+    """The organization `element`, which stands as the whole in `nested` parts of it."""
     parts = children_of(element)
     whole = parts.get("asOrganizationPartOf")
     larger = None if whole is None else first(whole[0], "wholeOrganization")
+    if larger is not None and narrative.is_too_deep(nested + 1):
+        larger = None
     names = (text_of(name) for name in parts.get("name", NOTHING))
     return Organization(
         ids=tuple([read_ii(one) for one in parts.get("id", NOTHING)]),
@@ -224,7 +227,7 @@ def read_organization(element: Element, narrative: Narrative) -> Organization:
         addresses=tuple([read_ad(one) for one in parts.get("addr", NOTHING)]),
         telecoms=tuple([read_tel(one) for one in parts.get("telecom", NOTHING)]),
         industry=_code(parts, "standardIndustryClassCode", narrative),
-        part_of=None if larger is None else read_organization(larger, narrative),
+        part_of=None if larger is None else read_organization(larger, narrative, nested + 1),
     )
 
 

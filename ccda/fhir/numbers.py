@@ -2,6 +2,7 @@
 
 JSON as most libraries write it turns 7.20 into 7.2. So a number is an int or a float only where
 that prints the very digits of the document; any other is a Decimal, which `fhir_json` writes out.
+What no reader would take for a number is none, and stays text.
 """
 
 import re
@@ -10,11 +11,12 @@ from typing import Any, Final
 
 import orjson
 
+from ccda.hl7v3 import NUMBER
+
 Number = int | float | Decimal
 
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
-_PLAIN: Final = re.compile(r"0|-?[1-9]\d{0,14}")
-_SHORT: Final = re.compile(r"-?(0|[1-9]\d{0,8})\.\d{0,5}[1-9]")
+_PLAIN: Final = re.compile(r"0|-?[1-9][0-9]{0,14}")
+_SHORT: Final = re.compile(r"-?(0|[1-9][0-9]{0,8})\.[0-9]{0,5}[1-9]")
 
 
 def number(text: str | None) -> Number | None:
@@ -26,7 +28,7 @@ def number(text: str | None) -> Number | None:
         return int(text)
     if _SHORT.fullmatch(text):
         return float(text)
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    return Decimal(text) if NUMBER.fullmatch(text) else None
 
 
 def whole(text: str | None) -> int | None:

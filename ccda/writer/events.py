@@ -88,6 +88,15 @@ def _write_text(parent: Element, row: Row) -> None:
     write_reference(parent, f"{row.anchor}-text" if row.said else row.anchor)
 
 
+def _with_value(row: Row, name: str) -> str:
+    """The statement that `row` is, `name` where it can be: of all these CDA gives only an
+    observation a value. One that is no observation's in that mood is told in words alone.
+    """
+    may_observe = row.line.mood is None or row.line.mood in _MOODS["observation"]
+    is_observed = row.value is not None and name in ("act", "procedure")
+    return "observation" if is_observed and may_observe else name
+
+
 # ---- procedures and encounters ---------------------------------------------------------------
 
 
@@ -95,7 +104,7 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
     """Procedure Activity Procedure (4.14), Observation (4.13) or Act (4.12)."""
     for row in rows:
         told = row.line.details.get("statement")
-        name = told if told in _PROCEDURES else "observation" if row.value else "procedure"
+        name = _with_value(row, told if told in _PROCEDURES else "procedure")
         negated = row.line.negated or None
         mood = row.mood(_MOODS[name])
         done = statement(_entry(section), name, _CLASS_CODES[name], mood, negated=negated)
@@ -155,7 +164,7 @@ def write_plans(section: Element, rows: Iterable[Row]) -> None:
     """Planned statements; one whose mood is not told is the weakest, an intent."""
     for row in rows:
         told = row.line.details.get("statement")
-        name = told if told in _PLANNED else "act"
+        name = _with_value(row, told if told in _PLANNED else "act")
         negated = row.line.negated or None
         if negated and name in _NEVER_NEGATED:
             name = "act"

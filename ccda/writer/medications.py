@@ -24,6 +24,7 @@ from ccda.writer.rows import (
 )
 from ccda.writer.values import (
     UNKNOWN,
+    as_count,
     as_number,
     as_time,
     as_token,
@@ -147,9 +148,9 @@ def _write_frequency(given: Element, row: Row) -> None:
 
 def write_administration(given: Element, row: Row) -> None:
     """repeatNumber, routeCode, approachSiteCode, doseQuantity, rateQuantity, in CDA's order."""
-    repeat = row.detail("repeat_number")
-    if isinstance(repeat, str) and repeat.strip().isdecimal():
-        add(given, "repeatNumber", value=repeat.strip())
+    repeat = as_count(row.detail("repeat_number"))
+    if repeat is not None:
+        add(given, "repeatNumber", value=repeat)
     for name, detail in (("routeCode", "route"), ("approachSiteCode", "site")):
         code = code_of(row.detail(detail))
         if code is not None:
@@ -205,9 +206,9 @@ def _write_supplies(given: Element, row: Row) -> None:
         start, end = form.get("start") or form.get("time"), form.get("end")
         if as_time(start) or as_time(end):
             _type_interval(write_moment(supply, start, end))
-        repeat = form.get("repeat_number")
-        if isinstance(repeat, str) and repeat.strip().isdecimal():
-            add(supply, "repeatNumber", value=repeat.strip())
+        repeat = as_count(form.get("repeat_number"))
+        if repeat is not None:
+            add(supply, "repeatNumber", value=repeat)
         write_quantity(supply, "quantity", form.get("quantity"))
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ccda.hl7v3 import CD, II, hl7_time
+from ccda.hl7v3 import CD, II, NUMBER, hl7_time
 from ccda.model import Interval
 from ccda.writer.elements import Element, add, set_type
 
@@ -31,8 +31,8 @@ _UUID: Final = re.compile(r"[0-9a-zA-Z]{8}(-[0-9a-zA-Z]{4}){3}-[0-9a-zA-Z]{12}")
 _RUID: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _TOKEN: Final = re.compile(r"\S+")
 _TIME: Final = re.compile(r"(\d{4,8}|\d{9,14}|\d{14}\.\d+)([+-]\d{1,4})?")
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _INTEGER: Final = re.compile(r"[+-]?\d+")
+_COUNT: Final = re.compile(r"[0-9]{1,9}")
 _RANGE: Final = re.compile(r"(?P<low>\S+)–(?P<high>\S+)|≥ (?P<least>\S+)|≤ (?P<most>\S+)")
 _DATE: Final = re.compile(r"\d{4}(-\d\d(-\d\d(T.*)?)?)?")
 _NULL_FLAVORS: Final = frozenset("NI OTH NINF PINF UNK ASKU NAV NASK TRC MSK NA QS".split())
@@ -181,7 +181,13 @@ def write_interval(
 
 def as_number(value: object) -> str | None:
     text = value.strip() if isinstance(value, str) else ""
-    return text if _NUMBER.fullmatch(text) else None
+    return text if NUMBER.fullmatch(text) else None
+
+
+def as_count(value: object) -> str | None:
+    """`value` as the schema's int, as far as any reader counts; None for what is none."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if _COUNT.fullmatch(text) else None
 
 
 def as_unit(unit: object) -> str | None:

@@ -81,6 +81,10 @@ _HBA1C_UNITS: Final = {"%": _scale("1"), "mmol/mol": _scale("0.09148", "2.152")}
 # One equivalent is one mole for these ions only.
 _MONOVALENT: Final = frozenset({"2951-2", "2823-3", "2075-0", "2028-9", "1963-8", "2947-0"})
 
+# Farther from one than any measurement; decimal arithmetic, which keeps 28 digits, could not
+# convert it.
+_MOST_PLACES: Final = 15
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -99,7 +103,7 @@ def read_quantity(value: object, unit: str | None) -> Quantity | None:
         number = Decimal(value.strip().replace(",", ""))
     except InvalidOperation:
         return None
-    if not number.is_finite():
+    if not number.is_finite() or abs(number.adjusted()) > _MOST_PLACES:
         return None
     exponent = number.as_tuple().exponent
     step = Decimal(1).scaleb(exponent if isinstance(exponent, int) and exponent < 0 else 0)

@@ -83,22 +83,40 @@ def facts(summary: Summary) -> Counter[Fact]:
 def certain_facts(summary: Summary) -> set[Fact]:
     """What a document can tell of any summary whatever.
 
-    Not the name of a code system that is no OID, what is no number apart from its unit, a status
-    that is none, nor that an encounter or a supply did not happen: there CDA has no place for
+    Not the name of a code system that is no OID, a code with white space in it (CDA's cs has
+    none), what is no number apart from its unit, a status that is none, the value of what is no
+    observation, nor that an encounter or a supply did not happen: there CDA has no place for
     them. Templates fix `completed` where nothing is said.
     """
     found = set()
     for line in lines_of(summary):
         if line.negated and (line.kind == "encounter" or line.details.get("statement") == "supply"):
             continue
-        kind, known, status, *when, value, unit, negated = fact_of_line(line)
-        known = frozenset((s if _UID.fullmatch(s) else "", c) for s, c in codes(line.code))
+        kind, _, status, *when, value, unit, negated = fact_of_line(line)
+        known = _certain_codes(line.code)
+        if isinstance(line.value, CD):
+            value = _certain_codes(line.value) or line.value.display or line.value.original_text
+        if _has_no_value(line):
+            value = unit = None
         if isinstance(value, str) and unit:
             value, unit = f"{value} {unit}", None
         found.add(
             (kind, known, status if status in _WRITTEN else None, *when, value, unit, negated)
         )
     return found
+
+
+def _has_no_value(line: SummaryLine) -> bool:
+    """A planned gift or encounter, or an appointment: no observation can stand in for these."""
+    told = line.details.get("statement")
+    if line.kind == "plan" and told in ("encounter", "supply", "substanceAdministration"):
+        return True
+    return line.kind in ("plan", "procedure") and line.mood in ("APT", "ARQ")
+
+
+def _certain_codes(code: CD | None) -> frozenset[tuple[str, str]]:
+    known = codes(code)
+    return frozenset((s if _UID.fullmatch(s) else "", c) for s, c in known if len(c.split()) == 1)
 
 
 def entries_of(document: ClinicalDocument) -> list[Entry]:

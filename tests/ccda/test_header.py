@@ -394,3 +394,20 @@ def test_a_head_that_ends_inside_more_than_its_root_is_read_the_same(
     read, again = read_participations(document), read_participations(open_still)
     assert again.participants == read.participants
     assert again.service_events[:-1] == read.service_events == read_service_events(document)
+
+
+def test_the_whole_of_wholes_is_read_no_deeper_than_can_be_compared() -> None:
+    before, after = (
+        "<asOrganizationPartOf><wholeOrganization>",
+        "</wholeOrganization></asOrganizationPartOf>",
+    )
+    xml = (
+        '<ClinicalDocument xmlns="urn:hl7-org:v3"><recordTarget><patientRole><providerOrganization>'
+        f"{before * 100}{after * 100}"
+        "</providerOrganization></patientRole></recordTarget></ClinicalDocument>"
+    ).encode()
+    document = parse_document(xml)
+    assert document.patient == parse_document(xml).patient
+    assert repr(document.patient.provider).count("Organization(") == 9
+    told = "codes or organizations stand deeper in one another than is read"
+    assert [issue.text for issue in document.issues].count(told) == 1

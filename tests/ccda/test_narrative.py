@@ -132,6 +132,32 @@ def test_translations_keep_their_own_original_text(narrative: Narrative) -> None
     assert code == CD(None, null_flavor="UNK", translations=(CD("R07.9", original_text="pain"),))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('<translation code="1">', "</translation>"),
+        ('<qualifier><value code="1">', "</value></qualifier>"),
+        ('<qualifier><name code="1">', "</name></qualifier>"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("nested", "kept", "noted"),
+    [
+        (2, 2, []),
+        (8, 8, []),
+        (80, 8, ["codes or organizations stand deeper in one another than is read"]),
+    ],
+)
+def test_codes_in_codes_are_read_no_deeper_than_can_be_compared(
+    narrative: Narrative, before: str, after: str, nested: int, kept: int, noted: list[str]
+) -> None:
+    element = code_element(before * nested + after * nested)
+    code = narrative.code(element)
+    assert code == Narrative().code(element)
+    assert repr(code).count("code='1'") == kept
+    assert list(narrative.complaints()) == noted
+
+
 def test_a_code_that_says_nothing_is_none(narrative: Narrative) -> None:
     assert narrative.code(parse_xml(b"<code codeSystem='1.2'/>")) is None
     assert narrative.code(None) is None

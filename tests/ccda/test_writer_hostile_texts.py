@@ -19,6 +19,7 @@ from ccda.summary import (
     SummaryLine,
     SummarySection,
 )
+from tests.ccda.facts import certain_facts
 from tests.ccda.written import DEMO, summarized, write
 from tests.conformance import assert_valid_clinical_document
 
@@ -123,6 +124,44 @@ def test_codes_units_and_times_the_schema_refuses_stay_in_the_narrative() -> Non
         assert words in (section.text or "")
     (entry,) = [entry for entry in section.entries if entry.parent is not None]
     assert (entry.value, entry.start, entry.status) == ("7", None, None)
+
+
+@pytest.mark.parametrize("value", ["5" * 5000, "1e999", "٣"])
+@pytest.mark.parametrize(("unit", "said"), [(None, ""), ("mg", " mg")])
+def test_a_number_that_no_reader_takes_is_text(value: str, unit: str | None, said: str) -> None:
+    xml = write(summary_of(line(kind="mental_status", value=value, unit=unit)), Patient())
+    assert_valid_clinical_document(xml)
+    (entry,) = [e for section in parse_document(xml).sections for e in section.entries]
+    assert (entry.value, entry.unit) == (f"{value}{said}", None)
+    assert b'xsi:type="ST"' in xml
+
+
+@pytest.mark.parametrize("count", ["٣", "9" * 5000, "-1", "many"])
+def test_a_count_that_no_reader_takes_stays_in_the_narrative(count: str) -> None:
+    details = {"repeat_number": count, "supply": [{"mood": "RQO", "repeat_number": count}]}
+    xml = write(summary_of(line(kind="medication", details=details)), Patient())
+    assert_valid_clinical_document(xml)
+    assert b"repeatNumber" not in xml and count.encode() in xml
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        CD("195967001 x", "2.16.840.1.113883.6.96", "Asthma"),
+        CD("195967001", "2.16.840.1.113883>6.96", "Asthma"),
+        CD("195967001 x", None, "Asthma", translations=(CD("J45", "2.16.840.1.113883.6.90"),)),
+        CD("195967001 x", "2.16.840.1.113883.6.96"),
+    ],
+)
+def test_a_code_and_a_coded_value_keep_what_the_schema_admits_of_them(code: CD) -> None:
+    asked = CD("75275-8", "2.16.840.1.113883.6.1", "Cognition")
+    summary = summary_of(
+        line(code=code, display=code.display or code.code),
+        line(kind="mental_status", code=asked, status=None, value=code),
+    )
+    xml = write(summary, Patient())
+    assert_valid_clinical_document(xml)
+    assert certain_facts(summarized([("derived", xml)])[0]) == certain_facts(summary)
 
 
 def test_a_range_that_is_no_range_of_numbers_is_text() -> None:

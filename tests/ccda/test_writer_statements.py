@@ -221,6 +221,25 @@ def test_what_is_no_number_keeps_its_unit() -> None:
     assert (entry.value, entry.unit) == ("37,2 Cel", None)
 
 
+@pytest.mark.parametrize("kind", ["procedure", "plan"])
+@pytest.mark.parametrize("told", ["act", "procedure"])
+@pytest.mark.parametrize("mood", ["EVN", "RQO", None])
+def test_what_has_a_value_is_written_as_an_observation(
+    kind: Kind, told: str, mood: str | None
+) -> None:
+    details = {"statement": told}
+    entry = only(written(line(kind, value="4", unit="min", mood=mood, details=details)))
+    assert (entry.value, entry.unit, entry.details["statement"]) == ("4", "min", "observation")
+    assert entry.mood == (mood or ("EVN" if kind == "procedure" else "INT"))
+
+
+@pytest.mark.parametrize("kind", ["procedure", "plan"])
+def test_an_appointment_with_a_value_stays_one(kind: Kind) -> None:
+    details = {"statement": "procedure"}
+    entry = only(written(line(kind, value="4", unit="min", mood="APT", details=details)))
+    assert (entry.value, entry.mood, entry.details["statement"]) == (None, "APT", "procedure")
+
+
 def test_a_trend_has_an_organizer_for_each_time() -> None:
     points = (
         TrendPoint("2024-01-05", "7.10", "%", "7.10", "%", sources=(SOURCE,)),

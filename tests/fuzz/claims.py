@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -88,12 +89,19 @@ def _follow_paths(data: bytes, document: ClinicalDocument) -> None:
 
 
 def judge_json(written: bytes) -> None:
-    """Strict JSON (RFC 8259), which has neither NaN nor Infinity.
+    """Strict JSON (RFC 8259), which has neither NaN nor Infinity; its numbers fit a double.
 
     Raises:
         ValueError: it is none.
     """
-    json.loads(written, parse_constant=_no_json)
+    json.loads(written, parse_constant=_no_json, parse_int=_finite, parse_float=_finite)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("a number is too large for its readers")
+    return number
 
 
 def _no_json(name: str) -> None:

@@ -57,7 +57,18 @@ def test_one_document_in_ten_is_tried_as_a_summary_and_always_the_same() -> None
     assert chosen == [is_chosen(one) for one in documents]
 
 
-@pytest.mark.parametrize("written", [b'{"value":NaN}', b'{"value":-Infinity}', b"{", b'{"a":1}x'])
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'{"value":NaN}',
+        b'{"value":-Infinity}',
+        b"{",
+        b'{"a":1}x',
+        b"1e999",
+        b"5" * 400,
+        b"5" * 5000,
+    ],
+)
 def test_what_is_no_json_is_found(written: bytes) -> None:
     with pytest.raises(ValueError):
         judge_json(written)

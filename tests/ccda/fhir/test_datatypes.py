@@ -1,6 +1,7 @@
 """Numbers, units, times and codes: what is written stays, what cannot stand is left out."""
 
 import json
+import math
 from decimal import Decimal
 
 import pytest
@@ -31,10 +32,20 @@ def test_a_number_keeps_the_digits_it_was_written_with(written: str, printed: st
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,200", "<5", "1/2", "0x1", "NaN", "Infinity", "1_000", "7 mg"]
-)
+    "text",
+    [
+        "", "1,200", "<5", "1/2", "0x1", "NaN", "Infinity", "1_000", "7 mg", "٣", "1٣", "0.٣",
+        "5" * 5000, "5" * 41, f"0.{'1' * 65}", "1e999", "1e-100",
+    ],
+)  # fmt: skip
 def test_what_is_no_number_is_none(text: str) -> None:
     assert number(text) is None
+
+
+@pytest.mark.parametrize("text", [f"{'9' * 40}e99", f"-{'9' * 40}e99", f"0.{'0' * 63}1e-99"])
+def test_the_farthest_numbers_are_ones_that_a_double_holds(text: str) -> None:
+    held = json.loads(fhir_json(number(text)), parse_int=float)
+    assert isinstance(held, float) and held != 0 and abs(held) < math.inf
 
 
 def test_a_half_is_no_whole_number() -> None:

@@ -56,6 +56,8 @@ def test_a_panel_is_a_report_of_its_tests(convert: Convert) -> None:
             {"valueQuantity": {"value": 7.2, "unit": "wobbles"}},
         ),
         ('<value xsi:type="ST">no growth</value>', {"valueString": "no growth"}),
+        (f'<value xsi:type="INT" value="{"5" * 5000}"/>', {"valueString": "5" * 5000}),
+        ('<value xsi:type="PQ" value="1e999" unit="mg"/>', {"valueString": "1e999 mg"}),
         ('<value xsi:type="INT" value="3"/>', {"valueQuantity": {"value": 3}}),
         ('<value xsi:type="TS" value="20240102"/>', {"valueDateTime": "2024-01-02"}),
         (

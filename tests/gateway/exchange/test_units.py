@@ -69,7 +69,10 @@ def test_spellings_of_real_documents_are_known(spelt: str | None, code: str | No
     assert ucum(spelt) == code
 
 
-@pytest.mark.parametrize("value", ["", "positive", "<5", "NaN", "Infinity", None, 5])
+@pytest.mark.parametrize(
+    "value",
+    ["", "positive", "<5", "NaN", "Infinity", None, 5, "1e30", "1e999999", "1e-999999", "5" * 5000],
+)
 def test_what_is_no_number_is_no_quantity(value: object) -> None:
     assert read_quantity(value, "mg/dL") is None
 
