@@ -25,12 +25,14 @@ from ihe.soap import (
     MESSAGE_KINDS,
     Addressing,
     MessageKind,
+    WrittenPayload,
     fault_action,
     find_fault,
     parse_envelope,
     read_addressing,
     read_envelope,
     read_kind,
+    with_payload,
     write_envelope,
     write_fault,
 )
@@ -256,7 +258,7 @@ def read_message_id(data: bytes) -> str | None:
 
 
 def seal_answer(
-    body: Element,
+    body: Element | WrittenPayload,
     *,
     kind: MessageKind,
     relates_to: str,
@@ -277,10 +279,11 @@ def seal_answer(
     """
     _demand_root(kind, body)
     addressing = Addressing(kind.action, message_id=message_id, to=to, relates_to=relates_to)
-    envelope = write_envelope(addressing, body)
+    envelope = write_envelope(addressing, None if isinstance(body, WrittenPayload) else body)
     if time_to_live is not None:
         add_time_to_live(envelope[0], time_to_live)
-    return _seal(envelope, confirmations, signing_key, now, lifetime)
+    sealed = _seal(envelope, confirmations, signing_key, now, lifetime)
+    return with_payload(sealed, body) if isinstance(body, WrittenPayload) else sealed
 
 
 def seal_fault(
@@ -368,7 +371,7 @@ def _seal(
     return serialize_xml(envelope)
 
 
-def _demand_root(kind: MessageKind, body: Element) -> None:
+def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:
     if body.tag != kind.root:
         raise ValueError("the body is not the one that the action demands")
 
