@@ -126,8 +126,9 @@ def participant(
     """Someone of the header: the person, and the person's organization."""
     house = whole_organization(given.organization, documents, resources)
     names = [found for one in given.names if (found := human_name(one))]
+    said = next((text for one in given.names if (text := str(one))), None)
     ids = identifiers(given.ids)
-    if not names and (house is not None or not ids):
+    if said is None and (house is not None or not ids):
         return None, house
     body = stated(
         identifier=ids,
@@ -135,7 +136,6 @@ def participant(
         telecom=[found for one in given.telecoms if (found := telecom(one))],
         address=[found for one in given.addresses if (found := address(one))],
     )
-    said = str(given.names[0]) if given.names else None
     return _once(resources, "Practitioner", _names(ids, said), body, documents), house
 
 

@@ -131,9 +131,11 @@ def element_form(element: Element) -> Form:
     }
     if text := " ".join((element.text or "").split()):
         form["text"] = text
+    children: Form = {}
     for child in element:
-        form.setdefault(f"{local_name(child).rpartition('}')[2]}", []).append(element_form(child))
-    return form
+        children.setdefault(local_name(child).rpartition("}")[2], []).append(element_form(child))
+    # A child may have the name of an attribute, or of what stands for the text.
+    return form | {f"{name}_element" if name in form else name: children[name] for name in children}
 
 
 def _participants(statement: Statement, narrative: Narrative, kind: str, told: Form) -> list[Form]:

@@ -1,11 +1,12 @@
 """What every interop test stands on: the built peer, the keys, a running Java responder."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from gateway.model.partner import Endpoints
 from tests.installs import Unavailable
 from tests.interop import facts, peer, validators, wsdl_clients
 from tests.interop.certificates import Certificates, Party, make_certificates
@@ -52,9 +53,13 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
-    def our_responder(self, name: str, *, initiator: Party | None = None) -> OurGateway:
+    def our_responder(
+        self, name: str, *, initiator: Party | None = None, replies: tuple[str, ...] = ()
+    ) -> OurGateway:
+        """`replies` are where the initiator may have answers sent."""
         by = initiator or self.certificates.initiator
         asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
+        asking = replace(asking, endpoints=Endpoints(replies=replies))
         return OurGateway(self.folder / name, self.certificates.gateway, asking)
 
     def our_initiator(self, name: str) -> OurGateway:

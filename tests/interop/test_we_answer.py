@@ -99,6 +99,36 @@ def test_several_come_in_one_retrieve_and_one_that_nobody_has_is_an_error_in_its
 # ---- who gets nothing ------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def reply_port() -> str:
+    """IPF opens its reply addresses once a process."""
+    return str(peer.free_port())
+
+
+def test_answers_come_to_a_registered_reply_address(world: World, reply_port: str) -> None:
+    components = ("xcpd-iti55", "xca-iti38", "xca-iti39")
+    replies = tuple(f"https://127.0.0.1:{reply_port}/replies/{name}" for name in components)
+    with world.our_responder("answers-later", replies=replies) as ours:
+        ours.file(facts.DOCUMENT)
+        asked = _ask(world, ours, reply_port=reply_port)
+        assert asked.exit_code == 0, asked
+        assert tuple(step["step"] for step in asked.steps) == STEPS
+        (document,) = asked.steps[-1]["documents"]
+        assert document["sha256"] == hashlib.sha256(facts.DOCUMENT).hexdigest()
+        assert {one.outcome for one in ours.records()} == {"success"}
+
+
+def test_an_answer_is_sent_to_no_address_that_is_not_registered(
+    world: World, reply_port: str
+) -> None:
+    with world.our_responder("answers-nowhere") as ours:
+        asked = _ask(world, ours, reply_port=reply_port)
+        assert asked.exit_code == 1, asked
+        (record,) = ours.records()
+        assert record.outcome == "refused"
+        assert record.reason == "The reply address is not registered for this community."
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"patient.family": "Nobody"}, {"user.purpose": "RESEARCH"}],

@@ -162,3 +162,49 @@ def test_a_server_whose_certificate_is_not_pinned_hears_nothing(
     (record,) = retrieved.records
     assert (record.transaction, record.outcome) == ("ITI-55", "failed")
     assert java_responder.served_nothing()
+
+
+def test_several_come_in_one_retrieve_and_what_is_lost_is_said(world: World) -> None:
+    files = [world.document]
+    for number, content in enumerate(facts.MORE_DOCUMENTS):
+        files.append(world.folder / f"another-{number}.xml")
+        files[-1].write_bytes(content)
+    audit = world.folder / "audit-of-several.txt"
+    documents = ",".join(map(str, files))
+    with (
+        world.java_responder(document=documents, lost="1", audit=str(audit)) as responder,
+        world.our_initiator("several") as ours,
+    ):
+        retrieved = ours.retrieve(ours.member, responder.addresses)
+        assert [responder.served()["outcome"] for _ in TRANSACTIONS] == [
+            "match",
+            "SUCCESS with 3",
+            "PARTIAL_SUCCESS with 2",
+        ]
+        counts = [retrieved.partner[f"documents_{kind}"] for kind in ("found", "new", "missing")]
+        assert counts == [3, 2, 1]
+        assert retrieved.state["state"] == "partial"
+        assert [one.outcome for one in retrieved.records] == ["success", "success", "partial"]
+        held = {ours.content(document) for document in ours.filed()}
+        assert held == {facts.DOCUMENT, facts.MORE_DOCUMENTS[0]}
+    # IPF wrote its own ATNA messages of it: one of what it gave, one of what it could not.
+    events = [
+        re.findall(r'<EventTypeCode csd-code="([^"]+)"', line)
+        for line in audit.read_text("utf-8").splitlines()
+    ]
+    assert events == [["ITI-55"], ["ITI-38"], ["ITI-39"], ["ITI-39"]]
+
+
+@pytest.mark.parametrize("step", TRANSACTIONS)
+def test_a_fault_ends_the_step_and_is_recorded(world: World, step: str) -> None:
+    with (
+        world.java_responder(fault_at=step) as responder,
+        world.our_initiator(f"fault-at-{step}") as ours,
+    ):
+        retrieved = ours.retrieve(ours.member, responder.addresses)
+    found = [one for one in retrieved.records if one.transaction == step]
+    # What a Sender fault says is our request's, so it is asked once.
+    assert [one.outcome for one in found] == ["refused"]
+    assert found[0].reason == "it answered with a SOAP fault (Sender)"
+    assert retrieved.records[-1] == found[0]
+    assert retrieved.partner["outcome"] == "refused", retrieved.partner

@@ -44,3 +44,15 @@ def test_the_performers_of_the_service_are_a_team() -> None:
     assert made["participant"][0]["role"][0]["text"] == "Primary care"
     assert healer["name"] == [{"family": "Healer", "given": ["Ann"]}]
     assert made["period"] == {"start": "2023-01-01", "end": "2024-01-01"}
+
+
+def test_a_performer_whose_name_says_nothing_is_known_by_the_next_one_or_not_at_all() -> None:
+    nameless = HEADER.replace('<id root="2.999.9" extension="1"/>', "").replace(
+        "<assignedPerson><name>", '<assignedPerson><name use="L"/><name>'
+    )
+    found = by_type(document_bundle(clinical_document("", nameless), document_id="one"))
+    assert found["Practitioner"][0]["name"][-1] == {"family": "Healer", "given": ["Ann"]}
+    nobody = nameless.replace("<given>Ann</given><family>Healer</family>", "")
+    assert nobody != nameless
+    found = by_type(document_bundle(clinical_document("", nobody), document_id="one"))
+    assert "Practitioner" not in found

@@ -75,6 +75,23 @@ def test_extensions_are_kept_as_they_are_written(read_entries: ReadEntries) -> N
     assert entry.details["extension"] == {"category": [{"code": "sdoh", "codeSystem": "1.2"}]}
 
 
+def test_an_extension_with_a_child_named_as_an_attribute_keeps_both(
+    read_entries: ReadEntries,
+) -> None:
+    odd = '<sdtc:odd code="a">said<code code="b"/><text>c</text></sdtc:odd>'
+    (entry,) = read_entries("29762-2", f'<observation><code code="1"/>{odd}</observation>')
+    assert entry.details["extension"] == {
+        "odd": [
+            {
+                "code": "a",
+                "code_element": [{"code": "b"}],
+                "text": "said",
+                "text_element": [{"text": "c"}],
+            }
+        ]
+    }
+
+
 def test_a_vehicle_of_the_drug_is_a_participant(read_entries: ReadEntries) -> None:
     vehicle = (
         '<participant typeCode="CSM"><participantRole classCode="MANU"><code code="412307009"/>'

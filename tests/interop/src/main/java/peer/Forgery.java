@@ -67,9 +67,12 @@ final class Forgery {
                 Map.entry("two-securities", envelope -> security(envelope).getParentNode()
                         .appendChild(copy(security(envelope)))),
                 Map.entry("without-assertion", envelope -> remove(assertion(envelope))),
-                Map.entry("comment-in-signature", envelope -> timestampSignature(envelope)
-                        .insertBefore(envelope.createComment("x"),
-                                timestampSignature(envelope).getFirstChild())),
+                Map.entry("comment-in-signature", envelope -> {
+                    var signature = timestampSignature(envelope);
+                    signature.insertBefore(
+                            signature.getOwnerDocument().createComment("x"),
+                            signature.getFirstChild());
+                }),
                 Map.entry("wrapped-beside", this::forgedBeside),
                 Map.entry("wrapped-before", this::forgedBefore),
                 Map.entry("wrapped-in-forged", this::signedInsideForged),
@@ -167,7 +170,7 @@ final class Forgery {
         signed.getParentNode().replaceChild(forged, signed);
         var signature = remove(child(signed, DS, "Signature"));
         forged.insertBefore(signature, child(forged, SAML, "Subject"));
-        var object = envelope.createElementNS(DS, "ds:Object");
+        var object = signature.getOwnerDocument().createElementNS(DS, "ds:Object");
         signature.appendChild(object);
         object.appendChild(signed);
     }
@@ -197,8 +200,8 @@ final class Forgery {
         var signed = assertion(envelope);
         var forged = forged(envelope);
         signed.getParentNode().replaceChild(forged, signed);
-        var decision = envelope.createElementNS(SAML, "saml2:AuthzDecisionStatement");
-        var evidence = envelope.createElementNS(SAML, "saml2:Evidence");
+        var decision = forged.getOwnerDocument().createElementNS(SAML, "saml2:AuthzDecisionStatement");
+        var evidence = forged.getOwnerDocument().createElementNS(SAML, "saml2:Evidence");
         forged.appendChild(decision).appendChild(evidence).appendChild(signed);
     }
 

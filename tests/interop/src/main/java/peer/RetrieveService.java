@@ -36,8 +36,10 @@ final class RetrieveService implements Processor {
             if (held != null) {
                 answer.getDocuments().add(document(reference, held));
             } else {
+                // IPF's own validators take no other location than the home community in XCA.
                 answer.getErrors().add(new ErrorInfo(ErrorCode.DOCUMENT_UNIQUE_ID_ERROR,
-                        "No such document", Severity.ERROR, reference.getDocumentUniqueId(), null));
+                        "No such document " + reference.getDocumentUniqueId(), Severity.ERROR,
+                        reference.getHomeCommunityId(), null));
             }
         }
         answer.setStatus(answer.getErrors().isEmpty() ? Status.SUCCESS
