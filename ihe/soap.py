@@ -30,6 +30,7 @@ _ROLE: Final = name("soap:role")
 # SOAP 1.2 Part 1: 2.2: the roles that an ultimate receiver acts in; absent is one of them.
 _OUR_ROLES: Final = frozenset({None, "", f"{SOAP}/role/next", f"{SOAP}/role/ultimateReceiver"})
 _INCLUDE: Final = f"{{{XOP}}}Include"
+_EMPTY_BODY: Final = b"<soap:Body/></soap:Envelope>"
 _STRING: Final = etree.XPath("string()")
 _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
@@ -144,6 +145,14 @@ class Envelope:
     header: Element
     body: Element
     payload: Element
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPayload:
+    """A payload that is text already: `xml` is UTF-8, stands on its own, and its root is `tag`."""
+
+    tag: str
+    xml: bytes
 
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -304,8 +313,11 @@ def _refuse_foreign_includes(header: Element, body: Element) -> None:
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def write_envelope(addressing: Addressing, payload: Element) -> Element:
-    """An envelope around `payload`, which moves into it (WS-Addressing 1.0 SOAP Binding: 5)."""
+def write_envelope(addressing: Addressing, payload: Element | None) -> Element:
+    """An envelope around `payload`, which moves into it (WS-Addressing 1.0 SOAP Binding: 5).
+
+    Without one its body is empty until `with_payload`.
+    """
     envelope = etree.Element(name("soap:Envelope"), nsmap=spaces("soap", "wsa"))
     header = etree.SubElement(envelope, name("soap:Header"))
     _add(header, "wsa:Action", addressing.action, must_understand=True)
@@ -315,8 +327,24 @@ def write_envelope(addressing: Addressing, payload: Element) -> Element:
     if addressing.reply_to is not None:
         reply_to = etree.SubElement(header, name("wsa:ReplyTo"))
         _add(reply_to, "wsa:Address", addressing.reply_to)
-    etree.SubElement(envelope, name("soap:Body")).append(payload)
+    body = etree.SubElement(envelope, name("soap:Body"))
+    if payload is not None:
+        body.append(payload)
     return envelope
+
+
+def with_payload(envelope: bytes, payload: WrittenPayload) -> bytes:
+    """A written envelope of ours with `payload` in its empty body.
+
+    Bodies are not signed, and a large one costs more to parse than all else in an answer.
+
+    Raises:
+        ValueError: its body is not empty.
+    """
+    if not envelope.endswith(_EMPTY_BODY):
+        raise ValueError("the envelope's body is not empty")
+    start = envelope.removesuffix(_EMPTY_BODY)
+    return b"".join((start, b"<soap:Body>", payload.xml, b"</soap:Body></soap:Envelope>"))
 
 
 def write_fault(error: IheError) -> Element:

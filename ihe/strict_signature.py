@@ -8,8 +8,12 @@ before (`signature_shape`). Whatever is accepted here signxml accepts too, over 
 import hashlib
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
@@ -25,13 +29,26 @@ def verify_strictly(target: Element, shape: Shape, key: PublicKey, *, enveloped:
     Raises:
         SecurityRefused: it was not made with `key`, or covers something else.
     """
-    signed_info = _canonical(shape.signed_info, shape.info_prefixes)
+    signed_info = canonical(shape.signed_info, shape.info_prefixes)
     _check_value(shape, key, signed_info)
     covered = _without_signature(target) if enveloped else target
-    content = _canonical(covered, shape.reference_prefixes)
+    content = canonical(covered, shape.reference_prefixes)
     if hashlib.new(DIGESTS[shape.digest_method], content).digest() != shape.digest:
         raise SecurityRefused("the signed element was changed after signing")
     return content
+
+
+def sign_strictly(
+    signed_info: bytes,
+    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey,
+    algorithm: hashes.HashAlgorithm,
+) -> bytes:
+    """The value of a signature over canonical SignedInfo."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(signed_info, padding.PKCS1v15(), algorithm)
+    size = (key.key_size + 7) // 8
+    numbers = decode_dss_signature(key.sign(signed_info, ec.ECDSA(algorithm)))
+    return b"".join(number.to_bytes(size, "big") for number in numbers)
 
 
 def _check_value(shape: Shape, key: PublicKey, signed_info: bytes) -> None:
@@ -57,7 +74,12 @@ def _as_der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     )
 
 
-def _canonical(element: Element, prefixes: list[str] | None) -> bytes:
+def canonical(element: Element, prefixes: list[str] | None) -> bytes:
+    """Exclusive XML Canonicalization 1.0, without comments.
+
+    Raises:
+        SecurityRefused: the element has no such form.
+    """
     try:
         return etree.tostring(
             element,

@@ -25,12 +25,14 @@ from ihe.soap import (
     MESSAGE_KINDS,
     Addressing,
     MessageKind,
+    WrittenPayload,
     fault_action,
     find_fault,
     parse_envelope,
     read_addressing,
     read_envelope,
     read_kind,
+    with_payload,
     write_envelope,
     write_fault,
 )
@@ -235,7 +237,7 @@ def read_related(data: bytes) -> Related | None:
     Raises:
         MalformedMessage, MessageTooLarge: it cannot be read.
     """
-    if b"RelatesTo" not in data:
+    if not may_relate(data):
         return None
     header = parse_envelope(data, limit_bytes=len(data) + 1).find(name("soap:Header"))
     addressing = None if header is None else read_addressing(header)
@@ -247,6 +249,11 @@ def read_related(data: bytes) -> Related | None:
     return Related(addressing.action, addressing.relates_to)
 
 
+def may_relate(data: bytes) -> bool:
+    """False if `read_related` would say None at once; for whoever would start a thread for it."""
+    return b"RelatesTo" in data
+
+
 def read_message_id(data: bytes) -> str | None:
     """The MessageID of a refused request, for its fault to relate to."""
     return read_unopened(data).message_id
@@ -256,7 +263,7 @@ def read_message_id(data: bytes) -> str | None:
 
 
 def seal_answer(
-    body: Element,
+    body: Element | WrittenPayload,
     *,
     kind: MessageKind,
     relates_to: str,
@@ -277,10 +284,11 @@ def seal_answer(
     """
     _demand_root(kind, body)
     addressing = Addressing(kind.action, message_id=message_id, to=to, relates_to=relates_to)
-    envelope = write_envelope(addressing, body)
+    envelope = write_envelope(addressing, None if isinstance(body, WrittenPayload) else body)
     if time_to_live is not None:
         add_time_to_live(envelope[0], time_to_live)
-    return _seal(envelope, confirmations, signing_key, now, lifetime)
+    sealed = _seal(envelope, confirmations, signing_key, now, lifetime)
+    return with_payload(sealed, body) if isinstance(body, WrittenPayload) else sealed
 
 
 def seal_fault(
@@ -368,7 +376,7 @@ def _seal(
     return serialize_xml(envelope)
 
 
-def _demand_root(kind: MessageKind, body: Element) -> None:
+def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:
     if body.tag != kind.root:
         raise ValueError("the body is not the one that the action demands")
 

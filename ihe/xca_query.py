@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from lxml import etree
 
-from ccda.safe_xml import Element, parse_xml
+from ccda.safe_xml import Element
 from ihe.association import read_association, write_association
 from ihe.ebrim import (
     read_document_entry,
@@ -34,6 +34,7 @@ from ihe.registry_response import (
 )
 from ihe.rim import NAMESPACE as RIM
 from ihe.rim import iterate_slots, rim, write_slot
+from ihe.soap import WrittenPayload
 from ihe.stored_query import (
     AdhocQuery,
     FindDocumentsQuery,
@@ -262,9 +263,9 @@ def adhoc_query_response_xml(outcome: RegistryResponse, entries: Iterable[bytes]
     )
 
 
-def write_stored_entries(outcome: RegistryResponse, entries: Iterable[bytes]) -> Element:
-    """As `adhoc_query_response_xml`, as an element."""
-    return parse_xml(adhoc_query_response_xml(outcome, entries))
+def write_stored_entries(outcome: RegistryResponse, entries: Iterable[bytes]) -> WrittenPayload:
+    """As `adhoc_query_response_xml`, as the payload of an answer."""
+    return WrittenPayload(query("AdhocQueryResponse"), adhoc_query_response_xml(outcome, entries))
 
 
 def _start_response(outcome: RegistryResponse) -> tuple[Element, Element]:

@@ -2,7 +2,8 @@
 
 Nothing leaves this house without a Security header (DECISIONS 4), so the two functions that write
 one are where all our envelopes pass: `ihe.wire` and zeep's seam both end there. They are wrapped
-here, before any other module has imported them. Documents of our own pass through `ccda.writer`.
+here, before any other module has imported them, and so is what puts a written payload into an
+envelope. Documents of our own pass through `ccda.writer`.
 The schemas lie beside the checkout; without them only form is looked at.
 
 A test that has to emit something wrong says so: `@pytest.mark.emits_invalid("why")`.
@@ -26,6 +27,7 @@ from tests.ihe_conformance import assert_valid_body
 
 assert "ihe.wire" not in sys.modules, "the hook must come before whoever seals messages"
 ws_security = importlib.import_module("ihe.ws_security")
+soap = importlib.import_module("ihe.soap")
 
 PUBLIC_SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples"
 BODY = "{http://www.w3.org/2003/05/soap-envelope}Body"
@@ -63,12 +65,25 @@ def _checking_envelope(sign: Callable[..., Any]) -> Callable[..., Any]:
     def signed(envelope: etree._Element, **arguments: Any) -> Any:
         for body in envelope.iterchildren(BODY):
             for payload in body.iterchildren("*"):
-                if not _is_placeholder(payload):
-                    VIOLATIONS.check(assert_valid_body, payload)
-                    EMITTED.note(payload)
+                _check_payload(payload)
         return sign(envelope, **arguments)
 
     return signed
+
+
+def _checking_written(put: Callable[..., bytes]) -> Callable[..., bytes]:
+    @functools.wraps(put)
+    def with_payload(envelope: bytes, payload: Any) -> bytes:
+        _check_payload(etree.fromstring(payload.xml))
+        return put(envelope, payload)
+
+    return with_payload
+
+
+def _check_payload(payload: etree._Element) -> None:
+    if not _is_placeholder(payload):
+        VIOLATIONS.check(assert_valid_body, payload)
+        EMITTED.note(payload)
 
 
 def _is_placeholder(payload: etree._Element) -> bool:
@@ -89,6 +104,7 @@ def _checking_document(write: Callable[..., Any]) -> Callable[..., Any]:
 def _wrap() -> None:
     for name in ("sign_request", "sign_answer"):
         setattr(ws_security, name, _checking_envelope(getattr(ws_security, name)))
+    soap.with_payload = _checking_written(soap.with_payload)  # type: ignore[attr-defined]
     if importlib.util.find_spec("ccda.writer") is not None:
         inner = importlib.import_module("ccda.writer.document")
         inner.write_ccd = importlib.import_module("ccda.writer").write_ccd = _checking_document(

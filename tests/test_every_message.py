@@ -9,7 +9,7 @@ from typing import Any
 
 from lxml import etree
 
-from ihe.soap import ITI_38_ANSWER, ITI_38_REQUEST
+from ihe.soap import ITI_38_ANSWER, ITI_38_REQUEST, WrittenPayload
 from ihe.wire import seal_answer, seal_request
 from tests.certificates import NOW
 from tests.ihe_conformance import SCHEMAS
@@ -37,7 +37,7 @@ def an_invalid_body() -> etree._Element:
     return etree.Element(ITI_38_ANSWER.root, status="fine")
 
 
-def answer_with(body: etree._Element) -> None:
+def answer_with(body: etree._Element | WrittenPayload) -> None:
     seal_answer(
         body,
         kind=ITI_38_ANSWER,
@@ -51,6 +51,12 @@ def answer_with(body: etree._Element) -> None:
 
 def test_an_invalid_answer_is_noticed(violations: Any) -> None:
     answer_with(an_invalid_body())
+    assert len(violations.taken()) == SCHEMAS_ARE_HERE
+
+
+def test_an_invalid_answer_that_was_written_before_is_noticed(violations: Any) -> None:
+    body = an_invalid_body()
+    answer_with(WrittenPayload(str(body.tag), etree.tostring(body)))
     assert len(violations.taken()) == SCHEMAS_ARE_HERE
 
 

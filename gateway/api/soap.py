@@ -52,6 +52,7 @@ from ihe.errors import (
 from ihe.soap import ANONYMOUS, ITI_39_ANSWER, http_status
 from ihe.wire import (
     OpenedRequest,
+    may_relate,
     open_request,
     read_related,
     read_unopened,
@@ -169,6 +170,8 @@ async def _identify(visit: _Visit) -> None:
 async def _awaited(visit: _Visit, envelope: bytes) -> AwaitedAnswer | None:
     """The request of ours that waits for this message, if the message says that it is an answer."""
     visit.envelope = envelope
+    if not may_relate(envelope):
+        return None
     related = await asyncio.to_thread(read_related, envelope)
     if related is None:
         return None
@@ -218,9 +221,11 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
             subcode="wsa:InvalidAddressingHeader",
         )
     speaking_as = _speaking_as(visit, partner)
-    delegated = visit.means.archive.database.read(
-        lambda tx: refuse_delegates(tx, speaking_as, opened.assertion)
-    )
+    delegated: tuple[Partner, ...] | Refused = speaking_as
+    if opened.assertion.query_auth_grantor is not None:
+        delegated = visit.means.archive.database.read(
+            lambda tx: refuse_delegates(tx, speaking_as, opened.assertion)
+        )
     if isinstance(delegated, Refused):
         raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
     replied = reply(opened, Asker(delegated, purpose), visit.means)

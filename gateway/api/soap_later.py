@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from lxml import etree
 
+from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_verbs import Replied
 from gateway.model.exchange import Exchange
@@ -12,7 +13,7 @@ from gateway.model.later import DELIVER, OwedAnswer
 from gateway.model.partner import Partner
 from gateway.store import owed_answers
 from gateway.store.database import Transaction
-from ihe.soap import ITI_55_ANSWER
+from ihe.soap import ITI_55_ANSWER, WrittenPayload
 from ihe.wire import OpenedRequest
 
 
@@ -38,7 +39,7 @@ def owe(
         action=replied.kind.action,
         relates_to=opened.message_id,
         confirmations=opened.signature_values,
-        body=etree.tostring(replied.body, encoding="unicode", with_tail=False),
+        body=_text(replied.body),
         exchanges=exchanges,
         parts=replied.owed,
         time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
@@ -51,6 +52,12 @@ def owe(
         payload={"answer": owed.id},
         idempotency_key=owed.id,
     )
+
+
+def _text(body: Element | WrittenPayload) -> str:
+    if isinstance(body, WrittenPayload):
+        return body.xml.decode()
+    return etree.tostring(body, encoding="unicode", with_tail=False)
 
 
 def time_to_live(replied: Replied, means: PartnerMeans) -> timedelta | None:

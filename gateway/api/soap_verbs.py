@@ -46,6 +46,7 @@ from ihe.soap import (
     ITI_55_ANSWER,
     ITI_55_DEFERRED_REQUEST,
     MessageKind,
+    WrittenPayload,
 )
 from ihe.wire import OpenedRequest
 from ihe.xca_query import (
@@ -80,7 +81,7 @@ class Replied:
     """
 
     kind: MessageKind
-    body: Element
+    body: Element | WrittenPayload
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
     noted: Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]] = _as_they_are

@@ -28,6 +28,9 @@ _IDS_AT_ONCE: Final = 4
 _BY_ID: Final = select(tables.member).where(
     tables.member.c.id.in_(bindparam("ids", expanding=True))
 )
+_GET: Final = select(tables.member).where(
+    tables.member.c.id == bindparam("member"), tables.member.c.plan == bindparam("plan")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,7 @@ def put(transaction: Transaction, member: Member) -> Member:
 
 
 def get(transaction: Transaction, *, plan: PlanId, member: MemberId) -> Member | None:
-    table = tables.member
-    row = transaction.connection.execute(
-        select(table).where(table.c.id == member, table.c.plan == plan)
-    ).first()
+    row = transaction.connection.execute(_GET, {"member": member, "plan": plan}).first()
     return None if row is None else _member(row)
 
 

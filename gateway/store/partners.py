@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import Executable, bindparam, delete, insert, or_, select
 
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
@@ -14,10 +14,21 @@ from gateway.store import tables
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
-from gateway.store.values import dump, load
+from gateway.store.values import dump, load_known
 from ihe.identifiers import HomeCommunityId
 
 Usage = Literal["tls", "signing"]
+_PARTNERS: Final = select(tables.partner).order_by(tables.partner.c.name, tables.partner.c.id)
+_PINNED: Final = select(tables.partner_certificate.c.partner).where(
+    tables.partner_certificate.c.fingerprint == bindparam("fingerprint"),
+    tables.partner_certificate.c.usage == bindparam("usage"),
+)
+_BY_CERTIFICATE: Final = _PARTNERS.where(tables.partner.c.id.in_(_PINNED))
+_CERTIFICATES: Final = (
+    select(tables.partner_certificate)
+    .where(tables.partner_certificate.c.partner.in_(bindparam("partners", expanding=True)))
+    .order_by(tables.partner_certificate.c.ordinal)
+)
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -83,11 +94,8 @@ def by_certificate(
 
     This is how a caller on the wire gets its name, so it comes before any plan is known.
     """
-    table = tables.partner_certificate
-    pinned = select(table.c.partner).where(
-        table.c.fingerprint == fingerprint.lower(), table.c.usage == usage
-    )
-    return _select(transaction, None, tables.partner.c.id.in_(pinned))
+    given = {"fingerprint": fingerprint.lower(), "usage": usage}
+    return _read(transaction, _BY_CERTIFICATE, given)
 
 
 def by_certificate_name(transaction: Transaction, *, names: Iterable[str]) -> tuple[Partner, ...]:
@@ -122,10 +130,16 @@ def fingerprint(pem: str) -> str:
 
 def _select(transaction: Transaction, plan: Scope | None, *where: Any) -> tuple[Partner, ...]:
     table = tables.partner
-    statement = select(table).where(*where).order_by(table.c.name, table.c.id)
+    statement = _PARTNERS.where(*where)
     if plan is not None and not isinstance(plan, AllPlans):
         statement = statement.where(or_(table.c.plan == plan, table.c.plan.is_(None)))
-    rows = transaction.connection.execute(statement).all()
+    return _read(transaction, statement, {})
+
+
+def _read(
+    transaction: Transaction, statement: Executable, given: dict[str, str]
+) -> tuple[Partner, ...]:
+    rows = transaction.connection.execute(statement, given).all()
     pems = _certificates(transaction, [row.id for row in rows])
     return tuple(_partner(row, pems) for row in rows)
 
@@ -135,11 +149,8 @@ def _certificates(
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     if not partners:
         return {}
-    table = tables.partner_certificate
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for row in transaction.connection.execute(
-        select(table).where(table.c.partner.in_(partners)).order_by(table.c.ordinal)
-    ):
+    for row in transaction.connection.execute(_CERTIFICATES, {"partners": partners}):
         key = (row.partner, row.usage)
         found[key] = (*found.get(key, ()), row.pem)
     return found
@@ -150,10 +161,10 @@ def _partner(row: Any, pems: dict[tuple[str, str], tuple[str, ...]]) -> Partner:
         id=PartnerId(row.id),
         name=row.name,
         home_community_id=HomeCommunityId.parse(row.home_community_id),
-        endpoints=load(Endpoints, row.endpoints),
+        endpoints=load_known(Endpoints, row.endpoints),
         network=row.network,
         plan=None if row.plan is None else PlanId(row.plan),
         tls_certificates=pems.get((row.id, "tls"), ()),
         signing_certificates=pems.get((row.id, "signing"), ()),
-        profile=load(PartnerProfile, row.profile),
+        profile=load_known(PartnerProfile, row.profile),
     )

@@ -9,7 +9,7 @@ from gateway.model.policy import Rule
 from gateway.store import tables
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
-from gateway.store.values import dump, load
+from gateway.store.values import dump, load_known
 
 _RULES_OF: Final = (
     select(tables.policy_rule.c.rule)
@@ -27,7 +27,7 @@ def put(transaction: Transaction, rule: Rule) -> None:
 def list_all(transaction: Transaction, *, plan: PlanId) -> tuple[Rule, ...]:
     """The plan's rules, by name."""
     rows = transaction.connection.execute(_RULES_OF, {"plan": plan})
-    return tuple(load(Rule, row.rule) for row in rows)
+    return tuple(load_known(Rule, row.rule) for row in rows)
 
 
 def remove(transaction: Transaction, *, plan: PlanId, name: str) -> bool:

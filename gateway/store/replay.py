@@ -1,12 +1,14 @@
 """Which messages each TLS peer has sent already (DECISIONS 3)."""
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import delete
+from sqlalchemy import Executable, bindparam, delete
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identity import PlanId
 from gateway.store import tables
-from gateway.store.sql import indexable, insert_new
+from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 
 
@@ -20,13 +22,22 @@ def is_first(
     plan: PlanId | None = None,
 ) -> bool:
     """Whether this peer never sent that key before; from now on it has, until `expires`."""
+    values = {"peer": indexable(peer) or "", "key": key, "plan": plan, "expires": expires}
+    statement = _take(transaction.is_postgres)
+    return transaction.connection.execute(statement, {**values, "now": now}).first() is not None
+
+
+@cache
+def _take(is_postgres: bool) -> Executable:
+    """Gives a row back if the key was not there, or its time was over."""
     table = tables.replay
-    peer = indexable(peer) or ""
-    transaction.connection.execute(
-        delete(table).where(table.c.peer == peer, table.c.key == key, table.c.expires <= now)
-    )
-    values = {"peer": peer, "key": key, "plan": plan, "expires": expires}
-    return insert_new(transaction, table, values, ["peer", "key"])
+    statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=["peer", "key"],
+        set_={"plan": given.plan, "expires": given.expires},
+        where=table.c.expires <= bindparam("now", type_=table.c.expires.type),
+    ).returning(table.c.key)
 
 
 def forget_expired(transaction: Transaction, *, now: datetime) -> int:

@@ -8,7 +8,7 @@ import dataclasses
 import types
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -26,6 +26,16 @@ def dump(value: object) -> str:
 def load(kind: type[T], text: str | bytes) -> T:
     """The value that `dump` wrote."""
     return cast(T, _reader(cast(Hashable, kind))(orjson.loads(text)))
+
+
+@lru_cache(maxsize=4096)
+def load_known(kind: type[T], text: str) -> T:
+    """As `load`, for the little that every exchange reads: partners and rules, never a person.
+
+    The text is the key, so a changed row is read anew, whichever process has changed it. The value
+    is handed out again and must not hold anything that can be changed.
+    """
+    return load(kind, text)
 
 
 def from_json(kind: type[T], data: Any) -> T:

@@ -9,6 +9,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 from lxml.etree import _Element as Element
+from signxml.algorithms import (
+    CanonicalizationMethod,
+    DigestAlgorithm,
+    SignatureConstructionMethod,
+    SignatureMethod,
+)
+from signxml.signer import XMLSigner
 
 from ihe.errors import SecurityRefused
 from ihe.key_info import public_key, write_key_info
@@ -32,6 +39,39 @@ from tests.ihe_messages import (
 
 KINDS = ["rsa", "p256", "p384"]
 slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_detached_signature_is_the_one_that_signxml_writes(kind: str) -> None:
+    signer = partner(kind).signing_key
+    timestamp = etree.fromstring(
+        f"<u:Timestamp xmlns:u='{etree.QName(name('wsu:Id')).namespace}' u:Id='TS-1'>"
+        "<u:Created>2026-11-21T00:00:00Z</u:Created></u:Timestamp>"
+    )
+    methods = {
+        "rsa": SignatureMethod.RSA_SHA256,
+        "p256": SignatureMethod.ECDSA_SHA256,
+        "p384": SignatureMethod.ECDSA_SHA384,
+    }
+    theirs = XMLSigner(
+        method=SignatureConstructionMethod.detached,
+        signature_algorithm=methods[kind],
+        digest_algorithm=DigestAlgorithm.SHA256,
+        c14n_algorithm=CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
+    ).sign(
+        timestamp,
+        key=signer.private_key,
+        key_info=write_key_info(signer.certificate),
+        reference_uri="TS-1",
+        id_attribute="Id",
+    )
+    ours = sign_detached(timestamp, signer, write_key_info(signer.certificate))
+    if kind != "rsa":  # an ECDSA value is another one each time
+        for signature in (ours, theirs):
+            value = signature.find(name("ds:SignatureValue"))
+            assert value is not None and value.text
+            value.text = str(len(value.text))
+    assert etree.tostring(ours) == etree.tostring(theirs)
 
 
 def strictly(target: Element, signature: Element, by: Issued) -> bytes | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -30,7 +31,9 @@ from ihe.soap import (
     ITI_55_ANSWER,
     ITI_55_REQUEST,
     MessageKind,
+    WrittenPayload,
     parse_envelope,
+    with_payload,
 )
 from ihe.trust import Trust
 from ihe.wire import (
@@ -109,6 +112,37 @@ def test_an_answer_arrives_as_it_was_sent() -> None:
     assert answer.signer == partner().certificate
 
 
+@pytest.mark.emits_invalid("whatever the payload, it goes in as it is")
+def test_a_payload_that_was_written_before_makes_the_same_answer() -> None:
+    def sealed(body: Any) -> bytes:
+        return seal_answer(
+            body,
+            kind=ITI_38_ANSWER,
+            relates_to="urn:uuid:1",
+            message_id="urn:uuid:2",
+            confirmations=(),
+            signing_key=None,
+            now=NOW,
+        )
+
+    def without_ids(data: bytes) -> bytes:
+        root = etree.fromstring(data)
+        for element in root.iter():
+            element.attrib.pop(name("wsu:Id"), None)
+        return etree.tostring(root, method="c14n")
+
+    namespace, local = ITI_38_ANSWER.root[1:].split("}")
+    xml = f"<q:{local} xmlns:q='{namespace}' status='\u00e9&lt;'><q:a/></q:{local}>"
+    written = WrittenPayload(ITI_38_ANSWER.root, xml.encode())
+    assert without_ids(sealed(written)) == without_ids(sealed(etree.fromstring(written.xml)))
+
+
+def test_a_written_payload_goes_into_an_empty_body_only() -> None:
+    payload = WrittenPayload("{urn:x}x", b"<x xmlns='urn:x'/>")
+    with pytest.raises(ValueError, match="not empty"):
+        with_payload(b"<soap:Envelope><soap:Body><y/></soap:Body></soap:Envelope>", payload)
+
+
 def test_what_a_responder_confirms_is_what_the_initiator_sent() -> None:
     request = a_request()
     received = opened(request.envelope)
@@ -157,16 +191,17 @@ def test_a_body_that_is_not_the_messages_is_not_sealed() -> None:
             signing_key=partner().signing_key,
             now=NOW,
         )
-    with pytest.raises(ValueError, match="not the one"):
-        seal_answer(
-            etree.Element("x"),
-            kind=ITI_38_ANSWER,
-            relates_to="",
-            message_id="",
-            confirmations=(),
-            signing_key=None,
-            now=NOW,
-        )
+    for body in (etree.Element("x"), WrittenPayload("x", b"<x/>")):
+        with pytest.raises(ValueError, match="not the one"):
+            seal_answer(
+                body,
+                kind=ITI_38_ANSWER,
+                relates_to="",
+                message_id="",
+                confirmations=(),
+                signing_key=None,
+                now=NOW,
+            )
 
 
 # ---- replay ----------------------------------------------------------------------------------

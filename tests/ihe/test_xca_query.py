@@ -395,7 +395,7 @@ def test_an_entry_without_its_home_is_not_sent() -> None:
 
 def test_entries_stored_as_bytes_make_the_same_answer() -> None:
     outcome = RegistryResponse(ResponseStatus.PARTIAL_SUCCESS, (BUSY,))
-    written = write_stored_entries(outcome, [entry_xml(ENTRY)] * 3)
+    written = parse_xml(write_stored_entries(outcome, [entry_xml(ENTRY)] * 3).xml)
     assert_valid_body(written)
     assert read_adhoc_query_response(written) == AdhocQueryResponse(
         ResponseStatus.PARTIAL_SUCCESS, (BUSY,), (ENTRY,) * 3

@@ -37,6 +37,23 @@ def test_a_partner_comes_back_whole(house: Database) -> None:
     assert house.read(lambda t: partners.get(t, plan=ACME, partner=P1)) == partner
 
 
+def test_a_changed_partner_is_read_as_it_is_now(house: Database) -> None:
+    for profile in (PartnerProfile(), PartnerProfile(same_certificate=True), PartnerProfile()):
+        changed = a_partner(tls_certificates=(PEM,), profile=profile)
+        house.write(lambda t, changed=changed: partners.put(t, changed))  # type: ignore[misc]
+        found = house.read(lambda t: partners.by_certificate(t, fingerprint=FINGERPRINT))
+        assert found == (changed,)
+
+
+def test_a_changed_rule_is_read_as_it_is_now(house: Database) -> None:
+    for code in (("N",), ("N", "R"), ("N",)):
+        rule = Rule("a rule", ACME, confidentiality=code)
+        house.write(lambda t, rule=rule: policy_rules.put(t, rule))  # type: ignore[misc]
+        assert house.read(lambda t: policy_rules.list_all(t, plan=ACME)) == (rule,)
+    house.write(lambda t: policy_rules.remove(t, plan=ACME, name="a rule"))
+    assert house.read(lambda t: policy_rules.list_all(t, plan=ACME)) == ()
+
+
 def test_a_plan_sees_its_own_partners_and_the_shared_ones(house: Database) -> None:
     shared = a_partner("p2", plan=None)
     house.write(lambda t: partners.put(t, shared))
