@@ -277,7 +277,7 @@ def _write_team(section: Element, row: Row | None, members: Sequence[Row]) -> No
 
 
 def _write_member(component: Element, row: Row) -> None:
-    act = statement(component, "act", "PCPR")
+    act = statement(component, "act", "PCPR", negated=row.line.negated or None)
     template(act, f"{_ARC}500.1", "2019-07-01")
     write_own_id(act, row)
     write_code(act, "code", row.line.code, words=row.words)

@@ -221,6 +221,12 @@ def test_what_is_no_number_keeps_its_unit() -> None:
     assert (entry.value, entry.unit) == ("37,2 Cel", None)
 
 
+def test_whoever_is_not_of_a_care_team_is_not_told_as_a_member() -> None:
+    members = (line("care_team"), line("care_team", negated=True))
+    read = [entry.negated for entry in entries(written(*members)) if entry.parent is not None]
+    assert read == [False, True]
+
+
 @pytest.mark.parametrize("kind", ["procedure", "plan"])
 @pytest.mark.parametrize("told", ["act", "procedure"])
 @pytest.mark.parametrize("mood", ["EVN", "RQO", None])
