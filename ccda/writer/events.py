@@ -255,7 +255,8 @@ def write_care_team(section: Element, rows: Sequence[Row]) -> None:
     """Care Team Organizer (4.500) with its members (4.500.1)."""
     teams, members = apart(rows)
     for row in teams:
-        _write_team(section, row, [])
+        if not row.line.negated:  # CDA cannot deny an organizer: that is told in words alone
+            _write_team(section, row, [])
     if members:
         _write_team(section, None, members)
 
