@@ -255,7 +255,8 @@ def write_care_team(section: Element, rows: Sequence[Row]) -> None:
     """Care Team Organizer (4.500) with its members (4.500.1)."""
     teams, members = apart(rows)
     for row in teams:
-        _write_team(section, row, [])
+        if not row.line.negated:  # CDA cannot deny an organizer: that is told in words alone
+            _write_team(section, row, [])
     if members:
         _write_team(section, None, members)
 
@@ -277,7 +278,7 @@ def _write_team(section: Element, row: Row | None, members: Sequence[Row]) -> No
 
 
 def _write_member(component: Element, row: Row) -> None:
-    act = statement(component, "act", "PCPR")
+    act = statement(component, "act", "PCPR", negated=row.line.negated or None)
     template(act, f"{_ARC}500.1", "2019-07-01")
     write_own_id(act, row)
     write_code(act, "code", row.line.code, words=row.words)

@@ -101,7 +101,9 @@ def apart(rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
 
 
 def write_lone_panel(section: Element, row: Row) -> None:
-    """A group that holds nothing: no template admits it."""
+    """A group that holds nothing: no template admits it. CDA cannot deny one: that is in words."""
+    if row.line.negated:
+        return
     entry = add(section, "entry", typeCode="DRIV")
     organizer = statement(entry, "organizer", "CLUSTER")
     write_own_id(organizer, row)

@@ -31,6 +31,9 @@ _STATUSES = {
 }
 
 
+_GROUPED = frozenset(
+    "result vital_sign functional_status mental_status care_team advance_directive goal".split()
+)
 _WRITTEN = frozenset(("active", "inactive", "resolved", "stopped", "on hold"))
 
 
@@ -85,12 +88,12 @@ def certain_facts(summary: Summary) -> set[Fact]:
 
     Not the name of a code system that is no OID, a code with white space in it (CDA's cs has
     none), what is no number apart from its unit, a status that is none, the value of what is no
-    observation, nor that an encounter or a supply did not happen: there CDA has no place for
-    them. Templates fix `completed` where nothing is said.
+    observation, nor that an encounter, a supply or a group did not happen: there CDA has no place
+    for them. Templates fix `completed` where nothing is said.
     """
     found = set()
     for line in lines_of(summary):
-        if line.negated and (line.kind == "encounter" or line.details.get("statement") == "supply"):
+        if line.negated and _is_undeniable(line):
             continue
         kind, _, status, *when, value, unit, negated = fact_of_line(line)
         known = _certain_codes(line.code)
@@ -104,6 +107,11 @@ def certain_facts(summary: Summary) -> set[Fact]:
             (kind, known, status if status in _WRITTEN else None, *when, value, unit, negated)
         )
     return found
+
+
+def _is_undeniable(line: SummaryLine) -> bool:
+    is_group = line.kind in _GROUPED and line.details.get("panel") is True
+    return is_group or line.kind == "encounter" or line.details.get("statement") == "supply"
 
 
 def _has_no_value(line: SummaryLine) -> bool:

@@ -1,7 +1,7 @@
 """What a written CCD says of hard facts: denied, refused, uncertain, disputed, withdrawn."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from lxml import etree
@@ -219,6 +219,22 @@ def test_a_code_that_its_author_put_in_doubt_stays_in_doubt() -> None:
 def test_what_is_no_number_keeps_its_unit() -> None:
     entry = only(written(line("mental_status", value="37,2", unit="Cel")))
     assert (entry.value, entry.unit) == ("37,2 Cel", None)
+
+
+def test_whoever_is_not_of_a_care_team_is_not_told_as_a_member() -> None:
+    members = (line("care_team"), line("care_team", negated=True))
+    read = [entry.negated for entry in entries(written(*members)) if entry.parent is not None]
+    assert read == [False, True]
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+@pytest.mark.parametrize("details", [{}, {"panel": True}])
+def test_what_is_denied_is_never_written_as_a_fact(kind: Kind, details: dict[str, Any]) -> None:
+    denied = line(kind, negated=True, status="completed", details=details)
+    read = [entry for entry in entries(written(denied)) if not entry.details.get("panel")]
+    assert all(entry.negated for entry in read)
+    groups = [entry for entry in entries(written(denied)) if entry.details.get("panel")]
+    assert not groups or read
 
 
 @pytest.mark.parametrize("kind", ["procedure", "plan"])
