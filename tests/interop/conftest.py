@@ -69,6 +69,12 @@ class World:
 
 
 @pytest.fixture(scope="session")
+def reply_port() -> str:
+    """Where the initiator takes answers that come later: IPF opens its addresses once a process."""
+    return str(peer.free_port())
+
+
+@pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     _build(peer.build)
     folder = tmp_path_factory.mktemp("interop")

@@ -85,8 +85,10 @@ def test_the_patient_is_found_and_the_document_arrives_byte_for_byte(
     assert document["sha256"] == hashlib.sha256(facts.DOCUMENT).hexdigest()
 
 
-def test_answers_come_to_a_reply_address_too(world: World, java_responder: JavaResponder) -> None:
-    asked = world.java_initiator(java_responder.addresses, reply_port=str(peer.free_port()))
+def test_answers_come_to_a_reply_address_too(
+    world: World, java_responder: JavaResponder, reply_port: str
+) -> None:
+    asked = world.java_initiator(java_responder.addresses, reply_port=reply_port)
     assert asked.exit_code == 0, asked
     assert tuple(step["step"] for step in asked.steps) == STEPS
     assert asked.steps[0]["outcome"] == "match"

@@ -99,12 +99,6 @@ def test_several_come_in_one_retrieve_and_one_that_nobody_has_is_an_error_in_its
 # ---- who gets nothing ------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def reply_port() -> str:
-    """IPF opens its reply addresses once a process."""
-    return str(peer.free_port())
-
-
 def test_answers_come_to_a_registered_reply_address(world: World, reply_port: str) -> None:
     components = ("xcpd-iti55", "xca-iti38", "xca-iti39")
     replies = tuple(f"https://127.0.0.1:{reply_port}/replies/{name}" for name in components)
