@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, select, update
+from sqlalchemy import Row, Select, Update, bindparam, select, update
 
 from gateway.model.document import Blob, Document, DocumentState, Quarantined, Source
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
@@ -271,14 +271,25 @@ def _read_quarantined(row: Row[Any]) -> Quarantined:
 def _change(
     transaction: Transaction, plan: PlanId, document: DocumentId, **values: Any
 ) -> Document:
-    table = tables.document
+    given = {f"new_{name}": value for name, value in values.items()}
     transaction.connection.execute(
-        update(table).where(table.c.plan == plan, table.c.id == document).values(values)
+        _changing(tuple(values)), {"plan_": plan, "id_": document, **given}
     )
     changed = get(transaction, plan=plan, document=document)
     if changed is None:
         raise UnknownId("document", document)
     return changed
+
+
+@cache
+def _changing(names: tuple[str, ...]) -> Update:
+    """Made once: building it anew costs more than what it does.
+
+    An UPDATE keeps its columns' own names for itself, hence `plan_` and `id_`.
+    """
+    table = tables.document
+    is_it = (table.c.plan == bindparam("plan_")) & (table.c.id == bindparam("id_"))
+    return update(table).where(is_it).values({name: bindparam(f"new_{name}") for name in names})
 
 
 def _documents(transaction: Transaction, statement: Select[Any]) -> tuple[Document, ...]:

@@ -4,8 +4,9 @@ It stays beside the document, so that it counts also for what comes later.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, insert, or_, select
 
 from gateway.model.document import Document, Replaced
 from gateway.model.identity import DocumentId, PlanId
@@ -20,6 +21,10 @@ from gateway.store.documents import (
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 
+_NONE_OF_IT: Final = delete(tables.replacement).where(
+    tables.replacement.c.document == bindparam("number")
+)
+
 
 def put(
     transaction: Transaction, *, plan: PlanId, document: DocumentId, replaced: Iterable[Replaced]
@@ -30,7 +35,7 @@ def put(
         UnknownId: no such document in this plan.
     """
     number, table = number_of(transaction, plan=plan, document=document), tables.replacement
-    transaction.connection.execute(delete(table).where(table.c.document == number))
+    transaction.connection.execute(_NONE_OF_IT, {"number": number})
     rows = [
         {
             "document": number,
