@@ -254,11 +254,6 @@ def may_relate(data: bytes) -> bool:
     return b"RelatesTo" in data
 
 
-def read_message_id(data: bytes) -> str | None:
-    """The MessageID of a refused request, for its fault to relate to."""
-    return read_unopened(data).message_id
-
-
 # ---- answers ---------------------------------------------------------------------------------
 
 

@@ -85,14 +85,6 @@ class RetrieveDocumentSetResponse:
     unreadable: int = 0
 
 
-def missing_documents(
-    request: RetrieveDocumentSetRequest, response: RetrieveDocumentSetResponse
-) -> tuple[DocumentRequest, ...]:
-    """What was asked for and did not come: a responder need not say so (ITI TF-2: 3.39.4.1.3)."""
-    came = {document.unique_id for document in response.documents}
-    return tuple(asked for asked in request.documents if asked.unique_id not in came)
-
-
 def document_error(asked: DocumentRequest, code: ErrorCode, context: str) -> RegistryError:
     """Why one document is not there: it and its community are the location (ITI TF-3: 4.2.4.1)."""
     return _document_error(asked.unique_id, asked.home_community_id, code, context)

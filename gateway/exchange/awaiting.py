@@ -121,36 +121,11 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
     base = asking.replies_at
     if base is None:
         raise PartnerFailed("it answers later, and our own address for that is not set")
-    message_id = f"urn:uuid:{uuid4()}"
-    opened = new_record(asking, call, message_id)
-    now = datetime.now(UTC)
-    waiting = AwaitedAnswer(
-        message_id=message_id,
-        plan=asking.plan.id,
-        partner=call.partner.id,
-        retrieval=asking.retrieval.id,
-        visited=visit.partner.id,
-        question=question.name,
-        transaction=call.kind.transaction,
-        sent=now,
-        expires=now + timedelta(seconds=call.partner.profile.answer_within_seconds),
-        signature_values=(),
-        exchange=opened,
-    )
-    database, crossing = asking.archive.database, Crossing()
+    waiting = _new_wait(visit, question)
+    crossing = Crossing()
 
     async def ready(values: tuple[str, ...]) -> None:
-        kept = await asyncio.to_thread(
-            keep, asking.archive, crossing.request, None, [asking.plan.id]
-        )
-        record = kept.named_in(opened)
-        row = replace(waiting, signature_values=values, exchange=record)
-
-        def unit(transaction: Transaction) -> None:
-            awaited_answers.put(transaction, row)
-            kept.put(transaction)
-
-        await database.write_async(unit)
+        await _keep_request(visit, replace(waiting, signature_values=values), crossing)
 
     try:
         async with call.patience.waiting():
@@ -160,7 +135,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
                 address=call.address,
                 body=call.body,
                 assertion=new_assertion(asking, call.partner),
-                message_id=message_id,
+                message_id=waiting.message_id,
                 reply_to=f"{base}/{_DOORS[call.kind.transaction]}",
                 ready=ready,
                 sink=None if call.attachments is None else call.attachments.open,
@@ -174,13 +149,50 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
             raise
     else:
         if answer is not None:
-            kept = await asyncio.to_thread(
-                keep, asking.archive, None, crossing.answer, [asking.plan.id]
-            )
-            await database.write_async(kept.put)
+            envelope_hash = await _keep_answer(visit, crossing)
             sent = await _known(visit, question) or waiting
-            return replace(sent, answer=_as_arrived(answer, kept.answer_hash))
+            return replace(sent, answer=_as_arrived(answer, envelope_hash))
     return await _known(visit, question) or waiting
+
+
+def _new_wait(visit: Visit, question: Question) -> AwaitedAnswer:
+    """The question before it is signed; with the record that it will be."""
+    asking, call, now = visit.asking, question.call, datetime.now(UTC)
+    message_id = f"urn:uuid:{uuid4()}"
+    return AwaitedAnswer(
+        message_id=message_id,
+        plan=asking.plan.id,
+        partner=call.partner.id,
+        retrieval=asking.retrieval.id,
+        visited=visit.partner.id,
+        question=question.name,
+        transaction=call.kind.transaction,
+        sent=now,
+        expires=now + timedelta(seconds=call.partner.profile.answer_within_seconds),
+        signature_values=(),
+        exchange=new_record(asking, call, message_id),
+    )
+
+
+async def _keep_request(visit: Visit, waiting: AwaitedAnswer, crossing: Crossing) -> None:
+    """Durable before the first byte leaves: that we wait, and the envelope that goes out."""
+    archive = visit.asking.archive
+    kept = await asyncio.to_thread(keep, archive, crossing.request, None, [waiting.plan])
+
+    def unit(transaction: Transaction) -> None:
+        named = replace(waiting, exchange=kept.named_in(waiting.exchange))
+        awaited_answers.put(transaction, named)
+        kept.put(transaction)
+
+    await archive.database.write_async(unit)
+
+
+async def _keep_answer(visit: Visit, crossing: Crossing) -> str | None:
+    """The hash of the envelope that came back on the same connection, once it is kept."""
+    asking = visit.asking
+    kept = await asyncio.to_thread(keep, asking.archive, None, crossing.answer, [asking.plan.id])
+    await asking.archive.database.write_async(kept.put)
+    return kept.answer_hash
 
 
 def _as_arrived(answer: OpenedAnswer, envelope_hash: str | None) -> ArrivedAnswer:

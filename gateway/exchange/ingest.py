@@ -23,8 +23,8 @@ from gateway.exchange.demographics import demographics_of
 from gateway.exchange.derived import is_derived
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
-from gateway.exchange.policy import PART_2_NOTICE
 from gateway.exchange.reading import Reading, read_document
+from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed

@@ -20,7 +20,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.metadata import describe_summary, entry_uuid, unique_id
-from gateway.exchange.policy import PART_2_NOTICE
+from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.exchange.summarize import summarize
 from gateway.exchange.summary_document import source_ids, write_member_ccd
 from gateway.model.community import Community

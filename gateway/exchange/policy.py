@@ -26,22 +26,15 @@ RefusalCode = Literal[
     "opted_out", "not_filed", "own_document", "no_rule", "confidentiality", "not_delegated",
 ]  # fmt: skip
 
-PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
-"""The short notice of 42 CFR 2.32(a)(2): it accompanies each such disclosure."""
-
-PART_2_CODES: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
-"""HL7 ActCode sensitivity and privacy-law codes of substance use disorder records."""
-
 _SENSITIVE: Final = frozenset({"R", "V"})
 """HL7 Confidentiality above normal: no rule covers them unless it says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """Allowed by `rule`, a name for the record; `notice` has to go with what is given."""
+    """Allowed by `rule`, a name for the record."""
 
     rule: str
-    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +184,6 @@ def offer(
     plan_authored: bool,
     class_code: str | None,
     confidentiality: str | None,
-    sensitivity: Iterable[str] = (),
 ) -> Verdict:
     """Whether a partner may have this document: nothing until a rule allows it (DECISIONS 10).
 
@@ -221,9 +213,7 @@ def offer(
         return Refused(
             "confidentiality", f"Its confidentiality is not offered ({stated}): {covers}."
         )
-    names = sorted(rule.name for rule in allowing)
-    is_part_2 = any(code.upper() in PART_2_CODES for code in sensitivity)
-    return Permitted(names[0], PART_2_NOTICE if is_part_2 else None)
+    return Permitted(min(rule.name for rule in allowing))
 
 
 def peer_sentence(verdict: Verdict) -> str | None:

@@ -4,11 +4,17 @@ import re
 from typing import Final
 
 from ccda.model import ClinicalDocument
-from gateway.exchange.policy import PART_2_CODES
+
+PART_2_NOTICE: Final = "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+"""The short notice of 42 CFR 2.32(a)(2): it accompanies each such disclosure."""
+
+_PART_2_CODES: Final = frozenset({"ETH", "ETHUD", "OPIOIDUD", "SUD", "42CFRPART2"})
+"""HL7 ActCode sensitivity and privacy-law codes of substance use disorder records."""
 
 _ACT_CODES: Final = b"2.16.840.1.113883.5.4"
 _LABEL: Final = re.compile(
-    rb"""\scode\s*=\s*["'](?:%b)["']""" % b"|".join(code.encode() for code in sorted(PART_2_CODES)),
+    rb"""\scode\s*=\s*["'](?:%b)["']"""
+    % b"|".join(code.encode() for code in sorted(_PART_2_CODES)),
     re.IGNORECASE,
 )
 _OF_ACT_CODES: Final = re.compile(rb"""\scodeSystem\s*=\s*["']2\.16\.840\.1\.113883\.5\.4["']""")

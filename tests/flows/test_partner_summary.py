@@ -16,7 +16,7 @@ from ccda import parse_document
 from ccda.hl7v3 import II, PN
 from gateway.exchange import respond_retrieve
 from gateway.exchange.metadata import entry_uuid, unique_id
-from gateway.exchange.policy import PART_2_NOTICE
+from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.exchange.summaries import build_summary
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.document import Document, Source

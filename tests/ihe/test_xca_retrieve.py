@@ -24,7 +24,6 @@ from ihe.xca_retrieve import (
     RetrieveDocumentSetRequest,
     RetrieveDocumentSetResponse,
     document_error,
-    missing_documents,
     read_retrieve_request,
     read_retrieve_response,
     write_retrieve_request,
@@ -203,11 +202,6 @@ def test_a_response_without_outcome_is_judged_by_its_documents() -> None:
     element = write_retrieve_response(RetrieveDocumentSetResponse(SUCCESS, (DOCUMENT,)))
     element.remove(element.find(rs("RegistryResponse")))
     assert read_retrieve_response(element) == RetrieveDocumentSetResponse(SUCCESS, (DOCUMENT,))
-
-
-def test_what_did_not_come_is_told_even_when_the_responder_does_not() -> None:
-    response = RetrieveDocumentSetResponse(SUCCESS, (DOCUMENT,))
-    assert missing_documents(REQUEST, response) == (SECOND,)
 
 
 def test_an_error_names_its_document_and_its_community() -> None:

@@ -1,20 +1,16 @@
 """What we say in FHIR: of every document at hand, and of a member for whom several came."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from ccda import CcdaError, ClinicalDocument, parse_document
 from ccda.fhir import document_bundle, fhir_json, summary_bundle
-from gateway.exchange.summarize import summarize
-from gateway.model.document import Blob, Document, IndexedEntry, Source
-from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
+from tests.ccda.written import summarized
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _CORPUS: Final = _ROOT.parent / "shared" / "corpus"
 _DEMO: Final = _ROOT / "gateway" / "demo" / "documents"
-_NOW: Final = datetime(2025, 10, 1, tzinfo=UTC)
 
 FOLDERS: Final = {
     "the demo": _DEMO,
@@ -31,11 +27,9 @@ def document_bundles(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def demo_member_bundle() -> bytes:
     """The merged summary of the demo's documents as a line of FHIR."""
-    read = list(_documents(_DEMO))
-    indexed = [_indexed(name, document) for name, document in read]
-    pairs = [(document, entry) for document, entries in indexed for entry in entries]
-    summary = summarize(pairs, as_of=_NOW, documents=[document for document, _ in indexed])
-    return fhir_json(summary_bundle(summary, member_id="member", patient=read[0][1].patient))
+    files = sorted(_DEMO.rglob("*.xml"))
+    summary, patient = summarized([(file.name, file.read_bytes()) for file in files])
+    return fhir_json(summary_bundle(summary, member_id="member", patient=patient))
 
 
 def _documents(folder: Path) -> Iterator[tuple[str, ClinicalDocument]]:
@@ -46,22 +40,3 @@ def _documents(folder: Path) -> Iterator[tuple[str, ClinicalDocument]]:
             yield name, parse_document(content)
         except CcdaError:
             continue
-
-
-def _indexed(name: str, found: ClinicalDocument) -> tuple[Document, list[IndexedEntry]]:
-    document = Document(
-        id=DocumentId(name),
-        plan=PlanId("demo"),
-        state="filed",
-        blob=Blob(name, 1, "", ""),
-        source=Source("ITI-39", PartnerId(name.split("_")[0]), found.custodian),
-        received=_NOW,
-        member=MemberId("member"),
-        title=found.title,
-        effective_time=found.effective_time.value if found.effective_time else None,
-        set_id=str(found.set_id) if found.set_id else None,
-        version=int(found.version) if (found.version or "").isdecimal() else None,
-        custodian=found.custodian,
-    )
-    entries = [entry for section in found.sections for entry in section.entries]
-    return document, [IndexedEntry(document.id, n, None, entry) for n, entry in enumerate(entries)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.exchange.metadata import unique_id
-from gateway.exchange.policy import PART_2_NOTICE
+from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.model.policy import Rule
 from ihe.registry_response import ResponseStatus
 from ihe.stored_query import GetDocumentsQuery

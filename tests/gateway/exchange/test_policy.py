@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 import pytest
 
 from gateway.exchange.policy import (
-    PART_2_NOTICE,
     Period,
     Permitted,
     Refused,
@@ -72,7 +71,6 @@ def offered(
     partner: Partner = LAKESHORE,
     plan_authored: bool = True,
     confidentiality: str | None = "N",
-    sensitivity: tuple[str, ...] = (),
 ) -> Verdict:
     return offer(
         document,
@@ -83,7 +81,6 @@ def offered(
         plan_authored=plan_authored,
         class_code="34133-9",
         confidentiality=confidentiality,
-        sensitivity=sensitivity,
     )
 
 
@@ -172,10 +169,6 @@ def test_confidentiality_must_be_stated_and_covered(confidentiality: str | None)
 def test_restricted_content_goes_out_where_a_rule_says_so() -> None:
     wide = replace(ANY, name="restricted", confidentiality=("N", "R"))
     assert offered(DOCUMENT, ANY, wide, confidentiality="R") == Permitted("restricted")
-
-
-def test_part_2_content_carries_its_notice() -> None:
-    assert offered(DOCUMENT, ANY, sensitivity=("ETH",)) == Permitted(ANY.name, PART_2_NOTICE)
 
 
 @pytest.mark.parametrize("state", ["held", "quarantined", "withdrawn"])
