@@ -12,7 +12,10 @@ A test that has to emit something wrong says so: `@pytest.mark.emits_invalid("wh
 import functools
 import importlib
 import importlib.util
+import os
+import shutil
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -24,6 +27,14 @@ from lxml import etree
 from tests.conformance import assert_valid_clinical_document
 from tests.emitted import Emitted
 from tests.ihe_conformance import assert_valid_body
+
+MEMORY = Path("/dev/shm")  # noqa: S108
+ROOM = 4 * 1024**3
+if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+    # The suite syncs thousands of times, which takes minutes on a slow disk. No test can see what
+    # a sync does to one: they kill processes, and what a process wrote outlives it here too.
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None
 
 assert "ihe.wire" not in sys.modules, "the hook must come before whoever seals messages"
 ws_security = importlib.import_module("ihe.ws_security")

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from ccda.model import Entry, Section
 from gateway.model.document import Document, IndexedEntry
@@ -13,13 +14,24 @@ from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
 from gateway.store.entry_rows import read_entry, read_section, write_entry, write_section
+from gateway.store.prepared import Prepared
 from gateway.store.sql import insert_rows, upsert
 from gateway.store.transaction import Transaction
 
 Statements = Mapping[DocumentId, tuple[IndexedEntry, ...]]
 """Those of each document."""
+_SECTIONS: Final = Prepared(
+    select(tables.section)
+    .where(tables.section.c.document == bindparam("number"))
+    .order_by(tables.section.c.ordinal)
+)
+_SUMMARY: Final = Prepared(
+    select(tables.summary.c.summary).where(
+        tables.summary.c.member == bindparam("member"), tables.summary.c.plan == bindparam("plan")
+    )
+)
 _FORGET_ENTRIES, _FORGET_SECTIONS = (
-    delete(table).where(table.c.document == bindparam("number"))
+    Prepared(delete(table).where(table.c.document == bindparam("number")))
     for table in (tables.entry, tables.section)
 )
 
@@ -37,7 +49,7 @@ def insert_sections(
     """
     number = number_of(transaction, plan=plan, document=document)
     for statement in (_FORGET_ENTRIES, _FORGET_SECTIONS):
-        transaction.connection.execute(statement, {"number": number})
+        statement.run(transaction, {"number": number})
     key = {"document": number, "plan": plan}
     rows = [
         {**key, "ordinal": ordinal, **write_section(section)}
@@ -71,13 +83,7 @@ def of_member(
     Superseded versions only when asked for: a fact that the newer one dropped is in them. `known`
     are the statements of documents that this transaction indexed: they are not read back.
     """
-    table = tables.document
-    statement = select_documents().where(
-        table.c.plan == plan, table.c.member == member, table.c.state == "filed"
-    )
-    if not superseded:
-        statement = statement.where(table.c.superseded_by.is_(None))
-    rows = transaction.connection.execute(statement.order_by(table.c.number)).all()
+    rows = _filed(superseded).rows(transaction, {"plan": plan, "member": member})
     known = known or {}
     found = _entries(transaction, [row.number for row in rows if row.id not in known])
     return tuple(
@@ -110,10 +116,7 @@ def sections(
     inside: dict[int, list[Entry]] = {}
     for row in _entries(transaction, [number]).get(number, ()):
         inside.setdefault(row.section, []).append(read_entry(row))
-    table = tables.section
-    rows = transaction.connection.execute(
-        select(table).where(table.c.document == number).order_by(table.c.ordinal)
-    )
+    rows = _SECTIONS.rows(transaction, {"number": number})
     return tuple(read_section(row, tuple(inside.get(row.ordinal, ()))) for row in rows)
 
 
@@ -139,36 +142,45 @@ def load_summary(
     transaction: Transaction, *, plan: PlanId, member: MemberId
 ) -> dict[str, Any] | None:
     """The summary as saved; None before the member's first document."""
-    table = tables.summary
-    text = transaction.connection.execute(
-        select(table.c.summary).where(table.c.member == member, table.c.plan == plan)
-    ).scalar()
-    return None if text is None else dict(orjson.loads(text))
+    row = _SUMMARY.first(transaction, {"plan": plan, "member": member})
+    return None if row is None else dict(orjson.loads(row.summary))
 
 
-def _entries(transaction: Transaction, documents: list[int]) -> dict[int, list[Row[Any]]]:
+def _entries(transaction: Transaction, documents: Iterable[int]) -> dict[int, list[Any]]:
     """Rows by document number, in order, with their section's code as `section_code`."""
-    if not documents:
-        return {}
+    return {number: _entries_of().rows(transaction, {"number": number}) for number in documents}
+
+
+@cache
+def _filed(superseded: bool) -> Prepared:
+    table = tables.document
+    statement = select_documents().where(
+        table.c.plan == bindparam("plan"),
+        table.c.member == bindparam("member"),
+        table.c.state == "filed",
+    )
+    if not superseded:
+        statement = statement.where(table.c.superseded_by.is_(None))
+    return Prepared(statement.order_by(table.c.number))
+
+
+@cache
+def _entries_of() -> Prepared:
     entry, section = tables.entry, tables.section
     same = (section.c.document == entry.c.document) & (section.c.ordinal == entry.c.section)
-    statement = (
+    return Prepared(
         select(entry, section.c.code.label("section_code"))
         .join_from(entry, section, same)
-        .where(entry.c.document.in_(documents))
-        .order_by(entry.c.document, entry.c.ordinal)
+        .where(entry.c.document == bindparam("number"))
+        .order_by(entry.c.ordinal)
     )
-    found: dict[int, list[Row[Any]]] = {}
-    for row in transaction.connection.execute(statement):
-        found.setdefault(row.document, []).append(row)
-    return found
 
 
 def _code(section: Section) -> str | None:
     return None if section.code is None else section.code.code
 
 
-def _indexed(document: DocumentId, rows: Iterable[Row[Any]]) -> tuple[IndexedEntry, ...]:
+def _indexed(document: DocumentId, rows: Iterable[Any]) -> tuple[IndexedEntry, ...]:
     return tuple(
         IndexedEntry(document, row.ordinal, row.section_code, read_entry(row)) for row in rows
     )

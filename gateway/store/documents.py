@@ -5,12 +5,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, Update, bindparam, select, update
+from sqlalchemy import Row, Select, bindparam, select, update
 
 from gateway.model.document import Blob, Document, DocumentState, Quarantined, Source
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 from gateway.store import tables
 from gateway.store.errors import UnknownId
+from gateway.store.prepared import Prepared
 from gateway.store.sql import indexable, insert_new, upsert
 from gateway.store.transaction import Transaction
 
@@ -18,7 +19,7 @@ NOT_READ: Final = "worker"
 """The stage of a quarantined document whose reader failed: it may be read yet."""
 _ONCE = ("plan", "blob_address", "source_key")
 _IS_IT = (tables.document.c.plan == bindparam("plan")) & (tables.document.c.id == bindparam("id"))
-_NUMBER = select(tables.document.c.number).where(_IS_IT)
+_NUMBER: Final = Prepared(select(tables.document.c.number).where(_IS_IT))
 
 
 def insert(transaction: Transaction, document: Document) -> Document:
@@ -151,7 +152,7 @@ def supersede(
 
 
 def get(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> Document | None:
-    row = transaction.connection.execute(_by_id(), {"plan": plan, "id": document}).first()
+    row = _by_id().first(transaction, {"plan": plan, "id": document})
     return None if row is None else read_document(row)
 
 
@@ -218,10 +219,10 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
     Raises:
         UnknownId: no such document in this plan.
     """
-    number = transaction.connection.execute(_NUMBER, {"plan": plan, "id": document}).scalar()
-    if number is None:
+    row = _NUMBER.first(transaction, {"plan": plan, "id": document})
+    if row is None:
         raise UnknownId("document", document)
-    return int(number)
+    return int(row.number)
 
 
 # ---- rows and values -------------------------------------------------------------------------
@@ -236,21 +237,20 @@ def select_documents() -> Select[Any]:
 
 
 @cache
-def _by_id() -> Select[Any]:
-    return select_documents().where(_IS_IT)
+def _by_id() -> Prepared:
+    return Prepared(select_documents().where(_IS_IT))
 
 
 def _by(transaction: Transaction, plan: PlanId, name: str, value: str) -> tuple[Document, ...]:
     given = {"plan": plan, "value": indexable(value)}
-    rows = transaction.connection.execute(_by_column(name), given)
-    return tuple(read_document(row) for row in rows)
+    return tuple(read_document(row) for row in _by_column(name).rows(transaction, given))
 
 
 @cache
-def _by_column(name: str) -> Select[Any]:
+def _by_column(name: str) -> Prepared:
     table = tables.document
     same = (table.c.plan == bindparam("plan")) & (table.c[name] == bindparam("value"))
-    return select_documents().where(same).order_by(table.c.number)
+    return Prepared(select_documents().where(same).order_by(table.c.number))
 
 
 def _select_quarantined(plan: PlanId) -> Select[Any]:
@@ -272,9 +272,7 @@ def _change(
     transaction: Transaction, plan: PlanId, document: DocumentId, **values: Any
 ) -> Document:
     given = {f"new_{name}": value for name, value in values.items()}
-    transaction.connection.execute(
-        _changing(tuple(values)), {"plan_": plan, "id_": document, **given}
-    )
+    _changing(tuple(values)).run(transaction, {"plan_": plan, "id_": document, **given})
     changed = get(transaction, plan=plan, document=document)
     if changed is None:
         raise UnknownId("document", document)
@@ -282,14 +280,12 @@ def _change(
 
 
 @cache
-def _changing(names: tuple[str, ...]) -> Update:
-    """Made once: building it anew costs more than what it does.
-
-    An UPDATE keeps its columns' own names for itself, hence `plan_` and `id_`.
-    """
+def _changing(names: tuple[str, ...]) -> Prepared:
+    """An UPDATE keeps its columns' own names for itself, hence `plan_` and `id_`."""
     table = tables.document
     is_it = (table.c.plan == bindparam("plan_")) & (table.c.id == bindparam("id_"))
-    return update(table).where(is_it).values({name: bindparam(f"new_{name}") for name in names})
+    new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return Prepared(update(table).where(is_it).values(new))
 
 
 def _documents(transaction: Transaction, statement: Select[Any]) -> tuple[Document, ...]:

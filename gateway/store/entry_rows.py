@@ -4,6 +4,7 @@ What SQL may be asked for has columns of its own; the rest stands as JSON in `re
 None for most rows and then costs nothing to read.
 """
 
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -22,13 +23,20 @@ _NOTHING: Final[dict[str, Any]] = {
 }
 """What of a section has no column, and its value where there is none."""
 _PLAIN: Final = ("text", "no_information", "mood", "parent")
-_TIMES: Final = (("start", "start_time"), ("end", "end_time"), ("time", "at_time"))
+_MANY: Final = ("ids", "authors", "details")
+_plain, _many, _of_code = attrgetter(*_PLAIN), attrgetter(*_MANY), attrgetter(*_REST_OF_CODE)
 
 
 def write_entry(entry: Entry) -> dict[str, Any]:
     """The columns of one statement, its key and plan excepted."""
     rest: dict[str, Any] = {}
-    row = {
+    for name, item in zip(_PLAIN, _plain(entry), strict=True):
+        if item is not None and item is not False:  # a parent of 0 is one
+            rest[name] = item
+    for name, item in zip(_MANY, _many(entry), strict=True):
+        if item:
+            rest[name] = item
+    return {
         "kind": entry.kind,
         "path": entry.path,
         "line": entry.line,
@@ -37,19 +45,12 @@ def write_entry(entry: Entry) -> dict[str, Any]:
         "negated": entry.negated,
         "value": _write_value(entry.value, rest),
         **_write_code(entry.code, rest),
+        "start_time": _write_time("start", entry.start, rest),
+        "end_time": _write_time("end", entry.end, rest),
+        "at_time": _write_time("time", entry.time, rest),
+        "display": None if entry.code is None else entry.code.display,
+        "rest": dump(rest) if rest else None,
     }
-    for name, column in _TIMES:
-        row[column] = _write_time(name, getattr(entry, name), rest)
-    for name in _PLAIN:
-        item = getattr(entry, name)
-        if item is not None and item is not False:  # a parent of 0 is one
-            rest[name] = item
-    for name in ("ids", "authors", "details"):
-        if item := getattr(entry, name):
-            rest[name] = item
-    row["display"] = None if entry.code is None else entry.code.display
-    row["rest"] = dump(rest) if rest else None
-    return row
 
 
 def read_entry(row: Row[Any]) -> Entry:
@@ -116,8 +117,8 @@ def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False)
         return {"code": None, "code_system": None}
     left = {
         name: item
-        for name in _REST_OF_CODE
-        if (item := getattr(code, name)) is not None and item != ()
+        for name, item in zip(_REST_OF_CODE, _of_code(code), strict=True)
+        if item is not None and item != ()
     }
     if display and code.display is not None:
         left["display"] = code.display

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Executable, bindparam, delete, insert, literal, select, union_all, update
+from sqlalchemy import bindparam, delete, insert, literal, select, union_all, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
@@ -14,6 +14,7 @@ from gateway.model.person import read_person
 from gateway.store import tables
 from gateway.store.errors import UnknownId
 from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
+from gateway.store.prepared import Prepared
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
@@ -25,11 +26,16 @@ CANDIDATES: Final = 100
 """More than this are not compared for one question, whatever it states."""
 _KEYS_AT_ONCE: Final = 8
 _IDS_AT_ONCE: Final = 4
-_BY_ID: Final = select(tables.member).where(
-    tables.member.c.id.in_(bindparam("ids", expanding=True))
+_GET: Final = Prepared(
+    select(tables.member).where(
+        tables.member.c.id == bindparam("member"), tables.member.c.plan == bindparam("plan")
+    )
 )
-_GET: Final = select(tables.member).where(
-    tables.member.c.id == bindparam("member"), tables.member.c.plan == bindparam("plan")
+_BY_NUMBER: Final = Prepared(
+    select(tables.member).where(
+        tables.member.c.plan == bindparam("plan"),
+        tables.member.c.member_id == bindparam("member_id"),
+    )
 )
 
 
@@ -66,16 +72,13 @@ def put(transaction: Transaction, member: Member) -> Member:
 
 
 def get(transaction: Transaction, *, plan: PlanId, member: MemberId) -> Member | None:
-    row = transaction.connection.execute(_GET, {"member": member, "plan": plan}).first()
+    row = _GET.first(transaction, {"member": member, "plan": plan})
     return None if row is None else _member(row)
 
 
 def get_by_member_id(transaction: Transaction, *, plan: PlanId, member_id: str) -> Member | None:
     """The member with the plan's own number."""
-    table = tables.member
-    row = transaction.connection.execute(
-        select(table).where(table.c.plan == plan, table.c.member_id == member_id)
-    ).first()
+    row = _BY_NUMBER.first(transaction, {"plan": plan, "member_id": member_id})
     return None if row is None else _member(row)
 
 
@@ -133,7 +136,7 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
     ids: dict[str, None] = {}
     if slots:
         sharing: dict[int, list[str]] = {}
-        for slot, member in transaction.connection.execute(_sharing(slots), given):
+        for slot, member in _sharing(slots).rows(transaction, given):
             sharing.setdefault(slot, []).append(member)
         # The narrowest keys come first, so what the cap leaves out was the least likely.
         for slot in sorted(sharing):
@@ -142,11 +145,18 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
     some = sorted(list(ids)[:CANDIDATES])
     # Nobody has the empty id; with it the statement is the same for one, for few and for none.
     some += [""] * (-len(some) % _IDS_AT_ONCE if some else _IDS_AT_ONCE)
-    return tuple(_member(row) for row in transaction.connection.execute(_BY_ID, {"ids": some}))
+    asked_for = {f"id{place}": one for place, one in enumerate(some)}
+    return tuple(_member(row) for row in _by_ids(len(some)).rows(transaction, asked_for))
 
 
 @cache
-def _sharing(slots: int) -> Executable:
+def _by_ids(many: int) -> Prepared:
+    places: list[Any] = [bindparam(f"id{place}") for place in range(many)]
+    return Prepared(select(tables.member).where(tables.member.c.id.in_(places)))
+
+
+@cache
+def _sharing(slots: int) -> Prepared:
     """Who has each of so many keys, by the key's place; up to one more than may share it."""
     table = tables.member_key
     parts = [
@@ -160,7 +170,7 @@ def _sharing(slots: int) -> Executable:
         .subquery()
         for slot in range(slots)
     ]
-    return union_all(*(select(part) for part in parts))
+    return Prepared(union_all(*(select(part) for part in parts)))
 
 
 def set_opted_out(

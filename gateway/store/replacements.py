@@ -4,6 +4,7 @@ It stays beside the document, so that it counts also for what comes later.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, insert, or_, select
@@ -18,12 +19,13 @@ from gateway.store.documents import (
     read_document,
     select_documents,
 )
+from gateway.store.prepared import Prepared
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 
-_NONE_OF_IT: Final = delete(tables.replacement).where(
-    tables.replacement.c.document == bindparam("number")
-)
+_OF_IT: Final = tables.replacement.c.document == bindparam("number")
+_NONE_OF_IT: Final = Prepared(delete(tables.replacement).where(_OF_IT))
+_ALL_OF_IT: Final = Prepared(select(tables.replacement).where(_OF_IT))
 
 
 def put(
@@ -35,7 +37,7 @@ def put(
         UnknownId: no such document in this plan.
     """
     number, table = number_of(transaction, plan=plan, document=document), tables.replacement
-    transaction.connection.execute(_NONE_OF_IT, {"number": number})
+    _NONE_OF_IT.run(transaction, {"number": number})
     rows = [
         {
             "document": number,
@@ -57,10 +59,10 @@ def replaced_by(transaction: Transaction, document: Document) -> tuple[Document,
     Raises:
         UnknownId: no such document in its plan.
     """
-    plan, table = document.plan, tables.replacement
+    plan = document.plan
     number = number_of(transaction, plan=plan, document=document.id)
     found: dict[DocumentId, Document] = {}
-    for row in transaction.connection.execute(select(table).where(table.c.document == number)):
+    for row in _ALL_OF_IT.rows(transaction, {"number": number}):
         named: list[Document] = []
         if row.clinical_id is not None:
             named += by_clinical_id(transaction, plan=plan, clinical_id=row.clinical_id)
@@ -73,17 +75,26 @@ def replaced_by(transaction: Transaction, document: Document) -> tuple[Document,
 
 def replacing(transaction: Transaction, document: Document) -> tuple[Document, ...]:
     """Those of the plan's documents that say they replace it."""
-    table = tables.replacement
-    names = []
-    if document.clinical_id is not None:
-        names.append(table.c.clinical_id == indexable(document.clinical_id))
-    if document.set_id is not None and document.version is not None:
-        is_set = table.c.set_id == indexable(document.set_id)
-        names.append(and_(is_set, table.c.version == document.version))
-    if not names:
+    is_version = document.set_id is not None and document.version is not None
+    if document.clinical_id is None and not is_version:
         return ()
-    numbers = select(table.c.document).where(table.c.plan == document.plan, or_(*names))
-    rows = transaction.connection.execute(
-        select_documents().where(tables.document.c.number.in_(numbers))
+    given = {
+        "plan": document.plan,
+        "clinical_id": indexable(document.clinical_id),
+        "set_id": indexable(document.set_id),
+        "version": document.version,
+    }
+    return tuple(read_document(row) for row in _replacing().rows(transaction, given))
+
+
+@cache
+def _replacing() -> Prepared:
+    """What is not stated is NULL, and equals nothing."""
+    table = tables.replacement
+    is_named = table.c.clinical_id == bindparam("clinical_id")
+    is_set = table.c.set_id == bindparam("set_id")
+    is_version = and_(is_set, table.c.version == bindparam("version"))
+    numbers = select(table.c.document).where(
+        table.c.plan == bindparam("plan"), or_(is_named, is_version)
     )
-    return tuple(read_document(row) for row in rows)
+    return Prepared(select_documents().where(tables.document.c.number.in_(numbers)))

@@ -8,9 +8,10 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Executable, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Transaction
 
 INDEXABLE: Final = 512
@@ -21,8 +22,8 @@ def insert_new(
     transaction: Transaction, table: Table, values: Mapping[str, Any], key: Sequence[str]
 ) -> bool:
     """Inserts the row unless one of that key is there; whether it did."""
-    statement = _insert_new(table, tuple(key), transaction.is_postgres)
-    return transaction.connection.execute(statement, dict(values)).first() is not None
+    statement = _insert_new(table, tuple(key), tuple(values), transaction.is_postgres)
+    return statement.first(transaction, values) is not None
 
 
 def upsert(
@@ -34,8 +35,8 @@ def upsert(
 ) -> None:
     """Inserts the row, or gives the one of that key these values, save those of `keep`."""
     changed = tuple(name for name in values if name not in key and name not in keep)
-    statement = _upsert(table, tuple(key), changed, transaction.is_postgres)
-    transaction.connection.execute(statement, dict(values))
+    statement = _upsert(table, tuple(key), tuple(values), changed, transaction.is_postgres)
+    statement.run(transaction, values)
 
 
 def insert_rows(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -62,22 +63,29 @@ def indexable(text: str | None) -> str | None:
 
 
 @cache
-def _insert_new(table: Table, key: tuple[str, ...], is_postgres: bool) -> Executable:
+def _insert_new(
+    table: Table, key: tuple[str, ...], columns: tuple[str, ...], is_postgres: bool
+) -> Prepared:
     # RETURNING, since not every driver counts the rows of an INSERT.
-    return (
+    return Prepared(
         _insert(table, is_postgres)
         .on_conflict_do_nothing(index_elements=key)
-        .returning(table.c[key[0]])
+        .returning(table.c[key[0]]),
+        columns,
     )
 
 
 @cache
 def _upsert(
-    table: Table, key: tuple[str, ...], changed: tuple[str, ...], is_postgres: bool
-) -> Executable:
+    table: Table,
+    key: tuple[str, ...],
+    columns: tuple[str, ...],
+    changed: tuple[str, ...],
+    is_postgres: bool,
+) -> Prepared:
     statement = _insert(table, is_postgres)
     values = {name: statement.excluded[name] for name in changed}
-    return statement.on_conflict_do_update(index_elements=key, set_=values)
+    return Prepared(statement.on_conflict_do_update(index_elements=key, set_=values), columns)
 
 
 def _insert(table: Table, is_postgres: bool) -> sqlite.Insert | postgresql.Insert:

@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Hashable, Mapping
 from datetime import date, datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
@@ -45,21 +46,32 @@ def from_json(kind: type[T], data: Any) -> T:
 
 def _opened(value: Any) -> dict[str, Any]:
     """What is no JSON value, one level deep: a dataclass' fields that do not hold their default."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    items = (
-        (name, getattr(value, name), default)
-        for name, default in _fields(cast(Hashable, type(value)))
-    )
-    return {name: item for name, item, default in items if item != default}
+    kind = type(value)
+    fields = _FIELDS.get(kind)
+    if fields is None:
+        if isinstance(value, Mapping):
+            return dict(value)
+        fields = _FIELDS[kind] = _fields(kind)
+    names, defaults, items = fields
+    return {
+        name: item
+        for name, default, item in zip(names, defaults, items(value), strict=True)
+        if item is not default and item != default
+    }
 
 
-@cache
-def _fields(kind: Hashable) -> tuple[tuple[str, Any], ...]:
-    """Names with their defaults; a field without one has a default that equals nothing."""
-    return tuple(
-        (field.name, _default(field)) for field in dataclasses.fields(cast(type[Any], kind))
-    )
+_Fields = tuple[tuple[str, ...], tuple[Any, ...], Callable[[Any], tuple[Any, ...]]]
+"""Names, defaults, and what gives all values at once."""
+_FIELDS: Final[dict[type, _Fields]] = {}
+
+
+def _fields(kind: type) -> _Fields:
+    """A field without a default has one that equals nothing."""
+    fields = dataclasses.fields(kind)
+    names = tuple(field.name for field in fields)
+    # Of a single name the getter gives the value itself.
+    items = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+    return names, tuple(map(_default, fields)), items
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import event, text
@@ -147,11 +148,26 @@ def test_however_much_is_stated_the_candidates_are_bounded(house: Database) -> N
 # ---- what a search costs ---------------------------------------------------------------------
 
 
+class Noting:
+    """A driver's cursor that keeps what it was asked."""
+
+    def __init__(self, cursor: Any, seen: list[tuple[str, Any]]) -> None:
+        self._cursor, self._seen = cursor, seen
+
+    def execute(self, statement: str, given: Any) -> None:
+        self._seen.append((statement, tuple(given) if isinstance(given, list) else given))
+        self._cursor.execute(statement, given)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
 @contextmanager
 def counting(house: Database) -> Iterator[list[tuple[str, Any]]]:
     """The statements that the block executes, with their parameters."""
     seen: list[tuple[str, Any]] = []
     engine = house.read(lambda t: t.connection.engine)
+    cursor = Transaction.cursor
 
     def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_more: Any) -> None:
         if statement.startswith("SELECT"):
@@ -159,7 +175,8 @@ def counting(house: Database) -> Iterator[list[tuple[str, Any]]]:
 
     event.listen(engine, "before_cursor_execute", note)
     try:
-        yield seen
+        with patch.object(Transaction, "cursor", lambda self: Noting(cursor(self), seen)):
+            yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
