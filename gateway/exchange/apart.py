@@ -36,6 +36,8 @@ TIMES: Final[dict[Kind, Times]] = {
 # Kinds of which a mood other than EVN is an order for one that may never have happened.
 _DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
 
+_DAY: Final = len("YYYYMMDD")
+
 Why = Literal["same statement id", "same code", "same name, one without a code"]
 SAME_ID: Final = "same statement id"
 SAME_CODE: Final = "same code"
@@ -178,9 +180,12 @@ def _is_one_voice(one: Cluster, other: Cluster) -> bool:
 
 
 def _is_apart(earlier: tuple[str, str], later: tuple[str, str]) -> bool:
-    """One course had ended before the other began."""
-    end, start = earlier[1], later[0]
-    return bool(end and start) and end < start[: len(end)]
+    """One course had ended before the other began, or on that very day: refilled, not retold."""
+    (begun, end), start = earlier, later[0]
+    if not (end and start):
+        return False
+    is_next = len(end) == _DAY and end == start and bool(begun) and begun != start
+    return is_next or end < start[: len(end)]
 
 
 def _is_one_event(one: Cluster, other: Cluster) -> bool:

@@ -34,6 +34,26 @@ from tests.gateway.exchange.records import (
 # ---- what is one fact ------------------------------------------------------------------------
 
 
+def test_a_course_that_begins_on_the_day_another_ended_is_the_next_one() -> None:
+    """A refill; a chain of them would else be joined by twos, in an order nobody can tell."""
+    found = lines(
+        "medication",
+        holding(A, entry("medication", LISINOPRIL, start="20200101", end="20200131")),
+        holding(B, entry("medication", LISINOPRIL, start="20200131", end="20200301")),
+        holding(C, entry("medication", LISINOPRIL, start="20200301")),
+    )
+    assert sorted(line.start or "" for line in found) == ["2020-01-01", "2020-01-31", "2020-03-01"]
+
+
+def test_an_end_known_to_the_year_may_be_that_of_a_course_begun_in_it() -> None:
+    line = only(
+        "medication",
+        holding(A, entry("medication", LISINOPRIL, start="2019", end="2020")),
+        holding(B, entry("medication", LISINOPRIL, start="2020")),
+    )
+    assert cited(line) == ["a", "b"]
+
+
 def test_a_shared_translation_joins_snomed_and_icd_10() -> None:
     line = only(
         "problem",
