@@ -7,7 +7,7 @@ which way an answer came.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, TypeVar
 
@@ -49,6 +49,10 @@ class Good:
     """Not revoked, as far as is known until then; `until` is None if nothing was to be asked."""
 
     until: datetime | None
+    since: datetime | None = field(default=None, compare=False)
+    """As of when its issuer says so."""
+    source: Question | None = field(default=None, compare=False)
+    """What was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,8 @@ def decide(
             continue
         try:
             if question.kind == "ocsp":
-                return _read_response(answer, certificate, issuer, now=now)
-            return _read_list(answer, certificate, issuer, now=now)
+                return _read_response(answer, question, certificate, issuer, now=now)
+            return _read_list(answer, question, certificate, issuer, now=now)
         except _Unusable as unusable:
             reasons.append(f"{_NAMES[question.kind]} {unusable}")
     return Undecided("; ".join(dict.fromkeys(reasons)))
@@ -220,7 +224,12 @@ def _read_certificates(answer: bytes | None) -> list[x509.Certificate]:
 
 
 def _read_response(
-    data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, *, now: datetime
+    data: bytes,
+    question: Question,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    *,
+    now: datetime,
 ) -> Good | Revoked:
     """What an OCSP response says of the certificate (RFC 6960: 3.2)."""
     try:
@@ -241,7 +250,7 @@ def _read_response(
     if single.certificate_status is not ocsp.OCSPCertStatus.GOOD:
         raise _Unusable("does not know the certificate")
     _demand_current(single.this_update_utc, end, now)
-    return Good(end)
+    return Good(end, single.this_update_utc, question)
 
 
 def _signers(
@@ -296,7 +305,12 @@ def _is_about(
 
 
 def _read_list(
-    data: bytes, certificate: x509.Certificate, issuer: x509.Certificate, *, now: datetime
+    data: bytes,
+    question: Question,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    *,
+    now: datetime,
 ) -> Good | Revoked:
     """What a CRL says of the certificate (RFC 5280: 6.3.3)."""
     try:
@@ -312,7 +326,7 @@ def _read_list(
     if crl.next_update_utc is None:
         raise _Unusable("does not say until when it holds")
     _demand_current(crl.last_update_utc, crl.next_update_utc, now)
-    return Good(crl.next_update_utc)
+    return Good(crl.next_update_utc, crl.last_update_utc, question)
 
 
 def _demand_signed(crl: x509.CertificateRevocationList, issuer: x509.Certificate) -> None:
