@@ -1,6 +1,6 @@
 """What can be wrong with the bytes of a mail, as exceptions.
 
-DirectError
+MalformedMessage
 └─ MalformedMail          the bytes are not a message that we can trust ourselves to read
    ├─ MailOverLimit       well-formed as far as read, but deeper or larger than we take
    ├─ MalformedAddress    a From, To or Cc field that is no list of addresses (RFC 5322: 3.4)
@@ -9,14 +9,14 @@ DirectError
 None of them allows a notice: whoever wrote such a message is not known.
 """
 
-from direct.errors import DirectError
+from direct.errors import MalformedMessage, MessageTooLarge
 
 
-class MalformedMail(DirectError):
+class MalformedMail(MalformedMessage):
     """The bytes are not a message that we can trust ourselves to read."""
 
 
-class MailOverLimit(MalformedMail):
+class MailOverLimit(MalformedMail, MessageTooLarge):
     """One of our own caps was reached: `limit` names it."""
 
     def __init__(self, limit: str) -> None:

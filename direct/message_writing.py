@@ -89,13 +89,18 @@ def write_message(
     return head + _multipart(parts, multipart, report_type, hashlib.sha256(head).hexdigest())
 
 
+def is_message_id(text: str) -> bool:
+    """Whether `text` is a Message-ID that may be written, without brackets (RFC 5322: 3.6.4)."""
+    return _MESSAGE_ID.fullmatch(text) is not None and len(text) <= 900
+
+
 def bracketed(message_id: str) -> str:
     """`<message_id>`, checked.
 
     Raises:
         ValueError: it is no Message-ID (RFC 5322: 3.6.4).
     """
-    if _MESSAGE_ID.fullmatch(message_id) is None or len(message_id) > 900:
+    if not is_message_id(message_id):
         raise ValueError("a Message-ID has the form left@right, without brackets")
     return f"<{message_id}>"
 
