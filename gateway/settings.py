@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.settings_mail import Mail
 from ihe.identifiers import HomeCommunityId, Oid
 
 DEFAULT_FILE: Final = Path("gateway.toml")
@@ -217,6 +218,7 @@ class Settings(BaseSettings):
     revocation: Revocation = Revocation()
     policy: Policy | None = None
     limits: Limits = Limits()
+    mail: Mail | None = None
 
     @field_validator("home_community_id")
     @classmethod
@@ -239,6 +241,14 @@ class Settings(BaseSettings):
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice")
         return value
+
+    @field_validator("mail")
+    @classmethod
+    def _belongs_to_plans(cls, value: Mail | None, info: ValidationInfo) -> Mail | None:
+        plans = info.data.get("plans")
+        if value is None or plans is None:
+            return value
+        return value.belonging_to(tuple(plan.id for plan in plans))
 
     @classmethod
     def settings_customise_sources(

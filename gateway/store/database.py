@@ -16,7 +16,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.store.errors import StoreUnavailable
+from gateway.store.errors import StoreFull, StoreUnavailable
 from gateway.store.postgres import PostgresEngine
 from gateway.store.sqlite import SqliteEngine
 from gateway.store.transaction import T, Transaction
@@ -29,6 +29,9 @@ _OUT_OF_REACH: Final = (
     sqlite3.OperationalError,
     psycopg.OperationalError,
 )
+
+_DISK_FULL: Final = "53100"
+"""PostgreSQL's SQLSTATE."""
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -146,7 +149,10 @@ def driver_url(url: URL) -> URL:
 
 def _told(error: Exception, *, is_reading: bool = False) -> Exception:
     """What callers may act upon; a broken rule of the schema is our own mistake and stays."""
-    name = getattr(getattr(error, "orig", error), "sqlite_errorname", "")
+    driver = getattr(error, "orig", error)
+    name = getattr(driver, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or getattr(driver, "sqlstate", "") == _DISK_FULL:
+        return StoreFull("there is no room left where the database lies")
     is_ours = name == "SQLITE_ERROR" or (is_reading and name == "SQLITE_READONLY")
     if isinstance(error, _OUT_OF_REACH) and not is_ours:
         return StoreUnavailable("the database cannot be reached, is locked or full")

@@ -1,14 +1,16 @@
 """What can go wrong in the store.
 
     StoreError
-    ├── StoreUnavailable      the database cannot be reached, is locked, full or closed: try later
+    ├── StoreUnavailable      the database cannot be reached, is locked or closed: try later
+    │   └── StoreFull         there is no room left where the database lies
     ├── UnknownId             no such row in this plan
     ├── ExchangeNotOpen       the exchange was closed before, here or by recovery
     ├── KeyFileMissing        the key-encryption key is not where the settings say
     ├── KeyFileUnusable       the key file is not one, or holds other keys than the data needs
     ├── UnknownBlob           no such bytes
     ├── DamagedBlob           stored bytes are cut, reordered or changed
-    └── DamagedWireMessage    a stored envelope is not the one that its record names
+    ├── DamagedWireMessage    a stored envelope is not the one that its record names
+    └── DamagedVerdict        a message's stored verdict is not the one that was sealed for it
 
 Texts name ids and paths, never content.
 """
@@ -20,6 +22,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """Nothing was written; the same may succeed later."""
+
+
+class StoreFull(StoreUnavailable):
+    """Nothing was written, and nothing will be until somebody makes room."""
 
 
 class UnknownId(StoreError):
@@ -61,3 +67,11 @@ class DamagedWireMessage(StoreError):
     def __init__(self, hash: str) -> None:
         super().__init__(f"the stored envelope {hash} was changed")
         self.hash = hash
+
+
+class DamagedVerdict(StoreError):
+    """What was kept of a message's judgement was changed, or is another message's."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(f"the stored verdict of message {message} was changed")
+        self.message = message

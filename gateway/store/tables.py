@@ -436,6 +436,60 @@ class OwedAnswerRow(SQLModel, table=True):
     answer: str = Field(sa_type=Text)
 
 
+# ---- mail ------------------------------------------------------------------------------------
+
+
+class MailReceivedRow(SQLModel, table=True):
+    """A message as it came through a mail door; `recipients_key` is a hash of whom it is for."""
+
+    __tablename__ = "mail_received"
+    __table_args__ = (
+        ForeignKeyConstraint(["plan", "blob_address"], ["blob.plan", "blob.address"]),
+        Index("mail_received_once", "plan", "sha256", "recipients_key", unique=True),
+        Index("mail_received_by_state", "plan", "state"),
+        Index("mail_received_by_message_id", "plan", "message_id"),
+    )
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    id: str = Field(unique=True)
+    plan: str = Field(foreign_key="plan.id")
+    door: str
+    peer: str | None = None
+    mail_from: str
+    rcpt_to: str = Field(sa_type=Text)
+    recipients_key: str
+    sha256: str
+    blob_address: str
+    message_id: str | None = None
+    arrived: datetime = Field(sa_type=UtcTime)
+    state: str
+    reason: str | None = None
+    settled: datetime | None = Field(default=None, sa_type=UtcTime)
+    attempts: int
+    verdict_generation: int | None = None
+    verdict: bytes | None = Field(default=None, sa_type=LargeBinary)
+
+
+class MailClaimRow(SQLModel, table=True):
+    """What may be taken in only once, and the message that was the first to bring it."""
+
+    __tablename__ = "mail_claim"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    key: str = Field(primary_key=True)
+    message: str
+
+
+class MailboxCursorRow(SQLModel, table=True):
+    """Up to which message a mailbox was read: the UIDs of a folder's UIDVALIDITY."""
+
+    __tablename__ = "mailbox_cursor"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    mailbox: str = Field(primary_key=True)
+    plan: str | None = None
+    uid_validity: int = Field(sa_type=BigNumber)
+    last_uid: int = Field(sa_type=BigNumber)
+
+
 # ---- the record ------------------------------------------------------------------------------
 
 
@@ -612,6 +666,9 @@ entry = _table(EntryRow)
 summary = _table(SummaryRow)
 retrieval = _table(RetrievalRow)
 retrieval_partner = _table(RetrievalPartnerRow)
+mail_received = _table(MailReceivedRow)
+mail_claim = _table(MailClaimRow)
+mailbox_cursor = _table(MailboxCursorRow)
 exchange = _table(ExchangeRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
