@@ -59,6 +59,8 @@ _DECLARATION: Final = re.compile(
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s.*?\?>", re.DOTALL)
 _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
+_SMALL: Final = 64 * 1024
+"""Bytes that take less time to parse than it takes to make a parser for them."""
 _SPACE: Final = re.compile(rb"\s*")
 _MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
@@ -95,7 +97,7 @@ def parse_and_count(
     if recover:
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
-    _check(root, len(content), limits, huge=huge)
+    _check(root, content, limits, huge=huge)
     declarations = content.count(b"xmlns")
     if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
@@ -211,6 +213,20 @@ def _parser(
     # '<!DOCTYPE' outside the prolog is text in CDATA, or input meant to be misread: libxml2's
     # own guards stay on for it.
     unguarded = huge and b"<!DOCTYPE" not in content
+    if encoding is None and target is None and len(content) <= _SMALL:
+        return _shared_parser(unguarded, recover)
+    return _make_parser(encoding, unguarded, recover, target)
+
+
+@cache
+def _shared_parser(unguarded: bool, recover: bool) -> etree.XMLParser:
+    """Threads take turns with it, which lxml sees to: hence for what is small alone."""
+    return _make_parser(None, unguarded, recover, None)
+
+
+def _make_parser(
+    encoding: str | None, unguarded: bool, recover: bool, target: "_NamespacesInScope | None"
+) -> etree.XMLParser:
     return etree.XMLParser(  # type: ignore[call-overload, no-any-return]  # no target is None
         encoding=encoding,
         resolve_entities=False,
@@ -247,19 +263,21 @@ class _NamespacesInScope:
         """What lxml asks of a target."""
 
 
-def _check(root: Element, size: int, limits: Limits, *, huge: bool) -> None:
+def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None:
     """The caps that only the tree can tell, each as one XPath run inside libxml2.
 
     Those that libxml2 has kept itself, or that the size rules out, are not asked again.
     """
-    if _xpath(f"boolean(/descendant::*/@*[{limits.attributes + 1}])")(root):
+    # Each attribute has its sign in the input.
+    may_exceed = content.count(b"=") > limits.attributes
+    if may_exceed and _xpath(f"boolean(/descendant::*/@*[{limits.attributes + 1}])")(root):
         raise XmlOverLimit("attributes of one element")
     if (huge or limits.depth < _OWN_DEPTH_LIMIT) and _xpath(
         "boolean(" + "/*" * (limits.depth + 1) + ")"
     )(root):
         raise XmlOverLimit("depth")
     length = limits.text_characters
-    if size > length and _xpath(f"boolean(//text()[string-length() > {length}])")(root):
+    if len(content) > length and _xpath(f"boolean(//text()[string-length() > {length}])")(root):
         raise XmlOverLimit("one text node")
 
 

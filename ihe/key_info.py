@@ -6,6 +6,7 @@ What stands here is a hint. Whether a key may be believed is decided in `trust`.
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from cryptography import x509
@@ -18,12 +19,17 @@ from ihe.errors import SecurityRefused
 from ihe.namespaces import name, spaces
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
+_KINDS: Final = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)
 
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1(),
     "urn:oid:1.3.132.0.34": ec.SECP384R1(),
     "urn:oid:1.3.132.0.35": ec.SECP521R1(),
 }
+_KEPT: Final = 1024
+"""Certificates and keys that were met before: to read one costs more than to verify with it."""
+_USUAL: Final = 8192
+"""Bytes of a certificate that is kept; messages must not be able to fill the memory."""
 _CURVE_URIS: Final = {curve.name: uri for uri, curve in _CURVES.items()}
 
 
@@ -60,10 +66,18 @@ def read_certificate(text: str | None) -> x509.Certificate:
     Raises:
         SecurityRefused: it is none.
     """
+    der = read_base64(text)
     try:
-        return x509.load_der_x509_certificate(read_base64(text))
+        return _known_certificate(der) if len(der) <= _USUAL else _load_certificate(der)
     except ValueError:
         raise SecurityRefused("a certificate in the message cannot be read") from None
+
+
+def _load_certificate(der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(der)
+
+
+_known_certificate = lru_cache(_KEPT)(_load_certificate)
 
 
 def read_base64(text: str | None) -> bytes:
@@ -89,12 +103,17 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         SecurityRefused: neither RSA of 2048 bits or more, nor a NIST curve.
     """
     try:
-        key = certificate.public_key()
+        key = _key_of(certificate)
     except ValueError:
         raise SecurityRefused("a certificate's key cannot be read") from None
-    if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if not isinstance(key, _KINDS):
         raise SecurityRefused("a certificate's key is neither RSA nor ECDSA")
     return check_strength(key)
+
+
+@lru_cache(_KEPT)
+def _key_of(certificate: x509.Certificate) -> object:
+    return certificate.public_key()
 
 
 def check_strength(key: PublicKey) -> PublicKey:
@@ -114,11 +133,7 @@ def check_strength(key: PublicKey) -> PublicKey:
 
 def same_key(one: PublicKey, other: PublicKey) -> bool:
     """Whether both are the same key."""
-    return _encoded(one) == _encoded(other)
-
-
-def _encoded(key: PublicKey) -> bytes:
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return one == other
 
 
 def _read_key_value(value: Element) -> PublicKey:
@@ -132,12 +147,17 @@ def _read_key_value(value: Element) -> PublicKey:
         if ec_value is not None:
             curve = ec_value.find(name("dsig11:NamedCurve"))
             point = read_base64(ec_value.findtext(name("dsig11:PublicKey")))
-            known = _CURVES.get("" if curve is None else curve.get("URI", ""))
-            if known is not None:
-                return ec.EllipticCurvePublicKey.from_encoded_point(known, point)
+            uri = "" if curve is None else curve.get("URI", "")
+            if uri in _CURVES and len(point) <= _USUAL:
+                return _key_at(uri, point)
     except ValueError:
         pass
     raise SecurityRefused("a KeyValue holds no key we can read")
+
+
+@lru_cache(_KEPT)
+def _key_at(curve_uri: str, point: bytes) -> ec.EllipticCurvePublicKey:
+    return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[curve_uri], point)
 
 
 def _number(text: str | None) -> int:
@@ -162,6 +182,7 @@ def write_key_info(certificate: x509.Certificate, *, with_key_value: bool = Fals
     return key_info
 
 
+@lru_cache(_KEPT)
 def write_certificate(certificate: x509.Certificate) -> str:
     """`certificate` in base64 DER."""
     return b64encode(certificate.public_bytes(Encoding.DER)).decode("ascii")

@@ -32,10 +32,15 @@ class Parameters:
     home: HomeCommunityId | None
     return_type: ReturnType
 
+    def __post_init__(self) -> None:
+        # Each of a query's parameters is looked up here: once in lower case is enough.
+        lower = tuple((name.lower(), values) for name, values in self.slots)
+        object.__setattr__(self, "slots", lower)
+
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Each slot of that name: alternatives within one, all of them to be met."""
         wanted = name.lower()
-        return tuple(values for slot, values in self.slots if slot.lower() == wanted and values)
+        return tuple(values for slot, values in self.slots if slot == wanted and values)
 
     def alternatives(self, name: str) -> tuple[str, ...]:
         """The values of a slot that may stand there once."""

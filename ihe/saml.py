@@ -88,6 +88,10 @@ EVIDENCE_ACP: Final = "AccessConsentPolicy"
 EVIDENCE_IACP: Final = "InstanceAccessConsentPolicy"
 QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
 
+_IN_EVIDENCE: Final = "/".join(
+    name(f"saml2:{step}") for step in ("AuthzDecisionStatement", "Evidence", "Assertion")
+)
+_RESTRICTIONS: Final = f"{name('saml2:Conditions')}/{name('saml2:AudienceRestriction')}"
 # The string value leaves comments out, and what stands behind them in.
 _STRING: Final = etree.XPath("string()")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -236,16 +240,13 @@ def _policies(
 ) -> tuple[str, ...]:
     """Consent policies, as attributes of the assertion (IHE) or of its Evidence (NHIN)."""
     found = _texts(attributes, attribute)
-    path = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
-    for evidence in assertion.iterfind("/".join(name(step) for step in path)):
+    for evidence in assertion.iterfind(_IN_EVIDENCE):
         found += _texts(_attributes(evidence), in_evidence)
     return tuple(dict.fromkeys(found))
 
 
 def _audience_restrictions(assertion: Element) -> list[list[str]]:
-    restrictions = assertion.iterfind(
-        f"{name('saml2:Conditions')}/{name('saml2:AudienceRestriction')}"
-    )
+    restrictions = assertion.iterfind(_RESTRICTIONS)
     return [
         [text for audience in restriction if (text := _text(audience)) is not None]
         for restriction in restrictions
@@ -256,7 +257,9 @@ def _text(element: Element | None) -> str | None:
     """All text of an element: a comment in a name must not cut it in two (CVE-2017-11427)."""
     if element is None:
         return None
-    return str(_STRING(element)).strip() or None
+    # What has no child, and no comment, has all its text in one piece.
+    text = element.text if len(element) == 0 else str(_STRING(element))
+    return (text or "").strip() or None
 
 
 # ---- conditions ------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ references, transforms, objects. What is beyond the profile is refused, not skip
 
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from cryptography.hazmat.primitives import hashes
@@ -86,13 +87,17 @@ def _children(element: Element, *expected: str) -> list[Element]:
     one that was signed (CVE-2025-29775), and a second SignedInfo likewise (CVE-2025-29774).
     """
     found = list(element)
-    tags = [child.tag for child in found]
-    wanted = [name(f"ds:{one.removesuffix('?')}") for one in expected]
-    optional = len(expected) > 0 and expected[-1].endswith("?")
-    if tags != wanted and not (optional and tags == wanted[:-1]):
+    if [child.tag for child in found] not in _wanted(expected):
         local = etree.QName(element).localname
         raise SecurityRefused(f"the signature's {local} is not built as our profile demands")
     return found
+
+
+@cache
+def _wanted(expected: tuple[str, ...]) -> tuple[list[str], ...]:
+    """The lists of tags that are as expected."""
+    whole = [name(f"ds:{one.removesuffix('?')}") for one in expected]
+    return (whole, whole[:-1]) if expected and expected[-1].endswith("?") else (whole,)
 
 
 def _known(element: Element, known: Container[str]) -> str:

@@ -31,8 +31,11 @@ def verify_strictly(target: Element, shape: Shape, key: PublicKey, *, enveloped:
     """
     signed_info = canonical(shape.signed_info, shape.info_prefixes)
     _check_value(shape, key, signed_info)
-    covered = _without_signature(target) if enveloped else target
-    content = canonical(covered, shape.reference_prefixes)
+    content = canonical(target, shape.reference_prefixes)
+    if enveloped:
+        content = _cut_out(content, shape) or canonical(
+            _without_signature(target), shape.reference_prefixes
+        )
     if hashlib.new(DIGESTS[shape.digest_method], content).digest() != shape.digest:
         raise SecurityRefused("the signed element was changed after signing")
     return content
@@ -90,6 +93,21 @@ def canonical(element: Element, prefixes: list[str] | None) -> bytes:
         )
     except etree.C14NError:  # a namespace that is no absolute URI (Canonical XML: 1.3)
         raise SecurityRefused("the signed element has no canonical form") from None
+
+
+def _cut_out(content: bytes, shape: Shape) -> bytes | None:
+    """The canonical `content` less the Signature in it; None if that is not plain to see.
+
+    In the exclusive form nothing else changes with an element that goes. Where the Signature by
+    itself is spelled as it is within, its value, which stands there once, shows that it is this
+    one; and what is cut here is the same as `_without_signature` leaves, without parsing anew.
+    """
+    signature = shape.signed_info.getparent()
+    own = b"" if signature is None else canonical(signature, None)
+    value = shape.value_text.encode()
+    if own.count(value) != 1 or content.count(value) != 1 or content.count(own) != 1:
+        return None
+    return content.replace(own, b"", 1)
 
 
 def _without_signature(target: Element) -> Element:

@@ -107,7 +107,7 @@ def read_adhoc_query_request(element: Element) -> AdhocQuery:
         # The queries for several patients among them: they are ITI-51's, not XCA's.
         raise RegistryRefusal(ErrorCode.UNKNOWN_STORED_QUERY, "AdhocQuery has an unknown id")
     slots = tuple(_parsed_slots(asked))
-    return read_query(stored, Parameters(slots, _read_home(asked), _return_type(element)))
+    return read_query(stored, Parameters(slots, _read_home(asked, slots), _return_type(element)))
 
 
 _QUERIES: Final = {each.removeprefix("urn:uuid:"): each for each in StoredQuery}
@@ -128,8 +128,10 @@ def _parsed_slots(asked: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield name, tuple(value for text in texts for value in parse_values(text))
 
 
-def _read_home(asked: Element) -> HomeCommunityId | None:
-    slots = {name.lower(): values for name, values in _parsed_slots(asked)}
+def _read_home(
+    asked: Element, given: Iterable[tuple[str, tuple[str, ...]]]
+) -> HomeCommunityId | None:
+    slots = {name.lower(): values for name, values in given}
     # Quirk: before CP-ITI-429 the community stood in a slot; and some name it only among the
     # communities that an initiating gateway is to ask.
     targets = slots.get("$targetcommunityidlist", ())

@@ -1,6 +1,7 @@
 """Whose the TLS certificate of a connection is (DECISIONS 2)."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -26,6 +27,9 @@ async def partners_of(means: PartnerMeans, certificate: bytes) -> tuple[Partner,
     return await database.read_async(lambda tx: partners.by_certificate_name(tx, names=names))
 
 
+_read = lru_cache(maxsize=1024)(x509.load_der_x509_certificate)
+
+
 def require_tls(means: PartnerMeans, partner: Partner, certificate: bytes) -> None:
     """Returns if the certificate that TLS has shown is the partner's, and still in force.
 
@@ -35,7 +39,7 @@ def require_tls(means: PartnerMeans, partner: Partner, certificate: bytes) -> No
     Raises:
         SecurityRefused: it is another's, or was revoked.
     """
-    shown = x509.load_der_x509_certificate(certificate)
+    shown = _read(certificate)
     if shown in map(certificate_of, partner.tls_certificates):
         means.require_unrevoked(partner, shown)
         return

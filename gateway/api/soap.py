@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from typing import Final, Literal
 from uuid import uuid4
@@ -77,16 +77,19 @@ async def wsdl(request: Request, door: Door) -> Response:
     return Response(wsdl_bytes(door, location), media_type="text/xml")
 
 
-@router.post("/xcpd")
 async def xcpd(request: Request) -> Response:
     """ITI-55 Cross Gateway Patient Discovery."""
     return await _answer(request, frozenset({"ITI-55"}))
 
 
-@router.post("/xca")
 async def xca(request: Request) -> Response:
     """ITI-38 Cross Gateway Query and ITI-39 Cross Gateway Retrieve."""
     return await _answer(request, frozenset({"ITI-38", "ITI-39"}))
+
+
+# Plain routes: their answers are bytes, and FastAPI takes longer to look for parameters.
+router.add_route("/ihe/xcpd", xcpd, methods=["POST"])
+router.add_route("/ihe/xca", xca, methods=["POST"])
 
 
 # ---- one request -----------------------------------------------------------------------------
@@ -160,11 +163,15 @@ async def _identify(visit: _Visit) -> None:
     """The partners whose TLS certificate this is; nobody else is heard (DECISIONS 2)."""
     if visit.certificate is None:
         raise SecurityRefused("no client certificate was shown")
-    subject = x509.load_der_x509_certificate(visit.certificate).subject.rfc4514_string()
-    visit.peer = f"{subject} at {visit.peer}"
+    visit.peer = f"{_subject(visit.certificate)} at {visit.peer}"
     visit.candidates = await partners_of(visit.means, visit.certificate)
     if not visit.candidates:
         raise SecurityRefused("the client certificate belongs to no partner")
+
+
+@lru_cache(maxsize=1024)
+def _subject(certificate: bytes) -> str:
+    return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
 async def _awaited(visit: _Visit, envelope: bytes) -> AwaitedAnswer | None:

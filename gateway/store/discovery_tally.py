@@ -8,26 +8,32 @@ from datetime import datetime
 from functools import cache
 from typing import Final
 
-from sqlalchemy import Executable, bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.store import tables
+from gateway.store.prepared import Prepared
 from gateway.store.transaction import Transaction
 from ihe.identifiers import HomeCommunityId
 
 _TABLE: Final = tables.discovery_tally
 _KEY: Final = ("home_community_id", "period", "about", "variant")
-_VARIANTS: Final = select(func.count()).where(
-    *(_TABLE.c[name] == bindparam(name) for name in _KEY if name != "variant")
+_VARIANTS: Final = Prepared(
+    select(func.count()).where(
+        *(_TABLE.c[name] == bindparam(name) for name in _KEY if name != "variant")
+    )
 )
-_ASKED: Final = select(_TABLE.c.count).where(*(_TABLE.c[name] == bindparam(name) for name in _KEY))
+_ASKED: Final = Prepared(
+    select(_TABLE.c.count).where(*(_TABLE.c[name] == bindparam(name) for name in _KEY))
+)
 
 
 def asked(transaction: Transaction, *, community: HomeCommunityId, period: str) -> int:
     """How many questions of that period are counted."""
     given = {"home_community_id": str(community), "period": period, "about": "", "variant": ""}
-    return transaction.connection.execute(_ASKED, given).scalar() or 0
+    found = _ASKED.first(transaction, given)
+    return 0 if found is None else int(found.count)
 
 
 def count_question(
@@ -54,7 +60,7 @@ def count_near_miss(
     about, variant = (member, variant) if member else ("", "")
     times = _count(transaction, community, period, expires, plan, about, variant)
     given = {"home_community_id": str(community), "period": period, "about": about}
-    ways = transaction.connection.execute(_VARIANTS, given).scalar_one()
+    ((ways,),) = _VARIANTS.rows(transaction, given)
     return (ways, times == 1) if member else (0, False)
 
 
@@ -82,13 +88,14 @@ def _count(
         "count": 1,
         "expires": expires,
     }
-    counted = transaction.connection.execute(_one_more(transaction.is_postgres), values)
-    return int(counted.scalar_one())
+    ((counted,),) = _one_more(transaction.is_postgres).rows(transaction, values)
+    return int(counted)
 
 
 @cache
-def _one_more(is_postgres: bool) -> Executable:
+def _one_more(is_postgres: bool) -> Prepared:
     statement = postgresql.insert(_TABLE) if is_postgres else sqlite.insert(_TABLE)
-    return statement.on_conflict_do_update(
+    counting = statement.on_conflict_do_update(
         index_elements=_KEY, set_={"count": _TABLE.c.count + 1}
-    ).returning(_TABLE.c.count)
+    )
+    return Prepared(counting.returning(_TABLE.c.count), _TABLE.c.keys())

@@ -10,6 +10,7 @@ from gateway.model.document import OfferedDocument
 from gateway.model.identity import MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
+from gateway.store.prepared import Prepared
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 
@@ -51,6 +52,8 @@ def of_member(
     given: dict[str, Any] = {"plan": plan, "member": member}
     codes = {"class_codes": list(class_codes), "type_codes": list(type_codes)}
     named = tuple(name for name, values in codes.items() if values)
+    if not named:
+        return tuple(map(_offered, _all_of_member(replaced).rows(transaction, given)))
     given |= {name: codes[name] for name in named}
     rows = transaction.connection.execute(_of_member(replaced, named), given)
     return tuple(map(_offered, rows))
@@ -62,6 +65,11 @@ def by_ids(
     """The registered documents of these unique ids (ours) or entry UUIDs that are still filed."""
     rows = transaction.connection.execute(_by_ids(), {"plan": plan, "ids": list(ids)})
     return tuple(map(_offered, rows))
+
+
+@cache
+def _all_of_member(replaced: bool) -> Prepared:
+    return Prepared(_of_member(replaced, ()))
 
 
 @cache

@@ -11,6 +11,7 @@ from sqlalchemy import Executable, bindparam, delete, insert, or_, select
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.store import tables
+from gateway.store.prepared import Prepared
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
@@ -23,7 +24,12 @@ _PINNED: Final = select(tables.partner_certificate.c.partner).where(
     tables.partner_certificate.c.fingerprint == bindparam("fingerprint"),
     tables.partner_certificate.c.usage == bindparam("usage"),
 )
-_BY_CERTIFICATE: Final = _PARTNERS.where(tables.partner.c.id.in_(_PINNED))
+_BY_CERTIFICATE: Final = Prepared(
+    _PARTNERS.join(tables.partner_certificate)
+    .add_columns(tables.partner_certificate.c.usage, tables.partner_certificate.c.pem)
+    .where(tables.partner.c.id.in_(_PINNED))
+    .order_by(tables.partner_certificate.c.ordinal)
+)
 _CERTIFICATES: Final = (
     select(tables.partner_certificate)
     .where(tables.partner_certificate.c.partner.in_(bindparam("partners", expanding=True)))
@@ -95,7 +101,9 @@ def by_certificate(
     This is how a caller on the wire gets its name, so it comes before any plan is known.
     """
     given = {"fingerprint": fingerprint.lower(), "usage": usage}
-    return _read(transaction, _BY_CERTIFICATE, given)
+    found = _BY_CERTIFICATE.rows(transaction, given)  # a row for each of its certificates
+    pems = _by_usage((row.id, row.usage, row.pem) for row in found)
+    return tuple(_partner(row, pems) for row in {row.id: row for row in found}.values())
 
 
 def by_certificate_name(transaction: Transaction, *, names: Iterable[str]) -> tuple[Partner, ...]:
@@ -149,10 +157,17 @@ def _certificates(
 ) -> dict[tuple[str, str], tuple[str, ...]]:
     if not partners:
         return {}
+    rows = transaction.connection.execute(_CERTIFICATES, {"partners": partners})
+    return _by_usage((row.partner, row.usage, row.pem) for row in rows)
+
+
+def _by_usage(
+    certificates: Iterable[tuple[str, str, str]],
+) -> dict[tuple[str, str], tuple[str, ...]]:
     found: dict[tuple[str, str], tuple[str, ...]] = {}
-    for row in transaction.connection.execute(_CERTIFICATES, {"partners": partners}):
-        key = (row.partner, row.usage)
-        found[key] = (*found.get(key, ()), row.pem)
+    for partner, usage, pem in certificates:
+        key = (partner, usage)
+        found[key] = (*found.get(key, ()), pem)
     return found
 
 

@@ -7,11 +7,12 @@ from sqlalchemy import bindparam, delete, select
 from gateway.model.identity import PlanId
 from gateway.model.policy import Rule
 from gateway.store import tables
+from gateway.store.prepared import Prepared
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load_known
 
-_RULES_OF: Final = (
+_RULES_OF: Final = Prepared(
     select(tables.policy_rule.c.rule)
     .where(tables.policy_rule.c.plan == bindparam("plan"))
     .order_by(tables.policy_rule.c.name)
@@ -26,7 +27,7 @@ def put(transaction: Transaction, rule: Rule) -> None:
 
 def list_all(transaction: Transaction, *, plan: PlanId) -> tuple[Rule, ...]:
     """The plan's rules, by name."""
-    rows = transaction.connection.execute(_RULES_OF, {"plan": plan})
+    rows = _RULES_OF.rows(transaction, {"plan": plan})
     return tuple(load_known(Rule, row.rule) for row in rows)
 
 

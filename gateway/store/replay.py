@@ -3,11 +3,12 @@
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Executable, bindparam, delete
+from sqlalchemy import bindparam, delete
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.model.identity import PlanId
 from gateway.store import tables
+from gateway.store.prepared import Prepared
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 
@@ -23,21 +24,22 @@ def is_first(
 ) -> bool:
     """Whether this peer never sent that key before; from now on it has, until `expires`."""
     values = {"peer": indexable(peer) or "", "key": key, "plan": plan, "expires": expires}
-    statement = _take(transaction.is_postgres)
-    return transaction.connection.execute(statement, {**values, "now": now}).first() is not None
+    take = _take(transaction.is_postgres)
+    return take.first(transaction, {**values, "now": now}) is not None
 
 
 @cache
-def _take(is_postgres: bool) -> Executable:
+def _take(is_postgres: bool) -> Prepared:
     """Gives a row back if the key was not there, or its time was over."""
     table = tables.replay
     statement = postgresql.insert(table) if is_postgres else sqlite.insert(table)
     given = statement.excluded
-    return statement.on_conflict_do_update(
+    taking = statement.on_conflict_do_update(
         index_elements=["peer", "key"],
         set_={"plan": given.plan, "expires": given.expires},
         where=table.c.expires <= bindparam("now", type_=table.c.expires.type),
-    ).returning(table.c.key)
+    )
+    return Prepared(taking.returning(table.c.key), table.c.keys())
 
 
 def forget_expired(transaction: Transaction, *, now: datetime) -> int:

@@ -2,9 +2,9 @@
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -49,8 +49,9 @@ class SqliteEngine:
         file.touch(mode=0o600)
         self._failpoint = failpoint
         self._presence = FilePresence(file.with_name(file.name + "-processes"))
-        self._reader = _engine(url, begin="BEGIN", query_only=True)
-        self._writer = _engine(url, begin="BEGIN IMMEDIATE", query_only=False)
+        self._reader = _engine(url, query_only=True)
+        self._writer = _engine(url, query_only=False)
+        self._idle: list[Connection] = []
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -76,12 +77,25 @@ class SqliteEngine:
         return waiting.answer
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
-        with self._reader.connect() as connection, connection.begin():
-            transaction = Transaction(connection, self._presence)
-            try:
-                return unit(transaction)
-            finally:
-                transaction.end()
+        # Threads share these without a lock: a list's `pop` and `append` are one step each.
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._reader.connect()
+        try:
+            with _begun(connection, "BEGIN"):
+                transaction = Transaction(connection, self._presence)
+                try:
+                    result = unit(transaction)
+                finally:
+                    transaction.end()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        if self._closed:
+            self._close_idle()
+        return result
 
     def submit_read(self, unit: Callable[[Transaction], T]) -> "Future[T]":
         try:
@@ -98,9 +112,14 @@ class SqliteEngine:
             self._waiting.put(None)
         self._thread.join()
         self._readers.shutdown(wait=True)
+        self._close_idle()
         self._reader.dispose()
         self._writer.dispose()
         self._presence.release()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
 
     # ---- the writer thread -------------------------------------------------------------------
 
@@ -134,7 +153,7 @@ class SqliteEngine:
     def _write(self, connection: Connection, group: list[_Waiting]) -> None:
         live = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
         try:
-            with connection.begin():
+            with _begun(connection, "BEGIN IMMEDIATE"):
                 for waiting in live:
                     self._run_unit(connection, waiting)
                 self._failpoint("before commit")
@@ -172,7 +191,27 @@ class SqliteEngine:
         waiting.answer.set_result(waiting.result)
 
 
-def _engine(url: URL, *, begin: str, query_only: bool) -> Engine:
+@contextmanager
+def _begun(connection: Connection, begin: str) -> Iterator[None]:
+    """A transaction, begun and ended by the driver: SQLAlchemy takes longer for it than it is long.
+
+    SQLAlchemy takes part once a statement goes through it, and is then told of the end.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute(begin)
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        driver.rollback()
+        raise
+    if connection.in_transaction():
+        connection.commit()
+    else:
+        driver.commit()
+
+
+def _engine(url: URL, *, query_only: bool) -> Engine:
     connect_args = {
         "isolation_level": None,  # the driver begins nothing by itself; we say IMMEDIATE or not
         "check_same_thread": False,
@@ -193,9 +232,5 @@ def _engine(url: URL, *, begin: str, query_only: bool) -> Engine:
         if query_only:
             cursor.execute("PRAGMA query_only = ON")
         cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
 
     return engine

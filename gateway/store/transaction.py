@@ -25,10 +25,12 @@ class Transaction:
     `connection` is for the modules of store/ alone; everyone else hands the transaction on.
     """
 
-    __slots__ = ("_after", "_before", "_connection", "_presence")
+    __slots__ = ("_after", "_before", "_connection", "_driver", "_presence", "is_postgres")
 
     def __init__(self, connection: Connection, presence: Presence) -> None:
         self._connection: Connection | None = connection
+        self._driver: Any = connection.connection.driver_connection
+        self.is_postgres: Final = connection.dialect.name == "postgresql"
         self._presence = presence
         self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
         self._after: list[Callable[[], None]] = []
@@ -41,11 +43,9 @@ class Transaction:
 
     def cursor(self) -> Any:
         """The driver's own cursor, for the few statements that every exchange runs."""
-        return self.connection.connection.cursor()
-
-    @property
-    def is_postgres(self) -> bool:
-        return self.connection.dialect.name == "postgresql"
+        if self._connection is None:
+            raise RuntimeError("this transaction is over")
+        return self._driver.cursor()
 
     @property
     def process(self) -> str:

@@ -20,6 +20,7 @@ from typing import Final
 from lxml import etree
 
 from tests.bench import (
+    beside,
     discovery,
     fhir,
     index,
@@ -28,6 +29,7 @@ from tests.bench import (
     parse,
     peers,
     responder,
+    retrieve,
     size,
     sizes,
 )
@@ -44,7 +46,9 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "ingest": lambda rounds: ingest.measure(_corpus(), rounds),
     "ingest-size": size.measure,
     "responder": responder.measure,
+    "retrieve": retrieve.measure,
     "discovery": discovery.measure,
+    "beside": beside.measure,
     "matching": matching.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")

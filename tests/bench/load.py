@@ -8,7 +8,7 @@ import gc
 import re
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +16,7 @@ from typing import Final
 import uvloop
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A listener, and how to reach it."""
+    """A listener, how to reach it, and how the processor time of its process is learnt.
+
+    By default it is asked itself, as `tests.bench.partner` answers.
+    """
 
     address: str
     context: ssl.SSLContext
+    processor_seconds: Callable[[], float] | None = None
 
     def post(self, path: str, body: bytes) -> bytes:
         """The body of the answer to one request.
@@ -87,6 +92,8 @@ class Target:
             await barrier.wait()
 
     async def _server_seconds(self) -> float:
+        if self.processor_seconds is not None:
+            return self.processor_seconds()
         return float(await self._one(b"GET /processor-seconds HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 
     @asynccontextmanager
@@ -116,9 +123,23 @@ async def _exchange(
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
     length = _LENGTH.search(head)
-    if length is None:
+    if length is not None:
+        body = await reader.readexactly(int(length[1]))
+    elif _CHUNKED.search(head):
+        body = await _read_chunks(reader)
+    else:
         raise RuntimeError("an answer without its length")
-    body = await reader.readexactly(int(length[1]))
     if not head.startswith(b"HTTP/1.1 200 "):
         raise RuntimeError(f"refused: {body.decode(errors='replace')}")
     return body
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body of unknown length (RFC 9112: 7.1)."""
+    chunks: list[bytes] = []
+    while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+        chunks.append(await reader.readexactly(size))
+        await reader.readexactly(2)
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass  # a trailer
+    return b"".join(chunks)

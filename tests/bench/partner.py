@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 
 from gateway.api.listener import running, until_asked_to_stop
-from gateway.app import House, listeners, open_house, working
+from gateway.app import House, listeners, open_house, settle, working
 from gateway.settings import Settings
 
 
@@ -32,6 +32,7 @@ async def _serve(house: House) -> None:
     application.add_api_route("/noop/{size}", _no_op, methods=["POST"])
     application.add_api_route("/processor-seconds", _processor_seconds, methods=["GET"])
     async with working(house), running([door]) as (address,):
+        settle()
         print(address, flush=True)
         await until_asked_to_stop()
 

@@ -5,6 +5,7 @@ both verified, no replay, the exchange record durable before the first byte of t
 answer signed. Every request has an assertion of its own, so nothing verified is met again.
 """
 
+import ssl
 import statistics
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.app import House
 from gateway.app import open_house as open_gateway
@@ -52,20 +53,20 @@ def measure(rounds: int) -> Report:
     """Rounds of the no-op, of ITI-38 over many connections, and of ITI-38 over one."""
     no_op, many, one = [], [], []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        settings = _furnish(Path(name))
+        settings = furnish(Path(name))
         with serving(Path(name), settings) as target:
             size = _warm_up(target)
             for _ in range(rounds):
-                bodies = _requests(_REQUESTS)
+                bodies = requests(_REQUESTS)
                 repeated = bodies * _NO_OP_TIMES
                 no_op.append(target.post_all(f"/noop/{size}", repeated, connections=_CONNECTIONS))
                 many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
-                one.append(target.post_all("/ihe/xca", _requests(_ALONE), connections=1))
+                one.append(target.post_all("/ihe/xca", requests(_ALONE), connections=1))
         _require_records(settings, _WARM_UP + rounds * (_REQUESTS + _ALONE))
     rows = (
-        _row("POST no-op", no_op, no_op, _CONNECTIONS),
-        _row("ITI-38", many, no_op, _CONNECTIONS),
-        _row("ITI-38", one, None, 1),
+        row("POST no-op", no_op, no_op, _CONNECTIONS),
+        row("ITI-38", many, no_op, _CONNECTIONS),
+        row("ITI-38", one, None, 1),
     )
     notes = (
         f"request {len(bodies[0]):,} bytes, answer {size:,} bytes with {_DOCUMENTS} entries",
@@ -75,7 +76,7 @@ def measure(rounds: int) -> Report:
     return Report("responder", "ITI-38 responder against a no-op POST", rows, notes)
 
 
-def _row(
+def row(
     what: str, loads: Sequence[Load], limit: Sequence[Load] | None, connections: int
 ) -> dict[str, Figure]:
     latencies = [latency for load in loads for latency in load.latencies]
@@ -116,18 +117,21 @@ def _bottleneck(no_op: Sequence[Load]) -> Iterator[str]:
 # ---- the house -------------------------------------------------------------------------------
 
 
-def _furnish(folder: Path) -> Settings:
-    """A house with one member and documents of ours that a rule offers to the partner."""
-    with open_house(folder, rules=[a_rule()], furnished=False) as house:
+def furnish(folder: Path, **changes: Any) -> Settings:
+    """A house with one member and documents of ours that a rule offers to the partner.
+
+    `changes` are those of `open_house`.
+    """
+    with open_house(folder, rules=[a_rule()], furnished=False, **changes) as house:
         house.database.write(lambda transaction: members.put(transaction, MEMBER))
         for number in range(_DOCUMENTS):
-            done = file(house, _document(number))
+            done = file(house, document(number))
             if done.outcome != "filed":
                 raise RuntimeError(f"a document was {done.outcome}: {done.document.reason}")
         return house.settings
 
 
-def _document(number: int) -> bytes:
+def document(number: int) -> bytes:
     """The demo's CCD under ids of its own: it replaces none of the others."""
     content = demo_document("lakeshore_ccd.xml")
     for extension in (b"700418", b"690022"):
@@ -136,7 +140,9 @@ def _document(number: int) -> bytes:
 
 
 @contextmanager
-def serving(folder: Path, settings: Settings) -> Iterator[Target]:
+def serving(
+    folder: Path, settings: Settings, context: ssl.SSLContext | None = None
+) -> Iterator[Target]:
     """The partner listener of a house with these settings, in a process of its own."""
     given = folder / "settings.json"
     given.write_text(settings.model_dump_json(), encoding="utf-8")
@@ -147,7 +153,7 @@ def serving(folder: Path, settings: Settings) -> Iterator[Target]:
             address = process.stdout.readline().strip()
             if not address:
                 raise RuntimeError("the listener did not start")
-            yield Target(address, client_context(a_partner().name))
+            yield Target(address, context or client_context(a_partner().name))
         finally:
             process.terminate()
 
@@ -169,7 +175,7 @@ def _require_records(settings: Settings, requests: int) -> None:
 # ---- the requests ----------------------------------------------------------------------------
 
 
-def _requests(count: int) -> list[bytes]:
+def requests(count: int) -> list[bytes]:
     """So many signed requests, no two alike."""
     query = FindDocumentsQuery(patient_id=patient_id())
     return [ask(write_adhoc_query_request(query), ITI_38_REQUEST).envelope for _ in range(count)]
@@ -177,7 +183,7 @@ def _requests(count: int) -> list[bytes]:
 
 def _warm_up(target: Target) -> int:
     """The size of an answer; it must have every document."""
-    first, *others = _requests(_WARM_UP)
+    first, *others = requests(_WARM_UP)
     answer = target.post("/ihe/xca", first)
     if answer.count(b"<rim:ExtrinsicObject ") != _DOCUMENTS:
         raise RuntimeError("the answer does not have every document")

@@ -78,8 +78,10 @@ class Stores:
 class _Java:
     """The program as a process that writes a JSON object a line; a context manager around it."""
 
-    def __init__(self, arguments: Sequence[str], scratch: Path) -> None:
-        self._command = _java(arguments, scratch)
+    def __init__(
+        self, arguments: Sequence[str], scratch: Path, *, jvm: Sequence[str] = JVM
+    ) -> None:
+        self._command = _java(arguments, scratch, jvm)
         self._errors = scratch / f"{arguments[0]}-{free_port()}.log"
         self._lines: queue.Queue[Line] = queue.Queue()
 
@@ -137,12 +139,22 @@ class JavaResponder(_Java):
     """
 
     def __init__(
-        self, *, stores: Stores, facts: Path, scratch: Path, options: Mapping[str, str]
+        self,
+        *,
+        stores: Stores,
+        facts: Path,
+        scratch: Path,
+        options: Mapping[str, str],
+        jvm: Sequence[str] = JVM,
     ) -> None:
         port = free_port()
         self.addresses = Addresses.on(port)
         arguments = ["server", str(port), "--facts", str(facts), *stores.arguments()]
-        super().__init__([*arguments, *_as_arguments(options)], scratch)
+        super().__init__([*arguments, *_as_arguments(options)], scratch, jvm=jvm)
+
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
 
     def served(self) -> Line:
         """The next exchange it served: the step, the outcome, and whom it believed to ask."""
@@ -219,11 +231,11 @@ def _as_arguments(options: Mapping[str, str]) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-def _java(arguments: Sequence[str], scratch: Path) -> list[str]:
+def _java(arguments: Sequence[str], scratch: Path, jvm: Sequence[str] = JVM) -> list[str]:
     logging = HERE / "target" / "classes" / "logging.properties"
     return [
         "java",
-        *JVM,
+        *jvm,
         f"-Djava.io.tmpdir={scratch}",
         f"-Djava.util.logging.config.file={logging}",
         "-cp",

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from lxml import etree
-from sqlalchemy import Engine, event
 
 from ccda.hl7v3 import AD, PN, TEL, TS
 from gateway.api.soap_verbs import reply
@@ -48,6 +47,7 @@ from tests.gateway.house import (
     records,
 )
 from tests.gateway.visiting import Visitor, visiting
+from tests.gateway.watching import watching
 
 Visiting = Callable[..., Visitor]
 KNOWN = MEMBER.demographics
@@ -209,19 +209,16 @@ def test_who_opted_out_is_answered_byte_for_byte_as_nobody(
 
 
 @contextmanager
-def statements_of(visitor: Visitor) -> Iterator[list[str]]:
+def statements_executed() -> Iterator[list[str]]:
     """The statements that are executed meanwhile, without their values."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        # A plan's messages lie under its own key, those of no plan under the house's.
-        seen.append("a key" if re.search("FROM (plan|house)_key", statement) else statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
+    stated: list[str] = []
+    with watching() as seen:
+        yield stated
+    # A plan's messages lie under its own key, those of no plan under the house's.
+    stated += (
+        "a key" if re.search("FROM (plan|house)_key", statement) else statement
+        for statement, _ in seen
+    )
 
 
 def test_nobody_a_hidden_and_a_nearly_named_member_cost_the_same_statements(
@@ -238,7 +235,7 @@ def test_nobody_a_hidden_and_a_nearly_named_member_cost_the_same_statements(
     ):
         visitor.discover(who)  # the first question makes the key
         sealed = ask(discovery(who), ITI_55_REQUEST)
-        with statements_of(visitor) as seen:
+        with statements_executed() as seen:
             assert visitor.door.post("/ihe/xcpd", sealed.envelope).status == 200
         costs[name] = [statement for statement in seen if "exchange_open" not in statement]
     assert costs["hidden"] == costs["nobody"] == costs["nearly"] == costs["found"]

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
-from unittest.mock import patch
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
 from gateway.model.identity import MemberId
@@ -18,6 +17,7 @@ from gateway.store.database import Database, Transaction
 from ihe.xcpd import Demographics
 from tests.gateway.people.enrolling import enroll
 from tests.gateway.store.builders import ACME, OTHER, a_member
+from tests.gateway.watching import Statements, watching
 
 SSN = "2.16.840.1.113883.4.1"
 ADA = Demographics(
@@ -140,7 +140,7 @@ def test_however_much_is_stated_the_candidates_are_bounded(house: Database) -> N
         ),
     )
     assert len(found(house, replace(ADA, telecoms=shared))) == members.CANDIDATES
-    with counting(house) as statements:
+    with counting() as statements:
         found(house, replace(ADA, telecoms=many))
     assert len(statements) == 2
 
@@ -148,44 +148,20 @@ def test_however_much_is_stated_the_candidates_are_bounded(house: Database) -> N
 # ---- what a search costs ---------------------------------------------------------------------
 
 
-class Noting:
-    """A driver's cursor that keeps what it was asked."""
-
-    def __init__(self, cursor: Any, seen: list[tuple[str, Any]]) -> None:
-        self._cursor, self._seen = cursor, seen
-
-    def execute(self, statement: str, given: Any) -> None:
-        self._seen.append((statement, tuple(given) if isinstance(given, list) else given))
-        self._cursor.execute(statement, given)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cursor, name)
-
-
 @contextmanager
-def counting(house: Database) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that the block executes, with their parameters."""
-    seen: list[tuple[str, Any]] = []
-    engine = house.read(lambda t: t.connection.engine)
-    cursor = Transaction.cursor
-
-    def note(_connection: Any, _cursor: Any, statement: str, given: Any, *_more: Any) -> None:
-        if statement.startswith("SELECT"):
-            seen.append((statement, given))
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        with patch.object(Transaction, "cursor", lambda self: Noting(cursor(self), seen)):
-            yield seen
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+def counting() -> Iterator[Statements]:
+    """The statements with which the block looks, and their parameters."""
+    looking: Statements = []
+    with watching() as seen:
+        yield looking
+    looking += (one for one in seen if one[0].startswith("SELECT"))
 
 
 def test_who_is_there_and_who_is_not_cost_the_same_statements(ada: Database) -> None:
     nemo = replace(ADA, names=(PN("Nobody", ("Nemo",)),), birth_time=TS("19800304"), ids=())
-    with counting(ada) as hers:
+    with counting() as hers:
         assert found(ada, replace(ADA, ids=())) == ["m1"]
-    with counting(ada) as nobodys:
+    with counting() as nobodys:
         named = replace(nemo, telecoms=(TEL("3125550101"),))
         assert found(ada, named) == []
     assert len(hers) == len(nobodys) == 2
@@ -209,7 +185,7 @@ def test_no_statement_of_the_search_reads_a_whole_table(house: Database) -> None
     stranger = Demographics((PN("Stranger", ("Sam",)),), TS("19900909"))
     enroll(house, (a_member(f"s{n:04}", demographics=stranger) for n in range(5000)))
     house.write(_analyse)
-    with counting(house) as statements:
+    with counting() as statements:
         found(house, ADA)
     for statement, given in statements:
         plan = house.read(explained(statement, given))

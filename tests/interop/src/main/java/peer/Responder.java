@@ -44,7 +44,7 @@ final class Responder {
                 PixPdqV3CamelValidators.iti55ResponseValidator());
         // ITI-39's schema does not load (a reference in it dangles); ITI-55's validator has its own.
         publish("ITI-38", "xca-iti38", "xca/query", "urn:ihe:iti:2007:CrossGatewayQuery",
-                Map.of(Message.SCHEMA_VALIDATION_ENABLED, "IN"),
+                validates() ? Map.of(Message.SCHEMA_VALIDATION_ENABLED, "IN") : Map.of(),
                 XdsCamelValidators.iti38RequestValidator(), new QueryService(settings, holding),
                 XdsCamelValidators.iti38ResponseValidator());
         publish("ITI-39", "xca-iti39", "xca/retrieve", "urn:ihe:iti:2007:CrossGatewayRetrieve",
@@ -68,7 +68,14 @@ final class Responder {
             options.put("outInterceptors", List.of(
                     new Tampering(new Forgery(keys, null).named(kind))));
         }
-        ipf.serve(ipf.uri(component, path, options), requests, failing(step, work), answers);
+        Processor none = (Exchange exchange) -> {};
+        ipf.serve(ipf.uri(component, path, options), validates() ? requests : none,
+                failing(step, work), validates() ? answers : none);
+    }
+
+    /** Off only where its speed is measured: not everybody has them on. */
+    private boolean validates() {
+        return !settings.option("validators", "on").equals("off");
     }
 
     /** {@code work}, or a SOAP fault where one was asked for. */

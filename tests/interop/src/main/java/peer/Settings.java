@@ -13,7 +13,7 @@ import java.util.Properties;
 record Settings(List<String> words, Map<String, String> options, Properties facts) {
     static final String USAGE = """
             usage: server PORT  --facts FILE --tls-store P12 --trust-store P12 --document FILE[,FILE]
-                          [--lost NUMBER] [--fault-at STEP] [--audit FILE]
+                          [--lost NUMBER] [--fault-at STEP] [--audit FILE] [--validators off]
                           [--break-answer without-confirmation|without-security]
                    client, and then on each line as a JSON array:
                           URL_XCPD URL_QUERY URL_RETRIEVE --facts FILE --tls-store P12
