@@ -14,7 +14,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, assert_never
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from direct.certificates import certificates_in
 from direct.discovery import (
     Answer,
     Ask,
@@ -101,7 +103,9 @@ class Lookups:
                 case DirectoryEntries(host=host, port=port, mail=mail):
                     return self._ldap.certificates(host, port, mail)
                 case LinkedCertificates(url=url):
-                    return Records((self._fetcher.fetch(url),))
+                    # RFC 4398: 2.1: what the record itself would hold; a bag of them is sent too.
+                    found = certificates_in(self._fetcher.fetch(url))
+                    return Records(tuple(one.public_bytes(Encoding.DER) for one in found))
                 case never:
                     assert_never(never)
         except LookupFailed as failure:
