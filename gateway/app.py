@@ -37,6 +37,7 @@ from gateway.clients.tls import (
 from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.workers import WorkerPool
+from gateway.intakes.publish import publishing
 from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.identity import PartnerId, PlanId
@@ -280,7 +281,8 @@ async def serve(house: House) -> None:
     found = listeners(house)
     for listener in found:
         _require_free(listener)
-    async with working(house), running(found):
+    shown = publishing(house.settings.publish, now=datetime.now(UTC))
+    async with shown, working(house), running(found):
         for listener in found:
             log.info("listening on %s", listener.address)
         settle()

@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.settings_discovery import Discovery, Publish
 from gateway.settings_mail import Mail
 from ihe.identifiers import HomeCommunityId, Oid
 
@@ -219,6 +220,8 @@ class Settings(BaseSettings):
     policy: Policy | None = None
     limits: Limits = Limits()
     mail: Mail | None = None
+    discovery: Discovery = Discovery()
+    publish: Publish | None = None
 
     @field_validator("home_community_id")
     @classmethod

@@ -71,11 +71,12 @@ def leaf(
     issuer: str = "Test Authority",
     kind: str = "rsa",
     host: str | None = None,
+    address: str | None = None,
     not_before: datetime = NOW - timedelta(days=30),
     not_after: datetime = NOW + timedelta(days=365),
     may_sign: bool = True,
 ) -> Issued:
-    """A certificate for signing and TLS; `host` becomes its subjectAltName."""
+    """A certificate for signing and TLS; `host` and `address` become its subjectAltName."""
     by = authority(issuer)
     key = private_key(name, kind)
     builder = _builder(_name(name), by.certificate.subject, key, not_before, not_after)
@@ -85,8 +86,11 @@ def leaf(
         (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
         (x509.AuthorityKeyIdentifier.from_issuer_public_key(by.key.public_key()), False),
     ]
-    if host is not None:
-        extensions.append((x509.SubjectAlternativeName([x509.DNSName(host)]), False))
+    names: list[x509.GeneralName] = [] if host is None else [x509.DNSName(host)]
+    if address is not None:
+        names.append(x509.RFC822Name(address))
+    if names:
+        extensions.append((x509.SubjectAlternativeName(names), False))
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)
     return Issued(builder.sign(by.key, hashes.SHA256()), key)

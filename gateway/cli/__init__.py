@@ -10,6 +10,7 @@ import typer
 from gateway.cli.audit import audit_app, exchanges_app
 from gateway.cli.config import config_app
 from gateway.cli.demo import demo
+from gateway.cli.direct import direct_app
 from gateway.cli.ingest import ingest_files
 from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app
@@ -46,6 +47,7 @@ app.add_typer(members_app, name="members")
 app.add_typer(partners_app, name="partners")
 app.add_typer(exchanges_app, name="exchanges")
 app.add_typer(audit_app, name="audit")
+app.add_typer(direct_app, name="direct")
 app.add_typer(held_app, name="held")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(tokens_app, name="tokens")

@@ -13,10 +13,11 @@ from gateway.app import policy_rule
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
 from gateway.exchange.policy import rule_in_words
+from gateway.intakes.publish import own_listings
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
 from gateway.model.trust import certificate as certificate_of
-from gateway.settings import KeyPair, Settings
+from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.store import own_keys, partners, plans, policy_rules
 from gateway.store.database import Transaction, open_database
 from gateway.store.scope import ALL_PLANS
@@ -50,8 +51,12 @@ def check_config(config: ConfigOption = None) -> None:
             file.read_bytes()
         except OSError as error:
             raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
+    try:
+        shown = list(_published(settings))
+    except InvalidSettings as error:
+        raise Failure(str(error)) from None
     stored = _stored(settings)
-    for line in (*_networks(settings), *_rules(settings, stored)):
+    for line in (*_networks(settings), *_rules(settings, stored), *shown):
         out.print(line)
     for warning in (*_lax(settings, stored), *_expiring(settings, stored)):
         out.print(f"warning: {warning}")
@@ -68,6 +73,8 @@ def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield f"networks.{number}.anchors", anchor
     for file in settings.proxy.certificates if settings.proxy else ():
         yield "proxy.certificates", file
+    for file in settings.publish.certificates if settings.publish else ():
+        yield "publish.certificates", file
 
 
 # ---- what the database adds ------------------------------------------------------------------
@@ -133,6 +140,17 @@ def _rules(settings: Settings, stored: _Stored) -> Iterator[str]:
             yield f"rule            {plan.id} gives nothing to anyone: it has no rule"
 
 
+def _published(settings: Settings) -> Iterator[str]:
+    """What we show of ourselves to everybody, and where."""
+    stated = settings.publish
+    if stated is None:
+        return
+    where = [f"{name} at {at}" for name, at in (("DNS", stated.dns), ("LDAP", stated.ldap)) if at]
+    shown = " and ".join(where) or "by nobody here; see `gateway direct publish`"
+    for one in own_listings(stated):
+        yield f"published       {one.name}: {len(one.certificates)} certificates, {shown}"
+
+
 # ---- warnings --------------------------------------------------------------------------------
 
 
@@ -142,6 +160,8 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
             yield f"network {network.name}: {_LAX[network.revocation]}"
     for address in settings.revocation.private_addresses:
         yield f"revocation lists are also fetched from {address}, which need not be public"
+    for address in settings.discovery.private_addresses:
+        yield f"certificates are also looked for in LDAP at {address}, which need not be public"
     for partner in stored.partners:
         if partner.profile.bearer_accepted:
             yield f"{partner.name}: assertions are taken from whoever bears them"
@@ -185,6 +205,8 @@ def _certificates(settings: Settings, stored: _Stored) -> Iterator[tuple[str, st
             yield f"the anchor {anchor.name} of {network.name}", _text(anchor)
     for file in settings.proxy.certificates if settings.proxy else ():
         yield f"the proxy's certificate {file.name}", _text(file)
+    for file in settings.publish.certificates if settings.publish else ():
+        yield f"our published certificate {file.name}", _text(file)
     for partner in stored.partners:
         for text in dict.fromkeys((*partner.tls_certificates, *partner.signing_certificates)):
             yield f"a pinned certificate of {partner.name}", text

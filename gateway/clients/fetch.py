@@ -110,7 +110,7 @@ class Fetcher:
             raise FetchFailed("its name cannot be resolved") from None
         addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
         for address in addresses:
-            if not _is_public(address) and f"{address}:{port}" not in self.private_addresses:
+            if not is_public(address) and f"{address}:{port}" not in self.private_addresses:
                 raise FetchFailed("its address is not a public one")
         return addresses[0]
 
@@ -128,12 +128,12 @@ class _Elsewhere:
     url: str
 
 
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
+def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is reached over the internet, whatever it is dressed as."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
-            return _is_public(inner)
+            return is_public(inner)
         if address.teredo is not None or any(address in network for network in _HIDING):
             return False
         if address.is_site_local:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway.clients.fetch import Fetcher, FetchFailed, _is_public
+from gateway.clients.fetch import Fetcher, FetchFailed, is_public
 from tests.issuers import Answering, answering
 
 
@@ -60,7 +60,7 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
     ],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, public: bool) -> None:
-    assert _is_public(ip_address(address)) is public
+    assert is_public(ip_address(address)) is public
 
 
 @pytest.mark.parametrize(

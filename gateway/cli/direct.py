@@ -1,0 +1,13 @@
+"""`gateway direct`: Direct mail; each command stands in the file of what it does."""
+
+import typer
+
+from gateway.cli.publish import publish_certificates
+
+direct_app = typer.Typer(help="Direct secure messaging.", no_args_is_help=True)
+direct_app.command("publish")(publish_certificates)
+
+
+@direct_app.callback()
+def _direct() -> None:
+    """Direct secure messaging."""

@@ -1,0 +1,76 @@
+"""`gateway direct publish`, and what `config check` says of what is shown."""
+
+from pathlib import Path
+
+import dns.rdatatype
+import dns.zone
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.certificates import leaf
+from tests.gateway.cli.terminal import Terminal, run
+
+DOMAIN = "direct.plan.test"
+ISSUED = leaf("published by command", host=DOMAIN, address=f"dr.a@{DOMAIN}")
+
+
+def terminal(folder: Path, *more: str) -> Terminal:
+    (folder / "mail.pem").write_bytes(ISSUED.certificate_pem)
+    lines = [
+        "[publish]",
+        f'domains = ["{DOMAIN}"]',
+        f'certificates = ["{folder / "mail.pem"}"]',
+        'ldap_server = "ldap.plan.test:389"',
+        *more,
+    ]
+    settings = [
+        "[gateway]",
+        f'data_dir = "{folder / "data"}"',
+        f'key_file = "{folder / "key"}"',
+        *lines,
+    ]
+    (folder / "gateway.toml").write_text("\n".join(settings), encoding="utf-8")
+    return Terminal(folder)
+
+
+def test_zone_lines_are_printed_for_a_name_server_of_yours(tmp_path: Path) -> None:
+    ended = terminal(tmp_path).run("direct", "publish")
+    assert (ended.exit_code, ended.err) == (0, "")
+    head = f"{DOMAIN}. 60 IN SOA ns.test. host.test. 1 2 3 4 5\n{DOMAIN}. 60 IN NS ns.test.\n"
+    zone = dns.zone.from_text(head + ended.out, origin=f"{DOMAIN}.", relativize=False)
+    for name in (f"{DOMAIN}.", f"dr.a.{DOMAIN}."):
+        (record,) = zone.get_rdataset(name, dns.rdatatype.CERT) or ()
+        assert record.certificate == ISSUED.certificate.public_bytes(Encoding.DER)
+
+
+def test_ldif_is_printed_for_a_directory_of_yours(tmp_path: Path) -> None:
+    ended = terminal(tmp_path).run("direct", "publish", "--format", "ldif")
+    assert (ended.exit_code, ended.err) == (0, "")
+    assert ended.out.startswith("version: 1\n\ndn: dc=direct,dc=plan,dc=test\n")
+    assert ended.out.count("userCertificate;binary:: ") == 2
+
+
+def test_nothing_to_publish_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("", encoding="utf-8")
+    ended = run("direct", "publish", "--config", str(tmp_path / "gateway.toml"))
+    assert ended.exit_code == 2
+    assert ended.err == "gateway: [publish] in the settings says nothing to publish\n"
+    shown = terminal(tmp_path)
+    (tmp_path / "mail.pem").write_text("nothing")
+    ended = shown.run("direct", "publish")
+    assert ended.exit_code == 2
+    assert "mail.pem is no certificate in PEM" in ended.err
+
+
+def test_config_check_says_what_is_shown_and_where(tmp_path: Path) -> None:
+    more = (
+        'ldap = "127.0.0.1:1389"',
+        "[discovery]",
+        'private_addresses = ["10.0.0.9:389"]',
+    )
+    ended = terminal(tmp_path, *more).run("config", "check")
+    assert ended.exit_code == 0, ended.err
+    assert f"published       dr.a@{DOMAIN}: 1 certificates, LDAP at 127.0.0.1:1389" in ended.out
+    assert "warning: certificates are also looked for in LDAP at 10.0.0.9:389" in ended.out
+    (tmp_path / "mail.pem").unlink()
+    ended = terminal(tmp_path, 'ldap = "nowhere"').run("config", "check")
+    assert ended.exit_code == 2
