@@ -13,16 +13,17 @@ from gateway.cli.demo import demo
 from gateway.cli.ingest import ingest_files
 from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app
+from gateway.cli.messages import direct_app
 from gateway.cli.operations import (
     db_app,
     held_app,
-    quarantine_app,
     serve_command,
     tokens_app,
     worker_command,
 )
 from gateway.cli.parse import parse
 from gateway.cli.partners import partners_app
+from gateway.cli.quarantine import quarantine_app
 from gateway.cli.records import retrieve, summary
 from gateway.cli.terminal import Failure, say_failure
 
@@ -46,6 +47,7 @@ app.add_typer(members_app, name="members")
 app.add_typer(partners_app, name="partners")
 app.add_typer(exchanges_app, name="exchanges")
 app.add_typer(audit_app, name="audit")
+app.add_typer(direct_app, name="direct")
 app.add_typer(held_app, name="held")
 app.add_typer(quarantine_app, name="quarantine")
 app.add_typer(tokens_app, name="tokens")

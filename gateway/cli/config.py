@@ -10,6 +10,7 @@ import typer
 from cryptography import x509
 
 from gateway.app import policy_rule
+from gateway.cli.config_mail import lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
 from gateway.exchange.policy import rule_in_words
@@ -51,9 +52,9 @@ def check_config(config: ConfigOption = None) -> None:
         except OSError as error:
             raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
     stored = _stored(settings)
-    for line in (*_networks(settings), *_rules(settings, stored)):
+    for line in (*_networks(settings), *mail_in_words(settings), *_rules(settings, stored)):
         out.print(line)
-    for warning in (*_lax(settings, stored), *_expiring(settings, stored)):
+    for warning in (*_lax(settings, stored), *lax_mail(settings), *_expiring(settings, stored)):
         out.print(f"warning: {warning}")
 
 
@@ -68,6 +69,7 @@ def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
             yield f"networks.{number}.anchors", anchor
     for file in settings.proxy.certificates if settings.proxy else ():
         yield "proxy.certificates", file
+    yield from mail_files(settings)
 
 
 # ---- what the database adds ------------------------------------------------------------------
