@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from ipaddress import ip_address
@@ -36,11 +36,15 @@ from gateway.clients.tls import (
 )
 from gateway.exchange.archive import Archive
 from gateway.exchange.jobs import JobMeans, perform
+from gateway.exchange.spooling import MailMeans
 from gateway.exchange.workers import WorkerPool
+from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
+from gateway.intakes.running import intakes_running
 from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.identity import PartnerId, PlanId
+from gateway.model.mail_domains import MailDomains
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
@@ -282,7 +286,8 @@ async def serve(house: House) -> None:
     for listener in found:
         _require_free(listener)
     shown = publishing(house.settings.publish, now=datetime.now(UTC))
-    async with shown, working(house), running(found):
+    _mail_tls(house)  # what it refuses, it refuses before anything runs
+    async with shown, working(house), running(found), mail_process(house.settings):
         for listener in found:
             log.info("listening on %s", listener.address)
         settle()
@@ -327,6 +332,9 @@ def listeners(house: House) -> list[Listener]:
     """
     settings = house.settings
     plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue)
+    if settings.mail is not None:
+        size = settings.mail.limits.message_bytes
+        plan_means = replace(plan_means, mail=mail_means(house), mail_limit_bytes=size)
 
     def check() -> str | None:
         try:
@@ -440,6 +448,52 @@ def _is_loopback(address: str) -> bool:
 def _require_loopback(address: str, name: str) -> None:
     if not _is_loopback(address):
         raise InvalidSettings(f"[listen] {name} must be a loopback address")
+
+
+# ---- mail ------------------------------------------------------------------------------------
+
+
+def mail_means(house: House) -> MailMeans | None:
+    """What mail doors work with; None for a house that has no mail."""
+    mail = house.settings.mail
+    if mail is None:
+        return None
+    plans_of = {domain.name: PlanId(domain.plan) for domain in mail.domains if domain.plan}
+    return MailMeans(house.archive, house.queue, MailDomains(plans_of))
+
+
+async def take_mail(house: House, *, stop: Callable[[], Awaitable[None]]) -> None:
+    """Listens for mail, reads mailboxes and folders, until `stop` returns.
+
+    Raises:
+        InvalidSettings: there is no [mail], or a door is not safe as configured.
+        OSError: an address is taken.
+    """
+    mail, means = house.settings.mail, mail_means(house)
+    if mail is None or means is None:
+        raise InvalidSettings("there is no [mail] in gateway.toml")
+    async with intakes_running(means, mail, _mail_tls(house)) as address:
+        if address is not None:
+            log.info("listening for mail on %s", address)
+        await stop()
+
+
+def _mail_tls(house: House) -> ssl.SSLContext | None:
+    """STARTTLS wherever we have a key; without one SMTP may be spoken on loopback alone."""
+    settings = house.settings
+    if settings.mail is None or settings.mail.listen is None:
+        return None
+    if settings.tls is None:
+        if not _is_loopback(settings.mail.listen):
+            raise InvalidSettings("[mail] listen is a real address and needs [tls]")
+        return None
+    keys = OwnKeys("tls", settings.tls, house.database)
+
+    @cache
+    def context(files: KeyPair) -> ssl.SSLContext:
+        return plan_listener_context(certificate=files.certificate, key=files.key)
+
+    return rolling(lambda: context(keys.current()))
 
 
 # ---- jobs ------------------------------------------------------------------------------------

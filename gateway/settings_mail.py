@@ -112,6 +112,8 @@ class Mail(_Part):
     """Where we take SMTP, `address:port`; with a real address only under STARTTLS."""
     authentication: Literal["off", "offered", "required"] | None = None
     """SASL PLAIN with a token's name and secret; required in mode hisp, else off if left out."""
+    hostname: Domain | None = None
+    """The name by which we greet; the first domain's if left out."""
     limits: MailLimits = MailLimits()
     imap: tuple[Mailbox, ...] = ()
     folders: tuple[MailFolder, ...] = ()

@@ -1,6 +1,7 @@
 """The FastAPI applications, one a listener (DECISIONS 7)."""
 
 from collections.abc import Callable
+from typing import Final
 
 from fastapi import FastAPI
 
@@ -10,8 +11,11 @@ from gateway.api import (
     endings,
     exchanges,
     health,
+    mail,
     members,
+    messages,
     partners,
+    quarantine,
     retrievals,
     soap,
     summaries,
@@ -20,6 +24,11 @@ from gateway.api import (
 from gateway.api.means import PlanMeans
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
+
+_PLAN_ROUTES: Final = (
+    members, summaries, retrievals, documents, views, quarantine, messages, mail, exchanges,
+    partners,
+)  # fmt: skip
 
 Check = Callable[[], str | None]
 
@@ -37,7 +46,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
     application.state.means = means
     application.state.database = means.archive.database
     endings.install(application)
-    for routes in (members, summaries, retrievals, documents, views, exchanges, partners):
+    for routes in _PLAN_ROUTES:
         application.include_router(routes.router, responses=PROBLEM_SCHEMA)
     docs.install(application)
     if check is not None:

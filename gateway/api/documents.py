@@ -1,4 +1,4 @@
-"""Documents: given in, listed, read; the held and the quarantined too."""
+"""Documents: given in, listed, read; the held too."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -48,7 +48,7 @@ async def give_document(
 
     done = await at.act(unit)
     status = 200 if done.outcome == "duplicate" else 201
-    form = {**_form(done.document), "outcome": done.outcome}
+    form = {**document_form(done.document), "outcome": done.outcome}
     return JSONResponse(form, status, headers={"Location": f"/api/v1/documents/{form['id']}"})
 
 
@@ -74,16 +74,6 @@ async def list_held(
     return await _list(at, None, "held", after, limit)
 
 
-@router.get("/quarantine")
-async def list_quarantine(
-    at: Annotated[Desk, desk("REST-QUARANTINE", CLINICAL | OPERATION)],
-    after: After = None,
-    limit: Limit = 100,
-) -> dict[str, Any]:
-    """Documents that could not be read, each with its reason."""
-    return await _list(at, None, "quarantined", after, limit)
-
-
 async def _list(
     at: Desk, member: str | None, state: DocumentState | None, after: str | None, limit: int
 ) -> dict[str, Any]:
@@ -101,7 +91,7 @@ async def _list(
 
     page = await at.act(unit)
     following = page[-1].id if len(page) == limit else None
-    return {"documents": [_form(document) for document in page], "next": following}
+    return {"documents": [document_form(document) for document in page], "next": following}
 
 
 @router.get("/documents/{document_id}")
@@ -113,7 +103,7 @@ async def read_document(
     def unit(transaction: Transaction, note: Note) -> Document:
         return _noted(_the_document(transaction, at, document_id), note)
 
-    return _form(await at.act(unit))
+    return document_form(await at.act(unit))
 
 
 @router.get(
@@ -155,7 +145,8 @@ def _the_document(transaction: Transaction, at: Desk, document_id: str) -> Docum
     return found
 
 
-def _form(document: Document) -> dict[str, Any]:
+def document_form(document: Document) -> dict[str, Any]:
+    """A document as JSON."""
     source = document.source
     return {
         "id": document.id,

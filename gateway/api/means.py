@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Query, Request
 
 from gateway.api.problems import Problem
 from gateway.exchange.archive import Archive
+from gateway.exchange.spooling import MailMeans
 from gateway.model.community import Community
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member, Plan
@@ -23,6 +24,9 @@ class PlanMeans:
     community: Community
     plans: tuple[Plan, ...]
     queue: JobQueue
+    mail: MailMeans | None = None
+    """For the relay door; None where there is no mail."""
+    mail_limit_bytes: int = 32 * 1024 * 1024
 
     def plan(self, plan: PlanId) -> Plan:
         """The plan of that id.

@@ -14,16 +14,17 @@ from gateway.cli.direct import direct_app
 from gateway.cli.ingest import ingest_files
 from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app
+from gateway.cli.messages import direct_app
 from gateway.cli.operations import (
     db_app,
     held_app,
-    quarantine_app,
     serve_command,
     tokens_app,
     worker_command,
 )
 from gateway.cli.parse import parse
 from gateway.cli.partners import partners_app
+from gateway.cli.quarantine import quarantine_app
 from gateway.cli.records import retrieve, summary
 from gateway.cli.terminal import Failure, say_failure
 

@@ -10,6 +10,7 @@ import typer
 from cryptography import x509
 
 from gateway.app import policy_rule
+from gateway.cli.config_mail import lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
 from gateway.exchange.policy import rule_in_words
@@ -56,9 +57,10 @@ def check_config(config: ConfigOption = None) -> None:
     except InvalidSettings as error:
         raise Failure(str(error)) from None
     stored = _stored(settings)
-    for line in (*_networks(settings), *_rules(settings, stored), *shown):
+    rules = _rules(settings, stored)
+    for line in (*_networks(settings), *mail_in_words(settings), *rules, *shown):
         out.print(line)
-    for warning in (*_lax(settings, stored), *_expiring(settings, stored)):
+    for warning in (*_lax(settings, stored), *lax_mail(settings), *_expiring(settings, stored)):
         out.print(f"warning: {warning}")
 
 
@@ -75,6 +77,7 @@ def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "proxy.certificates", file
     for file in settings.publish.certificates if settings.publish else ():
         yield "publish.certificates", file
+    yield from mail_files(settings)
 
 
 # ---- what the database adds ------------------------------------------------------------------

@@ -1,12 +1,16 @@
 """Opening the gateway for one command, with failures as sentences."""
 
+import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
+from gateway.api.listener import until_asked_to_stop
 from gateway.app import House, open_house
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure
@@ -39,10 +43,42 @@ def settings_of(config: Path | None, *extra_plans: str) -> Settings:
         raise Failure(f"the settings are not usable: {error}", Exit.USAGE) from None
 
 
+def settings_on_stdin() -> Settings:
+    """The settings that the process which started this one has written, as one line of JSON."""
+    try:
+        return Settings(**orjson.loads(sys.stdin.buffer.readline()))
+    except ValueError:
+        raise Failure("the settings did not come whole", Exit.USAGE) from None
+
+
+async def until_orphaned() -> None:
+    """Returns when we are asked to stop, or when whoever started us has ended."""
+    loop = asyncio.get_running_loop()
+    orphaned = asyncio.Event()
+    loop.add_reader(sys.stdin.fileno(), orphaned.set)
+    waiting = {
+        asyncio.create_task(orphaned.wait()),
+        asyncio.create_task(until_asked_to_stop()),
+    }
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loop.remove_reader(sys.stdin.fileno())
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
 @contextmanager
 def opened(config: Path | None, *extra_plans: str) -> Iterator[House]:
     """The open gateway."""
-    settings = settings_of(config, *extra_plans)
+    with opened_with(settings_of(config, *extra_plans)) as house:
+        yield house
+
+
+@contextmanager
+def opened_with(settings: Settings) -> Iterator[House]:
+    """The open gateway of these settings."""
     try:
         with _opened(settings) as house:
             yield house

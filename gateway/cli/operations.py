@@ -1,4 +1,4 @@
-"""`gateway serve`, `worker`, `db`, `tokens`, `held`, `quarantine`: running the house."""
+"""`gateway serve`, `worker`, `db`, `tokens`, `held`: running the house."""
 
 import asyncio
 import logging
@@ -9,13 +9,18 @@ import orjson
 import typer
 from rich.table import Table
 
-from gateway.app import serve, work
+from gateway.api.listener import until_asked_to_stop
+from gateway.app import serve, take_mail, work
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,
     PlanOption,
     opened,
+    opened_with,
     plan_of,
+    settings_of,
+    settings_on_stdin,
+    until_orphaned,
 )
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
@@ -30,15 +35,30 @@ from gateway.store.transaction import Transaction
 tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
 held_app = typer.Typer(help="Documents that wait for a person.", no_args_is_help=True)
-quarantine_app = typer.Typer(help="Documents that cannot be read.", no_args_is_help=True)
 
 
-def serve_command(config: ConfigOption = None) -> None:
-    """Answer partners and plans, and do the work, until asked to stop."""
+def serve_command(
+    only: Annotated[
+        str | None,
+        typer.Option(help="Only this: `mail` (SMTP, mailboxes, folders).", metavar="WHAT"),
+    ] = None,
+    settings_from_parent: Annotated[
+        bool, typer.Option(help="Settings come on standard input.", hidden=True)
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Answer partners and plans, take mail, and do the work, until asked to stop."""
+    if only not in (None, "mail"):
+        raise Failure("--only takes mail", Exit.USAGE)
     _log_to_stderr()
-    with opened(config) as house:
+    given = settings_on_stdin() if settings_from_parent else settings_of(config)
+    with opened_with(given) as house:
         try:
-            asyncio.run(serve(house))
+            if only is None:
+                asyncio.run(serve(house))
+            else:
+                stop = until_orphaned if settings_from_parent else until_asked_to_stop
+                asyncio.run(take_mail(house, stop=stop))
         except OSError as error:
             raise Failure(f"cannot listen: {error.strerror or error}") from None
 
@@ -170,20 +190,12 @@ def list_held(
     _list_documents("held", plan, json=json, config=config)
 
 
-@quarantine_app.command("list")
-def list_quarantine(
-    plan: PlanOption = None, json: JsonOption = False, config: ConfigOption = None
-) -> None:
-    """Documents that cannot be read, each with its reason."""
-    _list_documents("quarantined", plan, json=json, config=config)
-
-
 def _list_documents(
     state: DocumentState, plan: str | None, *, json: bool, config: ConfigOption
 ) -> None:
     with opened(config) as house:
         own = plan_of(house, plan).id
-        found = house.database.read(lambda tx: _all_documents(tx, own, state))
+        found = house.database.read(lambda tx: all_documents(tx, own, state))
         record_look(
             house,
             f"CLI-{state.upper()}",
@@ -205,9 +217,10 @@ def _list_documents(
     out.print(table)
 
 
-def _all_documents(
+def all_documents(
     transaction: Transaction, plan: PlanId, state: DocumentState
 ) -> tuple[Document, ...]:
+    """Every document of that state, in the order they came."""
     found: list[Document] = []
     last = None
     while page := documents.list_page(transaction, plan=plan, state=state, after=last, limit=1000):

@@ -24,15 +24,15 @@ MAIL_STATES: Final[tuple[MailState, ...]] = get_args(MailState)
 class ReceivedMail:
     """One message for recipients of one plan; `blob` is the whole of it as it crossed the wire.
 
-    `mail_from` is the envelope's, empty for a notice's null reverse-path; `rcpt_to` those of its
-    recipients that are the plan's, as given. `message_id` is the outer header's, which nobody has
-    vouched for. `attempts` counts how often it was queued to be judged.
+    `mail_from` is the envelope's, empty for a notice's null reverse-path, None where the door does
+    not tell; `rcpt_to` those of its recipients that are the plan's, as given. `message_id` is the
+    outer header's, which nobody has vouched for. `attempts` counts how often it was queued.
     """
 
     id: MailId
     plan: PlanId
     door: MailDoor
-    mail_from: str
+    mail_from: str | None
     rcpt_to: tuple[str, ...]
     blob: Blob
     arrived: datetime

@@ -454,7 +454,7 @@ class MailReceivedRow(SQLModel, table=True):
     plan: str = Field(foreign_key="plan.id")
     door: str
     peer: str | None = None
-    mail_from: str
+    mail_from: str | None = None
     rcpt_to: str = Field(sa_type=Text)
     recipients_key: str
     sha256: str

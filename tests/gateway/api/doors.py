@@ -21,8 +21,10 @@ from fastapi.routing import APIRoute
 from gateway.api.applications import create_plan_application
 from gateway.api.means import PlanMeans
 from gateway.app import House
+from gateway.exchange.spooling import MailMeans
 from gateway.model.caller import ROLES, Role
 from gateway.model.identity import PlanId
+from gateway.model.mail_domains import MailDomains
 from gateway.model.retrieval import Retrieval
 from gateway.store import retrievals, tokens
 from tests.gateway.house import OTHER_PLAN, PLAN, open_house
@@ -131,7 +133,9 @@ def open_doors(folder: Path, **changes: Any) -> Iterator[Doors]:
             for plan in (PLAN, OTHER_PLAN)
             for role in ROLES
         }
-        means = PlanMeans(house.archive, house.community, house.plans, house.queue)
+        domains = MailDomains({f"direct.{plan}.example": plan for plan in (PLAN, OTHER_PLAN)})
+        mail = MailMeans(house.archive, house.queue, domains)
+        means = PlanMeans(house.archive, house.community, house.plans, house.queue, mail)
         yield Doors(house, create_plan_application(means), runner, secrets)
 
 

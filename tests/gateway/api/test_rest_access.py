@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -35,6 +36,10 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/documents/{D}/view"): ("REST-DOCUMENT-VIEW", CLINICAL),
     ("GET", f"{V1}/held"): ("REST-HELD", WAITING),
     ("GET", f"{V1}/quarantine"): ("REST-QUARANTINE", WAITING),
+    ("POST", f"{V1}/quarantine/{{item_id}}/replay"): ("REST-REPLAY", WAITING),
+    ("GET", f"{V1}/direct/messages"): ("REST-MESSAGES", WAITING),
+    ("GET", f"{V1}/direct/messages/{{message_id}}"): ("REST-MESSAGE", WAITING),
+    ("POST", "/direct/messages"): ("REST-DIRECT-IN", frozenset({"system"})),
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
     ("GET", f"{V1}/exchanges/{{sequence}}"): ("REST-EXCHANGE", AUDIT),
     ("GET", f"{V1}/partners"): ("REST-PARTNERS", EVERYONE),
@@ -56,7 +61,10 @@ def ids(doors: Doors) -> dict[str, str]:
         lambda tx: retrievals.set_state(tx, plan=PLAN, retrieval=started["id"], state="done")
     )
     listed = doors.get(f"{V1}/documents", doors.token(PLAN, "staff")).json()["documents"]
+    given = doors.call("POST", "/direct/messages", doors.token(PLAN, "system"), **MESSAGE)
     return {
+        "message_id": given.json()["id"],
+        "item_id": doors.give(b"no document")["id"],
         "member_id": MEMBER.id,
         "document_id": listed[0]["id"],
         "retrieval_id": started["id"],
@@ -64,11 +72,19 @@ def ids(doors: Doors) -> dict[str, str]:
     }
 
 
+MESSAGE: Final[dict[str, Any]] = {
+    "params": {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"},
+    "content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n",
+}
+
+
 def call(doors: Doors, door: tuple[str, str], ids: dict[str, str], token: str | None) -> Any:
     method, path = door
     body: dict[str, Any] = {}
     if method == "POST":
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
+    if path == "/direct/messages":
+        body = {**MESSAGE, "content": MESSAGE["content"] + uuid4().bytes}
     return doors.call(method, path.format(**ids), token, **body)
 
 
@@ -169,7 +185,8 @@ def test_who_may_not_call_is_told_before_the_body_is_read(doors: Doors) -> None:
         raise AssertionError("the body was read")
         yield b""
 
-    for path in (f"{V1}/members/{MEMBER.id}/retrievals", f"{V1}/documents"):
+    relay = "/direct/messages?mail_from=&rcpt_to=b@direct.acme.example"
+    for path in (f"{V1}/members/{MEMBER.id}/retrievals", f"{V1}/documents", relay):
         assert doors.call("POST", path, None, content=endless()).status_code == 401
         auditor = doors.token(PLAN, "auditor")
         assert doors.call("POST", path, auditor, content=endless()).status_code == 403
@@ -259,6 +276,8 @@ def test_an_id_that_is_nobodys_is_a_404_that_is_recorded_without_it(
         ("/documents", {"member": "Zanzibar son"}),
         ("/held", {"limit": "-1"}),
         ("/quarantine", {"limit": "1e3"}),
+        ("/quarantine", {"after_message": "Zanzibar son"}),
+        ("/direct/messages", {"state": "Zanzibarson"}),
     ],
 )
 def test_a_wrong_parameter_is_named_without_its_value_and_recorded(

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("plan", sa.String(), sa.ForeignKey("plan.id"), nullable=False),
         sa.Column("door", sa.String(), nullable=False),
         sa.Column("peer", sa.String()),
-        sa.Column("mail_from", sa.String(), nullable=False),
+        sa.Column("mail_from", sa.String()),
         sa.Column("rcpt_to", sa.Text(), nullable=False),
         sa.Column("recipients_key", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(), nullable=False),

@@ -1,0 +1,64 @@
+"""What `gateway config check` says of `[mail]`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from gateway.settings import Settings
+
+_MODES: Final = {
+    "agent": "messages come sealed, from anybody, and we judge them",
+    "hisp": "our HISP judges messages and hands them to us open",
+}
+_NAMES: Final = {
+    "off": "clients need not say who they are",
+    "offered": "clients may say who they are (SASL PLAIN with a token)",
+    "required": "clients must say who they are (SASL PLAIN with a token)",
+}
+
+
+def mail_in_words(settings: Settings) -> Iterator[str]:
+    """Each way in, a line."""
+    mail = settings.mail
+    if mail is None:
+        yield "mail            none: there is no [mail]"
+        return
+    yield f"mail            mode {mail.mode}: {_MODES[mail.mode]}"
+    for domain in mail.domains:
+        yield f"mail domain     {domain.name}, its mail is plan {domain.plan}'s"
+    if mail.listen is not None:
+        tls = "STARTTLS" if settings.tls else "no STARTTLS: there is no [tls]"
+        yield f"SMTP            {mail.listen}, {tls}, {_NAMES[mail.authenticates]}"
+        limits = mail.limits
+        yield (
+            f"SMTP limits     {limits.message_bytes:,} bytes, {limits.recipients} recipients,"
+            f" {limits.connections_per_peer} connections and {limits.messages_per_minute} messages"
+            " a minute from one peer"
+        )
+    for box in mail.imap:
+        then = "deletes" if box.after == "delete" else "flags"
+        yield (
+            f"IMAP            {box.folder} of {box.user} at {box.server} every"
+            f" {box.every_seconds:g} s, then {then} it; for {box.address}"
+        )
+    for folder in mail.folders:
+        yield f"mail folder     {folder.path}, for {folder.address}"
+
+
+def lax_mail(settings: Settings) -> Iterator[str]:
+    """What could be stricter."""
+    mail = settings.mail
+    if mail is None:
+        return
+    if mail.listen is not None and settings.tls is None:
+        yield f"mail is taken at {mail.listen} without TLS"
+    if mail.mode == "hisp" and mail.folders:
+        yield "mode hisp: whoever may write into a mail folder is believed"
+
+
+def mail_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The files that `[mail]` names, each with its key."""
+    for box in settings.mail.imap if settings.mail else ():
+        yield "mail.imap.password_file", box.password_file
+        if box.certificates is not None:
+            yield "mail.imap.certificates", box.certificates

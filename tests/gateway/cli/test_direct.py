@@ -1,0 +1,111 @@
+"""`direct inbox`, `quarantine list|show|replay`: messages at the terminal."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.app import open_house
+from gateway.exchange.spooling import Envelope, MailMeans, Spool
+from gateway.model.mail_domains import MailDomains
+from gateway.settings import load_settings
+from gateway.store import mail_received
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import PLAN
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    return furnish(tmp_path)
+
+
+def give(terminal: Terminal, *, quarantined: str | None = None) -> str:
+    """A message that came to the house; its id."""
+    with open_house(load_settings(terminal.config)) as house:
+        means = MailMeans(house.archive, house.queue, MailDomains({"direct.acme.example": PLAN}))
+        envelope = Envelope("SMTP", "nurse[red]@clinic.example", ("intake@direct.acme.example",))
+
+        async def take() -> str:
+            async with Spool(means, envelope) as spool:
+                await spool.write(b"Message-ID: <m1@clinic.example>\r\n\r\nbytes\r\n")
+                (taken,) = await spool.commit()
+                return taken.message.id
+
+        message = asyncio.run(take())
+        if quarantined is not None:
+            house.database.write(
+                lambda tx: mail_received.settle(
+                    tx,
+                    plan=PLAN,
+                    message=message,  # type: ignore[arg-type]
+                    state="quarantined",
+                    reason=quarantined,
+                    now=datetime.now(UTC),
+                )
+            )
+        return message
+
+
+def test_the_inbox_shows_what_came_and_what_became_of_it(terminal: Terminal) -> None:
+    assert terminal.run("direct", "inbox", "--plan", "acme").out.strip() == "None."
+    message = give(terminal)
+    with terminal.recording() as records:
+        (form,) = terminal.run("direct", "inbox", "--plan", "acme", "--json").lines
+    assert (form["id"], form["state"], form["to"]) == (
+        message, "spooled", ["intake@direct.acme.example"]
+    )  # fmt: skip
+    assert [record["transaction"] for record in records] == ["CLI-INBOX"]
+    shown = terminal.run("direct", "inbox", "--plan", "acme").out
+    assert message in shown and "spool" in shown
+    quiet = terminal.run("direct", "inbox", "--plan", "acme", "--state", "filed", "--json")
+    assert quiet.lines == []
+    assert terminal.run("direct", "inbox", "--plan", "other", "--json").lines == []
+
+
+def test_a_state_that_is_none_is_a_usage_error(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "inbox", "--plan", "acme", "--state", "lost")
+    assert ended.exit_code == 2 and "spooled" in ended.err
+
+
+def test_a_quarantined_message_is_listed_shown_and_replayed(terminal: Terminal) -> None:
+    message = give(terminal, quarantined="its signer is not trusted")
+    (form,) = terminal.run("quarantine", "list", "--plan", "acme", "--json").lines
+    assert (form["id"], form["what"]) == (message, "message")
+    assert message in terminal.run("quarantine", "list", "--plan", "acme").out
+    shown = terminal.run("quarantine", "show", message, "--plan", "acme").out
+    assert "its signer is not trusted" in shown
+    with terminal.recording() as records:
+        ended = terminal.run("quarantine", "replay", message, "--plan", "acme")
+    assert ended.exit_code == 0, ended.err
+    (record,) = records
+    assert (record["transaction"], record["conversation"]) == ("CLI-REPLAY", message)
+    assert len(terminal.rows("SELECT * FROM job WHERE kind = 'mail_receive'")) == 2
+    assert terminal.run("quarantine", "list", "--plan", "acme", "--json").lines == []
+
+
+def test_what_is_not_in_quarantine_is_not_replayed_and_that_is_recorded(
+    terminal: Terminal,
+) -> None:
+    message = give(terminal)
+    for item, word in ((message, "spooled"), ("nobody", "no message")):
+        with terminal.recording() as records:
+            ended = terminal.run("quarantine", "replay", item, "--plan", "acme")
+        assert ended.exit_code == 1 and word in ended.err
+        (record,) = records
+        assert (record["transaction"], record["outcome"]) == ("CLI-REPLAY", "refused")
+    assert terminal.run("quarantine", "show", message, "--plan", "acme").exit_code == 1
+
+
+def test_a_quarantined_document_is_shown_and_read_again(terminal: Terminal) -> None:
+    terminal.run("ingest", terminal.write("bad.xml", "no document"), "--plan", "acme")
+    (form,) = terminal.run("quarantine", "list", "--plan", "acme", "--json").lines
+    assert form["what"] == "document"
+    (shown,) = terminal.run("quarantine", "show", form["id"], "--plan", "acme", "--json").lines
+    assert shown["attempts"] == 1
+    with terminal.recording() as records:
+        ended = terminal.run("quarantine", "replay", form["id"], "--plan", "acme")
+    assert ended.exit_code == 1 and "quarantined" in ended.out
+    assert [record["transaction"] for record in records] == ["CLI-REPLAY"]
+    (shown,) = terminal.run("quarantine", "show", form["id"], "--plan", "acme", "--json").lines
+    assert shown["attempts"] == 2
