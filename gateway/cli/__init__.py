@@ -14,7 +14,6 @@ from gateway.cli.direct import direct_app
 from gateway.cli.ingest import ingest_files
 from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app
-from gateway.cli.messages import direct_app
 from gateway.cli.operations import (
     db_app,
     held_app,

@@ -2,12 +2,9 @@
 
 import typer
 
+from gateway.cli.messages import list_inbox
 from gateway.cli.publish import publish_certificates
 
 direct_app = typer.Typer(help="Direct secure messaging.", no_args_is_help=True)
+direct_app.command("inbox")(list_inbox)
 direct_app.command("publish")(publish_certificates)
-
-
-@direct_app.callback()
-def _direct() -> None:
-    """Direct secure messaging."""

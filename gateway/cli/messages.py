@@ -14,10 +14,7 @@ from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
 from gateway.store import mail_received
 from gateway.store.transaction import Transaction
 
-direct_app = typer.Typer(help="Direct secure messages.", no_args_is_help=True)
 
-
-@direct_app.command("inbox")
 def list_inbox(
     state: Annotated[
         str | None, typer.Option(help=f"Only those that are {', '.join(MAIL_STATES)}.")
