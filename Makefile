@@ -38,4 +38,4 @@ lock:                  ## makes the hashed lock anew (needs uv)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .cache \
-		tests/interop/target tests/interop/hapi/target tests/interop/verapdf/target tests/interop/medplum/node_modules tests/interop/nodesoap/node_modules
+		tests/interop/target tests/interop/hapi/target tests/interop/verapdf/target tests/interop/direct/*/target tests/interop/medplum/node_modules tests/interop/nodesoap/node_modules

@@ -257,9 +257,11 @@ def _read_certificates(elements: Sequence[Element]) -> list[x509.Certificate]:
             # Its own signature covers its octets: encoded anew only if they cannot be DER.
             encoded = bytes(element.raw) if element.is_plain else element.der()
             try:
-                found.append(x509.load_der_x509_certificate(encoded))
+                certificate = x509.load_der_x509_certificate(encoded)
+                _ = (certificate.issuer, certificate.subject)  # they are read when asked for
             except ValueError:
                 continue
+            found.append(certificate)
     return found
 
 

@@ -24,7 +24,9 @@ _PARAMETER: Final = re.compile(
     rf';\s*(?:({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))\s*)?', re.DOTALL
 )
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
-_AFTER_BOUNDARY: Final = re.compile(rb"(--)?[ \t]*(?:\r?\n|\Z)")
+_AFTER_BOUNDARY: Final = re.compile(rb"(--)?[ \t]*+(?:\r?\n|\Z)")
+_MOST_NEAR: Final = 10_000
+"""Of lines that begin like a boundary; those of nested multiparts may."""
 _MOST_BOUNDARY: Final = 200  # RFC 2046: 5.1.1 says 70
 
 
@@ -158,7 +160,9 @@ def _boundaries(entity: Entity, boundary: bytes) -> Iterator[tuple[int, int, boo
     at = entity.start if data.startswith(line, entity.start) else -1
     if at < 0:
         at = _next(data, line, entity.start, end)
-    while at >= 0:
+    for _ in range(_MOST_NEAR):
+        if at < 0:
+            return
         match = _AFTER_BOUNDARY.match(data, at + len(line), end)
         if match is not None:
             before = at - 1
@@ -166,6 +170,7 @@ def _boundaries(entity: Entity, boundary: bytes) -> Iterator[tuple[int, int, boo
                 before -= 1
             yield before, match.end(), match.group(1) is not None
         at = _next(data, line, at + len(line) - 1, end)
+    raise MessageTooLarge("the multipart has too many lines that look like its boundary")
 
 
 def _next(data: bytes, line: bytes, start: int, end: int) -> int:

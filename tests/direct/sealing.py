@@ -4,7 +4,16 @@ from functools import cache
 
 from cryptography import x509
 
-from direct.smime import DEFAULT, DecryptionKey, SealAlgorithms, SigningIdentity, seal
+from direct.cms_encrypt import encrypt
+from direct.smime import (
+    DEFAULT,
+    AlgorithmPolicy,
+    DecryptionKey,
+    SealAlgorithms,
+    SigningIdentity,
+    seal,
+)
+from direct.smime_entity import encode_base64
 from tests.certificates import NOW, Issued, leaf
 
 ENTITY = b'Content-Type: text/plain; charset="us-ascii"\r\n\r\nA visit summary follows.\r\n'
@@ -42,6 +51,41 @@ def sealed(
         algorithms=algorithms,
         signing_time=NOW,
     )
+
+
+def signed_entity(entity: bytes, signature: bytes, *, boundary: str = "b") -> bytes:
+    """A multipart/signed by hand, whatever `signature` signs."""
+    head = f'Content-Type: multipart/signed; boundary="{boundary}"\r\n\r\n--{boundary}\r\n'
+    between = (
+        f"\r\n--{boundary}\r\nContent-Type: application/pkcs7-signature\r\n"
+        "Content-Transfer-Encoding: base64\r\n\r\n"
+    )
+    last = f"--{boundary}--\r\n"
+    return b"".join(
+        (head.encode(), entity, between.encode(), encode_base64(signature), last.encode())
+    )
+
+
+def opaque_entity(cms: bytes) -> bytes:
+    """A signed-data with its content inside, or whatever else `cms` is."""
+    head = b"Content-Type: application/pkcs7-mime\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    return head + encode_base64(cms)
+
+
+def outer(cms: bytes) -> bytes:
+    """A whole message with `cms` for its body."""
+    return b"From: drsmith@clinic.test\r\n" + opaque_entity(cms)
+
+
+def enveloped(
+    content: bytes,
+    *to: x509.Certificate,
+    algorithms: SealAlgorithms = DEFAULT,
+) -> bytes:
+    """A whole message with `content` encrypted, signed or not."""
+    lax = AlgorithmPolicy(least_rsa_bits=512)
+    recipients = to or (recipient().certificate,)
+    return outer(b"".join(encrypt([content], recipients, algorithms, lax)))
 
 
 @cache

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.model.partner import Endpoints
 from tests.installs import Unavailable
-from tests.interop import facts, peer, validators, wsdl_clients
+from tests.interop import facts, mail_peers, peer, validators, wsdl_clients
 from tests.interop.certificates import Certificates, Party, make_certificates
 from tests.interop.our_gateway import OurGateway, partner_of
 from tests.interop.peer import Addresses, Asked, JavaInitiator, JavaResponder, Stores
@@ -102,6 +102,11 @@ def validators_built() -> None:
 @pytest.fixture(scope="session")
 def wsdl_clients_built() -> None:
     _build(wsdl_clients.build)
+
+
+@pytest.fixture(scope="session")
+def mail_peers_built() -> None:
+    _build(mail_peers.build)
 
 
 @pytest.fixture(scope="module")
