@@ -221,13 +221,30 @@ class _Reader:
             length, content = self._length(at + 1, limit)
             if length is None or content + length > limit:
                 raise MalformedMessage("the CMS structure is cut off")
-            at = content + length
-            cuts.append((content, at))
-            self._pieces += 1
+            count, stride = _alike(data, at, limit, content), content + length - at
+            starts = range(content, content + count * stride, stride)
+            cuts += [(start, start + length) for start in starts]
+            at += count * stride
+            self._pieces += count
             if self._pieces > PIECES:
                 raise MessageTooLarge("the CMS structure has too many elements")
         element._pieces = cuts
         return at
+
+
+def _alike(data: memoryview, at: int, limit: int, content: int) -> int:
+    """How many pieces from `at` on have the head of the first: a writer cuts evenly.
+
+    Looked at column by column, which spares a loop over thousands of pieces.
+    """
+    head = data[at:content]
+    length = int.from_bytes(head[2:]) if len(head) > 2 else head[1]
+    stride = len(head) + length
+    most = (limit - at) // stride
+    for column, octet in enumerate(head):
+        found = bytes(data[at + column : at + most * stride : stride])
+        most = min(most, len(found) - len(found.lstrip(bytes((octet,)))))
+    return most
 
 
 def _is_cut(element: Element, data: memoryview, at: int, limit: int) -> bool:

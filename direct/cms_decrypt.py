@@ -58,9 +58,13 @@ class DecryptionKey:
 
 @dataclass(frozen=True, slots=True)
 class Decrypted:
-    """The content, and by what it came: `key_transport` e.g. "rsa-oaep-sha256"."""
+    """The content, and by what it came: `key_transport` e.g. "rsa-oaep-sha256".
 
-    content: bytes
+    The content is `octets` up to `end`; what follows is padding, left there to spare a copy.
+    """
+
+    octets: bytes
+    end: int
     cipher: str
     key_transport: str
     certificate: x509.Certificate
@@ -96,9 +100,10 @@ def decrypt(
     ways = _ways(enveloped, keys, policy)
     for recipient, key, way in ways:
         content_key = _content_key(recipient, key.private_key, way, size)
-        content = _open(enveloped, content_key, nonce)
-        if content is not None:
-            return Decrypted(content, name, way.name, key.certificate)
+        octets = _open(enveloped, content_key, nonce)
+        end = _end(octets, is_padded=not enveloped.is_authenticated)
+        if octets is not None and end is not None:
+            return Decrypted(octets, end, name, way.name, key.certificate)
     raise DecryptionFailed
 
 
@@ -240,7 +245,7 @@ def _gcm_parameters(parameters: Element | None) -> tuple[bytes, int]:
 def _open(enveloped: Enveloped, key: bytes, nonce: bytes) -> bytes | None:
     if not enveloped.is_authenticated:
         decryptor = Cipher(AES(key), modes.CBC(nonce)).decryptor()
-        return _unpad(decryptor.update(enveloped.ciphertext) + decryptor.finalize())
+        return decryptor.update(enveloped.ciphertext) + decryptor.finalize()
     mode = modes.GCM(nonce, enveloped.mac, min_tag_length=_GCM_TAGS[0])
     opener = Cipher(AES(key), mode).decryptor()
     opener.authenticate_additional_data(enveloped.attributes)
@@ -251,11 +256,14 @@ def _open(enveloped: Enveloped, key: bytes, nonce: bytes) -> bytes | None:
         return None
 
 
-def _unpad(padded: bytes) -> bytes | None:
-    """Without the padding of RFC 5652: 6.3, or None. The last block is compared as a whole."""
-    count = padded[-1]
+def _end(octets: bytes | None, *, is_padded: bool) -> int | None:
+    """Where the content ends, before the padding of RFC 5652: 6.3, or None if that is none.
+
+    The last block is compared as a whole.
+    """
+    if octets is None or not is_padded:
+        return None if octets is None else len(octets)
+    count = octets[-1]
     length = min(max(count, 1), _BLOCK)
-    is_whole = constant_time.bytes_eq(padded[-length:], bytes((count,)) * length)
-    if not is_whole or not 1 <= count <= _BLOCK:
-        return None
-    return padded[:-count]
+    is_whole = constant_time.bytes_eq(octets[-length:], bytes((count,)) * length)
+    return len(octets) - count if is_whole and 1 <= count <= _BLOCK else None

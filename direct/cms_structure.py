@@ -259,7 +259,7 @@ def _read_certificates(elements: Sequence[Element]) -> list[x509.Certificate]:
             try:
                 certificate = x509.load_der_x509_certificate(encoded)
                 _ = (certificate.issuer, certificate.subject)  # they are read when asked for
-            except ValueError:
+            except (ValueError, x509.InvalidVersion):
                 continue
             found.append(certificate)
     return found
@@ -321,7 +321,7 @@ def _expect(element: Element, tag: int) -> Element:
 def _identifier(certificate: x509.Certificate) -> bytes | None:
     try:
         return identify(certificate)
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
         return None  # a certificate of the sender's with extensions or a key that nobody can read
 
 

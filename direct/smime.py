@@ -118,7 +118,9 @@ def open_sealed(
     decrypted = decrypt(enveloped, keys, policy)
     recipient_count = enveloped.recipient_count
     del enveloped  # the ciphertext: what follows needs the room
-    signed, verified, signature, is_detached = _open_signed(decrypted.content, policy, known)
+    signed, verified, signature, is_detached = _open_signed(
+        decrypted.octets, decrypted.end, policy, known
+    )
     first = verified.signers[0]
     return Opened(
         content=bytes(verified.content),
@@ -153,9 +155,9 @@ def _decode_cms(entity: Entity) -> bytes:
 
 
 def _open_signed(
-    content: bytes, policy: AlgorithmPolicy, known: Sequence[x509.Certificate]
+    octets: bytes, end: int, policy: AlgorithmPolicy, known: Sequence[x509.Certificate]
 ) -> tuple[tuple[x509.Certificate, ...], Verified, bytes, bool]:
-    entity = read_entity(content)
+    entity = read_entity(octets, 0, end)
     if entity.media_type == "multipart/signed":
         data, part = split_signed(entity)
         if part.media_type not in _SIGNATURES:

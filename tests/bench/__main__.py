@@ -21,6 +21,7 @@ from lxml import etree
 
 from tests.bench import (
     beside,
+    direct,
     discovery,
     fhir,
     index,
@@ -50,6 +51,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "discovery": discovery.measure,
     "beside": beside.measure,
     "matching": matching.measure,
+    "direct": direct.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 

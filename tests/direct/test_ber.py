@@ -17,6 +17,24 @@ def test_a_string_in_pieces_of_definite_length_is_joined() -> None:
     assert bytes(ber.read(bytes.fromhex("2406 0401aa 0401bb")).octets) == b"\xaa\xbb"
 
 
+@pytest.mark.parametrize("last", [0, 1, 999, 1000, 1001])
+@pytest.mark.parametrize("count", [0, 1, 2, 50])
+def test_even_pieces_and_an_odd_last_one_are_joined(count: int, last: int) -> None:
+    data = bytes(range(256)) * 250
+    cut = [data[at * 1000 :][:1000] for at in range(count)] + [data[-last - 1 :][:last]]
+    pieces = b"".join(ber.tlv(ber.OCTET_STRING, one) for one in cut)
+    for tag in (b"\x24", b"\xa0"):
+        element = ber.read(tag + b"\x80" + pieces + b"\x00\x00" + b"\x04\x82\x03\xe8" * 9)
+        assert bytes(element.octets) == b"".join(cut)
+        assert element.stop == len(pieces) + 4
+
+
+def test_a_piece_that_only_looks_like_the_others_is_cut_off() -> None:
+    even = ber.tlv(ber.OCTET_STRING, b"x" * 200)
+    with pytest.raises(MalformedMessage, match="cut off"):
+        ber.read(b"\x24\x80" + even * 3 + even[:-1])
+
+
 def test_pieces_may_be_in_pieces() -> None:
     element = ber.read(bytes.fromhex("2480 2480 0401aa 0000 2403 0401bb 0000"))
     assert bytes(element.octets) == b"\xaa\xbb"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from direct import ber
 from direct.ber import find_element, tlv
@@ -261,6 +262,36 @@ def test_a_certificate_with_an_issuer_that_cannot_be_read_is_left_aside() -> Non
 
     with pytest.raises(SignatureInvalid, match="did not come with"):
         opened(ENTITY, rebuilt(signature_of(), signed=break_issuer))
+
+
+def test_a_certificate_of_an_unknown_version_is_left_aside() -> None:
+    """Found by the fuzzer: not every error of the library is a ValueError."""
+
+    def break_version(parts: Parts) -> Parts:
+        version = b"\xa0\x03\x02\x01\x02"
+        assert parts[3].count(version) == 1
+        return [*parts[:3], parts[3].replace(version, b"\xa0\x03\x02\x01\x12"), parts[4]]
+
+    with pytest.raises(SignatureInvalid, match="did not come with"):
+        opened(ENTITY, rebuilt(signature_of(), signed=break_version))
+
+
+def test_a_certificate_with_an_extension_twice_names_nobody() -> None:
+    """Found by reading: a key identifier is then asked of extensions that cannot be read."""
+    name = tlv(0x80, b"\x01" * 20)
+    twice = sender().certificate.public_bytes(Encoding.DER)
+    authority_id, subject_id = encode_oid("2.5.29.35"), encode_oid("2.5.29.14")
+    assert twice.count(authority_id) == 1
+    twice = twice.replace(authority_id, subject_id)
+
+    def by_identifier(parts: Parts) -> Parts:
+        return [parts[0], name, *parts[2:]]
+
+    def change(parts: Parts) -> Parts:
+        return [*parts[:3], tlv(0xA0, twice), parts[4]]
+
+    with pytest.raises(SignatureInvalid, match="did not come with"):
+        opened(ENTITY, rebuilt(rebuilt(signature_of(), info=by_identifier), signed=change))
 
 
 def test_a_signed_data_without_signers_is_not_signed() -> None:

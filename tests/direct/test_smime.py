@@ -33,7 +33,8 @@ from tests.direct.sealing import (
 def inner(message: bytes) -> bytes:
     """The multipart/signed inside a message to us."""
     enveloped = read_enveloped(read_entity(message).decode())
-    return decrypt(enveloped, [key(recipient())], DEFAULT_POLICY).content
+    found = decrypt(enveloped, [key(recipient())], DEFAULT_POLICY)
+    return found.octets[: found.end]
 
 
 # ---- ETT's list (reference: DTS 133a to 205) -----------------------------------------------------

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.mail [--runs N] [--first N] [--case N]`: hostile Direct messages.
+"""`python -m tests.fuzz.cms [--runs N] [--first N] [--case N]`: hostile Direct messages.
 
 Each case is a message, a CMS structure or a signed entity of ours with octets changed, cut, doubled
 or spliced, by a number that makes it again. Three claims: nothing but a `DirectError` comes out,
@@ -71,7 +71,7 @@ def _seeds() -> tuple[Seed, ...]:
             recipients = (leaf("another").certificate, to.certificate)
             message = sealed(by=by, to=recipients, algorithms=algorithms)
             cms = read_entity(message).decode()
-            decrypted = smime.decrypt(read_enveloped(cms), keys(), DEFAULT_POLICY).content
+            decrypted = _decrypted(cms)
             signature = split_signed(read_entity(decrypted))[1].decode()
             found += (
                 Seed("message", message, _open),
@@ -83,6 +83,11 @@ def _seeds() -> tuple[Seed, ...]:
                 Seed("structure", signature, _read_structure),
             )
     return tuple(found)
+
+
+def _decrypted(cms: bytes) -> bytes:
+    found = smime.decrypt(read_enveloped(cms), keys(), DEFAULT_POLICY)
+    return found.octets[: found.end]
 
 
 def indefinite(der: bytes) -> bytes:
@@ -147,7 +152,7 @@ def _open_cms(cms: bytes) -> bytes:
 
 
 def _open_entity(entity: bytes) -> bytes:
-    return bytes(smime._open_signed(entity, DEFAULT_POLICY, ())[1].content)
+    return bytes(smime._open_signed(entity, len(entity), DEFAULT_POLICY, ())[1].content)
 
 
 def _open_signature(signature: bytes) -> bytes:
@@ -224,7 +229,7 @@ _CHANGES: Final[tuple[_Change, ...]] = (_flip, _flip, _set, _set, _cut, _double,
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.mail", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz.cms", description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--case", type=int, help="look at this case alone")
