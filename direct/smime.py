@@ -21,7 +21,14 @@ from direct.cms_encrypt import encrypt
 from direct.cms_sign import SigningIdentity, sign
 from direct.cms_structure import read_enveloped, read_signed
 from direct.cms_verify import Form, Signer, Verified, verify
-from direct.errors import MessageTooLarge, NotEncrypted, NotSigned, SignatureInvalid
+from direct.errors import (
+    DecryptionFailed,
+    MalformedMessage,
+    MessageTooLarge,
+    NotEncrypted,
+    NotSigned,
+    SignatureInvalid,
+)
 from direct.smime_entity import Entity, encode_base64, read_entity, split_signed
 
 __all__ = (
@@ -157,7 +164,11 @@ def _decode_cms(entity: Entity) -> bytes:
 def _open_signed(
     octets: bytes, end: int, policy: AlgorithmPolicy, known: Sequence[x509.Certificate]
 ) -> tuple[tuple[x509.Certificate, ...], Verified, bytes, bool]:
-    entity = read_entity(octets, 0, end)
+    try:
+        entity = read_entity(octets, 0, end)
+    except MalformedMessage:
+        # A wrong key may by chance make padding that can be: what came of it is no other failure.
+        raise DecryptionFailed from None
     if entity.media_type == "multipart/signed":
         data, part = split_signed(entity)
         if part.media_type not in _SIGNATURES:

@@ -1,6 +1,7 @@
 """Implicit rejection (RFC 3218): whatever is wrong with a key, one error comes out, by one path."""
 
 import secrets
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -10,7 +11,7 @@ from direct import ber, cms_decrypt
 from direct.cms_decrypt import decrypt
 from direct.cms_structure import Enveloped, KeyAgreement, KeyTransport, read_enveloped
 from direct.errors import DecryptionFailed, NotForUs
-from direct.smime import AlgorithmPolicy, SealAlgorithms, open_sealed
+from direct.smime import AlgorithmPolicy, DecryptionKey, SealAlgorithms, open_sealed
 from direct.smime_entity import read_entity
 from tests.certificates import Issued, leaf
 from tests.direct.sealing import key, outer, recipient, sealed
@@ -34,6 +35,16 @@ def with_key(message: Enveloped, encrypted_key: bytes) -> Enveloped:
                      message.mac, message.attributes)  # fmt: skip
 
 
+def failure(message: Enveloped, ours: DecryptionKey) -> DecryptionFailed:
+    """How it fails. One random key in 256 makes padding that can be; then it is done again."""
+    for _ in range(8):
+        try:
+            decrypt(message, [ours], POLICY)
+        except DecryptionFailed as failed:
+            return failed
+    raise AssertionError("a bad key opens the message")
+
+
 def rsa_cases() -> list[bytes]:
     public = recipient().certificate.public_key()
     wrapped = [public.encrypt(secrets.token_bytes(n), padding.PKCS1v15()) for n in BAD_LENGTHS]  # type: ignore[union-attr,call-arg,arg-type]
@@ -45,11 +56,10 @@ def test_every_bad_rsa_key_fails_alike(algorithms: SealAlgorithms) -> None:
     message = read(sealed(algorithms=algorithms))
     told = set()
     for case in rsa_cases():
-        with pytest.raises(DecryptionFailed) as failed:
-            decrypt(with_key(message, case), [key(recipient())], POLICY)
-        assert failed.value.__cause__ is None
-        assert failed.value.disposition is None
-        told.add(str(failed.value))
+        failed = failure(with_key(message, case), key(recipient()))
+        assert failed.__cause__ is None
+        assert failed.disposition is None
+        told.add(str(failed))
     assert len(told) == 1
 
 
@@ -68,10 +78,9 @@ def test_a_bad_key_decrypts_as_many_octets_as_a_good_one(
     monkeypatch.setattr(cms_decrypt, "_open", watch)
     decrypt(message, [key(recipient())], POLICY)
     for case in rsa_cases():
-        with pytest.raises(DecryptionFailed):
-            decrypt(with_key(message, case), [key(recipient())], POLICY)
+        failure(with_key(message, case), key(recipient()))
     assert set(seen) == {(32, len(message.ciphertext))}
-    assert len(seen) == 1 + len(rsa_cases())
+    assert len(seen) >= 1 + len(rsa_cases())
 
 
 def agreed(ours: Issued, point: bytes | None = None, wrapped: bytes | None = None) -> Enveloped:
@@ -99,9 +108,8 @@ def test_every_bad_agreement_fails_alike() -> None:
     ]
     told = set()
     for case in cases:
-        with pytest.raises(DecryptionFailed) as failed:
-            decrypt(case, [key(ours)], POLICY)
-        told.add((str(failed.value), failed.value.__cause__))
+        failed = failure(case, key(ours))
+        told.add((str(failed), failed.__cause__))
     assert len(told) == 1
 
 
@@ -130,11 +138,11 @@ def test_padding_is_checked_whole(padded: bytes, end: int | None) -> None:
 
 def test_one_recipient_repeated_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A message that names our key 500 times costs one private operation."""
-    message, tried = read(sealed()), []
+    message, tried = read(sealed(algorithms=GCM)), []
     monkeypatch.setattr(
         cms_decrypt, "_content_key", lambda *_: tried.append(1) or secrets.token_bytes(32)
     )
-    flood = Enveloped(message.recipients * 500, 500, message.cipher, message.ciphertext, False)
+    flood = replace(message, recipients=message.recipients * 500, recipient_count=500)
     with pytest.raises(DecryptionFailed):
         decrypt(flood, [key(recipient())], POLICY)
     assert len(tried) == 1

@@ -318,6 +318,14 @@ def test_a_signature_algorithm_of_another_digest_is_refused() -> None:
         opened(ENTITY, rebuilt(signature_of(), info=lambda p: [*p[:4], sha512, p[5]]))
 
 
+def test_an_ecdsa_signature_of_another_digest_is_refused() -> None:
+    by = sender("p256")
+    made = sign(ENTITY, identity(by), SealAlgorithms(), DEFAULT_POLICY)
+    sha512 = tlv(ber.SEQUENCE, encode_oid("1.2.840.10045.4.3.4"))
+    with pytest.raises(AlgorithmRefused, match="key and digest"):
+        opened(ENTITY, rebuilt(made, info=lambda p: [*p[:4], sha512, p[5]]))
+
+
 # ---- bombs ---------------------------------------------------------------------------------------
 
 

@@ -114,6 +114,15 @@ def test_base64_in_lines(size: int) -> None:
     assert written.endswith(b"\r\n") or not size
 
 
+def test_lines_that_look_like_the_boundary_have_an_end() -> None:
+    head = b"Content-Type: multipart/signed; boundary=b\r\n\r\n"
+    near = b"\r\n--b x"
+    with pytest.raises(MessageTooLarge, match="look like its boundary"):
+        split_signed(read_entity(head + near * 10_001))
+    with pytest.raises(MalformedMessage, match="two parts"):
+        split_signed(read_entity(head + near * 9_999))
+
+
 @pytest.mark.parametrize(
     "body",
     [b"\r\n--b x" * 500_000, b"\r\n--b" + b" " * 4_000_000 + b"x", b"--b\r\n" * 800_000],
