@@ -61,7 +61,19 @@ class MailHouse:
 
 @contextmanager
 def mail_house(folder: Path, failpoint: Callable[[str], None] | None = None) -> Iterator[MailHouse]:
+    """A new one in `folder`."""
+    furnish(folder)
+    with opened_at(folder, failpoint) as house:
+        yield house
+
+
+def furnish(folder: Path) -> None:
     shutil.copytree(_empty(), folder, dirs_exist_ok=True)
+
+
+@contextmanager
+def opened_at(folder: Path, failpoint: Callable[[str], None] | None = None) -> Iterator[MailHouse]:
+    """The one that is there, as a process opens it."""
     database = open_database(f"sqlite:///{folder}/data/gateway.sqlite", failpoint=failpoint)
     with closing(database):
         keys = KeyRing(folder / "keys" / "key-encryption-key", database)
