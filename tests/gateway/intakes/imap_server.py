@@ -93,6 +93,7 @@ class _Session:
         self.folder = folder
         self.connection = connection
         self.context = context
+        self.is_in = False
         self.file = connection.makefile("rb")
 
     def send(self, line: bytes) -> None:
@@ -115,6 +116,8 @@ class _Session:
 
     def capabilities(self) -> bytes:
         found = self.folder.capabilities
+        if not self.is_in:  # as Dovecot: the rest is for whom has logged in
+            found = found.replace(" UIDPLUS", "")
         return (
             found if isinstance(self.connection, ssl.SSLSocket) else found + " STARTTLS"
         ).encode()
@@ -135,11 +138,13 @@ class _Session:
                 if given != f"\0{USER}\0{PASSWORD}".encode():
                     self.send(f"{tag} NO wrong, {given!r}".encode())
                     return True
+                self.is_in = True
             case "LOGIN":
                 escaped = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
                 if rest != f'LOGIN "{USER}" "{escaped}"':
                     self.send(f"{tag} NO wrong".encode())
                     return True
+                self.is_in = True
             case "SELECT":
                 self.send(f"* {len(self.folder.messages)} EXISTS".encode())
                 self.send(f"* OK [UIDVALIDITY {self.folder.uid_validity}] valid".encode())

@@ -121,7 +121,7 @@ PLAIN = SmtpOptions("mail.acme.example", MailLimits(), context=None, tls_require
 
 
 @contextmanager
-def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
+def listening(house: MailHouse, given: SmtpOptions = PLAIN, port: int = 0) -> Iterator["At"]:
     """The listener in a thread with its own event loop."""
     started: list[str] = []
     failed: list[BaseException] = []
@@ -130,7 +130,7 @@ def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
     stop = asyncio.Event()
 
     async def run() -> None:
-        async with smtp_running(house.means, given, "127.0.0.1", 0) as address:
+        async with smtp_running(house.means, given, "127.0.0.1", port) as address:
             started.append(address)
             ready.set()
             await stop.wait()
@@ -146,10 +146,10 @@ def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
 
     thread = threading.Thread(target=main, name="smtp")
     thread.start()
-    ready.wait(30)
+    ready.wait(60)
     try:
-        host, _, port = started[0].rpartition(":")
-        yield At(host, int(port))
+        host, _, bound = started[0].rpartition(":")
+        yield At(host, int(bound))
     finally:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)
