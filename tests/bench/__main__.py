@@ -26,6 +26,7 @@ from tests.bench import (
     fhir,
     index,
     ingest,
+    mail,
     matching,
     parse,
     peers,
@@ -52,6 +53,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "beside": beside.measure,
     "matching": matching.measure,
     "direct": direct.measure,
+    "mail": mail.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 
