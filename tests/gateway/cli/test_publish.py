@@ -45,7 +45,7 @@ def test_zone_lines_are_printed_for_a_name_server_of_yours(tmp_path: Path) -> No
 def test_ldif_is_printed_for_a_directory_of_yours(tmp_path: Path) -> None:
     ended = terminal(tmp_path).run("direct", "publish", "--format", "ldif")
     assert (ended.exit_code, ended.err) == (0, "")
-    assert ended.out.startswith("version: 1\n\ndn: dc=direct,dc=plan,dc=test\n")
+    assert ended.out.startswith("dn: dc=direct,dc=plan,dc=test\n")
     assert ended.out.count("userCertificate;binary:: ") == 2
 
 
