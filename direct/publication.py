@@ -165,7 +165,10 @@ def _dn_escaped(value: str) -> str:
 
 
 def ldif(found: Sequence[Entry]) -> str:
-    """The entries as LDIF, for a directory of yours (RFC 2849)."""
+    """The entries as LDIF, for a directory of yours (RFC 2849).
+
+    The line with the version is left out: slapadd takes it for an entry.
+    """
     blocks = []
     for entry in found:
         lines = [f"dn: {entry.name}"]
@@ -175,7 +178,7 @@ def ldif(found: Sequence[Entry]) -> str:
                 text = base64.b64encode(value).decode("ascii") if is_binary else value.decode()
                 lines.append(f"{name}{'::' if is_binary else ':'} {text}")
         blocks.append("".join(f"{_folded(line)}\n" for line in lines))
-    return "version: 1\n\n" + "\n".join(blocks)
+    return "\n".join(blocks)
 
 
 def _folded(line: str) -> str:

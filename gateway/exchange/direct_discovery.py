@@ -37,6 +37,7 @@ from direct.discovery import (
 from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.fetch import Fetcher, FetchFailed
 from gateway.clients.ldap_client import LdapClient
+from gateway.settings_discovery import Discovery
 
 _MOST_ANSWERS: Final = 10_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
@@ -122,6 +123,13 @@ class Lookups:
             while self._bytes > _MOST_BYTES or len(self._kept) > _MOST_ANSWERS:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= dropped.size
+
+
+def open_lookups(stated: Discovery, fetcher: Fetcher) -> Lookups:
+    """Lookups that ask whom the settings name; names of LDAP servers go the same way."""
+    dns = DnsClient(stated.name_servers, stated.seconds)
+    allowed = frozenset(stated.private_addresses)
+    return Lookups(dns, LdapClient(dns.addresses, allowed, stated.seconds), fetcher)
 
 
 def holds_for(answer: Answer) -> timedelta:

@@ -1,8 +1,9 @@
 """Servers from Debian's archive, unpacked beside the checkout and run where nothing else sees it.
 
-Nothing is installed. A mount namespace of its own shows the server its files in `/usr` and its
-users in `/etc/passwd`, and goes with it. As root that is all; another user needs user namespaces
-with a range of ids (`unshare --map-auto`, /etc/subuid), for mail servers drop their rights.
+Nothing is installed. Where a server must find its files in `/usr` and its users in `/etc/passwd`,
+a mount namespace of its own shows it those, and goes with it. As root that is all; another user
+needs user namespaces with a range of ids (`unshare --map-auto`, /etc/subuid), for mail servers
+drop their rights.
 """
 
 import os
@@ -12,45 +13,66 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 from tests.installs import Unavailable, require, run_until_done
 
-_CACHE: Final = Path(__file__).resolve().parents[2] / ".cache" / "debian"
+CACHE: Final = Path(__file__).resolve().parents[2] / ".cache" / "debian"
 _SECONDS: Final = 30.0
 
 
+@cache
 def unpacked(*packages: str) -> Path:
-    """A folder with the files of these packages.
+    """A folder with the packages and all that they need beyond what is installed.
 
     Raises:
-        Unavailable: they cannot be had here.
+        Unavailable: this is no Debian, or the packages could not be had.
     """
-    require(" and ".join(packages), {"apt-get": "Debian's apt", "dpkg": "dpkg"})
-    folder = _CACHE / "+".join(packages)
-    if folder.is_dir():
-        return folder
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    made = _CACHE / f"{folder.name}.{os.getpid()}"
-    archives = made / "archives"
-    archives.mkdir(parents=True)
-    try:
-        # apt-get knows no retry of its own that also renews its lists.
-        for attempt in range(2):
-            try:
-                run_until_done(["apt-get", "download", *packages], folder=archives)
-                break
-            except Unavailable:
-                if attempt:
-                    raise
-                run_until_done(["apt-get", "update"], folder=archives)
-        for archive in archives.iterdir():
-            subprocess.run(["dpkg", "-x", archive, made / "root"], check=True)
-        (made / "root").rename(folder)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
-    return folder
+    require("make interop", {"apt-get": "Debian's apt", "dpkg": "Debian's dpkg"})
+    target = CACHE / "-".join(sorted(packages))
+    if (target / ".whole").is_file():
+        return target / "root"
+    shutil.rmtree(target, ignore_errors=True)
+    for folder in ("lists/partial", "archives/partial", "debs", "root"):
+        (target / folder).mkdir(parents=True)
+    # Lists of our own: those of the machine may be old, and may be root's alone.
+    apt = [
+        "apt-get", "-q", "-o", f"Dir::State::lists={target / 'lists'}",
+        "-o", f"Dir::Cache={target}", "-o", "APT::Sandbox::User=",
+        "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30",
+    ]  # fmt: skip
+    run_until_done([*apt, "update"], folder=target)
+    wanted = _needed(apt, packages)
+    run_until_done([*apt, "download", *wanted], folder=target / "debs")
+    for package in (target / "debs").glob("*.deb"):
+        run_until_done(["dpkg", "-x", str(package), str(target / "root")], folder=target)
+    shutil.rmtree(target / "lists")
+    (target / ".whole").touch()
+    return target / "root"
+
+
+def _needed(apt: Sequence[str], packages: Sequence[str]) -> list[str]:
+    """The packages themselves, installed or not, and what of their needs is not installed."""
+    simulated = [*apt, "--simulate", "--no-install-recommends", "install", *packages]
+    result = subprocess.run(simulated, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise Unavailable(f"apt-get knows no {', '.join(packages)}: {result.stderr[-1000:]}")
+    lines = [line.split() for line in result.stdout.splitlines()]
+    needed = {words[1] for words in lines if words[:1] == ["Inst"]}
+    return sorted(needed | set(packages))
+
+
+def environment(root: Path) -> dict[str, str]:
+    """Where programs of the folder find their libraries."""
+    folders = [
+        str(folder)
+        for base in (root / "usr" / "lib", root / "lib")
+        for folder in (base, *base.glob("*-linux-gnu*"))
+        if folder.is_dir()
+    ]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(folders), "LDAPNOINIT": "1"}
 
 
 @contextmanager

@@ -1,9 +1,17 @@
 """`gateway direct publish`, and what `config check` says of what is shown."""
 
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
+import dns.message
+import dns.query
 import dns.rdatatype
 import dns.zone
+import httpx
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.certificates import leaf
@@ -45,7 +53,7 @@ def test_zone_lines_are_printed_for_a_name_server_of_yours(tmp_path: Path) -> No
 def test_ldif_is_printed_for_a_directory_of_yours(tmp_path: Path) -> None:
     ended = terminal(tmp_path).run("direct", "publish", "--format", "ldif")
     assert (ended.exit_code, ended.err) == (0, "")
-    assert ended.out.startswith("version: 1\n\ndn: dc=direct,dc=plan,dc=test\n")
+    assert ended.out.startswith("dn: dc=direct,dc=plan,dc=test\n")
     assert ended.out.count("userCertificate;binary:: ") == 2
 
 
@@ -74,3 +82,41 @@ def test_config_check_says_what_is_shown_and_where(tmp_path: Path) -> None:
     (tmp_path / "mail.pem").unlink()
     ended = terminal(tmp_path, 'ldap = "nowhere"').run("config", "check")
     assert ended.exit_code == 2
+
+
+def test_serve_answers_for_our_domains_until_it_is_stopped(tmp_path: Path) -> None:
+    dns_address, plans, partners = (free_address() for _ in range(3))
+    more = (
+        f'dns = "{dns_address}"',
+        'name_servers = ["ns.plan.test"]',
+        "[listen]",
+        f'plans = "{plans}"',
+        f'operations = "{plans}"',
+        f'partners = "{partners}"',
+    )
+    config = terminal(tmp_path, *more).config
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(config)]
+    query = dns.message.make_query(DOMAIN, "CERT")
+    port = int(dns_address.rpartition(":")[2])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        try:
+            for _ in range(600):
+                with suppress(OSError, httpx.HTTPError):
+                    httpx.get(f"http://{plans}/health/ready", trust_env=False)
+                    answer = dns.query.tcp(query, "127.0.0.1", port=port, timeout=5)
+                    break
+                assert process.poll() is None, process.communicate()[0]
+                time.sleep(0.1)
+            assert answer.answer[0][0].certificate == ISSUED.certificate.public_bytes(Encoding.DER)
+            process.terminate()
+            printed, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, printed
+    assert b"our certificates are in DNS at 127.0.0.1" in printed
+
+
+def free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"

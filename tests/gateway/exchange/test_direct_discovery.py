@@ -1,11 +1,9 @@
 """The search as it is run: over real sockets, with what is remembered and for how long."""
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -28,7 +26,8 @@ from direct.discovery import (
 from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.fetch import Fetcher
 from gateway.clients.ldap_client import LdapClient
-from gateway.exchange.direct_discovery import Lookups, find_certificate, holds_for
+from gateway.exchange.direct_discovery import Lookups, find_certificate, holds_for, open_lookups
+from gateway.settings_discovery import Discovery
 from tests.certificates import NOW, leaf
 from tests.gateway.intakes.publishing_house import publish_settings, published
 from tests.issuers import answering
@@ -147,6 +146,12 @@ def test_what_a_record_points_to_is_fetched_in_der_or_pem() -> None:
         assert "/x" not in served.asked
 
 
+def test_whom_to_ask_is_said_by_the_settings(ports: dict[str, int]) -> None:
+    asking = open_lookups(Discovery(name_servers=(f"127.0.0.1:{ports['dns']}",)), Fetcher())
+    found = find_certificate(ADDRESS, lookups=asking, judge=trusting(BY_ADDRESS.certificate))
+    assert isinstance(found, Found)
+
+
 def test_what_is_no_address_is_refused(ports: dict[str, int]) -> None:
     with pytest.raises(InvalidAddress):
         find_certificate("nobody", lookups=lookups(ports), judge=trusting())
@@ -235,8 +240,7 @@ def test_memory_has_an_end() -> None:
     assert counted.asked == 101
 
 
-def test_an_answer_is_judged_anew_each_time(ports: dict[str, int], tmp_path: Path) -> None:
+def test_an_answer_is_judged_anew_each_time(ports: dict[str, int]) -> None:
     asking = lookups(ports)
     for judge, kind in ((trusting(BY_DOMAIN.certificate), Found), (trusting(), NotFound)):
         assert isinstance(find_certificate(ADDRESS, lookups=asking, judge=judge), kind)
-    assert dataclasses.is_dataclass(NotFound)

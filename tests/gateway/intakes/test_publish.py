@@ -162,6 +162,16 @@ def test_what_is_no_question_has_no_answer_and_what_is_malformed_an_error(
     assert len(said) == 12
 
 
+def test_an_answer_is_never_answered() -> None:
+    """Else two servers could be set to talk to each other for ever."""
+    shown = publish_dns.Zones(
+        (), domains=(DOMAIN,), name_servers=("ns.test",), server=None, ttl_seconds=60, serial=1
+    )
+    answer = dns.message.make_response(dns.message.make_query(DOMAIN, "SOA")).to_wire()
+    assert shown.answer(answer, over_udp=True) is None
+    assert shown.answer(answer[:20], over_udp=True) is None
+
+
 def test_a_question_as_long_as_it_likes_is_not_read(ports: dict[str, int]) -> None:
     with socket.create_connection(("127.0.0.1", ports["dns"]), timeout=10) as talk:
         talk.sendall((publish_dns._MOST_QUERY_BYTES + 1).to_bytes(2) + b"x" * 100)
