@@ -70,6 +70,4 @@ def test_a_text_that_says_nothing_is_no_context() -> None:
 )
 def test_a_value_cannot_become_another_field(patient: dict[str, str]) -> None:
     with pytest.raises(ValueError):
-        write_context(
-            Context(version="1.0", id="1@x.test", content_id="2@x.test", patient=patient)
-        )
+        write_context(Context(version="1.0", id="1@x.test", content_id="2@x.test", patient=patient))

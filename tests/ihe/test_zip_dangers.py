@@ -33,7 +33,16 @@ def changed(raw: bytes, offset: int, layout: str, value: int) -> bytes:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../etc/passwd", "a/../../b", "..\\..\\windows\\x", "a/..", "C:\\x", "c:x", "a\nb", "a\x1bb"],
+    [
+        "../../etc/passwd",
+        "a/../../b",
+        "..\\..\\windows\\x",
+        "a/..",
+        "C:\\x",
+        "c:x",
+        "a\nb",
+        "a\x1bb",
+    ],
 )
 def test_zip_slip_refuses_the_archive(name: str) -> None:
     with pytest.raises(MalformedMessage, match="leads out"):
