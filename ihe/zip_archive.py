@@ -32,7 +32,7 @@ class ZipLimits:
 
     files: int = 2000
     file_bytes: int = 64 * 1024 * 1024
-    total_bytes: int = 128 * 1024 * 1024
+    total_bytes: int = 96 * 1024 * 1024
     ratio: int = 200
     free_bytes: int = 1024 * 1024
 

@@ -40,7 +40,7 @@ _MOST_FOUND: Final = 2000
 class ContentLimits:
     """What one message may unpack to, all archives together."""
 
-    total_bytes: int = 128 * 1024 * 1024
+    total_bytes: int = 96 * 1024 * 1024
     gzip_ratio: int = 200
     free_bytes: int = 1024 * 1024
 
@@ -110,7 +110,7 @@ class _Search:
         declared = part.media_type.value
         if declared in _REPORTS or declared in _SIGNATURES:
             return
-        content = part.content()
+        content, is_whole = part.decoded()
         if not content.strip():
             return  # an empty part says nothing; many senders leave one
         disposition = part.disposition
@@ -123,7 +123,7 @@ class _Search:
             declared=declared if part.header.first("Content-Type") is not None else None,
             filename=part.filename,
             is_body=declared.startswith("text/") and not attached and part.filename is None,
-            defects=() if part.is_whole else ("its transfer encoding is damaged",),
+            defects=() if is_whole else ("its transfer encoding is damaged",),
         )
         yield from self.open(given, _DEPTH)
 

@@ -41,7 +41,7 @@ from ihe.metadata import DocumentEntry, SubmissionSet
 from ihe.xdm import XdmSubmission, read_xdm, write_xdm
 
 MOST_SECONDS: Final = 2.0
-_MOST_BYTES: Final = 128 * 1024 * 1024
+_MOST_BYTES: Final = 96 * 1024 * 1024
 _NOW: Final = datetime(2026, 11, 26, tzinfo=UTC)
 _A, _B = Mailbox("anna", "direct.clinic.test", "Anna"), Mailbox("intake", "direct.plan.test")
 _CDA: Final = b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
