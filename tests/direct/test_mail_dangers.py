@@ -192,6 +192,14 @@ def test_idn_addresses_are_refused_as_letters_that_only_look_alike(text: str) ->
         parse_mailbox(text)
 
 
+@pytest.mark.parametrize("between", ["<", " ", ")", ":", "(x)"])
+def test_two_addresses_without_a_comma_are_refused_in_any_field(between: str) -> None:
+    with pytest.raises(MalformedAddress):
+        parse_mailboxes(f"alice@good.test{between}bob@evil.test")
+    with pytest.raises(MalformedAddress):
+        parse_mailboxes(f"<alice@good.test>{between}<bob@evil.test>")
+
+
 def test_addresses_as_honest_senders_write_them() -> None:
     assert parse_mailbox('"Lindsey, Leslie" <ll@direct.test>').name == "Lindsey, Leslie"
     assert parse_mailbox("Dr. J. Q. Doe (clinic) <ll@direct.test>").name == "Dr. J. Q. Doe"
