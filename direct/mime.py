@@ -18,6 +18,7 @@ from direct.header import Header, Parametrised, media_type_of, read_header, read
 from direct.mail_errors import MailOverLimit
 from direct.transfer_encoding import IDENTITY, decode
 
+_SEARCHED_FREELY: Final = 1024 * 1024
 _MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global"})
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _FIELD_LINE: Final = re.compile(rb"(?:>?From )|[!-9;-~]+[ \t]*:")
@@ -27,12 +28,16 @@ _FIELD_LINE: Final = re.compile(rb"(?:>?From )|[!-9;-~]+[ \t]*:")
 class MimeLimits:
     """How much of a message we take."""
 
-    size_bytes: int = 64 * 1024 * 1024
+    size_bytes: int = 50 * 1024 * 1024
     depth: int = 16
     """Levels of multiparts and of messages inside messages."""
     parts: int = 1000
     header_bytes: int = 100 * 1024
     """Of one header; Postfix stops there too."""
+    searches: int = 8
+    """How many times its own size a message may be searched for boundaries, all levels together:
+    the bulk of an honest one stands in the first few levels.
+    """
 
 
 DEFAULT_LIMITS: Final = MimeLimits()
@@ -67,14 +72,13 @@ class Part:
         """The body as it was sent, still in its transfer encoding."""
         return self.source[self.body : self.end]
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether its transfer encoding is one that we know and could read to the end."""
-        return self.encoding in IDENTITY or decode(self.raw_body, self.encoding)[1]
+    def decoded(self) -> tuple[bytes, bool]:
+        """The body, and whether its transfer encoding is one that we know and read to the end."""
+        return decode(self.raw_body, self.encoding)
 
     def content(self) -> bytes:
         """The body, decoded."""
-        return decode(self.raw_body, self.encoding)[0]
+        return self.decoded()[0]
 
     def text(self) -> str:
         """The body as text in the charset that it names."""
@@ -115,15 +119,16 @@ def read_part(content: bytes, *, limits: MimeLimits = DEFAULT_LIMITS) -> Part:
     """
     if len(content) > limits.size_bytes:
         raise MailOverLimit("size")
-    return _Reader(limits).entity(content, 0, len(content), "", 0)
+    return _Reader(limits, len(content)).entity(content, 0, len(content), "", 0)
 
 
 class _Reader:
     """Builds a tree, and counts what it has cost."""
 
-    def __init__(self, limits: MimeLimits) -> None:
+    def __init__(self, limits: MimeLimits, size_bytes: int) -> None:
         self._limits = limits
         self._parts = 0
+        self._to_search = limits.searches * max(size_bytes, _SEARCHED_FREELY)
 
     def entity(self, source: bytes, start: int, end: int, path: str, depth: int) -> Part:
         self._parts += 1
@@ -167,6 +172,9 @@ class _Reader:
         # RFC 2046: 5.1.1 allows 70 characters; senders with long host names use more.
         if not 0 < len(boundary) <= 200 or not boundary.isascii():
             return []
+        self._to_search -= part.end - part.body
+        if self._to_search < 0:
+            raise MailOverLimit("depth")
         places = _split(part, boundary.encode("ascii"))
         return [
             self.entity(part.source, start, end, _below(part.path, number), depth + 1)
@@ -217,5 +225,5 @@ def read_header_of(content: bytes, *, limits: MimeLimits = DEFAULT_LIMITS) -> He
     Raises:
         MailOverLimit: it is longer than `limits` let it be.
     """
-    end, _ = _Reader(limits).find_body(content, 0, len(content))
+    end, _ = _Reader(limits, 0).find_body(content, 0, len(content))
     return read_header(content[:end])

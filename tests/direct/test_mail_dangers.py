@@ -61,6 +61,22 @@ def test_a_header_without_end_is_refused() -> None:
         read_message(HEAD + b"X-A: " + b"b" * 200_000)
 
 
+def test_a_flood_of_tiny_base64_runs_is_decoded_only_so_far() -> None:
+    head = HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n"
+    content, is_whole = read_message(head + b"YQ==" * 100_000).parts[0].decoded()
+    assert content == b"a" * 10_000
+    assert not is_whole
+
+
+def test_a_bulk_that_each_of_many_levels_would_search_again_is_refused() -> None:
+    limits = MimeLimits(searches=8)
+    bulk = b"\n" * 2_000_000
+    assert read_part(nested(7) + bulk, limits=limits).children
+    with pytest.raises(MailOverLimit) as refused:
+        read_part(nested(9) + bulk, limits=limits)
+    assert refused.value.limit == "depth"
+
+
 def test_a_message_over_the_size_limit_is_refused() -> None:
     with pytest.raises(MailOverLimit):
         read_part(HEAD + b"\r\n" + b"x" * 100, limits=MimeLimits(size_bytes=100))
@@ -174,6 +190,14 @@ def test_nul_in_an_address_is_refused_and_not_dropped(text: str) -> None:
 def test_idn_addresses_are_refused_as_letters_that_only_look_alike(text: str) -> None:
     with pytest.raises(MalformedAddress):
         parse_mailbox(text)
+
+
+@pytest.mark.parametrize("between", ["<", " ", ")", ":", "(x)"])
+def test_two_addresses_without_a_comma_are_refused_in_any_field(between: str) -> None:
+    with pytest.raises(MalformedAddress):
+        parse_mailboxes(f"alice@good.test{between}bob@evil.test")
+    with pytest.raises(MalformedAddress):
+        parse_mailboxes(f"<alice@good.test>{between}<bob@evil.test>")
 
 
 def test_addresses_as_honest_senders_write_them() -> None:
