@@ -103,26 +103,35 @@ def add_anchors(
     config: ConfigOption = None,
 ) -> None:
     """Trust the authorities in a file."""
-    certificates = read_certificates(file)
     now = datetime.now(UTC)
+
+    with opened(config) as house:
+        reach = reach_of(domain, incoming, outgoing)
+        strictness = strictness_of(revocation, without_source)
+        anchors = [
+            DirectAnchor(certificate, reach, strictness) for certificate in _usable(file, now)
+        ]
+
+        def unit(transaction: Transaction) -> None:
+            for anchor in anchors:
+                direct_anchors.put_anchor(transaction, anchor, now=now)
+                words = anchor_in_words(anchor)
+                record(transaction, "CLI-DIRECT-ANCHOR-ADD", plan=None, reason=words)
+
+        house.database.write(unit)
+    out.print(f"{len(anchors)} anchors trusted {in_words(reach)}")
+
+
+def _usable(file: Path, now: datetime) -> tuple[x509.Certificate, ...]:
+    """The authorities of a file; a wrong one fails here, not in silence at the first message."""
+    certificates = read_certificates(file)
     for certificate in certificates:
         name = printable(certificate.subject.rfc4514_string())
         if not _is_authority(certificate):
             raise Failure(f"{name} is not an authority: nothing could chain to it", Exit.USAGE)
         for fault in faults_of(certificate, name, now=now, is_anchor=True):
             raise Failure(f"{fault.text}: nothing could be trusted by it", Exit.USAGE)
-    reach = reach_of(domain, incoming, outgoing)
-    strictness = strictness_of(revocation, without_source)
-    anchors = [DirectAnchor(certificate, reach, strictness) for certificate in certificates]
-
-    def unit(transaction: Transaction) -> None:
-        for anchor in anchors:
-            direct_anchors.put_anchor(transaction, anchor, now=now)
-            record(transaction, "CLI-DIRECT-ANCHOR-ADD", plan=None, reason=anchor_in_words(anchor))
-
-    with opened(config) as house:
-        house.database.write(unit)
-    out.print(f"{len(anchors)} anchors trusted {in_words(reach)}")
+    return certificates
 
 
 @anchors_app.command("list")

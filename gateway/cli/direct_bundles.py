@@ -63,19 +63,19 @@ def add_bundle(
     config: ConfigOption = None,
 ) -> None:
     """Trust the anchors of a bundle, or change how it is taken; it is fetched at once."""
-    if not url.lower().startswith(("http://", "https://")):
-        raise Failure("a bundle lies at an address of http or https", Exit.USAGE)
     hold: Literal["any", "leaving"] = "any" if hold_any else "leaving"
-    bundle = DirectBundle(
-        name=name,
-        url=url,
-        reach=reach_of(domain, incoming, outgoing),
-        signer=_signer(signer),
-        strictness=strictness_of(revocation, without_source),
-        hold=hold,
-        every_seconds=every_hours * 3600,
-    )
     with opened(config) as house:
+        if not url.lower().startswith(("http://", "https://")):
+            raise Failure("a bundle lies at an address of http or https", Exit.USAGE)
+        bundle = DirectBundle(
+            name=name,
+            url=url,
+            reach=reach_of(domain, incoming, outgoing),
+            signer=_signer(signer),
+            strictness=strictness_of(revocation, without_source),
+            hold=hold,
+            every_seconds=every_hours * 3600,
+        )
         house.database.write(lambda tx: _put(tx, house, bundle))
         _say(name, _refresh(house, name))
 
