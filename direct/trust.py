@@ -127,8 +127,8 @@ def judge(
         case Needs():
             return found
         case NoChain(reason=reason):
-            refusals = (*own, Refusal(Rule.ANCHOR, reason))
-            return _verdict(usage, now, bound, refusals)
+            # For who is refused anyway no issuer was fetched: that none was found says nothing.
+            return _verdict(usage, now, bound, own or (Refusal(Rule.ANCHOR, reason),))
         case Chain(certificates=chain, faults=faults):
             anchor = next(one for one in anchors if one.certificate == chain[-1])
             if own or faults:

@@ -35,6 +35,7 @@ from gateway.clients.tls import (
     rolling,
 )
 from gateway.exchange.archive import Archive
+from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.spooling import MailMeans
 from gateway.exchange.workers import WorkerPool
@@ -94,6 +95,7 @@ class House:
     archive: Archive
     queue: JobQueue
     revocation: RevocationChecks
+    fetcher: Fetcher
     _anchors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plan(self, plan_id: str) -> Plan | None:
@@ -122,6 +124,11 @@ class House:
             pinned=not chain,
             strictness=network.revocation if network else "required",
         )
+
+    @property
+    def direct_trust(self) -> DirectTrust:
+        """Whom Direct mail may come from and go to; it shares its lists with partners' checks."""
+        return DirectTrust(self.database, self.revocation)
 
     def purposes_for(self, partner: Partner) -> PurposeSystem:
         """In which code system the partner's network states purposes."""
@@ -165,6 +172,7 @@ def open_house(
         )
         for plan in settings.plans
     )
+    fetcher = Fetcher(frozenset(settings.revocation.private_addresses))
     try:
         with WorkerPool(
             limits.worker_processes,
@@ -182,9 +190,8 @@ def open_house(
                 database=database,
                 archive=Archive(database, blobs, workers),
                 queue=open_queue(database),
-                revocation=RevocationChecks(
-                    Fetcher(frozenset(settings.revocation.private_addresses))
-                ),
+                revocation=RevocationChecks(fetcher),
+                fetcher=fetcher,
             )
     finally:
         database.close()
@@ -517,6 +524,7 @@ async def working(house: House) -> AsyncIterator[None]:
             house.plans,
             house.queue,
             house.settings.replies_at,
+            house.fetcher,
         )
 
         async def work_off() -> None:

@@ -10,6 +10,7 @@ import typer
 from cryptography import x509
 
 from gateway.app import policy_rule
+from gateway.cli import direct_anchors as direct
 from gateway.cli.config_mail import lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
@@ -89,6 +90,8 @@ class _Stored:
     partners: tuple[Partner, ...] = ()
     rules: tuple[Rule, ...] = ()
     keys: tuple[own_keys.OwnKey, ...] = ()
+    direct: tuple[str, ...] = ()
+    """Warnings about Direct anchors and bundles, in sentences."""
     remark: str | None = None
 
 
@@ -114,6 +117,10 @@ def _read(transaction: Transaction, found: _Stored) -> None:
     )
     found.keys = tuple(
         key for usage in own_keys.USAGES for key in own_keys.list_all(transaction, usage)
+    )
+    found.direct = (
+        *direct.lax(transaction),
+        *direct.expiring(transaction, now=datetime.now(UTC), soon=_SOON),
     )
 
 
@@ -170,6 +177,7 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
             yield f"{partner.name}: assertions are taken from whoever bears them"
         if not partner.profile.confirmation_required:
             yield f"{partner.name}: its answers need not confirm our signature"
+    yield from stored.direct
     if stored.remark is not None:
         yield stored.remark
 

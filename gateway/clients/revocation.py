@@ -98,12 +98,14 @@ class RevocationChecks:
         while True:
             match decide(certificate, issuers, answers, now=self._clock()):
                 case Needs(question=question):
-                    answers[question] = self._ask(question)
+                    answers[question] = self.ask(question)
                 case Good(until=until):
                     if until is None and not pinned:
                         return "it names no list in which that could be seen"
                     again = self._clock() + _LONGEST
-                    self._keep(key, answers, min(until or again, again))
+                    again = min(until or again, again)
+                    self._keep(key, again)
+                    self.keep(answers, until=again)
                     return None
                 case Revoked():
                     raise SecurityRefused("the certificate was revoked")
@@ -112,14 +114,17 @@ class RevocationChecks:
                 case never:
                     assert_never(never)
 
-    def _keep(
-        self, certificate: bytes, answers: Mapping[Question, bytes | None], again: datetime
-    ) -> None:
-        """What has decided is good for other certificates of the issuer too."""
+    def _keep(self, certificate: bytes, again: datetime) -> None:
         with self._lock:
             self._good[certificate] = again
             while len(self._good) > _MOST_CERTIFICATES:
                 self._good.popitem(last=False)
+
+    def keep(self, answers: Mapping[Question, bytes | None], *, until: datetime) -> None:
+        """What has decided is good for other certificates of the issuer too, for half a day at
+        the longest."""
+        again = min(until, self._clock() + _LONGEST)
+        with self._lock:
             for question, content in answers.items():
                 if content is not None:
                     self._answers[question] = _Kept(content, again)
@@ -128,7 +133,7 @@ class RevocationChecks:
                 _, dropped = self._answers.popitem(last=False)
                 size -= len(dropped.content or b"")
 
-    def _ask(self, question: Question) -> bytes | None:
+    def ask(self, question: Question) -> bytes | None:
         """The answer, fetched by one thread for all that want it.
 
         One that cannot be had anew stands until it is out of date, which `decide` sees.

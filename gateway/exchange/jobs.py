@@ -3,20 +3,24 @@
 Nothing in exchange imports this; verbs enqueue, and whoever runs jobs calls `perform`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from gateway.clients.fetch import Fetcher
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain
 from gateway.exchange.awaiting import abandon
 from gateway.exchange.delivering import deliver, give_up_delivery
+from gateway.exchange.direct_bundles import refresh_bundle
 from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.community import Community
+from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
 from gateway.model.later import DELIVER, GO_ON
@@ -42,6 +46,7 @@ class JobMeans:
     plans: tuple[Plan, ...]
     queue: JobQueue
     replies_at: str | None = None
+    fetcher: Fetcher = field(default_factory=Fetcher)
 
 
 async def perform(job: Job, means: JobMeans) -> None:
@@ -225,8 +230,15 @@ async def _deliver(job: Job, means: JobMeans) -> None:
     await deliver(means.archive, means.client, job.payload["answer"])
 
 
+async def _refresh_bundle(job: Job, means: JobMeans) -> None:
+    """Fetches a trust bundle anew. One that fails is tried again at its next time."""
+    database, name = means.archive.database, job.payload["bundle"]
+    await asyncio.to_thread(refresh_bundle, database, means.fetcher, name)
+
+
 _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     RETRIEVE: _retrieve,
     GO_ON: _go_on,
     DELIVER: _deliver,
+    REFRESH_BUNDLE: _refresh_bundle,
 }

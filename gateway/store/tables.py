@@ -120,6 +120,67 @@ class PartnerCertificateRow(SQLModel, table=True):
     pem: str = Field(sa_type=Text)
 
 
+class DirectAnchorRow(SQLModel, table=True):
+    """An anchor of Direct mail, trusted by hand; `domain` is "*" for all domains of ours."""
+
+    __tablename__ = "direct_anchor"
+    fingerprint: str = Field(primary_key=True)
+    domain: str = Field(primary_key=True)
+    plan: str | None = None
+    incoming: bool
+    outgoing: bool
+    certificate: bytes = Field(sa_type=LargeBinary)
+    revocation: str | None = None
+    no_source: str | None = None
+    added: datetime = Field(sa_type=UtcTime)
+
+
+class DirectBundleRow(SQLModel, table=True):
+    """Where a bundle of anchors is fetched, for whom it counts, and how its changes are taken."""
+
+    __tablename__ = "direct_bundle"
+    name: str = Field(primary_key=True)
+    plan: str | None = None
+    url: str = Field(sa_type=Text)
+    domain: str
+    incoming: bool
+    outgoing: bool
+    signer: bytes | None = Field(default=None, sa_type=LargeBinary)
+    hold: str
+    every_seconds: int
+    revocation: str | None = None
+    no_source: str | None = None
+    checked: datetime | None = Field(default=None, sa_type=UtcTime)
+    failure: str | None = None
+
+
+class DirectBundleVersionRow(SQLModel, table=True):
+    """What a bundle was at one time; `state` is current, held, past or rejected."""
+
+    __tablename__ = "direct_bundle_version"
+    bundle: str = Field(primary_key=True, foreign_key="direct_bundle.name")
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    plan: str | None = None
+    fetched: datetime = Field(sa_type=UtcTime)
+    content: bytes = Field(sa_type=LargeBinary)
+    sha256: str
+    signer: bytes | None = Field(default=None, sa_type=LargeBinary)
+    state: str
+    reason: str | None = Field(default=None, sa_type=Text)
+    decided: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class DirectBundleAnchorRow(SQLModel, table=True):
+    """The anchors of a bundle's version, in its order."""
+
+    __tablename__ = "direct_bundle_anchor"
+    bundle: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    plan: str | None = None
+    certificate: bytes = Field(sa_type=LargeBinary)
+
+
 class DelegationRow(SQLModel, table=True):
     """An organization of a partner that lets another community ask in its name."""
 
@@ -651,6 +712,10 @@ plan_key = _table(PlanKeyRow)
 house_key = _table(HouseKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
+direct_anchor = _table(DirectAnchorRow)
+direct_bundle = _table(DirectBundleRow)
+direct_bundle_version = _table(DirectBundleVersionRow)
+direct_bundle_anchor = _table(DirectBundleAnchorRow)
 delegation = _table(DelegationRow)
 own_key = _table(OwnKeyRow)
 policy_rule = _table(PolicyRuleRow)
