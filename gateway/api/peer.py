@@ -18,13 +18,13 @@ from ihe.trust import believed_certificates, names_in
 async def partners_of(means: PartnerMeans, certificate: bytes) -> tuple[Partner, ...]:
     """Who has pinned it; else who is bound to a name in it, still to be proven by `require_tls`."""
     database, fingerprint = means.archive.database, sha256(certificate).hexdigest()
-    pinned = await database.read_async(
+    pinned = await database.read_briefly(
         lambda tx: partners.by_certificate(tx, fingerprint=fingerprint)
     )
     if pinned:
         return pinned
     names = names_in(x509.load_der_x509_certificate(certificate))
-    return await database.read_async(lambda tx: partners.by_certificate_name(tx, names=names))
+    return await database.read_briefly(lambda tx: partners.by_certificate_name(tx, names=names))
 
 
 _read = lru_cache(maxsize=1024)(x509.load_der_x509_certificate)

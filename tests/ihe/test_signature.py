@@ -19,7 +19,7 @@ from signxml.signer import XMLSigner
 
 from ihe.errors import SecurityRefused
 from ihe.key_info import public_key, write_key_info
-from ihe.namespaces import name
+from ihe.namespaces import DS, name
 from ihe.signature import sign_detached, sign_enveloped, verify, verify_by_reference
 from tests.certificates import NOW, Issued, private_key
 from tests.ihe_messages import (
@@ -192,6 +192,21 @@ def test_prefix_lists_as_wss4j_writes_them_are_read_alike(where: str, prefixes: 
     sign_again(signature, partner().key)
     content = strictly(assertion, signature, partner())
     assert content is not None
+    assert content == by_reference(assertion, signature, partner())
+
+
+def test_a_signature_that_its_surroundings_spell_otherwise_is_left_out_all_the_same() -> None:
+    """With `ds` written at the root the Signature within does not declare it again."""
+    whole = etree.tostring(find(tree(a_request()), ASSERTION))
+    outer = etree.fromstring(
+        b'<o:outer xmlns:o="urn:o" xmlns:ds="%b">%b</o:outer>' % (DS.encode(), whole)
+    )
+    assertion, signature = outer[0], find(outer[0], "ds:Signature")
+    add_prefixes(signature, "Reference", "ds")
+    set_digest(assertion, signature, "ds")
+    sign_again(signature, partner().key)
+    content = strictly(assertion, signature, partner())
+    assert content is not None and b"SignatureValue" not in content
     assert content == by_reference(assertion, signature, partner())
 
 
