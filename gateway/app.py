@@ -35,6 +35,7 @@ from gateway.clients.tls import (
     rolling,
 )
 from gateway.exchange.archive import Archive
+from gateway.exchange.checkpoints import LogSeal, is_due, make_checkpoint, publish
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.exchange.spooling import MailMeans
@@ -68,6 +69,7 @@ from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreError
 from gateway.store.job_queue import JobQueue, open_queue
 from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.log_key import log_key
 from gateway.store.migrations import upgrade
 from gateway.store.own_keys import OwnKeys
 from gateway.store.scope import ALL_PLANS
@@ -75,6 +77,8 @@ from gateway.store.sweeper import sweep
 
 log = logging.getLogger("gateway")
 _RECOVERY_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 5.0
+"""How often the log is looked at: whether it has grown so much that it is to be sealed."""
 _SWEEP_SECONDS: Final = 3600.0
 _GRACE: Final = timedelta(days=1)
 """No ingest takes as long: a blob without a row after a day has lost whoever wrote it."""
@@ -229,6 +233,17 @@ def policy_rule(stated: RuleSettings) -> Rule:
 
 
 # ---- keys and TLS ----------------------------------------------------------------------------
+
+
+def log_seal(settings: Settings) -> LogSeal:
+    """With what the exchange log is sealed.
+
+    Raises:
+        KeyFileUnusable: its key cannot be read.
+    """
+    folders = tuple(place.folder for place in settings.audit.publish)
+    origin = f"gateway/{settings.home_community_id}"
+    return LogSeal(origin, log_key(settings.checkpoint_key), folders)
 
 
 def _read_text(path: Path) -> str:
@@ -512,6 +527,7 @@ async def working(house: House) -> AsyncIterator[None]:
     house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
     tasks = [
         asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house))),
+        asyncio.create_task(_kept_up("the log's seal", partial(_seal_now_and_then, house))),
         asyncio.create_task(_kept_up("the sweeper", partial(_sweep_now_and_then, house))),
     ]
     client: SoapClient | None = None
@@ -561,6 +577,20 @@ async def _recover_now_and_then(house: House) -> None:
         await house.database.write_async(partial(replay.forget_expired, now=now))
         await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
         await house.database.write_async(partial(awaited_answers.forget_old, now=now))
+
+
+async def _seal_now_and_then(house: House) -> None:
+    """A checkpoint once enough records or time have gone by, brought to each place outside."""
+    seal, audit = log_seal(house.settings), house.settings.audit
+    while True:
+        now = datetime.now(UTC)
+        due = partial(
+            is_due, every_records=audit.every_records, every_seconds=audit.every_seconds, now=now
+        )
+        if await house.database.read_async(due):
+            await house.database.write_async(partial(make_checkpoint, seal=seal, now=now))
+        await asyncio.to_thread(publish, house.database, seal.folders)
+        await asyncio.sleep(min(_LOOK_SECONDS, audit.every_seconds))
 
 
 async def _sweep_now_and_then(house: House) -> None:

@@ -27,6 +27,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.settings_audit import KEY_NAME, Audit
 from gateway.settings_discovery import Discovery, Publish
 from gateway.settings_mail import Mail
 from ihe.identifiers import HomeCommunityId, Oid
@@ -222,6 +223,7 @@ class Settings(BaseSettings):
     mail: Mail | None = None
     discovery: Discovery = Discovery()
     publish: Publish | None = None
+    audit: Audit = Audit()
 
     @field_validator("home_community_id")
     @classmethod
@@ -268,6 +270,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL: SQLite in data_dir unless another is named."""
         return self.database_url or f"sqlite:///{self.data_dir / 'gateway.sqlite'}"
+
+    @property
+    def checkpoint_key(self) -> Path:
+        """The file of the key that signs the log's checkpoints."""
+        return self.audit.checkpoint_key or self.key_file.with_name(KEY_NAME)
 
     @property
     def replies_at(self) -> str | None:

@@ -7,13 +7,14 @@ the head must lie elsewhere.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row, String, select, type_coerce
+from sqlalchemy import select
 
 from gateway.model.exchange import Exchange, VerifyResult
+from gateway.model.merkle import Frontier, leaf_hash
 from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.transaction import Transaction
@@ -24,6 +25,9 @@ _BATCH: Final = 2000
 _PLACE: Final = frozenset({"sequence", "canon", "previous_hash", "hash"})
 SEALED: Final = tuple(column.name for column in tables.exchange.c if column.name not in _PLACE)
 """The columns that the canonical text holds: all but the record's place in the chain."""
+_NAMES: Final = tuple(sorted(SEALED))
+_SEQUENCE, _PREVIOUS, _HASH, _CANON, _COLUMNS = range(5)
+"""Where a row that is verified has what; the sealed columns follow, by name."""
 
 
 def columns_of(exchange: Exchange) -> dict[str, Any]:
@@ -49,55 +53,105 @@ def chain_hash(*, previous: str, canon: str, sequence: int) -> str:
 
 def verify(transaction: Transaction) -> VerifyResult:
     """Reads every record and recomputes the chain; names the first that is not as sealed."""
+    return verify_with_roots(transaction, ())[0]
+
+
+def verify_with_roots(
+    transaction: Transaction, sizes: Iterable[int]
+) -> tuple[VerifyResult, dict[int, bytes]]:
+    """As `verify`; also the Merkle root over so many records, for each size that is reached."""
+    wanted, tree = set(sizes), Frontier()
+    roots = {0: tree.root()} if 0 in wanted else {}
     previous, expected = GENESIS, 1
     for row in _rows(transaction):
-        fault = _fault(row, expected, previous)
-        if fault is not None:
-            bad, reason = fault
-            return VerifyResult(expected - 1, bad, reason)
-        previous, expected = row.hash, expected + 1
+        leaf = _sound_leaf(row, expected, previous)
+        if leaf is None:
+            bad, reason = _fault(row, expected, previous)
+            return VerifyResult(expected - 1, bad, reason), roots
+        tree.add(leaf)
+        if expected in wanted:
+            roots[expected] = tree.root()
+        previous, expected = row[_HASH], expected + 1
     head = transaction.connection.execute(select(tables.exchange_head)).first()
     if head is None or head.sequence > expected - 1:
-        return VerifyResult(expected - 1, expected, f"record {expected} is missing: the end is cut")
+        reason = f"record {expected} is missing: the end is cut"
+        return VerifyResult(expected - 1, expected, reason), roots
     if (head.sequence, head.hash) != (expected - 1, previous):
-        bad = max(expected - 1, 1)
-        return VerifyResult(expected - 1, bad, "the head does not name the last record")
-    return VerifyResult(expected - 1)
+        bad, reason = max(expected - 1, 1), "the head does not name the last record"
+        return VerifyResult(expected - 1, bad, reason), roots
+    return VerifyResult(expected - 1), roots
 
 
-def _fault(row: Row[Any], expected: int, previous: str) -> tuple[int, str] | None:
-    """Which record is wrong and why, seen from this row; None when it stands as it should."""
-    if row.sequence != expected:
+def leaves(transaction: Transaction, *, after: int, until: int) -> Iterator[bytes]:
+    """The leaves of the records from the one after `after`, to `until`, as they are stored."""
+    for row in _rows(transaction, after=after):
+        if row[_SEQUENCE] > until:
+            return
+        yield leaf_hash(str(row[_CANON]).encode())
+
+
+def canon_of(transaction: Transaction, sequence: int) -> str:
+    """The canonical text of one record, as it is stored.
+
+    Raises:
+        LookupError: there is no such record.
+    """
+    table = tables.exchange
+    statement = select(table.c.canon).where(table.c.sequence == sequence)
+    canon = transaction.connection.execute(statement).scalar()
+    if canon is None:
+        raise LookupError("there is no such record")
+    return str(canon)
+
+
+def _sound_leaf(row: Sequence[Any], expected: int, previous: str) -> bytes | None:
+    """The leaf of a record that is as it was sealed; None for any other. A million go by here."""
+    stated = {
+        name: value for name, value in zip(_NAMES, row[_COLUMNS:], strict=True) if value is not None
+    }
+    try:
+        canon = orjson.dumps(stated)
+    except TypeError:  # orjson's own is one: SQLite keeps anything anywhere
+        return None
+    if row[_SEQUENCE] != expected or row[_PREVIOUS] != previous or row[_CANON] != canon.decode():
+        return None
+    leaf = hashlib.sha256(b"\x00" + canon).digest()
+    place = expected.to_bytes(8, "big")
+    sealed = hashlib.sha256(b"\x02" + bytes.fromhex(previous) + leaf + place).hexdigest()
+    return leaf if sealed == row[_HASH] else None
+
+
+def _fault(row: Sequence[Any], expected: int, previous: str) -> tuple[int, str]:
+    """Which record is wrong and why, seen from this row."""
+    if row[_SEQUENCE] != expected:
         return expected, f"record {expected} is missing"
-    values = {name: row._mapping[name] for name in SEALED}
-    if _readable(values) != row.canon:
-        return expected, f"record {expected} was changed: {_changed(values, row.canon)}"
-    if row.previous_hash != previous:
-        if expected > 1 and _is_sealed_over(row, row.previous_hash):
+    values = dict(zip(_NAMES, row[_COLUMNS:], strict=True))
+    if _readable(values) != row[_CANON]:
+        return expected, f"record {expected} was changed: {_changed(values, row[_CANON])}"
+    if row[_PREVIOUS] != previous:
+        if expected > 1 and _is_sealed_over(row, row[_PREVIOUS]):
             # It still fits the record it was sealed over, so the one before is another now.
             return expected - 1, f"record {expected - 1} was rewritten after it was sealed"
         return expected, f"record {expected} was changed: previous_hash"
-    if not _is_sealed_over(row, previous):
-        return expected, f"record {expected} was changed: its hash does not fit its content"
-    return None
+    return expected, f"record {expected} was changed: its hash does not fit its content"
 
 
 def _readable(values: Mapping[str, Any]) -> str:
     """The canonical text even of what could never be sealed: SQLite keeps anything anywhere."""
     try:
         return canonical(values)
-    except (TypeError, ValueError):
-        return canonical({name: repr(value) for name, value in values.items()})
+    except (TypeError, ValueError, KeyError, AttributeError):
+        return canonical({**{name: repr(value) for name, value in values.items()}})
 
 
-def _is_sealed_over(row: Row[Any], previous: object) -> bool:
+def _is_sealed_over(row: Sequence[Any], previous: object) -> bool:
     try:
         sealed = chain_hash(
-            previous=str(previous), canon=str(row.canon), sequence=int(row.sequence)
+            previous=str(previous), canon=str(row[_CANON]), sequence=int(row[_SEQUENCE])
         )
     except ValueError:
         return False
-    return bool(sealed == row.hash)
+    return bool(sealed == row[_HASH])
 
 
 def _changed(values: Mapping[str, Any], canon: object) -> str:
@@ -113,18 +167,28 @@ def _changed(values: Mapping[str, Any], canon: object) -> str:
         return "its canonical text"
 
 
-def _rows(transaction: Transaction) -> Iterator[Row[Any]]:
-    """All records by sequence, in batches; the time as SQLite holds it, readable or not."""
-    table = tables.exchange
-    time = table.c.time if transaction.is_postgres else type_coerce(table.c.time, String)
-    others = [column for column in table.c if column.name != "time"]
-    after = None
+def _rows(transaction: Transaction, *, after: int = -(2**63)) -> Iterator[Sequence[Any]]:
+    """All records by sequence, in batches, as the driver gives them."""
+    statement = _select(transaction.is_postgres)
+    cursor = transaction.cursor()
     while True:
-        statement = select(*others, time.label("time")).order_by(table.c.sequence).limit(_BATCH)
-        if after is not None:
-            statement = statement.where(table.c.sequence > after)
-        rows: Sequence[Any] = transaction.connection.execute(statement).all()
+        rows = cursor.execute(statement, (after, _BATCH)).fetchall()
         yield from rows
         if len(rows) < _BATCH:
-            return
-        after = rows[-1].sequence
+            break
+        after = rows[-1][_SEQUENCE]
+    cursor.close()
+
+
+def _select(is_postgres: bool) -> str:
+    """The time as text: on SQLite as it is held, readable or not, on PostgreSQL spelled alike."""
+    columns = ", ".join(f'"{name}"' for name in _NAMES)
+    mark = "?"
+    if is_postgres:
+        mark = "%s"
+        spelled = """to_char("time" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+        columns = columns.replace('"time"', spelled)
+    return (
+        f"SELECT sequence, previous_hash, hash, canon, {columns} FROM exchange "  # noqa: S608
+        f"WHERE sequence > {mark} ORDER BY sequence LIMIT {mark}"
+    )

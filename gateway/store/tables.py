@@ -614,6 +614,21 @@ class ExchangeHeadRow(SQLModel, table=True):
     hash: str
 
 
+class CheckpointRow(SQLModel, table=True):
+    """The log sealed at a size; `frontier` are the roots on which the tree goes on."""
+
+    __tablename__ = "checkpoint"
+    size: int = Field(
+        primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}
+    )
+    plan: str | None = None
+    note: str = Field(sa_type=Text)
+    key: str
+    frontier: str = Field(sa_type=Text)
+    made: datetime = Field(sa_type=UtcTime)
+    published: str = Field(sa_type=Text)
+
+
 class ExchangeOpenRow(SQLModel, table=True):
     """Begun and not yet recorded: mutable, no evidence (DECISIONS 16)."""
 
@@ -737,6 +752,7 @@ mailbox_cursor = _table(MailboxCursorRow)
 exchange = _table(ExchangeRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
+checkpoint = _table(CheckpointRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)

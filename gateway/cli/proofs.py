@@ -1,0 +1,125 @@
+"""`gateway audit checkpoint|key|prove|verifier`: what an auditor takes away to check elsewhere."""
+
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from gateway.app import House, log_seal
+from gateway.cli.opening import ConfigOption, opened
+from gateway.cli.recording import record_look
+from gateway.cli.terminal import Failure
+from gateway.exchange.checkpoints import make_checkpoint
+from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_checkpoint
+from gateway.model.merkle import inclusion_path
+from gateway.store import exchange_chain
+from gateway.store.transaction import Transaction
+
+CheckpointOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--checkpoint",
+        help="A checkpoint that was published; repeat it for several.",
+        metavar="FILE",
+    ),
+]
+KeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", help="The log's key as an auditor keeps it, instead of ours.", metavar="FILE"
+    ),
+]
+
+
+def make(config: ConfigOption = None) -> None:
+    """Sign the log as it is now, and print the checkpoint."""
+    with opened(config) as house:
+        seal = log_seal(house.settings)
+        made = house.database.write(lambda tx: make_checkpoint(tx, seal, now=datetime.now(UTC)))
+    if made is None:
+        raise Failure("the log is empty: there is nothing to sign")
+    typer.echo(made.note, nl=False)
+
+
+def show_key(config: ConfigOption = None) -> None:
+    """Print the key that checks our checkpoints; an auditor keeps it from the first day."""
+    with opened(config) as house:
+        typer.echo(log_seal(house.settings).public.text)
+
+
+def print_verifier() -> None:
+    """Print the program that checks a proof: one file that needs Python and nothing else."""
+    typer.echo(files("gateway.cli").joinpath("verify_proof.py").read_text("utf-8"), nl=False)
+
+
+def prove(
+    sequence: Annotated[int, typer.Argument(help="The record's number.", min=1, max=2**63 - 1)],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint", help="Prove it in this one; else in one made now.", metavar="FILE"
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print a proof that a record stands in the log, word for word, as a checkpoint signed it."""
+    with opened(config) as house:
+        seal = log_seal(house.settings)
+        if checkpoint is None:
+            made = house.database.write(lambda tx: make_checkpoint(tx, seal, now=datetime.now(UTC)))
+            note, size = (made.note, made.size) if made else ("", 0)
+        else:
+            note = _read(checkpoint)
+            size = _sized(note, seal.public)
+        if sequence > size:
+            raise Failure(f"the checkpoint is of {size} records: {sequence} is not among them")
+        canon, path = house.database.read(lambda tx: _path(tx, sequence, size))
+        record_look(house, "CLI-PROOF", plan=None, reason=f"record {sequence}")
+    form = {"sequence": sequence, "record": canon, "path": path, "checkpoint": note}
+    typer.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2).decode())
+
+
+def outside_checkpoints(
+    paths: list[Path] | None, key: Path | None, house: House
+) -> dict[int, tuple[bytes, str, Path]]:
+    """Root, head and file of the checkpoints that somebody kept elsewhere, by size.
+
+    Raises:
+        Failure: one is not readable, or not signed by the key.
+    """
+    public = log_seal(house.settings).public
+    try:
+        if key is not None:
+            public = LogKey.parse(_read(key))
+        found = {}
+        for path in paths or ():
+            made = read_checkpoint(_read(path), public)
+            found[made.size] = made.root, made.head, path
+    except InvalidCheckpoint as reason:
+        raise Failure(str(reason)) from None
+    return found
+
+
+def _path(transaction: Transaction, sequence: int, size: int) -> tuple[str, list[str]]:
+    leaves = list(exchange_chain.leaves(transaction, after=0, until=size))
+    if len(leaves) < size:
+        raise Failure(f"the log has {len(leaves)} records, the checkpoint {size}")
+    canon = exchange_chain.canon_of(transaction, sequence)
+    return canon, [node.hex() for node in inclusion_path(leaves, sequence - 1)]
+
+
+def _sized(note: str, key: LogKey) -> int:
+    try:
+        return read_checkpoint(note, key).size
+    except InvalidCheckpoint as reason:
+        raise Failure(str(reason)) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Failure(f"{path} cannot be read") from None

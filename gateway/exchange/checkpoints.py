@@ -1,0 +1,95 @@
+"""Sealing the log: a checkpoint now and then, signed, and brought to where we cannot undo it.
+
+A chain shows that records fit together; only a copy of its end outside shows that nobody has cut
+it, or made all of it anew (DECISIONS 16; RFC 6962). What could not be published waits and is tried
+again each time.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.clients import checkpoint_folder
+from gateway.model.checkpoint import Checkpoint, LogKey, write_checkpoint
+from gateway.model.exchange import Exchange
+from gateway.store import checkpoints, exchange_log
+from gateway.store.checkpoints import StoredCheckpoint
+from gateway.store.database import Database, Transaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LogSeal:
+    """With what the log is sealed: its name, its key, and the folders outside."""
+
+    origin: str
+    key: Ed25519PrivateKey
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def public(self) -> LogKey:
+        """The key by which others check what we have signed."""
+        return LogKey(self.origin, self.key.public_key())
+
+
+def make_checkpoint(
+    transaction: Transaction, seal: LogSeal, *, now: datetime
+) -> StoredCheckpoint | None:
+    """Signs the log as it is; the last checkpoint again if nothing has come since, None at first.
+
+    A key that has never signed here is itself recorded: the record comes with the next one.
+    """
+    last = checkpoints.last(transaction)
+    grown = checkpoints.grown(transaction)
+    if not grown.size or (last is not None and last.size == grown.size):
+        return last
+    if last is None or last.key != seal.public.text:
+        exchange_log.append(transaction, _new_key(seal, now))
+    made = Checkpoint(seal.origin, grown.size, grown.tree.root(), grown.head, now)
+    note = write_checkpoint(made, seal.key)
+    checkpoints.put(transaction, grown, note=note, key=seal.public.text, now=now)
+    return checkpoints.last(transaction)
+
+
+def is_due(
+    transaction: Transaction, *, every_records: int, every_seconds: float, now: datetime
+) -> bool:
+    """Whether so many records, or any and so much time, have come since the last checkpoint."""
+    last, size = checkpoints.last(transaction), checkpoints.size(transaction)
+    new = size - (last.size if last else 0)
+    waited = last is None or (now - last.made).total_seconds() >= every_seconds
+    return new >= every_records or (new > 0 and waited)
+
+
+def publish(database: Database, folders: Sequence[Path]) -> int:
+    """Brings what was not yet published to each folder; how many places still lack something."""
+    waiting = 0
+    for one in database.read(checkpoints.newest):
+        for folder in folders:
+            place = str(folder)
+            if place in one.published:
+                continue
+            try:
+                checkpoint_folder.publish(folder, one.size, one.note)
+            except OSError as error:
+                waiting += 1
+                log.error("a checkpoint cannot be published: %s", error.strerror)
+                continue
+            database.write(partial(checkpoints.mark_published, size=one.size, place=place))
+    return waiting
+
+
+def _new_key(seal: LogSeal, now: datetime) -> Exchange:
+    return Exchange(
+        time=now,
+        direction="in",
+        transaction="CHECKPOINT-KEY",
+        outcome="success",
+        reason=f"from now on the log is signed with the key {seal.public.hint.hex()}",
+    )
