@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from direct.addresses import Mailbox
-from direct.header import Header, read_header
-from direct.mdn import report_address, write_report
+from direct.header import Header
+from direct.mdn import read_report, report_address, write_report
 from direct.message import DirectMessage, message_id_of
 from direct.message_writing import OutgoingPart, field, is_message_id
 from direct.mime import Part
@@ -62,7 +62,7 @@ def read_delivery_status(message: DirectMessage) -> DeliveryStatus | None:
         return None
     content = part.content() if part.body < part.end else part.raw
     groups = _GROUPS.split(content[:_MOST_BYTES], _MOST_RECIPIENTS + 1)
-    headers = [read_header(group) for group in groups[: _MOST_RECIPIENTS + 1]]
+    headers = [read_report(group) for group in groups[: _MOST_RECIPIENTS + 1]]
     headers = [header for header in headers if header.fields]
     whole = headers[0] if headers else Header()
     per_recipient = [each for each in headers if _names_recipient(each)]
@@ -113,7 +113,7 @@ def _returned_id(root: Part) -> str | None:
         if part.media_type.value == "message/rfc822" and part.children:
             return message_id_of(part.children[0].header.text("Message-ID"))
         if part.media_type.value == "text/rfc822-headers":
-            return message_id_of(read_header(part.content()[:_MOST_BYTES]).text("Message-ID"))
+            return message_id_of(read_report(part.content()[:_MOST_BYTES]).text("Message-ID"))
     return None
 
 

@@ -16,7 +16,7 @@ from direct.addresses import Mailbox, parse_mailboxes
 from direct.encoded_words import decode_words
 from direct.errors import Disposition
 from direct.header import Header, read_header
-from direct.mail_errors import MalformedAddress
+from direct.mail_errors import MailOverLimit, MalformedAddress
 from direct.message import DirectMessage, message_id_of
 from direct.message_writing import (
     FINAL_DELIVERY,
@@ -116,7 +116,15 @@ def report_fields(part: Part) -> Header:
     Quirk: without a blank line between them, the report's fields stand in the part's header;
     seen in samples/direct/nhin-d, MDNResponse.txt.
     """
-    return read_header(part.content()[:_MOST_BYTES]) if part.body < part.end else part.header
+    return read_report(part.content()[:_MOST_BYTES]) if part.body < part.end else part.header
+
+
+def read_report(block: bytes) -> Header:
+    """The fields of a report; none of more of them than a report can mean."""
+    try:
+        return read_header(block)
+    except MailOverLimit:
+        return Header()
 
 
 _MOST_BYTES: Final = 100 * 1024

@@ -86,7 +86,18 @@ def write_message(
     lines += [field(name, value, words=True) for name, value in fields]
     lines.append(field("MIME-Version", "1.0"))
     head = b"".join(lines)
-    return head + _multipart(parts, multipart, report_type, hashlib.sha256(head).hexdigest())
+    return head + _multipart(parts, multipart, report_type, _seed(head, parts))
+
+
+def _seed(head: bytes, parts: Sequence[OutgoingPart]) -> str:
+    """What the boundary is made of. Whatever may stand in clear is hashed too: a forwarded
+    message of ours has a boundary of its own, which must not be ours.
+    """
+    digest = hashlib.sha256(head)
+    for part in parts:
+        if part.media_type.startswith(("text/", "message/", "multipart/")):
+            digest.update(part.content)
+    return digest.hexdigest()
 
 
 def is_message_id(text: str) -> bool:

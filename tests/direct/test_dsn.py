@@ -7,6 +7,7 @@ import pytest
 
 from direct.addresses import Mailbox
 from direct.dsn import RecipientStatus, read_delivery_status, write_delivery_status
+from direct.mdn import read_notification
 from direct.message import read_message
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/samples/direct"
@@ -128,3 +129,13 @@ def test_the_original_id_is_found_in_the_returned_message() -> None:
 
 def test_what_is_no_report_is_none() -> None:
     assert read_delivery_status(read_message(b"From: a@x.test\r\n\r\nhello")) is None
+
+
+@pytest.mark.parametrize("kind", ["delivery-status", "disposition-notification"])
+def test_a_flood_of_fields_in_a_report_says_nothing(kind: str) -> None:
+    raw = f"From: a@x.test\r\nContent-Type: message/{kind}\r\n\r\n" + "X-A: b\r\n" * 2000
+    message = read_message(raw.encode())
+    report = read_delivery_status(message)
+    notice = read_notification(message)
+    assert report is None or report.recipients == ()
+    assert notice is None or notice.type is None
