@@ -30,8 +30,11 @@ class NoSuchMessage(Exception):
 class Mailbox:
     """One folder of one user, open."""
 
-    def __init__(self, connection: imaplib.IMAP4, uid_validity: int) -> None:
+    def __init__(
+        self, connection: imaplib.IMAP4, uid_validity: int, capabilities: frozenset[str]
+    ) -> None:
         self._connection = connection
+        self._capabilities = capabilities
         self.uid_validity = uid_validity
 
     def uids_after(self, last: int) -> tuple[int, ...]:
@@ -79,7 +82,7 @@ class Mailbox:
     def delete(self, uid: int) -> None:
         """Deletes it, and nothing else. Raises MailboxError."""
         self._uid("deleting", "STORE", str(uid), "+FLAGS.SILENT", r"(\Deleted)")
-        if "UIDPLUS" in self._connection.capabilities:
+        if "UIDPLUS" in self._capabilities:
             # RFC 4315: a bare EXPUNGE would take what others have marked.
             self._uid("deleting", "EXPUNGE", str(uid))
 
@@ -137,7 +140,7 @@ def open_mailbox(
             with _told("STARTTLS"):
                 connection.starttls(context)
         _log_in(connection, user, password)
-        yield Mailbox(connection, _select(connection, folder))
+        yield Mailbox(connection, _select(connection, folder), _capabilities(connection))
     finally:
         with suppress(imaplib.IMAP4.error, OSError):
             connection.logout()
@@ -162,6 +165,14 @@ def _select(connection: imaplib.IMAP4, folder: str) -> int:
     if answer != "OK" or not isinstance(number, bytes) or not _NUMBER.match(number):
         raise MailboxError("selecting the folder failed: it is not there, or has no UIDVALIDITY")
     return int(number)
+
+
+def _capabilities(connection: imaplib.IMAP4) -> frozenset[str]:
+    """What is offered to whom has logged in: servers keep most of it back until then."""
+    with _told("asking what it can"):
+        _, lines = connection.capability()
+    texts = [line.decode("ascii", "replace") for line in lines if isinstance(line, bytes)]
+    return frozenset(word.upper() for text in texts for word in text.split())
 
 
 def _quoted(text: str) -> str:

@@ -215,9 +215,9 @@ class BlobWriter:
         file.flush()
         os.fsync(file.fileno())
         file.close()
-        self._file = None
         self._failpoint("blob synced")
         self._name(blob.address)
+        self._file = None  # only now: without a name there is something to forget
         self._failpoint("blob named")
         return blob
 

@@ -25,6 +25,7 @@ from tests.bench import (
     fhir,
     index,
     ingest,
+    mail,
     matching,
     parse,
     peers,
@@ -50,6 +51,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "discovery": discovery.measure,
     "beside": beside.measure,
     "matching": matching.measure,
+    "mail": mail.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 

@@ -30,6 +30,8 @@ class Folder:
     unreadable: set[int] = field(default_factory=set)
     stated_sizes: dict[int, int] = field(default_factory=dict)
     fetched: list[int] = field(default_factory=list)
+    literal: int | None = None
+    """How long a server says that a piece is, whatever was asked for."""
     die_at: str | None = None
     """The command at which the connection is cut, once."""
     injected: bytes = b""
@@ -93,6 +95,7 @@ class _Session:
         self.folder = folder
         self.connection = connection
         self.context = context
+        self.is_in = False
         self.file = connection.makefile("rb")
 
     def send(self, line: bytes) -> None:
@@ -115,6 +118,8 @@ class _Session:
 
     def capabilities(self) -> bytes:
         found = self.folder.capabilities
+        if not self.is_in:  # as Dovecot: the rest is for whom has logged in
+            found = found.replace(" UIDPLUS", "")
         return (
             found if isinstance(self.connection, ssl.SSLSocket) else found + " STARTTLS"
         ).encode()
@@ -135,11 +140,13 @@ class _Session:
                 if given != f"\0{USER}\0{PASSWORD}".encode():
                     self.send(f"{tag} NO wrong, {given!r}".encode())
                     return True
+                self.is_in = True
             case "LOGIN":
                 escaped = PASSWORD.replace("\\", "\\\\").replace('"', '\\"')
                 if rest != f'LOGIN "{USER}" "{escaped}"':
                     self.send(f"{tag} NO wrong".encode())
                     return True
+                self.is_in = True
             case "SELECT":
                 self.send(f"* {len(self.folder.messages)} EXISTS".encode())
                 self.send(f"* OK [UIDVALIDITY {self.folder.uid_validity}] valid".encode())
@@ -181,6 +188,10 @@ class _Session:
         assert partial is not None, rest
         start, length = int(partial[1]), int(partial[2])
         piece = content[start : start + length]
+        if self.folder.literal is not None:
+            head = f"* {number} FETCH (UID {uid} BODY[]<{start}> {{{self.folder.literal}}}"
+            self.send(head.encode())
+            return True
         self.connection.sendall(
             f"* {number} FETCH (UID {uid} BODY[]<{start}> {{{len(piece)}}}\r\n".encode()
             + piece

@@ -61,7 +61,19 @@ class MailHouse:
 
 @contextmanager
 def mail_house(folder: Path, failpoint: Callable[[str], None] | None = None) -> Iterator[MailHouse]:
+    """A new one in `folder`."""
+    furnish(folder)
+    with opened_at(folder, failpoint) as house:
+        yield house
+
+
+def furnish(folder: Path) -> None:
     shutil.copytree(_empty(), folder, dirs_exist_ok=True)
+
+
+@contextmanager
+def opened_at(folder: Path, failpoint: Callable[[str], None] | None = None) -> Iterator[MailHouse]:
+    """The one that is there, as a process opens it."""
     database = open_database(f"sqlite:///{folder}/data/gateway.sqlite", failpoint=failpoint)
     with closing(database):
         keys = KeyRing(folder / "keys" / "key-encryption-key", database)
@@ -109,7 +121,7 @@ PLAIN = SmtpOptions("mail.acme.example", MailLimits(), context=None, tls_require
 
 
 @contextmanager
-def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
+def listening(house: MailHouse, given: SmtpOptions = PLAIN, port: int = 0) -> Iterator["At"]:
     """The listener in a thread with its own event loop."""
     started: list[str] = []
     failed: list[BaseException] = []
@@ -118,7 +130,7 @@ def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
     stop = asyncio.Event()
 
     async def run() -> None:
-        async with smtp_running(house.means, given, "127.0.0.1", 0) as address:
+        async with smtp_running(house.means, given, "127.0.0.1", port) as address:
             started.append(address)
             ready.set()
             await stop.wait()
@@ -134,10 +146,10 @@ def listening(house: MailHouse, given: SmtpOptions = PLAIN) -> Iterator["At"]:
 
     thread = threading.Thread(target=main, name="smtp")
     thread.start()
-    ready.wait(30)
+    ready.wait(60)
     try:
-        host, _, port = started[0].rpartition(":")
-        yield At(host, int(port))
+        host, _, bound = started[0].rpartition(":")
+        yield At(host, int(bound))
     finally:
         if not loop.is_closed():
             loop.call_soon_threadsafe(stop.set)

@@ -168,6 +168,17 @@ def test_a_message_larger_than_its_server_says_is_not_kept(place: Place) -> None
     assert received(place.house) == ()
 
 
+def test_a_server_that_announces_more_than_was_asked_for_is_not_listened_to(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A literal is read as a whole: its length would be our memory."""
+    place.folder.literal = 10**11
+    place.folder.add(MESSAGE)
+    place.poll()
+    assert received(place.house) == ()
+    assert "fetching failed: the server refuses" in caplog.text
+
+
 @pytest.mark.parametrize("capabilities", ["IMAP4rev1 AUTH=PLAIN UIDPLUS", "IMAP4rev1 UIDPLUS"])
 def test_a_wrong_password_is_told_and_never_shown(
     place: Place, capabilities: str, caplog: pytest.LogCaptureFixture
