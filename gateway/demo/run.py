@@ -33,7 +33,8 @@ _EXPECTED: Final = {
 """How each partner must have answered; of Lakeshore's four documents one was replaced."""
 _DELIVERY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.2
-_ENDED: Final = frozenset({"dispatched", "failed", "timed_out", "bounced"})
+_FAILED: Final = frozenset({"failed", "timed_out", "bounced"})
+_NOTICES: Final = frozenset({"processed", "dispatched"})
 _REQUEST: Final = {
     "purpose": PURPOSE,
     "requester": {"person": "Demo Nurse", "role": "nurse", "authority": AUTHORITY},
@@ -117,17 +118,27 @@ async def _push(network: Network, console: Console) -> dict[str, Any]:
         for _ in range(round(_DELIVERY_SECONDS / _LOOK_SECONDS)):
             answer = await client.get(f"/api/v1/direct/sent/{sent['id']}")
             latest = _checked(answer).json()
-            if latest["recipients"][0]["state"] in _ENDED:
+            if _is_over(latest["recipients"][0]):
                 break
             await asyncio.sleep(_LOOK_SECONDS)
     console.print(_mail_lines(latest), markup=False)
     return latest
 
 
+def _is_over(recipient: dict[str, Any]) -> bool:
+    """Both notices have come, in whichever order, or none will."""
+    return recipient["state"] in _FAILED or _NOTICES <= _kinds(recipient)
+
+
+def _kinds(recipient: dict[str, Any]) -> set[str]:
+    return {one["kind"] for one in recipient["notices"]}
+
+
 def _mail_lines(message: dict[str, Any]) -> str:
     lines = [f"{HISP.name} pushes a visit by Direct mail, from {message['from']}"]
     for one in message["recipients"]:
-        notices = ", ".join(f"{each['form']} {each['kind']}" for each in one["notices"])
+        said = sorted(one["notices"], key=lambda each: each["kind"], reverse=True)
+        notices = ", ".join(f"{each['form']} {each['kind']}" for each in said)
         state = one["state"] + (f": {one['reason']}" if one["reason"] else "")
         lines.append(f"  to {one['address']}: {state} ({notices or 'no notice'})")
     return "\n".join(lines) + "\n"
@@ -153,7 +164,7 @@ def _faults_of_mail(shown: Shown) -> list[str]:
     found = []
     if recipient["state"] != "dispatched":
         found.append(f"the pushed visit ended {recipient['state']}, not dispatched")
-    if [one["kind"] for one in recipient["notices"]] != ["processed", "dispatched"]:
+    if _kinds(recipient) != _NOTICES:
         found.append("the pushed visit was not answered by its two notices")
     told = {one["display"] for one in shown.summary["sections"]["problems"]}
     if not any("left ankle" in (name or "") for name in told):
