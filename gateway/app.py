@@ -36,8 +36,11 @@ from gateway.clients.tls import (
 )
 from gateway.exchange.archive import Archive
 from gateway.exchange.checkpoints import LogSeal, is_due, make_checkpoint, publish
+from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.direct_opening import open_direct
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.jobs import JobMeans, perform
+from gateway.exchange.mail_forwarding import schedule_name
 from gateway.exchange.spooling import MailMeans
 from gateway.exchange.workers import WorkerPool
 from gateway.intakes.process import mail_process
@@ -51,6 +54,7 @@ from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeSystem
+from gateway.model.sent_mail import MAIL_FORWARD
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings import Proxy as ProxySettings
@@ -356,7 +360,12 @@ def listeners(house: House) -> list[Listener]:
     plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue)
     if settings.mail is not None:
         size = settings.mail.limits.message_bytes
-        plan_means = replace(plan_means, mail=mail_means(house), mail_limit_bytes=size)
+        plan_means = replace(
+            plan_means,
+            mail=mail_means(house),
+            mail_limit_bytes=size,
+            direct=direct_means(house),
+        )
 
     def check() -> str | None:
         try:
@@ -484,6 +493,40 @@ def mail_means(house: House) -> MailMeans | None:
     return MailMeans(house.archive, house.queue, MailDomains(plans_of))
 
 
+def direct_means(house: House) -> DirectMeans | None:
+    """What the verbs of Direct work with; None for a house that has no mail.
+
+    Raises:
+        InvalidSettings: a file that [mail.out] names cannot be read.
+    """
+    return open_direct(
+        house.settings,
+        archive=house.archive,
+        queue=house.queue,
+        community=house.community,
+        plans=house.plans,
+        trust=house.direct_trust,
+        fetcher=house.fetcher,
+    )
+
+
+def _schedule_forwards(house: House, transaction: Transaction) -> None:
+    """From now on the rules of the settings are looked at."""
+    mail = house.settings.mail
+    for rule in () if mail is None else mail.out.forward:
+        if house.plan(rule.plan) is None:
+            raise InvalidSettings(f"[mail.out] forward {rule.name} names an unknown plan")
+        house.queue.schedule(
+            transaction,
+            name=schedule_name(rule.name),
+            kind=MAIL_FORWARD,
+            plan=PlanId(rule.plan),
+            payload={"rule": rule.name},
+            every_seconds=rule.every_seconds,
+            first=datetime.now(UTC),
+        )
+
+
 async def take_mail(house: House, *, stop: Callable[[], Awaitable[None]]) -> None:
     """Listens for mail, reads mailboxes and folders, until `stop` returns.
 
@@ -533,6 +576,9 @@ async def working(house: House) -> AsyncIterator[None]:
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
+    direct = direct_means(house)
+    house.database.write(partial(_schedule_forwards, house))
+    if client is not None or direct is not None:
         means = JobMeans(
             house.archive,
             client,
@@ -541,6 +587,7 @@ async def working(house: House) -> AsyncIterator[None]:
             house.queue,
             house.settings.replies_at,
             house.fetcher,
+            direct,
         )
 
         async def work_off() -> None:

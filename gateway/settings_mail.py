@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from gateway.settings_mail_out import MailOut
+
 _DOMAIN: Final = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{1,63}")
 _LOCAL: Final = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _PLACE: Final = r"^\S+:[0-9]{1,5}$"
@@ -117,6 +119,7 @@ class Mail(_Part):
     limits: MailLimits = MailLimits()
     imap: tuple[Mailbox, ...] = ()
     folders: tuple[MailFolder, ...] = ()
+    out: MailOut = MailOut()
 
     @field_validator("domains")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Final
 from fastapi import FastAPI
 
 from gateway.api import (
+    direct_sending,
     docs,
     documents,
     endings,
@@ -26,8 +27,8 @@ from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
-    members, summaries, retrievals, documents, views, quarantine, messages, mail, exchanges,
-    partners,
+    members, summaries, retrievals, documents, views, quarantine, messages, direct_sending, mail,
+    exchanges, partners,
 )  # fmt: skip
 
 Check = Callable[[], str | None]

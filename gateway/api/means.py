@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Query, Request
 
 from gateway.api.problems import Problem
 from gateway.exchange.archive import Archive
+from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.spooling import MailMeans
 from gateway.model.community import Community
 from gateway.model.identity import MemberId, PlanId
@@ -27,6 +28,8 @@ class PlanMeans:
     mail: MailMeans | None = None
     """For the relay door; None where there is no mail."""
     mail_limit_bytes: int = 32 * 1024 * 1024
+    direct: DirectMeans | None = None
+    """For sending and looking; None where there is no mail."""
 
     def plan(self, plan: PlanId) -> Plan:
         """The plan of that id.

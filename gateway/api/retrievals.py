@@ -44,7 +44,8 @@ class RequesterForm(BaseModel):
     authority: Words | None = None
 
 
-def _by_name(given: object) -> object:
+def by_name(given: object) -> object:
+    """A requester that is given as a name alone."""
     return {"person": given} if isinstance(given, str) else given
 
 
@@ -57,7 +58,7 @@ class RetrievalForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
     purpose: Words
-    requester: Annotated[RequesterForm, BeforeValidator(_by_name)]
+    requester: Annotated[RequesterForm, BeforeValidator(by_name)]
     since: date | None = None
 
 

@@ -19,6 +19,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.resolver
 from dns.rdtypes.ANY.CERT import CERT
+from dns.rdtypes.ANY.MX import MX
 from dns.rdtypes.IN.SRV import SRV
 
 from direct.discovery import MOST_CERTIFICATES, MOST_LINKS, Records, Service, Services
@@ -76,6 +77,24 @@ class DnsClient:
             if isinstance(one, SRV)
         )
         return Services(services[:_MOST_SERVICES], ttl_seconds=ttl)
+
+    def mail_servers(self, domain: str) -> tuple[str, ...]:
+        """The hosts that take the domain's mail, the most preferred first (RFC 5321: 5.1).
+
+        The domain itself if it has no MX record; nobody if it says so by a null MX (RFC 7505).
+
+        Raises:
+            LookupFailed: it could not be found out.
+        """
+        found, _ = self._ask(domain, dns.rdatatype.MX)
+        records = sorted(
+            (one.preference, one.exchange.to_text(omit_final_dot=True))
+            for one in found
+            if isinstance(one, MX)
+        )
+        if not records:
+            return (domain,)
+        return tuple(host for _, host in records if host not in ("", ".", "@"))
 
     def addresses(self, host: str) -> tuple[IPv4Address | IPv6Address, ...]:
         """Where the host is, IPv4 first; empty if DNS knows no address of it.

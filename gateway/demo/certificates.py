@@ -81,6 +81,23 @@ def issue(authority: Issued, name: str, *, now: datetime) -> Issued:
     return Issued(builder.sign(authority.key, hashes.SHA256()), key)
 
 
+def issue_for_mail(authority: Issued, domain: str, *, now: datetime) -> Issued:
+    """A leaf for every Direct address of the domain, to sign and to be encrypted to."""
+    key = _new_key()
+    builder = _builder(_name(domain), authority.certificate.subject, key, now)
+    issuer_key = authority.key.public_key()
+    for extension, critical in (
+        (x509.BasicConstraints(ca=False, path_length=None), True),
+        (_usage(signing_certificates=False, agrees=True), True),
+        (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False),
+        (x509.SubjectAlternativeName([x509.DNSName(domain)]), False),
+        (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), False),
+    ):
+        builder = builder.add_extension(extension, critical=critical)
+    return Issued(builder.sign(authority.key, hashes.SHA256()), key)
+
+
 def _new_key() -> ec.EllipticCurvePrivateKey:
     # Made in a moment, where RSA keys for six communities take a second of the demo.
     return ec.generate_private_key(ec.SECP256R1())
@@ -109,13 +126,13 @@ def _builder(
     )
 
 
-def _usage(*, signing_certificates: bool) -> x509.KeyUsage:
+def _usage(*, signing_certificates: bool, agrees: bool = False) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signing_certificates,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
-        key_agreement=False,
+        key_agreement=agrees,
         key_cert_sign=signing_certificates,
         crl_sign=signing_certificates,
         encipher_only=False,

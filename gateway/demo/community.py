@@ -20,8 +20,10 @@ from uuid import uuid4
 from ccda.hl7v3 import II
 from gateway.api.listener import running, until_asked_to_stop
 from gateway.app import House, listeners, open_house, working
-from gateway.demo.parties import MEMBER, PARTNERS, PLAN, Party
+from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
 from gateway.exchange.ingest import Received, ingest, receive
+from gateway.intakes.process import mail_process
+from gateway.intakes.publish import publishing
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId
@@ -38,7 +40,7 @@ def main() -> None:
     folder, key = Path(sys.argv[1]), sys.argv[2]
     logging.basicConfig(level=logging.WARNING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    party = next(party for party in (PLAN, *PARTNERS) if party.key == key)
+    party = next(party for party in (PLAN, HISP, *PARTNERS) if party.key == key)
     with open_house(load_settings(folder / "gateway.toml")) as house:
         asyncio.run(_run(house, party, folder))
 
@@ -50,7 +52,7 @@ def _end_with_parent() -> None:
 
 
 async def _run(house: House, party: Party, folder: Path) -> None:
-    if party is not PLAN:
+    if party not in (PLAN, HISP):  # those were seeded before they were started
         await _seed(house, party, folder)
     found = [
         replace(listener, application=_Delayed(listener.application, party.delay_seconds))
@@ -58,7 +60,8 @@ async def _run(house: House, party: Party, folder: Path) -> None:
         else listener
         for listener in listeners(house)
     ]
-    async with working(house), running(found):
+    shown = publishing(house.settings.publish, now=datetime.now(UTC))
+    async with shown, working(house), running(found), mail_process(house.settings):
         await until_asked_to_stop()
 
 

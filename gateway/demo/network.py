@@ -17,9 +17,12 @@ from uuid import uuid4
 import httpx
 
 from gateway.app import House, open_house
-from gateway.demo.certificates import Issued, create_authority, issue
+from gateway.demo.certificates import Issued, create_authority, issue, issue_for_mail
+from gateway.demo.mail import Post, mail_settings, seed_mail
 from gateway.demo.parties import (
     AUTHORITY,
+    DIRECT_DOMAINS,
+    HISP,
     MEMBER,
     MEMBER_ID_ROOT,
     MEMBER_NUMBER,
@@ -29,6 +32,7 @@ from gateway.demo.parties import (
     PURPOSE,
     Party,
 )
+from gateway.model.caller import Role
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
@@ -42,6 +46,7 @@ requester_role = "case manager"
 authority = "{AUTHORITY}"
 """
 """What the demo's plan has registered; where a request is silent, this is stated."""
+_EVERYBODY: Final = (PLAN, HISP, *PARTNERS)
 PATIENCE_SECONDS: Final = 4.0
 """How long the demo's plan waits for a partner: the late one takes longer."""
 _START_SECONDS: Final = 60.0
@@ -59,6 +64,8 @@ class Addresses:
 
     partners: str
     plans: str
+    post: Post | None = None
+    """Where it takes mail and shows its certificates, if it speaks Direct."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class Network:
     member: MemberId
     staff_token: str
     auditor_token: str
+    hisp_url: str
+    hisp_token: str
 
     @property
     def config(self) -> Path:
@@ -88,36 +97,70 @@ async def started(folder: Path, *, port: int = 0) -> AsyncIterator[Network]:
     authority = create_authority("Gateway demo CA", now=now)
     (folder / "ca.pem").write_text(authority.certificate_pem, encoding="ascii")
     addresses = _free_addresses(port)
-    for party in (PLAN, *PARTNERS):
-        _lay_out(folder, party, authority, addresses[party.key], now)
+    for party in _EVERYBODY:
+        _lay_out(folder, party, authority, addresses, now)
     async with AsyncExitStack() as stack:
         processes: dict[str, _Process] = {}
         for party in PARTNERS:
             processes[party.key] = stack.enter_context(_Process(folder, party))
         with open_house(load_settings(folder / PLAN.key / "gateway.toml")) as house:
             member, staff, auditor = _seed_plan(house, folder, addresses)
-        processes[PLAN.key] = stack.enter_context(_Process(folder, PLAN))
+            seed_mail(house, folder, PLAN.key)
+        with open_house(load_settings(folder / HISP.key / "gateway.toml")) as house:
+            sender = _token(house, "demo sender", "staff")
+            seed_mail(house, folder, HISP.key)
+        for party in (PLAN, HISP):
+            processes[party.key] = stack.enter_context(_Process(folder, party))
         await asyncio.gather(
             *(process.until_ready(addresses[key].plans) for key, process in processes.items())
         )
+        await asyncio.gather(
+            *(_until_taken(one.post.smtp) for one in addresses.values() if one.post is not None)
+        )
         url = f"http://{addresses[PLAN.key].plans}"
         try:
-            yield Network(folder, url, member, staff, auditor)
+            hisp = f"http://{addresses[HISP.key].plans}"
+            yield Network(folder, url, member, staff, auditor, hisp, sender)
         finally:
             for process in processes.values():  # all at once, so that their endings overlap
                 process.terminate()
+
+
+async def _until_taken(port: int) -> None:
+    """Returns once somebody takes connections there: mail has a process of its own."""
+    deadline = asyncio.get_running_loop().time() + _START_SECONDS
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise DemoFailed("nobody takes mail") from None
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return
 
 
 # ---- folders and settings --------------------------------------------------------------------
 
 
 def _lay_out(
-    folder: Path, party: Party, authority: Issued, addresses: Addresses, now: datetime
+    folder: Path,
+    party: Party,
+    authority: Issued,
+    addresses: dict[str, Addresses],
+    now: datetime,
 ) -> None:
     own = folder / party.key
     own.mkdir()
     issue(authority, party.name, now=now).save(own, "community")
-    (own / "gateway.toml").write_text(_settings(party, own, addresses), encoding="utf-8")
+    settings = _settings(party, own, addresses[party.key])
+    if party.key in DIRECT_DOMAINS:
+        issue_for_mail(authority, DIRECT_DOMAINS[party.key], now=now).save(own, "direct")
+        posts = {key: one.post for key, one in addresses.items() if one.post is not None}
+        settings += mail_settings(folder, party.key, posts)
+    (own / "gateway.toml").write_text(settings, encoding="utf-8")
 
 
 def _settings(party: Party, own: Path, addresses: Addresses) -> str:
@@ -170,9 +213,14 @@ def _free_addresses(port: int) -> dict[str, Addresses]:
     """Addresses that nobody listens on, all different; REST on `port` if it is free."""
     with ExitStack() as held:  # until all are found, so that none is found twice
         found = {}
-        for party in (PLAN, *PARTNERS):
+        for party in _EVERYBODY:
             plans = _free_port(held, port if party is PLAN else 0)
-            found[party.key] = Addresses(f"127.0.0.1:{_free_port(held)}", f"127.0.0.1:{plans}")
+            post = None
+            if party.key in DIRECT_DOMAINS:
+                post = Post(_free_port(held), _free_port(held))
+            found[party.key] = Addresses(
+                f"127.0.0.1:{_free_port(held)}", f"127.0.0.1:{plans}", post
+            )
     return found
 
 
@@ -196,23 +244,21 @@ def _seed_plan(
     member = Member(
         MemberId(str(uuid4())), plan, MEMBER_NUMBER, MEMBER, coverage_start=date(2019, 1, 1)
     )
-    now = datetime.now(UTC)
-    expires = now + timedelta(days=1)
     house.database.write(lambda tx: members.put(tx, member))
     for party in PARTNERS:
         partner = _partner(party, folder, addresses[party.key])
         house.database.write(partial(partners.put, partner=partner))
-    _, staff = house.database.write(
-        lambda tx: tokens.create(
-            tx, plan=plan, name="demo staff", role="staff", now=now, expires=expires
-        )
+    staff = _token(house, "demo staff", "staff")
+    return member.id, staff, _token(house, "demo auditor", "auditor")
+
+
+def _token(house: House, name: str, role: Role) -> str:
+    now = datetime.now(UTC)
+    plan, expires = house.plans[0].id, now + timedelta(days=1)
+    _, secret = house.database.write(
+        lambda tx: tokens.create(tx, plan=plan, name=name, role=role, now=now, expires=expires)
     )
-    _, auditor = house.database.write(
-        lambda tx: tokens.create(
-            tx, plan=plan, name="demo auditor", role="auditor", now=now, expires=expires
-        )
-    )
-    return member.id, staff, auditor
+    return secret
 
 
 def _partner(party: Party, folder: Path, addresses: Addresses) -> Partner:

@@ -56,6 +56,16 @@ PARTNERS: Final = (
     Party("riverbend", "Riverbend Hospital", "2.999.7304.1", delay_seconds=60.0),
 )
 
+HISP: Final = Party("harborview", "Harborview Urgent Care", "2.999.7305.1")
+"""It answers no query: it pushes what happened by Direct mail, as its own security agent."""
+VISIT: Final = "harborview_visit.xml"
+DIRECT_DOMAINS: Final = {
+    PLAN.key: "direct.demoplan.example",
+    HISP.key: "direct.harborview.example",
+}
+SENDER: Final = f"visits@{DIRECT_DOMAINS[HISP.key]}"
+INTAKE: Final = f"records@{DIRECT_DOMAINS[PLAN.key]}"
+
 _ADDRESS: Final = AD(("214 Sample Orchard Road",), "Exampleton", "WI", "53999", "US", use="HP")
 _PHONE: Final = TEL("tel:+1-608-555-0142", "HP")
 

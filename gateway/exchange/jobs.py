@@ -17,17 +17,23 @@ from gateway.exchange.asking import Asking, explain
 from gateway.exchange.awaiting import abandon
 from gateway.exchange.delivering import deliver, give_up_delivery
 from gateway.exchange.direct_bundles import refresh_bundle
+from gateway.exchange.direct_mail import receive_mail
+from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
+from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
+from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.community import Community
 from gateway.model.direct_anchors import REFRESH_BUNDLE
-from gateway.model.identity import PartnerId, PlanId, RetrievalId
+from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
 from gateway.model.later import DELIVER, GO_ON
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
+from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
+from gateway.model.sent_mail import MAIL_FORWARD, MAIL_SEND, MAIL_WATCH
 from gateway.store import members, partners, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
@@ -41,12 +47,15 @@ class JobMeans:
     """What jobs work with. `replies_at` is where partners reach our doors, if that is set."""
 
     archive: Archive
-    client: SoapClient
+    client: SoapClient | None
+    """None where the settings have no keys to ask partners with."""
     community: Community
     plans: tuple[Plan, ...]
     queue: JobQueue
     replies_at: str | None = None
     fetcher: Fetcher = field(default_factory=Fetcher)
+    direct: DirectMeans | None = None
+    """None where the settings have no [mail]."""
 
 
 async def perform(job: Job, means: JobMeans) -> None:
@@ -63,7 +72,8 @@ async def perform(job: Job, means: JobMeans) -> None:
     except Exception as error:
         is_permanent = isinstance(error, PermanentFailure)
         if is_permanent or not job.attempts_left:
-            await _give_up(job, means, str(error) if is_permanent else explain(error))
+            is_told = is_permanent or isinstance(error, NotDelivered)
+            await _give_up(job, means, str(error) if is_told else explain(error))
         raise
 
 
@@ -74,7 +84,12 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
         if job.kind == DELIVER:
             give_up_delivery(transaction, job.payload["answer"], reason)
             return
-        if job.plan is None:
+        if job.kind == MAIL_SEND and job.plan is not None:
+            message, domain = MailId(job.payload["message"]), job.payload["domain"]
+            now = datetime.now(UTC)
+            give_up_mail(transaction, job.plan, message, domain, reason=reason, now=now)
+            return
+        if job.plan is None or "retrieval" not in job.payload:
             return
         retrieval_id = RetrievalId(job.payload["retrieval"])
         retrieval = retrievals.get(transaction, plan=job.plan, retrieval=retrieval_id)
@@ -132,7 +147,7 @@ async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
         return
     await _end_the_gone(means, retrieval, asked)
     asking = Asking(
-        means.archive, means.client, means.community, plan, member, retrieval, means.replies_at
+        means.archive, _client(means), means.community, plan, member, retrieval, means.replies_at
     )
     waiting = await ask_partners(
         asking, [partner for partner in asked if only in (None, partner.id)]
@@ -227,7 +242,43 @@ def _end(
 
 async def _deliver(job: Job, means: JobMeans) -> None:
     """Brings an answer of ours to the partner that waits for it."""
-    await deliver(means.archive, means.client, job.payload["answer"])
+    await deliver(means.archive, _client(means), job.payload["answer"])
+
+
+def _client(means: JobMeans) -> SoapClient:
+    if means.client is None:
+        raise PermanentFailure("there is no [tls] and [signing] to speak to partners with")
+    return means.client
+
+
+async def _receive_mail(job: Job, means: JobMeans) -> None:
+    """Judges a spooled message, files what is in it, and answers it."""
+    plan, direct = _post(job, means)
+    await receive_mail(direct, plan, MailId(job.payload["message"]))
+
+
+async def _send_mail(job: Job, means: JobMeans) -> None:
+    """Hands a message over to its recipients of one domain."""
+    plan, direct = _post(job, means)
+    await deliver_mail(direct, plan, MailId(job.payload["message"]), job.payload["domain"])
+
+
+async def _watch_mail(job: Job, means: JobMeans) -> None:
+    """Reports a recipient from whom no notice came in time."""
+    plan, direct = _post(job, means)
+    await watch_mail(direct, plan, MailId(job.payload["message"]), job.payload["address"])
+
+
+async def _forward_mail(job: Job, means: JobMeans) -> None:
+    """Sends what is new of the members of a rule."""
+    plan, direct = _post(job, means)
+    await forward_summaries(direct, plan, job.payload["rule"])
+
+
+def _post(job: Job, means: JobMeans) -> tuple[PlanId, DirectMeans]:
+    if means.direct is None or job.plan is None:
+        raise PermanentFailure("there is no [mail] in the settings any more")
+    return job.plan, means.direct
 
 
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
@@ -240,5 +291,9 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     RETRIEVE: _retrieve,
     GO_ON: _go_on,
     DELIVER: _deliver,
+    MAIL_RECEIVE: _receive_mail,
+    MAIL_SEND: _send_mail,
+    MAIL_WATCH: _watch_mail,
+    MAIL_FORWARD: _forward_mail,
     REFRESH_BUNDLE: _refresh_bundle,
 }

@@ -18,9 +18,10 @@ from typing import Any, Final, Literal
 from lxml import etree
 
 from ccda.errors import CcdaError
+from direct.errors import DirectError
 from ihe.errors import IheError
 
-OWN_ERRORS: tuple[type[Exception], ...] = (CcdaError, IheError)
+OWN_ERRORS: tuple[type[Exception], ...] = (CcdaError, IheError, DirectError)
 """What our libraries raise by contract: these cross the pipe as they are."""
 
 

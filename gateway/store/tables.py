@@ -551,6 +551,75 @@ class MailboxCursorRow(SQLModel, table=True):
     last_uid: int = Field(sa_type=BigNumber)
 
 
+# ---- mail that we send -----------------------------------------------------------------------
+
+
+class MailSentRow(SQLModel, table=True):
+    """A message of ours; `record` is what its exchange records start from."""
+
+    __tablename__ = "mail_sent"
+    __table_args__ = (
+        ForeignKeyConstraint(["plan", "blob_address"], ["blob.plan", "blob.address"]),
+        Index("mail_sent_by_message_id", "plan", "message_id", unique=True),
+        Index("mail_sent_by_answers", "plan", "answers"),
+    )
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    id: str = Field(unique=True)
+    plan: str = Field(foreign_key="plan.id")
+    kind: str
+    message_id: str
+    sender: str
+    blob_address: str
+    created: datetime = Field(sa_type=UtcTime)
+    record: str = Field(sa_type=Text)
+    wants_dispatched: bool = False
+    answers: str | None = None
+
+
+class MailRecipientRow(SQLModel, table=True):
+    """How it stands with one recipient; `address` in lower case tells recipients apart."""
+
+    __tablename__ = "mail_recipient"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    message: str = Field(primary_key=True, foreign_key="mail_sent.id")
+    address_key: str = Field(primary_key=True)
+    plan: str
+    ordinal: int
+    state: str
+    recipient: str = Field(sa_type=Text)
+
+
+class MailNoticeRow(SQLModel, table=True):
+    """A notice about a recipient, in the order they came."""
+
+    __tablename__ = "mail_notice"
+    __table_args__ = (
+        Index("mail_notice_of", "message"),
+        Index("mail_notice_once", "message", "received", "address_key", "kind", unique=True),
+    )
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    message: str = Field(foreign_key="mail_sent.id")
+    plan: str
+    address_key: str
+    kind: str
+    received: str
+    heard: str = Field(sa_type=Text)
+
+
+class DirectKeyRow(SQLModel, table=True):
+    """A key of one of our addresses or domains; the private one sealed under its plan's key."""
+
+    __tablename__ = "direct_key"
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    owner: str = Field(primary_key=True)
+    fingerprint: str = Field(primary_key=True)
+    certificates: str = Field(sa_type=Text)
+    generation: int
+    sealed: bytes = Field(sa_type=LargeBinary)
+    imported: datetime = Field(sa_type=UtcTime)
+    since: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
 # ---- the record ------------------------------------------------------------------------------
 
 
@@ -749,6 +818,10 @@ retrieval_partner = _table(RetrievalPartnerRow)
 mail_received = _table(MailReceivedRow)
 mail_claim = _table(MailClaimRow)
 mailbox_cursor = _table(MailboxCursorRow)
+mail_sent = _table(MailSentRow)
+mail_recipient = _table(MailRecipientRow)
+mail_notice = _table(MailNoticeRow)
+direct_key = _table(DirectKeyRow)
 exchange = _table(ExchangeRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)

@@ -1,4 +1,4 @@
-"""The demo, as a new user runs it: five processes, real wires, one summary."""
+"""The demo, as a new user runs it: six communities, real wires, one summary."""
 
 import os
 import signal
@@ -40,6 +40,9 @@ def test_the_demo_ends_well_when_every_step_went_as_it_should(
         "12.4 → 13.1 → 12.8 g/dL",
         "as written: 12.8 was 128 g/L",
         "Type 2 diabetes mellitus",
+        "Harborview Urgent Care pushes a visit by Direct mail",
+        "MDN processed, MDN dispatched",
+        "left ankle",
     ],
 )
 def test_the_demo_shows_what_was_planted(run: subprocess.CompletedProcess[str], line: str) -> None:

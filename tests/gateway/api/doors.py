@@ -18,9 +18,13 @@ import httpx
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from direct.discovery import NotFound
+from direct.trust import Verdict
 from gateway.api.applications import create_plan_application
 from gateway.api.means import PlanMeans
 from gateway.app import House
+from gateway.clients.smtp_client import SmtpClient
+from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.spooling import MailMeans
 from gateway.model.caller import ROLES, Role
 from gateway.model.identity import PlanId
@@ -135,8 +139,37 @@ def open_doors(folder: Path, **changes: Any) -> Iterator[Doors]:
         }
         domains = MailDomains({f"direct.{plan}.example": plan for plan in (PLAN, OTHER_PLAN)})
         mail = MailMeans(house.archive, house.queue, domains)
-        means = PlanMeans(house.archive, house.community, house.plans, house.queue, mail)
+        means = PlanMeans(
+            house.archive,
+            house.community,
+            house.plans,
+            house.queue,
+            mail,
+            direct=out_of_the_world(house, domains),
+        )
         yield Doors(house, create_plan_application(means), runner, secrets)
+
+
+def out_of_the_world(house: House, domains: MailDomains) -> DirectMeans:
+    """Means for Direct of a house that finds nobody's certificate and no mail server."""
+
+    def find(_address: str, *, sender: str, fresh: bool = False) -> NotFound:
+        return NotFound((), certain=True)
+
+    def judge(*_given: Any, **_named: Any) -> Verdict:
+        raise AssertionError("there is nothing to judge")
+
+    return DirectMeans(
+        archive=house.archive,
+        queue=house.queue,
+        community=house.community,
+        plans=house.plans,
+        domains=domains,
+        judge=judge,
+        find=find,
+        route=lambda _domain: (),
+        smtp=SmtpClient("plan.example"),
+    )
 
 
 def routes_of(application: Any) -> Iterator[APIRoute]:

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from gateway.model.caller import ROLES, Role
-from gateway.model.identity import PlanId
+from gateway.model.identity import MailId, PlanId
 from gateway.model.member import Plan
-from gateway.store import exchange_log, plans, retrievals, tokens
+from gateway.store import exchange_log, mail_received, plans, retrievals, tokens
 from tests.gateway.api.doors import CLINICAL, PROBLEM, PURPOSE, Doors, open_doors, routes_of
 from tests.gateway.house import MEMBER, PLAN
 
@@ -39,6 +39,11 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("POST", f"{V1}/quarantine/{{item_id}}/replay"): ("REST-REPLAY", WAITING),
     ("GET", f"{V1}/direct/messages"): ("REST-MESSAGES", WAITING),
     ("GET", f"{V1}/direct/messages/{{message_id}}"): ("REST-MESSAGE", WAITING),
+    ("POST", f"{V1}/direct/messages"): ("REST-SEND", CLINICAL),
+    ("GET", f"{V1}/direct/sent"): ("REST-SENT", WAITING),
+    ("GET", f"{V1}/direct/sent/{{sent_id}}"): ("REST-SENT-MESSAGE", WAITING),
+    ("GET", f"{V1}/direct/messages/{{message_id}}/verdict"): ("REST-VERDICT", WAITING),
+    ("POST", f"{V1}/direct/checks"): ("REST-CHECK", WAITING),
     ("POST", "/direct/messages"): ("REST-DIRECT-IN", frozenset({"system"})),
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
     ("GET", f"{V1}/exchanges/{{sequence}}"): ("REST-EXCHANGE", AUDIT),
@@ -62,8 +67,28 @@ def ids(doors: Doors) -> dict[str, str]:
     )
     listed = doors.get(f"{V1}/documents", doors.token(PLAN, "staff")).json()["documents"]
     given = doors.call("POST", "/direct/messages", doors.token(PLAN, "system"), **MESSAGE)
+    message = MailId(given.json()["id"])
+    verdict = mail_received.seal_verdict(
+        doors.house.archive.blobs.keys,
+        b'{"at": "now", "recipients": []}',
+        plan=PLAN,
+        message=message,
+    )
+    doors.house.database.write(
+        lambda tx: mail_received.settle(
+            tx,
+            plan=PLAN,
+            message=message,
+            state="quarantined",
+            reason="of the test",
+            now=datetime.now(UTC),
+            verdict=verdict,
+        )
+    )
+    sent = doors.call("POST", f"{V1}/direct/messages", doors.token(PLAN, "staff"), json=SENT)
     return {
-        "message_id": given.json()["id"],
+        "message_id": message,
+        "sent_id": sent.json()["id"],
         "item_id": doors.give(b"no document")["id"],
         "member_id": MEMBER.id,
         "document_id": listed[0]["id"],
@@ -76,6 +101,12 @@ MESSAGE: Final[dict[str, Any]] = {
     "params": {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"},
     "content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n",
 }
+SENT: Final[dict[str, Any]] = {
+    "from": "desk@direct.acme.example",
+    "to": ["anne@clinic.example"],
+    **PURPOSE,
+    "text": "Hello",
+}
 
 
 def call(doors: Doors, door: tuple[str, str], ids: dict[str, str], token: str | None) -> Any:
@@ -83,6 +114,10 @@ def call(doors: Doors, door: tuple[str, str], ids: dict[str, str], token: str | 
     body: dict[str, Any] = {}
     if method == "POST":
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
+    if path == f"{V1}/direct/messages" and method == "POST":
+        body = {"json": SENT}
+    if path.endswith("/checks"):
+        body = {"json": {"address": "anne@clinic.example"}}
     if path == "/direct/messages":
         body = {**MESSAGE, "content": MESSAGE["content"] + uuid4().bytes}
     return doors.call(method, path.format(**ids), token, **body)

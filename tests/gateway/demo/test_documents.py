@@ -27,6 +27,7 @@ DOCUMENTS: Final = {
     "lakeshore_unstructured.xml": "1.10",
     "lakeshore_progress_note.xml": "1.9",
     "lakeshore_progress_note_replaced.xml": "1.9",
+    "harborview_visit.xml": "1.9",
 }
 XSI_TYPE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 SNOMED: Final = "2.16.840.1.113883.6.96"

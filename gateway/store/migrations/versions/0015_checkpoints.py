@@ -6,7 +6,7 @@ from alembic import op
 from gateway.store.column_types import BigNumber, UtcTime
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0013"
 
 
 def upgrade() -> None:

@@ -1,0 +1,59 @@
+"""`gateway direct verdict`: one page on a received message, and files to check it without us."""
+
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from gateway.app import direct_means
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
+from gateway.cli.recording import record_look
+from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.exchange.mail_looking import NoEvidence, load_verdict, make_evidence, page
+from gateway.model.identity import MailId
+from gateway.store import mail_received
+
+
+def show_verdict(
+    message: Annotated[str, typer.Argument(help="The message's id, as the inbox shows it.")],
+    evidence: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for files with which openssl checks it again."),
+    ] = None,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Who signed, bound how, by which chain, which rule refused it, and what it was answered."""
+    with opened(config) as house:
+        own, means = plan_of(house, plan).id, direct_means(house)
+        if means is None:
+            raise Failure("there is no [mail] in gateway.toml", Exit.USAGE)
+        mail = house.database.read(
+            lambda tx: mail_received.get(tx, plan=own, message=MailId(message))
+        )
+        form = None if mail is None else load_verdict(means, mail)
+        record_look(house, "CLI-VERDICT", plan=own)
+        if mail is None or form is None:
+            raise Failure("the plan has no such message, or it was not judged yet")
+        if evidence is not None:
+            try:
+                files = make_evidence(means, mail, form)
+            except NoEvidence as error:
+                raise Failure(f"there is nothing to check again: {error}") from None
+            _save(evidence, files)
+    if json:
+        typer.echo(orjson.dumps(form).decode())
+    else:
+        out.print(printable(page(form)))
+
+
+def _save(folder: Path, files: dict[str, bytes]) -> None:
+    """Into a folder of its own, for the user alone: the content is somebody's record."""
+    try:
+        folder.mkdir(mode=0o700)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", Exit.USAGE) from None

@@ -1,0 +1,81 @@
+"""What the verbs of Direct work with: how certificates are found and judged, and mail leaves."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from cryptography import x509
+
+from direct.cms_algorithms import DEFAULT, SealAlgorithms
+from direct.discovery import Found, NotFound
+from direct.trust import Verdict
+from gateway.clients.smtp_client import Server, SmtpClient
+from gateway.exchange.archive import Archive
+from gateway.exchange.notices import Clocks
+from gateway.model.community import Community
+from gateway.model.identity import PlanId
+from gateway.model.mail_domains import MailDomains
+from gateway.model.member import Plan
+from gateway.settings_mail_out import Forward
+from gateway.store.job_queue import JobQueue
+
+Mode = Literal["agent", "hisp"]
+"""Whether we seal and open messages ourselves, or our HISP does (DECISIONS 31)."""
+
+
+class Judge(Protocol):
+    """The verdict on a certificate for somebody's `address`, by the anchors of `ours`, a domain or
+    address of ours: incoming ones to sign, outgoing ones to encrypt. It blocks."""
+
+    def __call__(
+        self,
+        certificate: x509.Certificate,
+        *,
+        address: str,
+        others: Sequence[x509.Certificate],
+        ours: str,
+        usage: Literal["sign", "encrypt"],
+        now: datetime,
+    ) -> Verdict: ...
+
+
+class Find(Protocol):
+    """The certificates to which a message from `sender`, one of ours, is sealed. It blocks."""
+
+    def __call__(self, address: str, *, sender: str, fresh: bool = False) -> Found | NotFound: ...
+
+
+class Route(Protocol):
+    """The servers that take mail for a domain, the best first. It blocks.
+
+    Raises LookupFailed if that cannot be found out now.
+    """
+
+    def __call__(self, domain: str) -> Sequence[Server]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DirectMeans:
+    """Each is shared by every message."""
+
+    archive: Archive
+    queue: JobQueue
+    community: Community
+    plans: tuple[Plan, ...]
+    domains: MailDomains
+    judge: Judge
+    find: Find
+    route: Route
+    smtp: SmtpClient
+    mode: Mode = "agent"
+    clocks: Clocks = field(default_factory=Clocks)
+    sends_dispatched: bool = False
+    """In mode `hisp`: whether the dispatched notice is ours to send."""
+    algorithms: Callable[[str], SealAlgorithms] = lambda _domain: DEFAULT
+    """What a domain's messages are sealed by."""
+    forwards: tuple[Forward, ...] = ()
+    clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+
+    def plan(self, plan: PlanId | None) -> Plan | None:
+        return next((known for known in self.plans if known.id == plan), None)

@@ -1,0 +1,46 @@
+"""The documents in a message that is trusted, found in a worker process, stored and read."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from direct.errors import DirectError
+from gateway.exchange.archive import Archive
+from gateway.exchange.ingest import Received, receive
+from gateway.exchange.mail_carried import find_carried
+from gateway.exchange.workers import WorkerFailed
+from gateway.model.document import Source
+from gateway.model.member import Plan
+
+MOST_DOCUMENTS: Final = 100
+"""Of one message; each costs a reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The documents, stored and read; `failure` says why the message cannot be delivered."""
+
+    received: tuple[Received, ...] = ()
+    problems: tuple[str, ...] = ()
+    failure: str | None = None
+
+
+async def take_documents(
+    archive: Archive, content: bytes, raw: bytes, *, plan: Plan, sender: str
+) -> Contents:
+    """What is in the message. Its bytes are stored before anything refers to them."""
+    try:
+        found = await archive.workers.run_async(find_carried, content, raw)
+    except DirectError as error:
+        return Contents(failure=error.reason)
+    except WorkerFailed as failure:
+        if failure.reason == "closed":
+            raise
+        return Contents(failure="taking it apart took more time or memory than is allowed")
+    if len(found.documents) > MOST_DOCUMENTS:
+        return Contents(failure="it holds more documents than we take")
+    received = []
+    for one in found.documents:
+        blob = await archive.store_async(plan.id, one.content)
+        source = Source("DIRECT", partner_name=sender)
+        received.append(await receive(archive, blob, plan=plan, source=source))
+    return Contents(tuple(received), found.problems)

@@ -1,0 +1,348 @@
+"""The outbox: one message to one domain, sealed to who is found there, and handed over.
+
+A job for each domain: its recipients share a server, and are sealed to in one message. Each
+attempt looks for certificates anew, for what was there an hour ago may have been revoked; what
+left is kept to the byte. Before the first byte leaves an open row says so (DECISIONS 16); a
+recipient's state changes in the transaction that records the attempt. Recipients who cannot be
+sealed to fail alone, and the others go.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from direct.discovery import Candidate, Found, InvalidAddress, NotFound
+from direct.errors import DirectError
+from direct.message import outer_headers, wrap
+from gateway.clients.dns_client import LookupFailed
+from gateway.clients.smtp_client import HandedOver, NotHandedOver
+from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.mail_sealing import key_pair_der, seal_mail
+from gateway.exchange.notices import expire, hand_over, refuse
+from gateway.model.document import Blob
+from gateway.model.exchange import Exchange, Outcome
+from gateway.model.identity import MailId, PlanId
+from gateway.model.sent_mail import MAIL_SEND, MAIL_WATCH, Recipient, SentMail
+from gateway.store import direct_keys, exchange_log, mail_sent
+from gateway.store.database import Transaction
+from gateway.store.job_queue import JobQueue
+
+TRANSACTION: Final = "DIRECT-SEND"
+
+
+class NotDelivered(Exception):
+    """Not this time; the text is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """A recipient with the certificates that it is sealed to."""
+
+    recipient: Recipient
+    candidates: tuple[Candidate, ...] = ()
+
+
+def enqueue_message(transaction: Transaction, queue: JobQueue, message: SentMail) -> None:
+    """Keeps the message, and the jobs that will send it, in one transaction."""
+    mail_sent.insert_message(transaction, message)
+    for domain in sorted({one.domain for one in message.recipients}):
+        queue.enqueue(
+            transaction,
+            kind=MAIL_SEND,
+            plan=message.plan,
+            payload={"message": message.id, "domain": domain},
+            idempotency_key=f"{message.id} {domain}",
+            run_at=message.created,
+        )
+
+
+async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, domain: str) -> None:
+    """Hands the message over to whom it has not been handed over yet in that domain.
+
+    Raises:
+        NotDelivered: somebody is still waiting for it; trying again may help.
+    """
+    message = await means.archive.database.read_async(
+        lambda tx: mail_sent.get(tx, plan=plan, message=message_id)
+    )
+    waiting = _waiting(message, domain)
+    if message is None or not waiting:
+        return
+    reached, unreachable, doubt = await _find_all(means, message, waiting)
+    if unreachable:
+        await means.archive.database.write_async(lambda tx: _give_up(tx, message, unreachable))
+    if reached:
+        await _send(means, message, reached, domain)
+    if doubt:
+        raise NotDelivered(doubt)
+
+
+def _waiting(message: SentMail | None, domain: str) -> tuple[Recipient, ...]:
+    if message is None:
+        return ()
+    return tuple(
+        one for one in message.recipients if one.domain == domain and one.state == "queued"
+    )
+
+
+# ---- to whom it can be sealed ----------------------------------------------------------------
+
+
+async def _find_all(
+    means: DirectMeans, message: SentMail, waiting: Iterable[Recipient]
+) -> tuple[list[_Reached], list[Recipient], str | None]:
+    """Who can be sealed to, who never will be, and why somebody must wait, if so."""
+    reached: list[_Reached] = []
+    unreachable: list[Recipient] = []
+    doubt: str | None = None
+    now = means.clock()
+    for recipient in waiting:
+        if means.mode == "hisp":
+            reached.append(_Reached(recipient))  # the HISP finds and judges
+            continue
+        try:
+            found = await asyncio.to_thread(means.find, recipient.address, sender=message.sender)
+        except InvalidAddress as error:
+            unreachable.append(refuse(recipient, f"its address is {error}", now=now))
+            continue
+        if isinstance(found, Found):
+            reached.append(_Reached(recipient, found.candidates))
+        elif found.certain:
+            unreachable.append(refuse(recipient, why_not_found(found), now=now))
+        else:
+            doubt = why_not_found(found)
+    return reached, unreachable, doubt
+
+
+def why_not_found(found: NotFound) -> str:
+    """One sentence: which certificates were there and refused, or that there is none."""
+    refused = [step.said for step in found.steps if step.outcome == "invalid"]
+    if refused:
+        return f"no certificate of it is trusted: {refused[0]}"
+    failed = [step.said for step in found.steps if step.outcome == "failed"]
+    if failed:
+        return f"its certificate could not be looked for: {failed[0]}"
+    return "it publishes no certificate"
+
+
+def _give_up(transaction: Transaction, message: SentMail, failed: Iterable[Recipient]) -> None:
+    """These recipients will not get it: each state, and one record that says why."""
+    gone = tuple(failed)
+    for recipient in gone:
+        mail_sent.put_recipient(
+            transaction, plan=message.plan, message=message.id, recipient=recipient
+        )
+    reasons = "; ".join(dict.fromkeys(one.reason or "" for one in gone))
+    record = _record(message, gone, "failed", reasons, now=gone[0].since)
+    exchange_log.append(transaction, record)
+
+
+# ---- sealing and sending ---------------------------------------------------------------------
+
+
+async def _send(
+    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
+) -> None:
+    started = time.monotonic()
+    try:
+        servers = await asyncio.to_thread(means.route, domain)
+    except LookupFailed as failure:
+        raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
+    if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
+        raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
+    content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)
+    sealed = content if means.mode == "hisp" else await _sealed(means, message, content, reached)
+    blob = await means.archive.store_async(message.plan, sealed)
+    now = means.clock()
+    recipients = tuple(_marked(one, blob, means.algorithms(domain)) for one in reached)
+    record = _record(message, recipients, "unknown", None, now=now, sha256=blob.sha256)
+    opened = await means.archive.database.write_async(
+        lambda tx: exchange_log.open_exchange(tx, record)
+    )
+
+    mail_from = "" if message.kind == "notice" else message.sender
+    addresses = [one.address for one in recipients]
+    ended: HandedOver | NotHandedOver
+    try:
+        ended = await means.smtp.hand_over(
+            servers, mail_from=mail_from, recipients=addresses, message=sealed
+        )
+    except NotHandedOver as failure:
+        ended = failure
+
+    def close(transaction: Transaction) -> None:
+        now = means.clock()
+        latest = mail_sent.get(transaction, plan=message.plan, message=message.id) or message
+        # A notice may have come while the message left: what it moved stays moved.
+        heard = {one.address for one in latest.recipients if one.state != "queued"}
+        moved = tuple(
+            _moved(each, ended, means, message, now)
+            for each in recipients
+            if each.address not in heard
+        )
+        for recipient in moved:
+            mail_sent.put_recipient(
+                transaction, plan=message.plan, message=message.id, recipient=recipient
+            )
+            watch(transaction, means.queue, message, recipient)
+        outcome, reason = _ended(ended, moved)
+        elapsed = round((time.monotonic() - started) * 1000)
+        told = replace(record, outcome=outcome, reason=reason, duration_ms=elapsed)
+        exchange_log.close_exchange(transaction, opened, told)
+
+    await means.archive.database.write_async(close)
+    if isinstance(ended, NotHandedOver):
+        if not ended.is_permanent:
+            raise NotDelivered(ended.reason)
+        return
+    later = [one.reason for one in ended.refused if not one.is_permanent]
+    if later:
+        raise NotDelivered(f"a recipient was not taken yet: {later[0]}")
+
+
+async def _sealed(
+    means: DirectMeans, message: SentMail, content: bytes, reached: Sequence[_Reached]
+) -> bytes:
+    now = means.clock()
+    keys = await means.archive.database.read_async(
+        lambda tx: direct_keys.of_address(tx, plan=message.plan, address=message.sender)
+    )
+    own = direct_keys.signing(keys, now=now)
+    if own is None:
+        raise NotDelivered("the sender has no key in use that could sign")
+    key = direct_keys.open_key(means.archive.blobs.keys, own)
+    certificates = {
+        candidate.certificate.public_bytes(Encoding.DER): None
+        for one in reached
+        for candidate in one.candidates
+    }
+    domain = reached[0].recipient.domain
+    try:
+        return await means.archive.workers.run_async(
+            seal_mail,
+            wrap(content),
+            # `seal` writes those that say how the sealed content is encoded.
+            tuple(one for one in outer_headers(content) if one[0] != "MIME-Version"),
+            key_pair_der(key, own.certificate, own.certificates[1:]),
+            tuple(certificates),
+            means.algorithms(domain),
+            now,
+        )
+    except DirectError as error:
+        raise NotDelivered(f"it cannot be sealed: {error.reason}") from None
+
+
+def _marked(one: _Reached, blob: Blob, algorithms: object) -> Recipient:
+    """With what it was sealed to, so that a verdict can say so later."""
+    if not one.candidates:
+        return replace(one.recipient, sealed=blob)
+    certificate = direct_keys.fingerprint(one.candidates[0].certificate)
+    return replace(one.recipient, sealed=blob, certificate=certificate, algorithms=str(algorithms))
+
+
+def _moved(
+    recipient: Recipient,
+    ended: HandedOver | NotHandedOver,
+    means: DirectMeans,
+    message: SentMail,
+    now: datetime,
+) -> Recipient:
+    """How it stands with the recipient after the attempt; still queued if it is tried again."""
+    against = next((one for one in ended.refused if one.address == recipient.address), None)
+    if against is not None:
+        if against.is_permanent:
+            return refuse(recipient, f"its server refuses it: {against.reason}", now=now)
+        return recipient
+    if isinstance(ended, HandedOver):
+        wanted = message.kind == "message"
+        return hand_over(recipient, now=now, clocks=means.clocks, wants_processed=wanted)
+    return refuse(recipient, ended.reason, now=now) if ended.is_permanent else recipient
+
+
+def _ended(
+    ended: HandedOver | NotHandedOver, moved: Sequence[Recipient]
+) -> tuple[Outcome, str | None]:
+    if isinstance(ended, NotHandedOver):
+        return ("unknown" if ended.is_uncertain else "failed"), ended.reason
+    if not ended.refused:
+        return "success", None
+    waits = sum(one.state == "queued" for one in moved)
+    failed = sum(one.state == "failed" for one in moved)
+    return "partial", f"{failed} of {len(moved)} recipients were refused, {waits} for now"
+
+
+def watch(
+    transaction: Transaction, queue: JobQueue, message: SentMail, recipient: Recipient
+) -> None:
+    """Sees to it that somebody looks when the recipient's time is over."""
+    if recipient.deadline is None:
+        return
+    queue.enqueue(
+        transaction,
+        kind=MAIL_WATCH,
+        plan=message.plan,
+        payload={"message": message.id, "address": recipient.address},
+        idempotency_key=f"{message.id} {recipient.address} {recipient.deadline.isoformat()}",
+        run_at=recipient.deadline + timedelta(milliseconds=1),
+    )
+
+
+# ---- when nobody answers ---------------------------------------------------------------------
+
+
+async def watch_mail(means: DirectMeans, plan: PlanId, message_id: MailId, address: str) -> None:
+    """Reports the recipient as timed out, if its time is over by now."""
+    now = means.clock()
+
+    def unit(transaction: Transaction) -> None:
+        message = mail_sent.get(transaction, plan=plan, message=message_id)
+        recipients = message.recipients if message is not None else ()
+        for recipient in recipients:
+            over = expire(recipient, now=now)
+            if message is not None and recipient.address == address and over != recipient:
+                _give_up(transaction, message, [over])
+
+    await means.archive.database.write_async(unit)
+
+
+def give_up_mail(
+    transaction: Transaction,
+    plan: PlanId,
+    message_id: MailId,
+    domain: str,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Nobody tries any more: whoever still waits for the message in that domain will not get it."""
+    message = mail_sent.get(transaction, plan=plan, message=message_id)
+    waiting = _waiting(message, domain)
+    if message is not None and waiting:
+        _give_up(transaction, message, [refuse(one, reason, now=now) for one in waiting])
+
+
+def _record(
+    message: SentMail,
+    recipients: Sequence[Recipient],
+    outcome: Outcome,
+    reason: str | None,
+    *,
+    now: datetime | None,
+    sha256: str | None = None,
+) -> Exchange:
+    shown = ", ".join(one.address for one in recipients)
+    return replace(
+        message.record,
+        time=now or message.created,
+        direction="out",
+        transaction=TRANSACTION,
+        outcome=outcome,
+        peer=shown[:500],
+        reason=reason,
+        message_id=message.message_id,
+        request_hash=sha256,
+    )

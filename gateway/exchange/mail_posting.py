@@ -1,0 +1,213 @@
+"""Sending by Direct: whether it may be sent (DECISIONS 8 to 10), and what is attached.
+
+To send is to disclose: a purpose, a person and an authority are stated or nothing leaves; a
+member who has opted out, or is not covered, is not sent about; and of a member's record goes what
+a rule gives to that domain, nothing else. A domain that is no partner's of the directory is given
+what rules give to every partner.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import NAMESPACE_DNS, uuid5
+
+from direct.addresses import Mailbox
+from direct.message import OutgoingPart
+from gateway.exchange.asker import Way
+from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.mail_composing import Draft, write_draft
+from gateway.exchange.on_demand import take_snapshot
+from gateway.exchange.policy import Refused, may_ask, requester_stated
+from gateway.exchange.shelf import Shelf, open_shelf
+from gateway.model.document import Document
+from gateway.model.exchange import Exchange
+from gateway.model.identity import DocumentId, MemberId, PartnerId
+from gateway.model.member import Plan
+from gateway.model.partner import Endpoints, Partner
+from gateway.model.purpose import PurposeOfUse
+from gateway.model.retrieval import Requester
+from gateway.model.sent_mail import SentMail
+from gateway.store import members, partners, policy_rules
+from gateway.store.database import Transaction
+from ihe.identifiers import HomeCommunityId
+
+
+class NotSent(Exception):
+    """It may not, or cannot, be sent; the text is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody wants to send: a member's summary or documents, files of their own, text."""
+
+    sender: str
+    to: tuple[str, ...]
+    purpose: str
+    person: str
+    role: str | None = None
+    authority: str | None = None
+    member: MemberId | None = None
+    summary: bool = False
+    documents: tuple[DocumentId, ...] = ()
+    files: tuple[OutgoingPart, ...] = ()
+    subject: str | None = None
+    text: str = ""
+    wants_dispatched: bool = True
+
+
+async def prepare(means: DirectMeans, plan: Plan, order: Order, *, now: datetime) -> SentMail:
+    """The message, ready for `mail_delivering.enqueue_message`; nothing has been queued yet.
+
+    Raises:
+        NotSent: it may not be sent, or an address or attachment cannot be.
+    """
+    requester, purpose = _stated(plan, order)
+    _check_addresses(means, plan, order)
+    attached: list[OutgoingPart] = list(order.files)
+    told: list[DocumentId] = []
+    if order.member is not None:
+        given = await means.archive.database.read_async(
+            lambda tx: _given(tx, means, plan, order, requester, purpose, now)
+        )
+        for document in await _documents(means, given, order, now):
+            content = means.archive.load(plan.id, document.blob)
+            attached.append(_attachment(document, content, len(attached) + 1))
+            told.append(document.id)
+    elif order.summary or order.documents:
+        raise NotSent("a summary or document is a member's; say whose")
+    record = Exchange(
+        time=now,
+        direction="out",
+        transaction="DIRECT-SEND",
+        outcome="unknown",
+        plan=plan.id,
+        partner=await _partner_id(means, plan, order),
+        person=requester.person,
+        role=requester.role,
+        purpose=purpose.code,
+        authority=requester.authority,
+        member=order.member,
+        documents=tuple(told),
+    )
+    draft = Draft(
+        sender=order.sender,
+        to=order.to,
+        parts=tuple(attached),
+        record=record,
+        text=order.text,
+        subject=order.subject,
+        wants_dispatched=order.wants_dispatched,
+    )
+    try:
+        return await write_draft(means.archive, plan.id, draft, now=now)
+    except ValueError as error:
+        raise NotSent(f"the message cannot be written: {error}") from None
+
+
+# ---- whether -----------------------------------------------------------------------------------
+
+
+def _stated(plan: Plan, order: Order) -> tuple[Requester, PurposeOfUse]:
+    try:
+        purpose = PurposeOfUse.parse(order.purpose)
+    except ValueError as error:
+        raise NotSent(f"the purpose is not usable: {error}") from None
+    requester = requester_stated(
+        plan, person=order.person, role=order.role, authority=order.authority
+    )
+    if isinstance(requester, Refused):
+        raise NotSent(requester.reason)
+    return requester, purpose
+
+
+def _check_addresses(means: DirectMeans, plan: Plan, order: Order) -> None:
+    if not order.to:
+        raise NotSent("there is no recipient")
+    for address in (order.sender, *order.to):
+        try:
+            Mailbox.parse(address)
+        except ValueError as error:
+            raise NotSent(f"{address} is no address: {error}") from None
+    if means.domains.plan_of(order.sender) != plan.id:
+        raise NotSent("the sender is no address of this plan's domains")
+    if order.member is not None and len({_domain(one) for one in order.to}) > 1:
+        raise NotSent("about a member, one domain is written to at a time: rules differ by domain")
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
+
+
+async def _partner_id(means: DirectMeans, plan: Plan, order: Order) -> PartnerId | None:
+    domain = _domain(order.to[0])
+    known = await means.archive.database.read_async(lambda tx: _listed(tx, plan, domain))
+    return None if known is None else known.id
+
+
+def _listed(transaction: Transaction, plan: Plan, domain: str) -> Partner | None:
+    known = partners.list_all(transaction, plan=plan.id)
+    return next(
+        (one for one in known if (one.endpoints.direct_domain or "").lower() == domain), None
+    )
+
+
+def _given(
+    transaction: Transaction,
+    means: DirectMeans,
+    plan: Plan,
+    order: Order,
+    requester: Requester,
+    purpose: PurposeOfUse,
+    now: datetime,
+) -> Shelf:
+    """All of the member's record that rules give to the recipients' domain for this purpose."""
+    member = members.get(transaction, plan=plan.id, member=order.member or MemberId(""))
+    if member is None:
+        raise NotSent("there is no such member in this plan")
+    verdict = may_ask(
+        member,
+        purpose=purpose,
+        requester=requester.person,
+        treatment_agreed=plan.treatment_agreement is not None,
+        on=now.date(),
+    )
+    if isinstance(verdict, Refused):
+        raise NotSent(verdict.reason)
+    domain = _domain(order.to[0])
+    partner = _listed(transaction, plan, domain) or _stranger(domain)
+    rules = policy_rules.list_all(transaction, plan=plan.id)
+    return open_shelf(transaction, Way(plan, partner, purpose, rules), member, means.community)
+
+
+def _stranger(domain: str) -> Partner:
+    """A domain that is nobody's of the directory: only rules for every partner reach it."""
+    number = uuid5(NAMESPACE_DNS, domain).int
+    home = HomeCommunityId.parse(f"2.25.{number}")
+    return Partner(PartnerId(str(home)), domain, home, Endpoints(direct_domain=domain))
+
+
+# ---- what --------------------------------------------------------------------------------------
+
+
+async def _documents(
+    means: DirectMeans, shelf: Shelf, order: Order, now: datetime
+) -> Sequence[Document]:
+    found: list[Document] = []
+    if order.summary:
+        if shelf.summary is None:
+            raise NotSent("no rule gives this domain the member's summary for this purpose")
+        snapshot = take_snapshot(means.archive, shelf.summary, means.community, now=now)
+        found.append(snapshot.offered.document)
+    known = {one.document.id: one.document for one in shelf.documents}
+    for wanted in order.documents:
+        if wanted not in known:
+            raise NotSent("no rule gives this domain one of the documents for this purpose")
+        found.append(known[wanted])
+    return found
+
+
+def _attachment(document: Document, content: bytes, number: int) -> OutgoingPart:
+    """Named by what it is, never by whom it is about."""
+    ending = {"text/xml": "xml", "application/pdf": "pdf"}.get(document.mime_type or "", "dat")
+    media_type = document.mime_type or "application/octet-stream"
+    return OutgoingPart(content, media_type, f"document-{number}.{ending}")

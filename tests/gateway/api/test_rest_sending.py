@@ -1,0 +1,105 @@
+"""Sending by Direct over REST, and how it stands with what was sent."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from direct.message import read_message
+from gateway.model.identity import MailId
+from gateway.store import mail_sent
+from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors
+from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_rule
+
+DESK, ANNE = "desk@direct.acme.example", "anne@clinic.example"
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Doors]:
+    with open_doors(tmp_path, rules=(a_rule(on_demand=True),)) as opened:
+        yield opened
+
+
+def send(doors: Doors, **changes: Any) -> Any:
+    form = {"from": DESK, "to": [ANNE], **PURPOSE, **changes}
+    return doors.call("POST", "/api/v1/direct/messages", doors.token(PLAN, "staff"), json=form)
+
+
+def test_a_message_is_queued_with_its_jobs_and_its_record(doors: Doors) -> None:
+    last = doors.last()
+    content = b64encode(b"%PDF-1.4").decode()
+    file = {"name": "letter.pdf", "media_type": "application/pdf", "content": content}
+    answer = send(doors, subject="Hello", text="One", files=[file], to=[ANNE, "bob@else.example"])
+    assert answer.status_code == 202, answer.text
+    form = answer.json()
+    assert [one["state"] for one in form["recipients"]] == ["queued", "queued"]
+    assert answer.headers["location"] == f"/api/v1/direct/sent/{form['id']}"
+    assert [row["kind"] for row in doors.rows("SELECT kind FROM job")] == ["mail_send"] * 2
+    (record,) = doors.recorded(last)
+    assert (record["transaction"], record["purpose"]) == ("REST-SEND", "PAYMENT")
+    message = doors.house.database.read(
+        lambda tx: mail_sent.get(tx, plan=PLAN, message=MailId(form["id"]))
+    )
+    assert message is not None
+    read = read_message(doors.house.archive.load(PLAN, message.blob))
+    assert read.subject == "Hello"
+    assert read.parts[-1].content() == b"%PDF-1.4"
+
+
+def test_a_members_summary_goes_as_a_rule_gives_it(doors: Doors) -> None:
+    answer = send(doors, member=MEMBER.id, summary=True)
+    assert answer.status_code == 202, answer.text
+    assert len(answer.json()["documents"]) == 1
+    refused = send(doors, member=MEMBER.id, summary=True, purpose="OPERATIONS")
+    assert refused.status_code == 422
+    assert "no rule gives" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"purpose": "CURIOSITY"},
+        {"from": "desk@elsewhere.example"},
+        {"from": "desk@direct.other.example"},
+        {"to": []},
+        {"to": ["anne"]},
+        {"requester": {"person": "Pat"}},
+        {"files": [{"name": "a", "content": "%%%"}]},
+        {"member": "nobody", "summary": True},
+        {"subject": "a\r\nBcc: eve@else.example"},
+    ],
+)
+def test_what_may_not_be_sent_is_refused_and_recorded(
+    doors: Doors, changes: dict[str, Any]
+) -> None:
+    last = doors.last()
+    answer = send(doors, **changes)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    (record,) = doors.recorded(last)
+    assert record["outcome"] == "refused"
+    assert doors.rows("SELECT * FROM mail_sent") == []
+
+
+def test_what_was_sent_is_listed_for_its_own_plan_alone(doors: Doors) -> None:
+    sent = send(doors, text="Hello").json()["id"]
+    listed = doors.get("/api/v1/direct/sent", doors.token(PLAN, "staff")).json()
+    assert [one["id"] for one in listed["messages"]] == [sent]
+    path = f"/api/v1/direct/sent/{sent}"
+    assert doors.get(path, doors.token(PLAN, "staff")).json()["recipients"][0]["notices"] == []
+    assert doors.get(path, doors.token(OTHER_PLAN, "staff")).status_code == 404
+    others = doors.get("/api/v1/direct/sent", doors.token(OTHER_PLAN, "staff")).json()
+    assert others["messages"] == []
+
+
+def test_a_check_says_why_we_could_not_send(doors: Doors) -> None:
+    answer = doors.call(
+        "POST",
+        "/api/v1/direct/checks",
+        doors.token(PLAN, "operator"),
+        json={"address": ANNE},
+    ).json()
+    assert answer["send"] == {"possible": False, "reason": "it publishes no certificate"}
+    assert answer["receive"]["possible"] is False

@@ -1,0 +1,95 @@
+"""`gateway direct send`, `sent`, `check`, `verdict` and `keys`, as a user types them."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.exchange.direct_certificates import certified
+from tests.gateway.house import MEMBER
+
+DOMAIN = "direct.plan.test"
+MAIL = f"""
+[mail]
+domains = [{{name = "{DOMAIN}", plan = "acme"}}]
+
+[discovery]
+name_servers = ["127.0.0.1:9"]
+seconds = 0.2
+
+[[policy.rules]]
+name = "for payment"
+plan = "acme"
+purpose = "PAYMENT"
+on_demand = true
+"""
+SEND = (
+    "direct", "send", "--plan", "acme", "--from", f"desk@{DOMAIN}", "--to", "anne@clinic.test",
+    "--purpose", "PAYMENT", "--requester", "Jane Roe",
+)  # fmt: skip
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    made = furnish(tmp_path)
+    made.config.write_text(made.config.read_text() + MAIL)
+    return made
+
+
+def test_a_message_is_queued_recorded_and_listed(terminal: Terminal) -> None:
+    file = terminal.write("letter.pdf", b"%PDF-1.4")
+    with terminal.recording() as made:
+        ended = terminal.run(*SEND, "--file", file, "--text", "Hello", "--json")
+    assert ended.exit_code == 0, ended.err
+    (form,) = ended.lines
+    assert form["recipients"][0]["state"] == "queued"
+    assert [one["transaction"] for one in made] == ["CLI-SEND"]
+    shown = terminal.run("direct", "sent", "--plan", "acme", "--message", form["id"])
+    assert "anne@clinic.test: queued" in shown.out
+    listed = terminal.run("direct", "sent", "--plan", "acme", "--json")
+    assert [one["id"] for one in listed.lines] == [form["id"]]
+
+
+def test_a_members_summary_goes_as_a_rule_gives_it(terminal: Terminal) -> None:
+    ended = terminal.run(*SEND, "--member", MEMBER.member_id, "--summary", "--json")
+    assert ended.exit_code == 0, ended.err
+    assert len(ended.lines[0]["documents"]) == 1
+
+
+def test_what_may_not_be_sent_ends_in_a_sentence_and_is_recorded(terminal: Terminal) -> None:
+    with terminal.recording() as made:
+        ended = terminal.run(*SEND, "--to", "nobody")
+    assert ended.exit_code == 1
+    assert "is no address" in ended.err
+    assert [(one["transaction"], one["outcome"]) for one in made] == [("CLI-SEND", "refused")]
+
+
+def test_a_check_names_what_fails_and_exits_1(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "check", "anne@clinic.test")
+    assert ended.exit_code == 1
+    assert "Send to anne@clinic.test: no" in ended.out
+    assert "its certificate could not be looked for" in ended.out
+
+
+def test_a_key_is_imported_listed_and_used_from_a_date(terminal: Terminal) -> None:
+    key, certificate = certified(DOMAIN)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = terminal.write("own.pem", pem + certificate.public_bytes(Encoding.PEM))
+    own = ("direct", "keys")
+    ended = terminal.run(*own, "import", DOMAIN, file, "--wait", "--plan", "acme")
+    assert ended.exit_code == 0, ended.err
+    mark = ended.out.strip()
+    assert "waits" in terminal.run(*own, "list", "--plan", "acme").out
+    again = terminal.run(*own, "import", DOMAIN, file, "--plan", "acme")
+    assert (again.exit_code, "imported before" in again.err) == (1, True)
+    used = terminal.run(*own, "use", DOMAIN, mark, "--from", "2026-01-01", "--plan", "acme")
+    assert "signs from 2026-01-01" in used.out
+    broken = terminal.run(*own, "import", DOMAIN, terminal.write("x", b"x"), "--plan", "acme")
+    assert broken.exit_code == 2
+
+
+def test_a_verdict_of_nothing_is_a_sentence(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "verdict", "nothing", "--plan", "acme")
+    assert ended.exit_code == 1
+    assert "no such message" in ended.err
