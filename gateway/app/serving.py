@@ -1,0 +1,68 @@
+"""A house that listens, or works, until it is asked to stop."""
+
+import gc
+import logging
+import socket
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.api.listener import Listener, running, until_asked_to_stop
+from gateway.app.house import House
+from gateway.app.listening import listeners
+from gateway.app.mail import mail_tls
+from gateway.app.working import working
+from gateway.intakes.process import mail_process
+from gateway.intakes.publish import publishing
+
+log = logging.getLogger("gateway")
+_GARBAGE: Final = 20_000
+"""New objects before the youngest are looked through: some twenty answers' worth."""
+
+
+async def serve(house: House) -> None:
+    """Listens and works until asked to stop.
+
+    Raises:
+        InvalidSettings: a listener is not safe as configured.
+        OSError: an address is taken.
+    """
+    found = listeners(house)
+    for listener in found:
+        _require_free(listener)
+    shown = publishing(house.settings.publish, now=datetime.now(UTC))
+    mail_tls(house)  # what it refuses, it refuses before anything runs
+    async with shown, working(house), running(found), mail_process(house.settings):
+        for listener in found:
+            log.info("listening on %s", listener.address)
+        settle()
+        await until_asked_to_stop()
+
+
+def settle() -> None:
+    """Lets the garbage collector leave aside what will stay as long as the process.
+
+    Otherwise it looks through all modules again and again: a tenth of the time of a short answer.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
+
+
+def _require_free(listener: Listener) -> None:
+    """Fails before any work is begun; a second gateway on the same data must not take up jobs."""
+    if listener.socket_file is not None:
+        return  # binding it says so
+    host, port = listener.host_and_port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise OSError(error.errno, f"{listener.address}: {error.strerror}") from None
+
+
+async def work(house: House) -> None:
+    """Does queued work until asked to stop; answers nobody."""
+    async with working(house):
+        await until_asked_to_stop()
