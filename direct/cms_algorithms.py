@@ -164,7 +164,9 @@ class SealAlgorithms:
     rsa_signature: RsaSignatureName = "pkcs1v15"
     cipher: CipherName = "aes256-cbc"
     key_transport: KeyTransportName = "rsa-oaep"
-    oaep_digest: OaepDigestName = "sha256"
+    oaep_digest: OaepDigestName = "sha1"
+    """Signs nothing; the reference agent (8.0.0) reads no other, and what it cannot read is lost
+    without a word (RFC 8017: B.1: collisions do not matter to OAEP)."""
     agreement_digest: AgreementDigestName = "sha256"
     recipient_id: Literal["issuer-serial", "ski"] = "issuer-serial"
 
@@ -191,7 +193,7 @@ class SealAlgorithms:
 DEFAULT: Final = SealAlgorithms()
 PREFERENCES: Final = (
     DEFAULT,
-    SealAlgorithms(oaep_digest="sha1"),
+    SealAlgorithms(oaep_digest="sha256"),
     SealAlgorithms(key_transport="rsa-pkcs1v15"),
 )
 """OAEP first, then its form of every old library, then PKCS #1 v1.5 (Direct AS 1.3: 2.8)."""

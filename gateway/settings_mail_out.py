@@ -43,6 +43,10 @@ class Route(_Part):
     """Whether its own servers must show a certificate that we can verify."""
     key_transport: KeyTransport = "rsa-oaep"
     """`rsa-pkcs1v15` for an agent that cannot read OAEP. Never learned, only stated here."""
+    oaep_digest: Literal["sha1", "sha256", "sha384", "sha512"] = "sha1"
+    cipher: Literal[
+        "aes128-cbc", "aes192-cbc", "aes256-cbc", "aes128-gcm", "aes192-gcm", "aes256-gcm"
+    ] = "aes256-cbc"
 
 
 class Forward(_Part):

@@ -26,7 +26,7 @@ from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
 from gateway.model.member import Plan
 from gateway.settings import InvalidSettings, Settings
-from gateway.settings_mail_out import MailOut, Smarthost
+from gateway.settings_mail_out import MailOut, Route, Smarthost
 from gateway.store.job_queue import JobQueue
 
 _SMTP_PORT = 25
@@ -71,7 +71,13 @@ def open_direct(
         ),
         sends_dispatched=out.sends_dispatched,
         forwards=out.forward,
-        algorithms=lambda domain: SealAlgorithms(key_transport=out.route(domain).key_transport),
+        algorithms=lambda domain: _algorithms(out.route(domain)),
+    )
+
+
+def _algorithms(route: Route) -> SealAlgorithms:
+    return SealAlgorithms(
+        key_transport=route.key_transport, oaep_digest=route.oaep_digest, cipher=route.cipher
     )
 
 

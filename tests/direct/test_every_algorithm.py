@@ -39,7 +39,7 @@ def test_each_cipher_opens_for_each_kind_of_recipient(
     opened = open_sealed(message, [key(ours)])
     assert opened.content == ENTITY
     assert opened.algorithms.cipher == cipher
-    came_by = transport if transport == "rsa-pkcs1v15" else "rsa-oaep-sha256"
+    came_by = transport if transport == "rsa-pkcs1v15" else "rsa-oaep-sha1"
     assert opened.algorithms.key_transport == (came_by if to == "rsa" else "ecdh-sha256")
 
 
@@ -81,8 +81,8 @@ def test_each_signature(kind: str, name: RsaSignatureName, scheme: str, digest: 
 
 def test_the_preferences_begin_with_oaep_and_end_with_what_every_partner_reads() -> None:
     names = [f"{one.key_transport}-{one.oaep_digest}" for one in PREFERENCES]
-    assert names == ["rsa-oaep-sha256", "rsa-oaep-sha1", "rsa-pkcs1v15-sha256"]
-    assert str(PREFERENCES[0]) == "aes256-cbc, rsa-oaep-sha256, sha256, pkcs1v15"
+    assert names == ["rsa-oaep-sha1", "rsa-oaep-sha256", "rsa-pkcs1v15-sha1"]
+    assert str(PREFERENCES[0]) == "aes256-cbc, rsa-oaep-sha1, sha256, pkcs1v15"
     assert str(PREFERENCES[2]) == "aes256-cbc, rsa-pkcs1v15, sha256, pkcs1v15"
 
 

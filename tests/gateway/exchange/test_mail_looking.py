@@ -123,7 +123,7 @@ async def test_the_page_of_a_filed_message_says_who_signed_and_what_was_answered
     text = page(form)
     assert f"From          {DOCTOR}" in text
     assert f"For {INTAKE}: trusted" in text
-    assert "aes256-cbc, rsa-oaep-sha256, sha256" in text
+    assert "aes256-cbc, rsa-oaep-sha1, sha256" in text
     assert f"Answered      by {INTAKE}: failed" in text  # nobody is published there
 
 
