@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.settings import Settings
+from gateway.settings_mail_out import Smarthost
 
 _MODES: Final = {
     "agent": "messages come sealed, from anybody, and we judge them",
@@ -43,6 +44,24 @@ def mail_in_words(settings: Settings) -> Iterator[str]:
         )
     for folder in mail.folders:
         yield f"mail folder     {folder.path}, for {folder.address}"
+    yield f"mail out        {_way(mail.out.smarthost, 'opportunistic')}"
+    for route in mail.out.routes:
+        way = _way(route.smarthost or mail.out.smarthost, route.tls)
+        sealed = route.key_transport + (
+            f" with {route.oaep_digest}" if route.key_transport == "rsa-oaep" else ""
+        )
+        yield f"mail out        to {route.domain}: {way}; {route.cipher}, {sealed}"
+    for rule in mail.out.forward:
+        yield (
+            f"forwarding      {rule.name}: new summaries of {len(rule.members)} of plan"
+            f" {rule.plan}'s members to {rule.to}, for {rule.purpose}, by {rule.requester}"
+        )
+
+
+def _way(smarthost: Smarthost | None, tls: str) -> str:
+    if smarthost is not None:
+        return f"by {smarthost.server}, TLS verified"
+    return f"by the domain's own servers, TLS {tls}"
 
 
 def lax_mail(settings: Settings) -> Iterator[str]:
@@ -62,3 +81,10 @@ def mail_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "mail.imap.password_file", box.password_file
         if box.certificates is not None:
             yield "mail.imap.certificates", box.certificates
+    out = settings.mail.out if settings.mail else None
+    routes = (out, *out.routes) if out else ()
+    for smarthost in [one.smarthost for one in routes if one.smarthost]:
+        if smarthost.certificates is not None:
+            yield "mail.out.smarthost.certificates", smarthost.certificates
+        if smarthost.password_file is not None:
+            yield "mail.out.smarthost.password_file", smarthost.password_file

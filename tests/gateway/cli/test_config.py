@@ -118,3 +118,37 @@ def test_a_proxy_is_shown_and_its_certificates_must_be_there(terminal: Terminal)
 def test_a_database_that_cannot_be_read_is_a_remark(terminal: Terminal) -> None:
     terminal.database.write_bytes(b"no database")
     assert "warning: the database was not looked at" in checked(terminal)
+
+
+MAIL_OUT = """\
+[mail]
+[[mail.domains]]
+name = "direct.acme.example"
+plan = "acme"
+[[mail.out.routes]]
+domain = "old.example"
+key_transport = "rsa-pkcs1v15"
+cipher = "aes128-cbc"
+[[mail.out.routes]]
+domain = "new.example"
+oaep_digest = "sha256"
+tls = "required"
+[[mail.out.forward]]
+name = "to the clinic"
+plan = "acme"
+to = "records@clinic.example"
+sender = "summaries@direct.acme.example"
+members = ["1", "2"]
+purpose = "TREATMENT"
+requester = "Jane Roe"
+"""
+
+
+def test_how_mail_leaves_and_what_leaves_by_rule_is_shown(terminal: Terminal) -> None:
+    add(terminal, MAIL_OUT)
+    out = " ".join(checked(terminal).split())
+    assert "mail out by the domain's own servers, TLS opportunistic" in out
+    assert "to old.example: by the domain's own servers, TLS opportunistic" in out
+    assert "aes128-cbc, rsa-pkcs1v15" in out
+    assert "TLS required; aes256-cbc, rsa-oaep with sha256" in out
+    assert "to the clinic: new summaries of 2 of plan acme's members" in out

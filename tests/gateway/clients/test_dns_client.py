@@ -129,6 +129,34 @@ def test_services_are_read() -> None:
     assert found.ttl_seconds == 300
 
 
+@pytest.mark.parametrize(
+    ("records_", "expected"),
+    [
+        (("20 second.test.", "10 first.test."), ("first.test", "second.test")),
+        (("0 .",), ()),
+        ((), ("d.test",)),
+    ],
+    ids=["in order", "null MX", "none"],
+)
+def test_mail_goes_to_the_most_preferred_to_nobody_or_to_the_domain_itself(
+    records_: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    def answer(question: dns.message.Message, _tcp: bool) -> bytes:
+        rrsets = [records(name_of(question), "MX", *records_)] if records_ else []
+        return answered(question, *rrsets)
+
+    with scripted(answer) as client:
+        assert client.mail_servers("d.test") == expected
+
+
+def test_where_mail_goes_is_not_guessed_when_dns_fails() -> None:
+    with (
+        scripted(lambda q, _: answered(q, rcode=dns.rcode.SERVFAIL)) as client,
+        pytest.raises(LookupFailed),
+    ):
+        client.mail_servers("d.test")
+
+
 def test_a_host_is_at_its_addresses() -> None:
     texts = {"A": ["10.0.0.1", "8.8.8.8"], "AAAA": ["fe80::1"]}
 
