@@ -82,8 +82,10 @@ def mail_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         if box.certificates is not None:
             yield "mail.imap.certificates", box.certificates
     out = settings.mail.out if settings.mail else None
-    routes = (out, *out.routes) if out else ()
-    for smarthost in [one.smarthost for one in routes if one.smarthost]:
+    named = [out.smarthost, *(route.smarthost for route in out.routes)] if out else []
+    for smarthost in named:
+        if smarthost is None:
+            continue
         if smarthost.certificates is not None:
             yield "mail.out.smarthost.certificates", smarthost.certificates
         if smarthost.password_file is not None:

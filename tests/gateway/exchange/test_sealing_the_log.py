@@ -1,0 +1,132 @@
+"""The log's checkpoints: when one is due, what it signs, and that it lies outside at last."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.app import House, log_seal, working
+from gateway.exchange.checkpoints import LogSeal, is_due, make_checkpoint, publish
+from gateway.model.checkpoint import read_checkpoint
+from gateway.model.exchange import Exchange
+from gateway.settings import Settings
+from gateway.settings_audit import Audit, PublishedTo
+from gateway.store import checkpoints, exchange_log
+from gateway.store.exchange_chain import verify_with_roots
+from tests.gateway.house import open_house
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+
+
+def record(house: House, count: int = 1) -> None:
+    one = Exchange(time=NOW, direction="in", transaction="REST", outcome="success")
+    for _ in range(count):
+        house.database.write(lambda tx: exchange_log.append(tx, one))
+
+
+def sealed(house: House, seal: LogSeal, now: datetime = NOW) -> str:
+    made = house.database.write(lambda tx: make_checkpoint(tx, seal, now=now))
+    assert made is not None
+    return made.note
+
+
+def due(house: House, now: datetime, *, records: int = 10, seconds: float = 60) -> bool:
+    return house.database.read(
+        lambda tx: is_due(tx, every_records=records, every_seconds=seconds, now=now)
+    )
+
+
+def test_a_checkpoint_signs_the_root_of_all_records_whenever_it_was_made(tmp_path: Path) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        assert house.database.write(lambda tx: make_checkpoint(tx, seal, now=NOW)) is None
+        notes = []
+        for count in (1, 2, 5, 13):
+            record(house, count)
+            notes.append(read_checkpoint(sealed(house, seal), seal.public))
+        assert len({one.size for one in notes}) == 4
+        result, roots = house.database.read(
+            lambda tx: verify_with_roots(tx, [one.size for one in notes])
+        )
+    assert result.reason is None
+    assert {one.size: one.root for one in notes} == roots
+
+
+def test_a_log_that_has_not_grown_is_not_signed_again(tmp_path: Path) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        record(house)
+        sealed(house, seal)
+        second = sealed(house, seal)  # the key's own record has come since
+        assert sealed(house, seal, NOW + timedelta(days=1)) == second
+
+
+def test_one_is_due_after_so_many_records_or_so_much_time(tmp_path: Path) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        assert not due(house, NOW)
+        record(house)
+        assert due(house, NOW)
+        sealed(house, seal)
+        sealed(house, seal)
+        assert not due(house, NOW + timedelta(hours=1))
+        record(house, 9)
+        assert not due(house, NOW + timedelta(seconds=59))
+        assert due(house, NOW + timedelta(seconds=60))
+        record(house)
+        assert due(house, NOW)
+
+
+def test_what_could_not_be_published_is_published_later_and_never_overwritten(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    outside, share = tmp_path / "outside", tmp_path / "share"
+    outside.mkdir()
+    with open_house(tmp_path / "house", furnished=False, known=()) as house:
+        seal = replace(log_seal(house.settings), folders=(outside, share))
+        record(house)
+        note = sealed(house, seal)
+        assert publish(house.database, seal.folders) == 1
+        assert "cannot be published" in caplog.text
+        assert [file.read_text() for file in outside.iterdir()] == [note]
+        share.mkdir()
+        assert publish(house.database, seal.folders) == 0
+        assert [file.read_text() for file in share.iterdir()] == [note]
+        (kept,) = house.database.read(checkpoints.newest)
+        assert kept.published == {str(outside), str(share)}
+
+
+def test_another_checkpoint_of_that_size_is_not_published_over_the_first(tmp_path: Path) -> None:
+    """Two tellings of one log: the folder keeps the first, and we say so as long as we run."""
+    with open_house(tmp_path / "house", furnished=False, known=()) as house:
+        seal = replace(log_seal(house.settings), folders=(tmp_path,))
+        record(house)
+        sealed(house, seal)
+        (tmp_path / "checkpoint-000000000001").write_text("another")
+        assert publish(house.database, seal.folders) == 1
+        assert (tmp_path / "checkpoint-000000000001").read_text() == "another"
+
+
+async def test_a_gateway_that_works_seals_its_log_by_itself(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    audit = Audit(every_records=1, every_seconds=1, publish=(PublishedTo(folder=outside),))
+    with open_house(tmp_path / "house", furnished=False, known=(), audit=audit) as house:
+        record(house)
+        async with working(house):
+            for _ in range(300):
+                if list(outside.iterdir()):
+                    break
+                await asyncio.sleep(0.1)
+        first = min(outside.iterdir())
+        key = log_seal(house.settings).public
+        assert read_checkpoint(first.read_text(), key).size >= 1
+
+
+def test_the_key_lies_beside_the_key_encryption_key_unless_named() -> None:
+    settings = Settings(key_file=Path("/keys/kek"))
+    assert settings.checkpoint_key == Path("/keys/checkpoint-key")
+    named = Settings(audit=Audit(checkpoint_key=Path("/else/key")))
+    assert named.checkpoint_key == Path("/else/key")
