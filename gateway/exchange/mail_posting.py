@@ -6,6 +6,7 @@ a rule gives to that domain, nothing else. A domain that is no partner's of the 
 what rules give to every partner.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,8 +70,8 @@ async def prepare(means: DirectMeans, plan: Plan, order: Order, *, now: datetime
         given = await means.archive.database.read_async(
             lambda tx: _given(tx, means, plan, order, requester, purpose, now)
         )
-        for document in await _documents(means, given, order, now):
-            content = means.archive.load(plan.id, document.blob)
+        # Making the summary and reading blobs take longer than the loop may be held up.
+        for document, content in await asyncio.to_thread(_documents, means, given, order, now):
             attached.append(_attachment(document, content, len(attached) + 1))
             told.append(document.id)
     elif order.summary or order.documents:
@@ -189,9 +190,10 @@ def _stranger(domain: str) -> Partner:
 # ---- what --------------------------------------------------------------------------------------
 
 
-async def _documents(
+def _documents(
     means: DirectMeans, shelf: Shelf, order: Order, now: datetime
-) -> Sequence[Document]:
+) -> Sequence[tuple[Document, bytes]]:
+    """What is attached, with its bytes."""
     found: list[Document] = []
     if order.summary:
         if shelf.summary is None:
@@ -203,7 +205,7 @@ async def _documents(
         if wanted not in known:
             raise NotSent("no rule gives this domain one of the documents for this purpose")
         found.append(known[wanted])
-    return found
+    return [(one, means.archive.load(one.plan, one.blob)) for one in found]
 
 
 def _attachment(document: Document, content: bytes, number: int) -> OutgoingPart:
