@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from ccda.hl7v3 import CD
+from ccda.templates import QUALIFIER_CODES
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.participants import spoken, write_ids_of, write_performers, write_priority
 from ccda.writer.rows import (
@@ -155,6 +156,8 @@ def _write_problem(parent: Element, row: Row) -> None:
 def problem_type(row: Row) -> CD | None:
     """Which kind of problem, with the LOINC translation that the value set gives it."""
     given = code_of(row.detail("type"))
+    if given is not None and given.code in QUALIFIER_CODES:
+        return None  # by such a code others would take the problem for a part of something
     if given is None or given.code not in TYPE_TRANSLATIONS or given.system != _SNOMED:
         return given
     other = CD(TYPE_TRANSLATIONS[given.code], _LOINC, given.display)

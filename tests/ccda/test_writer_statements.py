@@ -397,3 +397,15 @@ def test_the_marital_status_and_every_language_are_written() -> None:
     read = parse_document(xml).patient
     assert read.languages == spoken
     assert read.marital_status is not None and read.marital_status.code == "M"
+
+
+def test_a_problem_typed_as_a_part_of_something_is_still_read_as_a_problem() -> None:
+    """Some systems write a severity's code where the kind of problem belongs."""
+    kind = {"code": "SEV", "system": "2.16.840.1.113883.5.4", "display": None}
+    words = "Feels unwell"
+    code = CD(None, original_text=words)
+    spoken = line("problem", code=code, display=words, status=None, details={"type": kind})
+    document = parse_document(written(spoken))
+    assert document.issues == ()
+    (entry,) = (one for part in document.sections for one in part.entries)
+    assert (entry.kind, entry.text) == ("problem", words)
