@@ -11,6 +11,9 @@ from typing import Final
 
 from direct.encoded_words import printable
 
+MEDIA_TYPE: Final = "x-application/hl7-v2+er7"
+VISIT: Final = "visit_number"
+"""The detail of the encounter that a notice tells of; None where it gives no number."""
 _MOST_BYTES: Final = 1024 * 1024
 _MOST_SEGMENTS: Final = 2000
 _SEGMENT: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
@@ -72,6 +75,8 @@ class AdtNotice:
     policies: tuple[str, ...] = ()
     diagnoses: tuple[tuple[str | None, str | None, str | None], ...] = ()
     """Code, text and coding system of each DG1."""
+    is_alone: bool = True
+    """False where the bytes hold a further message or patient, of whom nothing is read."""
 
 
 def is_hl7v2(content: bytes) -> bool:
@@ -107,6 +112,7 @@ def read_adt(content: bytes) -> AdtNotice | None:
             for each in segments
             if each.name == "DG1"
         ),
+        is_alone=all(sum(each.name == name for each in segments) < 2 for name in ("MSH", "PID")),
     )
 
 

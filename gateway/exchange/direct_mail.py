@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 
 from direct.errors import DirectError, NotEncrypted
+from gateway.exchange.adt import MEDIA_TYPE
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.mail_contents import Contents, take_documents
@@ -42,6 +43,7 @@ from gateway.store.job_queue import PermanentFailure
 TRANSACTION: Final = "DIRECT-RECEIVE"
 _TOO_MUCH: Final = "opening it took more time or memory than is allowed"
 _LONGEST_REASON: Final = 500
+_CLINICAL: Final = frozenset({"text/xml", MEDIA_TYPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +306,7 @@ def _settled(contents: Contents, trusted: _Trusted, done: tuple[Ingested, ...]) 
         return _Settled("quarantined", contents.failure, "failed", done)
     outcome: Outcome = "partial" if len(trusted.recipients) < len(trusted.judged) else "success"
     # A picture or PDF beside a document is kept, and waits for nobody.
-    clinical = [one for one in done if one.document.mime_type == "text/xml"] or done
+    clinical = [one for one in done if one.document.mime_type in _CLINICAL] or done
     held = [one for one in clinical if one.document.state in ("held", "quarantined")]
     said = [one.document.reason or "" for one in held] or list(contents.problems)
     reason = "; ".join(dict.fromkeys(said))[:_LONGEST_REASON] or None

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ccda.model import Kind
+from gateway.exchange.adt import VISIT
 from gateway.exchange.statements import Statement
 
 NPI: Final = "2.16.840.1.113883.4.6"
@@ -39,7 +40,7 @@ def same_details(one: Statement, other: Statement) -> bool:
 
 
 def marks_of(one: Statement) -> Marks:
-    """What identifies the person or the device; nothing for all other kinds."""
+    """What identifies the person, device or visit; nothing for all other kinds."""
     marks: dict[str, set[str]] = defaultdict(set)
     if one.entry.kind == "care_team":
         for person in _forms(one.details.get("performer")):
@@ -54,6 +55,10 @@ def marks_of(one: Statement) -> Marks:
                 root, _, extension = str(text).partition("^")
                 if extension:
                     marks[root].add(extension)
+    elif one.entry.kind == "encounter" and VISIT in one.details:
+        # Only an ADT notice has one; other ids of encounters are given anew with each document.
+        # What has no number is no other notice's visit: it might cancel what it is not about.
+        marks[VISIT].add(str(one.details[VISIT] or one.document.id))
     return {source: frozenset(found) for source, found in marks.items()}
 
 

@@ -6,8 +6,8 @@ from typing import Final
 from direct.message import read_outer, unwrap
 from gateway.exchange.mail_content import Found, find_content
 
-_KEPT: Final = frozenset({"cda", "pdf", "image"})
-"""What becomes a document of its own; text, notices and the like stay in the message."""
+_KEPT: Final = frozenset({"cda", "hl7v2", "pdf", "image"})
+"""What becomes a document of its own; text and the like stay in the message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from direct.context import Context, find_context_part, read_context
 from direct.message import DirectMessage
 from direct.mime import Part
-from gateway.exchange.adt import is_hl7v2
+from gateway.exchange.adt import MEDIA_TYPE, is_hl7v2
 from gateway.exchange.reading import sniff
 from ihe.errors import MalformedMessage, MessageTooLarge
 from ihe.metadata import DocumentEntry, SubmissionSet
@@ -208,7 +208,7 @@ def _in_archive(given: Found, file: XdmFile) -> Found:
 def classify(content: bytes) -> tuple[Kind, str]:
     """The kind and media type that the bytes show."""
     if is_hl7v2(content):
-        return "hl7v2", "x-application/hl7-v2+er7"
+        return "hl7v2", MEDIA_TYPE
     media_type = sniff(content)
     for signature, more in _MORE_SIGNATURES:
         if media_type in ("text/plain", "application/octet-stream") and content.startswith(

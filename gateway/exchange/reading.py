@@ -1,4 +1,4 @@
-"""What a document's bytes say; runs in a worker process (DECISIONS 25).
+"""What a document's bytes say, C-CDA or ADT notice; runs in a worker process (DECISIONS 25).
 
 Whatever the declared type, the bytes decide (ihe-wire 2.9: partners label XML as text/plain and
 PDF as XML).
@@ -11,6 +11,8 @@ from ccda.document import parse_document
 from ccda.errors import CcdaError
 from ccda.model import ClinicalDocument, Participations
 from ccda.participations import read_participations
+from gateway.exchange.adt import MEDIA_TYPE, is_hl7v2, read_adt
+from gateway.exchange.adt_document import document_of
 from gateway.exchange.sensitivity import is_part_2
 
 _SIGNATURES: Final = (
@@ -41,6 +43,8 @@ class Reading:
 
 def read_document(content: bytes) -> Reading:
     """What `content` says; never raises for what it holds."""
+    if is_hl7v2(content):
+        return _read_notice(content)
     mime_type = sniff(content)
     if mime_type != "text/xml":
         return Reading(mime_type, reason=f"it is {mime_type}, not a clinical document in XML")
@@ -50,6 +54,15 @@ def read_document(content: bytes) -> Reading:
         return Reading(mime_type, reason=str(error))
     part_2 = is_part_2(clinical, content)
     return Reading(mime_type, clinical, _took_part(clinical), is_part_2=part_2)
+
+
+def _read_notice(content: bytes) -> Reading:
+    notice = read_adt(content)
+    if notice is None:
+        return Reading(MEDIA_TYPE, reason="it is an HL7 v2 message, and no ADT notice we can read")
+    if not notice.is_alone:  # filed as the first one's it would show the others' data
+        return Reading(MEDIA_TYPE, reason="it holds several notices; each must come by itself")
+    return Reading(MEDIA_TYPE, document_of(notice))
 
 
 def _took_part(clinical: ClinicalDocument) -> Participations:

@@ -200,8 +200,9 @@ def _line(
 
     trend = trend_of(ordered, source_of) if kind in TREND_KINDS else ()
     newest = trend[-1] if trend and trend[-1].time else None
-    status = _line_status(winner)
-    start, end = first_start(agreeing), _end(winner, agreeing)
+    stating = _stating(kind, winner, speaking)
+    status = _line_status(stating)
+    start, end = first_start(agreeing), _end(stating, agreeing)
     return SummaryLine(
         kind=kind,
         display=_display(kind, agreeing),
@@ -228,6 +229,13 @@ def _winner(kind: Kind, speaking: Sequence[Statement], voices: Sequence[Statemen
     if kind in TREND_KINDS:
         return max(speaking, key=lambda one: (sort_key(one.when), one.rank))
     return speaking[0]
+
+
+def _stating(kind: Kind, winner: Statement, speaking: Sequence[Statement]) -> Statement:
+    """Who says how it stands: of a visit the last that tells, for an update (ADT A08) may not."""
+    if kind != "encounter" or winner.status is not None:
+        return winner
+    return next((one for one in speaking if one.status is not None), winner)
 
 
 def _line_status(winner: Statement) -> str | None:
