@@ -5,11 +5,12 @@ The routes are found, not listed: a new one fails here until it is said what its
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import product
 from typing import Any, Final
 
 import httpx
+import orjson
 import pytest
 from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +18,8 @@ from hypothesis import strategies as st
 
 from gateway.model.caller import ROLES, Role
 from gateway.model.document import Source
-from gateway.model.identity import MemberId, PartnerId, PlanId, RetrievalId
-from gateway.store import members, partners, retrievals, tokens
+from gateway.model.identity import MailId, MemberId, PartnerId, PlanId, RetrievalId
+from gateway.store import mail_received, members, partners, retrievals, tokens
 from tests.gateway.api.doors import PURPOSE, Doors, names_in, open_doors, routes_of
 from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
 
@@ -36,17 +37,29 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "person": ("person",),
     "document": ("document",),
     "conversation": ("conversation",),
-    "after": ("member", "document"),
+    "item_id": ("document", "message"),
+    "message_id": ("message",),
+    "sent_id": ("sent",),
+    "after_message": ("message",),
+    "after": ("member", "document", "message", "sent"),
     "before": ("retrieval",),
 }
 """Of which kinds the ids are that a parameter is given."""
 HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction", "outcome",
-                   "since", "until"}  # fmt: skip
+                   "since", "until", "mail_from", "rcpt_to"}  # fmt: skip
 """Parameters that name nothing that a plan could own."""
 BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},
     ("POST", "/api/v1/documents"): {"content": DOCUMENT},
+    ("POST", "/api/v1/quarantine/{item_id}/replay"): {},
+    ("POST", "/api/v1/direct/messages"): {
+        "json": {"from": "desk@direct.acme.example", "to": ["anne@clinic.example"], **PURPOSE}
+    },
+    ("POST", "/api/v1/direct/checks"): {"json": {"address": "anne@clinic.example"}},
+    ("POST", "/direct/messages"): {"content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n"},
 }
+ENVELOPE: Final = {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"}
+"""What the relay door is told in its query."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +127,7 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
         doors.get("/api/v1/partners", doors.token(plan, role))
     started = doors.start(stored.id, plan, requester={"person": f"{word} Nurse", "role": "nurse"})
     found = database.read(lambda tx: tokens.list_all(tx, plan=plan))
+    message, sent = _correspond(doors, plan, word)
     sequences = doors.rows("SELECT sequence FROM exchange WHERE plan = ?", plan)
     retrieval = started.json()
     return {
@@ -124,8 +138,45 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
         "partner": (partner.id,),
         "person": tuple(token.caller.name for token in found),
         "token": tuple(token.id for token in found),
+        "message": (message,),
+        "sent": (sent,),
         "sequence": tuple(str(row["sequence"]) for row in sequences[-3:]),
     }
+
+
+def _correspond(doors: Doors, plan: PlanId, word: str) -> tuple[str, str]:
+    """A message that came and lies in quarantine, and one that is sent."""
+    domain = f"direct.{plan}.example"
+    given = doors.call(
+        "POST",
+        "/direct/messages",
+        doors.token(plan, "system"),
+        params={"mail_from": f"{word}@clinic.example", "rcpt_to": f"b@{domain}"},
+        content=f"Message-ID: <{word}@clinic.example>\r\n\r\nsealed\r\n".encode(),
+    )
+    assert given.status_code == 202, given.text
+    message = MailId(given.json()["id"])
+    verdict = mail_received.seal_verdict(
+        doors.house.archive.blobs.keys,
+        orjson.dumps({"at": "now", "recipients": []}),
+        plan=plan,
+        message=message,
+    )
+    doors.house.database.write(
+        lambda tx: mail_received.settle(
+            tx,
+            plan=plan,
+            message=message,
+            state="quarantined",
+            reason=f"{word} is not trusted",
+            now=datetime.now(UTC),
+            verdict=verdict,
+        )
+    )
+    form = {"from": f"desk@{domain}", "to": [f"{word}@clinic.example"], **PURPOSE, "text": word}
+    sent = doors.call("POST", "/api/v1/direct/messages", doors.token(plan, "staff"), json=form)
+    assert sent.status_code == 202, sent.text
+    return message, sent.json()["id"]
 
 
 # ---- the walk --------------------------------------------------------------------------------
@@ -149,7 +200,8 @@ def calls(twins: Twins, route: APIRoute, owner: PlanId) -> Iterator[Call]:
                    for name in path_names]  # fmt: skip
         for chosen in product(*choices):
             path = route.path.format(**dict(zip(path_names, chosen, strict=True)))
-            yield Call(method, path, {}, body, bool(path_names))
+            told = ENVELOPE if route.path == "/direct/messages" else {}
+            yield Call(method, path, told, body, bool(path_names))
             for query in route.dependant.query_params:
                 for kind in KINDS.get(query.alias, ()):
                     for id in twins.foreign(kind, owner):

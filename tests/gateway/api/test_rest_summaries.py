@@ -228,7 +228,7 @@ def test_openapi_describes_every_route_and_all_its_parameters(doors: Doors) -> N
             assert "422" not in described["responses"], "FastAPI's own form of errors is not ours"
             for parameter in described.get("parameters", ()):
                 assert parameter["schema"], parameter["name"]
-            if method == "POST":
+            if method == "POST" and not route.path.endswith("/replay"):
                 assert described["requestBody"]["content"], route.path
 
 
