@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, ExtensionOID
 
 from direct.chain import Rule
 from direct.trust import STRICT, Strictness, TrustAnchor, Usage, Verdict, judge
@@ -346,6 +346,29 @@ def test_nothing_is_asked_for_who_is_refused_anyway() -> None:
     judged(BELOW.leaf("else.example", issuer=True), others=(), at=with_below(), asked=asked)
     judged(BELOW.leaf(ADDRESS, issuer=True, end=-HOUR), others=(), at=with_below(), asked=asked)
     assert asked == []
+
+
+def test_a_certificate_that_names_many_places_is_not_fetched_from_all() -> None:
+    """A stranger's certificate would have us ask whomever it likes."""
+    places = x509.AuthorityInformationAccess(
+        x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS,
+            x509.UniformResourceIdentifier(f"http://place{number}.example/"),
+        )
+        for number in range(15)
+    )
+    asked: list[str] = []
+    leaf = BELOW.leaf(ADDRESS, more=[(places, False)])
+    assert not judged(leaf, others=(), at={}, asked=asked).trusted
+    assert len(asked) == 6
+
+
+def test_a_message_full_of_namesakes_is_not_looked_through() -> None:
+    """Each costs the check of a signature, and each could be the issuer."""
+    namesake = MailAuthority("Issuing", NOW, above=STRANGER).certificate
+    crowd = [*[namesake] * 200, ISSUING.certificate]
+    reason = refused(ISSUING.leaf(ADDRESS), Rule.ANCHOR, others=crowd)
+    assert reason == "the message brings too many certificates to look through"
 
 
 def test_a_certificate_of_the_right_name_and_the_wrong_key_is_no_issuer() -> None:

@@ -43,6 +43,8 @@ class JavaPeer:
                 maven.class_path(project, jar),
                 f"{project.name}.Main",
             ],
+            # The reference agent writes what it opens under tmp/ of where it runs.
+            cwd=log.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
