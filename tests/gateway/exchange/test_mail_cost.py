@@ -1,0 +1,147 @@
+"""What one message may cost: 300 MB of a worker, however large or hostile it is.
+
+Each is opened, read and taken apart in a worker whose memory ends there; the processor's two
+seconds are measured by `python -m tests.fuzz.mail` and `make bench`, for tests assert no times.
+"""
+
+import base64
+import gzip
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from direct.addresses import Mailbox
+from direct.mail_errors import MailOverLimit
+from direct.message import OutgoingPart, outer_headers, wrap, write_message
+from direct.smime import DEFAULT, SealAlgorithms, seal
+from gateway.exchange.mail_carried import find_carried
+from gateway.exchange.mail_letter import open_letter
+from gateway.exchange.mail_sealing import KeyPairDer, key_pair_der
+from gateway.exchange.workers import WorkerFailed, WorkerPool
+from tests.direct.sealing import identity, recipient, sender
+
+MEGABYTE = 1000 * 1000
+MOST_MEMORY = 300 * MEGABYTE
+LARGE = 25 * MEGABYTE
+"""Of content: twice in base64 it is just below our limit of 50 MB."""
+DOCTOR, INTAKE = "drsmith@clinic.test", "intake@plan.test"
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(1, MOST_MEMORY, 120.0) as pool:
+        yield pool
+
+
+def cost(raw: bytes, keys: tuple[KeyPairDer, ...]) -> tuple[list[int], int]:
+    """In a worker: the sizes of the documents found, and how many problems there were."""
+    opened, _ = open_letter(raw, keys, (INTAKE,), DOCTOR)
+    found = find_carried(opened.content, raw)
+    return [len(one.content) for one in found.documents], len(found.problems)
+
+
+def run(pool: WorkerPool, raw: bytes) -> tuple[list[int], int]:
+    pair = recipient()
+    return pool.run(cost, raw, (key_pair_der(pair.key, pair.certificate),))
+
+
+def cda(size: int) -> bytes:
+    head, tail = b'<ClinicalDocument xmlns="urn:hl7-org:v3">', b"</ClinicalDocument>"
+    return head + b"<a>x</a>".ljust(size - len(head) - len(tail)) + tail
+
+
+def sealed(message: bytes, algorithms: SealAlgorithms = DEFAULT) -> bytes:
+    shown = [one for one in outer_headers(message) if one[0] != "MIME-Version"]
+    return seal(
+        wrap(message),
+        headers=shown,
+        signer=identity(sender()),
+        recipients=[recipient().certificate],
+        algorithms=algorithms,
+    )
+
+
+def written(*parts: OutgoingPart) -> bytes:
+    return write_message(
+        from_=Mailbox.parse(DOCTOR),
+        to=[Mailbox.parse(INTAKE)],
+        message_id="1@clinic.test",
+        date=datetime(2026, 11, 26, tzinfo=UTC),
+        parts=list(parts),
+    )
+
+
+def by_hand(content_type: str, body: bytes, encoding: str = "7bit") -> bytes:
+    head = (
+        f"From: {DOCTOR}\r\nTo: {INTAKE}\r\nMIME-Version: 1.0\r\nContent-Type: {content_type}\r\n"
+        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def zipped(count: int, size: int) -> bytes:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(count):
+            archive.writestr(f"IHE_XDM/SUBSET01/DOC{number}.XML", cda(size))
+    return stored.getvalue()
+
+
+def nested() -> bytes:
+    """Messages in messages, each in base64 against all rules: every level is another copy."""
+    inner = by_hand("text/plain", b"x" * (9 * MEGABYTE))
+    while len(inner) < LARGE:
+        coded = base64.encodebytes(inner)
+        inner = by_hand("message/rfc822", coded, "base64")
+    return inner
+
+
+@pytest.mark.parametrize("cipher", ["aes256-cbc", "aes256-gcm"])
+def test_the_largest_message_is_opened_within_300_mb(pool: WorkerPool, cipher: str) -> None:
+    message = written(OutgoingPart(cda(LARGE), "text/xml", "a.xml"))
+    raw = sealed(message, SealAlgorithms(cipher=cipher))  # type: ignore[arg-type]  # both are ciphers
+    assert 45 * MEGABYTE < len(raw) < 50 * MEGABYTE
+    assert run(pool, raw) == ([LARGE], 0)
+
+
+HOSTILE: dict[str, Callable[[], bytes]] = {
+    "a zip of 90 MB": lambda: written(
+        OutgoingPart(zipped(90, MEGABYTE), "application/zip", "a.zip")
+    ),
+    "one file of 90 MB": lambda: written(
+        OutgoingPart(zipped(1, 90 * MEGABYTE), "application/zip", "a.zip")
+    ),
+    "a thousand gzips": lambda: written(
+        *[OutgoingPart(gzip.compress(cda(MEGABYTE)), "application/gzip")] * 990
+    ),
+    "a thousand parts": lambda: written(
+        *(OutgoingPart(cda(LARGE // 990), "text/xml") for _ in range(990))
+    ),
+    "nested messages": nested,
+    "lone line feeds": lambda: by_hand("text/plain", b"a\n" * (LARGE // 3)),
+    "runs of base64": lambda: by_hand("text/plain", b"QQ==" * (LARGE // 4), "base64"),
+    "quoted octets": lambda: by_hand("text/plain", b"=3D=" * (LARGE // 4), "quoted-printable"),
+    "comments": lambda: written(OutgoingPart(b"<?xml?>" + b"<!-- -->" * (LARGE // 8), "text/xml")),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_hostile_message_costs_no_more(pool: WorkerPool, kind: str) -> None:
+    sizes, _ = run(pool, sealed(HOSTILE[kind]()))
+    assert sum(sizes) <= 96 * 1024 * 1024
+
+
+def test_millions_of_boundaries_are_refused_within_it(pool: WorkerPool) -> None:
+    message = by_hand("multipart/mixed; boundary=b", b"\r\n--b" * (LARGE // 5))
+    with pytest.raises(MailOverLimit):
+        run(pool, sealed(message))
+
+
+def test_the_limit_is_one_that_bites() -> None:
+    raw = sealed(written(OutgoingPart(cda(LARGE), "text/xml", "a.xml")))
+    with WorkerPool(1, MOST_MEMORY // 3, 120.0) as narrow, pytest.raises(WorkerFailed) as failed:
+        run(narrow, raw)
+    assert failed.value.reason == "memory"
