@@ -144,7 +144,7 @@ def test_who_finds_somebody_is_told_no_more(tmp_path: Path) -> None:
     [
         with_more(),
         with_more(
-            names=(replace(KNOWN.names[0], given=(*KNOWN.names[0].given[:1], "Q")),),
+            names=(replace(KNOWN.names[0], prefix=("Ms.",)),),
             addresses=tuple(replace(one, city=(one.city or "").upper()) for one in KNOWN.addresses),
         ),
     ],
