@@ -6,8 +6,10 @@ as a snapshot, in the transaction of its record; the same facts asked for again 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid4, uuid5
@@ -171,6 +173,19 @@ def keep_snapshot(transaction: Transaction, snapshot: Snapshot) -> None:
     documents.insert(transaction, snapshot.offered.document)
     if not snapshots.put(transaction, snapshot):
         raise MadeMeanwhile
+
+
+def kept_snapshot(
+    archive: Archive, asked: OnDemand, community: Community, *, now: datetime
+) -> Snapshot:
+    """The summary as it is now, kept at once: for mail, whose record comes when it is sent."""
+    while True:
+        taken = take_snapshot(archive, asked, community, now=now)
+        if not taken.is_new:
+            return taken.snapshot
+        with suppress(MadeMeanwhile):
+            archive.database.write(partial(keep_snapshot, snapshot=taken.snapshot))
+            return taken.snapshot
 
 
 def _facts(
