@@ -135,6 +135,7 @@ class Addressing:
     to: str | None = None
     reply_to: str | None = None
     relates_to: str | None = None
+    fault_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,14 +211,19 @@ def read_addressing(header: Element) -> Addressing:
         raise MalformedMessage(
             "wsa:Action is missing", subcode="wsa:MessageAddressingHeaderRequired"
         )
-    reply_to = _one_header(header, "wsa:ReplyTo")
     return Addressing(
         action,
         message_id=_header_text(header, "wsa:MessageID"),
         to=_header_text(header, "wsa:To"),
-        reply_to=None if reply_to is None else _text(reply_to.find(name("wsa:Address"))),
+        reply_to=_endpoint(header, "wsa:ReplyTo"),
         relates_to=_header_text(header, "wsa:RelatesTo"),
+        fault_to=_endpoint(header, "wsa:FaultTo"),
     )
+
+
+def _endpoint(header: Element, prefixed: str) -> str | None:
+    reference = _one_header(header, prefixed)
+    return None if reference is None else _text(reference.find(name("wsa:Address")))
 
 
 def read_kind(envelope: Envelope) -> MessageKind:
@@ -324,9 +330,13 @@ def write_envelope(addressing: Addressing, payload: Element | None) -> Element:
     _add(header, "wsa:MessageID", addressing.message_id)
     _add(header, "wsa:RelatesTo", addressing.relates_to)
     _add(header, "wsa:To", addressing.to, must_understand=True)
-    if addressing.reply_to is not None:
-        reply_to = etree.SubElement(header, name("wsa:ReplyTo"))
-        _add(reply_to, "wsa:Address", addressing.reply_to)
+    for prefixed, address in (
+        ("wsa:ReplyTo", addressing.reply_to),
+        ("wsa:FaultTo", addressing.fault_to),
+    ):
+        if address is not None:
+            reference = etree.SubElement(header, name(prefixed))
+            _add(reference, "wsa:Address", address)
     body = etree.SubElement(envelope, name("soap:Body"))
     if payload is not None:
         body.append(payload)

@@ -63,8 +63,8 @@ class SealedRequest:
 class OpenedRequest:
     """A request whose sender is verified. `body` is the payload, trusted as far as the TLS peer.
 
-    `reply_to` is the sender's word: the anonymous address, or one to be looked up, never simply
-    called. No second message of the same TLS peer may have this `replay_key` until
+    `reply_to` and `fault_to` are the sender's word: the anonymous address, or one to be looked up,
+    never simply called. No second message of the same TLS peer may have this `replay_key` until
     `security.fresh_until`.
     """
 
@@ -75,6 +75,7 @@ class OpenedRequest:
     body: Element
     security: CheckedRequest
     replay_key: bytes
+    fault_to: str = ANONYMOUS
 
     @property
     def action(self) -> str:
@@ -142,6 +143,7 @@ def seal_request(
     signing_key: SigningKey,
     now: datetime,
     reply_to: str = ANONYMOUS,
+    fault_to: str | None = None,
     lifetime: timedelta = DEFAULT_LIFETIME,
 ) -> SealedRequest:
     """A request of ours; `body` moves into it. Its answer goes to `reply_to`, by default back.
@@ -150,7 +152,9 @@ def seal_request(
         ValueError: `body` is not the one that `kind` demands.
     """
     _demand_root(kind, body)
-    addressing = Addressing(kind.action, message_id=message_id, to=to, reply_to=reply_to)
+    addressing = Addressing(
+        kind.action, message_id=message_id, to=to, reply_to=reply_to, fault_to=fault_to
+    )
     envelope = write_envelope(addressing, body)
     values = sign_request(
         envelope, assertion=assertion, signing_key=signing_key, now=now, lifetime=lifetime
@@ -192,6 +196,7 @@ def open_request(
         envelope.payload,
         security,
         replay_key(security.proof, addressing.message_id, envelope.body),
+        addressing.fault_to or ANONYMOUS,
     )
 
 
@@ -294,17 +299,34 @@ def seal_fault(
     confirmations: Sequence[str] | None = None,
     signing_key: SigningKey | None,
     now: datetime,
-    lifetime: timedelta = DEFAULT_LIFETIME,
+    to: str = ANONYMOUS,
 ) -> bytes:
     """The fault by which a peer learns of `error`; it says `error.said` and nothing else.
 
     What it relates to and confirms comes from the opened request, else from `read_unopened`.
     """
-    addressing = Addressing(
-        fault_action(error), message_id=message_id, to=ANONYMOUS, relates_to=relates_to
+    action, fault = fault_action(error), write_fault(error)
+    addressing = Addressing(action, message_id=message_id, to=to, relates_to=relates_to)
+    return _seal(
+        write_envelope(addressing, fault), confirmations, signing_key, now, DEFAULT_LIFETIME
     )
-    envelope = write_envelope(addressing, write_fault(error))
-    return _seal(envelope, confirmations, signing_key, now, lifetime)
+
+
+def seal_again(
+    payload: Element,
+    *,
+    action: str,
+    relates_to: str,
+    message_id: str,
+    confirmations: Sequence[str],
+    signing_key: SigningKey | None,
+    now: datetime,
+    to: str,
+) -> bytes:
+    """A fault that was written before, under its `action`, in an envelope that is fresh now."""
+    addressing = Addressing(action, message_id=message_id, to=to, relates_to=relates_to)
+    envelope = write_envelope(addressing, payload)
+    return _seal(envelope, confirmations, signing_key, now, DEFAULT_LIFETIME)
 
 
 def open_answer(

@@ -12,6 +12,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
@@ -29,12 +30,13 @@ from gateway.api.peer import partners_of, require_tls
 from gateway.api.proxy import client_certificate
 from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
 from gateway.api.soap_arrival import Message, read_message
-from gateway.api.soap_later import owe, time_to_live
+from gateway.api.soap_later import owe, owe_fault, time_to_live
 from gateway.api.soap_package import Package
 from gateway.api.soap_verbs import Replied, reply
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.keeping import Kept, keep
+from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.exchange import Exchange
 from gateway.model.later import ArrivedAnswer, AwaitedAnswer
@@ -120,6 +122,14 @@ class _Visit:
         return self.opened is not None and self.opened.reply_to != ANONYMOUS
 
     @property
+    def fault_to(self) -> str:
+        """Where a fault goes: back, unless its sender has registered the other place it names."""
+        if self.opened is None or self.partner is None:
+            return ANONYMOUS
+        stated = self.opened.fault_to
+        return stated if self.partner.endpoints.takes_replies_at(stated) else ANONYMOUS
+
+    @property
     def transaction_name(self) -> str:
         return self.opened.transaction if self.opened else "/".join(sorted(self.transactions))
 
@@ -144,8 +154,7 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
         visit.envelope = message.envelope
         if message.awaited is not None:
             return await _take_answer(visit, message, message.awaited)
-        replied, envelope = await asyncio.to_thread(_reply, visit)
-        await _record(visit, replied)
+        replied, envelope = await _reply_on_record(visit)
     except IheError as error:
         return await _fault(visit, error)
     except Exception as error:  # the door: no stack trace and no bare 500 leaves this house
@@ -157,6 +166,15 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
         return Response(envelope, media_type=_SOAP)
     broken = partial(_record_broken, visit, replied.effects)
     return Package(envelope, replied.parts, action=replied.kind.action, broken=broken)
+
+
+async def _reply_on_record(visit: _Visit) -> tuple[Replied, bytes]:
+    """The answer and its envelope, once they are durable."""
+    while True:
+        replied, envelope = await asyncio.to_thread(_reply, visit)
+        with suppress(MadeMeanwhile):  # then what it gives is there, and found by the next turn
+            await _record(visit, replied)
+            return replied, envelope
 
 
 async def _identify(visit: _Visit) -> None:
@@ -201,6 +219,7 @@ async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) 
             skew=means.skew,
             transactions=visit.transactions,
             parts=message.parts,
+            archive=means.archive,
         )
 
     answer = await asyncio.to_thread(opened)
@@ -221,12 +240,13 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     purpose = purpose_stated(opened.assertion)
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
-    if visit.is_later and not partner.endpoints.takes_replies_at(opened.reply_to):
-        # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
-        raise MalformedMessage(
-            "The reply address is not registered for this community.",
-            subcode="wsa:InvalidAddressingHeader",
-        )
+    for name, address in (("reply", opened.reply_to), ("fault", opened.fault_to)):
+        if address != ANONYMOUS and not partner.endpoints.takes_replies_at(address):
+            # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
+            raise MalformedMessage(
+                f"The {name} address is not registered for this community.",
+                subcode="wsa:InvalidAddressingHeader",
+            )
     speaking_as = _speaking_as(visit, partner)
     delegated: tuple[Partner, ...] | Refused = speaking_as
     if opened.assertion.query_auth_grantor is not None:
@@ -237,9 +257,6 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
     replied = reply(opened, Asker(delegated, purpose), visit.means)
     plans = {effect.plan for effect in replied.effects}
-    if visit.is_later:
-        visit.kept = keep(visit.means.archive, visit.envelope, None, plans)
-        return replied, b""
     envelope = seal_answer(
         replied.body,
         kind=replied.kind,
@@ -248,6 +265,7 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         confirmations=opened.signature_values,
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
+        to=opened.reply_to,
         time_to_live=time_to_live(replied, visit.means),
     )
     visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
@@ -403,13 +421,15 @@ async def _fault(visit: _Visit, error: IheError) -> Response:
     failed = isinstance(error, Unavailable)
     fault = await asyncio.to_thread(_seal_fault, visit, error)
     effect = Effect("failed" if failed else "refused", reason=error.reason)
-    if not await _note_refusal(visit, effect, fault):
+    if not await _note_refusal(visit, effect, fault, error):
         error = Unavailable(_CANNOT)
         fault = await asyncio.to_thread(_seal_fault, visit, error)
+    elif visit.fault_to != ANONYMOUS:
+        return Response(status_code=202)
     return Response(fault, http_status(error), media_type=_SOAP)
 
 
-async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes) -> bool:
+async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes, error: IheError) -> bool:
     """Recorded with its envelopes once the sender is known; a stranger is only counted."""
     try:
         if visit.opened is None:
@@ -418,12 +438,21 @@ async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes) -> bool:
             visit.kept = await asyncio.to_thread(
                 keep, visit.means.archive, visit.envelope, fault, [None]
             )
-            unit = partial(_append, visit=visit, exchanges=[_exchange(visit, effect)])
+            unit = partial(_append_refusal, visit=visit, effect=effect, error=error)
         await visit.means.archive.database.write_async(unit)
-    except Exception as error:  # the door: there is nobody left to tell
-        _log(error)
+    except Exception as failure:  # the door: there is nobody left to tell
+        _log(failure)
         return False
     return True
+
+
+def _append_refusal(
+    transaction: Transaction, *, visit: _Visit, effect: Effect, error: IheError
+) -> None:
+    exchange = _exchange(visit, effect)
+    _append(transaction, visit, [exchange])
+    if visit.opened and visit.partner and visit.fault_to != ANONYMOUS:
+        owe_fault(transaction, visit.opened, error, visit.partner, exchange, visit.means)
 
 
 def _seal_fault(visit: _Visit, error: IheError) -> bytes:
@@ -435,6 +464,7 @@ def _seal_fault(visit: _Visit, error: IheError) -> bytes:
         confirmations=heard.signature_values,
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
+        to=visit.fault_to,
     )
 
 

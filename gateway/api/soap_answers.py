@@ -1,7 +1,8 @@
 """Answers that come at our own doors, to requests that said so in their ReplyTo.
 
 An answer is taken once, from the very partner that was asked, before its time is over; anything
-else is refused and recorded, and costs the request that waits nothing. What it says is read by the
+else is refused and recorded, and costs the request that waits nothing. Of what is attached to it,
+only the documents that were asked for are kept. What it says is read by the
 retrieval, which is gone on with as soon as the answer is durable.
 """
 
@@ -11,16 +12,19 @@ from datetime import UTC, datetime, timedelta
 
 from lxml import etree
 
+from gateway.exchange.archive import Archive
 from gateway.exchange.keeping import Kept
 from gateway.model.later import GO_ON, ArrivedAnswer, AwaitedAnswer, StoredPart
 from gateway.model.partner import Partner
 from gateway.model.trust import RequireUnrevoked, trust_of
-from gateway.store import awaited_answers, documents
+from gateway.store import awaited_answers, documents, wire_messages
 from gateway.store.database import Database, Transaction
 from gateway.store.job_queue import JobQueue
 from ihe.errors import MalformedMessage, SoapFault, UnexpectedMessage
-from ihe.soap import MESSAGE_KINDS, MessageKind
-from ihe.wire import Related, SealedRequest, open_answer
+from ihe.identifiers import UniqueId
+from ihe.soap import MESSAGE_KINDS, MessageKind, parse_envelope, read_envelope
+from ihe.wire import OpenedAnswer, Related, SealedRequest, open_answer
+from ihe.xca_retrieve import ContentId, read_retrieve_request, read_retrieve_response
 
 
 class UnwantedAnswer(UnexpectedMessage):
@@ -63,6 +67,7 @@ def open_awaited(
     skew: timedelta,
     transactions: Collection[str],
     parts: tuple[StoredPart, ...],
+    archive: Archive,
 ) -> ArrivedAnswer:
     """The answer, verified as one on the same connection would be.
 
@@ -92,9 +97,39 @@ def open_awaited(
     return ArrivedAnswer(
         arrived=now,
         body=etree.tostring(opened.body, encoding="unicode", with_tail=False),
-        parts=parts,
+        parts=_asked_for(archive, awaited, opened, parts),
         time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
     )
+
+
+def _asked_for(
+    archive: Archive, awaited: AwaitedAnswer, opened: OpenedAnswer, parts: tuple[StoredPart, ...]
+) -> tuple[StoredPart, ...]:
+    """Those parts that are documents of the request; no row names the others, so they are swept."""
+    if not parts:
+        return ()
+    wanted = _requested(archive, awaited)
+    given = read_retrieve_response(opened.body).documents
+    cids = {
+        one.content.value
+        for one in given
+        if one.unique_id in wanted and isinstance(one.content, ContentId)
+    }
+    return tuple(part for part in parts if part.cid in cids)
+
+
+def _requested(archive: Archive, awaited: AwaitedAnswer) -> frozenset[UniqueId]:
+    """What the request named; its envelope was kept before its first byte left."""
+    kept = archive.database.read(
+        lambda tx: wire_messages.get(
+            tx, plan=awaited.plan, hash=awaited.exchange.request_hash or ""
+        )
+    )
+    if kept is None:
+        return frozenset()
+    envelope = wire_messages.open_message(archive.blobs.keys, kept)
+    payload = read_envelope(parse_envelope(envelope)).payload
+    return frozenset(one.unique_id for one in read_retrieve_request(payload).documents)
 
 
 def _kind(awaited: AwaitedAnswer) -> MessageKind:

@@ -1,4 +1,5 @@
-"""Answers of ours that go out later, to the ReplyTo of their request (ITI TF-2: V.3.1.4)."""
+"""Answers of ours that go out later, to the ReplyTo of their request (ITI TF-2: V.3.1.4), and
+faults that go to its FaultTo (WS-Addressing 1.0 Core: 3.4)."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -8,12 +9,15 @@ from lxml import etree
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_verbs import Replied
+from gateway.exchange.policy import purpose_stated
 from gateway.model.exchange import Exchange
 from gateway.model.later import DELIVER, OwedAnswer
 from gateway.model.partner import Partner
+from gateway.model.purpose import PurposeOfUse
 from gateway.store import owed_answers
 from gateway.store.database import Transaction
-from ihe.soap import ITI_55_ANSWER, WrittenPayload
+from ihe.errors import IheError
+from ihe.soap import ITI_55_ANSWER, WrittenPayload, fault_action, write_fault
 from ihe.wire import OpenedRequest
 
 
@@ -29,6 +33,7 @@ def owe(
     if partner is None:
         raise ValueError("an answer is owed to somebody")
     lifetime = time_to_live(replied, means)
+    purpose = purpose_stated(opened.assertion)
     plans = {exchange.plan for exchange in exchanges}
     owed = OwedAnswer(
         id=str(uuid4()),
@@ -43,7 +48,35 @@ def owe(
         exchanges=exchanges,
         parts=replied.owed,
         time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
+        purpose=purpose if isinstance(purpose, PurposeOfUse) else None,
     )
+    _put(transaction, owed, means)
+
+
+def owe_fault(
+    transaction: Transaction,
+    opened: OpenedRequest,
+    error: IheError,
+    partner: Partner,
+    exchange: Exchange,
+    means: PartnerMeans,
+) -> None:
+    """Keeps the fault, with the record of the refusal, and has it brought."""
+    owed = OwedAnswer(
+        id=str(uuid4()),
+        partner=partner.id,
+        created=datetime.now(UTC),
+        address=opened.fault_to,
+        action=fault_action(error),
+        relates_to=opened.message_id,
+        confirmations=opened.signature_values,
+        body=_text(write_fault(error)),
+        exchanges=(exchange,),
+    )
+    _put(transaction, owed, means)
+
+
+def _put(transaction: Transaction, owed: OwedAnswer, means: PartnerMeans) -> None:
     owed_answers.put(transaction, owed)
     means.queue.enqueue(
         transaction,

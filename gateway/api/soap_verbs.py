@@ -3,7 +3,7 @@
 Everything here computes or reads the database, so the doors run it in a thread (DECISIONS 25).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,12 +15,13 @@ from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.exchange import probing
 from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.on_demand import keep_snapshot
 from gateway.exchange.respond_discovery import could_not_search, discover
 from gateway.exchange.respond_query import query
 from gateway.exchange.respond_retrieve import Given, retrieve
 from gateway.exchange.shelf import Shown
 from gateway.model.community import Community
-from gateway.model.document import OfferedDocument
+from gateway.model.document import OfferedDocument, Snapshot
 from gateway.model.later import OwedPart
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
@@ -213,7 +214,16 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
         OwedPart(part.cid, part.content_type, one.offered.document.plan, one.offered.document.id)
         for one, part in zip(got.given, parts, strict=True)
     )
-    return Replied(ITI_39_ANSWER, response, got.effects, parts, owed=owed)
+    noted = partial(_keep_made, got.made)
+    return Replied(ITI_39_ANSWER, response, got.effects, parts, noted=noted, owed=owed)
+
+
+def _keep_made(
+    made: Iterable[Snapshot], transaction: Transaction, effects: tuple[Effect, ...]
+) -> tuple[Effect, ...]:
+    for snapshot in made:
+        keep_snapshot(transaction, snapshot)
+    return effects
 
 
 def _located(error: RegistryError, home: HomeCommunityId) -> RegistryError:

@@ -59,6 +59,10 @@ class PartnerLate(PartnerFailed):
     """The partner was waited for as long as its profile says, and gave no answer."""
 
 
+class EmptyAnswer(PartnerFailed):
+    """It took the request and answered success with nothing in it: asked again, it may answer."""
+
+
 Ready = Callable[[tuple[str, ...]], Awaitable[None]]
 """Told the SignatureValues of a request that is about to leave."""
 
@@ -377,7 +381,8 @@ class SoapClient:
             envelope = await self._read_whole(response)
         crossing.answer = envelope
         if not envelope.strip():
-            raise PartnerFailed(f"it answered HTTP {response.status_code} with an empty body")
+            empty = EmptyAnswer if response.is_success else PartnerFailed
+            raise empty(f"it answered HTTP {response.status_code} with an empty body")
         if response.status_code != 200:
             _require_fault(response, envelope)
         elif content_type.lower().startswith("text/html"):

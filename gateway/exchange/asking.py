@@ -62,6 +62,14 @@ class Patience:
         """Whether the partner has used it up."""
         return self._left_seconds <= 0
 
+    async def pause(self, seconds: float) -> bool:
+        """Waits before it is asked again; False, at once, if there is no time left for that."""
+        if self._left_seconds <= seconds:
+            return False
+        await asyncio.sleep(seconds)
+        self._left_seconds -= seconds
+        return True
+
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
         """For the time of one call.

@@ -1,15 +1,21 @@
-"""A question to a partner, in whichever way the partner answers: at once, or later."""
+"""A question to a partner, in whichever way the partner answers: at once, again, or later."""
 
-from typing import TypeVar
+import copy
+from dataclasses import replace
+from random import SystemRandom
+from typing import Final, TypeVar
 
-from gateway.clients.soap_client import PartnerFailed
-from gateway.exchange.asking import Answered, Effect, Read, ask
+from gateway.clients.soap_client import EmptyAnswer, PartnerFailed
+from gateway.exchange.asking import Answered, Asking, Call, Effect, Read, ask
 from gateway.exchange.awaiting import Divisible, Question, ask_later
 from gateway.exchange.visit import Visit
 from gateway.store.database import Transaction
 from ihe.errors import IheError
 
 T = TypeVar("T")
+_PAUSES_SECONDS: Final = (0.5, 1.5)
+"""Before a partner that answered with nothing is asked again, half of it more or less."""
+_chance = SystemRandom()
 
 
 async def put(visit: Visit, question: Question, read: Read[T], effect: Effect[T]) -> T | None:
@@ -30,10 +36,25 @@ async def put(visit: Visit, question: Question, read: Read[T], effect: Effect[T]
         return answered
 
     try:
-        return await ask(visit.asking, call, read, counted)
+        return await _ask_again(visit.asking, call, read, counted)
     except Divisible:
         raise
     except (PartnerFailed, IheError):
         if call.missing:
             await visit.save(documents_missing=visit.progress.documents_missing + call.missing)
         raise
+
+
+async def _ask_again(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T:
+    """As `ask`, again where nothing came at all: signed anew, with a record of its own each time.
+
+    Such an answer says nothing, least of all that there are no documents (user-asks 2).
+    """
+    for seconds in _PAUSES_SECONDS:
+        attempt = replace(call, body=copy.deepcopy(call.body))
+        try:
+            return await ask(asking, attempt, read, effect)
+        except EmptyAnswer:
+            if not await call.patience.pause(seconds * _chance.uniform(0.5, 1.5)):
+                raise
+    return await ask(asking, call, read, effect)

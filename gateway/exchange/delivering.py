@@ -1,41 +1,72 @@
 """An answer of ours that goes out on a connection of its own (ITI TF-2: Appendix V.3.1.4).
 
-It was computed, and its record committed, when the request came; here it is only brought. Each
-attempt is sealed anew, so that its Timestamp is fresh; documents are read as they are sent. Should
-it never arrive, a second record of the same message id says so (DECISIONS 16).
+It was computed and sealed, and its record committed with its envelope, when the request came; here
+it is only brought, if it may still be given. Once its Timestamp is no longer fresh it is sealed
+anew, and a second record of the same message id names that envelope; documents are read as they
+are sent. Should it never arrive, a second record says so (DECISIONS 16).
 """
 
-from dataclasses import replace
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import uuid4
 
 from ccda.safe_xml import Limits, parse_xml
 from gateway.clients.soap_client import Package, SoapClient, mtom_package, plain_package
 from gateway.exchange.archive import Archive
+from gateway.exchange.asker import Asker, ways
 from gateway.exchange.asking import explain, is_refusal
+from gateway.exchange.keeping import keep
+from gateway.exchange.shelf import open_shelf
+from gateway.model.community import Community
 from gateway.model.document import Document
+from gateway.model.exchange import Exchange
 from gateway.model.later import OwedAnswer
+from gateway.model.member import Plan
 from gateway.model.partner import Partner
-from gateway.store import documents, exchange_log, members, owed_answers, partners
+from gateway.store import (
+    documents,
+    exchange_log,
+    members,
+    owed_answers,
+    partners,
+    wire_messages,
+)
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.scope import ALL_PLANS
 from ihe.errors import SoapFault
 from ihe.mtom import Part
 from ihe.soap import ITI_39_ANSWER, MESSAGE_KINDS
-from ihe.wire import seal_answer
+from ihe.wire import seal_again, seal_answer
 
-_BODY = Limits(size_bytes=64 * 1024 * 1024, text_characters=64 * 1024 * 1024)
+_BODY: Final = Limits(size_bytes=64 * 1024 * 1024, text_characters=64 * 1024 * 1024)
+_FRESH: Final = timedelta(minutes=5)
+"""How long an envelope is brought as it was sealed: half of what its Timestamp says."""
+SEALED_ANEW: Final = "the answer was sealed anew to be brought again"
 
 
-async def deliver(archive: Archive, client: SoapClient, answer_id: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answers are made with, and whose rules they were made under."""
+
+    archive: Archive
+    client: SoapClient
+    community: Community
+    plans: Sequence[Plan]
+
+
+async def deliver(house: Answering, answer_id: str) -> None:
     """Brings the answer; one that is with the partner already, or given up, is not brought again.
 
     Raises:
         PermanentFailure: it can never arrive.
         PartnerFailed, SoapFault: not this time.
     """
-    found = await archive.database.read_async(lambda tx: _load(tx, answer_id))
+    archive, client = house.archive, house.client
+    found = await archive.database.read_async(lambda tx: _load(tx, house, answer_id))
     if found is None:
         return
     owed, partner, attached, against = found
@@ -45,7 +76,8 @@ async def deliver(archive: Archive, client: SoapClient, answer_id: str) -> None:
         raise PermanentFailure(against)
     if any(document is None for document in attached):
         raise PermanentFailure("a document of it is gone")
-    package = _package(archive, client, owed, [one for one in attached if one is not None])
+    envelope = await _envelope(archive, client, owed)
+    package = _package(archive, envelope, owed, [one for one in attached if one is not None])
     try:
         await client.deliver(partner=partner, address=owed.address, package=package)
     except SoapFault as fault:
@@ -56,7 +88,7 @@ async def deliver(archive: Archive, client: SoapClient, answer_id: str) -> None:
 
 
 def _load(
-    transaction: Transaction, answer_id: str
+    transaction: Transaction, house: Answering, answer_id: str
 ) -> tuple[OwedAnswer, Partner | None, list[Document | None], str | None] | None:
     owed = owed_answers.get(transaction, owed=answer_id)
     if owed is None:
@@ -65,49 +97,117 @@ def _load(
     attached = [
         documents.get(transaction, plan=part.plan, document=part.document) for part in owed.parts
     ]
-    return owed, partner, attached, _why_not_now(transaction, owed)
+    against = None if partner is None else _why_not_now(transaction, house, owed, partner)
+    return owed, partner, attached, against
 
 
-def _why_not_now(transaction: Transaction, owed: OwedAnswer) -> str | None:
-    """What has happened since the answer was computed that keeps it here (DECISIONS 9, 14)."""
-    for told in owed.exchanges:
-        if told.plan is None:
-            continue
-        member = (
-            members.get(transaction, plan=told.plan, member=told.member) if told.member else None
+def _why_not_now(
+    transaction: Transaction, house: Answering, owed: OwedAnswer, partner: Partner
+) -> str | None:
+    """What has happened since the answer was computed that keeps it here (DECISIONS 9, 10, 14)."""
+    reasons = (
+        _why_not_told(transaction, house, owed, partner, told)
+        for told in owed.exchanges
+        if told.plan is not None and told.member is not None
+    )
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _why_not_told(
+    transaction: Transaction, house: Answering, owed: OwedAnswer, partner: Partner, told: Exchange
+) -> str | None:
+    plan, purpose = told.plan, owed.purpose
+    if plan is None or told.member is None or purpose is None:
+        return None
+    member = members.get(transaction, plan=plan, member=told.member)
+    if member is None:
+        return "the member is not known any more"
+    if member.opted_out:
+        return "the member has opted out of exchange since"
+    held = [documents.get(transaction, plan=plan, document=each) for each in told.documents]
+    if any(one is not None and one.state != "filed" for one in held):
+        return "a document that it tells of was withdrawn since"
+    same = partners.by_home_community(
+        transaction, plan=plan, home_community_id=partner.home_community_id
+    )
+    asker = Asker((partner, *same), purpose)
+    served = (one for one in house.plans if one.id == plan)
+    way = next(ways(transaction, served, asker), None)
+    if way is None:
+        return "no rule opens the plan to the partner any more"
+    if not told.documents:
+        return None
+    # A summary stands there only while all that it was made of does, and may be given.
+    shelf = open_shelf(transaction, way, member, house.community)
+    still_open = {one.document.id for one in (*shelf.documents, *shelf.snapshots)}
+    if still_open.issuperset(told.documents):
+        return None
+    return "a document that it tells of, or is made of, may not be given any more"
+
+
+async def _envelope(archive: Archive, client: SoapClient, owed: OwedAnswer) -> bytes:
+    """The one that the records name; a fresh one, with records of its own, once that is stale."""
+    sealed = owed.exchanges[0].answer_hash if owed.exchanges else None
+    if sealed is not None and datetime.now(UTC) - owed.created < _FRESH:
+        kept = await archive.database.read_async(
+            lambda tx: wire_messages.get(tx, plan=ALL_PLANS, hash=sealed)
         )
-        if member is not None and member.opted_out:
-            return "the member has opted out of exchange since"
-        for each in told.documents:
-            document = documents.get(transaction, plan=told.plan, document=each)
-            if document is not None and document.state != "filed":
-                return "a document that it tells of was withdrawn since"
-    return None
+        if kept is not None:
+            return await asyncio.to_thread(wire_messages.open_message, archive.blobs.keys, kept)
+    envelope = await asyncio.to_thread(_seal, client, owed)
+    plans = {exchange.plan for exchange in owed.exchanges}
+    anew = await asyncio.to_thread(keep, archive, None, envelope, plans)
+    now = datetime.now(UTC)
+
+    def unit(transaction: Transaction) -> None:
+        anew.put(transaction)
+        for exchange in owed.exchanges:
+            again = replace(exchange, time=now, reason=SEALED_ANEW)
+            exchange_log.append(transaction, anew.named_in(again))
+
+    await archive.database.write_async(unit)  # before its first byte leaves
+    return envelope
 
 
-def _package(
-    archive: Archive, client: SoapClient, owed: OwedAnswer, attached: list[Document]
-) -> Package:
-    kind = MESSAGE_KINDS[owed.action]
+def _seal(client: SoapClient, owed: OwedAnswer) -> bytes:
+    kind = MESSAGE_KINDS.get(owed.action)
     seconds = owed.time_to_live_seconds
-    envelope = seal_answer(
-        parse_xml(owed.body.encode(), limits=_BODY),
+    body = parse_xml(owed.body.encode(), limits=_BODY)
+    message_id, now = f"urn:uuid:{uuid4()}", datetime.now(UTC)
+    if kind is None:
+        return seal_again(
+            body,
+            action=owed.action,
+            relates_to=owed.relates_to,
+            message_id=message_id,
+            confirmations=owed.confirmations,
+            signing_key=client.signing_key,
+            now=now,
+            to=owed.address,
+        )
+    return seal_answer(
+        body,
         kind=kind,
         relates_to=owed.relates_to,
-        message_id=f"urn:uuid:{uuid4()}",
+        message_id=message_id,
         confirmations=owed.confirmations,
         signing_key=client.signing_key,
-        now=datetime.now(UTC),
+        now=now,
         to=owed.address,
         time_to_live=None if seconds is None else timedelta(seconds=seconds),
     )
-    if kind is not ITI_39_ANSWER:
-        return plain_package(envelope, kind.action)
+
+
+def _package(
+    archive: Archive, envelope: bytes, owed: OwedAnswer, attached: list[Document]
+) -> Package:
+    if owed.action != ITI_39_ANSWER.action:
+        return plain_package(envelope, owed.action)
     parts = (
         Part(part.cid, part.mime_type, archive.chunks(document.plan, document.blob))
         for part, document in zip(owed.parts, attached, strict=True)
     )
-    return mtom_package(envelope, kind.action, parts)
+    return mtom_package(envelope, owed.action, parts)
 
 
 def give_up_delivery(transaction: Transaction, answer_id: str, reason: str) -> None:

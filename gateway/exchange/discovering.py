@@ -1,6 +1,7 @@
 """ITI-55 at one partner: whom it returns for our member, each looked at a second time.
 
-A partner that asks for more demographics is asked again, once, with what it asked for.
+A partner that asks for more demographics is asked again, once, with what it asked for. One that
+then still names nobody is asked once more with what other communities know of the member.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.visit import Visit
+from gateway.exchange.widening import Wider, widen
 from gateway.model.link import Link, LinkState
+from gateway.model.retrieval import Retrieval
 from gateway.store import links, partners
 from gateway.store.database import Transaction
 from ihe.soap import ITI_55_REQUEST
@@ -66,22 +69,61 @@ async def discover(visit: Visit, address: str) -> tuple[Link, ...]:
         )
         return kept
     known = visit.asking.member.demographics
-    first = await _ask(visit, address, first_set(known), "first")
-    if not isinstance(first.discovery, MoreDemographicsRequested):
+    told = first_set(known)
+    first = await _ask(visit, address, told, "first")
+    if isinstance(first.discovery, Matched):
         return first.links
+    if isinstance(first.discovery, MoreDemographicsRequested):
+        fuller = _fuller(visit, first.discovery)
+        if fuller is not None:
+            told, second = fuller, await _ask(visit, address, fuller, "with what it asked for")
+            if not isinstance(second.discovery, MoreDemographicsRequested):
+                visit.remarks.append("it was asked again with that")
+            if isinstance(second.discovery, Matched):
+                return second.links
+            if isinstance(second.discovery, MoreDemographicsRequested):
+                visit.remarks.append("and asks for more still")
+    return await _ask_with_what_others_know(visit, address, told)
+
+
+def _fuller(visit: Visit, requested: MoreDemographicsRequested) -> Demographics | None:
+    """What it asked for, as far as there is any of it to tell."""
+    known = visit.asking.member.demographics
     ssn_allowed = visit.partner.profile.ssn_on_request
-    fuller = fuller_set(known, first.discovery, ssn_allowed=ssn_allowed)
-    visit.remarks.append(_wanted(first.discovery))
+    fuller = fuller_set(known, requested, ssn_allowed=ssn_allowed)
+    visit.remarks.append(_wanted(requested))
     if fuller.not_given is not None:
         visit.remarks.append(fuller.not_given)
-    if fuller.demographics is None:
+    return fuller.demographics
+
+
+async def _ask_with_what_others_know(
+    visit: Visit, address: str, told: Demographics
+) -> tuple[Link, ...]:
+    """Former names, addresses and telephone numbers that other communities have on record for the
+    person they know as our member (user-asks 11), with whose they are in the record."""
+    if not visit.partner.profile.told_what_others_know:
         return ()
-    second = await _ask(visit, address, fuller.demographics, "with what it asked for")
-    if isinstance(second.discovery, MoreDemographicsRequested):
-        visit.remarks.append("and asks for more still")
-    else:
-        visit.remarks.append("it was asked again with that")
-    return second.links
+    known = await visit.asking.archive.database.read_async(lambda tx: _elsewhere(tx, visit))
+    wider = widen(told, known)
+    if wider is None:
+        return ()
+    visit.remarks.append(wider.said)
+    return (await _ask(visit, address, wider.demographics, "with what others know", wider)).links
+
+
+def _elsewhere(transaction: Transaction, visit: Visit) -> tuple[tuple[str, Demographics], ...]:
+    """What other partners have said of the member, by their names; of confirmed links alone."""
+    plan = visit.asking.plan.id
+    known = links.of_member(transaction, plan=plan, member=visit.asking.member.id)
+    found = []
+    for link in known:
+        if link.partner == visit.partner.id or link.state != "confirmed" or link.known is None:
+            continue
+        partner = partners.get(transaction, plan=plan, partner=link.partner)
+        if partner is not None:
+            found.append((partner.name, link.known))
+    return tuple(found)
 
 
 # ---- one request -----------------------------------------------------------------------------
@@ -93,7 +135,9 @@ class _Found:
     links: tuple[Link, ...]
 
 
-async def _ask(visit: Visit, address: str, told: Demographics, which: str) -> _Found:
+async def _ask(
+    visit: Visit, address: str, told: Demographics, which: str, wider: Wider | None = None
+) -> _Found:
     found: list[Link] = []
 
     async def read(answer: OpenedAnswer) -> tuple[Discovery, timedelta | None]:
@@ -107,12 +151,14 @@ async def _ask(visit: Visit, address: str, told: Demographics, which: str) -> _F
         links.forget(
             transaction, plan=asking.plan.id, member=asking.member.id, partner=visit.partner.id
         )
-        found.extend(_settled(transaction, link) for link in _links(visit, discovery, time_to_live))
+        made = _links(visit, discovery, time_to_live, wider)
+        found.extend(_settled(transaction, link) for link in made)
         for link in found:
             links.put(transaction, link)
         if found:
             visit.note(transaction, step="query")
-        return Answered(reason=_remark(discovery))
+        remarks = (_remark(discovery), None if wider is None else wider.said)
+        return Answered(reason="; ".join(text for text in remarks if text) or None)
 
     request = write_discovery_request(_request(visit, told))
     call = Call(visit.partner, ITI_55_REQUEST, address, request, visit.patience)
@@ -152,12 +198,14 @@ def _of_visit(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
 
 def _found_before(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
     """What an attempt that died has learned: the demographics need not leave the house again."""
-    began = visit.asking.retrieval.created
-    return tuple(
-        link
-        for link in _of_visit(transaction, visit)
-        if link.found >= began or (link.valid_until is not None and link.valid_until > began)
-    )
+    retrieval = visit.asking.retrieval
+    return tuple(link for link in _of_visit(transaction, visit) if is_of_retrieval(link, retrieval))
+
+
+def is_of_retrieval(link: Link, retrieval: Retrieval) -> bool:
+    """Whether the retrieval has found it, or may use it without having asked."""
+    began = retrieval.created
+    return link.found >= began or (link.valid_until is not None and link.valid_until > began)
 
 
 def _request(visit: Visit, told: Demographics) -> PatientDiscoveryRequest:
@@ -193,14 +241,20 @@ def _wanted(requested: MoreDemographicsRequested) -> str:
 # ---- links -----------------------------------------------------------------------------------
 
 
-def _links(visit: Visit, discovery: Discovery, time_to_live: timedelta | None) -> Iterator[Link]:
+def _links(
+    visit: Visit, discovery: Discovery, time_to_live: timedelta | None, wider: Wider | None
+) -> Iterator[Link]:
     if not isinstance(discovery, Matched):
         return
     now = datetime.now(UTC)
     until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
     ours = demographics(visit.asking.member, visit.asking.plan)
     for match in discovery.matches:
-        link = _link(visit, match, compare(ours, match.demographics))
+        result = compare(ours, match.demographics)
+        if wider is not None and result.decision == "possible":
+            # Only what speaks for it: where the roster itself speaks against, that stands.
+            result = compare(wider.beside(ours), match.demographics)
+        link = _link(visit, match, result)
         yield replace(link, found=now, valid_until=until)
 
 
@@ -222,6 +276,7 @@ def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
         score=float(result.score),
         detail=against or _UNEXPLAINED.get(state),
         degree=match.degree,
+        known=replace(match.demographics, ids=()),
     )
 
 

@@ -1,7 +1,7 @@
 """ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
@@ -48,6 +48,8 @@ async def fetch(visit: Visit, link: Link) -> None:
     """
     holder = await _holder(visit, link.home_community_id)
     listed = await list_documents(visit, holder, link)
+    if not listed:
+        visit.remarks.append("it lists no documents")
     wanted = await choose(visit, holder, listed)
     requests = [request for entry in wanted if (request := _request(entry, link))]
     if unnamed := len(wanted) - len(requests):
@@ -116,28 +118,44 @@ class _Fetching:
         if batches and len(failures) == len(batches):
             raise failures[0]
 
-    async def _batch(self, batch: Sequence[DocumentRequest]) -> None:
+    async def _batch(self, batch: Sequence[DocumentRequest], *, is_second: bool = False) -> None:
         """One batch, or its halves if the holder gives none of so many at once."""
         try:
-            await self._retrieve(batch)
+            unexplained = await self._retrieve(batch, is_second=is_second)
+            if unexplained:
+                await self._ask_for_rest(unexplained)
         except Divisible:
             middle = len(batch) // 2
             awaited: list[AnswerAwaited] = []
             for half in (batch[:middle], batch[middle:]):
                 try:
-                    await self._batch(half)
+                    await self._batch(half, is_second=is_second)
                 except AnswerAwaited as waiting:
                     awaited.append(waiting)
             if awaited:
                 raise min(awaited, key=lambda one: one.expires) from None
 
-    async def _retrieve(self, batch: Sequence[DocumentRequest]) -> None:
+    async def _ask_for_rest(self, rest: Sequence[DocumentRequest]) -> None:
+        """Asks once more for what a success left out (user-asks 2). What came stays, whatever
+        becomes of this."""
+        try:
+            await self._batch(rest, is_second=True)
+        except (PartnerFailed, IheError) as error:
+            self.visit.remarks.append(explain(error))
+
+    async def _retrieve(
+        self, batch: Sequence[DocumentRequest], *, is_second: bool
+    ) -> tuple[DocumentRequest, ...]:
+        """Takes in what is given; returns what is to be asked for once more."""
         visit, asking = self.visit, self.visit.asking
         address = self.holder.endpoints.iti39 or self.holder.endpoints.iti38
         if address is None:
             raise PartnerFailed("it has no address for documents")
         request = RetrieveDocumentSetRequest(tuple(batch))
         said: list[str] = []
+        again: list[DocumentRequest] = []
+        # One that answers later is not: its answer was no slip of the connection.
+        may_repeat = not is_second and not self.holder.profile.asynchronous
         attachments = Attachments(asking.archive, asking.plan.id)
 
         async def read(answer: OpenedAnswer) -> tuple[Arrived, tuple[Received, ...]]:
@@ -153,7 +171,11 @@ class _Fetching:
             arrived, received = answer
             done = take_in(visit, transaction, received)
             answered, said[:] = _account(visit, transaction, arrived, received, done)
-            return answered
+            if not may_repeat:
+                said.extend(_left_out(arrived, twice=is_second))
+                return answered
+            again[:] = arrived.unexplained
+            return replace(answered, missing=answered.missing - len(again))
 
         body = write_retrieve_request(request)
         call = Call(
@@ -166,6 +188,7 @@ class _Fetching:
             attachments.discard()
         visit.remarks.extend(said)
         await self._look_at_assembled(batch)
+        return tuple(again)
 
     def _refuse_so_many(self, arrived: Arrived, batch: Sequence[DocumentRequest]) -> None:
         codes = {error.code for error in arrived.errors}
@@ -248,6 +271,12 @@ def _account(
         missing=missing,
     )
     return answered, said
+
+
+def _left_out(arrived: Arrived, *, twice: bool) -> Iterator[str]:
+    if number := len(arrived.unexplained):
+        asked = ", asked twice" if twice else ""
+        yield f"it reported success without {number} of the documents that it lists{asked}"
 
 
 def _undecided(taken: Sequence[Ingested]) -> Iterator[str]:

@@ -20,19 +20,21 @@ from typing import Final
 from gateway.clients.soap_client import PartnerFailed, PartnerLate
 from gateway.exchange.asking import Asking, explain, is_refusal
 from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
-from gateway.exchange.discovering import discover
+from gateway.exchange.discovering import discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerOutcome, PartnerProgress, RetrievalState
-from gateway.store import retrievals
+from gateway.store import links, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import IheError
+from ihe.identifiers import HomeCommunityId
 
 log = logging.getLogger(__name__)
+_NOTHING_CAME: Final = frozenset({"failed", "late", "refused", "not_asked"})
 _BUSY: Final = timedelta(seconds=1)
 """After how long to look again whether somebody else has gone on with a visit."""
 
@@ -54,7 +56,7 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     Raises:
         StoreUnavailable: some answers could not be kept; asked again, it goes on with those.
     """
-    everyone = visits(asking, asked)
+    everyone = visits(asking, once_each(asked))
     unanswered = [visit for visit in everyone if visit.progress.outcome is None]
     retrieval, database = asking.retrieval, asking.archive.database
     await database.write_async(lambda tx: begin(tx, unanswered, retrieval))
@@ -67,6 +69,16 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
         lambda tx: end_if_all_have(tx, plan=retrieval.plan, retrieval_id=retrieval.id)
     )
     return tuple(one for one in ended if isinstance(one, GoOn))
+
+
+def once_each(asked: Sequence[Partner]) -> tuple[Partner, ...]:
+    """A community once, by whichever of its entries: the plan's own before a shared one, one that
+    takes patient discovery before one that does not (user-asks 20)."""
+    by_community: dict[HomeCommunityId, Partner] = {}
+    for partner in sorted(asked, key=lambda one: (one.endpoints.iti55 is None, one.plan is None)):
+        by_community.setdefault(partner.home_community_id, partner)
+    chosen = {partner.id for partner in by_community.values()}
+    return tuple(partner for partner in asked if partner.id in chosen)
 
 
 def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: RetrievalId) -> None:
@@ -153,13 +165,52 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     visit.remarks.extend(link.detail or "a match is held for a person to decide" for link in held)
     confirmed = [link for link in found if link.state == "confirmed"]
     if confirmed:
-        await _fetch_all(visit, confirmed)
+        await _fetch_all(visit, await _not_fetched_by_others(visit, confirmed))
         return "matched"
     if held:
         return "held"
     if found:
         visit.remarks.append("it returned someone else")
     return "no_match"
+
+
+async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> list[Link]:
+    """Those patient ids that no other partner named before us in this retrieval (user-asks 20).
+
+    Two ways to one community would bring each document twice. Where the other partner's part of
+    the retrieval has failed, ours is the way that is left.
+    """
+    asking = visit.asking
+
+    def unit(transaction: Transaction) -> list[Link]:
+        plan, retrieval = asking.plan.id, asking.retrieval
+        current = retrievals.get(transaction, plan=plan, retrieval=retrieval.id)
+        asked = {one.partner: one for one in current.partners} if current else {}
+        known = links.of_member(transaction, plan=plan, member=asking.member.id)
+        ours = []
+        for link in confirmed:
+            ways = [one for one in known if _is_same_patient(one, link)]
+            before = [
+                asked[one.partner].partner_name
+                for one in ways
+                if one.partner in asked
+                and one.partner != visit.partner.id
+                and one.state == "confirmed"
+                and asked[one.partner].outcome not in _NOTHING_CAME
+                and is_of_retrieval(one, retrieval)
+                and (one.found, one.partner) < (link.found, link.partner)
+            ]
+            if before:
+                visit.remarks.append(f"its records are asked for through {before[0]}")
+            else:
+                ours.append(link)
+        return ours
+
+    return await asking.archive.database.read_async(unit)
+
+
+def _is_same_patient(one: Link, other: Link) -> bool:
+    return (one.home_community_id, one.patient_id) == (other.home_community_id, other.patient_id)
 
 
 async def _fetch_all(visit: Visit, confirmed: Iterable[Link]) -> None:

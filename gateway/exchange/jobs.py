@@ -15,7 +15,7 @@ from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain
 from gateway.exchange.awaiting import abandon
-from gateway.exchange.delivering import deliver, give_up_delivery
+from gateway.exchange.delivering import Answering, deliver, give_up_delivery
 from gateway.exchange.direct_bundles import refresh_bundle
 from gateway.exchange.direct_mail import receive_mail
 from gateway.exchange.direct_means import DirectMeans
@@ -242,7 +242,8 @@ def _end(
 
 async def _deliver(job: Job, means: JobMeans) -> None:
     """Brings an answer of ours to the partner that waits for it."""
-    await deliver(means.archive, _client(means), job.payload["answer"])
+    answering = Answering(means.archive, _client(means), means.community, means.plans)
+    await deliver(answering, job.payload["answer"])
 
 
 def _client(means: JobMeans) -> SoapClient:

@@ -17,7 +17,7 @@ from direct.message import OutgoingPart
 from gateway.exchange.asker import Way
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_composing import Draft, write_draft
-from gateway.exchange.on_demand import take_snapshot
+from gateway.exchange.on_demand import kept_snapshot
 from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.exchange.shelf import Shelf, open_shelf
 from gateway.model.document import Document
@@ -198,7 +198,7 @@ def _documents(
     if order.summary:
         if shelf.summary is None:
             raise NotSent("no rule gives this domain the member's summary for this purpose")
-        snapshot = take_snapshot(means.archive, shelf.summary, means.community, now=now)
+        snapshot = kept_snapshot(means.archive, shelf.summary, means.community, now=now)
         found.append(snapshot.offered.document)
     known = {one.document.id: one.document for one in shelf.documents}
     for wanted in order.documents:

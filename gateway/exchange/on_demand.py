@@ -2,12 +2,14 @@
 
 It says what the documents say that the same partner may have for the same purpose, and nothing
 else (DECISIONS 10): each of those, and the summary itself, needs a rule. What was given is kept
-as a snapshot; the same facts asked for again are the same snapshot.
+as a snapshot, in the transaction of its record; the same facts asked for again are the same one.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from uuid import UUID, uuid4, uuid5
@@ -140,29 +142,50 @@ class _Facts:
     known: Snapshot | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A summary as it is given; one that `is_new` has to be kept with the record of that."""
+
+    snapshot: Snapshot
+    is_new: bool
+
+
+class MadeMeanwhile(Exception):
+    """Another request has kept a snapshot of the same facts: the answer is to be made anew."""
+
+
 def take_snapshot(
     archive: Archive, asked: OnDemand, community: Community, *, now: datetime
-) -> Snapshot:
-    """The summary as it is now, kept; made only when its facts are new to this asker."""
+) -> Taken:
+    """The summary as it is now; made only when its facts are new to this asker."""
     facts = archive.database.read(lambda tx: _facts(tx, asked, community, now))
     if facts.known is not None:
-        return facts.known
-    snapshot = _make(archive, asked, facts, community, now)
-
-    def unit(transaction: Transaction) -> None:
-        documents.insert(transaction, snapshot.offered.document)
-        if not snapshots.put(transaction, snapshot):
-            raise _MadeMeanwhile
-
-    try:
-        archive.database.write(unit)
-    except _MadeMeanwhile:
-        return archive.database.read(lambda tx: _known(tx, asked, facts.digest)) or snapshot
-    return snapshot
+        return Taken(facts.known, is_new=False)
+    return Taken(_make(archive, asked, facts, community, now), is_new=True)
 
 
-class _MadeMeanwhile(Exception):
-    """Another request took the same snapshot; nothing of ours is kept."""
+def keep_snapshot(transaction: Transaction, snapshot: Snapshot) -> None:
+    """Keeps what is about to be given, in the transaction of the record that says so.
+
+    Raises:
+        MadeMeanwhile: the same facts are kept already, under another id.
+    """
+    documents.insert(transaction, snapshot.offered.document)
+    if not snapshots.put(transaction, snapshot):
+        raise MadeMeanwhile
+
+
+def kept_snapshot(
+    archive: Archive, asked: OnDemand, community: Community, *, now: datetime
+) -> Snapshot:
+    """The summary as it is now, kept at once: for mail, whose record comes when it is sent."""
+    while True:
+        taken = take_snapshot(archive, asked, community, now=now)
+        if not taken.is_new:
+            return taken.snapshot
+        with suppress(MadeMeanwhile):
+            archive.database.write(partial(keep_snapshot, snapshot=taken.snapshot))
+            return taken.snapshot
 
 
 def _facts(

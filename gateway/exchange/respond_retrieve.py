@@ -13,7 +13,7 @@ from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.on_demand import OnDemand, take_snapshot
 from gateway.exchange.open_documents import WhyWithheld, effects_of, open_documents, shelves_of
 from gateway.model.community import Community
-from gateway.model.document import OfferedDocument
+from gateway.model.document import OfferedDocument, Snapshot
 from gateway.model.exchange import Outcome
 from gateway.model.member import Plan
 from gateway.store.database import Transaction
@@ -47,11 +47,15 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The documents that are given, an error for each that is not, and what to record."""
+    """The documents that are given, an error for each that is not, and what to record.
+
+    `made` are summaries among them that are kept with the record, and nowhere before.
+    """
 
     given: tuple[Given, ...]
     errors: tuple[RegistryError, ...]
     effects: tuple[Effect, ...]
+    made: tuple[Snapshot, ...] = ()
 
 
 def retrieve(
@@ -68,6 +72,7 @@ def retrieve(
     given: list[Given] = []
     errors: list[RegistryError] = list(request.refused)
     made = 0
+    new: list[Snapshot] = []
     # Asked for twice, a document comes once: a small request must not draw an endless answer.
     for asked in dict.fromkeys(request.documents):
         one = found.get(str(asked.unique_id))
@@ -76,10 +81,12 @@ def retrieve(
             errors.append(refusal)
         elif isinstance(one, OnDemand):
             made += 1
-            given.append(Given(asked, take_snapshot(archive, one, community, now=now).offered))
+            taken = take_snapshot(archive, one, community, now=now)
+            given.append(Given(asked, taken.snapshot.offered))
+            new.extend([taken.snapshot] if taken.is_new else ())
         elif one is not None:
             given.append(Given(asked, one))
-    return Retrieved(tuple(given), tuple(errors), _effects(given, errors, why))
+    return Retrieved(tuple(given), tuple(errors), _effects(given, errors, why), tuple(new))
 
 
 def _find(

@@ -46,6 +46,11 @@ class Arrived:
     unasked: int = 0
 
     @property
+    def unexplained(self) -> tuple[DocumentRequest, ...]:
+        """What is missing though the answer reports that nothing went wrong."""
+        return () if self.errors or self.elsewhere else self.missing
+
+    @property
     def remarks(self) -> Iterator[str]:
         """What was wrong with the answer, in words."""
         if self.elsewhere:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from gateway.model.document import Blob
 from gateway.model.exchange import Exchange
 from gateway.model.identity import DocumentId, PartnerId, PlanId, RetrievalId
+from gateway.model.purpose import PurposeOfUse
 
 GO_ON: Final = "go-on"
 """The kind of the job that goes on with one partner's part of a retrieval."""
@@ -83,7 +84,8 @@ class OwedPart:
 class OwedAnswer:
     """An answer that is computed and recorded; `address` is one the partner has registered.
 
-    `exchanges` are its records: should it never arrive, each is followed by one that says so.
+    `exchanges` are its records, which name the envelope it was first sealed in: should it never
+    arrive, each is followed by one that says so.
     """
 
     id: str
@@ -98,3 +100,5 @@ class OwedAnswer:
     parts: tuple[OwedPart, ...] = ()
     time_to_live_seconds: int | None = None
     plan: PlanId | None = None
+    purpose: PurposeOfUse | None = None
+    """Why it was asked, as the rules were applied; None for a fault, which tells of nobody."""

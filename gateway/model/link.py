@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
+from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, PatientId
 
 LinkState = Literal["confirmed", "held", "rejected"]
@@ -29,3 +30,5 @@ class Link:
     """How sure the community itself is, 0 to 100 by its own measure (ITI-55 match degree)."""
     valid_until: datetime | None = None
     """Until when it may be used without asking again; None: not at all (CorrelationTimeToLive)."""
+    known: Demographics | None = None
+    """What the community has on record for the person, without its ids; None if it was not kept."""

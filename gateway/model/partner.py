@@ -51,6 +51,9 @@ class PartnerProfile:
     """Below this, 0 to 100 by the partner's own measure, it need not name anybody."""
     ssn_on_request: bool = True
     """It gets a member's SSN when it asks for it; unasked, nobody does."""
+    told_what_others_know: bool = True
+    """Where it knows nobody, it is asked again with former names, addresses and telephone numbers
+    that other communities have on record for the member."""
     query_window_days: int | None = None
     """Quirk: its documents are asked for in windows of so many days of creation time."""
     other_home_accepted: bool = False

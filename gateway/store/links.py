@@ -9,6 +9,8 @@ from gateway.model.link import Link, LinkState
 from gateway.store import tables
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
+from gateway.store.values import dump, load
+from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 
 _KEY = ["plan", "member", "partner", "home_community_id", "patient_id"]
@@ -29,6 +31,7 @@ def put(transaction: Transaction, link: Link) -> None:
         "is_decided": link.is_decided,
         "degree": link.degree,
         "valid_until": link.valid_until,
+        "known": None if link.known is None else dump(link.known),
     }
     upsert(transaction, tables.link, values, _KEY)
 
@@ -119,4 +122,5 @@ def _link(row: Any) -> Link:
         is_decided=row.is_decided,
         degree=row.degree,
         valid_until=row.valid_until,
+        known=None if row.known is None else load(Demographics, row.known),
     )

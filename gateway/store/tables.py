@@ -238,6 +238,7 @@ class LinkRow(SQLModel, table=True):
     is_decided: bool = False
     degree: int | None = None
     valid_until: datetime | None = Field(default=None, sa_type=UtcTime)
+    known: str | None = Field(default=None, sa_type=Text)
 
 
 # ---- documents and what they say -------------------------------------------------------------

@@ -69,6 +69,7 @@ def ask(
     message_id: str | None = None,
     now: datetime | None = None,
     reply_to: str = ANONYMOUS,
+    fault_to: str | None = None,
     **changes: Any,
 ) -> SealedRequest:
     """A sealed request of a partner's; `changes` are what its assertion states otherwise."""
@@ -82,6 +83,7 @@ def ask(
         signing_key=key or signing_key(partner.name),
         now=now or datetime.now(UTC),
         reply_to=reply_to,
+        fault_to=fault_to,
     )
 
 

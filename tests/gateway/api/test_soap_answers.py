@@ -2,13 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from gateway.model.later import ArrivedAnswer
+from gateway.store.values import load
 from ihe.discovery import NoMatch
+from ihe.identifiers import UniqueId
 from ihe.mtom import Part
 from ihe.soap import ITI_55_ANSWER
+from ihe.xca_retrieve import read_retrieve_request
 from ihe.xcpd import read_discovery_request
 from tests.gateway import house as lakeshore
 from tests.gateway.asking import fault_of
@@ -21,6 +26,7 @@ from tests.gateway.clients.scripted_partner import (
     discovered,
     discovery_body,
     packaged,
+    retrieved,
 )
 
 UNWANTED = "The message answers no request that waits for an answer."
@@ -128,6 +134,32 @@ def test_what_comes_attached_to_an_answer_that_has_no_attachments_is_not_kept(
         assert there.answer(reply=large).status == 400
         assert there.answer(reply=small).status == 202
         assert blobs_of(there) == before
+
+
+def test_of_what_is_attached_only_the_documents_that_were_asked_for_are_kept(
+    tmp_path: Path,
+) -> None:
+    with later(tmp_path) as there:
+        there.ask()
+        for number in (0, 1):
+            there.answer(number)
+            there.work()
+        heard = there.heard[2][1]
+        asked_for = [one.unique_id for one in read_retrieve_request(heard.body).documents]
+        unasked = UniqueId("2.999.666")
+        contents = {one: f"of {one}".encode() for one in (*asked_for, unasked)}
+        reply = retrieved(heard, contents)
+        assert there.answer(reply=reply).status == 202
+        (answer,) = (
+            load(ArrivedAnswer, row["answer"])
+            for row in lakeshore.rows_of(there.house, "awaited_answer")
+            if row["state"] == "answered"
+        )
+        hashes = {sha256(contents[one]).hexdigest() for one in asked_for}
+        assert {part.blob.sha256 for part in answer.parts} == hashes
+        named = {row["address"] for row in lakeshore.rows_of(there.house, "blob")}
+        assert {part.blob.address for part in answer.parts} <= named
+        assert len(named) == len(hashes)
 
 
 def blobs_of(there: Later) -> set[Path]:

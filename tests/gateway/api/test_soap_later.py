@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ from gateway.exchange.withdrawing import withdraw
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Endpoints
 from gateway.settings import Limits
-from gateway.store import members, partners
+from gateway.store import members, owed_answers, partners, policy_rules
+from gateway.store.database import Transaction
 from ihe.mtom import MultipartReader, PartData, is_multipart
 from ihe.soap import (
+    ANONYMOUS,
     ITI_38_REQUEST,
     ITI_39_REQUEST,
     ITI_55_REQUEST,
@@ -27,10 +29,12 @@ from ihe.soap import (
 )
 from ihe.wire import SealedRequest
 from ihe.xca_query import read_adhoc_query_response
-from ihe.xca_retrieve import read_retrieve_response
+from ihe.xca_retrieve import DocumentRequest, read_retrieve_response
 from ihe.xcpd import Matched, read_discovery_response
 from tests.gateway import house as lakeshore
 from tests.gateway.asking import (
+    REPOSITORY,
+    SOAP,
     answer_to,
     ask,
     discovery,
@@ -41,6 +45,7 @@ from tests.gateway.asking import (
 from tests.gateway.clients.asking_house import work_off
 from tests.gateway.clients.scripted_partner import Heard, Reply, Script, scripted
 from tests.gateway.clients.test_misbehaving_partners import fault
+from tests.gateway.exchange.atna_told import kept
 from tests.gateway.house import Door, documents, records
 
 DOORS: dict[MessageKind, str] = {
@@ -66,9 +71,10 @@ class Asker:
         return self.script.partner.endpoints.iti55
 
     def ask(
-        self, body: Element, kind: MessageKind, reply_to: str | None = None
+        self, body: Element, kind: MessageKind, reply_to: str | None = None, **changes: Any
     ) -> tuple[SealedRequest, lakeshore.Reply]:
-        sealed = ask(body, kind, partner=self.script.partner, reply_to=reply_to or self.address)
+        address = reply_to or self.address
+        sealed = ask(body, kind, partner=self.script.partner, reply_to=address, **changes)
         return sealed, self.door.post(DOORS[kind], sealed.envelope)
 
     def work(self) -> None:
@@ -84,7 +90,11 @@ class Asker:
 
 @contextmanager
 def asker(
-    folder: Path, answer: Callable[[Heard], Reply] | None = None, **changes: Any
+    folder: Path,
+    answer: Callable[[Heard], Reply] | None = None,
+    *,
+    on_demand: bool = False,
+    **changes: Any,
 ) -> Iterator[Asker]:
     delivered: list[bytes] = []
 
@@ -93,7 +103,7 @@ def asker(
         return answer(heard) if answer else Reply(b"", status=202)
 
     with scripted(ITI_55=take, ITI_38=take, ITI_39=take) as script:
-        rules = [lakeshore.a_rule(script.partner)]
+        rules = [lakeshore.a_rule(script.partner, on_demand=on_demand)]
         known = [script.partner]
         with (
             lakeshore.open_house(folder, rules=rules, known=known, **changes) as house,
@@ -257,6 +267,199 @@ def test_a_document_that_is_unfiled_before_it_leaves_stays(tmp_path: Path) -> No
         assert [one.reason for one in there.records() if one.outcome == "failed"] == [
             "the answer was not delivered: a document that it tells of was withdrawn since"
         ]
+
+
+NOT_OPEN = "a document that it tells of, or is made of, may not be given any more"
+
+
+def a_summary_asked_for(there: Asker) -> None:
+    """A member's summary that is made, and owed to the partner."""
+    sealed, _ = there.ask(find_documents(entry_types=("on-demand",)), ITI_38_REQUEST)
+    there.work()
+    (entry,) = read_adhoc_query_response(answer_to(sealed, there.delivered[-1])).entries
+    one = DocumentRequest(REPOSITORY, entry.unique_id, lakeshore.HOME)
+    _, reply = there.ask(retrieve(one), ITI_39_REQUEST)
+    assert reply.status == 202
+
+
+def not_delivered(there: Asker, reason: str) -> None:
+    """What was owed has stayed, for that reason."""
+    before = len(there.delivered)
+    there.work()
+    assert len(there.delivered) == before
+    last = there.records()[-1]
+    assert (last.outcome, last.reason) == ("failed", f"the answer was not delivered: {reason}")
+
+
+def test_a_summary_stays_once_a_document_it_was_made_of_is_unfiled(tmp_path: Path) -> None:
+    with asker(tmp_path, on_demand=True) as there:
+        a_summary_asked_for(there)
+        source = next(
+            one
+            for one in documents(there.house)
+            if one.type_code == "34133-9" and one.source.door == "FILE"
+            and one.custodian == lakeshore.ORGANIZATION
+        )  # fmt: skip
+        there.house.database.write(
+            lambda tx: withdraw(tx, source, now=datetime.now(UTC), reason="another person's")
+        )
+        not_delivered(
+            there, "a document that it tells of, or is made of, may not be given any more"
+        )
+
+
+def test_a_summary_stays_once_its_rule_gives_less_than_is_in_it(tmp_path: Path) -> None:
+    with asker(tmp_path, on_demand=True) as there:
+        a_summary_asked_for(there)
+        narrower = lakeshore.a_rule(there.script.partner, class_code="11506-3", on_demand=True)
+        there.house.database.write(lambda tx: policy_rules.put(tx, narrower))
+        not_delivered(
+            there, "a document that it tells of, or is made of, may not be given any more"
+        )
+
+
+def test_nothing_leaves_once_its_rule_is_gone(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        there.ask(discovery(), ITI_55_REQUEST)
+        there.house.database.write(
+            lambda tx: policy_rules.remove(tx, plan=lakeshore.PLAN, name="a rule")
+        )
+        not_delivered(there, "no rule opens the plan to the partner any more")
+
+
+def test_a_summary_whose_rule_still_stands_is_brought(tmp_path: Path) -> None:
+    with asker(tmp_path, on_demand=True) as there:
+        a_summary_asked_for(there)
+        there.work()
+        assert len(there.delivered) == 2
+        assert {one.outcome for one in there.records()} == {"success"}
+
+
+# ---- what is kept ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [ITI_55_REQUEST, ITI_38_REQUEST, ITI_39_REQUEST])
+def test_the_envelope_that_was_brought_is_kept_with_its_record(
+    kind: MessageKind, tmp_path: Path
+) -> None:
+    with asker(tmp_path) as there:
+        document = next(
+            one for one in documents(there.house) if one.custodian == lakeshore.ORGANIZATION
+        )
+        bodies = {
+            ITI_55_REQUEST: discovery(),
+            ITI_38_REQUEST: find_documents(),
+            ITI_39_REQUEST: retrieve(document),
+        }
+        sealed, _ = there.ask(bodies[kind], kind)
+        there.work()
+        (record,) = there.records()
+        assert kept(there.house, record.request_hash) == sealed.envelope
+        assert kept(there.house, record.answer_hash) == there.delivered[0]
+
+
+def test_an_answer_that_has_waited_is_sealed_anew_and_recorded_again(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        sealed, _ = there.ask(discovery(), ITI_55_REQUEST)
+        _grow_old(there.house)
+        there.work()
+        first, second = there.records()
+        assert (second.message_id, second.member) == (first.message_id, first.member)
+        assert second.reason == "the answer was sealed anew to be brought again"
+        assert kept(there.house, second.answer_hash) == there.delivered[0]
+        assert kept(there.house, first.answer_hash) != there.delivered[0]
+        assert read_discovery_response(answer_to(sealed, there.delivered[0]))
+
+
+def _grow_old(house: House) -> None:
+    """What is owed was sealed long ago."""
+    (row,) = lakeshore.rows_of(house, "owed_answer")
+
+    def unit(transaction: Transaction) -> None:
+        owed = owed_answers.get(transaction, owed=row["id"])
+        assert owed is not None
+        owed_answers.remove(transaction, owed=owed.id)
+        owed_answers.put(transaction, replace(owed, created=owed.created - timedelta(minutes=6)))
+
+    house.database.write(unit)
+
+
+# ---- faults ----------------------------------------------------------------------------------
+
+
+def as_reply(envelope: bytes) -> lakeshore.Reply:
+    return lakeshore.Reply(400, {"content-type": SOAP}, envelope)
+
+
+def test_a_fault_goes_to_where_its_sender_has_registered(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        sealed, reply = there.ask(
+            discovery(), ITI_55_REQUEST, fault_to=there.address, purpose_of_use=None
+        )
+        assert (reply.status, reply.body) == (202, b"")
+        (record,) = there.records()  # before the fault's first byte
+        assert record.outcome == "refused"
+        there.work()
+        (envelope,) = there.delivered
+        said = fault_of(as_reply(envelope))
+        assert (said.code, said.relates_to) == ("soap:Sender", sealed.message_id)
+        assert said.confirmed[0] == sealed.signature_values[0]
+        assert kept(there.house, record.answer_hash) == envelope
+        assert there.address.encode() in envelope
+        assert there.records() == [record]
+        assert lakeshore.rows_of(there.house, "owed_answer") == []
+
+
+def test_a_fault_goes_there_though_the_answer_would_come_back(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        _, reply = there.ask(
+            discovery(),
+            ITI_55_REQUEST,
+            ANONYMOUS,
+            fault_to=there.address,
+            purpose_of_use=None,
+        )
+        assert reply.status == 202
+        there.work()
+        assert len(there.delivered) == 1
+
+
+def test_a_fault_that_has_waited_is_sealed_anew(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        sealed, _ = there.ask(
+            discovery(), ITI_55_REQUEST, fault_to=there.address, purpose_of_use=None
+        )
+        _grow_old(there.house)
+        there.work()
+        (envelope,) = there.delivered
+        assert fault_of(as_reply(envelope)).relates_to == sealed.message_id
+        assert kept(there.house, there.records()[-1].answer_hash) == envelope
+
+
+@pytest.mark.parametrize("reply_to", [None, ANONYMOUS])
+def test_a_fault_address_that_is_not_registered_is_a_fault_and_is_never_called(
+    reply_to: str | None, tmp_path: Path
+) -> None:
+    with asker(tmp_path) as there:
+        _, reply = there.ask(
+            discovery(), ITI_55_REQUEST, reply_to, fault_to=f"{there.address}/elsewhere"
+        )
+        assert reply.status == 400
+        said = fault_of(reply)
+        assert said.subcode == "wsa:InvalidAddressingHeader"
+        assert said.sentence == "The fault address is not registered for this community."
+        assert there.jobs() == []
+
+
+def test_an_anonymous_fault_address_is_the_connection(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        _, reply = there.ask(discovery(), ITI_55_REQUEST, fault_to=ANONYMOUS, purpose_of_use=None)
+        assert reply.status == 400
+        assert fault_of(reply)
+        assert there.jobs() == []
+
+
+# ---- what has changed ------------------------------------------------------------------------
 
 
 def test_an_address_that_is_registered_no_more_is_not_called(tmp_path: Path) -> None:

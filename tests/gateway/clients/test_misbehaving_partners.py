@@ -223,7 +223,8 @@ def test_what_is_no_answer_is_said_in_our_own_words(
 ) -> None:
     found = ask_scripted(tmp_path, good, ITI_55=lambda _heard: reply)
     assert found.said == (outcome, detail)
-    assert found.recorded == [("ITI-55", outcome, detail)]
+    times = 3 if detail == "it answered HTTP 200 with an empty body" else 1
+    assert found.recorded == [("ITI-55", outcome, detail)] * times
 
 
 @pytest.mark.parametrize("status, content_type", [(500, "text/html"), (200, "text/xml")])

@@ -74,7 +74,7 @@ def test_a_list_with_an_error_is_used_and_called_incomplete(tmp_path: Path) -> N
 def test_a_warning_beside_an_empty_list_is_no_failure(tmp_path: Path) -> None:
     warning = an_error(ErrorCode.EXTRA_METADATA_NOT_SAVED, Severity.WARNING)
     with asked(tmp_path, ITI_38=listing(errors=(warning,))) as found:
-        assert (found.row.outcome, found.row.detail) == ("matched", None)
+        assert (found.row.outcome, found.row.detail) == ("matched", "it lists no documents")
         assert found.last.outcome == "success"
 
 

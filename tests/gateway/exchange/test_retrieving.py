@@ -65,12 +65,24 @@ from tests.gateway.exchange.one_partner import (
 # ---- ITI-39 ----------------------------------------------------------------------------------
 
 
+LEFT_OUT = "it reported success without 1 of the documents that it lists, asked twice"
+
+
+def first_alone(heard: Heard, **more: bytes) -> Reply:
+    """Of what is asked only the first, and what nobody asked for."""
+    asked_for = {one.unique_id for one in read_retrieve_request(heard.body).documents}
+    contents = {FIRST: CCD} if FIRST in asked_for else {}
+    return retrieved(heard, contents | {UniqueId(one): given for one, given in more.items()})
+
+
 def test_success_with_fewer_documents_than_asked_is_partial(tmp_path: Path) -> None:
-    with asked(tmp_path, ITI_39=giving({FIRST: CCD})) as found:
+    with asked(tmp_path, ITI_39=first_alone) as found:
         assert (found.row.outcome, found.counts) == ("matched", (2, 1, 1))
-        assert found.row.detail == "partial: 1 missing"
-        assert (found.last.outcome, found.last.reason) == ("partial", "partial: 1 missing")
-        assert len(found.last.documents) == 1
+        assert found.row.detail == f"partial: 1 missing; {LEFT_OUT}"
+        first, second = calls(found.house)[2:]
+        assert (first.outcome, first.reason) == ("partial", "partial: 1 missing")
+        assert (second.outcome, second.reason) == ("failed", "partial: 1 missing")
+        assert (len(first.documents), second.documents) == (1, ())
         (retrieval,) = lakeshore.rows_of(found.house, "retrieval")
         assert retrieval["state"] == "partial"
 
@@ -90,11 +102,11 @@ def test_a_failure_says_by_which_code_nothing_came(tmp_path: Path) -> None:
 
 
 def test_documents_nobody_asked_for_are_not_kept(tmp_path: Path) -> None:
-    contents = {FIRST: CCD, UniqueId("2.999.666"): DISCHARGE}
-    with asked(tmp_path, ITI_39=giving(contents)) as found:
+    unasked = {"2.999.666": DISCHARGE}
+    with asked(tmp_path, ITI_39=lambda heard: first_alone(heard, **unasked)) as found:
         assert (found.counts, found.states) == ((2, 1, 1), ["filed"])
         said = "partial: 1 missing; 1 came that nobody asked for: not taken"
-        assert (found.row.detail, found.last.reason) == (said, said)
+        assert (found.row.detail, found.last.reason) == (f"{said}; {LEFT_OUT}", said)
 
 
 ELSEWHERE = HomeCommunityId.parse("2.999.666")

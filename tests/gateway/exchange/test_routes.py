@@ -1,0 +1,95 @@
+"""Several ways to one community: it is asked once (user-asks 20)."""
+
+import asyncio
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.exchange.initiate import once_each
+from gateway.model.identity import PartnerId, RetrievalId
+from gateway.model.partner import Endpoints
+from ihe.identifiers import HomeCommunityId
+from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import (
+    PLAN,
+    answers,
+    asking_house,
+    assert_sound,
+    new_retrieval,
+    retrieval_of,
+    retrieve,
+    run_retrieval,
+)
+from tests.gateway.clients.scripted_partner import NAME, Heard, Reply, discovered, listed, scripted
+from tests.gateway.clients.test_misbehaving_partners import fault
+
+HUB = "Statewide Exchange"
+HUB_HOME = HomeCommunityId.parse("2.999.7308.1")
+THROUGH = "its records are asked for through "
+
+
+def test_a_community_that_stands_twice_in_the_directory_is_asked_once(tmp_path: Path) -> None:
+    with scripted() as script:
+        own = replace(script.partner, id=PartnerId("own"), name="Our Northfield", plan=PLAN)
+        with asking_house(tmp_path, [script.partner, own]) as house:
+            rows = retrieve(house)
+            assert {name: row.outcome for name, row in rows.items()} == {own.name: "matched"}
+            assert script.heard == ["ITI_55", "ITI_38", "ITI_39"]
+            (retrieval,) = lakeshore.rows_of(house, "retrieval")
+            assert retrieval["state"] == "done"
+
+
+def test_the_entry_that_can_be_asked_is_taken() -> None:
+    shared = lakeshore.a_partner(endpoints=Endpoints(iti55="https://a.example/"))
+    mute = replace(shared, id=PartnerId("own"), plan=PLAN, endpoints=Endpoints())
+    own = replace(mute, endpoints=shared.endpoints)
+    other = replace(shared, id=PartnerId("other"), home_community_id=HUB_HOME)
+    assert once_each([mute, shared, other]) == (shared, other)
+    assert once_each([shared, own, other]) == (own, other)
+
+
+def test_records_that_two_partners_name_are_fetched_once(tmp_path: Path) -> None:
+    """A hub names the same patient of the same community as the community itself."""
+    with (
+        scripted() as northfield,
+        scripted(name=HUB, home=HUB_HOME) as hub,
+        asking_house(tmp_path, [northfield.partner, hub.partner]) as house,
+    ):
+        rows = retrieve(house)
+        assert {row.outcome for row in rows.values()} == {"matched"}
+        assert sum(row.documents_new for row in rows.values()) == 2
+        assert northfield.heard.count("ITI_38") == northfield.heard.count("ITI_39") == 1
+        said = sorted(row.detail or "" for row in rows.values())
+        assert said in [["", f"{THROUGH}{name}"] for name in (NAME, HUB)]
+        assert_sound(house)
+
+
+def test_the_way_that_is_left_is_taken(tmp_path: Path) -> None:
+    """The first partner has failed by the time the second names the same patient."""
+    retrieval = RetrievalId("")
+    failing = [Reply(fault("Receiver"), status=500)]
+
+    def fail_once(heard: Heard) -> Reply:
+        return failing.pop() if failing else well(heard)
+
+    def later(heard: Heard) -> Reply:
+        deadline = time.monotonic() + 20
+        while answers(house, retrieval)[NAME].outcome is None:
+            assert time.monotonic() < deadline, "the first partner never ended"
+            time.sleep(0.05)
+        return Reply(discovered(heard))
+
+    def well(heard: Heard) -> Reply:
+        return Reply(listed(heard))
+
+    with (
+        scripted(ITI_38=fail_once) as northfield,
+        scripted(name=HUB, home=HUB_HOME, ITI_55=later, timeout_seconds=60) as hub,
+        asking_house(tmp_path, [northfield.partner, hub.partner]) as house,
+    ):
+        retrieval = new_retrieval(house)
+        asyncio.run(run_retrieval(house, retrieval))
+        rows = answers(house, retrieval)
+        assert (rows[NAME].outcome, rows[HUB].outcome) == ("failed", "matched")
+        assert rows[HUB].documents_new == 2
+        assert retrieval_of(house, retrieval).state == "partial"
