@@ -102,7 +102,7 @@ def act_event(act: Act, kind: Kind, objects: tuple[ParticipantObject, ...] = ())
         ActiveParticipant(each.user_id, True, each.roles, user_name=each.name)
         for each in act.requestors
     )
-    peers = ()
+    peers: tuple[ActiveParticipant, ...] = ()
     if act.peer is not None:
         peers = (
             ActiveParticipant(
