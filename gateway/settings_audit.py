@@ -1,21 +1,81 @@
-"""`[audit]`: how often the exchange log is sealed by a checkpoint, and where they are published."""
+"""`[audit]`: how the exchange log is sealed and published, and who is told of it."""
 
+import re
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 KEY_NAME: Final = "checkpoint-key"
+_ADDRESS: Final = re.compile(
+    r"(?:tls|udp)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})"
+)
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PublishedTo(_Part):
-    """A place outside for checkpoints: a folder that whoever runs the database cannot change."""
+class AuditRepository(_Part):
+    """An ATNA audit record repository, which is told of every record (ITI-20).
 
-    folder: Path
+    Over TLS it is trusted by `anchors`, or as one of `certificates`, and sees the certificate that
+    `certificate` and `key` name, else the one of `[tls]`. UDP is in the clear.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")
+    address: str
+    """`tls://host:port` (RFC 5425), or `udp://host:port` (RFC 5426)."""
+    anchors: tuple[Path, ...] = ()
+    certificates: tuple[Path, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+    whole_log: bool = False
+    """Begin with the first record there is, rather than with what comes from now on."""
+
+    @field_validator("address")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        found = _ADDRESS.fullmatch(value)
+        if found is None or not 0 < int(found["port"]) < 65536:
+            raise ValueError("not of the form tls://host:port or udp://host:port")
+        return value
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        trusted = bool(self.anchors or self.certificates)
+        if self.is_tls != trusted:
+            raise ValueError("anchors or certificates are for tls, which must have some")
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together")
+        if not self.is_tls and self.certificate is not None:
+            raise ValueError("a certificate is for tls alone")
+        return self
+
+    @property
+    def is_tls(self) -> bool:
+        return self.address.startswith("tls:")
+
+    @property
+    def host_and_port(self) -> tuple[str, int]:
+        found = _ADDRESS.fullmatch(self.address)
+        if found is None:
+            raise ValueError("no address")  # it was checked when it was made
+        return found["host"].strip("[]"), int(found["port"])
+
+
+class PublishedTo(_Part):
+    """A place outside for checkpoints, which whoever runs the database cannot change: a folder, or
+    one of the audit repositories."""
+
+    folder: Path | None = None
+    repository: str | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.folder is None) == (self.repository is None):
+            raise ValueError("either a folder or a repository")
+        return self
 
 
 class Audit(_Part):
@@ -26,3 +86,15 @@ class Audit(_Part):
     every_records: int = Field(default=1000, ge=1)
     every_seconds: float = Field(default=60.0, ge=1, allow_inf_nan=False)
     publish: tuple[PublishedTo, ...] = ()
+    repositories: tuple[AuditRepository, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        names = [repository.name for repository in self.repositories]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"repositories: {', '.join(twice)} stands there twice")
+        for place in self.publish:
+            if place.repository is not None and place.repository not in names:
+                raise ValueError(f"publish: there is no repository {place.repository}")
+        return self

@@ -5,6 +5,7 @@ spelt them. The values of details, and queries, are base64.
 """
 
 import base64
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -18,6 +19,8 @@ Action = Literal["C", "R", "U", "D", "E"]
 DCM: Final = "DCM"
 RFC_3881: Final = "RFC-3881"
 IHE: Final = "IHE Transactions"
+# XML 1.0: 2.2 Char. What a peer says of itself may hold anything, and has its event all the same.
+_NO_CHARACTER: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class ParticipantObject:
     id: str | None = None
     query: bytes | None = None
     details: tuple[tuple[str, bytes], ...] = ()
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,8 @@ def _write_identification(message: Element, event: AuditEvent) -> None:
     for code in event.types:
         _write_code(identification, "EventTypeCode", code)
     if event.outcome_description is not None:
-        _append(identification, "EventOutcomeDescription").text = event.outcome_description
+        described = _append(identification, "EventOutcomeDescription")
+        described.text = _readable(event.outcome_description)
     for code in event.purposes:
         _write_code(identification, "PurposeOfUse", code)
 
@@ -146,13 +151,17 @@ def _write_object(message: Element, each: ParticipantObject) -> None:
     element = _append(
         message,
         "ParticipantObjectIdentification",
-        ParticipantObjectID=each.id,
+        # DICOM PS3.15: A.5.1: an id there must be, and a name where there is no query. What we do
+        # not know stays empty.
+        ParticipantObjectID=each.id or "",
         ParticipantObjectTypeCode=str(each.type_code),
         ParticipantObjectTypeCodeRole=str(each.role),
     )
     _write_code(element, "ParticipantObjectIDTypeCode", each.id_type)
     if each.query is not None:
         _append(element, "ParticipantObjectQuery").text = _base64(each.query)
+    else:
+        _append(element, "ParticipantObjectName").text = _readable(each.name or "")
     for kind, value in each.details:
         _append(element, "ParticipantObjectDetail", type=kind, value=_base64(value))
 
@@ -166,8 +175,12 @@ def _write_code(parent: Element, name: str, code: AuditCode) -> None:
 
 
 def _append(parent: Element, name: str, **attributes: str | None) -> Element:
-    stated = {key: value for key, value in attributes.items() if value is not None}
+    stated = {key: _readable(value) for key, value in attributes.items() if value is not None}
     return etree.SubElement(parent, name, stated)
+
+
+def _readable(text: str) -> str:
+    return _NO_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _base64(value: bytes) -> str:

@@ -17,9 +17,12 @@ async def live() -> dict[str, str]:
 
 @router.get("/ready")
 async def ready(request: Request) -> JSONResponse:
-    """The database can be read; 503 while it cannot."""
+    """The database can be read; 503 while it cannot. With audit repositories, how far behind
+    each is: that is no reason to answer nobody."""
     check: Callable[[], str | None] = request.app.state.check
     trouble = await asyncio.to_thread(check)
     if trouble is None:
-        return JSONResponse({"status": "ready"})
+        lag: Callable[[], list[dict[str, object]]] | None = getattr(request.app.state, "lag", None)
+        audit = {} if lag is None else {"audit": await asyncio.to_thread(lag)}
+        return JSONResponse({"status": "ready", **audit})
     return JSONResponse({"status": "not ready", "reason": trouble}, 503)

@@ -195,7 +195,8 @@ def log_seal(settings: Settings) -> LogSeal:
     Raises:
         KeyFileUnusable: its key cannot be read.
     """
-    folders = tuple(place.folder for place in settings.audit.publish)
+    places = settings.audit.publish
+    folders = tuple(place.folder for place in places if place.folder is not None)
     origin = f"gateway/{settings.home_community_id}"
     return LogSeal(origin, log_key(settings.checkpoint_key), folders)
 

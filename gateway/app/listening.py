@@ -4,7 +4,7 @@ import logging
 import ssl
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 from gateway.api.applications import (
     create_operations_application,
@@ -17,6 +17,7 @@ from gateway.api.partner_means import PartnerMeans, TrustedProxy
 from gateway.app.addresses import is_loopback, require_loopback
 from gateway.app.house import House, read_text, signing_keys
 from gateway.app.mail import direct_means, mail_means
+from gateway.auditing import feed_lag
 from gateway.clients.tls import (
     partner_listener_context,
     plan_listener_context,
@@ -60,13 +61,17 @@ def listeners(house: House) -> list[Listener]:
             return str(error)
         return None
 
+    lag = partial(feed_lag, house.database) if settings.audit.repositories else None
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
     plan_application = create_plan_application(plan_means, check=check if shared else None)
+    plan_application.state.lag = lag
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
         require_loopback(settings.listen.operations, "operations")
-        found.append(Listener(create_operations_application(check), settings.listen.operations))
+        operations = create_operations_application(check)
+        operations.state.lag = lag
+        found.append(Listener(operations, settings.listen.operations))
     if settings.tls is not None and settings.signing is not None:
         found.append(_partner_listener(house, settings.tls, settings.signing))
     else:

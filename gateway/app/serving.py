@@ -2,8 +2,12 @@
 
 import gc
 import logging
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Final
 
 from gateway.api.listener import Listener, running, until_asked_to_stop
@@ -11,8 +15,11 @@ from gateway.app.house import House
 from gateway.app.listening import listeners
 from gateway.app.mail import mail_tls
 from gateway.app.working import working
+from gateway.exchange.atna_acts import START, STOP
 from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
+from gateway.model.exchange import Exchange
+from gateway.store import exchange_log
 
 log = logging.getLogger("gateway")
 _GARBAGE: Final = 20_000
@@ -35,7 +42,8 @@ async def serve(house: House) -> None:
         for listener in found:
             log.info("listening on %s", listener.address)
         settle()
-        await until_asked_to_stop()
+        with _in_the_log(house, "it answers and works"):
+            await until_asked_to_stop()
 
 
 def settle() -> None:
@@ -65,4 +73,23 @@ def _require_free(listener: Listener) -> None:
 async def work(house: House) -> None:
     """Does queued work until asked to stop; answers nobody."""
     async with working(house):
-        await until_asked_to_stop()
+        with _in_the_log(house, "it works"):
+            await until_asked_to_stop()
+
+
+@contextmanager
+def _in_the_log(house: House, what: str) -> Iterator[None]:
+    """Records that this process has started, and that it stops (ITI TF-2: 3.20.4.1.1)."""
+
+    def note(name: str) -> None:
+        reason = f"version {version('document-exchange-gateway')}: {what}"
+        record = Exchange(
+            datetime.now(UTC), "in", name, "success", peer=f"process {os.getpid()}", reason=reason
+        )
+        house.database.write(lambda tx: exchange_log.append(tx, record))
+
+    note(START)
+    try:
+        yield
+    finally:
+        note(STOP)

@@ -11,8 +11,10 @@ from typing import Final
 
 from gateway.app.house import House, log_seal, open_client
 from gateway.app.mail import direct_means, schedule_forwards
+from gateway.auditing import audit_feeds, repository_places
 from gateway.clients.soap_client import SoapClient
-from gateway.exchange.checkpoints import is_due, make_checkpoint, publish
+from gateway.exchange.audit_feed import feed_now_and_then
+from gateway.exchange.checkpoints import folder_places, is_due, make_checkpoint, publish
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.store import (
     awaited_answers,
@@ -40,6 +42,10 @@ async def working(house: House) -> AsyncIterator[None]:
         asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house))),
         asyncio.create_task(_kept_up("the log's seal", partial(_seal_now_and_then, house))),
         asyncio.create_task(_kept_up("the sweeper", partial(_sweep_now_and_then, house))),
+        *(
+            asyncio.create_task(_kept_up("an audit feed", partial(feed_now_and_then, feed)))
+            for feed in audit_feeds(house.settings, house.database, house.archive.blobs.keys)
+        ),
     ]
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
@@ -97,6 +103,7 @@ async def _recover_now_and_then(house: House) -> None:
 async def _seal_now_and_then(house: House) -> None:
     """A checkpoint once enough records or time have gone by, brought to each place outside."""
     seal, audit = log_seal(house.settings), house.settings.audit
+    places = {**folder_places(seal), **dict(repository_places(house.settings, house.database))}
     while True:
         now = datetime.now(UTC)
         due = partial(
@@ -104,7 +111,7 @@ async def _seal_now_and_then(house: House) -> None:
         )
         if await house.database.read_async(due):
             await house.database.write_async(partial(make_checkpoint, seal=seal, now=now))
-        await asyncio.to_thread(publish, house.database, seal.folders)
+        await asyncio.to_thread(publish, house.database, places)
         await asyncio.sleep(min(_LOOK_SECONDS, audit.every_seconds))
 
 

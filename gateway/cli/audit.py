@@ -8,6 +8,7 @@ import typer
 from rich.table import Column, Table
 
 from gateway.api.exchanges import exchange_form
+from gateway.cli.audit_repositories import retry, status
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.proofs import (
     CheckpointOption,
@@ -32,6 +33,8 @@ audit_app.command("checkpoint")(make)
 audit_app.command("key")(show_key)
 audit_app.command("prove")(prove)
 audit_app.command("verifier")(print_verifier)
+audit_app.command("status")(status)
+audit_app.command("retry")(retry)
 
 
 @audit_app.command("verify")

@@ -11,6 +11,12 @@ from cryptography import x509
 
 from gateway.app import policy_rule
 from gateway.cli import direct_anchors as direct
+from gateway.cli.config_audit import (
+    audit_certificates,
+    audit_files,
+    audit_in_words,
+    lax_audit,
+)
 from gateway.cli.config_mail import lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
@@ -59,9 +65,11 @@ def check_config(config: ConfigOption = None) -> None:
         raise Failure(str(error)) from None
     stored = _stored(settings)
     rules = _rules(settings, stored)
-    for line in (*_networks(settings), *mail_in_words(settings), *rules, *shown):
+    said = (*mail_in_words(settings), *audit_in_words(settings))
+    for line in (*_networks(settings), *said, *rules, *shown):
         out.print(line)
-    for warning in (*_lax(settings, stored), *lax_mail(settings), *_expiring(settings, stored)):
+    lax = (*_lax(settings, stored), *lax_mail(settings), *lax_audit(settings))
+    for warning in (*lax, *_expiring(settings, stored)):
         out.print(f"warning: {warning}")
 
 
@@ -78,6 +86,7 @@ def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "proxy.certificates", file
     for file in settings.publish.certificates if settings.publish else ():
         yield "publish.certificates", file
+    yield from audit_files(settings)
     yield from mail_files(settings)
 
 
@@ -211,6 +220,8 @@ def _certificates(settings: Settings, stored: _Stored) -> Iterator[tuple[str, st
     for usage, pair in (*first, *later):
         if pair is not None and pair.certificate.exists():
             yield f"our {usage} certificate {pair.certificate.name}", _text(pair.certificate)
+    for what, file in audit_certificates(settings):
+        yield what, _text(file)
     for network in settings.networks:
         for anchor in network.anchors:
             yield f"the anchor {anchor.name} of {network.name}", _text(anchor)

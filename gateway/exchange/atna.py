@@ -1,7 +1,8 @@
-"""ATNA events of partner exchanges, derived from their records and the envelopes kept with them.
+"""ATNA events of the log's records, derived from them and the envelopes kept with them.
 
 DECISIONS 16: there is one record an exchange, and what ATNA is told is computed from it: whenever
-it is wanted, and again by better code. A retrieve that succeeds in part is two events.
+it is wanted, and again by better code. A retrieve that succeeds in part is two events; who was not
+believed is an alert and nothing else, who was refused an alert beside the event.
 """
 
 import re
@@ -12,9 +13,18 @@ from typing import Final, Literal, TypeVar
 from lxml import etree
 
 from ccda.safe_xml import Element
+from gateway.exchange.atna_acts import (
+    ACTS,
+    DIRECT,
+    act_events,
+    denial_event,
+    is_stranger,
+    stranger_event,
+)
 from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome
 from ihe.atna import AuditCode, AuditEvent, AuditSource
+from ihe.audit_acts import OURS, Act
 from ihe.audit_events import (
     Conversation,
     Requestor,
@@ -57,6 +67,16 @@ class Reporter:
     process_id: str
     doors: dict[str, str]
 
+    @property
+    def source(self) -> AuditSource:
+        """Who says so, in every event."""
+        return AuditSource(self.host, self.community.home_community_id.urn)
+
+    @property
+    def log_uri(self) -> str:
+        """By which name the log is known."""
+        return f"{self.community.home_community_id.urn}:exchange-log"
+
 
 def audit_events(
     exchange: Exchange,
@@ -66,14 +86,20 @@ def audit_events(
     answer: bytes | None,
     partner_home: HomeCommunityId | None = None,
 ) -> tuple[AuditEvent, ...]:
-    """What ATNA is told of the record of an ITI-55, 38 or 39; of any other, nothing yet.
+    """What ATNA is told of the record; of one whose transaction has no event, nothing.
 
     `request` and `answer` are the envelopes kept with it, None where none was: a peer that never
     answered, a process that died. `partner_home` is the community of the record's partner.
     """
+    if not has_event(exchange.transaction):
+        return ()
+    member = _member(exchange, reporter)
+    act = _act(exchange, reporter)
+    if is_stranger(exchange) and exchange.transaction not in DIRECT:
+        return (stranger_event(act),)
     events = _EVENTS.get(exchange.transaction)
     if events is None:
-        return ()
+        return tuple(act_events(exchange, act, member=member, log_uri=reporter.log_uri))
     asked, answered = _envelope(request), _envelope(answer)
     told = _Told(
         exchange=exchange,
@@ -81,9 +107,16 @@ def audit_events(
         asked=None if asked is None else asked.payload,
         answered=None if answered is None else answered.payload,
         home=partner_home if exchange.direction == "out" else reporter.community.home_community_id,
-        patient=_member(exchange, reporter),
+        patient=member,
     )
+    if exchange.direction == "in" and exchange.outcome == "refused":
+        return (*events(told), denial_event(act, member))
     return tuple(events(told))
+
+
+def has_event(transaction: str) -> bool:
+    """Whether records of that name are told."""
+    return transaction in _EVENTS or transaction in ACTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +177,34 @@ def _retrieve(told: _Told) -> Iterator[AuditEvent]:
 _EVENTS: Final = {"ITI-55": _discovery, "ITI-38": _query, "ITI-39": _retrieve}
 
 
+# ---- the act ---------------------------------------------------------------------------------
+
+
+def _act(exchange: Exchange, reporter: Reporter) -> Act:
+    """What the record alone says of who did it."""
+    shown = (exchange.peer or "").rpartition(" at ")[2]
+    point = shown.rpartition("@")[2] if exchange.transaction in DIRECT else shown
+    return Act(
+        time=exchange.time,
+        outcome=_INDICATORS[exchange.outcome],
+        source=reporter.source,
+        process_id=reporter.process_id,
+        peer=exchange.peer,
+        # At the terminal the other side is this machine.
+        peer_access_point=reporter.host if point == "terminal" else point or None,
+        requestors=tuple(_requestors(exchange, None)),
+        purposes=tuple(_purposes(exchange, None)),
+        outcome_description=_described(exchange),
+    )
+
+
+def _described(exchange: Exchange) -> str | None:
+    """The record's reason; of one that counts, how many it counts."""
+    if exchange.count == 1:
+        return exchange.reason
+    return f"{exchange.reason or 'refused'} ({exchange.count} times)"
+
+
 # ---- the conversation ------------------------------------------------------------------------
 
 
@@ -151,12 +212,11 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
     addressing = Addressing(action="") if asked is None else asked.addressing
     assertion = None if asked is None else _assertion(asked)
     host = _HOST.match(exchange.peer or "")
-    source = AuditSource(reporter.host, reporter.community.home_community_id.urn)
     told = Conversation(
         side="initiating",
         time=exchange.time,
         outcome=_INDICATORS[exchange.outcome],
-        source=source,
+        source=reporter.source,
         process_id=reporter.process_id,
         endpoint=exchange.peer or "",
         initiator_access_point=reporter.host,
@@ -164,7 +224,7 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
         reply_to=None if addressing.reply_to in (None, ANONYMOUS) else addressing.reply_to,
         requestors=tuple(_requestors(exchange, assertion)),
         purposes=tuple(_purposes(exchange, assertion)),
-        outcome_description=exchange.reason,
+        outcome_description=_described(exchange),
     )
     if exchange.direction == "out":
         return told
@@ -180,12 +240,14 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
 def _requestors(exchange: Exchange, assertion: Assertion | None) -> Iterator[Requestor]:
     if exchange.person is None:
         return
-    role = None if assertion is None else assertion.role
+    roles = tuple(_codes([None if assertion is None else assertion.role]))
+    if not roles and exchange.role is not None:
+        roles = (AuditCode(exchange.role, OURS, exchange.role),)
     user = None
     if assertion is not None and assertion.subject_name:
         # ITI TF-2: 3.40.4.2: alias<user@issuer>, the alias left empty where there is none.
         user = f"<{assertion.subject_name}@{assertion.issuer}>"
-    yield Requestor(exchange.person, tuple(_codes([role])), user)
+    yield Requestor(exchange.person, roles, user)
 
 
 def _purposes(exchange: Exchange, assertion: Assertion | None) -> Iterable[AuditCode]:

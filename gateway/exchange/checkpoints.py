@@ -6,7 +6,7 @@ again each time.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -15,6 +15,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clients import checkpoint_folder
+from gateway.clients.audit_client import NotSent
 from gateway.model.checkpoint import Checkpoint, LogKey, write_checkpoint
 from gateway.model.exchange import Exchange
 from gateway.store import checkpoints, exchange_log
@@ -67,22 +68,34 @@ def is_due(
     return new >= every_records or (new > 0 and waited)
 
 
-def publish(database: Database, folders: Sequence[Path]) -> int:
-    """Brings what was not yet published to each folder; how many places still lack something."""
+Bring = Callable[[int, str], None]
+"""Brings the checkpoint of that size to a place outside; raises OSError or NotSent if it cannot."""
+
+
+def folder_places(seal: LogSeal) -> dict[str, Bring]:
+    """The folders outside, as places."""
+    return {str(folder): partial(checkpoint_folder.publish, folder) for folder in seal.folders}
+
+
+def publish(database: Database, places: Mapping[str, Bring]) -> int:
+    """Brings what was not yet published to each place; how many times that failed."""
     waiting = 0
     for one in database.read(checkpoints.newest):
-        for folder in folders:
-            place = str(folder)
+        for place, bring in places.items():
             if place in one.published:
                 continue
             try:
-                checkpoint_folder.publish(folder, one.size, one.note)
-            except OSError as error:
+                bring(one.size, one.note)
+            except (OSError, NotSent) as error:
                 waiting += 1
-                log.error("a checkpoint cannot be published: %s", error.strerror)
+                log.error("a checkpoint cannot be published: %s", _in_words(error))
                 continue
             database.write(partial(checkpoints.mark_published, size=one.size, place=place))
     return waiting
+
+
+def _in_words(error: OSError | NotSent) -> str | None:
+    return error.strerror if isinstance(error, OSError) else str(error)
 
 
 def _new_key(seal: LogSeal, now: datetime) -> Exchange:

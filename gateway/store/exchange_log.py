@@ -30,6 +30,7 @@ __all__ = [
     "close_exchange",
     "count_refusal",
     "flush_refusals",
+    "following",
     "get",
     "open_exchange",
     "recover",
@@ -229,6 +230,13 @@ def get(transaction: Transaction, *, plan: Scope, sequence: int) -> RecordedExch
         select(table).where(table.c.sequence == sequence, within(table.c.plan, plan))
     ).first()
     return None if row is None else _recorded(row)
+
+
+def following(transaction: Transaction, *, after: int, limit: int) -> tuple[RecordedExchange, ...]:
+    """The records of all plans that come after that place, the oldest first."""
+    table = tables.exchange
+    statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
+    return tuple(map(_recorded, transaction.connection.execute(statement.limit(limit))))
 
 
 def search(

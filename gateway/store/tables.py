@@ -699,6 +699,31 @@ class CheckpointRow(SQLModel, table=True):
     published: str = Field(sa_type=Text)
 
 
+class AuditFeedRow(SQLModel, table=True):
+    """How far an audit repository has been told of the log, and the process that tells it."""
+
+    __tablename__ = "audit_feed"
+    repository: str = Field(primary_key=True)
+    plan: str | None = None
+    sequence: int = Field(sa_type=BigNumber)
+    process: str | None = None
+    attempts: int
+    trouble: str | None = None
+
+
+class AuditDeadLetterRow(SQLModel, table=True):
+    """A record of which a repository could not be told, and why; `again` once it is to be tried."""
+
+    __tablename__ = "audit_dead_letter"
+    repository: str = Field(primary_key=True)
+    sequence: int = Field(
+        primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}
+    )
+    plan: str | None = None
+    reason: str = Field(sa_type=Text)
+    again: bool
+
+
 class ExchangeOpenRow(SQLModel, table=True):
     """Begun and not yet recorded: mutable, no evidence (DECISIONS 16)."""
 
@@ -827,6 +852,8 @@ exchange = _table(ExchangeRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
 checkpoint = _table(CheckpointRow)
+audit_feed = _table(AuditFeedRow)
+audit_dead_letter = _table(AuditDeadLetterRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)

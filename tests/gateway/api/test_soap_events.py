@@ -127,7 +127,8 @@ def test_a_refusal_is_a_minor_failure_with_its_reason(visitor: Visitor) -> None:
     sealed = ask(discovery(), ITI_55_REQUEST, purpose_of_use=None)
     visitor.door.post("/ihe/xcpd", sealed.envelope, by=a_partner().name)
     (record,) = records(visitor.house)[-1:]
-    (event,) = told(visitor.house, record)
+    event, denial = told(visitor.house, record)
+    assert denial.event == ("110113", "E", "110147", "4")
     assert event.event == ("110112", "E", "ITI-55", "4")
     assert event.message.findtext("EventIdentification/EventOutcomeDescription") == record.reason
     assert event.patients == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.app import House, log_seal, working
-from gateway.exchange.checkpoints import LogSeal, is_due, make_checkpoint, publish
+from gateway.exchange.checkpoints import LogSeal, folder_places, is_due, make_checkpoint, publish
 from gateway.model.checkpoint import read_checkpoint
 from gateway.model.exchange import Exchange
 from gateway.settings import Settings
@@ -88,11 +88,11 @@ def test_what_could_not_be_published_is_published_later_and_never_overwritten(
         seal = replace(log_seal(house.settings), folders=(outside, share))
         record(house)
         note = sealed(house, seal)
-        assert publish(house.database, seal.folders) == 1
+        assert publish(house.database, folder_places(seal)) == 1
         assert "cannot be published" in caplog.text
         assert [file.read_text() for file in outside.iterdir()] == [note]
         share.mkdir()
-        assert publish(house.database, seal.folders) == 0
+        assert publish(house.database, folder_places(seal)) == 0
         assert [file.read_text() for file in share.iterdir()] == [note]
         (kept,) = house.database.read(checkpoints.newest)
         assert kept.published == {str(outside), str(share)}
@@ -105,7 +105,7 @@ def test_another_checkpoint_of_that_size_is_not_published_over_the_first(tmp_pat
         record(house)
         sealed(house, seal)
         (tmp_path / "checkpoint-000000000001").write_text("another")
-        assert publish(house.database, seal.folders) == 1
+        assert publish(house.database, folder_places(seal)) == 1
         assert (tmp_path / "checkpoint-000000000001").read_text() == "another"
 
 

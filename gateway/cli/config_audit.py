@@ -1,0 +1,51 @@
+"""What `gateway config check` says of `[audit]`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.settings import Settings
+
+
+def audit_in_words(settings: Settings) -> Iterator[str]:
+    """Who is told of the log, and where its checkpoints go, a sentence each."""
+    for one in settings.audit.repositories:
+        how = "over mutual TLS" if one.is_tls else "over UDP"
+        since = "the whole log" if one.whole_log else "what comes once it is configured"
+        yield f"audit           {one.name} at {one.address}, {how}: {since}"
+    for place in settings.audit.publish:
+        where = place.folder or f"the audit repository {place.repository}"
+        yield f"checkpoints     go to {where}"
+
+
+def audit_files(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """Every file that `[audit]` names, with its key."""
+    for number, one in enumerate(settings.audit.repositories):
+        key = f"audit.repositories.{number}"
+        for name, files in (("anchors", one.anchors), ("certificates", one.certificates)):
+            yield from ((f"{key}.{name}", file) for file in files)
+        for name, file in (("certificate", one.certificate), ("key", one.key)):
+            if file is not None:
+                yield f"{key}.{name}", file
+
+
+def audit_certificates(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """The certificates on which a repository depends, with what each is."""
+    for one in settings.audit.repositories:
+        for file in one.anchors:
+            yield f"the anchor {file.name} of the audit repository {one.name}", file
+        for file in one.certificates:
+            yield f"the certificate {file.name} of the audit repository {one.name}", file
+        if one.certificate is not None:
+            yield f"our certificate for the audit repository {one.name}", one.certificate
+
+
+def lax_audit(settings: Settings) -> Iterator[str]:
+    """What is laxer than it need be."""
+    for one in settings.audit.repositories:
+        if not one.is_tls:
+            yield (
+                f"the audit repository {one.name} is told over UDP: anyone on the way can read it,"
+                " and nobody notices what is lost"
+            )
+        elif one.certificate is None and settings.tls is None:
+            yield f"the audit repository {one.name} cannot be reached without a [tls] certificate"

@@ -1,0 +1,153 @@
+"""Which ATNA event each kind of record is that is no exchange with another gateway's.
+
+A name that is not here has no event: its records become dead letters, which somebody sees, rather
+than silence. The table is the one of `ihe.audit_acts`'s standards, and of ITI TF-2: 3.20.4.1.1.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.model.exchange import Exchange
+from ihe.atna import AuditCode, AuditEvent, ParticipantObject
+from ihe.audit_acts import (
+    ACCESS_DECISION,
+    ACTIVITY,
+    ALERT,
+    EXPORT,
+    IMPORT,
+    LOG_USED,
+    NETWORK_CONFIGURATION,
+    NODE_AUTHENTICATION,
+    OURS,
+    PATIENT_RECORD,
+    QUERY,
+    READ,
+    REST,
+    RESTRICTED_FUNCTION,
+    SECURITY_CONFIGURATION,
+    STARTED,
+    STOPPED,
+    USER_ATTRIBUTES,
+    Act,
+    Kind,
+    act_event,
+    audit_log,
+    document,
+    message,
+    patient,
+    search,
+)
+from ihe.identifiers import PatientId
+
+START: Final = "GATEWAY-START"
+STOP: Final = "GATEWAY-STOP"
+DIRECT: Final = frozenset({"DIRECT-RECEIVE", "DIRECT-SEND"})
+
+
+def _rest(action: str) -> AuditCode:
+    return AuditCode(action, REST, action)
+
+
+def _ours(code: str, text: str) -> AuditCode:
+    return AuditCode(code, OURS, text)
+
+
+_SEARCH: Final = Kind(QUERY, "E", _rest("search-type"), "out")
+_READ: Final = Kind(READ, "R", _rest("read"), "out")
+_LIST: Final = Kind(QUERY, "E", _ours("terminal", "Search at the terminal"), "out")
+_SHOW: Final = Kind(PATIENT_RECORD, "R", _ours("terminal", "Read at the terminal"), "out")
+_ASK: Final = Kind(QUERY, "E", _ours("retrieval", "Retrieval from partners asked for"))
+_LOG: Final = Kind(LOG_USED, "R", None, "out")
+_ARRIVAL: Final = Kind(IMPORT, "C", _ours("mail-arrival", "Mail taken in"), "in")
+_SENT: Final = Kind(EXPORT, "R", _ours("DIRECT-SEND", "Direct message sent"), "out")
+_RECEIVED: Final = Kind(IMPORT, "C", _ours("DIRECT-RECEIVE", "Direct message received"), "in")
+_ORDERED: Final = Kind(EXPORT, "R", _ours("direct-order", "Direct message ordered"))
+_NETWORK: Final = Kind(ALERT, "E", NETWORK_CONFIGURATION)
+_SECURITY: Final = Kind(ALERT, "E", SECURITY_CONFIGURATION)
+_USERS: Final = Kind(ALERT, "E", USER_ATTRIBUTES)
+_RESTRICTED: Final = Kind(ALERT, "E", RESTRICTED_FUNCTION)
+_NOT_BELIEVED: Final = Kind(ALERT, "E", NODE_AUTHENTICATION)
+_NOT_ALLOWED: Final = Kind(ALERT, "E", ACCESS_DECISION)
+
+_KINDS: Final[dict[Kind, tuple[str, ...]]] = {
+    _SEARCH: (
+        "REST-MEMBERS", "REST-DOCUMENTS", "REST-HELD", "REST-MESSAGES", "REST-QUARANTINE",
+        "REST-RETRIEVALS", "REST-SENT", "REST-CHECK", "REST-PARTNERS",
+    ),
+    _READ: (
+        "REST", "REST-MEMBER", "REST-SUMMARY", "REST-DOCUMENT", "REST-DOCUMENT-CONTENT",
+        "REST-DOCUMENT-VIEW", "REST-MESSAGE", "REST-RETRIEVAL-STATE", "REST-RETRIEVAL-EVENTS",
+        "REST-SENT-MESSAGE", "REST-VERDICT",
+    ),
+    _LIST: ("CLI-MEMBERS", "CLI-INBOX", "CLI-QUARANTINED", "CLI-SENT", "CLI-DIRECT-CHECK"),
+    _SHOW: ("CLI-MEMBER", "CLI-SUMMARY", "CLI-VERDICT"),
+    _ASK: ("REST-RETRIEVAL", "CLI-RETRIEVAL"),
+    _LOG: ("REST-EXCHANGES", "REST-EXCHANGE", "CLI-EXCHANGES", "CLI-EXCHANGE", "CLI-PROOF"),
+    Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
+    Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),
+    _ARRIVAL: ("SMTP-IN", "IMAP-IN", "FOLDER-IN", "REST-DIRECT-IN"),
+    _RECEIVED: ("DIRECT-RECEIVE",),
+    _SENT: ("DIRECT-SEND",),
+    _ORDERED: ("REST-SEND", "CLI-SEND"),
+    _NETWORK: ("CLI-PARTNER-ADD",),
+    _SECURITY: (
+        "CHECKPOINT-KEY", "CLI-KEYS-IMPORT", "CLI-KEYS-ROTATE", "CLI-DIRECT-ANCHOR-ADD",
+        "CLI-DIRECT-ANCHOR-REMOVE", "CLI-DIRECT-BUNDLE-ADD", "CLI-DIRECT-BUNDLE-APPROVE",
+        "CLI-DIRECT-BUNDLE-REJECT", "CLI-DIRECT-BUNDLE-REMOVE", "CLI-DIRECT-KEYS-IMPORT",
+        "CLI-DIRECT-KEYS-USE", "DIRECT-BUNDLE",
+    ),
+    _USERS: ("CLI-TOKEN-CREATE", "CLI-TOKEN-REVOKE"),
+    _RESTRICTED: (
+        "CLI-TOKENS", "CLI-DIRECT-ANCHORS", "CLI-DIRECT-BUNDLES", "CLI-DIRECT-BUNDLE-SHOW",
+        "CLI-DIRECT-KEYS", "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
+    ),
+    Kind(ACTIVITY, "E", STARTED): (START,),
+    Kind(ACTIVITY, "E", STOPPED): (STOP,),
+}  # fmt: skip
+ACTS: Final = {name: kind for kind, names in _KINDS.items() for name in names}
+"""The kind of event by the record's transaction."""
+
+
+def act_events(
+    exchange: Exchange, act: Act, *, member: PatientId | None, log_uri: str
+) -> Iterator[AuditEvent]:
+    """What ATNA is told of the record: nothing if no event is defined for it."""
+    kind = ACTS.get(exchange.transaction)
+    if kind is None:
+        return
+    if exchange.transaction in DIRECT and exchange.outcome == "refused":
+        # Mail that is not what it says, or of nobody we trust, was never imported.
+        kind = _NOT_BELIEVED if exchange.direction == "in" else _NOT_ALLOWED
+    yield act_event(act, kind, tuple(_objects(exchange, kind, member, log_uri)))
+
+
+def is_stranger(exchange: Exchange) -> bool:
+    """Whether somebody was turned away who had not shown who he was (DECISIONS 17)."""
+    unknown = exchange.partner is None and exchange.person is None
+    return exchange.direction == "in" and exchange.outcome == "refused" and unknown
+
+
+def stranger_event(act: Act) -> AuditEvent:
+    """ITI TF-2: 3.20.4.1.1, Node-Authentication-failure."""
+    return act_event(act, _NOT_BELIEVED)
+
+
+def denial_event(act: Act, member: PatientId | None) -> AuditEvent:
+    """That somebody we know asked for what he is not given."""
+    return act_event(act, _NOT_ALLOWED, () if member is None else (patient(member),))
+
+
+def _objects(
+    exchange: Exchange, kind: Kind, member: PatientId | None, log_uri: str
+) -> Iterator[ParticipantObject]:
+    if kind is _LOG:
+        yield audit_log(log_uri)
+        return
+    if member is not None:
+        yield patient(member)
+    if kind.id == QUERY:
+        yield search(exchange.transaction)
+    for each in exchange.documents:
+        yield document(each)
+    if exchange.message_id is not None:
+        yield message(exchange.message_id)
