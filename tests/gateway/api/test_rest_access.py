@@ -62,6 +62,11 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
 
 @pytest.fixture(scope="module")
 def ids(doors: Doors) -> dict[str, str]:
+    return prepared(doors)
+
+
+def prepared(doors: Doors) -> dict[str, str]:
+    """Something behind every door, by the names of the paths' parameters."""
     started = doors.start(MEMBER.id).json()
     doors.house.database.write(
         lambda tx: retrievals.set_state(tx, plan=PLAN, retrieval=started["id"], state="done")

@@ -11,9 +11,8 @@ import orjson
 import pytest
 
 from gateway.model.caller import Role
-from gateway.store import retrievals
 from tests.gateway.api.doors import PURPOSE, Doors, open_doors, routes_of
-from tests.gateway.api.test_rest_access import AUDIT, MATRIX, V1, call
+from tests.gateway.api.test_rest_access import AUDIT, MATRIX, V1, call, prepared
 from tests.gateway.house import MEMBER, PLAN
 
 ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -37,6 +36,11 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", f"{V1}/quarantine/{{item_id}}/replay"): ("documents",),
     ("GET", f"{V1}/direct/messages"): (),
     ("GET", f"{V1}/direct/messages/{{message_id}}"): ("conversation",),
+    ("POST", f"{V1}/direct/messages"): ("purpose", "authority", "conversation"),
+    ("GET", f"{V1}/direct/messages/{{message_id}}/verdict"): ("conversation",),
+    ("GET", f"{V1}/direct/sent"): (),
+    ("GET", f"{V1}/direct/sent/{{sent_id}}"): ("conversation",),
+    ("POST", f"{V1}/direct/checks"): (),
     ("POST", "/direct/messages"): ("conversation",),
     ("GET", f"{V1}/exchanges"): (),
     ("GET", f"{V1}/exchanges/{{sequence}}"): (),
@@ -61,23 +65,9 @@ def test_every_route_says_what_its_record_is_about(doors: Doors) -> None:
 
 @pytest.fixture(scope="module")
 def ids(doors: Doors) -> dict[str, str]:
-    """As in `test_rest_access`; the record that is looked at is about nobody."""
-    started = doors.start(MEMBER.id).json()
-    doors.house.database.write(
-        lambda tx: retrievals.set_state(tx, plan=PLAN, retrieval=started["id"], state="done")
-    )
     listed = doors.get(f"{V1}/documents", doors.token(PLAN, "staff")).json()["documents"]
     filed = next(one for one in listed if one["member"] == MEMBER.id)
-    params = {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"}
-    given = doors.call(
-        "POST", "/direct/messages", doors.token(PLAN, "system"), params=params, content=b"sealed"
-    )
-    item = doors.give(b"no document")["id"]
-    doors.get(f"{V1}/partners", doors.token(PLAN, "staff"))
-    return {
-        "message_id": given.json()["id"], "item_id": item, "member_id": MEMBER.id,
-        "document_id": filed["id"], "retrieval_id": started["id"], "sequence": str(doors.last()),
-    }  # fmt: skip
+    return {**prepared(doors), "document_id": filed["id"]}
 
 
 @pytest.mark.parametrize("door", ABOUT, ids=" ".join)
