@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from gateway.api import (
     direct_sending,
+    disclosures,
     docs,
     documents,
     endings,
@@ -27,8 +28,8 @@ from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
-    members, summaries, retrievals, documents, views, quarantine, messages, direct_sending, mail,
-    exchanges, partners,
+    members, disclosures, summaries, retrievals, documents, views, quarantine, messages,
+    direct_sending, mail, exchanges, partners,
 )  # fmt: skip
 
 Check = Callable[[], str | None]

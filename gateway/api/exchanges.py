@@ -9,10 +9,11 @@ from pydantic import AfterValidator
 from gateway.api.access import AUDIT, Desk, Note, desk
 from gateway.api.means import Limit, QueryId
 from gateway.api.problems import Problem
-from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
+from gateway.model.exchange import Direction, ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
 from gateway.store import exchange_log, members
 from gateway.store.database import Transaction
+from gateway.store.exchange_search import Column, NoSuchRecord
 
 router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 _MOST: Final = 2**63 - 1
@@ -44,15 +45,23 @@ async def list_exchanges(
     outcome: Outcome | None = None,
     since: Moment = None,
     until: Moment = None,
-    offset: Annotated[int, Query(ge=0, le=_MOST, description="The last page's next.")] = 0,
+    direction: Direction | None = None,
+    order: Annotated[Column, Query(description="The column to sort by.")] = "sequence",
+    descending: bool = True,
+    after: Annotated[int | None, Query(ge=1, le=_MOST, description="The last page's next.")] = None,
+    offset: Annotated[int, Query(ge=0, le=_MOST, description="Records to pass over.")] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
-    """The plan's exchange records that fit, newest first."""
+    """The plan's exchange records that fit, newest first, or sorted by any column.
+
+    `after` goes on where the last page ended, however deep; `offset` counts from the beginning.
+    """
     wanted = ExchangeFilter(
         since=since,
         until=until,
         transaction=transaction,
         outcome=outcome,
+        direction=direction,
         partner=PartnerId(partner) if partner else None,
         person=person,
         purpose=purpose,
@@ -61,18 +70,36 @@ async def list_exchanges(
         conversation=ConversationId(conversation) if conversation else None,
     )
 
-    def unit(tx: Transaction, note: Note) -> tuple[RecordedExchange, ...]:
+    def look(tx: Transaction) -> tuple[RecordedExchange, ...]:
+        return exchange_log.search(
+            tx,
+            plan=at.caller.plan,
+            wanted=wanted,
+            order=order,
+            descending=descending,
+            limit=limit,
+            offset=offset,
+            after=after,
+        )
+
+    def unit(tx: Transaction, note: Note) -> None:
         if wanted.member is not None:
             # Whatever else the caller wrote there must not enter the log.
             known = members.get(tx, plan=at.caller.plan, member=wanted.member)
             note.member = known.id if known else None
-        return exchange_log.search(
-            tx, plan=at.caller.plan, wanted=wanted, limit=limit, offset=offset
-        )
 
-    page = await at.act(unit)
-    following = offset + limit if len(page) == limit else None
-    return {"exchanges": [exchange_form(record) for record in page], "next_offset": following}
+    try:
+        # Not in the act's own unit: on SQLite nobody else writes while that one runs.
+        page = await at.database.read_async(look)
+    except NoSuchRecord:
+        raise Problem(404, "There is no such record of your plan to go on after.") from None
+    await at.act(unit)
+    is_full = len(page) == limit
+    return {
+        "exchanges": [exchange_form(record) for record in page],
+        "next": page[-1].sequence if is_full else None,
+        "next_offset": offset + limit if is_full else None,
+    }
 
 
 @router.get("/{sequence}")

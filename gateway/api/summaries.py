@@ -16,9 +16,10 @@ from gateway.api.problems import Problem
 from gateway.api.views import HEADERS
 from gateway.exchange.summaries import build_summary, completeness, read_summary
 from gateway.exchange.summarize import member_json
-from gateway.exchange.summary_pdf import NOT_INSTALLED, is_installed, write_pdf
+from gateway.exchange.summary_pdf import write_pdf
 from gateway.exchange.summary_text import summary_text
 from gateway.exchange.summary_views import read_sheet
+from gateway.exchange.typeset import NOT_INSTALLED, is_installed
 from gateway.exchange.workers import WorkerFailed
 from gateway.store.database import Transaction
 

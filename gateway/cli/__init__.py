@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import typer
 
-from gateway.cli.audit import audit_app, exchanges_app
+from gateway.cli.audit import audit_app
 from gateway.cli.config import config_app
 from gateway.cli.demo import demo
 from gateway.cli.direct import direct_app
+from gateway.cli.exchanges import exchanges_app
 from gateway.cli.ingest import ingest_files
 from gateway.cli.keys import keys_app
 from gateway.cli.members import members_app

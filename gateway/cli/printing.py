@@ -9,8 +9,9 @@ import typer
 from ccda.html.summary import write_summary
 from gateway.app import House
 from gateway.cli.terminal import Exit, Failure
-from gateway.exchange.summary_pdf import NOT_INSTALLED, is_installed, write_pdf
+from gateway.exchange.summary_pdf import write_pdf
 from gateway.exchange.summary_views import read_sheet
+from gateway.exchange.typeset import NOT_INSTALLED, is_installed
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.member import Member
 

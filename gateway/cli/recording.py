@@ -53,6 +53,20 @@ def record(
     exchange_log.append(transaction, act)
 
 
+def act_of_operator(name: str, *, plan: PlanId | None) -> Exchange:
+    """That act of whoever sits at the terminal, done now, for its record to be filled in."""
+    return Exchange(
+        time=datetime.now(UTC),
+        direction="in",
+        transaction=name,
+        outcome="success",
+        plan=plan,
+        peer=_PEER,
+        person=operator(),
+        role="operator",
+    )
+
+
 def record_look(
     house: House,
     name: str,

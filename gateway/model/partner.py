@@ -58,6 +58,8 @@ class PartnerProfile:
     """Quirk: its documents are asked for in windows of so many days of creation time."""
     other_home_accepted: bool = False
     """Quirk: its documents name another home community than the one asked."""
+    postal_address: str | None = None
+    """Where a letter reaches it: an accounting of disclosures names it with whoever received."""
     assertion: AssertionStyle = field(default_factory=AssertionStyle)
     """How our assertions are spelt for it."""
 

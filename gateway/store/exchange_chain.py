@@ -17,6 +17,7 @@ from gateway.model.exchange import Exchange, VerifyResult
 from gateway.model.merkle import Frontier, leaf_hash
 from gateway.store import tables
 from gateway.store.column_types import utc_text
+from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 
 GENESIS: Final = "0" * 64
@@ -31,9 +32,11 @@ _SEQUENCE, _PREVIOUS, _HASH, _CANON, _COLUMNS = range(5)
 
 
 def columns_of(exchange: Exchange) -> dict[str, Any]:
-    """The record's own columns."""
+    """The record's own columns; what a peer calls itself, no longer than an index takes."""
     values = {name: getattr(exchange, name) for name in SEALED}
-    return {**values, "documents": orjson.dumps(exchange.documents).decode()}
+    values["documents"] = orjson.dumps(exchange.documents).decode()
+    values["person"], values["purpose"] = indexable(exchange.person), indexable(exchange.purpose)
+    return values
 
 
 def canonical(values: Mapping[str, Any]) -> str:

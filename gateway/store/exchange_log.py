@@ -7,19 +7,17 @@ are counted, one record a peer, reason and minute (DECISIONS 17).
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import orjson
-from sqlalchemy import Row, Select, delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
-from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.model.exchange import Exchange
 from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
-from gateway.store.scope import Scope, within
+from gateway.store.exchange_search import following, get, search
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
@@ -41,12 +39,6 @@ __all__ = [
 INTERRUPTED: Final = "interrupted"
 """The reason of a record whose process died before it knew the outcome."""
 _LOCK: Final = 0x65786368  # "exch": the advisory lock under which sequences are given
-
-Column = Literal[
-    "sequence", "time", "direction", "transaction", "outcome", "partner", "peer", "person",
-    "role", "purpose", "authority", "member", "reason", "conversation", "message_id",
-    "duration_ms", "count",
-]  # fmt: skip
 
 
 class Place:
@@ -81,6 +73,7 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
         cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     sequence, previous = cursor.execute("SELECT sequence, hash FROM exchange_head").fetchone()
     insert_record = _INSERT_POSTGRES if transaction.is_postgres else _INSERT_SQLITE
+    insert_document = _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE
     for exchange, place in records:
         sequence += 1
         values = columns_of(exchange)
@@ -89,6 +82,8 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
         if not transaction.is_postgres:
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
+        for document in dict.fromkeys(exchange.documents):
+            cursor.execute(insert_document, (document, sequence, exchange.plan))
         place._sequence, previous = sequence, sealed
     cursor.execute(
         _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)
@@ -104,6 +99,8 @@ def _insert(mark: str) -> str:
 
 _INSERT_SQLITE: Final = _insert("?")
 _INSERT_POSTGRES: Final = _insert("%s")
+_NAME_SQLITE: Final = "INSERT INTO exchange_document (document, sequence, plan) VALUES (?, ?, ?)"
+_NAME_POSTGRES: Final = _NAME_SQLITE.replace("?", "%s")
 _MOVE_SQLITE: Final = "UPDATE exchange_head SET sequence = ?, hash = ?"
 _MOVE_POSTGRES: Final = "UPDATE exchange_head SET sequence = %s, hash = %s"
 
@@ -218,87 +215,3 @@ def _refusal(row: Row[Any]) -> Exchange:
 
 def _minute(time: datetime) -> datetime:
     return time.replace(second=0, microsecond=0)
-
-
-# ---- looking ---------------------------------------------------------------------------------
-
-
-def get(transaction: Transaction, *, plan: Scope, sequence: int) -> RecordedExchange | None:
-    """The record at that place, if it is the plan's."""
-    table = tables.exchange
-    row = transaction.connection.execute(
-        select(table).where(table.c.sequence == sequence, within(table.c.plan, plan))
-    ).first()
-    return None if row is None else _recorded(row)
-
-
-def following(transaction: Transaction, *, after: int, limit: int) -> tuple[RecordedExchange, ...]:
-    """The records of all plans that come after that place, the oldest first."""
-    table = tables.exchange
-    statement = select(table).where(table.c.sequence > after).order_by(table.c.sequence)
-    return tuple(map(_recorded, transaction.connection.execute(statement.limit(limit))))
-
-
-def search(
-    transaction: Transaction,
-    *,
-    plan: Scope,
-    wanted: ExchangeFilter | None = None,
-    order: Column = "sequence",
-    descending: bool = True,
-    limit: int = 100,
-    offset: int = 0,
-) -> tuple[RecordedExchange, ...]:
-    """The plan's records that fit, newest first unless another column is to order them."""
-    table = tables.exchange
-    wanted = wanted or ExchangeFilter()
-    statement = _fitting(select(table).where(within(table.c.plan, plan)), wanted)
-    columns = (table.c[order], table.c.sequence)
-    ordered = statement.order_by(*(column.desc() if descending else column for column in columns))
-    rows = transaction.connection.execute(ordered.limit(limit).offset(offset))
-    return tuple(_recorded(row) for row in rows)
-
-
-def _fitting(statement: Select[Any], wanted: ExchangeFilter) -> Select[Any]:
-    table = tables.exchange
-    equal = (
-        "direction", "transaction", "outcome", "partner", "person", "purpose", "member",
-        "conversation", "message_id",
-    )  # fmt: skip
-    for name in equal:
-        if (value := getattr(wanted, name)) is not None:
-            statement = statement.where(table.c[name] == value)
-    if wanted.since is not None:
-        statement = statement.where(table.c.time >= wanted.since)
-    if wanted.until is not None:
-        statement = statement.where(table.c.time < wanted.until)
-    if wanted.document is not None:
-        quoted = orjson.dumps(wanted.document).decode()
-        statement = statement.where(table.c.documents.contains(quoted, autoescape=True))
-    return statement
-
-
-def _recorded(row: Row[Any]) -> RecordedExchange:
-    exchange = Exchange(
-        time=row.time,
-        direction=row.direction,
-        transaction=row.transaction,
-        outcome=row.outcome,
-        plan=None if row.plan is None else PlanId(row.plan),
-        partner=None if row.partner is None else PartnerId(row.partner),
-        peer=row.peer,
-        person=row.person,
-        role=row.role,
-        purpose=row.purpose,
-        authority=row.authority,
-        member=None if row.member is None else MemberId(row.member),
-        documents=tuple(DocumentId(id) for id in orjson.loads(row.documents)),
-        reason=row.reason,
-        conversation=None if row.conversation is None else ConversationId(row.conversation),
-        message_id=row.message_id,
-        duration_ms=row.duration_ms,
-        count=row._mapping["count"],
-        request_hash=row.request_hash,
-        answer_hash=row.answer_hash,
-    )
-    return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash)

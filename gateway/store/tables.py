@@ -632,6 +632,12 @@ class ExchangeRow(SQLModel, table=True):
         Index("exchange_of_plan", "plan", "sequence"),
         Index("exchange_of_member", "member", "sequence"),
         Index("exchange_of_conversation", "conversation", "sequence"),
+        Index("exchange_by_time", "time", "sequence"),
+        Index("exchange_by_transaction", "transaction", "sequence"),
+        Index("exchange_by_outcome", "outcome", "sequence"),
+        Index("exchange_by_partner", "partner", "sequence"),
+        Index("exchange_by_person", "person", "sequence"),
+        Index("exchange_by_purpose", "purpose", "sequence"),
     )
     sequence: int = Field(
         primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}
@@ -659,6 +665,18 @@ class ExchangeRow(SQLModel, table=True):
     canon: str = Field(sa_type=Text)
     previous_hash: str
     hash: str
+
+
+class ExchangeDocumentRow(SQLModel, table=True):
+    """Which records name a document: the column `documents`, turned around for searching."""
+
+    __tablename__ = "exchange_document"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    document: str = Field(primary_key=True)
+    sequence: int = Field(
+        primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}
+    )
+    plan: str | None = None
 
 
 class WireMessageRow(SQLModel, table=True):
@@ -849,6 +867,7 @@ mail_recipient = _table(MailRecipientRow)
 mail_notice = _table(MailNoticeRow)
 direct_key = _table(DirectKeyRow)
 exchange = _table(ExchangeRow)
+exchange_document = _table(ExchangeDocumentRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
 checkpoint = _table(CheckpointRow)

@@ -26,6 +26,7 @@ from tests.bench import (
     fhir,
     index,
     ingest,
+    log,
     mail,
     matching,
     parse,
@@ -54,6 +55,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "matching": matching.measure,
     "direct": direct.measure,
     "mail": mail.measure,
+    "log": log.measure,
 }
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 

@@ -14,7 +14,8 @@ import pytest
 from pypdf import PdfReader
 
 from ccda.html.sheet import Sheet, SheetLine, SheetPoint, SheetSection
-from gateway.exchange.summary_pdf import is_installed, write_pdf
+from gateway.exchange.summary_pdf import write_pdf
+from gateway.exchange.typeset import is_installed
 from gateway.exchange.workers import WorkerPool
 
 ROOT = Path(__file__).resolve().parents[3]

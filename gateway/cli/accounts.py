@@ -1,0 +1,193 @@
+"""`gateway audit disclosures|finding|outflow|export`: what an auditor asks of the log.
+
+Each look is recorded before its first line is printed (ATNA's Audit Log Used).
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import orjson
+import typer
+
+from gateway.api.exchanges import exchange_form
+from gateway.app import House
+from gateway.cli.opening import ConfigOption, PlanOption, member_of, opened, plan_of
+from gateway.cli.printing import check_pdf, put
+from gateway.cli.recording import act_of_operator, record_look
+from gateway.cli.terminal import Exit, Failure
+from gateway.exchange.disclosures import account, accounting_csv, accounting_json, new_finding
+from gateway.exchange.disclosures_pdf import write_accounting_pdf
+from gateway.exchange.log_export import CSV_COLUMNS, audit_event, csv_cells, outflow_rows
+from gateway.exchange.spreadsheet import write_csv
+from gateway.exchange.workers import WorkerFailed
+from gateway.model.disclosure import Accounting, FindingKind
+from gateway.model.exchange import ExchangeFilter, RecordedExchange
+from gateway.model.identity import PlanId
+from gateway.store import exchange_log
+from gateway.store.scope import ALL_PLANS, Scope
+from gateway.store.transaction import Transaction
+
+_DAY: Final = ["%Y-%m-%d"]
+_PAGE: Final = 1000
+FromOption = Annotated[
+    datetime | None, typer.Option("--from", help="The first day (UTC).", formats=_DAY)
+]
+ToOption = Annotated[
+    datetime | None, typer.Option("--to", help="The last day (UTC).", formats=_DAY)
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", help="Write into this file.", metavar="FILE")
+]
+
+
+def disclosures(
+    member: Annotated[str, typer.Argument(help="The plan's own number of the member.")],
+    since: FromOption = None,
+    until: ToOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also every exchange that need not be accounted for.")
+    ] = False,
+    form: Annotated[
+        Literal["json", "csv", "pdf"], typer.Option("--format", help="How it is written.")
+    ] = "json",
+    output: OutputOption = None,
+    plan: PlanOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """A member's accounting of disclosures, of six years at the most (45 CFR 164.528)."""
+    if form == "pdf":
+        check_pdf(output)
+    now = datetime.now(UTC)
+    with opened(config) as house:
+        person = member_of(house, plan_of(house, plan).id, member, act="CLI-DISCLOSURES")
+        told = house.database.read(
+            lambda tx: account(
+                tx, member=person, asked=now.date(), since=_day(since), until=_day(until)
+            )
+        )
+        content = _written(house, told, form, everything, now)
+        record_look(house, "CLI-DISCLOSURES", plan=person.plan, member=person.id)
+    put(content, output)
+
+
+def _written(
+    house: House, told: Accounting, form: str, everything: bool, now: datetime
+) -> str | bytes:
+    if form == "csv":
+        return accounting_csv(told, everything=everything)
+    if form == "json":
+        content = accounting_json(told, everything=everything)
+        return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode()
+    author = house.community.organization
+    try:
+        return house.archive.workers.run(
+            write_accounting_pdf, told, everything=everything, author=author, now=now
+        )
+    except WorkerFailed as failure:
+        raise Failure(f"the accounting could not be laid out: {failure}") from None
+
+
+def add_finding(
+    sequence: Annotated[int, typer.Argument(help="The record that it is about.", min=1)],
+    kind: Annotated[FindingKind, typer.Option(help="What was found out.")],
+    member: Annotated[
+        str | None,
+        typer.Option(help="Whose it was, by the plan's number; else whom the record names."),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Record what was found out about a disclosure: it counts from now on in its accounting."""
+    with opened(config) as house:
+        found = house.database.read(
+            lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence)
+        )
+        if found is None:
+            raise Failure(f"there is no record {sequence}")
+        plan = found.exchange.plan
+        if plan is None:
+            raise Failure(f"record {sequence} belongs to no plan: it disclosed nothing")
+        person = member_of(house, plan, member, act="DISCLOSURE-FINDING") if member else None
+        if person is None and found.exchange.member is None:
+            raise Failure(f"record {sequence} names no member: say whose with --member", Exit.USAGE)
+        by = act_of_operator("DISCLOSURE-FINDING", plan=plan)
+        finding = new_finding(found, kind=kind, member=person, by=by)
+        place = house.database.write(lambda tx: exchange_log.append(tx, finding))
+    typer.echo(f"record {place.sequence} says that record {sequence} was {kind}")
+
+
+def outflow(
+    since: FromOption = None,
+    until: ToOption = None,
+    plan: Annotated[str | None, typer.Option(help="Only this plan's.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """What left the house, by partner, purpose and month, as CSV."""
+    scope: Scope = PlanId(plan) if plan else ALL_PLANS
+    with opened(config) as house:
+        found = house.database.read(
+            lambda tx: outflow_rows(_records(tx, scope, _days(since, until)))
+        )
+        own = PlanId(plan) if plan else None
+        record_look(house, "CLI-OUTFLOW", plan=own, reason=f"{len(found)} lines")
+    columns = ("month", "partner", "purpose", "transaction", "exchanges", "documents")
+    typer.echo(write_csv(columns, found), nl=False)
+
+
+def export(
+    form: Annotated[
+        Literal["csv", "jsonl", "fhir"],
+        typer.Option("--format", help="csv; jsonl; or fhir: AuditEvents, one a line."),
+    ] = "jsonl",
+    since: FromOption = None,
+    until: ToOption = None,
+    plan: Annotated[str | None, typer.Option(help="Only this plan's.")] = None,
+    output: OutputOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """The exchange log, oldest record first, to be read elsewhere."""
+    scope: Scope = PlanId(plan) if plan else ALL_PLANS
+    with opened(config) as house:
+        gateway = str(house.community.home_community_id)
+
+        def spell(record: RecordedExchange) -> dict[str, Any]:
+            is_fhir = form == "fhir"
+            return audit_event(record, gateway=gateway) if is_fhir else exchange_form(record)
+
+        def look(tx: Transaction) -> tuple[str, int]:
+            records = list(_records(tx, scope, _days(since, until)))
+            if form == "csv":
+                return write_csv(CSV_COLUMNS, map(csv_cells, records)), len(records)
+            lines = (orjson.dumps(spell(record)).decode() for record in records)
+            return "".join(f"{line}\n" for line in lines), len(records)
+
+        content, number = house.database.read(look)
+        own = PlanId(plan) if plan else None
+        record_look(house, "CLI-LOG-EXPORT", plan=own, reason=f"{number} records as {form}")
+    put(content.encode() if output else content.rstrip("\r\n"), output)
+
+
+def _records(tx: Transaction, scope: Scope, wanted: ExchangeFilter) -> Iterator[RecordedExchange]:
+    """All that fit, oldest first."""
+    after: int | None = None
+    while True:
+        page = exchange_log.search(
+            tx, plan=scope, wanted=wanted, descending=False, limit=_PAGE, after=after
+        )
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].sequence
+
+
+def _day(given: datetime | None) -> date | None:
+    return given.date() if given else None
+
+
+def _days(since: datetime | None, until: datetime | None) -> ExchangeFilter:
+    """The last day is within."""
+    return ExchangeFilter(
+        since=since and since.replace(tzinfo=UTC),
+        until=until and until.replace(tzinfo=UTC) + timedelta(days=1),
+    )

@@ -1,0 +1,184 @@
+"""`gateway exchanges`: the log, searched and sorted, and one conversation as one story."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, cast, get_args
+
+import orjson
+import typer
+from rich.table import Column, Table
+
+from gateway.api.exchanges import exchange_form
+from gateway.app import House
+from gateway.cli.opening import ConfigOption, JsonOption, opened
+from gateway.cli.recording import record_look
+from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.store import exchange_log, members
+from gateway.store.exchange_search import Column as LogColumn
+from gateway.store.exchange_search import NoSuchRecord
+from gateway.store.scope import ALL_PLANS, Scope
+from gateway.store.transaction import Transaction
+
+exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
+_ORDERS = get_args(LogColumn)
+_DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+@exchanges_app.command("list")
+def list_exchanges(
+    plan: Annotated[str | None, typer.Option(help="Only this plan's.")] = None,
+    member: Annotated[
+        str | None, typer.Option(help="Only about this member, by the plan's number or our id.")
+    ] = None,
+    partner: Annotated[str | None, typer.Option(help="Only with the partner of this id.")] = None,
+    person: Annotated[str | None, typer.Option(help="Only by this person.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="Only for this purpose of use.")] = None,
+    document: Annotated[str | None, typer.Option(help="Only with this document.")] = None,
+    transaction: Annotated[
+        str | None, typer.Option(help="Only of this kind, as ITI-55 or REST-SUMMARY.")
+    ] = None,
+    outcome: Annotated[Outcome | None, typer.Option(help="Only those that ended so.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only from this time on (UTC).", formats=_DAYS)
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(help="Only before this time (UTC).", formats=_DAYS)
+    ] = None,
+    sort: Annotated[str, typer.Option(help="The column to sort by.")] = "sequence",
+    ascending: Annotated[bool, typer.Option("--ascending", help="The smallest first.")] = False,
+    after: Annotated[
+        int | None, typer.Option(help="Go on after this record: the last one shown.", min=1)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 50,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The newest exchange records of all plans, or those that fit, in the order asked for."""
+    if sort not in _ORDERS:
+        raise Failure(f"--sort is one of {', '.join(_ORDERS)}", Exit.USAGE)
+    wanted = ExchangeFilter(
+        since=since and since.replace(tzinfo=UTC),
+        until=until and until.replace(tzinfo=UTC),
+        transaction=transaction,
+        outcome=outcome,
+        partner=PartnerId(partner) if partner else None,
+        person=person,
+        purpose=purpose,
+        document=DocumentId(document) if document else None,
+    )
+    scope: Scope = PlanId(plan) if plan else ALL_PLANS
+
+    def look(tx: Transaction) -> tuple[tuple[RecordedExchange, ...], MemberId | None]:
+        about = _member(tx, scope, member) if member else None
+        found = exchange_log.search(
+            tx,
+            plan=scope,
+            wanted=replace(wanted, member=about),
+            order=cast(LogColumn, sort),
+            descending=not ascending,
+            limit=limit,
+            after=after,
+        )
+        return found, about
+
+    with opened(config) as house:
+        try:
+            found, about = house.database.read(look)
+        except NoSuchRecord:
+            raise Failure(f"there is no record {after} to go on after") from None
+        reason = f"{len(found)} records by {sort}"
+        own = PlanId(plan) if plan else None
+        record_look(house, "CLI-EXCHANGES", plan=own, member=about, reason=reason)
+    _print(found, json=json)
+
+
+def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
+    """Our id of the member; a member no longer here is still found in the log by our id."""
+    if isinstance(scope, str):
+        known = members.get_by_member_id(tx, plan=scope, member_id=number)
+        if known is not None:
+            return known.id
+    return MemberId(number)
+
+
+def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:
+    if json:
+        for record in found:
+            typer.echo(orjson.dumps(exchange_form(record)).decode())
+        return
+    table = Table(
+        Column("no.", no_wrap=True),
+        "time (UTC)",
+        "",
+        Column("transaction", no_wrap=True),
+        "partner",
+        "person",
+        "purpose",
+        Column("outcome", no_wrap=True),
+        "why",
+    )
+    for record in found:
+        exchange = record.exchange
+        table.add_row(
+            str(record.sequence),
+            exchange.time.strftime("%Y-%m-%d %H:%M:%S"),
+            exchange.direction,
+            exchange.transaction,
+            printable(exchange.partner or exchange.peer),
+            printable(exchange.person),
+            printable(exchange.purpose),
+            exchange.outcome,
+            printable(exchange.reason),
+        )
+    out.print(table)
+
+
+@exchanges_app.command("show")
+def show_exchange(
+    sequence: Annotated[
+        int | None, typer.Argument(help="The record's number.", min=1, max=2**63 - 1)
+    ] = None,
+    conversation: Annotated[
+        str | None, typer.Option(help="Instead of a record: all of this conversation, in order.")
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """One record, as JSON; or one conversation as one story, from its first record to its last."""
+    if (sequence is None) == (conversation is None):
+        raise Failure("name a record, or a --conversation", Exit.USAGE)
+    with opened(config) as house:
+        if conversation is not None:
+            _print(_story(house, ConversationId(conversation)), json=json)
+            return
+        found = house.database.read(
+            lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence or 0)
+        )
+        if found is None:
+            raise Failure(f"there is no record {sequence}")
+        shown = found.exchange
+        record_look(
+            house,
+            "CLI-EXCHANGE",
+            plan=shown.plan,
+            member=shown.member,
+            reason=f"record {sequence}",
+        )
+    typer.echo(orjson.dumps(exchange_form(found), option=orjson.OPT_INDENT_2).decode())
+
+
+def _story(house: House, conversation: ConversationId) -> tuple[RecordedExchange, ...]:
+    wanted = ExchangeFilter(conversation=conversation)
+    found = house.database.read(
+        lambda tx: exchange_log.search(
+            tx, plan=ALL_PLANS, wanted=wanted, descending=False, limit=10_000
+        )
+    )
+    if not found:
+        raise Failure("there is no such conversation")
+    first = found[0].exchange
+    reason = f"{len(found)} records of a conversation"
+    record_look(house, "CLI-EXCHANGES", plan=first.plan, member=first.member, reason=reason)
+    return found

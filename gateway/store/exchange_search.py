@@ -1,0 +1,170 @@
+"""Looking into the exchange log: by what a record says, in any order, page after page.
+
+A page goes on after a record, not after a number of records: records never change, so the place
+where the next page begins is found by an index however deep it lies, and what is appended
+meanwhile moves nothing. Records that lack the column they are sorted by come last.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Literal
+
+import orjson
+from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+
+from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.store import tables
+from gateway.store.scope import Scope, within
+from gateway.store.transaction import Transaction
+
+Column = Literal[
+    "sequence", "time", "direction", "transaction", "outcome", "partner", "peer", "person",
+    "role", "purpose", "authority", "member", "reason", "conversation", "message_id",
+    "duration_ms", "count",
+]  # fmt: skip
+_EQUAL: Final = (
+    "direction", "transaction", "outcome", "partner", "person", "purpose", "member",
+    "conversation", "message_id",
+)  # fmt: skip
+_TABLE: Final = tables.exchange
+
+
+class NoSuchRecord(LookupError):
+    """The record after which a page was to go on is not among the plan's."""
+
+
+def get(transaction: Transaction, *, plan: Scope, sequence: int) -> RecordedExchange | None:
+    """The record at that place, if it is the plan's."""
+    row = transaction.connection.execute(
+        select(_TABLE).where(_TABLE.c.sequence == sequence, within(_TABLE.c.plan, plan))
+    ).first()
+    return None if row is None else _recorded(row)
+
+
+def following(transaction: Transaction, *, after: int, limit: int) -> tuple[RecordedExchange, ...]:
+    """The records of all plans that come after that place, the oldest first."""
+    statement = select(_TABLE).where(_TABLE.c.sequence > after).order_by(_TABLE.c.sequence)
+    return tuple(map(_recorded, transaction.connection.execute(statement.limit(limit))))
+
+
+def search(
+    transaction: Transaction,
+    *,
+    plan: Scope,
+    wanted: ExchangeFilter | None = None,
+    order: Column = "sequence",
+    descending: bool = True,
+    limit: int = 100,
+    offset: int = 0,
+    after: int | None = None,
+) -> tuple[RecordedExchange, ...]:
+    """The plan's records that fit, newest first unless another column is to order them.
+
+    `after` is the sequence of the last page's last record.
+
+    Raises:
+        NoSuchRecord: the plan has no record `after`.
+    """
+    fitting = _fitting(select(_TABLE).where(within(_TABLE.c.plan, plan)), wanted)
+    value = None if after is None else _value_at(transaction, plan, after, order)
+    column = _TABLE.c[order]
+    rows: list[Row[Any]] = []
+    if after is None or value is not None:
+        stated = fitting.where(column.is_not(None)) if column.nullable else fitting
+        if after is not None:
+            stated = stated.where(_beyond(order, value, after, descending))
+        rows += _run(transaction, stated, order, descending, limit, offset)
+    if column.nullable and len(rows) < limit:
+        unstated = fitting.where(column.is_(None))
+        if after is not None and value is None:
+            unstated = unstated.where(_beyond("sequence", after, after, descending))
+        skipped = 0 if rows or not offset else _skipped(transaction, fitting, order, offset)
+        rows += _run(transaction, unstated, "sequence", descending, limit - len(rows), skipped)
+    return tuple(_recorded(row) for row in rows)
+
+
+def _run(
+    transaction: Transaction,
+    statement: Select[Any],
+    order: Column,
+    descending: bool,
+    limit: int,
+    offset: int,
+) -> list[Row[Any]]:
+    by = [_TABLE.c.sequence] if order == "sequence" else [_TABLE.c[order], _TABLE.c.sequence]
+    ordered = statement.order_by(*(column.desc() if descending else column for column in by))
+    return list(transaction.connection.execute(ordered.limit(limit).offset(offset)))
+
+
+def _skipped(transaction: Transaction, fitting: Select[Any], order: Column, offset: int) -> int:
+    """How much of an offset is left once all records that state the column are passed."""
+    stated = fitting.where(_TABLE.c[order].is_not(None)).with_only_columns(_TABLE.c.sequence)
+    passed = transaction.connection.execute(stated.limit(offset)).fetchall()
+    return offset - len(passed)
+
+
+def _value_at(transaction: Transaction, plan: Scope, sequence: int, order: Column) -> Any:
+    row = transaction.connection.execute(
+        select(_TABLE.c[order]).where(_TABLE.c.sequence == sequence, within(_TABLE.c.plan, plan))
+    ).first()
+    if row is None:
+        raise NoSuchRecord(sequence)
+    return row[0]
+
+
+def _beyond(order: Column, value: Any, after: int, descending: bool) -> ColumnElement[bool]:
+    """A comparison of whole rows: both engines seek by it where an index has these columns."""
+    if order == "sequence":
+        return _TABLE.c.sequence < after if descending else _TABLE.c.sequence > after
+    place = tuple_(_TABLE.c[order], _TABLE.c.sequence)
+    there = tuple_(value, after, types=[_TABLE.c[order].type, _TABLE.c.sequence.type])
+    return place < there if descending else place > there
+
+
+def _fitting(statement: Select[Any], wanted: ExchangeFilter | None) -> Select[Any]:
+    if wanted is None:
+        return statement
+    for name in _EQUAL:
+        if (value := getattr(wanted, name)) is not None:
+            statement = statement.where(_TABLE.c[name] == value)
+    if wanted.document is not None:
+        holds = tables.exchange_document
+        named = select(holds.c.sequence).where(holds.c.document == wanted.document)
+        statement = statement.where(_TABLE.c.sequence.in_(named))
+    return _within_times(statement, wanted.since, wanted.until)
+
+
+def _within_times(
+    statement: Select[Any], since: datetime | None, until: datetime | None
+) -> Select[Any]:
+    if since is not None:
+        statement = statement.where(_TABLE.c.time >= since)
+    if until is not None:
+        statement = statement.where(_TABLE.c.time < until)
+    return statement
+
+
+def _recorded(row: Row[Any]) -> RecordedExchange:
+    exchange = Exchange(
+        time=row.time,
+        direction=row.direction,
+        transaction=row.transaction,
+        outcome=row.outcome,
+        plan=None if row.plan is None else PlanId(row.plan),
+        partner=None if row.partner is None else PartnerId(row.partner),
+        peer=row.peer,
+        person=row.person,
+        role=row.role,
+        purpose=row.purpose,
+        authority=row.authority,
+        member=None if row.member is None else MemberId(row.member),
+        documents=tuple(DocumentId(id) for id in orjson.loads(row.documents)),
+        reason=row.reason,
+        conversation=None if row.conversation is None else ConversationId(row.conversation),
+        message_id=row.message_id,
+        duration_ms=row.duration_ms,
+        count=row._mapping["count"],  # `row.count` is the tuple's own method
+        request_hash=row.request_hash,
+        answer_hash=row.answer_hash,
+    )
+    return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash)

@@ -1,0 +1,157 @@
+"""The exchange log at a million records: how fast it is verified and searched, and what it weighs.
+
+The records are what a busy gateway leaves: two plans, 40 partners, 60 persons, 50,000 members, a
+tenth refused; every search names one of these as an auditor would.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from gateway.model.exchange import Exchange, ExchangeFilter
+from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
+from gateway.store import exchange_log
+from gateway.store.database import Database, open_database
+from gateway.store.migrations import upgrade
+from gateway.store.scope import ALL_PLANS
+from gateway.store.transaction import Transaction
+from tests.bench.figures import Figure, Report, percentile
+
+_SIZES: Final = (100_000, 1_000_000)
+_GROUP: Final = 5_000
+_SEARCHES: Final = 200
+_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+_PLAN: Final = PlanId("acme")
+_NOTES: Final = (
+    "verify: all columns read and compared, leaves, chain and Merkle tree recomputed, one process",
+    "search: a page of 100 of one plan, newest first, by a value drawn anew; 200 of each kind",
+    "bytes: of the database file, indexes included, by its records",
+)
+
+
+def measure(rounds: int) -> Report:
+    """Each size grown on from the one before; of the rounds of verifying the fastest."""
+    rows: list[dict[str, Figure]] = []
+    draw = random.Random(1)  # the same records each time
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "gateway.sqlite"
+        upgrade(f"sqlite:///{file}")
+        database = open_database(f"sqlite:///{file}")
+        done = 0
+        for size in _SIZES:
+            _grow(database, draw, done, size)
+            done = size
+            rows += [_verified(database, size, rounds), *_searched(database, size)]
+            rows.append({"what": f"bytes a record, {size:,}", "bytes": file.stat().st_size / size})
+        database.close()
+    return Report("log", "The exchange log", tuple(rows), _NOTES)
+
+
+def _grow(database: Database, draw: random.Random, done: int, size: int) -> None:
+    for first in range(done, size, _GROUP):
+        group = [_record(draw, number) for number in range(first, min(first + _GROUP, size))]
+
+        def unit(tx: Transaction, group: list[Exchange] = group) -> None:
+            for exchange in group:
+                exchange_log.append(tx, exchange)
+
+        database.write(unit)
+
+
+def _record(draw: random.Random, number: int) -> Exchange:
+    given = draw.random() < 0.4
+    return Exchange(
+        time=_START + timedelta(seconds=15 * number),
+        direction=draw.choice(("in", "out")),
+        transaction=draw.choice(("ITI-55", "ITI-38", "ITI-39", "REST-SUMMARY", "REST-DOCUMENT")),
+        outcome="refused" if draw.random() < 0.1 else "success",
+        plan=_PLAN if draw.random() < 0.8 else PlanId("other"),
+        partner=PartnerId(f"2.999.{draw.randrange(40)}"),
+        peer=f"10.0.0.{draw.randrange(200)}",
+        person=f"Person {draw.randrange(60)}",
+        role="case manager",
+        purpose=draw.choice(("PAYMENT", "OPERATIONS", "TREATMENT")),
+        member=MemberId(f"member-{draw.randrange(50_000)}"),
+        documents=(DocumentId(f"document-{draw.randrange(100_000)}"),) if given else (),
+        message_id=f"urn:uuid:{draw.getrandbits(128):032x}",
+        duration_ms=draw.randrange(900),
+        request_hash=f"{draw.getrandbits(256):064x}",
+    )
+
+
+def _verified(database: Database, size: int, rounds: int) -> dict[str, Figure]:
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        assert database.read(exchange_log.verify).records == size
+        seconds.append(time.perf_counter() - started)
+    best = min(seconds)
+    return {"what": f"verify, {size:,}", "records/s": size / best, "s": best}
+
+
+def _searched(database: Database, size: int) -> list[dict[str, Figure]]:
+    draw = random.Random(2)
+    last = _START + timedelta(seconds=15 * size)
+    kinds: dict[str, Callable[[], ExchangeFilter]] = {
+        "member": lambda: ExchangeFilter(member=MemberId(f"member-{draw.randrange(50_000)}")),
+        "document": lambda: ExchangeFilter(
+            document=DocumentId(f"document-{draw.randrange(100_000)}")
+        ),
+        "partner, refused": lambda: ExchangeFilter(
+            partner=PartnerId(f"2.999.{draw.randrange(40)}"), outcome="refused"
+        ),
+        "person, purpose": lambda: ExchangeFilter(
+            person=f"Person {draw.randrange(60)}", purpose="PAYMENT"
+        ),
+        "nobody": lambda: ExchangeFilter(person="nobody"),
+        "a day": lambda: _a_day(draw, size),
+        "member, since": lambda: ExchangeFilter(
+            member=MemberId(f"member-{draw.randrange(50_000)}"), since=last - timedelta(days=30)
+        ),
+    }
+    rows = [_timed(database, name, size, wanted) for name, wanted in kinds.items()]
+    return [*rows, _paged(database, size, draw)]
+
+
+def _a_day(draw: random.Random, size: int) -> ExchangeFilter:
+    since = _START + timedelta(seconds=15 * draw.randrange(size))
+    return ExchangeFilter(since=since, until=since + timedelta(days=1))
+
+
+def _timed(
+    database: Database, name: str, size: int, wanted: Callable[[], ExchangeFilter]
+) -> dict[str, Figure]:
+    seconds = []
+    for _ in range(_SEARCHES):
+        asked = wanted()
+        started = time.perf_counter()
+        database.read(lambda tx, asked=asked: exchange_log.search(tx, plan=_PLAN, wanted=asked))  # type: ignore[misc]
+        seconds.append(time.perf_counter() - started)
+    return _row(f"search by {name}, {size:,}", seconds)
+
+
+def _paged(database: Database, size: int, draw: random.Random) -> dict[str, Figure]:
+    """Pages sorted by person, from records anywhere in the log."""
+    seconds = []
+    for _ in range(_SEARCHES):
+        place = draw.randrange(1, size)
+        started = time.perf_counter()
+        database.read(
+            lambda tx, after=place: exchange_log.search(  # type: ignore[misc]
+                tx, plan=ALL_PLANS, order="person", after=after
+            )
+        )
+        seconds.append(time.perf_counter() - started)
+    return _row(f"page by person, {size:,}", seconds)
+
+
+def _row(name: str, seconds: list[float]) -> dict[str, Figure]:
+    return {
+        "what": name,
+        "p50 ms": percentile(seconds, 0.5) * 1000,
+        "p99 ms": percentile(seconds, 0.99) * 1000,
+    }
