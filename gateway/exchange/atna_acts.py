@@ -82,7 +82,10 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _LIST: ("CLI-MEMBERS", "CLI-INBOX", "CLI-QUARANTINED", "CLI-SENT", "CLI-DIRECT-CHECK"),
     _SHOW: ("CLI-MEMBER", "CLI-SUMMARY", "CLI-VERDICT"),
     _ASK: ("REST-RETRIEVAL", "CLI-RETRIEVAL"),
-    _LOG: ("REST-EXCHANGES", "REST-EXCHANGE", "CLI-EXCHANGES", "CLI-EXCHANGE", "CLI-PROOF"),
+    _LOG: (
+        "REST-EXCHANGES", "REST-EXCHANGE", "REST-DISCLOSURES", "CLI-EXCHANGES", "CLI-EXCHANGE",
+        "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT",
+    ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),
     _ARRIVAL: ("SMTP-IN", "IMAP-IN", "FOLDER-IN", "REST-DIRECT-IN"),
@@ -142,7 +145,6 @@ def _objects(
 ) -> Iterator[ParticipantObject]:
     if kind is _LOG:
         yield audit_log(log_uri)
-        return
     if member is not None:
         yield patient(member)
     if kind.id == QUERY:
