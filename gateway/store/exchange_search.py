@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
@@ -65,7 +65,7 @@ def search(
     Raises:
         NoSuchRecord: the plan has no record `after`.
     """
-    fitting = _fitting(select(_TABLE).where(within(_TABLE.c.plan, plan)), wanted)
+    fitting = _fitting(select(_TABLE).where(_of_plan(plan, wanted)), wanted)
     value = None if after is None else _value_at(transaction, plan, after, order)
     column = _TABLE.c[order]
     rows: list[Row[Any]] = []
@@ -81,6 +81,16 @@ def search(
         skipped = 0 if rows or not offset else _skipped(transaction, fitting, order, offset)
         rows += _run(transaction, unstated, "sequence", descending, limit - len(rows), skipped)
     return tuple(_recorded(row) for row in rows)
+
+
+def _of_plan(plan: Scope, wanted: ExchangeFilter | None) -> ColumnElement[bool]:
+    """The plan's, spelt so that its index is used only where nothing narrower is asked for.
+
+    SQLite takes a plan of a million records for as narrow as a member of twenty.
+    """
+    if wanted is None or wanted == ExchangeFilter():
+        return within(_TABLE.c.plan, plan)
+    return within(func.coalesce(_TABLE.c.plan, ""), plan)
 
 
 def _run(
