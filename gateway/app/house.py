@@ -43,6 +43,11 @@ from gateway.store.migrations import upgrade
 from gateway.store.own_keys import OwnKeys
 
 _WORKER_MODULES: Final = ("gateway.exchange.reading", "ccda.html")
+_OPENER_MODULES: Final = ("gateway.exchange.mail_letter", "gateway.exchange.mail_carried")
+_MESSAGE_BYTES: Final = 300 * 1024 * 1024
+"""What opening one message may take; the largest that we accept need less."""
+_MESSAGE_SECONDS: Final = 20.0
+"""On an idle machine it takes two at the worst."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,8 @@ class House:
     queue: JobQueue
     revocation: RevocationChecks
     fetcher: Fetcher
+    openers: WorkerPool
+    """For messages of Direct mail; no process runs before one comes."""
     _anchors: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def plan(self, plan_id: str) -> Plan | None:
@@ -135,12 +142,17 @@ def open_house(
     )
     fetcher = Fetcher(frozenset(settings.revocation.private_addresses))
     try:
-        with WorkerPool(
-            limits.worker_processes,
-            limits.worker_memory_bytes,
-            limits.worker_deadline_seconds,
-            modules=_WORKER_MODULES,
-        ) as workers:
+        with (
+            WorkerPool(
+                limits.worker_processes,
+                limits.worker_memory_bytes,
+                limits.worker_deadline_seconds,
+                modules=_WORKER_MODULES,
+            ) as workers,
+            WorkerPool(
+                limits.worker_processes, _MESSAGE_BYTES, _MESSAGE_SECONDS, modules=_OPENER_MODULES
+            ) as openers,
+        ):
             database.write(partial(_apply, settings, known))
             keys = KeyRing(settings.key_file, database)
             blobs = BlobStore(settings.data_dir / "blobs", keys, failpoint)
@@ -153,6 +165,7 @@ def open_house(
                 queue=open_queue(database),
                 revocation=RevocationChecks(fetcher),
                 fetcher=fetcher,
+                openers=openers,
             )
     finally:
         database.close()

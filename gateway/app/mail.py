@@ -50,6 +50,7 @@ def direct_means(house: House) -> DirectMeans | None:
         plans=house.plans,
         trust=house.direct_trust,
         fetcher=house.fetcher,
+        openers=house.openers,
     )
 
 

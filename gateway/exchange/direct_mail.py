@@ -102,7 +102,7 @@ async def _judged(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
         if not keys:
             return _Refused("we have no key for any of its recipients")
         pairs = tuple(_pair(means, key) for key in keys)
-        opened, letter = await means.archive.workers.run_async(
+        opened, letter = await means.opening.run_async(
             open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
         )
     except DirectError as error:
@@ -132,9 +132,7 @@ async def _bounce(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     if mail.mail_from != "":
         return None
     try:
-        letter = await means.archive.workers.run_async(
-            read_letter, raw, mail.rcpt_to, mail.mail_from
-        )
+        letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
     except DirectError:
         return None
     told = await means.archive.database.read_async(lambda tx: failures_on_the_way(tx, letter, mail))
@@ -145,7 +143,7 @@ async def _bounce(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
 
 async def _from_hisp(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Trusted:
     """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
-    letter = await means.archive.workers.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
+    letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
     return _Trusted(letter, None, (), mail.rcpt_to)
 
 
@@ -217,7 +215,7 @@ async def _take_content(
 ) -> None:
     content = raw if trusted.opened is None else trusted.opened.content
     contents = await take_documents(
-        means.archive, content, raw, plan=plan, sender=trusted.letter.from_
+        means.archive, means.opening, content, raw, plan=plan, sender=trusted.letter.from_
     )
     now = means.clock()
     answers = answers_to(means, trusted.letter, trusted.recipients, failure=contents.failure)

@@ -13,6 +13,7 @@ from direct.trust import Verdict
 from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.notices import Clocks
+from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
 from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
@@ -76,6 +77,14 @@ class DirectMeans:
     """What a domain's messages are sealed by."""
     forwards: tuple[Forward, ...] = ()
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    openers: WorkerPool | None = None
+    """Workers that open messages and take them apart, with less memory than readers of documents
+    have: strangers write what they are given. The archive's if there are none."""
+
+    @property
+    def opening(self) -> WorkerPool:
+        """Where messages are opened."""
+        return self.openers or self.archive.workers
 
     def plan(self, plan: PlanId | None) -> Plan | None:
         return next((known for known in self.plans if known.id == plan), None)

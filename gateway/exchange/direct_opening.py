@@ -21,6 +21,7 @@ from gateway.exchange.direct_discovery import Lookups, find_certificate
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.notices import Clocks
+from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
 from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
@@ -42,6 +43,7 @@ def open_direct(
     plans: tuple[Plan, ...],
     trust: DirectTrust,
     fetcher: Fetcher,
+    openers: WorkerPool,
 ) -> DirectMeans | None:
     """None for a house without [mail].
 
@@ -72,6 +74,7 @@ def open_direct(
         sends_dispatched=out.sends_dispatched,
         forwards=out.forward,
         algorithms=lambda domain: _algorithms(out.route(domain)),
+        openers=openers,
     )
 
 

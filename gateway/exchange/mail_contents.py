@@ -7,7 +7,7 @@ from direct.errors import DirectError
 from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import Received, receive
 from gateway.exchange.mail_carried import find_carried
-from gateway.exchange.workers import WorkerFailed
+from gateway.exchange.workers import WorkerFailed, WorkerPool
 from gateway.model.document import Source
 from gateway.model.member import Plan
 
@@ -25,11 +25,11 @@ class Contents:
 
 
 async def take_documents(
-    archive: Archive, content: bytes, raw: bytes, *, plan: Plan, sender: str
+    archive: Archive, openers: WorkerPool, content: bytes, raw: bytes, *, plan: Plan, sender: str
 ) -> Contents:
     """What is in the message. Its bytes are stored before anything refers to them."""
     try:
-        found = await archive.workers.run_async(find_carried, content, raw)
+        found = await openers.run_async(find_carried, content, raw)
     except DirectError as error:
         return Contents(failure=error.reason)
     except WorkerFailed as failure:

@@ -95,7 +95,7 @@ def make_evidence(
         key_pair_der(direct_keys.open_key(ring, key), key.certificate) for key in keys.values()
     )
     try:
-        opened = means.archive.workers.run(open_mail, raw, pairs)
+        opened = means.opening.run(open_mail, raw, pairs)
     except DirectError as error:
         raise NoEvidence(error.reason) from None
     return {"message.eml": raw, **evidence(opened, form)}

@@ -196,6 +196,7 @@ def test_a_document_in_a_message_in_a_message_is_found() -> None:
 @pytest.mark.parametrize(
     "wrapped",
     [gzip.compress(CDA), zipped({"a/b.txt": CDA}), zipped({"x.zip": xdm()}), gzip.compress(xdm())],
+    ids=["gzip", "zip", "xdm_in_zip", "xdm_in_gzip"],
 )
 def test_a_document_is_found_in_whatever_packs_it(wrapped: bytes) -> None:
     assert kinds(content_of(attached(wrapped, "application/octet-stream")).found) == ["cda"]
