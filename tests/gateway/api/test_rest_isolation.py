@@ -46,7 +46,8 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Of which kinds the ids are that a parameter is given."""
 HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction", "outcome",
-                   "since", "until", "mail_from", "rcpt_to"}  # fmt: skip
+                   "since", "until", "mail_from", "rcpt_to", "from", "to",
+                   "all", "direction", "order", "descending"}  # fmt: skip
 """Parameters that name nothing that a plan could own."""
 BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},

@@ -290,4 +290,5 @@ def test_a_record_keeps_what_a_sender_says_of_itself_at_a_bounded_length(place: 
     assert answer_to(sealed, reply.body) is not None
     record = records(place.house)[-1]
     texts = (record.person, record.role, record.authority, record.message_id)
-    assert [len(text or "") for text in texts] == [1000] * 4
+    # What is searched by stands in an index, and PostgreSQL's entries are short.
+    assert [len(text or "") for text in texts] == [512, 1000, 1000, 1000]

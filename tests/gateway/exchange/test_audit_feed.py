@@ -206,7 +206,7 @@ def test_what_no_datagram_can_carry_is_a_dead_letter(tmp_path: Path) -> None:
     changes = {"address": "udp://127.0.0.1:9", "anchors": ()}
     with open_house(tmp_path, audit=audit(1, **changes)) as house:
         feed = feed_of(house)
-        note(house, 1, person="x" * 70_000)
+        note(house, 1, peer="x" * 70_000)
         feed.feed()
         ((letter),) = dead(house)
     assert "longer than" in letter.reason
