@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gateway.exchange.asking import Patience
-from ihe.registry_response import ErrorCode, RegistryResponse, ResponseStatus
+from ihe.registry_response import ErrorCode, RegistryError, RegistryResponse, ResponseStatus
 from ihe.xca_query import AdhocQueryResponse
 from ihe.xca_retrieve import read_retrieve_request
 from tests.gateway.clients.asking_house import calls
 from tests.gateway.clients.scripted_partner import (
+    HOME,
     Answer,
     Heard,
     Reply,
@@ -139,10 +141,15 @@ def broken(_heard: Heard) -> Reply:
     return Reply(fault("Receiver"), status=500)
 
 
+def at_home(code: ErrorCode) -> RegistryError:
+    """With the community that it is of, as XCA demands of every error."""
+    return replace(an_error(code), location=HOME.urn)
+
+
 def divided(heard: Heard) -> Reply:
     if len(read_retrieve_request(heard.body).documents) == 1:
         return retrieved(heard)
-    errors = (an_error(ErrorCode.REPOSITORY_ERROR),)
+    errors = (at_home(ErrorCode.REPOSITORY_ERROR),)
     return retrieved(heard, {}, RegistryResponse(ResponseStatus.FAILURE, errors))
 
 
@@ -157,7 +164,7 @@ def test_whatever_becomes_of_the_second_time_is_counted_once(
 
 
 def test_what_is_reported_missing_is_not_asked_for_again(tmp_path: Path) -> None:
-    errors = (an_error(ErrorCode.DOCUMENT_UNIQUE_ID),)
+    errors = (at_home(ErrorCode.DOCUMENT_UNIQUE_ID),)
     outcome = RegistryResponse(ResponseStatus.PARTIAL_SUCCESS, errors)
     turns = Turns(giving({FIRST: CCD}, outcome=outcome))
     with asked(tmp_path, ITI_39=turns) as found:
@@ -166,7 +173,7 @@ def test_what_is_reported_missing_is_not_asked_for_again(tmp_path: Path) -> None
 
 def test_an_empty_list_beside_an_error_is_no_empty_list(tmp_path: Path) -> None:
     response = AdhocQueryResponse(
-        ResponseStatus.SUCCESS, errors=(an_error(ErrorCode.REGISTRY_ERROR),)
+        ResponseStatus.SUCCESS, errors=(at_home(ErrorCode.REGISTRY_ERROR),)
     )
     with asked(tmp_path, ITI_38=lambda heard: Reply(listed(heard, response))) as found:
         assert found.row.outcome == "failed"
