@@ -5,6 +5,7 @@ key that lies elsewhere.
 """
 
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -23,11 +24,21 @@ from tests.gateway.cli.terminal import Ended, Terminal, furnish, run
 from tests.gateway.house import MEMBER
 
 
-@pytest.fixture
-def terminal(tmp_path: Path) -> Terminal:
-    made = furnish(tmp_path)
+@pytest.fixture(scope="module")
+def nine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A house with nine records, to copy."""
+    made = furnish(tmp_path_factory.mktemp("nine"))
     for _ in range(9):
         made.run("members", "show", MEMBER.member_id, "--plan", "acme")
+    return made.folder
+
+
+@pytest.fixture
+def terminal(nine: Path, tmp_path: Path) -> Terminal:
+    made = furnish(tmp_path)
+    for name in ("data", "keys"):
+        shutil.rmtree(tmp_path / name)
+        shutil.copytree(nine / name, tmp_path / name)
     return made
 
 
