@@ -127,7 +127,10 @@ class OurGateway:
         return self._house.archive.load(PLAN, document.blob)
 
     def records(self, **wanted: Any) -> tuple[Exchange, ...]:
-        """The exchange records that fit, oldest first; counted refusals are among them."""
+        """The exchange records that fit, oldest first; counted refusals are among them.
+
+        Not what the house records of itself: that it was started, with which key its log is signed.
+        """
         # A refusal is counted for a minute before it is recorded: that minute is over now.
         later = datetime.now(UTC) + timedelta(minutes=2)
         self._house.database.write(partial(exchange_log.flush_refusals, now=later))
@@ -136,7 +139,8 @@ class OurGateway:
                 tx, plan=ALL_PLANS, wanted=ExchangeFilter(**wanted), descending=False
             )
         )
-        return tuple(record.exchange for record in found)
+        own = ("GATEWAY-START", "GATEWAY-STOP", "CHECKPOINT-KEY")
+        return tuple(one.exchange for one in found if one.exchange.transaction not in own)
 
     # ---- what it is asked to do --------------------------------------------------------------
 

@@ -292,15 +292,15 @@ def test_the_agent_receives_ours(
     assert b"A visit summary follows." in receive(agent, folder, message, us)
 
 
-def test_one_of_our_preferences_reaches_the_agent_although_the_first_does_not(
+def test_what_we_prefer_reaches_the_agent_and_oaep_with_another_digest_does_not(
     agent: JavaPeer, folder: Path
 ) -> None:
-    """The agent 8.0.0 takes OAEP with SHA-1 alone: why a partner's preferences have an order."""
+    """The agent 8.0.0 takes OAEP with SHA-1 alone: why that is our default."""
     us = make_party(folder, RECIPIENT)
     first, second, last = PREFERENCES
     with pytest.raises(PeerRefused):
-        receive(agent, folder, ours(folder, to=us, entity=WRAPPED, algorithms=first), us)
-    for algorithms in (second, last):
+        receive(agent, folder, ours(folder, to=us, entity=WRAPPED, algorithms=second), us)
+    for algorithms in (first, last):
         message = ours(folder, to=us, entity=WRAPPED, algorithms=algorithms)
         assert b"A visit summary follows." in receive(agent, folder, message, us)
 
