@@ -14,7 +14,6 @@ from gateway.store.tables.asking import (
     RetrievalRow,
     VisitClaimRow,
 )
-from gateway.store.tables.base import METADATA
 from gateway.store.tables.documents import (
     BlobRow,
     DocumentRow,
@@ -68,6 +67,7 @@ from gateway.store.tables.record import (
     ReplayRow,
     WireMessageRow,
 )
+from gateway.store.tables.row import METADATA
 from gateway.store.tables.work import (
     JobKeyRow,
     JobRow,

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, Integer, Text
 from sqlmodel import Field
 
 from gateway.store.column_types import BigNumber, UtcTime
-from gateway.store.tables.base import Row
+from gateway.store.tables.row import Row
 
 
 class BlobRow(Row, table=True):
