@@ -91,7 +91,8 @@ def receiving(
         listener.close()
         for connection in list(open_now):
             with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # An SSLSocket's own shutdown would have its reader go on in the clear.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
         thread.join()
 
 
