@@ -18,7 +18,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from gateway.api.problems import Problem
 from gateway.model.caller import Caller, Role
 from gateway.model.exchange import Exchange, Outcome
-from gateway.model.identity import ConversationId, DocumentId, MemberId
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
 from gateway.store import exchange_log, tokens
 from gateway.store.database import Database, Transaction
 
@@ -38,6 +38,7 @@ class Note:
     """What an act adds to its record while it is done."""
 
     member: MemberId | None = None
+    partner: PartnerId | None = None
     documents: tuple[DocumentId, ...] = ()
     purpose: str | None = None
     authority: str | None = None
@@ -88,6 +89,7 @@ class Desk:
             transaction=self.transaction_name,
             outcome=note.outcome,
             plan=self.caller.plan,
+            partner=note.partner,
             peer=self.peer,
             person=self.caller.name,
             role=self.caller.role,

@@ -13,6 +13,7 @@ from gateway.api import (
     endings,
     exchanges,
     health,
+    held,
     mail,
     members,
     messages,
@@ -28,7 +29,7 @@ from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
-    members, disclosures, summaries, retrievals, documents, views, quarantine, messages,
+    members, disclosures, summaries, retrievals, documents, views, held, quarantine, messages,
     direct_sending, mail, exchanges, partners,
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Documents: given in, listed, read; the held too."""
+"""Documents: given in, listed, read."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
+from gateway.api.access import CLINICAL, Desk, Note, desk
 from gateway.api.forms import read_body
 from gateway.api.means import After, Limit, Means, PathId, QueryId, the_member
 from gateway.api.problems import Problem
 from gateway.exchange.ingest import Ingested, ingest, receive
-from gateway.model.document import Document, DocumentState, Source
+from gateway.model.document import Document, Source
 from gateway.model.identity import DocumentId
 from gateway.store import documents
 from gateway.store.database import Transaction
@@ -61,22 +61,6 @@ async def list_documents(
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's documents in the order they came."""
-    return await _list(at, member, state, after, limit)
-
-
-@router.get("/held")
-async def list_held(
-    at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
-    after: After = None,
-    limit: Limit = 100,
-) -> dict[str, Any]:
-    """Documents that wait for a person to say whose they are."""
-    return await _list(at, None, "held", after, limit)
-
-
-async def _list(
-    at: Desk, member: str | None, state: DocumentState | None, after: str | None, limit: int
-) -> dict[str, Any]:
     plan = at.caller.plan
 
     def unit(transaction: Transaction, note: Note) -> tuple[Document, ...]:

@@ -1,10 +1,12 @@
-"""GET /api/v1/members: whom the caller's plan covers."""
+"""Members: whom the caller's plan covers, and who has opted out."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, Desk, Note, desk
+from gateway.api.forms import form_schema, read_form
 from gateway.api.means import After, Limit, PathId, the_member
 from gateway.exchange.summarize import member_json
 from gateway.model.member import Member
@@ -42,6 +44,35 @@ async def read_member(
         member = the_member(transaction, at.caller.plan, member_id)
         note.member = member.id
         return member
+
+    return _form(await at.act(unit))
+
+
+class Consent(BaseModel):
+    """Whether the member has opted out of exchange, and how that is known."""
+
+    model_config = ConfigDict(extra="forbid")
+    opted_out: bool
+    reason: str = Field(pattern=r"\S", max_length=1000)
+
+
+@router.put("/{member_id}/consent", openapi_extra=form_schema(Consent))
+async def put_consent(
+    member_id: PathId,
+    request: Request,
+    at: Annotated[Desk, desk("REST-MEMBER-CONSENT", CLINICAL)],
+) -> dict[str, Any]:
+    """Who has opted out is asked for nowhere, and given to nobody, until it is taken back."""
+    consent = await read_form(request, Consent)
+    plan = at.caller.plan
+
+    def unit(transaction: Transaction, note: Note) -> Member:
+        member = the_member(transaction, plan, member_id)
+        note.member = member.id
+        note.reason = f"opted {'out' if consent.opted_out else 'in'}: {consent.reason}"
+        return members.set_opted_out(
+            transaction, plan=plan, member=member.id, opted_out=consent.opted_out
+        )
 
     return _form(await at.act(unit))
 

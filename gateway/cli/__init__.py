@@ -30,7 +30,7 @@ _COMMANDS: Final = {
     "exchanges": "exchanges:exchanges_app",
     "audit": "audit:audit_app",
     "direct": "direct:direct_app",
-    "held": "operations:held_app",
+    "held": "held:held_app",
     "quarantine": "quarantine:quarantine_app",
     "tokens": "operations:tokens_app",
     "keys": "keys:keys_app",

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import orjson
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
 from gateway.app import House
@@ -219,7 +219,7 @@ def list_members(
     if not found:
         out.print("No members yet. `gateway members import roster.csv` takes a roster.")
         return
-    table = Table("member id", "name", "born", "gender", "coverage")
+    table = Table(Column("member id", overflow="fold"), "name", "born", "gender", "coverage")
     for member in found:
         form = member_json(member)
         coverage = f"{member.coverage_start or '…'} to {member.coverage_end or '…'}"
@@ -244,3 +244,29 @@ def show_member(
         found = member_of(house, plan_of(house, plan).id, member, act="CLI-MEMBER")
         record_look(house, "CLI-MEMBER", plan=found.plan, member=found.id)
     typer.echo(orjson.dumps(member_json(found), option=orjson.OPT_INDENT_2).decode())
+
+
+@members_app.command("opt-out")
+def opt_out(
+    member: Annotated[str, typer.Argument(help="The plan's number of the member.")],
+    reason: Annotated[str, typer.Option(help="How that is known; it stands in the log.")],
+    back: Annotated[bool, typer.Option("--undo", help="The member takes it back.")] = False,
+    plan: PlanOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """The member has opted out of exchange: nobody is asked, and nothing is given to anybody."""
+    with opened(config) as house:
+        found = member_of(house, plan_of(house, plan).id, member, act="CLI-MEMBER-CONSENT")
+
+        def unit(transaction: Transaction) -> None:
+            members.set_opted_out(transaction, plan=found.plan, member=found.id, opted_out=not back)
+            record(
+                transaction,
+                "CLI-MEMBER-CONSENT",
+                plan=found.plan,
+                member=found.id,
+                reason=f"opted {'in' if back else 'out'}: {reason}",
+            )
+
+        house.database.write(unit)
+    out.print("opted in again" if back else "opted out")

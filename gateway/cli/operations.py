@@ -1,4 +1,4 @@
-"""`gateway serve`, `worker`, `db`, `tokens`, `held`: running the house."""
+"""`gateway serve`, `worker`, `db`, `tokens`: running the house."""
 
 import asyncio
 import logging
@@ -25,16 +25,13 @@ from gateway.cli.opening import (
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.model.caller import ROLES, Role, Token
-from gateway.model.document import Document, DocumentState
 from gateway.model.exchange import Outcome
-from gateway.model.identity import PlanId
-from gateway.store import documents, tokens
+from gateway.store import tokens
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
 tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
-held_app = typer.Typer(help="Documents that wait for a person.", no_args_is_help=True)
 
 
 def serve_command(
@@ -180,50 +177,3 @@ def _revoke(transaction: Transaction, token: str, now: datetime) -> bool:
     outcome: Outcome = "success" if done else "refused"
     record(transaction, "CLI-TOKEN-REVOKE", plan=plan, outcome=outcome, reason=reason)
     return done
-
-
-@held_app.command("list")
-def list_held(
-    plan: PlanOption = None, json: JsonOption = False, config: ConfigOption = None
-) -> None:
-    """Documents that name no member surely enough."""
-    _list_documents("held", plan, json=json, config=config)
-
-
-def _list_documents(
-    state: DocumentState, plan: str | None, *, json: bool, config: ConfigOption
-) -> None:
-    with opened(config) as house:
-        own = plan_of(house, plan).id
-        found = house.database.read(lambda tx: all_documents(tx, own, state))
-        record_look(
-            house,
-            f"CLI-{state.upper()}",
-            plan=own,
-            documents=tuple(document.id for document in found),
-        )
-    if json:
-        for document in found:
-            form = {"id": document.id, "reason": document.reason, "title": document.title}
-            typer.echo(orjson.dumps(form).decode())
-        return
-    if not found:
-        out.print("None.")
-        return
-    table = Table(id_column(36), "received", "title", "why")
-    for document in found:
-        received = document.received.isoformat(timespec="seconds")
-        table.add_row(document.id, received, printable(document.title), printable(document.reason))
-    out.print(table)
-
-
-def all_documents(
-    transaction: Transaction, plan: PlanId, state: DocumentState
-) -> tuple[Document, ...]:
-    """Every document of that state, in the order they came."""
-    found: list[Document] = []
-    last = None
-    while page := documents.list_page(transaction, plan=plan, state=state, after=last, limit=1000):
-        found += page
-        last = page[-1].id
-    return tuple(found)

@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from gateway.app import House
+from gateway.cli.held import all_documents
 from gateway.cli.messages import all_messages, message_form
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
-from gateway.cli.operations import all_documents
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Failure, id_column, out, printable
 from gateway.exchange.ingest import Ingested

@@ -62,6 +62,7 @@ _ARRIVAL: Final = Kind(IMPORT, "C", _ours("mail-arrival", "Mail taken in"), "in"
 _SENT: Final = Kind(EXPORT, "R", _ours("DIRECT-SEND", "Direct message sent"), "out")
 _RECEIVED: Final = Kind(IMPORT, "C", _ours("DIRECT-RECEIVE", "Direct message received"), "in")
 _ORDERED: Final = Kind(EXPORT, "R", _ours("direct-order", "Direct message ordered"))
+_RECORD: Final = Kind(PATIENT_RECORD, "U", _ours("decision", "Decision of a person"))
 _NETWORK: Final = Kind(ALERT, "E", NETWORK_CONFIGURATION)
 _SECURITY: Final = Kind(ALERT, "E", SECURITY_CONFIGURATION)
 _USERS: Final = Kind(ALERT, "E", USER_ATTRIBUTES)
@@ -79,7 +80,9 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "REST-DOCUMENT-VIEW", "REST-MESSAGE", "REST-RETRIEVAL-STATE", "REST-RETRIEVAL-EVENTS",
         "REST-SENT-MESSAGE", "REST-VERDICT",
     ),
-    _LIST: ("CLI-MEMBERS", "CLI-INBOX", "CLI-QUARANTINED", "CLI-SENT", "CLI-DIRECT-CHECK"),
+    _LIST: (
+        "CLI-MEMBERS", "CLI-HELD", "CLI-INBOX", "CLI-QUARANTINED", "CLI-SENT", "CLI-DIRECT-CHECK",
+    ),
     _SHOW: ("CLI-MEMBER", "CLI-SUMMARY", "CLI-VERDICT"),
     _ASK: ("REST-RETRIEVAL", "CLI-RETRIEVAL"),
     _LOG: (
@@ -92,6 +95,10 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _RECEIVED: ("DIRECT-RECEIVE",),
     _SENT: ("DIRECT-SEND",),
     _ORDERED: ("REST-SEND", "CLI-SEND"),
+    _RECORD: (
+        "REST-HELD-FILE", "CLI-HELD-FILE", "REST-HELD-CONFIRM", "CLI-HELD-CONFIRM",
+        "REST-DOCUMENT-UNFILE", "CLI-DOCUMENT-UNFILE", "REST-MEMBER-CONSENT", "CLI-MEMBER-CONSENT",
+    ),
     _NETWORK: ("CLI-PARTNER-ADD",),
     _SECURITY: (
         "CHECKPOINT-KEY", "CLI-KEYS-IMPORT", "CLI-KEYS-ROTATE", "CLI-DIRECT-ANCHOR-ADD",
@@ -103,6 +110,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _RESTRICTED: (
         "CLI-TOKENS", "CLI-DIRECT-ANCHORS", "CLI-DIRECT-BUNDLES", "CLI-DIRECT-BUNDLE-SHOW",
         "CLI-DIRECT-KEYS", "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
+        # Of a document that is nobody's: no patient's record changes.
+        "REST-HELD-REJECT", "CLI-HELD-REJECT", "REST-HELD-UNDO", "CLI-HELD-UNDO",
     ),
     Kind(ACTIVITY, "E", STARTED): (START,),
     Kind(ACTIVITY, "E", STOPPED): (STOP,),

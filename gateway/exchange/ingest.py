@@ -17,14 +17,13 @@ from uuid import uuid4
 
 from ccda.hl7v3 import II
 from ccda.model import ClinicalDocument, Section
-from gateway.exchange import metadata
 from gateway.exchange.archive import Archive
 from gateway.exchange.demographics import demographics_of
 from gateway.exchange.derived import is_derived
+from gateway.exchange.filing import file_document
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
 from gateway.exchange.reading import Reading, read_document
-from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed
@@ -34,16 +33,14 @@ from gateway.model.document import (
     Document,
     DocumentState,
     IndexedEntry,
-    OfferedDocument,
     Replaced,
     Source,
 )
 from gateway.model.identity import DocumentId, MemberId
 from gateway.model.member import Member, Plan
 from gateway.store import clinical as clinical_store
-from gateway.store import documents, members, offers, replacements
+from gateway.store import documents, members, replacements
 from gateway.store.database import Transaction
-from ihe.ebrim import entry_xml
 from ihe.xcpd import Demographics
 
 Outcome = Literal["filed", "held", "quarantined", "duplicate"]
@@ -158,7 +155,13 @@ def _ingest_one(
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
     if isinstance(decision, Member):
-        document = _file(transaction, document, received.reading, decision, plan, community)
+        document = file_document(
+            transaction,
+            document,
+            received.reading,
+            member=decision,
+            community=community,
+        )
     # What another member's retrieval cannot settle still waits as the candidate's.
     elif document.candidate in (None, decision.candidate):
         document = documents.hold(
@@ -356,42 +359,3 @@ def _member_number(named: Demographics, plan: Plan) -> str | None:
         one.extension for one in usable if plan.member_id_root and one.root == plan.member_id_root
     ]
     return next((text for text in own if text), None) or next((str(one) for one in usable), None)
-
-
-# ---- filing ----------------------------------------------------------------------------------
-
-
-def _file(
-    transaction: Transaction,
-    document: Document,
-    reading: Reading,
-    member: Member,
-    plan: Plan,
-    community: Community,
-) -> Document:
-    filed = documents.file(transaction, plan=plan.id, document=document.id, member=member.id)
-    clinical = reading.clinical
-    if clinical is not None and clinical.code is not None and clinical.code.code:
-        entry = metadata.describe(filed, clinical, reading.took_part, member, community)
-        if reading.is_part_2:
-            # Whoever is told of the document is told of the notice that goes with it.
-            entry = replace(entry, comments=PART_2_NOTICE)
-        offers.put(
-            transaction,
-            OfferedDocument(
-                document=filed,
-                entry_uuid=entry.entry_uuid,
-                unique_id=str(entry.unique_id),
-                entry_xml=entry_xml(entry).decode("utf-8"),
-                class_code=clinical.code.code,
-                confidentiality=clinical.confidentiality,
-                third_party=not _is_ours(filed, community),
-            ),
-        )
-    return filed
-
-
-def _is_ours(document: Document, community: Community) -> bool:
-    """Whether our own organization keeps the document, by its custodian (DECISIONS 10)."""
-    named = (document.custodian or "").casefold().strip()
-    return document.source.partner is None and named == community.organization.casefold().strip()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
@@ -32,3 +33,15 @@ class Link:
     """Until when it may be used without asking again; None: not at all (CorrelationTimeToLive)."""
     known: Demographics | None = None
     """What the community has on record for the person, without its ids; None if it was not kept."""
+
+    @property
+    def id(self) -> str:
+        """By which people name it: opaque, and the same as long as it is the same match."""
+        named = (
+            self.plan,
+            self.member,
+            self.partner,
+            str(self.home_community_id),
+            self.patient_id.cx,
+        )
+        return sha256("\n".join(named).encode()).hexdigest()[:20]

@@ -77,8 +77,16 @@ def list_in_state(
     return _links(transaction, statement.order_by(table.c.found).limit(limit))
 
 
+def for_people(transaction: Transaction, *, plan: PlanId) -> tuple[Link, ...]:
+    """Those that wait for a person, and those that one has decided, longest found first."""
+    table = tables.link
+    asks = (table.c.state == "held") | table.c.is_decided
+    statement = select(table).where(table.c.plan == plan, asks)
+    return _links(transaction, statement.order_by(table.c.found))
+
+
 def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
-    """A person sets the link's state; False when there is no such link."""
+    """A person sets the link's state, or with `held` has it wait again; False when it is gone."""
     table = tables.link
     result = transaction.connection.execute(
         update(table)
@@ -89,7 +97,7 @@ def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
             table.c.home_community_id == str(link.home_community_id),
             table.c.patient_id == link.patient_id.cx,
         )
-        .values(state=state, is_decided=True)
+        .values(state=state, is_decided=state != "held")
     )
     return result.rowcount == 1
 

@@ -10,10 +10,12 @@ import pytest
 
 from gateway.model.caller import ROLES, Role
 from gateway.model.identity import MailId, PlanId
+from gateway.model.link import Link
 from gateway.model.member import Plan
-from gateway.store import exchange_log, mail_received, plans, retrievals, tokens
+from gateway.store import exchange_log, links, mail_received, plans, retrievals, tokens
+from ihe.identifiers import Oid, PatientId
 from tests.gateway.api.doors import CLINICAL, PROBLEM, PURPOSE, Doors, open_doors, routes_of
-from tests.gateway.house import MEMBER, PLAN
+from tests.gateway.house import MEMBER, PLAN, a_partner, demo_document, file
 
 EVERYONE: Final = frozenset(ROLES)
 WAITING: Final[frozenset[Role]] = frozenset({"staff", "system", "operator"})
@@ -36,6 +38,12 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/documents/{D}/content"): ("REST-DOCUMENT-CONTENT", CLINICAL),
     ("GET", f"{V1}/documents/{D}/view"): ("REST-DOCUMENT-VIEW", CLINICAL),
     ("GET", f"{V1}/held"): ("REST-HELD", WAITING),
+    ("POST", f"{V1}/held/{{held_id}}/file"): ("REST-HELD-FILE", CLINICAL),
+    ("POST", f"{V1}/held/{{match_id}}/confirm"): ("REST-HELD-CONFIRM", CLINICAL),
+    ("POST", f"{V1}/held/{{held_id}}/reject"): ("REST-HELD-REJECT", CLINICAL),
+    ("POST", f"{V1}/held/{{held_id}}/undo"): ("REST-HELD-UNDO", CLINICAL),
+    ("POST", f"{V1}/documents/{{filed_id}}/unfile"): ("REST-DOCUMENT-UNFILE", CLINICAL),
+    ("PUT", f"{V1}/members/{M}/consent"): ("REST-MEMBER-CONSENT", CLINICAL),
     ("GET", f"{V1}/quarantine"): ("REST-QUARANTINE", WAITING),
     ("POST", f"{V1}/quarantine/{{item_id}}/replay"): ("REST-REPLAY", WAITING),
     ("GET", f"{V1}/direct/messages"): ("REST-MESSAGES", WAITING),
@@ -96,6 +104,7 @@ def prepared(doors: Doors) -> dict[str, str]:
         "message_id": message,
         "sent_id": sent.json()["id"],
         "item_id": doors.give(b"no document")["id"],
+        **undecided(doors),
         "member_id": MEMBER.id,
         "document_id": listed[0]["id"],
         "retrieval_id": started["id"],
@@ -103,6 +112,38 @@ def prepared(doors: Doors) -> dict[str, str]:
     }
 
 
+def undecided(doors: Doors) -> dict[str, str]:
+    """A document and a match that wait, and a document that is filed: each decided but once."""
+    end = b"</ClinicalDocument>"
+    mark = b"<!--%s-->" % uuid4().hex.encode()
+    marked = demo_document("northfield_ccd.xml").replace(end, mark + end)
+    match = Link(
+        PLAN,
+        MEMBER.id,
+        a_partner().id,
+        a_partner().home_community_id,
+        PatientId(uuid4().hex, Oid("2.999.8.1.5")),
+        "held",
+        datetime.now(UTC),
+    )
+    doors.house.database.write(lambda tx: links.put(tx, match))
+    return {
+        "held_id": file(doors.house, marked.replace(b"Sampleton", b"Otherson")).document.id,
+        "filed_id": file(doors.house, marked).document.id,
+        "match_id": match.id,
+    }
+
+
+WHY: Final = {"reason": "of the test"}
+_BODIES: Final[dict[str, dict[str, Any]]] = {
+    "/file": {"member": MEMBER.id, **WHY},
+    "/consent": {"opted_out": False, **WHY},
+    "/confirm": WHY,
+    "/reject": WHY,
+    "/undo": WHY,
+    "/unfile": WHY,
+}
+"""By how the path ends."""
 MESSAGE: Final[dict[str, Any]] = {
     "params": {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"},
     "content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n",
@@ -115,10 +156,25 @@ SENT: Final[dict[str, Any]] = {
 }
 
 
-def call(doors: Doors, door: tuple[str, str], ids: dict[str, str], token: str | None) -> Any:
+def call(
+    doors: Doors,
+    door: tuple[str, str],
+    ids: dict[str, str],
+    token: str | None,
+    *,
+    anew: bool = True,
+) -> Any:
+    """The door's answer; what can be decided but once is made `anew`, and stands in `ids`."""
     method, path = door
     body: dict[str, Any] = {}
-    if method == "POST":
+    end = path[path.rindex("/") :]
+    if end in _BODIES:
+        if anew:
+            ids |= undecided(doors)
+        if end == "/undo":
+            ids["held_id"] = ids["filed_id"]
+        body = {"json": _BODIES[end]}
+    elif method == "POST":
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
     if path == f"{V1}/direct/messages" and method == "POST":
         body = {"json": SENT}
@@ -163,7 +219,8 @@ def test_a_role_passes_the_doors_of_its_work_and_no_others(
     assert record["peer"] == "192.0.2.7"
     if role in admitted:
         assert answer.status_code in (200, 201, 202)
-        assert (record["outcome"], record["reason"]) == ("success", None)
+        assert record["outcome"] == "success"
+        assert (record["reason"] or WHY["reason"]).endswith(WHY["reason"])
     else:
         assert_problem(answer, 403)
         assert (record["outcome"], record["documents"]) == ("refused", "[]")
@@ -296,7 +353,7 @@ def test_an_id_that_is_nobodys_is_a_404_that_is_recorded_without_it(
     nobody = dict.fromkeys(ids, "Zanzibarson") | {"sequence": str(10**12)}
     last = doors.last()
     role: Role = "auditor" if MATRIX[door][1] == AUDIT else "staff"
-    answer = call(doors, door, nobody, doors.token(PLAN, role))
+    answer = call(doors, door, nobody, doors.token(PLAN, role), anew=False)
     assert_problem(answer, 404)
     (record,) = doors.recorded(last)
     assert (record["outcome"], record["member"], record["documents"]) == ("refused", None, "[]")

@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 from gateway.model.caller import ROLES, Role
 from gateway.model.document import Source
 from gateway.model.identity import MailId, MemberId, PartnerId, PlanId, RetrievalId
-from gateway.store import mail_received, members, partners, retrievals, tokens
+from gateway.model.link import Link
+from gateway.store import links, mail_received, members, partners, retrievals, tokens
+from ihe.identifiers import Oid, PatientId
 from tests.gateway.api.doors import PURPOSE, Doors, names_in, open_doors, routes_of
 from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
 
@@ -27,6 +29,7 @@ MARKER: Final = "Zanzibarson"
 """Stands somewhere in every kind of thing that the other plan has."""
 DOCUMENT: Final = demo_document("northfield_ccd.xml")
 
+WHY: Final = {"reason": "of the test"}
 KINDS: Final[dict[str, tuple[str, ...]]] = {
     "member_id": ("member", "document"),
     "document_id": ("document", "member"),
@@ -40,6 +43,9 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "item_id": ("document", "message"),
     "message_id": ("message",),
     "sent_id": ("sent",),
+    "held_id": ("document", "match"),
+    "match_id": ("match",),
+    "filed_id": ("document",),
     "after_message": ("message",),
     "after": ("member", "document", "message", "sent"),
     "before": ("retrieval",),
@@ -52,6 +58,12 @@ HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction
 BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},
     ("POST", "/api/v1/documents"): {"content": DOCUMENT},
+    ("POST", "/api/v1/held/{held_id}/file"): {"json": {"member": MEMBER.id, **WHY}},
+    ("POST", "/api/v1/held/{match_id}/confirm"): {"json": WHY},
+    ("POST", "/api/v1/held/{held_id}/reject"): {"json": WHY},
+    ("POST", "/api/v1/held/{held_id}/undo"): {"json": WHY},
+    ("POST", "/api/v1/documents/{filed_id}/unfile"): {"json": WHY},
+    ("PUT", "/api/v1/members/{member_id}/consent"): {"json": {"opted_out": False, **WHY}},
     ("POST", "/api/v1/quarantine/{item_id}/replay"): {},
     ("POST", "/api/v1/direct/messages"): {
         "json": {"from": "desk@direct.acme.example", "to": ["anne@clinic.example"], **PURPOSE}
@@ -126,6 +138,17 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
     assert [one["outcome"] for one in given[1:]] == ["held", "quarantined"]
     for role in ("staff", "auditor"):
         doors.get("/api/v1/partners", doors.token(plan, role))
+    match = Link(
+        plan,
+        stored.id,
+        partner.id,
+        partner.home_community_id,
+        PatientId(f"{word}-9", Oid("2.999.8.1.5")),
+        "held",
+        datetime.now(UTC),
+        detail=f"{word} is not surely the same",
+    )
+    database.write(lambda tx: links.put(tx, match))
     started = doors.start(stored.id, plan, requester={"person": f"{word} Nurse", "role": "nurse"})
     found = database.read(lambda tx: tokens.list_all(tx, plan=plan))
     message, sent = _correspond(doors, plan, word)
@@ -134,6 +157,7 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
     return {
         "member": (stored.id, stray.id),
         "document": tuple(one["id"] for one in given),
+        "match": (match.id,),
         "retrieval": (retrieval["id"],),
         "conversation": (retrieval["conversation"],),
         "partner": (partner.id,),

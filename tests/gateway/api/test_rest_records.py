@@ -31,7 +31,13 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/documents/{{document_id}}"): ("member", "documents"),
     ("GET", f"{V1}/documents/{{document_id}}/content"): ("member", "documents"),
     ("GET", f"{V1}/documents/{{document_id}}/view"): ("member", "documents"),
-    ("GET", f"{V1}/held"): (),
+    ("GET", f"{V1}/held"): ("documents",),
+    ("POST", f"{V1}/held/{{held_id}}/file"): ("member", "documents"),
+    ("POST", f"{V1}/held/{{match_id}}/confirm"): ("member", "partner"),
+    ("POST", f"{V1}/held/{{held_id}}/reject"): ("documents",),
+    ("POST", f"{V1}/held/{{held_id}}/undo"): ("member", "documents"),
+    ("POST", f"{V1}/documents/{{filed_id}}/unfile"): ("member", "documents"),
+    ("PUT", f"{V1}/members/{{member_id}}/consent"): ("member",),
     ("GET", f"{V1}/quarantine"): ("documents",),
     ("POST", f"{V1}/quarantine/{{item_id}}/replay"): ("documents",),
     ("GET", f"{V1}/direct/messages"): (),
@@ -96,7 +102,10 @@ def _check_values(
     told = orjson.loads(record["documents"])
     if "{document_id}" in door[1]:
         assert told == [ids["document_id"]]
-    elif "{item_id}" in door[1]:
+    for name in ("held_id", "filed_id"):
+        if f"{{{name}}}" in door[1]:
+            assert told == [ids[name]]
+    if "{item_id}" in door[1]:
         assert told == [ids["item_id"]]
     elif door == ("POST", f"{V1}/documents"):
         assert told == [answer.json()["id"]]

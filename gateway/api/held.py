@@ -1,0 +1,223 @@
+"""What waits for a person: documents and matches, how they are decided, and the way back."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
+from gateway.api.documents import document_form
+from gateway.api.forms import form_schema, read_form
+from gateway.api.means import After, Limit, Means, PathId, the_member
+from gateway.api.problems import Problem
+from gateway.exchange.deciding import (
+    NothingToDecide,
+    Verdict,
+    decide_match,
+    file_as,
+    find_match,
+    read_held,
+    reject_document,
+    undo_document,
+    undo_match,
+    unfile,
+)
+from gateway.model.document import Document
+from gateway.model.identity import DocumentId
+from gateway.model.link import Link
+from gateway.store import documents, links
+from gateway.store.database import Transaction
+from gateway.store.errors import UnknownId
+
+router = APIRouter(prefix="/api/v1", tags=["held"])
+
+
+class Decision(BaseModel):
+    """Why: it stands in the exchange log beside who decided."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str = Field(pattern=r"\S", max_length=1000)
+
+
+class Filing(Decision):
+    member: str = Field(pattern=r"^[!-~]{1,100}$", description="Whose the document is.")
+
+
+_DECISION: Final = form_schema(Decision)
+
+
+@router.get("/held")
+async def list_held(
+    at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
+    after: After = None,
+    limit: Limit = 100,
+) -> dict[str, Any]:
+    """Documents that wait for a person to say whose they are, and doubtful matches.
+
+    `next` is the documents'; the matches stand on the first page, all of them.
+    """
+    plan = at.caller.plan
+
+    def unit(transaction: Transaction, note: Note) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
+        last = DocumentId(after) if after else None
+        page = documents.list_page(transaction, plan=plan, state="held", after=last, limit=limit)
+        note.documents = tuple(document.id for document in page)
+        waiting = links.for_people(transaction, plan=plan) if after is None else ()
+        return page, tuple(link for link in waiting if link.state == "held")
+
+    try:
+        page, matches = await at.act(unit)
+    except UnknownId:
+        raise Problem(404, "There is no such document in your plan.") from None
+    return {
+        "documents": [document_form(document) for document in page],
+        "next": page[-1].id if len(page) == limit else None,
+        "matches": [match_form(match) for match in matches],
+    }
+
+
+@router.post("/held/{held_id}/file", openapi_extra=form_schema(Filing))
+async def file_held(
+    held_id: PathId,
+    request: Request,
+    means: Means,
+    at: Annotated[Desk, desk("REST-HELD-FILE", CLINICAL)],
+) -> dict[str, Any]:
+    """The document is this member's: it counts in the summary from now on."""
+    filing = await read_form(request, Filing)
+    plan = means.plan(at.caller.plan)
+    document = await at.database.read_async(
+        lambda tx: documents.get(tx, plan=plan.id, document=DocumentId(held_id))
+    )
+    if document is None:
+        raise _nothing_there()
+    try:
+        received = await read_held(means.archive, document, plan)
+
+        def unit(transaction: Transaction, note: Note) -> Document:
+            member = the_member(transaction, plan.id, filing.member)
+            note.member, note.documents, note.reason = member.id, (document.id,), filing.reason
+            return file_as(
+                received,
+                document.id,
+                member=member,
+                community=means.community,
+                now=datetime.now(UTC),
+            )(transaction)
+
+        return document_form(await at.act(unit))
+    except NothingToDecide as reason:
+        raise Problem(409, f"Nothing was filed: {reason}.") from None
+
+
+@router.post("/held/{match_id}/confirm", openapi_extra=_DECISION)
+async def confirm_match(
+    match_id: PathId,
+    request: Request,
+    at: Annotated[Desk, desk("REST-HELD-CONFIRM", CLINICAL)],
+) -> dict[str, Any]:
+    """The match is one: the next retrieval asks that community for the member's documents."""
+    return await _decide(at, match_id, request, "confirm")
+
+
+@router.post("/held/{held_id}/reject", openapi_extra=_DECISION)
+async def reject_held(
+    held_id: PathId,
+    request: Request,
+    at: Annotated[Desk, desk("REST-HELD-REJECT", CLINICAL)],
+) -> dict[str, Any]:
+    """The document is of nobody here, or the match is none."""
+    return await _decide(at, held_id, request, "reject")
+
+
+@router.post("/held/{held_id}/undo", openapi_extra=_DECISION)
+async def undo_held(
+    held_id: PathId,
+    request: Request,
+    at: Annotated[Desk, desk("REST-HELD-UNDO", CLINICAL)],
+) -> dict[str, Any]:
+    """Take back what was decided: the document or the match waits again."""
+    return await _decide(at, held_id, request, "undo")
+
+
+@router.post("/documents/{filed_id}/unfile", openapi_extra=_DECISION)
+async def unfile_document(
+    filed_id: PathId,
+    request: Request,
+    at: Annotated[Desk, desk("REST-DOCUMENT-UNFILE", CLINICAL)],
+) -> dict[str, Any]:
+    """Take a wrongly filed document out of its member's record: summary, exports and offers."""
+    return await _decide(at, filed_id, request, "unfile")
+
+
+Act = Literal["confirm", "reject", "undo", "unfile"]
+
+
+async def _decide(at: Desk, item: str, request: Request, act: Act) -> dict[str, Any]:
+    decision = await read_form(request, Decision)
+    try:
+        return await at.act(lambda tx, note: _decided(tx, note, at, item, decision, act))
+    except NothingToDecide as reason:
+        raise Problem(409, f"Nothing was changed: {reason}.") from None
+    except UnknownId:
+        raise _nothing_there() from None
+
+
+def _decided(
+    transaction: Transaction, note: Note, at: Desk, item: str, decision: Decision, act: Act
+) -> dict[str, Any]:
+    plan = at.caller.plan
+    note.reason = decision.reason
+    if act != "unfile":
+        match = find_match(transaction, plan=plan, match=item)
+        if match is not None or act == "confirm":
+            return _decided_match(transaction, note, at, item, act)
+    document = DocumentId(item)
+    before = documents.get(transaction, plan=plan, document=document)
+    note.member = before.member if before else None
+    now, why = datetime.now(UTC), decision.reason
+    if act == "reject":
+        done = reject_document(transaction, plan=plan, document=document, reason=why)
+    elif act == "undo":
+        done = undo_document(transaction, plan=plan, document=document, now=now)
+    else:
+        done = unfile(transaction, plan=plan, document=document, reason=why, now=now)
+    note.documents = (done.id,)
+    return document_form(done)
+
+
+_VERDICTS: dict[str, Verdict] = {"confirm": "confirmed", "reject": "rejected"}
+
+
+def _decided_match(
+    transaction: Transaction, note: Note, at: Desk, item: str, act: Act
+) -> dict[str, Any]:
+    plan, verdict = at.caller.plan, _VERDICTS.get(act)
+    if verdict is None:
+        done = undo_match(transaction, plan=plan, match=item)
+    else:
+        done = decide_match(transaction, plan=plan, match=item, verdict=verdict)
+    note.member = done.member
+    note.partner = done.partner
+    return match_form(done)
+
+
+def _nothing_there() -> Problem:
+    return Problem(404, "Nothing of this id waits in your plan, or was decided there.")
+
+
+def match_form(match: Link) -> dict[str, Any]:
+    """A match as JSON: whom of ours a community's patient may be, and why it is in doubt."""
+    return {
+        "id": match.id,
+        "member": match.member,
+        "partner": match.partner,
+        "home_community_id": str(match.home_community_id),
+        "state": match.state,
+        "decided": match.is_decided,
+        "score": match.score,
+        "degree": match.degree,
+        "found": match.found.isoformat(),
+        "reason": match.detail,
+    }

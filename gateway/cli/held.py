@@ -1,0 +1,303 @@
+"""`gateway held`: what waits for a person, how it is decided, and the way back."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from gateway.api.documents import document_form
+from gateway.api.held import match_form
+from gateway.app import House
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
+from gateway.cli.recording import record, record_look
+from gateway.cli.terminal import Failure, id_column, out, printable
+from gateway.exchange.deciding import (
+    NothingToDecide,
+    decide_match,
+    file_as,
+    find_match,
+    read_held,
+    reject_document,
+    undo_document,
+    undo_match,
+    unfile,
+)
+from gateway.model.document import Document, DocumentState
+from gateway.model.identity import DocumentId, PlanId
+from gateway.model.link import Link
+from gateway.model.member import Plan
+from gateway.store import documents, links, members
+from gateway.store.errors import UnknownId
+from gateway.store.transaction import Transaction
+
+held_app = typer.Typer(help="Documents and matches that wait for a person.", no_args_is_help=True)
+ItemArgument = Annotated[str, typer.Argument(help="The id that `held list` shows.")]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", help="Why: it stands in the exchange log beside your name.")
+]
+
+
+@held_app.command("list")
+def list_held(
+    plan: PlanOption = None, json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """What no rule could decide: documents that name no member surely enough, doubtful matches."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+        kept = house.database.read(lambda tx: all_documents(tx, own, "held"))
+        waiting = house.database.read(lambda tx: links.for_people(tx, plan=own))
+        matches = [match for match in waiting if match.state == "held"]
+        numbers = house.database.read(lambda tx: _numbers(tx, own, kept, matches))
+        record_look(house, "CLI-HELD", plan=own, documents=tuple(document.id for document in kept))
+    if json:
+        for form in (*map(document_form, kept), *map(match_form, matches)):
+            typer.echo(orjson.dumps(form).decode())
+        return
+    if not kept and not matches:
+        out.print("None.")
+        return
+    if kept:
+        table = Table(id_column(36), "received", "title", "why")
+        for document in kept:
+            received = document.received.date().isoformat()
+            why = _why(numbers.get(document.candidate or ""), document.reason)
+            table.add_row(document.id, received, printable(document.title), why)
+        out.print(table)
+        out.print("A document: `gateway held file ID MEMBER`, or `gateway held reject ID`.")
+    if matches:
+        table = Table(id_column(20), "found", "patient id there", "why")
+        for match in matches:
+            found, why = (
+                match.found.date().isoformat(),
+                _why(numbers.get(match.member), match.detail),
+            )
+            table.add_row(match.id, found, printable(match.patient_id.cx), why)
+        out.print(table)
+        out.print("A match: `gateway held confirm ID`, or `gateway held reject ID`.")
+
+
+def _why(member: str | None, reason: str | None) -> str:
+    """The doubt, and of whom of ours it is."""
+    perhaps = f"perhaps member {member}" if member else None
+    return printable("; ".join(filter(None, (perhaps, reason))))
+
+
+def _numbers(
+    transaction: Transaction, plan: PlanId, kept: tuple[Document, ...], matches: list[Link]
+) -> dict[str, str]:
+    """The plan's own numbers of the members in question."""
+    meant = {one.candidate for one in kept if one.candidate} | {one.member for one in matches}
+    found = (members.get(transaction, plan=plan, member=member) for member in meant)
+    return {member.id: member.member_id for member in found if member is not None}
+
+
+@held_app.command("file")
+def file_held(
+    document: ItemArgument,
+    member: Annotated[str, typer.Argument(help="The plan's number of the member it is of.")],
+    reason: ReasonOption,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The document is this member's: it counts in the summary from now on."""
+    with opened(config) as house:
+        own = plan_of(house, plan)
+        owner = member_of(house, own.id, member, act="CLI-HELD-FILE")
+
+        def decided() -> dict[str, Any]:
+            received = asyncio.run(
+                read_held(house.archive, _the_document(house, own, document), own)
+            )
+            filing = file_as(
+                received,
+                DocumentId(document),
+                member=owner,
+                community=house.community,
+                now=datetime.now(UTC),
+            )
+
+            def unit(transaction: Transaction) -> Document:
+                filed = filing(transaction)
+                record(
+                    transaction,
+                    "CLI-HELD-FILE",
+                    plan=own.id,
+                    member=owner.id,
+                    documents=(filed.id,),
+                    reason=reason,
+                )
+                return filed
+
+            return document_form(house.database.write(unit))
+
+        _say(_attempt(house, own.id, "CLI-HELD-FILE", decided), json=json)
+
+
+@held_app.command("confirm")
+def confirm_match(
+    match: ItemArgument,
+    reason: ReasonOption,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The match is one: the next retrieval asks that community for the member's documents."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+
+        def unit(transaction: Transaction) -> dict[str, Any]:
+            done = decide_match(transaction, plan=own, match=match, verdict="confirmed")
+            return _recorded_match(transaction, "CLI-HELD-CONFIRM", done, reason)
+
+        form = _attempt(house, own, "CLI-HELD-CONFIRM", lambda: house.database.write(unit))
+        _say(form, json=json)
+
+
+@held_app.command("reject")
+def reject_held(
+    item: ItemArgument,
+    reason: ReasonOption,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The document is of nobody here, or the match is none."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+
+        def unit(transaction: Transaction) -> dict[str, Any]:
+            if find_match(transaction, plan=own, match=item) is not None:
+                done = decide_match(transaction, plan=own, match=item, verdict="rejected")
+                return _recorded_match(transaction, "CLI-HELD-REJECT", done, reason)
+            gone = reject_document(transaction, plan=own, document=DocumentId(item), reason=reason)
+            return _recorded(transaction, "CLI-HELD-REJECT", gone, reason)
+
+        form = _attempt(house, own, "CLI-HELD-REJECT", lambda: house.database.write(unit))
+        _say(form, json=json)
+
+
+@held_app.command("undo")
+def undo_held(
+    item: ItemArgument,
+    reason: ReasonOption,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take back what was decided: the document or the match waits again."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+
+        def unit(transaction: Transaction) -> dict[str, Any]:
+            if find_match(transaction, plan=own, match=item) is not None:
+                done = undo_match(transaction, plan=own, match=item)
+                return _recorded_match(transaction, "CLI-HELD-UNDO", done, reason)
+            now = datetime.now(UTC)
+            waits = undo_document(transaction, plan=own, document=DocumentId(item), now=now)
+            return _recorded(transaction, "CLI-HELD-UNDO", waits, reason, waits.candidate)
+
+        _say(_attempt(house, own, "CLI-HELD-UNDO", lambda: house.database.write(unit)), json=json)
+
+
+@held_app.command("unfile")
+def unfile_document(
+    document: Annotated[str, typer.Argument(help="The id of the filed document.")],
+    reason: ReasonOption,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """Take a wrongly filed document out of its member's record: summary, exports and offers."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+
+        def unit(transaction: Transaction) -> dict[str, Any]:
+            known, now = DocumentId(document), datetime.now(UTC)
+            before = documents.get(transaction, plan=own, document=known)
+            done = unfile(transaction, plan=own, document=known, reason=reason, now=now)
+            owner = before.member if before else None
+            return _recorded(transaction, "CLI-DOCUMENT-UNFILE", done, reason, owner)
+
+        form = _attempt(house, own, "CLI-DOCUMENT-UNFILE", lambda: house.database.write(unit))
+        _say(form, json=json)
+
+
+# ---- what the commands share -----------------------------------------------------------------
+
+
+def all_documents(
+    transaction: Transaction, plan: PlanId, state: DocumentState
+) -> tuple[Document, ...]:
+    """Every document of that state, in the order they came."""
+    found: list[Document] = []
+    last = None
+    while page := documents.list_page(transaction, plan=plan, state=state, after=last, limit=1000):
+        found += page
+        last = page[-1].id
+    return tuple(found)
+
+
+def _the_document(house: House, plan: Plan, document: str) -> Document:
+    found = house.database.read(
+        lambda tx: documents.get(tx, plan=plan.id, document=DocumentId(document))
+    )
+    if found is None:
+        raise UnknownId("document", document)
+    return found
+
+
+def _recorded(
+    transaction: Transaction,
+    name: str,
+    document: Document,
+    reason: str,
+    member: Any = None,
+) -> dict[str, Any]:
+    record(
+        transaction,
+        name,
+        plan=document.plan,
+        member=member,
+        documents=(document.id,),
+        reason=reason,
+    )
+    return document_form(document)
+
+
+def _recorded_match(
+    transaction: Transaction, name: str, match: Link, reason: str
+) -> dict[str, Any]:
+    record(
+        transaction,
+        name,
+        plan=match.plan,
+        member=match.member,
+        partner=match.partner,
+        reason=reason,
+    )
+    return match_form(match)
+
+
+def _attempt(
+    house: House, plan: PlanId, name: str, act: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """What the act did; that it could do nothing is recorded too."""
+    try:
+        return act()
+    except (NothingToDecide, UnknownId) as error:
+        why = str(error)
+        house.database.write(lambda tx: record(tx, name, plan=plan, outcome="refused", reason=why))
+        raise Failure(f"nothing was changed: {why}") from None
+
+
+def _say(form: dict[str, Any], *, json: bool) -> None:
+    if json:
+        typer.echo(orjson.dumps(form).decode())
+    else:
+        why = f": {printable(form['reason'])}" if form["reason"] else ""
+        out.print(f"{form['state']}{why}")

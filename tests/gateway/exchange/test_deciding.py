@@ -1,0 +1,192 @@
+"""A person decides whose a held document is, whether a match is one, and may take it back."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from gateway.app import House
+from gateway.exchange.deciding import (
+    NothingToDecide,
+    Verdict,
+    decide_match,
+    file_as,
+    find_match,
+    read_held,
+    reject_document,
+    undo_document,
+    undo_match,
+    unfile,
+)
+from gateway.exchange.ingest import Ingested
+from gateway.model.document import Document
+from gateway.model.link import Link
+from gateway.store import links, offers, partners
+from gateway.store.errors import UnknownId
+from ihe.identifiers import HomeCommunityId, Oid, PatientId
+from tests.gateway.clients.asking_house import MEMBER, PLAN
+from tests.gateway.exchange.ingesting import ASTHMA, GOUT, cda, problems, reload, take
+from tests.gateway.house import a_partner
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def house(either_house: House) -> House:
+    return either_house
+
+
+def held(house: House, number: str = "1", sections: str = ASTHMA) -> Ingested:
+    """A document whose patient is nobody of the plan."""
+    done = take(house, cda(number=number, family="Married", birth="19580413", sections=sections))
+    assert done.outcome == "held"
+    return done
+
+
+def filed_by_hand(house: House, done: Ingested) -> Document:
+    (plan,) = (plan for plan in house.plans if plan.id == PLAN)
+    received = asyncio.run(read_held(house.archive, reload(house, done), plan))
+    return house.database.write(
+        file_as(received, done.document.id, member=MEMBER, community=house.community, now=NOW)
+    )
+
+
+def test_a_held_document_that_a_person_files_counts_and_is_offered(house: House) -> None:
+    done = held(house)
+    assert problems(house) == {}
+    filed = filed_by_hand(house, done)
+    assert (filed.state, filed.member, filed.reason) == ("filed", MEMBER.id, None)
+    assert problems(house) == {"Asthma": False}
+    offered = house.database.read(lambda tx: offers.of_member(tx, plan=PLAN, member=MEMBER.id))
+    assert [one.document.id for one in offered] == [done.document.id]
+
+
+def test_it_supersedes_what_it_replaces(house: House) -> None:
+    old = take(house, cda(number="1", sections=ASTHMA))
+    new = take(
+        house,
+        cda(number="2", replaces="1", family="Married", birth="19580413", sections=GOUT),
+    )
+    filed_by_hand(house, new)
+    assert reload(house, old).superseded_by == new.document.id
+
+
+def test_what_was_filed_is_taken_back_and_waits_again_for_the_same_member(house: House) -> None:
+    done = held(house)
+    filed_by_hand(house, done)
+    house.database.write(
+        lambda tx: undo_document(tx, plan=PLAN, document=done.document.id, now=NOW)
+    )
+    waits = reload(house, done)
+    assert (waits.state, waits.member, waits.candidate) == ("held", None, MEMBER.id)
+    assert problems(house) == {}
+    assert house.database.read(lambda tx: offers.of_member(tx, plan=PLAN, member=MEMBER.id)) == ()
+
+
+def test_a_rejected_document_stays_so_when_it_comes_again_until_that_is_undone(
+    house: House,
+) -> None:
+    done = held(house)
+    house.database.write(
+        lambda tx: reject_document(tx, plan=PLAN, document=done.document.id, reason="nobody")
+    )
+    again = take(house, cda(number="1", family="Married", birth="19580413", sections=ASTHMA))
+    assert (again.outcome, again.document.state) == ("duplicate", "withdrawn")
+    house.database.write(
+        lambda tx: undo_document(tx, plan=PLAN, document=done.document.id, now=NOW)
+    )
+    assert reload(house, done).state == "held"
+
+
+def test_a_wrongly_filed_document_leaves_the_summary_and_does_not_come_back(house: House) -> None:
+    content = cda(sections=ASTHMA)
+    done = take(house, content)
+    assert problems(house) == {"Asthma": False}
+    house.database.write(
+        lambda tx: unfile(
+            tx, plan=PLAN, document=done.document.id, reason="another person's", now=NOW
+        )
+    )
+    assert problems(house) == {}
+    assert take(house, content).outcome == "duplicate"
+    assert problems(house) == {}
+
+
+def test_what_is_not_in_the_state_for_it_is_not_decided(house: House) -> None:
+    filed, waiting = take(house, cda(sections=ASTHMA)), held(house, "2")
+    plan = next(plan for plan in house.plans if plan.id == PLAN)
+    with pytest.raises(NothingToDecide, match="is filed"):
+        asyncio.run(read_held(house.archive, filed.document, plan))
+    for act, document in (("reject", filed), ("unfile", waiting), ("undo", waiting)):
+        with pytest.raises(NothingToDecide):
+            _act(house, act, document.document.id)
+        with pytest.raises(UnknownId):
+            _act(house, act, "nothing")
+
+
+def test_of_two_who_file_at_once_the_second_is_told(house: House) -> None:
+    done = held(house)
+    plan = next(plan for plan in house.plans if plan.id == PLAN)
+    received = asyncio.run(read_held(house.archive, reload(house, done), plan))
+    unit = file_as(received, done.document.id, member=MEMBER, community=house.community, now=NOW)
+    house.database.write(unit)
+    with pytest.raises(NothingToDecide, match="is filed"):
+        house.database.write(unit)
+
+
+def _act(house: House, act: str, document: str) -> None:
+    id: Any = document
+    acts = {
+        "reject": lambda tx: reject_document(tx, plan=PLAN, document=id, reason="r"),
+        "unfile": lambda tx: unfile(tx, plan=PLAN, document=id, reason="r", now=NOW),
+        "undo": lambda tx: undo_document(tx, plan=PLAN, document=id, now=NOW),
+    }
+    house.database.write(acts[act])
+
+
+# ---- matches ---------------------------------------------------------------------------------
+
+
+def a_match(house: House) -> Link:
+    partner = a_partner(plan=PLAN)
+    house.database.write(lambda tx: partners.put(tx, partner))
+    link = Link(
+        PLAN,
+        MEMBER.id,
+        partner.id,
+        HomeCommunityId(Oid("2.999.8.1")),
+        PatientId("77", Oid("2.999.8.1.5")),
+        "held",
+        NOW,
+    )
+    house.database.write(lambda tx: links.put(tx, link))
+    return link
+
+
+@pytest.mark.parametrize("verdict", ["confirmed", "rejected"])
+def test_a_match_is_decided_and_taken_back(house: House, verdict: Verdict) -> None:
+    link = a_match(house)
+    done = house.database.write(
+        lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict=verdict)
+    )
+    assert (done.state, done.is_decided, done.id) == (verdict, True, link.id)
+    with pytest.raises(NothingToDecide, match=verdict):
+        house.database.write(lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict=verdict))
+    back = house.database.write(lambda tx: undo_match(tx, plan=PLAN, match=link.id))
+    assert (back.state, back.is_decided) == ("held", False)
+    with pytest.raises(NothingToDecide):
+        house.database.write(lambda tx: undo_match(tx, plan=PLAN, match=link.id))
+
+
+def test_a_match_that_nobody_doubts_and_nobody_decided_is_not_put_before_people(
+    house: House,
+) -> None:
+    link = replace(a_match(house), state="confirmed")
+    house.database.write(lambda tx: links.put(tx, link))
+    assert house.database.read(lambda tx: find_match(tx, plan=PLAN, match=link.id)) is None
+    with pytest.raises(UnknownId):
+        house.database.write(
+            lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict="rejected")
+        )
