@@ -29,7 +29,7 @@ bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in t
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
 
-fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000" for more
+fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000", "mail", "cms --runs 100000"
 	nice $(BIN)/python -m tests.fuzz $(ARGS)
 
 lock:                  ## makes the hashed lock anew (needs uv)

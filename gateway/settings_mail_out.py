@@ -1,13 +1,14 @@
 """`[mail.out]`: how Direct messages leave, how long we wait for notices, and what goes by rule."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 Domain = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9.-]{1,253}$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 KeyTransport = Literal["rsa-oaep", "rsa-pkcs1v15"]
+Package = Literal["attachments", "xdm"]
 
 
 class _Part(BaseModel):
@@ -47,6 +48,14 @@ class Route(_Part):
     cipher: Literal[
         "aes128-cbc", "aes192-cbc", "aes256-cbc", "aes128-gcm", "aes192-gcm", "aes256-gcm"
     ] = "aes256-cbc"
+    package: Package = "attachments"
+    """`xdm` for a receiver that wants documents in a zip with their metadata (ITI-32)."""
+    context: bool = True
+    """Whether a message about a member says whom it is about in a `metadata.txt` (Context IG)."""
+
+
+ANY: Final = Route(domain="any")
+"""How a domain is written to of which nothing is stated."""
 
 
 class Forward(_Part):
@@ -61,6 +70,8 @@ class Forward(_Part):
     purpose: Words
     requester: Words
     authority: Words | None = None
+    package: Package | None = None
+    """How the summary is packed; as the domain's route says if left out."""
     every_seconds: int = Field(default=60, ge=5)
 
 
@@ -89,5 +100,4 @@ class MailOut(_Part):
 
     def route(self, domain: str) -> Route:
         """What is stated of the domain, or what holds for any."""
-        known = (one for one in self.routes if one.domain == domain.lower())
-        return next(known, None) or Route(domain=domain)
+        return next((one for one in self.routes if one.domain == domain.lower()), ANY)

@@ -89,6 +89,8 @@ class SubmissionSet:
     submission_time: str | None = None
     content_type: Code | None = None
     authors: tuple[Author, ...] = ()
+    intended_recipients: tuple[str, ...] = ()
+    """`organization|person|telecommunication`, as XON, XCN and XTN (ITI TF-3: 4.2.3.3.7)."""
     title: str | None = None
     comments: str | None = None
 

@@ -85,6 +85,7 @@ def _read_submission_set(element: Element) -> SubmissionSet:
     identifiers = external_identifiers(element)
     entry_uuid, unique_id = _ids(element, identifiers, _SET)
     codes = read_codes(element).get(_SET.codes, ())
+    slots = read_slots(element)
     return SubmissionSet(
         entry_uuid=entry_uuid,
         unique_id=unique_id,
@@ -92,9 +93,10 @@ def _read_submission_set(element: Element) -> SubmissionSet:
         patient_id=patient_id(identifiers.get(_SET.patient_id)),
         home_community_id=home_of(element),
         availability=availability(element.get("status")),
-        submission_time=first(read_slots(element), "submissionTime"),
+        submission_time=first(slots, "submissionTime"),
         content_type=next(iter(codes), None),
         authors=read_authors(element, _SET_AUTHOR),
+        intended_recipients=slots.get("intendedRecipient", ()),
         title=localized(element, "Name"),
         comments=localized(element, "Description"),
     )
@@ -132,6 +134,7 @@ def write_submission_set(given: SubmissionSet) -> Element:
     element = _start(given.entry_uuid, given.home_community_id, given.availability)
     times = () if given.submission_time is None else (given.submission_time,)
     write_slot(element, "submissionTime", times)
+    write_slot(element, "intendedRecipient", given.intended_recipients)
     write_localized(element, "Name", given.title)
     write_localized(element, "Description", given.comments)
     ids = part_ids(given.entry_uuid)

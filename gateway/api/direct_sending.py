@@ -25,6 +25,7 @@ from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId
 from gateway.model.received_mail import ReceivedMail
 from gateway.model.sent_mail import HeardNotice, SentMail
+from gateway.settings_mail_out import Package
 from gateway.store import mail_received, mail_sent
 from gateway.store.database import Transaction
 
@@ -60,6 +61,10 @@ class MessageForm(BaseModel):
     files: tuple[FileForm, ...] = ()
     subject: Words | None = None
     text: Annotated[str, Field(max_length=100_000)] = ""
+    package: Package | None = None
+    """Files beside the text, or one XDM zip with their metadata; as the route says if left out."""
+    context: bool | None = None
+    """Whether a `metadata.txt` names the member; as the route says if left out."""
 
 
 @router.post("/messages", status_code=202, openapi_extra=form_schema(MessageForm))
@@ -102,6 +107,8 @@ def _order(form: MessageForm) -> Order:
         files=tuple(map(_part, form.files)),
         subject=form.subject,
         text=form.text,
+        package=form.package,
+        context=form.context,
     )
 
 

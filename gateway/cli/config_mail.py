@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.settings import Settings
-from gateway.settings_mail_out import Smarthost
+from gateway.settings_mail_out import ANY, MailOut, Route
 
 _MODES: Final = {
     "agent": "messages come sealed, from anybody, and we judge them",
@@ -44,24 +44,28 @@ def mail_in_words(settings: Settings) -> Iterator[str]:
         )
     for folder in mail.folders:
         yield f"mail folder     {folder.path}, for {folder.address}"
-    yield f"mail out        {_way(mail.out.smarthost, 'opportunistic')}"
+    yield f"mail out        {_way(mail.out, ANY)}"
     for route in mail.out.routes:
-        way = _way(route.smarthost or mail.out.smarthost, route.tls)
-        sealed = route.key_transport + (
-            f" with {route.oaep_digest}" if route.key_transport == "rsa-oaep" else ""
-        )
-        yield f"mail out        to {route.domain}: {way}; {route.cipher}, {sealed}"
+        yield f"mail out        to {route.domain}: {_way(mail.out, route)}"
     for rule in mail.out.forward:
         yield (
             f"forwarding      {rule.name}: new summaries of {len(rule.members)} of plan"
             f" {rule.plan}'s members to {rule.to}, for {rule.purpose}, by {rule.requester}"
+            + (f", as {rule.package}" if rule.package else "")
         )
 
 
-def _way(smarthost: Smarthost | None, tls: str) -> str:
-    if smarthost is not None:
-        return f"by {smarthost.server}, TLS verified"
-    return f"by the domain's own servers, TLS {tls}"
+def _way(out: MailOut, route: Route) -> str:
+    """By which servers, sealed how, packed how."""
+    smarthost = route.smarthost or out.smarthost
+    by = "the domain's own servers" if smarthost is None else smarthost.server
+    tls = route.tls if smarthost is None else "verified"
+    oaep = f" with {route.oaep_digest}" if route.key_transport == "rsa-oaep" else ""
+    context = "" if route.context else " without context"
+    return (
+        f"by {by}, TLS {tls}; {route.cipher}, {route.key_transport}{oaep};"
+        f" documents as {route.package}{context}"
+    )
 
 
 def lax_mail(settings: Settings) -> Iterator[str]:

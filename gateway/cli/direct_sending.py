@@ -31,6 +31,7 @@ from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.model.identity import DocumentId, MailId, PlanId
 from gateway.model.member import Plan
 from gateway.model.sent_mail import RECIPIENT_STATES, SentMail
+from gateway.settings_mail_out import Package
 from gateway.store import mail_sent
 from gateway.store.transaction import Transaction
 
@@ -54,6 +55,17 @@ def send_message(
     ] = None,
     subject: Annotated[str | None, typer.Option(help="Travels sealed.")] = None,
     text: Annotated[str, typer.Option(help="The message itself.")] = "",
+    package: Annotated[
+        Package | None,
+        typer.Option(help="As files, or in an XDM zip with metadata; else as the route says."),
+    ] = None,
+    context: Annotated[
+        bool | None,
+        typer.Option(
+            "--context/--no-context",
+            help="A metadata.txt that names the member; else as the route says.",
+        ),
+    ] = None,
     role: Annotated[str | None, typer.Option(help="Else the plan's requester_role.")] = None,
     authority: Annotated[str | None, typer.Option(help="Else the plan's authority.")] = None,
     plan: PlanOption = None,
@@ -80,6 +92,8 @@ def send_message(
             files=tuple(map(_part, file or ())),
             subject=subject,
             text=text,
+            package=package,
+            context=context,
         )
         message = _post(house, means, own, order)
     if json:

@@ -12,6 +12,7 @@ from direct.discovery import Found, NotFound
 from direct.trust import Verdict
 from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
+from gateway.exchange.mail_packing import Packing
 from gateway.exchange.notices import Clocks
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
@@ -75,6 +76,8 @@ class DirectMeans:
     """In mode `hisp`: whether the dispatched notice is ours to send."""
     algorithms: Callable[[str], SealAlgorithms] = lambda _domain: DEFAULT
     """What a domain's messages are sealed by."""
+    packing: Callable[[str], Packing] = lambda _domain: Packing()
+    """How a domain's documents are packed."""
     forwards: tuple[Forward, ...] = ()
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
     openers: WorkerPool | None = None

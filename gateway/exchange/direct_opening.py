@@ -20,6 +20,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.direct_discovery import Lookups, find_certificate
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.direct_trust import DirectTrust
+from gateway.exchange.mail_packing import Packing
 from gateway.exchange.notices import Clocks
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
@@ -74,6 +75,7 @@ def open_direct(
         sends_dispatched=out.sends_dispatched,
         forwards=out.forward,
         algorithms=lambda domain: _algorithms(out.route(domain)),
+        packing=lambda domain: _packing(out.route(domain)),
         openers=openers,
     )
 
@@ -82,6 +84,10 @@ def _algorithms(route: Route) -> SealAlgorithms:
     return SealAlgorithms(
         key_transport=route.key_transport, oaep_digest=route.oaep_digest, cipher=route.cipher
     )
+
+
+def _packing(route: Route) -> Packing:
+    return Packing(route.package, route.context)
 
 
 @dataclass(frozen=True, slots=True)

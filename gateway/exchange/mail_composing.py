@@ -25,6 +25,8 @@ class Draft:
     text: str = ""
     subject: str | None = None
     wants_dispatched: bool = True
+    fields: tuple[tuple[str, str], ...] = ()
+    """Further fields of the header."""
 
 
 async def write_draft(archive: Archive, plan: PlanId, draft: Draft, *, now: datetime) -> SentMail:
@@ -49,6 +51,7 @@ async def write_draft(archive: Archive, plan: PlanId, draft: Draft, *, now: date
             *draft.parts,
         ],
         wants_dispatched=draft.wants_dispatched,
+        fields=draft.fields,
     )
     return SentMail(
         id=MailId(str(uuid4())),

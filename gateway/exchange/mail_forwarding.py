@@ -75,6 +75,7 @@ async def _forward(means: DirectMeans, plan: Plan, rule: Forward, new: _New) -> 
         authority=rule.authority,
         member=new.member.id,
         summary=True,
+        package=rule.package,
     )
     message: SentMail | None = None
     reason: str | None = None

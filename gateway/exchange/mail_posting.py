@@ -7,8 +7,8 @@ what rules give to every partner.
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -16,11 +16,14 @@ from direct.addresses import Mailbox
 from direct.message import OutgoingPart
 from gateway.exchange.asker import Way
 from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.ingest import read
 from gateway.exchange.mail_composing import Draft, write_draft
+from gateway.exchange.mail_packing import File, Given, Load, Packed, Packing, pack
 from gateway.exchange.on_demand import kept_snapshot
 from gateway.exchange.policy import Refused, may_ask, requester_stated
+from gateway.exchange.reading import sniff
 from gateway.exchange.shelf import Shelf, open_shelf
-from gateway.model.document import Document
+from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Exchange
 from gateway.model.identity import DocumentId, MemberId, PartnerId
 from gateway.model.member import Plan
@@ -28,6 +31,7 @@ from gateway.model.partner import Endpoints, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Requester
 from gateway.model.sent_mail import SentMail
+from gateway.settings_mail_out import Package
 from gateway.store import members, partners, policy_rules
 from gateway.store.database import Transaction
 from ihe.identifiers import HomeCommunityId
@@ -54,6 +58,9 @@ class Order:
     subject: str | None = None
     text: str = ""
     wants_dispatched: bool = True
+    package: Package | None = None
+    """As the domain's route says if left out; so is `context`."""
+    context: bool | None = None
 
 
 async def prepare(means: DirectMeans, plan: Plan, order: Order, *, now: datetime) -> SentMail:
@@ -64,18 +71,17 @@ async def prepare(means: DirectMeans, plan: Plan, order: Order, *, now: datetime
     """
     requester, purpose = _stated(plan, order)
     _check_addresses(means, plan, order)
-    attached: list[OutgoingPart] = list(order.files)
-    told: list[DocumentId] = []
+    shelf: Shelf | None = None
+    given: tuple[Given, ...] = ()
     if order.member is not None:
-        given = await means.archive.database.read_async(
+        shelf = await means.archive.database.read_async(
             lambda tx: _given(tx, means, plan, order, requester, purpose, now)
         )
         # Making the summary and reading blobs take longer than the loop may be held up.
-        for document, content in await asyncio.to_thread(_documents, means, given, order, now):
-            attached.append(_attachment(document, content, len(attached) + 1))
-            told.append(document.id)
+        given = await asyncio.to_thread(_documents, means, shelf, order, now)
     elif order.summary or order.documents:
         raise NotSent("a summary or document is a member's; say whose")
+    packed = await _packed(means, order, shelf, given, purpose, now)
     record = Exchange(
         time=now,
         direction="out",
@@ -88,16 +94,17 @@ async def prepare(means: DirectMeans, plan: Plan, order: Order, *, now: datetime
         purpose=purpose.code,
         authority=requester.authority,
         member=order.member,
-        documents=tuple(told),
+        documents=tuple(one.offered.document.id for one in given),
     )
     draft = Draft(
         sender=order.sender,
         to=order.to,
-        parts=tuple(attached),
+        parts=packed.parts,
         record=record,
-        text=order.text,
+        text="\n\n".join(filter(None, (order.text, packed.notice))),
         subject=order.subject,
         wants_dispatched=order.wants_dispatched,
+        fields=packed.fields,
     )
     try:
         return await write_draft(means.archive, plan.id, draft, now=now)
@@ -190,26 +197,66 @@ def _stranger(domain: str) -> Partner:
 # ---- what --------------------------------------------------------------------------------------
 
 
-def _documents(
+def _documents(means: DirectMeans, shelf: Shelf, order: Order, now: datetime) -> tuple[Given, ...]:
+    """What goes along of the member's record, with its bytes."""
+    load = means.archive.load
+    return tuple(
+        Given(one, load(one.document.plan, one.document.blob))
+        for one in _offered(means, shelf, order, now)
+    )
+
+
+def _offered(
     means: DirectMeans, shelf: Shelf, order: Order, now: datetime
-) -> Sequence[tuple[Document, bytes]]:
-    """What is attached, with its bytes."""
-    found: list[Document] = []
+) -> Iterator[OfferedDocument]:
     if order.summary:
         if shelf.summary is None:
             raise NotSent("no rule gives this domain the member's summary for this purpose")
-        snapshot = kept_snapshot(means.archive, shelf.summary, means.community, now=now)
-        found.append(snapshot.offered.document)
-    known = {one.document.id: one.document for one in shelf.documents}
+        yield kept_snapshot(means.archive, shelf.summary, means.community, now=now).offered
+    known = {one.document.id: one for one in shelf.documents}
     for wanted in order.documents:
         if wanted not in known:
             raise NotSent("no rule gives this domain one of the documents for this purpose")
-        found.append(known[wanted])
-    return [(one, means.archive.load(one.plan, one.blob)) for one in found]
+        yield known[wanted]
 
 
-def _attachment(document: Document, content: bytes, number: int) -> OutgoingPart:
-    """Named by what it is, never by whom it is about."""
-    ending = {"text/xml": "xml", "application/pdf": "pdf"}.get(document.mime_type or "", "dat")
-    media_type = document.mime_type or "application/octet-stream"
-    return OutgoingPart(content, media_type, f"document-{number}.{ending}")
+async def _packed(
+    means: DirectMeans,
+    order: Order,
+    shelf: Shelf | None,
+    given: tuple[Given, ...],
+    purpose: PurposeOfUse,
+    now: datetime,
+) -> Packed:
+    packing = _packing(means, order)
+    load = Load(
+        sender=order.sender,
+        to=order.to,
+        given=given,
+        files=tuple([await _file(means, one, packing) for one in order.files]),
+        member=None if shelf is None else shelf.member,
+        community=means.community,
+        purpose=purpose,
+    )
+    try:
+        return await asyncio.to_thread(pack, load, packing, now=now)
+    except ValueError as error:
+        raise NotSent(f"the message cannot be written: {error}") from None
+
+
+def _packing(means: DirectMeans, order: Order) -> Packing:
+    """As the order says, else as the recipients' domain is written to, else what all can read."""
+    stated = {means.packing(_domain(one)) for one in order.to}
+    packing = stated.pop() if len(stated) == 1 else Packing()
+    return replace(
+        packing,
+        package=order.package or packing.package,
+        context=packing.context if order.context is None else order.context,
+    )
+
+
+async def _file(means: DirectMeans, part: OutgoingPart, packing: Packing) -> File:
+    """With what it says of itself, where the package has a place for that."""
+    if packing.package == "attachments" or sniff(part.content) != "text/xml":
+        return File(part)
+    return File(part, await read(means.archive, part.content))

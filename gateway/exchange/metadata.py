@@ -1,6 +1,7 @@
 """The XDS metadata of a document we offer, from what the document says (ITI TF-3: 4.2.3.2)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -14,6 +15,7 @@ from gateway.model.member import Member
 from ihe.dtm import utc_time
 from ihe.identifiers import Oid, PatientId, UniqueId
 from ihe.metadata import Author, Code, DocumentEntry
+from ihe.xcpd import Demographics
 
 LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
@@ -81,9 +83,7 @@ def describe(
 ) -> DocumentEntry:
     """The entry that ITI-38 answers list for this document; it states a type code."""
     patient = patient_id(member, community)
-    type_code = _code(clinical.code)
-    start, stop = _service_times(clinical, took_part)
-    return DocumentEntry(
+    bare = DocumentEntry(
         entry_uuid=entry_uuid(document),
         unique_id=unique_id(document),
         patient_id=patient,
@@ -91,13 +91,27 @@ def describe(
         repository_unique_id=community.repository,
         mime_type="text/xml",
         availability="Approved",
+        creation_time=moment(document.received),
+        hash=document.blob.sha1,
+        size_bytes=document.blob.size_bytes,
+        source_patient_id=patient.cx,
+    )
+    return as_stated(bare, clinical, took_part)
+
+
+def as_stated(
+    bare: DocumentEntry, clinical: ClinicalDocument, took_part: Participations
+) -> DocumentEntry:
+    """The entry with all that the document says of itself; its own time before the entry's."""
+    type_code = _code(clinical.code)
+    start, stop = _service_times(clinical, took_part)
+    return replace(
+        bare,
         title=clinical.title,
-        creation_time=_utc(clinical.effective_time) or moment(document.received),
+        creation_time=_utc(clinical.effective_time) or bare.creation_time,
         service_start_time=start,
         service_stop_time=stop,
         language_code=clinical.language or _UNDETERMINED,
-        hash=document.blob.sha1,
-        size_bytes=document.blob.size_bytes,
         class_code=type_code,
         type_code=type_code,
         format_code=_format(clinical),
@@ -106,9 +120,31 @@ def describe(
         confidentiality_codes=_confidentiality(clinical),
         event_codes=_event_codes(took_part),
         authors=tuple(_author(author) for author in clinical.authors if author.name),
-        source_patient_id=patient.cx,
         reference_ids=tuple(_reference_ids(clinical)),
     )
+
+
+def source_patient_info(person: Demographics) -> tuple[str, ...]:
+    """Who the patient is, as PID fields (ITI TF-3: 4.2.3.2.23); no id, which has its own place."""
+    name = next((one for one in person.names if one.family), None)
+    address = next(iter(person.addresses), None)
+    born = person.birth_time.value if person.birth_time else None
+    fields = {
+        "PID-5": None if name is None else _components(name.family, *name.given[:2]),
+        "PID-7": born,
+        "PID-8": person.gender,
+        "PID-11": None
+        if address is None
+        else _components(
+            " ".join(address.lines), None, address.city, address.state, address.postal_code
+        ),
+    }
+    written = (f"{field}|{value}" for field, value in fields.items() if value)
+    return tuple(one for one in written if len(one) <= _VALUE_LENGTH)
+
+
+def _components(*parts: str | None) -> str:
+    return "^".join((part or "").translate(_SEPARATORS).strip() for part in parts).rstrip("^")
 
 
 def describe_summary(

@@ -1,9 +1,10 @@
-"""`python -m tests.fuzz [--runs N] [--first N] [--case N]`: hostile documents.
+"""`python -m tests.fuzz [cms|mail] [--runs N] [--first N] [--case N]`: hostile documents.
 
-A child process, sealed by the kernel, reads one mutated document after another; this one keeps
-watch, so that a crash or a document without end costs that document alone. Exit code 1 when
-anything was found; what was found is written as files, to be made into a test. Where atheris is
-installed (the extra `fuzz`), `python -m tests.fuzz.guided` lets coverage lead.
+With `cms` or `mail` it is `python -m tests.fuzz.cms` or `.mail`; what is here reads C-CDA. A child
+process, sealed by the kernel, reads one mutated document after another; this one keeps watch, so
+that a crash or a document without end costs that document alone. Exit code 1 when anything was
+found; what was found is written as files, to be made into a test. Where atheris is installed (the
+extra `fuzz`), `python -m tests.fuzz.guided` lets coverage lead.
 """
 
 import argparse
@@ -20,13 +21,16 @@ from pathlib import Path
 from typing import Final
 
 from ccda import html, json_form
+from tests.fuzz import cms, mail
 from tests.fuzz.cases import case
 from tests.fuzz.claims import MOST_SECONDS, Look, look
+from tests.fuzz.patience import end_me_after
 from tests.fuzz.sealed import seal_process
 from tests.fuzz.seeds import CORPUS, SAMPLES, load_seeds
 
-PATIENCE_SECONDS: Final = 120.0
-"""Of the wall's clock, for one document: the machine may be busy."""
+PATIENCE_SECONDS: Final = 60.0
+"""Of the processor, for one document."""
+_OTHERS: Final = {"cms": cms.main, "mail": mail.main}
 _REPORT_EVERY: Final = 250
 _TELL_EVERY: Final = 5000
 _PAGE_EVERY: Final = 4
@@ -55,6 +59,8 @@ class Tally:
 
 
 def main() -> int:
+    if sys.argv[1:2] and (other := _OTHERS.get(sys.argv[1])):
+        return other(sys.argv[2:])
     arguments = _arguments()
     documents = load_seeds(*arguments.folders)
     if arguments.case is not None:
@@ -111,23 +117,15 @@ def _watch(
     child = fork.Process(target=_read_cases, args=(documents, first, end, at, theirs))
     child.start()
     theirs.close()
-    seen, since = first, time.monotonic()
     try:
         while True:
-            if ours.poll(5.0):
-                told = ours.recv()
-                if isinstance(told, Tally):
-                    tally.merge(told)
-                    if tally.outcomes.total() % _TELL_EVERY < _REPORT_EVERY:
-                        print(tally, flush=True)
-                else:
-                    findings.tell(*told)
-            if at.value != seen:
-                seen, since = at.value, time.monotonic()
-            elif time.monotonic() - since > PATIENCE_SECONDS:
-                findings.tell(seen, "without end")
-                child.kill()
-                return seen + 1
+            told = ours.recv()
+            if isinstance(told, Tally):
+                tally.merge(told)
+                if tally.outcomes.total() % _TELL_EVERY < _REPORT_EVERY:
+                    print(tally, flush=True)
+            else:
+                findings.tell(*told)
     except EOFError:
         child.join()
     if child.exitcode == 0:
@@ -137,6 +135,8 @@ def _watch(
 
 
 def _ended(code: int) -> str:
+    if code == -signal.SIGPROF:
+        return "without end"
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
@@ -151,6 +151,7 @@ def _read_cases(
     tally = Tally()
     for number in range(first, end):
         at.value = number
+        end_me_after(PATIENCE_SECONDS)
         data = case(number, documents)
         told = _finding(number, data, tally)
         if told is not None:

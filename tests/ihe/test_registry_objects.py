@@ -32,6 +32,7 @@ SET = SubmissionSet(
     submission_time="20260301120000",
     content_type=SUMMARY,
     authors=(Author("^O'Brien", ("Harbor^^^^^^^^^2.999.20",), ("nurse",)), Author(None, ("X",))),
+    intended_recipients=("||^^Internet^anne@direct.clinic.test",),
     title="<A title>",
     comments="A comment",
 )

@@ -10,6 +10,7 @@ import pytest
 from direct.message import read_message
 from gateway.model.identity import MailId
 from gateway.store import mail_sent
+from ihe.xdm import read_xdm
 from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors
 from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_rule
 
@@ -57,10 +58,22 @@ def test_a_members_summary_goes_as_a_rule_gives_it(doors: Doors) -> None:
     assert "no rule gives" in refused.json()["detail"]
 
 
+def test_the_summary_goes_in_an_xdm_package_when_that_is_asked_for(doors: Doors) -> None:
+    sent = send(doors, member=MEMBER.id, summary=True, package="xdm", context=False).json()["id"]
+    message = doors.house.database.read(
+        lambda tx: mail_sent.get(tx, plan=PLAN, message=MailId(sent))
+    )
+    assert message is not None
+    parts = read_message(doors.house.archive.load(PLAN, message.blob)).parts
+    assert [one.filename for one in parts] == [None, "XDM.zip"]
+    assert read_xdm(parts[-1].content()).is_xdm
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"purpose": "CURIOSITY"},
+        {"package": "rar"},
         {"from": "desk@elsewhere.example"},
         {"from": "desk@direct.other.example"},
         {"to": []},

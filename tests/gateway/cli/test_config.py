@@ -129,6 +129,8 @@ plan = "acme"
 domain = "old.example"
 key_transport = "rsa-pkcs1v15"
 cipher = "aes128-cbc"
+package = "xdm"
+context = false
 [[mail.out.routes]]
 domain = "new.example"
 oaep_digest = "sha256"
@@ -141,14 +143,17 @@ sender = "summaries@direct.acme.example"
 members = ["1", "2"]
 purpose = "TREATMENT"
 requester = "Jane Roe"
+package = "xdm"
 """
 
 
 def test_how_mail_leaves_and_what_leaves_by_rule_is_shown(terminal: Terminal) -> None:
     add(terminal, MAIL_OUT)
     out = " ".join(checked(terminal).split())
-    assert "mail out by the domain's own servers, TLS opportunistic" in out
+    default = "aes256-cbc, rsa-oaep with sha1; documents as attachments"
+    assert f"mail out by the domain's own servers, TLS opportunistic; {default}" in out
     assert "to old.example: by the domain's own servers, TLS opportunistic" in out
-    assert "aes128-cbc, rsa-pkcs1v15" in out
+    assert "aes128-cbc, rsa-pkcs1v15; documents as xdm without context" in out
     assert "TLS required; aes256-cbc, rsa-oaep with sha256" in out
     assert "to the clinic: new summaries of 2 of plan acme's members" in out
+    assert "by Jane Roe, as xdm" in out

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from direct.message import read_message
+from gateway.model.identity import MailId
+from gateway.store import mail_sent
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.exchange.direct_certificates import certified
-from tests.gateway.house import MEMBER
+from tests.gateway.house import MEMBER, PLAN, open_house
 
 DOMAIN = "direct.plan.test"
 MAIL = f"""
@@ -55,6 +58,21 @@ def test_a_members_summary_goes_as_a_rule_gives_it(terminal: Terminal) -> None:
     ended = terminal.run(*SEND, "--member", MEMBER.member_id, "--summary", "--json")
     assert ended.exit_code == 0, ended.err
     assert len(ended.lines[0]["documents"]) == 1
+
+
+def test_it_goes_in_an_xdm_package_when_that_is_asked_for(terminal: Terminal) -> None:
+    ended = terminal.run(
+        *SEND, "--member", MEMBER.member_id, "--summary", "--package", "xdm", "--json"
+    )
+    assert ended.exit_code == 0, ended.err
+    with open_house(terminal.folder, furnished=False) as house:
+        sent = house.database.read(
+            lambda tx: mail_sent.get(tx, plan=PLAN, message=MailId(ended.lines[0]["id"]))
+        )
+        assert sent is not None
+        parts = read_message(house.archive.load(PLAN, sent.blob)).parts
+    assert [one.filename for one in parts] == [None, "XDM.zip", "metadata.txt"]
+    assert terminal.run(*SEND, "--package", "rar").exit_code == 2
 
 
 def test_what_may_not_be_sent_ends_in_a_sentence_and_is_recorded(terminal: Terminal) -> None:

@@ -107,9 +107,9 @@ async def test_a_document_goes_only_by_a_rule(plan: Office) -> None:
     message = await prepared(plan, documents=(document.id,))
     assert message.record.documents == (document.id,)
     content = plan.house.archive.load(PLAN, message.blob)
-    parts = read_message(content).parts
-    assert parts[-1].content() == demo_document("lakeshore_ccd.xml")
-    assert parts[-1].filename == "document-1.xml"
+    part = read_message(content).parts[1]
+    assert part.content() == demo_document("lakeshore_ccd.xml")
+    assert part.filename == "document-1.xml"
     assert "no rule gives" in await refusal(plan, documents=(DocumentId("nobody's"),))
 
 
@@ -130,7 +130,7 @@ async def test_the_summary_goes_as_what_the_same_rules_give_on_demand(plan: Offi
     give(plan, a_rule(on_demand=True))
     message = await prepared(plan, summary=True)
     content = plan.house.archive.load(PLAN, message.blob)
-    attached = read_message(content).parts[-1].content()
+    attached = read_message(content).parts[1].content()
     assert b"ClinicalDocument" in attached
 
 
