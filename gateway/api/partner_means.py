@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from gateway.exchange.archive import Archive
+from gateway.exchange.turns import Turns
 from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Plan
@@ -38,6 +39,7 @@ class PartnerMeans:
     anchors_for: Callable[[Partner], Sequence[str]]
     audiences_for: Callable[[Partner], frozenset[str]]
     require_unrevoked: RequireUnrevoked
+    turns: Turns
     skew: timedelta
     discovery_limits: DiscoveryLimits
     query_results: int

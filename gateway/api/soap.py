@@ -171,7 +171,7 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
 async def _reply_on_record(visit: _Visit) -> tuple[Replied, bytes]:
     """The answer and its envelope, once they are durable."""
     while True:
-        replied, envelope = await asyncio.to_thread(_reply, visit)
+        replied, envelope = await visit.means.turns.run(partial(_reply, visit))
         with suppress(MadeMeanwhile):  # then what it gives is there, and found by the next turn
             await _record(visit, replied)
             return replied, envelope

@@ -20,6 +20,7 @@ from gateway.clients.tls import (
 from gateway.exchange.archive import Archive
 from gateway.exchange.checkpoints import LogSeal
 from gateway.exchange.direct_trust import DirectTrust
+from gateway.exchange.turns import away
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
 from gateway.model.identity import PartnerId, PlanId
@@ -163,7 +164,7 @@ def open_house(
                 database=database,
                 archive=Archive(database, blobs, workers),
                 queue=open_queue(database),
-                revocation=RevocationChecks(fetcher),
+                revocation=RevocationChecks(fetcher, away=away),
                 fetcher=fetcher,
                 openers=openers,
             )

@@ -23,6 +23,7 @@ from gateway.clients.tls import (
     plan_listener_context,
     rolling,
 )
+from gateway.exchange.turns import Turns
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.settings import InvalidSettings, KeyPair
 from gateway.settings import Proxy as ProxySettings
@@ -105,6 +106,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         require_unrevoked=house.require_unrevoked,
+        turns=Turns(),
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         discovery_limits=DiscoveryLimits(
             settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day

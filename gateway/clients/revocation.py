@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -46,10 +47,16 @@ class RevocationChecks:
     """One a process; safe to be used from many threads."""
 
     def __init__(
-        self, fetcher: Fetcher, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        fetcher: Fetcher,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        away: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        """`away` is entered while a thread waits for an issuer: it computes nothing then."""
         self._fetcher = fetcher
         self._clock = clock
+        self._away = away
         self._answers: OrderedDict[Question, _Kept] = OrderedDict()
         self._good: OrderedDict[bytes, datetime] = OrderedDict()
         self._asking: dict[Question, threading.Lock] = {}
@@ -140,7 +147,8 @@ class RevocationChecks:
         """
         with self._lock:
             asking = self._asking.setdefault(question, threading.Lock())
-        with asking:
+        # Given back before the next turn is waited for: whoever has one may wait for this.
+        with self._away(), asking:
             kept = self._answers.get(question)
             if kept is not None and kept.again > self._clock():
                 return kept.content
