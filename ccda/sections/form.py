@@ -7,6 +7,8 @@ them), a quantity
 
 from typing import Any
 
+from lxml import etree
+
 from ccda.hl7v3 import CD, II, iso_time, read_pn, text_of
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -95,3 +97,8 @@ def person_name(element: Element | None) -> str | None:
     if element is None:
         return None
     return str(read_pn(element)) or text_of(element)
+
+
+def xml_of(element: Element) -> str:
+    """The element as XML of its own."""
+    return etree.tostring(element, encoding="unicode", with_tail=False)

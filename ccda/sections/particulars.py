@@ -14,7 +14,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD, SDTC, XSI_TYPE
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.form import Form, code_form, person_name, read_code, without_none, xml_of
 from ccda.sections.participants import (
     id_texts,
     read_informants,
@@ -36,6 +36,8 @@ _TOLD_PARTICIPANTS: Final = {
 }
 _DEVICE: Final = frozenset(("DEV", "PRD"))
 _LOCATION: Final = frozenset(("LOC",))
+_DEEPEST: Final = 16
+"""Levels of an element of another namespace that are told one by one."""
 
 
 def read_particulars(
@@ -123,8 +125,13 @@ def read_specimens(statement: Statement, narrative: Narrative) -> list[Form]:
     return forms
 
 
-def element_form(element: Element) -> Form:
-    """An element no standard we read describes: its attributes, text and children."""
+def element_form(element: Element, *, level: int = 0) -> Form:
+    """An element no standard we read describes: its attributes, text and children.
+
+    What stands deeper in it than `_DEEPEST` levels is one text, `xml`.
+    """
+    if level > _DEEPEST:
+        return {"xml": xml_of(element)}
     form: Form = {
         "type" if key == XSI_TYPE else key.rpartition("}")[2]: value
         for key, value in sorted(element.attrib.items())
@@ -133,7 +140,8 @@ def element_form(element: Element) -> Form:
         form["text"] = text
     children: Form = {}
     for child in element:
-        children.setdefault(local_name(child).rpartition("}")[2], []).append(element_form(child))
+        name = local_name(child).rpartition("}")[2]
+        children.setdefault(name, []).append(element_form(child, level=level + 1))
     # A child may have the name of an attribute, or of what stands for the text.
     return form | {f"{name}_element" if name in form else name: children[name] for name in children}
 

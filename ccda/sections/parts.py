@@ -22,6 +22,7 @@ from ccda.sections.form import (
     read_quantity,
     read_ratio,
     without_none,
+    xml_of,
 )
 from ccda.sections.participants import author_forms, id_texts
 from ccda.sections.particulars import read_particulars
@@ -32,6 +33,9 @@ from ccda.sections.udi import udi_form
 from ccda.sections.value import read_value, value_form
 
 _RELATED: Final = "related"
+_DEEPEST: Final = 32
+"""A part that far inside keeps what is inside it as XML, under `deeper`: documents at hand have
+seven levels, and whoever reads details, orjson among them, goes down only so far."""
 _NAMES: Final[dict[str, str]] = {
     root: name for name, roots in templates.PARTS.items() for root in roots
 }
@@ -55,10 +59,19 @@ def part_form(statement: Statement, narrative: Narrative) -> Form:
     """A whole statement in JSON form, those inside it too; each is then told."""
     statement.told = True
     form = _own_form(statement, narrative)
-    for inner in statement.inner:
-        if not inner.told:
-            _add_part(form, inner, narrative)
+    waiting = [inner for inner in statement.inner if not inner.told]
+    if waiting and statement.level >= _DEEPEST:
+        form["deeper"] = [_as_written(inner) for inner in waiting]
+        return form
+    for inner in waiting:
+        _add_part(form, inner, narrative)
     return form
+
+
+def _as_written(statement: Statement) -> str:
+    for inner in walk(statement):
+        inner.told = True
+    return xml_of(statement.element)
 
 
 def with_parts(form: Form, statement: Statement, narrative: Narrative) -> Form:

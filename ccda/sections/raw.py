@@ -2,12 +2,10 @@
 
 from typing import Final
 
-from lxml import etree
-
 from ccda.model import RawEntry
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, without_none
+from ccda.sections.form import Form, without_none, xml_of
 from ccda.sections.participants import id_texts, read_assigned, read_subject
 from ccda.sections.parts import part_form
 from ccda.sections.statement import Children, Statement, children_of, local_name
@@ -21,7 +19,7 @@ def raw_entry(element: Element, path: str) -> RawEntry:
     roots = (template.get("root") for template in children_of(element).get("templateId", ()))
     return RawEntry(
         path=path,
-        xml=_xml(element),
+        xml=xml_of(element),
         line=element.sourceline,
         statement=local_name(element),
         templates=tuple(dict.fromkeys(root for root in roots if root)),
@@ -34,7 +32,7 @@ def raw_statement(statement: Statement, narrative: Narrative) -> RawEntry:
     roots = (template.get("root") for template in statement.all("templateId"))
     return RawEntry(
         path=statement.path,
-        xml=_xml(statement.element),
+        xml=xml_of(statement.element),
         line=statement.element.sourceline,
         statement=statement.name,
         templates=tuple(dict.fromkeys(root for root in roots if root)),
@@ -56,7 +54,3 @@ def section_details(children: Children, narrative: Narrative) -> Form:
         subject=None if subject is None else read_subject(subject[0], narrative),
         language=None if language is None else language[0].get("code"),
     )
-
-
-def _xml(element: Element) -> str:
-    return etree.tostring(element, encoding="unicode", with_tail=False)

@@ -81,13 +81,14 @@ class Statement:
     place among many siblings takes as long as there are siblings.
     `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
     entry stands in the section, once it has one; the outermost counts them (`next_position`).
-    `told` is set once the details of another statement's entry say what this one says; `answers`
-    is what was found inside for each template, as thousands of parts may ask the same.
+    `level` counts the statements around it. `told` is set once the details of another statement's
+    entry say what this one says; `answers` is what was found inside for each template, as
+    thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "answers", "children", "element", "name", "next_position",
-        "path", "position", "relation", "told",
+        "_inner", "_templates", "above", "answers", "children", "element", "level", "name",
+        "next_position", "path", "position", "relation", "told",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +103,7 @@ class Statement:
         self.name = name
         self.path = path
         self.above = above
+        self.level: int = 0 if above is None else above.level + 1
         self.relation = relation
         self.children = children_of(element)
         self.position: int | None = None
