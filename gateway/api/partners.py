@@ -1,15 +1,22 @@
-"""GET /api/v1/partners: whom the caller's plan exchanges with."""
+"""Partners: whom the caller's plan exchanges with, and how that goes."""
 
-from typing import Annotated, Any
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
 
 from gateway.api.access import EVERYONE, Desk, Note, desk
+from gateway.exchange.ledger import CSV_COLUMNS, ledger_cells, ledger_json, read_ledger
+from gateway.exchange.spreadsheet import write_csv
+from gateway.model.ledger import LedgerLine
 from gateway.model.partner import Partner
 from gateway.store import partners
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"])
+_LEDGER: Final = timedelta(days=90)
+_AS_FILE: Final = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
 
 
 @router.get("")
@@ -20,6 +27,38 @@ async def list_partners(at: Annotated[Desk, desk("REST-PARTNERS", EVERYONE)]) ->
         return partners.list_all(transaction, plan=at.caller.plan)
 
     return {"partners": [_form(partner) for partner in await at.act(unit)]}
+
+
+@router.get("/ledger", response_model=None)
+async def read_partners_ledger(
+    at: Annotated[Desk, desk("REST-LEDGER", EVERYONE)],
+    since: Annotated[date | None, Query(description="The first day; 90 days ago.")] = None,
+    until: Annotated[date | None, Query(description="The last day; today.")] = None,
+    format: Literal["json", "csv"] = "json",
+) -> dict[str, Any] | Response:
+    """By partner and purpose: asked, matched, answered, refused and why, failed, how fast."""
+    first, end = ledger_days(since, until, today=datetime.now(UTC).date())
+
+    def unit(transaction: Transaction, _note: Note) -> tuple[LedgerLine, ...]:
+        return read_ledger(transaction, plan=at.caller.plan, since=first, until=end)
+
+    lines = await at.act(unit)
+    if format == "csv":
+        table = write_csv(CSV_COLUMNS, ledger_cells(lines))
+        return Response(table, media_type="text/csv; charset=utf-8", headers=_AS_FILE)
+    return {"since": first.date().isoformat(), "lines": ledger_json(lines)}
+
+
+def ledger_days(
+    since: date | None, until: date | None, *, today: date
+) -> tuple[datetime, datetime]:
+    """From the beginning of the first day to the end of the last (UTC)."""
+    last = until or today
+    first = since or last - _LEDGER
+    return (
+        datetime.combine(first, time.min, UTC),
+        datetime.combine(last, time.min, UTC) + timedelta(days=1),
+    )
 
 
 def _form(partner: Partner) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
 
+from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -198,3 +199,6 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
             partner.endpoints.iti55 or "",
         )
     out.print(table)
+
+
+partners_app.command("ledger")(show_ledger)

@@ -87,7 +87,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _ASK: ("REST-RETRIEVAL", "CLI-RETRIEVAL"),
     _LOG: (
         "REST-EXCHANGES", "REST-EXCHANGE", "REST-DISCLOSURES", "CLI-EXCHANGES", "CLI-EXCHANGE",
-        "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT",
+        "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT", "CLI-LEDGER",
+        "REST-LEDGER",
     ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
+from gateway.model.ledger import Visits
 from gateway.model.retrieval import PartnerProgress, Requester, Retrieval, RetrievalState
 from gateway.store import tables
 from gateway.store.errors import UnknownId
@@ -148,6 +149,45 @@ def list_page(
         statement = statement.where(table.c.number < _number(transaction, plan, before))
     rows = transaction.connection.execute(statement.order_by(table.c.number.desc()).limit(limit))
     return _with_partners(transaction, rows.all())
+
+
+def visits(
+    transaction: Transaction, *, plan: PlanId, since: datetime, until: datetime
+) -> tuple[Visits, ...]:
+    """How often each partner ended so, by purpose, in retrievals begun within that time."""
+    asked, visit = tables.retrieval, tables.retrieval_partner
+    by = (visit.c.partner, visit.c.partner_name, asked.c.purpose, visit.c.outcome)
+    rows = transaction.connection.execute(
+        select(
+            *by,
+            func.count().label("times"),
+            func.sum(visit.c.documents_found).label("found"),
+            func.sum(visit.c.documents_new).label("new"),
+            func.sum(visit.c.documents_missing).label("missing"),
+        )
+        .join_from(asked, visit, visit.c.retrieval == asked.c.number)
+        .where(
+            asked.c.plan == plan,
+            asked.c.created >= since,
+            asked.c.created < until,
+            visit.c.outcome.is_not(None),
+            visit.c.outcome != "not_asked",
+        )
+        .group_by(*by)
+    )
+    return tuple(
+        Visits(
+            partner=PartnerId(row.partner),
+            partner_name=row.partner_name,
+            purpose=row.purpose,
+            outcome=row.outcome,
+            times=row.times,
+            documents_found=int(row.found),
+            documents_new=int(row.new),
+            documents_missing=int(row.missing),
+        )
+        for row in rows
+    )
 
 
 def _number(transaction: Transaction, plan: PlanId, retrieval: RetrievalId) -> int:

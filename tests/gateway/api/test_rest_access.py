@@ -57,6 +57,7 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
     ("GET", f"{V1}/exchanges/{{sequence}}"): ("REST-EXCHANGE", AUDIT),
     ("GET", f"{V1}/partners"): ("REST-PARTNERS", EVERYONE),
+    ("GET", f"{V1}/partners/ledger"): ("REST-LEDGER", EVERYONE),
 }
 """Each door's name in the record, and whom it admits."""
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")

@@ -51,6 +51,7 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/exchanges"): (),
     ("GET", f"{V1}/exchanges/{{sequence}}"): (),
     ("GET", f"{V1}/partners"): (),
+    ("GET", f"{V1}/partners/ledger"): (),
 }  # fmt: skip
 """Which of the facts below the door's record states; the others it must not."""
 FACTS: Final = ("member", "documents", "purpose", "authority", "conversation", "partner")
