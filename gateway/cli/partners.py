@@ -12,6 +12,7 @@ import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
 
+from gateway.cli.directories import import_directory
 from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.recording import record
@@ -201,4 +202,5 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
     out.print(table)
 
 
+partners_app.command("import")(import_directory)
 partners_app.command("ledger")(show_ledger)

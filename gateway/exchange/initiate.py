@@ -73,11 +73,13 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
 
 def once_each(asked: Sequence[Partner]) -> tuple[Partner, ...]:
     """A community once, by whichever of its entries: the plan's own before a shared one, one that
-    takes patient discovery before one that does not (user-asks 20)."""
+    takes patient discovery before one that does not; none that is asked with another
+    (user-asks 20)."""
     by_community: dict[HomeCommunityId, Partner] = {}
     for partner in sorted(asked, key=lambda one: (one.endpoints.iti55 is None, one.plan is None)):
         by_community.setdefault(partner.home_community_id, partner)
-    chosen = {partner.id for partner in by_community.values()}
+    askable = {home.urn for home, one in by_community.items() if one.endpoints.iti55 is not None}
+    chosen = {one.id for one in by_community.values() if one.profile.within not in askable}
     return tuple(partner for partner in asked if partner.id in chosen)
 
 

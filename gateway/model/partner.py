@@ -60,6 +60,8 @@ class PartnerProfile:
     """Quirk: its documents name another home community than the one asked."""
     postal_address: str | None = None
     """Where a letter reaches it: an accounting of disclosures names it with whoever received."""
+    within: str | None = None
+    """The home community by which it is reached: that one is asked in its place."""
     charges_for: tuple[str, ...] = ()
     """The purposes of use for which it takes a fee; the ledger flags them."""
     assertion: AssertionStyle = field(default_factory=AssertionStyle)

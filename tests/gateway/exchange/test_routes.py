@@ -48,6 +48,20 @@ def test_the_entry_that_can_be_asked_is_taken() -> None:
     assert once_each([shared, own, other]) == (own, other)
 
 
+def test_who_is_reached_by_another_is_asked_with_it_as_long_as_that_one_can_be_asked() -> None:
+    hub = lakeshore.a_partner(endpoints=Endpoints(iti55="https://hub.example/"))
+    clinic = replace(
+        hub,
+        id=PartnerId("clinic"),
+        home_community_id=HUB_HOME,
+        profile=replace(hub.profile, within=hub.home_community_id.urn),
+    )
+    assert once_each([hub, clinic]) == (hub,)
+    assert once_each([clinic]) == (clinic,)
+    closed = replace(hub, endpoints=Endpoints())
+    assert once_each([closed, clinic]) == (closed, clinic)
+
+
 def test_records_that_two_partners_name_are_fetched_once(tmp_path: Path) -> None:
     """A hub names the same patient of the same community as the community itself."""
     with (

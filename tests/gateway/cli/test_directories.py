@@ -1,0 +1,110 @@
+"""`gateway partners import`: a directory from a file or over HTTP, page by page."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.cli.terminal import Terminal, furnish
+
+SAMPLE = Path(__file__).parents[2] / "samples" / "directory" / "network.json"
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    made = furnish(tmp_path)
+    with made.config.open("a", encoding="utf-8") as file:
+        file.write('\n[[networks]]\nname = "net"\npurposes = "nhin"\nanchors = []\n')
+    return made
+
+
+def test_a_file_is_taken_over_and_then_changes_nothing(terminal: Terminal) -> None:
+    with terminal.recording() as records:
+        ended = terminal.run("partners", "import", SAMPLE, "--network", "net", "--json")
+    assert ended.exit_code == 3, "one organization cannot be taken"
+    assert "organization nameless has no OID" in ended.err
+    (form,) = ended.lines
+    assert [one["name"] for one in form["added"]] == [
+        "Lakeshore", "Northfield Clinic", "Northfield Clinic, Ward 3", "Northfield Health",
+        "Part of itself",
+    ]  # fmt: skip
+    kinds = [record["transaction"] for record in records]
+    assert kinds == ["CLI-PARTNER-ADD"] * 5 + ["CLI-DIRECTORY"]
+    assert records[-1]["reason"] == "net: 5 added, 0 changed, 0 retired, 0 as they were"
+    again = terminal.run("partners", "import", SAMPLE, "--network", "net", "--json").lines[0]
+    assert (again["added"], again["changed"], again["unchanged"]) == ([], [], 5)
+
+
+def test_a_dry_run_changes_nothing(terminal: Terminal) -> None:
+    with terminal.recording() as records:
+        ended = terminal.run("partners", "import", SAMPLE, "--network", "net", "--dry-run")
+    assert "would be: 5 added" in ended.out
+    assert "2 of them are reached by another community" in ended.out
+    assert records == []
+    names = {row["name"] for row in terminal.rows("SELECT name FROM partner")}
+    assert "Lakeshore" not in names
+
+
+@contextmanager
+def serving(pages: dict[str, bytes]) -> Iterator[str]:
+    class Pages(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            found = pages.get(self.path)
+            self.send_response(200 if found else 404)
+            self.send_header("Content-Length", str(len(found or b"")))
+            self.end_headers()
+            self.wfile.write(found or b"")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on stderr."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pages) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_every_page_of_an_address_is_taken_over(terminal: Terminal) -> None:
+    whole = json.loads(SAMPLE.read_bytes())
+    first = {**whole, "entry": whole["entry"][:4]}
+    first["link"] = [{"relation": "next", "url": "two"}]
+    second = {**whole, "entry": whole["entry"][4:], "link": [{"relation": "next", "url": "one"}]}
+    pages = {"/one": json.dumps(first).encode(), "/two": json.dumps(second).encode()}
+    with serving(pages) as host:
+        with terminal.config.open("a", encoding="utf-8") as file:
+            file.write(f'\n[revocation]\nprivate_addresses = ["{host}"]\n')
+        ended = terminal.run(
+            "partners", "import", f"http://{host}/one", "--network", "net", "--json"
+        )
+        assert len(ended.lines[0]["added"]) == 5
+        missing = terminal.run("partners", "import", f"http://{host}/no", "--network", "net")
+    assert missing.exit_code == 1
+    assert "HTTP 404" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("source", "network", "sentence", "code"),
+    [
+        ("http://directory.example/", "net", "over https", 1),
+        ("no such file", "net", "cannot be read", 2),
+        ("gateway.toml", "net", "it is no JSON", 1),
+        ("empty.json", "net", "lists no organization", 1),
+        ("empty.json", "nowhere", "no network nowhere", 2),
+    ],
+)
+def test_what_cannot_be_taken_over_is_a_sentence(
+    terminal: Terminal, source: str, network: str, sentence: str, code: int
+) -> None:
+    terminal.write("empty.json", '{"resourceType": "Bundle"}')
+    place = source if "://" in source else terminal.folder / source
+    ended = terminal.run("partners", "import", place, "--network", network)
+    assert ended.exit_code == code
+    assert sentence in ended.err

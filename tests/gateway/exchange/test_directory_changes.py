@@ -1,0 +1,98 @@
+"""Taking a directory over again changes what it has changed, and nothing an operator has set."""
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.exchange.directory import Listed
+from gateway.exchange.directory_changes import Changes, compare
+from gateway.model.identity import PlanId
+from gateway.model.partner import Endpoints, Partner
+from ihe.identifiers import HomeCommunityId
+from tests.gateway.house import a_partner
+
+NORTH = Listed(
+    HomeCommunityId.parse("2.999.70.1"), "North", Endpoints(iti55="https://north.example/pd")
+)
+CLINIC = replace(
+    NORTH,
+    home_community_id=HomeCommunityId.parse("2.999.70.1.1"),
+    name="Clinic",
+    within=NORTH.home_community_id,
+)
+
+
+def taken(*listed: Listed, known: tuple[Partner, ...] = (), complete: bool = False) -> Changes:
+    return compare(listed, known, network="net", plan=None, complete=complete)
+
+
+def test_a_new_community_is_bound_by_the_name_of_its_host() -> None:
+    north, clinic = taken(NORTH, CLINIC).added
+    assert (north.id, north.network, north.plan) == ("2.999.70.1", "net", None)
+    assert north.profile.certificate_name == "north.example"
+    assert (north.profile.within, clinic.profile.within) == (None, "urn:oid:2.999.70.1")
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("https://Gw.Example/x", "gw.example"),
+        ("https://gw.example:8443", "gw.example"),
+        ("https://a:b@gw.example/x:1", "gw.example"),
+        ("https://[2001:db8::1]:443/", "2001:db8::1"),
+        ("https://", None),
+    ],
+)
+def test_the_host_is_taken_out_of_any_address(address: str, name: str | None) -> None:
+    (added,) = taken(replace(NORTH, endpoints=Endpoints(iti38=address))).added
+    assert added.profile.certificate_name == name
+
+
+def test_the_same_again_changes_nothing() -> None:
+    known = taken(NORTH, CLINIC).added
+    assert taken(NORTH, CLINIC, known=known, complete=True) == Changes(unchanged=2)
+
+
+def test_only_what_differs_changes_and_what_an_operator_set_stays() -> None:
+    (north,) = taken(NORTH).added
+    profile = replace(north.profile, timeout_seconds=7.0, certificate_name="gw.north.example")
+    endpoints = replace(north.endpoints, direct_domain="direct.north.example")
+    set_by_hand = replace(
+        north, profile=profile, endpoints=endpoints, tls_certificates=("a pinned one",)
+    )
+    moved = replace(NORTH, endpoints=Endpoints(iti55="https://new.example/pd"))
+    (changed,) = taken(moved, known=(set_by_hand,)).changed
+    assert changed.endpoints == Endpoints(
+        iti55="https://new.example/pd", direct_domain="direct.north.example"
+    )
+    assert changed.profile == profile
+    assert changed.tls_certificates == ("a pinned one",)
+
+
+def test_who_is_no_longer_active_is_asked_nothing_and_may_come_back() -> None:
+    known = taken(NORTH).added
+    (retired,) = taken(replace(NORTH, active=False), known=known).retired
+    assert retired.endpoints == Endpoints()
+    assert taken(replace(NORTH, active=False)) == Changes(), "a stranger who is gone is no news"
+    (back,) = taken(NORTH, known=(retired,)).changed
+    assert back == known[0]
+
+
+def test_who_is_not_listed_is_retired_only_if_all_are_listed() -> None:
+    known = taken(NORTH, CLINIC).added
+    assert taken(NORTH, known=known) == Changes(unchanged=1)
+    changes = taken(NORTH, known=known, complete=True)
+    assert [one.name for one in changes.retired] == ["Clinic"]
+    gone = tuple(one for one in known if one.name == "North") + changes.retired
+    assert taken(NORTH, known=gone, complete=True) == Changes(unchanged=2)
+
+
+def test_partners_of_other_networks_and_plans_are_left_alone() -> None:
+    (north,) = taken(NORTH).added
+    others = (
+        replace(north, network="another"),
+        replace(north, plan=PlanId("acme")),
+        a_partner(),
+    )
+    changes = taken(NORTH, known=others, complete=True)
+    assert (len(changes.added), changes.retired, changes.unchanged) == (1, (), 0)
