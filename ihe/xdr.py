@@ -16,7 +16,7 @@ from ihe.association import read_association
 from ihe.document_content import ContentId, read_content, write_content
 from ihe.ebrim import read_document_entry
 from ihe.errors import MalformedMessage, UnexpectedMessage
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, PatientId
 from ihe.metadata import Association, DocumentEntry, Folder, SubmissionSet
 from ihe.namespaces import XOP
 from ihe.registry_package import read_registry_package
@@ -55,6 +55,12 @@ class ProvideAndRegisterRequest:
     associations: tuple[Association, ...] = ()
     folders: tuple[Folder, ...] = ()
     home_community_id: HomeCommunityId | None = None
+
+    @property
+    def patient_id(self) -> PatientId | None:
+        """Whom the metadata names; None where it is minimal and names nobody."""
+        named = (self.submission_set.patient_id, *(each.patient_id for each in self.entries))
+        return next((each for each in named if each is not None), None)
 
     @property
     def submitted(self) -> Iterator[tuple[DocumentEntry, SubmittedDocument]]:
