@@ -93,8 +93,6 @@ class SubmissionSet:
     """`organization|person|telecommunication`, as XON, XCN and XTN (ITI TF-3: 4.2.3.3.7)."""
     title: str | None = None
     comments: str | None = None
-    intended_recipients: tuple[str, ...] = ()
-    """For whom it is, each `XON|XCN|XTN` as written (ITI TF-3: 4.2.3.3.7)."""
 
 
 @dataclass(frozen=True, slots=True)

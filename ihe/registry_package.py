@@ -99,7 +99,6 @@ def _read_submission_set(element: Element) -> SubmissionSet:
         intended_recipients=slots.get("intendedRecipient", ()),
         title=localized(element, "Name"),
         comments=localized(element, "Description"),
-        intended_recipients=slots.get("intendedRecipient", ()),
     )
 
 

@@ -1,4 +1,4 @@
-"""Whom metadata names: sourcePatientInfo as fields of HL7 V2's PID (ITI TF-3: 4.2.3.2)."""
+"""Whom metadata names: sourcePatientInfo as fields of HL7 V2's PID, read (ITI TF-3: 4.2.3.2)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -67,31 +67,6 @@ def _address(parts: list[str]) -> Iterator[AD]:
         lines = tuple(part for part in filled[:2] if part)
         city, state, postal_code, country = (part or None for part in filled[2:6])
         yield AD(lines, city, state, postal_code, country)
-
-
-def write_source_patient(known: Demographics) -> tuple[str, ...]:
-    """Name, birth date, gender and address as XDS wants them; nothing else, and no identifier."""
-    return tuple(_written(known))
-
-
-def _written(known: Demographics) -> Iterator[str]:
-    for name in known.names[:1]:
-        given = [*name.given[:2], "", ""][:2]
-        yield "PID-5|" + _joined([name.family or "", *given, *name.suffix[:1]])
-    if known.birth_time is not None and known.birth_time.value:
-        yield f"PID-7|{known.birth_time.value[:8]}"
-    if known.gender is not None:
-        # HL7 V2 table 0001: U stands for what is neither M nor F.
-        yield f"PID-8|{known.gender if known.gender in ('M', 'F') else 'U'}"
-    for one in known.addresses[:1]:
-        lines = [*one.lines[:2], "", ""][:2]
-        rest = (one.city, one.state, one.postal_code, one.country)
-        yield "PID-11|" + _joined([*lines, *(part or "" for part in rest)])
-
-
-def _joined(parts: Iterable[str]) -> str:
-    escaped = ("".join(_ESCAPES.get(each, each) for each in part) for part in parts)
-    return "^".join(escaped).rstrip("^")
 
 
 def _plain(text: str) -> str:

@@ -222,7 +222,7 @@ async def _look(visit: _Visit, envelope: bytes) -> Welcome | None:
         return Welcome(plan, awaited)
     if visit.transactions is not soap_submissions.TRANSACTIONS:
         return None
-    visit.submission = await asyncio.to_thread(_admit, visit)
+    visit.submission = await visit.means.turns.run(partial(_admit, visit))
     given = visit.submission
     return Welcome(given.plan.id if isinstance(given, Addressed) else None)
 

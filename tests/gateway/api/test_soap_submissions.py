@@ -10,6 +10,7 @@ from lxml import etree
 
 from ccda.hl7v3 import PN, TS
 from ccda.safe_xml import parse_xml
+from gateway.exchange.metadata import source_patient_info
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
 from ihe.discovery import Demographics
@@ -17,7 +18,6 @@ from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import Association, AssociationType
 from ihe.registry_response import ErrorCode, RegistryResponse, ResponseStatus, Severity
 from ihe.soap import ITI_41_REQUEST, ITI_55_REQUEST, ITI_80_REQUEST, MessageKind
-from ihe.source_patient import write_source_patient
 from tests.gateway.api.soap_place import Place, elsewhere
 from tests.gateway.asking import ask, discovery, fault_of, patient_id
 from tests.gateway.exchange.atna_told import HOST, PROCESS, told
@@ -111,7 +111,7 @@ def test_metadata_that_names_the_member_as_the_document_does_is_believed(
     named = {
         "our id": {"patient_id": patient_id()},
         "the plan's number": {"source_patient_id": "LS-0093345^^^&2.999.7302.1.2&ISO"},
-        "demographics": {"source_patient_info": write_source_patient(MEMBER.demographics)},
+        "demographics": {"source_patient_info": source_patient_info(MEMBER.demographics)},
     }
     entry = an_entry(CONTENT, **named[how])
     assert submit(place.door, a_submission((entry, CONTENT)), CONTENT) == SUCCESS
@@ -134,7 +134,7 @@ def test_a_document_of_nobody_we_know_is_held_and_the_answer_is_the_same(place: 
 
 def test_metadata_that_names_another_person_than_the_document_has_it_held(place: Place) -> None:
     other = Demographics((PN("Elsewhere", ("Quentin",)),), TS("19990101"), "M")
-    entry = an_entry(CONTENT, source_patient_info=write_source_patient(other))
+    entry = an_entry(CONTENT, source_patient_info=source_patient_info(other))
     assert submit(place.door, a_submission((entry, CONTENT)), CONTENT) == SUCCESS
     (document,) = submitted(place)
     assert (document.state, document.candidate) == ("held", MEMBER.id)
