@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from gateway.clients.audit_client import AuditSender, TlsSender, UdpSender
 from gateway.clients.tls import outgoing_context
@@ -37,6 +38,15 @@ def audit_feeds(settings: Settings, database: Database, keys: KeyRing) -> tuple[
         database.write(begin)
         found.append(Feed(FeedMeans(database, keys, reporter), stated.name, sender))
     return tuple(found)
+
+
+_DOORS: Final = {
+    "ITI-55": "xcpd",
+    "ITI-38": "xca",
+    "ITI-39": "xca",
+    "ITI-41": "xdr",
+    "ITI-80": "xdr",
+}
 
 
 def repository_places(settings: Settings, database: Database) -> Iterator[tuple[str, Bring]]:
@@ -74,7 +84,7 @@ def _bring(sender: AuditSender, reporter: Reporter, _size: int, note: str) -> No
 
 def _reporter(settings: Settings) -> Reporter:
     base = settings.listen.public or f"https://{settings.listen.partners}"
-    doors = {"ITI-55": f"{base}/ihe/xcpd", "ITI-38": f"{base}/ihe/xca", "ITI-39": f"{base}/ihe/xca"}
+    doors = {transaction: f"{base}/ihe/{door}" for transaction, door in _DOORS.items()}
     community = Community(settings.community, settings.organization)
     return Reporter(community, socket.gethostname(), str(os.getpid()), doors)
 

@@ -1,4 +1,4 @@
-"""The audit events of ITI-55, 38 and 39, for the side we play (ITI TF-2: 3.55.5.1, 3.38, 3.39).
+"""The audit events of ITI-55, 38, 39, 41 and 80, for the side we play (ITI TF-2: 3.55.5.1 …).
 
 A query's source is the side that asks; a document's source is the side that gives it. Our side of
 the pair carries our process id.
@@ -20,7 +20,7 @@ from ihe.atna import (
     AuditSource,
     ParticipantObject,
 )
-from ihe.identifiers import HomeCommunityId, PatientId
+from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
 from ihe.xca_retrieve import DocumentRequest
 
 Side = Literal["initiating", "responding"]
@@ -31,13 +31,20 @@ _EXPORT: Final = AuditCode("110106", DCM, "Export")
 _ITI_55: Final = AuditCode("ITI-55", IHE, "Cross Gateway Patient Discovery")
 _ITI_38: Final = AuditCode("ITI-38", IHE, "Cross Gateway Query")
 _ITI_39: Final = AuditCode("ITI-39", IHE, "Cross Gateway Retrieve")
+_SUBMISSIONS: Final = {
+    "ITI-41": AuditCode("ITI-41", IHE, "Provide and Register Document Set-b"),
+    "ITI-80": AuditCode("ITI-80", IHE, "Cross-Gateway Document Provide"),
+}
+_SUBMISSION_SET: Final = AuditCode(
+    "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd", "IHE XDS Metadata", "submission set"
+)
 _PATIENT_NUMBER: Final = AuditCode("2", RFC_3881, "Patient Number")
 _REPORT_NUMBER: Final = AuditCode("9", RFC_3881, "Report Number")
 # The standard spells it in two ways, notes that it does, and keeps both.
 _HOME_55_39: Final = "ihe:homeCommunityID"
 _HOME_38: Final = "urn:ihe:iti:xca:2010:homeCommunityId"
 _PERSON, _SYSTEM = 1, 2
-_PATIENT_ROLE, _REPORT_ROLE, _QUERY_ROLE = 1, 3, 24
+_PATIENT_ROLE, _REPORT_ROLE, _JOB_ROLE, _QUERY_ROLE = 1, 3, 20, 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,57 @@ def document_retrieve_event(
         participants=(giver, *_people(conversation), taker),
         source=conversation.source,
         objects=(*about, *map(_document, documents)),
+        purposes=conversation.purposes,
+        outcome_description=conversation.outcome_description,
+    )
+
+
+def document_submission_event(
+    conversation: Conversation,
+    *,
+    transaction: Literal["ITI-41", "ITI-80"],
+    submission_set: UniqueId | None,
+    home_community_id: HomeCommunityId | None = None,
+    patient: PatientId | None = None,
+) -> AuditEvent:
+    """ITI TF-2: 3.41.5.1, 3.80.5.1: an export where we submitted, an import where we took it in.
+
+    `submission_set` is its uniqueId, None if the request was never made or cannot be read;
+    `home_community_id` the community that ITI-80 names.
+    """
+    responding = conversation.side == "responding"
+    giver = ActiveParticipant(
+        user_id=_initiator(conversation),
+        is_requestor=True,
+        roles=(SOURCE_ROLE,),
+        alternative_user_id=None if responding else conversation.process_id,
+        network_access_point=conversation.initiator_access_point,
+    )
+    taker = ActiveParticipant(
+        user_id=conversation.endpoint,
+        is_requestor=False,
+        roles=(DESTINATION_ROLE,),
+        alternative_user_id=conversation.process_id if responding else None,
+        network_access_point=conversation.responder_access_point,
+    )
+    home = home_community_id
+    given = ParticipantObject(
+        _SYSTEM,
+        _JOB_ROLE,
+        _SUBMISSION_SET,
+        id=None if submission_set is None else str(submission_set),
+        details=() if home is None else ((_HOME_55_39, home.urn.encode()),),
+    )
+    about = () if patient is None else (_patient(patient),)
+    return AuditEvent(
+        id=_IMPORT if responding else _EXPORT,
+        action="C" if responding else "R",
+        time=conversation.time,
+        outcome=conversation.outcome,
+        types=(_SUBMISSIONS[transaction],),
+        participants=(giver, *_people(conversation), taker),
+        source=conversation.source,
+        objects=(*about, given),
         purposes=conversation.purposes,
         outcome_description=conversation.outcome_description,
     )

@@ -19,12 +19,17 @@ from ihe.errors import (
 )
 from ihe.mime import read_cid_url
 from ihe.namespaces import PREFIXES, SOAP, SOAP_1_1, WSA, XOP, name, spaces
+from ihe.xdr_headers import ADDRESS_BLOCK, HOME_COMMUNITY_BLOCK, METADATA_LEVEL
 
 ANONYMOUS: Final = "http://www.w3.org/2005/08/addressing/anonymous"
 FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/soap/fault"
 ADDRESSING_FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/fault"
 ENVELOPE_LIMIT_BYTES: Final = 10 * 1024 * 1024
 
+# Beside those of WS-Addressing; the last ones are read by `xdr_headers`.
+_KNOWN_HEADERS: Final = frozenset(
+    {name("wsse:Security"), TIME_TO_LIVE, ADDRESS_BLOCK, METADATA_LEVEL, HOME_COMMUNITY_BLOCK}
+)
 _MUST_UNDERSTAND: Final = name("soap:mustUnderstand")
 _ROLE: Final = name("soap:role")
 # SOAP 1.2 Part 1: 2.2: the roles that an ultimate receiver acts in; absent is one of them.
@@ -37,7 +42,7 @@ _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 # ---- which message is which ------------------------------------------------------------------
 
-Transaction = Literal["ITI-55", "ITI-38", "ITI-39", "ITI-41"]
+Transaction = Literal["ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class MessageKind:
 _QUERY: Final = "{urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0}"
 _XDS: Final = "{urn:ihe:iti:xds-b:2007}"
 _V3: Final = "{urn:hl7-org:v3}"
+_REGISTRY_RESPONSE: Final = "{urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0}RegistryResponse"
 
 ITI_55_REQUEST: Final = MessageKind(
     "ITI-55",
@@ -103,7 +109,19 @@ ITI_41_ANSWER: Final = MessageKind(
     "ITI-41",
     "answer",
     "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-bResponse",
-    "{urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0}RegistryResponse",
+    _REGISTRY_RESPONSE,
+)
+ITI_80_REQUEST: Final = MessageKind(
+    "ITI-80",
+    "request",
+    "urn:ihe:iti:2015:CrossGatewayDocumentProvide",
+    f"{_XDS}ProvideAndRegisterDocumentSetRequest",
+)
+ITI_80_ANSWER: Final = MessageKind(
+    "ITI-80",
+    "answer",
+    "urn:ihe:iti:2015:CrossGatewayDocumentProvideResponse",
+    _REGISTRY_RESPONSE,
 )
 
 MESSAGE_KINDS: Final = {
@@ -119,6 +137,8 @@ MESSAGE_KINDS: Final = {
         ITI_39_ANSWER,
         ITI_41_REQUEST,
         ITI_41_ANSWER,
+        ITI_80_REQUEST,
+        ITI_80_ANSWER,
     )
 }
 
@@ -303,7 +323,7 @@ def _refuse_not_understood(header: Element) -> None:
         demanded = block.get(_MUST_UNDERSTAND, "").strip() in ("1", "true")
         if not demanded or block.get(_ROLE) not in _OUR_ROLES:
             continue
-        known = block.tag in (name("wsse:Security"), TIME_TO_LIVE)
+        known = block.tag in _KNOWN_HEADERS
         if not known and not str(block.tag).startswith(f"{{{WSA}}}"):
             raise NotUnderstood("a header marked mustUnderstand is not known to this service")
 

@@ -64,8 +64,8 @@ class OpenedRequest:
     """A request whose sender is verified. `body` is the payload, trusted as far as the TLS peer.
 
     `reply_to` and `fault_to` are the sender's word: the anonymous address, or one to be looked up,
-    never simply called. No second message of the same TLS peer may have this `replay_key` until
-    `security.fresh_until`.
+    never simply called; so is what else stands in the `header`. No second message of the same TLS
+    peer may have this `replay_key` until `security.fresh_until`.
     """
 
     kind: MessageKind
@@ -75,6 +75,7 @@ class OpenedRequest:
     body: Element
     security: CheckedRequest
     replay_key: bytes
+    header: Element
     fault_to: str = ANONYMOUS
 
     @property
@@ -196,6 +197,7 @@ def open_request(
         envelope.payload,
         security,
         replay_key(security.proof, addressing.message_id, envelope.body),
+        envelope.header,
         addressing.fault_to or ANONYMOUS,
     )
 

@@ -3,15 +3,13 @@
 The documents themselves travel as MTOM parts; here they are named by their Content-ID.
 """
 
-from base64 import b64decode, b64encode
-from binascii import Error as NotBase64
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote, unquote
 
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ihe.document_content import ContentId, read_content, write_content
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
 from ihe.namespaces import XOP
@@ -27,19 +25,11 @@ from ihe.registry_response import (
 from ihe.rim import oid
 
 NAMESPACE: Final = "urn:ihe:iti:xds-b:2007"
-_INCLUDE: Final = f"{{{XOP}}}Include"
 
 
 def xdsb(name: str) -> str:
     """`name` in the XDS.b namespace, as lxml writes it."""
     return f"{{{NAMESPACE}}}{name}"
-
-
-@dataclass(frozen=True, slots=True)
-class ContentId:
-    """The MTOM part that holds a document: its Content-ID without brackets, not percent-encoded."""
-
-    value: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +163,7 @@ def read_retrieve_response(element: Element) -> RetrieveDocumentSetResponse:
 
 def _read_document(element: Element) -> RetrievedDocument | None:
     unique_id = _unique_id(element, "DocumentUniqueId")
-    content = _read_content(element.find(xdsb("Document")))
+    content = read_content(element.find(xdsb("Document")))
     if unique_id is None or content is None:
         return None
     return RetrievedDocument(
@@ -185,36 +175,6 @@ def _read_document(element: Element) -> RetrievedDocument | None:
         new_unique_id=_unique_id(element, "NewDocumentUniqueId"),
         new_repository_unique_id=oid(_text(element, "NewRepositoryUniqueId")),
     )
-
-
-def _read_content(document: Element | None) -> bytes | ContentId | None:
-    """A document as it was put into `Document`; None when there is nothing."""
-    if document is None:
-        return None
-    include = document.find(_INCLUDE)
-    if include is not None:
-        return ContentId(_content_id(include.get("href", "")))
-    if len(document):
-        # Quirk: the document's own XML as child, instead of base64; seen on staging sites.
-        return etree.tostring(document[0], with_tail=False)
-    return _inline(document.text or "")
-
-
-def _content_id(href: str) -> str:
-    """The part that an include names. Any other URL would have us fetch what a peer chooses."""
-    if href[:4].lower() != "cid:" or not href[4:]:
-        raise MalformedMessage("an include is no cid: URL")
-    return unquote(href[4:])
-
-
-def _inline(text: str) -> bytes | None:
-    """Base64, or XML that was put there as text (as some staging sites do)."""
-    if text.lstrip().startswith("<"):
-        return text.strip().encode()
-    try:
-        return b64decode("".join(text.split()), validate=True) or None
-    except (NotBase64, ValueError):
-        return None
 
 
 def write_retrieve_response(response: RetrieveDocumentSetResponse) -> Element:
@@ -246,13 +206,7 @@ def _write_document(parent: Element, document: RetrievedDocument) -> None:
     ):
         if value is not None:
             _append(element, name, str(value))
-    content = document.content
-    holder = etree.SubElement(element, xdsb("Document"))
-    if isinstance(content, ContentId):
-        # RFC 2392: 2: a cid URL is the Content-ID, percent-encoded.
-        etree.SubElement(holder, _INCLUDE, {"href": "cid:" + quote(content.value, safe="@")})
-    else:
-        holder.text = b64encode(content).decode()
+    write_content(etree.SubElement(element, xdsb("Document")), document.content)
 
 
 # ---- small parts -----------------------------------------------------------------------------

@@ -10,31 +10,25 @@ one package: all of that is read, and each flaw said.
 import hashlib
 import io
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
-
-from lxml import etree
 
 from ccda.errors import CcdaError
-from ccda.safe_xml import Element, Limits, parse_xml, serialize_xml
-from ihe.association import read_association, write_association
-from ihe.ebrim import read_document_entry, write_document_entry
+from ccda.safe_xml import Limits, parse_xml, serialize_xml
+from ihe.association import read_association
+from ihe.ebrim import read_document_entry
 from ihe.errors import MalformedMessage, MessageTooLarge
-from ihe.metadata import Association, AssociationType, DocumentEntry, SubmissionSet
-from ihe.registry_package import read_registry_package, write_submission_set
-from ihe.rim import NAMESPACE as RIM
+from ihe.metadata import DocumentEntry, SubmissionSet
+from ihe.registry_package import read_registry_package
 from ihe.rim import rim
+from ihe.submission import classified, loose_classifications, memberships, write_submit_objects
 from ihe.zip_archive import DEFAULT_LIMITS, ZipLimits, list_files, unpack
 
-_LCM: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:lcm:3.0"
 _METADATA: Final = "metadata.xml"
 _MOST_SETS: Final = 20
-_MOST_LOOSE: Final = 1000
 _METADATA_LIMITS: Final = Limits(size_bytes=2 * 1024 * 1024)
 # What other systems leave in an archive that no person put there.
 _LEFT_BEHIND: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -143,7 +137,7 @@ def _read_metadata(content: bytes, defects: list[str]) -> _Submitted:
         defects.append(f"METADATA.XML cannot be read: {error}")
         return _Submitted()
     entries, sets, members = [], [], {}
-    loose = [each for each in root.iter(rim("Classification")) if not _is_inside(each)]
+    loose = loose_classifications(root)
     for element in root.iter(rim("ExtrinsicObject"), rim("RegistryPackage"), rim("Association")):
         try:
             if element.tag == rim("ExtrinsicObject"):
@@ -152,7 +146,7 @@ def _read_metadata(content: bytes, defects: list[str]) -> _Submitted:
                 association = read_association(element)
                 members[association.target] = association.source
             else:
-                package = read_registry_package(_classified(element, loose))
+                package = read_registry_package(classified(element, loose))
                 if isinstance(package, SubmissionSet):
                     sets.append(package)
         except MalformedMessage as error:
@@ -162,21 +156,6 @@ def _read_metadata(content: bytes, defects: list[str]) -> _Submitted:
     by_id = {each.entry_uuid: each for each in sets}
     joined = {target: by_id[source] for target, source in members.items() if source in by_id}
     return _Submitted(tuple(entries), tuple(sets), joined)
-
-
-def _is_inside(classification: Element) -> bool:
-    parent = classification.getparent()
-    return parent is not None and parent.tag in (rim("ExtrinsicObject"), rim("RegistryPackage"))
-
-
-def _classified(package: Element, loose: Sequence[Element]) -> Element:
-    """The package with the classifications that stand beside it, as ebRIM also allows."""
-    own = [each for each in loose if each.get("classifiedObject") == package.get("id")]
-    if not own or len(loose) > _MOST_LOOSE:
-        return package
-    whole = deepcopy(package)
-    whole.extend(deepcopy(own))
-    return whole
 
 
 class _Shelf:
@@ -309,33 +288,11 @@ def write_xdm(submissions: Sequence[XdmSubmission], *, organization: str, now: d
             entries.append(replace(entry, uri=name, hash=_sha1(content), size_bytes=len(content)))
             files.append((f"{folder}/{name}", content))
             listed.append((f"{folder}/{name}", entry.mime_type or "document"))
-        metadata = serialize_xml(_submit_objects(submission.submission_set, entries))
+        given = submission.submission_set
+        metadata = serialize_xml(write_submit_objects(given, entries, memberships(given, entries)))
         files.append((f"{folder}/METADATA.XML", metadata))
     front = [("INDEX.HTM", _index(listed, organization)), ("README.TXT", _readme(organization))]
     return _zip([*front, *files], now)
-
-
-def _submit_objects(given: SubmissionSet, entries: Sequence[DocumentEntry]) -> Element:
-    root = etree.Element(f"{{{_LCM}}}SubmitObjectsRequest", nsmap={"lcm": _LCM, "rim": RIM})
-    objects = etree.SubElement(root, rim("RegistryObjectList"))
-    for entry in entries:
-        objects.append(write_document_entry(entry))
-    objects.append(write_submission_set(given))
-    for association in _memberships(given, entries):
-        objects.append(write_association(association))
-    return root
-
-
-def _memberships(given: SubmissionSet, entries: Sequence[DocumentEntry]) -> Iterator[Association]:
-    for entry in entries:
-        name = f"{given.entry_uuid} {entry.entry_uuid}"
-        yield Association(
-            entry_uuid=uuid5(NAMESPACE_URL, name).urn,
-            type=AssociationType.HAS_MEMBER,
-            source=given.entry_uuid,
-            target=entry.entry_uuid,
-            is_original=True,
-        )
 
 
 def _index(listed: Sequence[tuple[str, str]], organization: str) -> bytes:

@@ -1,4 +1,5 @@
-"""The SOAP doors: ITI-55 at /ihe/xcpd, ITI-38 and ITI-39 at /ihe/xca (ITI TF-2: Appendix V).
+"""The SOAP doors: ITI-55 at /ihe/xcpd, ITI-38 and ITI-39 at /ihe/xca, ITI-41 and ITI-80 at
+/ihe/xdr (ITI TF-2: Appendix V).
 
 Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, what the verb
 answers, whether the message is a replay; then the record commits, and only then the first byte
@@ -25,19 +26,22 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from gateway.api import soap_submissions
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.peer import partners_of, require_tls
 from gateway.api.proxy import client_certificate
 from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
-from gateway.api.soap_arrival import Message, read_message
+from gateway.api.soap_arrival import Message, Welcome, read_message
 from gateway.api.soap_later import owe, owe_fault, time_to_live
 from gateway.api.soap_package import Package
+from gateway.api.soap_submissions import Declined
 from gateway.api.soap_verbs import Replied, reply
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.delegating import refuse_delegates
 from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
+from gateway.exchange.respond_submission import Addressed, Taken
 from gateway.model.exchange import Exchange
 from gateway.model.later import ArrivedAnswer, AwaitedAnswer
 from gateway.model.partner import Partner
@@ -66,7 +70,7 @@ from ihe.wsdl import wsdl_bytes
 
 log = logging.getLogger("gateway")
 router = APIRouter(prefix="/ihe", tags=["partners"])
-Door = Literal["xcpd", "xca"]
+Door = Literal["xcpd", "xca", "xdr"]
 _SOAP: Final = "application/soap+xml; charset=UTF-8"
 _LONGEST_TEXT: Final = 1000
 _CANNOT: Final = "The gateway cannot answer now."
@@ -89,9 +93,15 @@ async def xca(request: Request) -> Response:
     return await _answer(request, frozenset({"ITI-38", "ITI-39"}))
 
 
+async def xdr(request: Request) -> Response:
+    """ITI-41 Provide and Register Document Set-b, and ITI-80 Cross-Gateway Document Provide."""
+    return await _answer(request, soap_submissions.TRANSACTIONS)
+
+
 # Plain routes: their answers are bytes, and FastAPI takes longer to look for parameters.
 router.add_route("/ihe/xcpd", xcpd, methods=["POST"])
 router.add_route("/ihe/xca", xca, methods=["POST"])
+router.add_route("/ihe/xdr", xdr, methods=["POST"])
 
 
 # ---- one request -----------------------------------------------------------------------------
@@ -114,6 +124,8 @@ class _Visit:
     envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
+    asker: Asker | None = None
+    submission: Addressed | Declined | Taken | None = None
     kept: Kept = field(default_factory=Kept)
 
     @property
@@ -147,13 +159,17 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
         await _identify(visit)
         message = await read_message(
             request,
-            partial(_awaited, visit),
+            partial(_look, visit),
             archive=visit.means.archive,
             limit_bytes=visit.means.message_limit_bytes,
         )
         visit.envelope = message.envelope
         if message.awaited is not None:
             return await _take_answer(visit, message, message.awaited)
+        if isinstance(visit.submission, Addressed | Declined):
+            visit.submission = await soap_submissions.receive_submission(
+                visit.submission, message.parts, visit.means
+            )
         replied, envelope = await _reply_on_record(visit)
     except IheError as error:
         return await _fault(visit, error)
@@ -192,15 +208,23 @@ def _subject(certificate: bytes) -> str:
     return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
-async def _awaited(visit: _Visit, envelope: bytes) -> AwaitedAnswer | None:
-    """The request of ours that waits for this message, if the message says that it is an answer."""
+async def _look(visit: _Visit, envelope: bytes) -> Welcome | None:
+    """What may come with the envelope: an answer that we wait for, or a submission that is let in.
+
+    Of a question nothing is looked at before it is whole.
+    """
     visit.envelope = envelope
-    if not may_relate(envelope):
+    related = await asyncio.to_thread(read_related, envelope) if may_relate(envelope) else None
+    if related is not None:
+        awaited = await find_awaited(visit.means.archive.database, related, visit.candidates)
+        # No other answer has attachments.
+        plan = awaited.plan if awaited.transaction == "ITI-39" else None
+        return Welcome(plan, awaited)
+    if visit.transactions is not soap_submissions.TRANSACTIONS:
         return None
-    related = await asyncio.to_thread(read_related, envelope)
-    if related is None:
-        return None
-    return await find_awaited(visit.means.archive.database, related, visit.candidates)
+    visit.submission = await visit.means.turns.run(partial(_admit, visit))
+    given = visit.submission
+    return Welcome(given.plan.id if isinstance(given, Addressed) else None)
 
 
 async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) -> Response:
@@ -234,6 +258,36 @@ async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) 
 
 def _reply(visit: _Visit) -> tuple[Replied, bytes]:
     """What the verb answers, and its envelope, sealed."""
+    asker, opened = _ask(visit)
+    if isinstance(visit.submission, Taken | Declined):
+        replied = soap_submissions.answer(opened, visit.submission, visit.means)
+    else:
+        replied = reply(opened, asker, visit.means)
+    plans = {effect.plan for effect in replied.effects}
+    envelope = seal_answer(
+        replied.body,
+        kind=replied.kind,
+        relates_to=opened.message_id,
+        message_id=f"urn:uuid:{uuid4()}",
+        confirmations=opened.signature_values,
+        signing_key=visit.means.signing_key,
+        now=datetime.now(UTC),
+        to=opened.reply_to,
+        time_to_live=time_to_live(replied, visit.means),
+    )
+    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
+    return replied, envelope
+
+
+def _admit(visit: _Visit) -> Addressed | Declined:
+    asker, opened = _ask(visit)
+    return soap_submissions.admit(opened, asker, visit.means)
+
+
+def _ask(visit: _Visit) -> tuple[Asker, OpenedRequest]:
+    """Who asks, and what: verified once, and what every transaction demands of both."""
+    if visit.asker is not None and visit.opened is not None:
+        return visit.asker, visit.opened
     partner, opened = _open(visit)
     if opened.transaction not in visit.transactions:
         raise UnexpectedMessage(f"{opened.transaction} is not answered at this address")
@@ -255,21 +309,8 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         )
     if isinstance(delegated, Refused):
         raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
-    replied = reply(opened, Asker(delegated, purpose), visit.means)
-    plans = {effect.plan for effect in replied.effects}
-    envelope = seal_answer(
-        replied.body,
-        kind=replied.kind,
-        relates_to=opened.message_id,
-        message_id=f"urn:uuid:{uuid4()}",
-        confirmations=opened.signature_values,
-        signing_key=visit.means.signing_key,
-        now=datetime.now(UTC),
-        to=opened.reply_to,
-        time_to_live=time_to_live(replied, visit.means),
-    )
-    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
-    return replied, envelope
+    visit.asker = Asker(delegated, purpose)
+    return visit.asker, opened
 
 
 def _open(visit: _Visit) -> tuple[Partner, OpenedRequest]:

@@ -20,11 +20,12 @@ from gateway.model.trust import RequireUnrevoked, trust_of
 from gateway.store import awaited_answers, documents, wire_messages
 from gateway.store.database import Database, Transaction
 from gateway.store.job_queue import JobQueue
+from ihe.document_content import ContentId
 from ihe.errors import MalformedMessage, SoapFault, UnexpectedMessage
 from ihe.identifiers import UniqueId
 from ihe.soap import MESSAGE_KINDS, MessageKind, parse_envelope, read_envelope
 from ihe.wire import OpenedAnswer, Related, SealedRequest, open_answer
-from ihe.xca_retrieve import ContentId, read_retrieve_request, read_retrieve_response
+from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
 
 
 class UnwantedAnswer(UnexpectedMessage):

@@ -1,8 +1,9 @@
-"""What arrives at a SOAP door: an envelope, and, if it is an answer that we wait for, documents.
+"""What arrives at a SOAP door: an envelope, and, where they are welcome, documents.
 
-A request has no attachments, so that what stands around its envelope is small. An answer to an
-ITI-39 of ours may bring any amount: it is let in only once its envelope, which is read first, says
-that it relates to a request that waits for this very partner; then it streams into the blobs.
+A question has no attachments, so that what stands around its envelope is small. An answer to an
+ITI-39 of ours, or a submission, may bring any amount: it is let in only once its envelope, which
+is read first, says that it relates to a request that waits for this very partner, or is verified
+and allowed; then it streams into the blobs.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect
 from gateway.clients.pouring import Pouring
 from gateway.exchange.archive import Archive
 from gateway.exchange.retrieving import Attachments
+from gateway.model.identity import PlanId
 from gateway.model.later import AwaitedAnswer, StoredPart
 from ihe.errors import MalformedMessage, MessageTooLarge, UnexpectedMessage
 from ihe.mtom import Event, MultipartLimits, MultipartReader, RootPart, is_multipart
@@ -26,10 +28,22 @@ _ENVELOPE_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml")
 _SMALL_BYTES: Final = ENVELOPE_LIMIT_BYTES + 1024 * 1024
 _ARRIVAL_SECONDS: Final = 60.0
 _DOCUMENTS_SECONDS: Final = 30 * 60.0
-"""A gigabyte over a slow line, from a partner that we asked for it."""
+"""A gigabyte over a slow line, from a partner that may bring it."""
 
-Look = Callable[[bytes], Awaitable[AwaitedAnswer | None]]
-"""The request of ours that an envelope says it answers, if it waits for who is speaking."""
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """That more may come with an envelope: attachments for that plan, or to be passed over.
+
+    `awaited` is the request of ours that it says it answers, if it waits for who is speaking.
+    """
+
+    plan: PlanId | None = None
+    awaited: AwaitedAnswer | None = None
+
+
+Look = Callable[[bytes], Awaitable[Welcome | None]]
+"""What an envelope is the beginning of; None of a question, to which nothing belongs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ class Message:
 async def read_message(
     request: Request, look: Look, *, archive: Archive, limit_bytes: int
 ) -> Message:
-    """The whole message; `limit_bytes` is for answers that we wait for.
+    """The whole message; `limit_bytes` is for what is welcome.
 
     Raises:
         UnexpectedMessage: its content type is not one of SOAP 1.2.
@@ -59,7 +73,8 @@ async def read_message(
         async with asyncio.timeout(_ARRIVAL_SECONDS) as patience:
             if not is_multipart(content_type):
                 envelope = await _read_plain(request)
-                return Message(envelope, await look(envelope))
+                welcome = await look(envelope)
+                return Message(envelope, welcome.awaited if welcome else None)
             arrival = _Arrival(content_type, look, archive, limit_bytes, patience)
             return await arrival.read(request)
     except TimeoutError:
@@ -91,21 +106,22 @@ class _Arrival:
         reader = MultipartReader(
             self.content_type, limits=MultipartLimits(total_bytes=self.limit_bytes)
         )
-        envelope, awaited, early, size = b"", None, list[Event](), 0
+        envelope, early, size = b"", list[Event](), 0
+        welcome: Welcome | None = None
         attachments: Attachments | None = None
         pouring = Pouring(None)
         try:
             async for chunk in request.stream():
                 size += len(chunk)
-                if attachments is None and size > _SMALL_BYTES:
+                if welcome is None and size > _SMALL_BYTES:
                     raise MessageTooLarge("the message is over our limit")
                 for event in reader.feed(chunk):
                     if isinstance(event, RootPart):
                         envelope = event.content
-                        awaited = await self.look(envelope)
-                        # No other answer has attachments: there they are passed over, not kept.
-                        if awaited is not None and awaited.transaction == "ITI-39":
-                            attachments = Attachments(self.archive, awaited.plan)
+                        welcome = await self.look(envelope)
+                        # What belongs to nothing is passed over, not kept.
+                        if welcome is not None and welcome.plan is not None:
+                            attachments = Attachments(self.archive, welcome.plan)
                             pouring = Pouring(attachments.open)
                             self._be_patient()
                             for kept in early:
@@ -120,7 +136,7 @@ class _Arrival:
                 attachments.discard()
             raise
         parts = () if attachments is None else attachments.stored()
-        return Message(envelope, awaited, parts)
+        return Message(envelope, welcome.awaited if welcome else None, parts)
 
     def _be_patient(self) -> None:
         self.patience.reschedule(asyncio.get_running_loop().time() + _DOCUMENTS_SECONDS)

@@ -30,6 +30,7 @@ from ihe.acknowledgement import (
     Acknowledgement,
     write_acknowledgement,
 )
+from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import ObjectRef
 from ihe.mtom import Part
@@ -58,7 +59,6 @@ from ihe.xca_query import (
     write_stored_entries,
 )
 from ihe.xca_retrieve import (
-    ContentId,
     RetrievedDocument,
     RetrieveDocumentSetResponse,
     read_retrieve_request,

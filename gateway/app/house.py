@@ -200,6 +200,7 @@ def policy_rule(stated: RuleSettings) -> Rule:
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
         on_demand=stated.on_demand,
+        direction=stated.direction,
     )
 
 

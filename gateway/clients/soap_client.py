@@ -21,7 +21,7 @@ from lxml import etree
 from ccda.safe_xml import Element
 from gateway.clients.pouring import Pouring, Sink
 from gateway.clients.tls import NothingToTrust
-from gateway.clients.zeep_operations import WsdlName, invoke
+from gateway.clients.zeep_operations import invoke
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import RequireUnrevoked, certificate, trust_of
@@ -38,14 +38,17 @@ from ihe.soap import MessageKind, find_fault, parse_envelope
 from ihe.trust import SigningKey
 from ihe.wire import OpenedAnswer, SealedRequest, open_answer
 from ihe.ws_security import sign_request
+from ihe.wsdl import WsdlName
 
 _OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
     "ITI-55": ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
     "ITI-38": ("xca", "RespondingGateway_CrossGatewayQuery"),
     "ITI-39": ("xca", "RespondingGateway_CrossGatewayRetrieve"),
+    "ITI-41": ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
+    "ITI-80": ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
 }
-# ITI-39 is sent as MTOM always (DECISIONS 23); the others have nothing to attach.
-_AS_MTOM: Final = frozenset({"ITI-39"})
+# These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.
+_AS_MTOM: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
 # Documents may come inline in base64 from partners that answer without MTOM.
 _ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}

@@ -13,7 +13,7 @@ import copy
 import io
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import zeep
 import zeep.proxy
@@ -22,13 +22,12 @@ from lxml import etree
 from zeep.settings import Settings
 
 from ccda.safe_xml import Element
-from ihe.wsdl import wsdl_bytes
+from ihe.wsdl import WsdlName, wsdl_bytes
 
 WSA: Final = "{http://www.w3.org/2005/08/addressing}"
 _ANONYMOUS: Final = "http://www.w3.org/2005/08/addressing/anonymous"
 _MUST_UNDERSTAND: Final = "{http://www.w3.org/2003/05/soap-envelope}mustUnderstand"
 
-WsdlName = Literal["xcpd", "xca"]
 Post = Callable[[str, Element], Awaitable[Any]]
 Sign = Callable[[Element], Element]
 

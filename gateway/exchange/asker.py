@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gateway.exchange.policy import Permitted, Refused, offer, refusals_in_words
 from gateway.model.document import OfferedDocument
@@ -113,6 +114,24 @@ def no_way(asker: Asker) -> str:
     return f"no rule lets this partner ask for {asker.purpose.code}"
 
 
-def _reaches(rule: Rule, partner: Partner, purpose: PurposeOfUse) -> bool:
+def takers(
+    transaction: Transaction, plans: Iterable[Plan], asker: Asker
+) -> Iterator[tuple[Plan, Partner]]:
+    """The plans with a rule that lets this partner submit for its purpose, and as whom it does."""
+    for plan in plans:
+        partner = asker.for_plan(plan.id)
+        rules = policy_rules.list_all(transaction, plan=plan.id)
+        if partner is not None and any(
+            _reaches(rule, partner, asker.purpose, "take") for rule in rules
+        ):
+            yield plan, partner
+
+
+def _reaches(
+    rule: Rule,
+    partner: Partner,
+    purpose: PurposeOfUse,
+    direction: Literal["give", "take"] = "give",
+) -> bool:
     allows = rule.purpose is None or purpose.is_within(rule.purpose)
-    return allows and rule.partner in (None, partner.id)
+    return rule.direction == direction and allows and rule.partner in (None, partner.id)

@@ -30,6 +30,7 @@ from ihe.audit_events import (
     Requestor,
     document_query_event,
     document_retrieve_event,
+    document_submission_event,
     patient_discovery_event,
 )
 from ihe.errors import IheError
@@ -41,6 +42,7 @@ from ihe.stored_query import FindDocumentsQuery
 from ihe.xca_query import read_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest, read_retrieve_request, read_retrieve_response
 from ihe.xcpd import Matched, read_discovery_request, read_discovery_response
+from ihe.xdr import read_provide_and_register
 
 Indicator = Literal[0, 4, 8, 12]
 # DICOM PS3.15: A.5.2.1. A refusal is the system at its work; what failed is not.
@@ -58,8 +60,8 @@ R = TypeVar("R")
 class Reporter:
     """Who reports: our community, our host's name, this process, and where our doors are.
 
-    `doors` gives the address of `/ihe/xcpd` for ITI-55 and of `/ihe/xca` for the others, for
-    requests that do not say where they were sent.
+    `doors` gives the address of the door of each transaction, for requests that do not say where
+    they were sent.
     """
 
     community: Community
@@ -174,7 +176,26 @@ def _retrieve(told: _Told) -> Iterator[AuditEvent]:
         yield document_retrieve_event(failed, documents=missing, patient=told.patient)
 
 
-_EVENTS: Final = {"ITI-55": _discovery, "ITI-38": _query, "ITI-39": _retrieve}
+def _submission(told: _Told) -> Iterator[AuditEvent]:
+    """Of the patient whom its metadata names, where we know no member."""
+    is_cross_gateway = told.exchange.transaction == "ITI-80"
+    request = _read(read_provide_and_register, told.asked)
+    yield document_submission_event(
+        told.conversation,
+        transaction="ITI-80" if is_cross_gateway else "ITI-41",
+        submission_set=None if request is None else request.submission_set.unique_id,
+        home_community_id=told.home if is_cross_gateway else None,
+        patient=told.patient or (None if request is None else request.patient_id),
+    )
+
+
+_EVENTS: Final = {
+    "ITI-55": _discovery,
+    "ITI-38": _query,
+    "ITI-39": _retrieve,
+    "ITI-41": _submission,
+    "ITI-80": _submission,
+}
 
 
 # ---- the act ---------------------------------------------------------------------------------

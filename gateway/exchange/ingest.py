@@ -17,13 +17,14 @@ from uuid import uuid4
 
 from ccda.hl7v3 import II
 from ccda.model import ClinicalDocument, Section
+from ccda.safe_xml import DEFAULT_LIMITS
 from gateway.exchange.archive import Archive
 from gateway.exchange.demographics import demographics_of
 from gateway.exchange.derived import is_derived
 from gateway.exchange.filing import file_document
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
-from gateway.exchange.reading import Reading, read_document
+from gateway.exchange.reading import Reading, read_document, sniff
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.workers import WorkerFailed
@@ -36,7 +37,7 @@ from gateway.model.document import (
     Replaced,
     Source,
 )
-from gateway.model.identity import DocumentId, MemberId
+from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import clinical as clinical_store
 from gateway.store import documents, members, replacements
@@ -48,6 +49,7 @@ _WORKER_SENTENCES: Final = {
     "deadline": "reading it took longer than is allowed",
     "memory": "reading it took more memory than is allowed",
 }
+_TOO_LARGE: Final = "it is larger than what is read: it is kept as it came"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class Received:
     """Whom it was asked for; None when it came unasked."""
     doubt: str | None = None
     """Why it may not be filed, whomever it names."""
+    named_member: MemberId | None = None
+    """Whom the metadata of a submission surely names."""
+    named_person: Demographics | None = None
+    """What that metadata says of the patient: a document of somebody else is not filed."""
+    replaced: tuple[Replaced, ...] = ()
+    """What it replaces, as its submission says beside the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +89,15 @@ async def receive(
     doubt: str | None = None,
 ) -> Received:
     """Reads stored bytes, outside any transaction."""
-    content = await asyncio.to_thread(archive.load, plan.id, blob)
-    return Received(blob, await read(archive, content), source, candidate, doubt)
+    return Received(blob, await _read_stored(archive, plan.id, blob), source, candidate, doubt)
+
+
+async def _read_stored(archive: Archive, plan: PlanId, blob: Blob) -> Reading:
+    """DECISIONS 26: over the cap it is kept and not read, nor ever held in memory."""
+    if blob.size_bytes > DEFAULT_LIMITS.size_bytes:
+        head = await asyncio.to_thread(lambda: next(archive.chunks(plan, blob), b""))
+        return Reading(sniff(head), reason=_TOO_LARGE)
+    return await read(archive, await asyncio.to_thread(archive.load, plan, blob))
 
 
 async def read(archive: Archive, content: bytes) -> Reading:
@@ -150,7 +165,7 @@ def _ingest_one(
         described = _described(document, clinical, community)
         anew = replace(described, mime_type=received.reading.mime_type)
         document = documents.describe(transaction, anew)
-    indexed[document.id] = _index(transaction, document, clinical)
+    indexed[document.id] = _index(transaction, document, clinical, received.replaced)
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
@@ -194,13 +209,17 @@ def _quarantine(
 
 
 def _index(
-    transaction: Transaction, document: Document, clinical: ClinicalDocument
+    transaction: Transaction,
+    document: Document,
+    clinical: ClinicalDocument,
+    submitted: tuple[Replaced, ...],
 ) -> tuple[IndexedEntry, ...]:
     plan, sections = document.plan, _indexed_sections(clinical)
     indexed = clinical_store.insert_sections(
         transaction, plan=plan, document=document.id, sections=sections
     )
-    replacements.put(transaction, plan=plan, document=document.id, replaced=_replaced(clinical))
+    replaced = dict.fromkeys((*_replaced(clinical), *submitted))
+    replacements.put(transaction, plan=plan, document=document.id, replaced=replaced)
     return indexed
 
 
@@ -269,6 +288,10 @@ def _whole_number(text: str | None) -> int | None:
 # ---- whose document it is --------------------------------------------------------------------
 
 
+_ASKED_FOR: Final = "the member it was asked for"
+_SUBMITTED: Final = "the member that its metadata names"
+
+
 @dataclass(frozen=True, slots=True)
 class _Undecided:
     reason: str
@@ -285,11 +308,14 @@ def _whose(
 ) -> Member | _Undecided:
     named = demographics_of(clinical.patient, policy_ids(clinical))
     if received.candidate is not None:
-        return _is_the_candidate(transaction, received.candidate, named, plan)
+        return _is_the_one(transaction, received.candidate, named, plan, _ASKED_FOR)
+    if received.named_member is not None:
+        return _is_the_one(transaction, received.named_member, named, plan, _SUBMITTED)
     known = members.resembling(transaction, plan=plan.id, named=named)
     match best_match([(member.id, demographics(member, plan)) for member in known], named):
         case Found(member=found):
-            return next(member for member in known if member.id == found)
+            member = next(member for member in known if member.id == found)
+            return _unless_another(member, received.named_person, plan)
         case Ambiguous():
             return _Undecided("more than one member could be the person it names")
         case NotFound(possible=possible):
@@ -301,19 +327,25 @@ def _whose(
     return _Undecided("it names no member of this plan")
 
 
-def _is_the_candidate(
-    transaction: Transaction, candidate: MemberId, named: Demographics, plan: Plan
+def _unless_another(member: Member, stated: Demographics | None, plan: Plan) -> Member | _Undecided:
+    """The member, unless the metadata that came with the document is another person's."""
+    if stated is not None and compare(demographics(member, plan), stated).decision == "no_match":
+        return _Undecided("its metadata names another person than it does", member.id)
+    return member
+
+
+def _is_the_one(
+    transaction: Transaction, candidate: MemberId, named: Demographics, plan: Plan, whom: str
 ) -> Member | _Undecided:
     member = members.get(transaction, plan=plan.id, member=candidate)
     if member is None:
-        return _Undecided("the member it was asked for is no longer in this plan")
+        return _Undecided(f"{whom} is no longer in this plan")
     result = compare(demographics(member, plan), named)
     if result.decision == "match":
         return member
     against = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
     return _Undecided(
-        "the person it names is not surely the member it was asked for"
-        + (f": {against}" if against else ""),
+        f"the person it names is not surely {whom}" + (f": {against}" if against else ""),
         candidate,
     )
 

@@ -29,6 +29,10 @@ _EVENTS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("in", "ITI-38"): ("110112", "Query", "E"),
     ("out", "ITI-39"): ("110107", "Import", "C"),
     ("in", "ITI-39"): ("110106", "Export", "R"),
+    ("out", "ITI-41"): ("110106", "Export", "R"),
+    ("in", "ITI-41"): ("110107", "Import", "C"),
+    ("out", "ITI-80"): ("110106", "Export", "R"),
+    ("in", "ITI-80"): ("110107", "Import", "C"),
     ("out", "DIRECT-SEND"): ("110106", "Export", "R"),
     ("in", "DIRECT-RECEIVE"): ("110107", "Import", "C"),
 }

@@ -24,6 +24,7 @@ from ihe.saml import Assertion
 RefusalCode = Literal[
     "no_requester", "no_purpose", "unknown_purpose", "treatment_not_agreed", "not_covered",
     "opted_out", "not_filed", "own_document", "no_rule", "confidentiality", "not_delegated",
+    "not_taken",
 ]  # fmt: skip
 
 _SENSITIVE: Final = frozenset({"R", "V"})
@@ -250,6 +251,8 @@ def _why_not(
     plan_authored: bool,
 ) -> str | None:
     """What the rule is for instead; None if it reaches the document. A field of None means any."""
+    if rule.direction != "give":
+        return "for what partners submit"
     if rule.plan != document.plan or partner.plan not in (None, document.plan):
         return "of another plan"
     if rule.partner not in (None, partner.id):
@@ -275,14 +278,16 @@ def refusals_in_words(refusals: Iterable[Refused]) -> str | None:
 
 def rule_in_words(rule: Rule, partner_names: Mapping[PartnerId, str]) -> str:
     """The rule as a sentence; `partner_names` are of the partners that are known."""
-    what = "documents, also those that others wrote," if rule.third_party else "its own documents"
-    if rule.on_demand:
-        what = f"{what.removesuffix(',')} and a summary of them made on demand,"
-    of_class = f"of class {rule.class_code} " if rule.class_code else ""
     whom = "every partner"
     if rule.partner is not None:
         whom = partner_names.get(rule.partner, f"{rule.partner} (no partner known by that id)")
     why = f"for {rule.purpose}" if rule.purpose else "for any purpose"
+    if rule.direction == "take":
+        return f"{rule.name}: {rule.plan} takes documents that {whom} submits {why}"
+    what = "documents, also those that others wrote," if rule.third_party else "its own documents"
+    if rule.on_demand:
+        what = f"{what.removesuffix(',')} and a summary of them made on demand,"
+    of_class = f"of class {rule.class_code} " if rule.class_code else ""
     codes = " or ".join(rule.confidentiality) or "no confidentiality at all"
     sensitive = _SENSITIVE.intersection(rule.confidentiality)
     remark = f" (SENSITIVE: {', '.join(sorted(sensitive))})" if sensitive else ""

@@ -11,10 +11,10 @@ from gateway.model.document import Blob
 from gateway.model.identity import PlanId
 from gateway.model.later import StoredPart
 from gateway.store.blobs import BlobWriter
+from ihe.document_content import ContentId
 from ihe.identifiers import UniqueId
 from ihe.registry_response import RegistryError
 from ihe.xca_retrieve import (
-    ContentId,
     DocumentRequest,
     RetrievedDocument,
     RetrieveDocumentSetRequest,

@@ -1,6 +1,7 @@
-"""The table that says what may leave the house (DECISIONS 10)."""
+"""The table that says what may leave the house (DECISIONS 10), and who may bring something."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gateway.model.identity import PartnerId, PlanId
 
@@ -10,7 +11,8 @@ class Rule:
     """One permission. None in a field means any; without a matching rule nothing is given.
 
     `third_party` widens the offer from plan-authored documents to those received from others,
-    `on_demand` to the member's summary, made of the documents that rules give.
+    `on_demand` to the member's summary, made of the documents that rules give. A rule to `take`
+    gives nothing: it lets the partner submit documents for the purpose (ITI-41), whatever they are.
     """
 
     name: str
@@ -21,3 +23,4 @@ class Rule:
     confidentiality: tuple[str, ...] = ("N",)
     third_party: bool = False
     on_demand: bool = False
+    direction: Literal["give", "take"] = "give"

@@ -5,7 +5,7 @@ from importlib.resources import files
 from typing import Literal
 from xml.sax.saxutils import quoteattr
 
-WsdlName = Literal["xcpd", "xca"]
+WsdlName = Literal["xcpd", "xca", "xdr"]
 
 
 def wsdl_bytes(name: WsdlName, location: str) -> bytes:

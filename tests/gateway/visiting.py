@@ -13,12 +13,12 @@ from gateway.model.exchange import Exchange
 from gateway.model.member import Member
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
+from ihe.document_content import ContentId
 from ihe.mtom import MultipartReader, PartData, PartStart, RootPart
 from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST
 from ihe.wire import SealedRequest
 from ihe.xca_query import AdhocQueryResponse, read_adhoc_query_response
 from ihe.xca_retrieve import (
-    ContentId,
     DocumentRequest,
     RetrieveDocumentSetResponse,
     read_retrieve_response,

@@ -20,10 +20,15 @@ from ihe.registry_response import read_registry_response
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
 from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
 from ihe.xcpd import read_discovery_request, read_discovery_response
+from ihe.xdr import read_provide_and_register
 
 OWN = Path(__file__).parents[1] / "samples" / "ihe"
 OTHERS = Path(__file__).resolve().parents[3] / "shared" / "samples" / "ihe"
-NOT_OURS = ("RegistryResponse", "RetrieveDocumentSetRequest")
+NOT_OURS = (
+    "RegistryResponse",
+    "RetrieveDocumentSetRequest",
+    "ProvideAndRegisterDocumentSetRequest",
+)
 READERS: dict[str, Callable[[Element], Any]] = {
     "PRPA_IN201305UV02": read_discovery_request,
     "PRPA_IN201306UV02": read_discovery_response,
@@ -33,6 +38,7 @@ READERS: dict[str, Callable[[Element], Any]] = {
     "RetrieveDocumentSetRequest": read_retrieve_request,
     "RetrieveDocumentSetResponse": read_retrieve_response,
     "RegistryResponse": read_registry_response,
+    "ProvideAndRegisterDocumentSetRequest": read_provide_and_register,
 }
 
 

@@ -12,6 +12,7 @@ from lxml import etree
 
 from ccda.errors import CcdaError
 from ccda.safe_xml import Element, parse_xml
+from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import AssociationType, Code
 from ihe.registry_response import ErrorCode, RegistryRefusal, ResponseStatus
@@ -28,7 +29,7 @@ from ihe.stored_query import (
     TimeRange,
 )
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
-from ihe.xca_retrieve import ContentId, read_retrieve_request, read_retrieve_response
+from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
 
 OTHERS = Path(__file__).resolve().parents[3] / "shared" / "samples" / "ihe"
 pytestmark = pytest.mark.skipif(not OTHERS.is_dir(), reason="no messages of other hands here")

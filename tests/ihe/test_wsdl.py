@@ -15,6 +15,8 @@ from ihe.wsdl import WsdlName, wsdl_bytes
 from ihe.xca_query import FindDocumentsQuery, write_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
 from ihe.xcpd import PatientDiscoveryRequest, write_discovery_request
+from ihe.xdr import write_provide_and_register
+from tests.ihe.submissions import SUBMISSION
 
 HOME = HomeCommunityId(Oid("2.999.20"))
 SOAP = "{http://www.w3.org/2003/05/soap-envelope}"
@@ -33,6 +35,7 @@ QUERY = write_adhoc_query_request(FindDocumentsQuery(PatientId("A-1", Oid("2.999
 RETRIEVE = write_retrieve_request(
     RetrieveDocumentSetRequest((DocumentRequest(Oid("2.999.7"), UniqueId("d1"), HOME),))
 )
+SUBMIT = write_provide_and_register(SUBMISSION)
 ADDRESS = 'https://gateway.example/ihe?a=1&b="2"'
 
 
@@ -73,13 +76,26 @@ def content(element: Element) -> list[tuple[Any, dict[Any, Any], str | None]]:
             RETRIEVE,
             "urn:ihe:iti:2007:CrossGatewayRetrieve",
         ),
+        (
+            "xdr",
+            "DocumentRecipient_ProvideAndRegisterDocumentSet-b",
+            SUBMIT,
+            "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b",
+        ),
+        (
+            "xdr",
+            "RespondingGateway_CrossGatewayDocumentProvide",
+            SUBMIT,
+            "urn:ihe:iti:2015:CrossGatewayDocumentProvide",
+        ),
     ],
 )
 def test_zeep_wraps_our_bodies_unchanged(
     name: WsdlName, operation: str, body: Element, action: str
 ) -> None:
     made = client(name)
-    service = made.bind("RespondingGateway_Service", "RespondingGateway_Port_Soap12")
+    role = "DocumentRecipient" if name == "xdr" else "RespondingGateway"
+    service = made.bind(f"{role}_Service", f"{role}_Port_Soap12")
     envelope = made.create_message(
         service,
         operation,
@@ -92,13 +108,17 @@ def test_zeep_wraps_our_bodies_unchanged(
 
 
 @pytest.mark.parametrize(
-    ("name", "namespace"),
-    [("xcpd", "urn:ihe:iti:xcpd:2009"), ("xca", "urn:ihe:iti:xds-b:2007")],
+    ("name", "namespace", "role"),
+    [
+        ("xcpd", "urn:ihe:iti:xcpd:2009", "RespondingGateway"),
+        ("xca", "urn:ihe:iti:xds-b:2007", "RespondingGateway"),
+        ("xdr", "urn:ihe:iti:xds-b:2007", "DocumentRecipient"),
+    ],
 )
-def test_names_are_those_of_the_profile(name: WsdlName, namespace: str) -> None:
+def test_names_are_those_of_the_profile(name: WsdlName, namespace: str, role: str) -> None:
     definitions = parse_xml(wsdl_bytes(name, ADDRESS))
     assert definitions.get("targetNamespace") == namespace
-    assert list(client(name).wsdl.bindings) == [f"{{{namespace}}}RespondingGateway_Binding_Soap12"]
+    assert list(client(name).wsdl.bindings) == [f"{{{namespace}}}{role}_Binding_Soap12"]
 
 
 def test_the_address_is_escaped_into_place() -> None:

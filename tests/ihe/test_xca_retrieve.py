@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
+from ihe.document_content import ContentId
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
 from ihe.registry_response import (
@@ -18,7 +19,6 @@ from ihe.registry_response import (
     rs,
 )
 from ihe.xca_retrieve import (
-    ContentId,
     DocumentRequest,
     RetrievedDocument,
     RetrieveDocumentSetRequest,

@@ -23,6 +23,7 @@ from gateway.store.tables.documents import (
     ReplacementRow,
     SectionRow,
     SnapshotRow,
+    SubmittedEntryRow,
     SummaryRow,
 )
 from gateway.store.tables.mail import (
@@ -100,6 +101,7 @@ link = _table(LinkRow)
 blob = _table(BlobRow)
 document = _table(DocumentRow)
 replacement = _table(ReplacementRow)
+submitted_entry = _table(SubmittedEntryRow)
 quarantine = _table(QuarantineRow)
 offer = _table(OfferRow)
 snapshot = _table(SnapshotRow)

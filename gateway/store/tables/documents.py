@@ -83,6 +83,17 @@ class ReplacementRow(Row, table=True):
     version: int | None = None
 
 
+class SubmittedEntryRow(Row, table=True):
+    """By which entry UUID a partner submitted a document: it may say later what replaces it."""
+
+    __tablename__ = "submitted_entry"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    plan: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True)
+    entry_uuid: str = Field(primary_key=True)
+    document: int = Field(foreign_key="document.number", sa_type=BigNumber)
+
+
 class QuarantineRow(Row, table=True):
     """Where reading a quarantined document stopped, and how often it was tried."""
 

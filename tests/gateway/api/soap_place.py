@@ -49,6 +49,13 @@ class Place:
             assert time.monotonic() < deadline, "never counted"
             time.sleep(0.02)
 
+    def settled_record(self, reason: str) -> None:
+        """Returns once a record of that reason is there, of somebody whom we know."""
+        deadline = time.monotonic() + 10
+        while not any(one.reason == reason for one in of_partners(self)):
+            assert time.monotonic() < deadline, "never recorded"
+            time.sleep(0.02)
+
 
 @contextmanager
 def a_place(folder: Path) -> Iterator[Place]:

@@ -23,6 +23,7 @@ from gateway.clients.tls import partner_listener_context
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from ihe.discovery import Matched
+from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry
 from ihe.mtom import MultipartReader, MultipartWriter, Part, RootPart, is_multipart
@@ -31,7 +32,6 @@ from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, MessageKind
 from ihe.wire import read_unopened, seal_answer
 from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
 from ihe.xca_retrieve import (
-    ContentId,
     RetrievedDocument,
     RetrieveDocumentSetResponse,
     read_retrieve_request,

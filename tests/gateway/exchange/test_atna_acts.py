@@ -97,7 +97,7 @@ def event_of(message: "etree._Element") -> tuple[str | None, ...]:
     )
 
 
-@pytest.mark.parametrize("name", sorted({*ACTS, "ITI-55", "ITI-38", "ITI-39"}))
+@pytest.mark.parametrize("name", sorted({*ACTS, "ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80"}))
 def test_its_event_is_of_the_schema_whatever_the_outcome(name: str) -> None:
     valid = schema()
     for outcome in OUTCOMES:

@@ -343,3 +343,9 @@ def test_a_rule_is_a_sentence() -> None:
         "confidentiality N or R (SENSITIVE: R) to Lakeshore for T-HCO"
     )
     assert "no partner known by that id" in rule_in_words(wide, {})
+
+
+def test_a_rule_to_take_is_said_in_words_and_offers_nothing() -> None:
+    rule = Rule("submissions", PLAN, purpose="PAYMENT", direction="take")
+    said = "submissions: acme takes documents that every partner submits for PAYMENT"
+    assert rule_in_words(rule, {}) == said

@@ -13,6 +13,7 @@ from ccda.hl7v3 import PN
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.partner import PartnerProfile
 from gateway.store import members
+from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.mtom import Part
 from ihe.registry_response import (
@@ -24,7 +25,6 @@ from ihe.soap import ITI_39_ANSWER
 from ihe.stored_query import GetDocumentsQuery
 from ihe.xca_query import read_adhoc_query_request
 from ihe.xca_retrieve import (
-    ContentId,
     RetrieveDocumentSetResponse,
     read_retrieve_request,
     write_retrieve_response,
