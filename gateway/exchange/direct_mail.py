@@ -26,9 +26,10 @@ from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_hearing import entitled, failures_on_the_way, hear_report
 from gateway.exchange.mail_judging import Judged, judge_signers
 from gateway.exchange.mail_letter import Letter, open_letter, read_letter
+from gateway.exchange.mail_looking import key_pairs
 from gateway.exchange.mail_notifying import answers_to, write_answers
 from gateway.exchange.mail_reports import Report
-from gateway.exchange.mail_sealing import KeyPairDer, OpenedMail, key_pair_der
+from gateway.exchange.mail_sealing import OpenedMail
 from gateway.exchange.mail_verdict import verdict_form
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.document import Source
@@ -98,10 +99,12 @@ async def _judged(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     try:
         if means.mode == "hisp":
             return await _from_hisp(means, mail, raw)
-        keys = await means.archive.database.read_async(lambda tx: _own_keys(tx, mail))
+        keys = await means.archive.database.read_async(
+            lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
+        )
         if not keys:
             return _Refused("we have no key for any of its recipients")
-        pairs = tuple(_pair(means, key) for key in keys)
+        pairs = key_pairs(means, keys)
         opened, letter = await means.opening.run_async(
             open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
         )
@@ -145,19 +148,6 @@ async def _from_hisp(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Tru
     """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
     letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
     return _Trusted(letter, None, (), mail.rcpt_to)
-
-
-def _own_keys(transaction: Transaction, mail: ReceivedMail) -> tuple[direct_keys.DirectKey, ...]:
-    found = {
-        key.fingerprint: key
-        for recipient in mail.rcpt_to
-        for key in direct_keys.of_address(transaction, plan=mail.plan, address=recipient)
-    }
-    return tuple(found.values())
-
-
-def _pair(means: DirectMeans, key: direct_keys.DirectKey) -> KeyPairDer:
-    return key_pair_der(direct_keys.open_key(means.archive.blobs.keys, key), key.certificate)
 
 
 # ---- how it ends -----------------------------------------------------------------------------
