@@ -10,6 +10,7 @@ import pytest
 from ccda.hl7v3 import PN, TS
 from direct.context import Context, ContextPatientId, write_context
 from direct.message import OutgoingPart
+from gateway.exchange.deciding import file_as, read_held
 from gateway.model.document import Document
 from gateway.model.identity import MemberId
 from gateway.model.received_mail import ReceivedMail
@@ -185,3 +186,14 @@ async def test_the_same_pdf_beside_anothers_document_is_said_and_not_moved(plan:
     mail = await push(plan, CCDA, SCAN, number=2)
     assert "filed with another member" in (mail.reason or "")
     assert by_type(plan)["application/pdf"].member != MEMBER.id
+
+
+async def test_a_person_files_a_held_pdf(plan: Office) -> None:
+    await push(plan, SCAN)
+    (scan,) = documents(plan.house)
+    house = plan.house
+    received = await read_held(house.archive, scan, house.plans[0])
+    filing = file_as(received, scan.id, member=MEMBER, community=house.community, now=plan.now)
+    house.database.write(filing)
+    (scan,) = documents(plan.house)
+    assert (scan.state, scan.member, scan.title) == ("filed", MEMBER.id, "scan.pdf")
