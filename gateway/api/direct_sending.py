@@ -20,8 +20,9 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_checking import check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
-from gateway.exchange.mail_looking import load_verdict, page
+from gateway.exchange.mail_looking import documents_of, load_verdict, page
 from gateway.exchange.mail_posting import NotSent, Order, prepare
+from gateway.exchange.mail_reading import NotShown, read_mail
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId
 from gateway.model.received_mail import ReceivedMail
 from gateway.model.sent_mail import HeardNotice, SentMail
@@ -193,6 +194,30 @@ async def read_verdict(
     if form is None:
         raise Problem(409, "The message was not judged yet.")
     return PlainTextResponse(page(form)) if format == "text" else JSONResponse(form)
+
+
+@router.get("/messages/{trusted_id}/content")
+async def read_mail_content(
+    trusted_id: PathId,
+    means: Means,
+    at: Annotated[Desk, desk("REST-MESSAGE-CONTENT", CLINICAL)],
+) -> dict[str, Any]:
+    """What a trusted message says, as text, and the list of its parts with what became of each."""
+    direct, plan = _direct(means), at.caller.plan
+
+    def unit(transaction: Transaction, note: Note) -> ReceivedMail:
+        found = mail_received.get(transaction, plan=plan, message=MailId(trusted_id))
+        if found is None:
+            raise Problem(404, "There is no such message in your plan.")
+        note.conversation = ConversationId(found.id)
+        note.documents = documents_of(transaction, found)
+        return found
+
+    mail = await at.act(unit)
+    try:
+        return await read_mail(direct, mail)
+    except NotShown as reason:
+        raise Problem(409, f"The message is not shown: {reason}.") from None
 
 
 class CheckForm(BaseModel):

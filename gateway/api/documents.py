@@ -1,6 +1,7 @@
 """Documents: given in, listed, read."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Annotated, Any, Final, Literal
@@ -104,8 +105,14 @@ async def read_content(
         return _noted(_the_document(transaction, at, document_id), note)
 
     document = await at.act(unit)
+    headers = {"Content-Disposition": f'attachment; filename="{document.id}"'}
+    return await bytes_of(document, means, headers)
+
+
+async def bytes_of(document: Document, means: Means, more: Mapping[str, str]) -> StreamingResponse:
+    """The document's bytes as an answer, of no other type than the bytes showed when they came."""
     headers = {
-        "Content-Disposition": f'attachment; filename="{document.id}"',
+        **more,
         "Content-Length": str(document.blob.size_bytes),
         # Given as a header: of a media type starlette would say UTF-8, which only the bytes know.
         "Content-Type": document.mime_type or "application/octet-stream",

@@ -7,13 +7,13 @@ from gateway.cli.direct_bundles import bundles_app
 from gateway.cli.direct_keys import direct_keys_app
 from gateway.cli.direct_sending import check, list_sent, send_message
 from gateway.cli.direct_verdict import show_verdict
-from gateway.cli.messages import list_inbox
+from gateway.cli.messages import inbox_app
 from gateway.cli.publish import publish_certificates
 
 direct_app = typer.Typer(help="Direct secure messaging.", no_args_is_help=True)
 direct_app.command("send")(send_message)
 direct_app.command("sent")(list_sent)
-direct_app.command("inbox")(list_inbox)
+direct_app.add_typer(inbox_app, name="inbox")
 direct_app.command("verdict")(show_verdict)
 direct_app.command("check")(check)
 direct_app.command("publish")(publish_certificates)

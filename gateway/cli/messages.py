@@ -1,21 +1,30 @@
-"""`gateway direct inbox`: the messages that came, and what became of each."""
+"""`gateway direct inbox`: the messages that came, what became of each, and what one says."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.table import Column, Table
 
+from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record_look
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
-from gateway.model.identity import PlanId
+from gateway.exchange.mail_looking import documents_of
+from gateway.exchange.mail_reading import NotShown, mail_text, read_mail
+from gateway.model.identity import MailId, PlanId
 from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
 from gateway.store import mail_received
 from gateway.store.transaction import Transaction
 
+inbox_app = typer.Typer(help="The messages that came, and what one of them says.")
 
+
+@inbox_app.callback(invoke_without_command=True)
 def list_inbox(
+    context: typer.Context,
     state: Annotated[
         str | None, typer.Option(help=f"Only those that are {', '.join(MAIL_STATES)}.")
     ] = None,
@@ -24,6 +33,8 @@ def list_inbox(
     config: ConfigOption = None,
 ) -> None:
     """The messages that came, oldest first, and what became of each."""
+    if context.invoked_subcommand is not None:
+        return
     wanted = next((one for one in MAIL_STATES if one == state), None)
     if state is not None and wanted is None:
         raise Failure(f"--state is one of {', '.join(MAIL_STATES)}", Exit.USAGE)
@@ -50,6 +61,42 @@ def list_inbox(
             printable(message.reason),
         )
     out.print(table)
+
+
+@inbox_app.command("show")
+def show_message(
+    message: Annotated[str, typer.Argument(help="The message's id, as the inbox shows it.")],
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """What a trusted message says, and its parts with the document that each became.
+
+    What was not trusted is not opened: `gateway direct verdict` says why.
+    """
+    with opened(config) as house:
+        own, means = plan_of(house, plan).id, direct_means(house)
+        if means is None:
+            raise Failure("there is no [mail] in gateway.toml", Exit.USAGE)
+        wanted = MailId(message)
+        mail = house.database.read(lambda tx: mail_received.get(tx, plan=own, message=wanted))
+        ids = house.database.read(lambda tx: documents_of(tx, mail)) if mail is not None else ()
+        record_look(house, "CLI-INBOX-SHOW", plan=own, documents=ids)
+        if mail is None:
+            raise Failure("the plan has received no message with this id")
+        try:
+            form = asyncio.run(read_mail(means, mail))
+        except NotShown as reason:
+            raise Failure(f"the message is not shown: {reason}") from None
+    if json:
+        typer.echo(orjson.dumps({**message_form(mail), "content": form}).decode())
+    else:
+        out.print(printable(_page(mail, form)))
+
+
+def _page(mail: ReceivedMail, form: Mapping[str, Any]) -> str:
+    state = f"{mail.state}: {mail.reason}" if mail.reason else mail.state
+    return f"Message       {mail.id}\nState         {state}\n{mail_text(form)}"
 
 
 def all_messages(

@@ -10,7 +10,7 @@ that runs twice finds the message settled.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,19 +18,21 @@ from typing import Any, Final
 import orjson
 
 from direct.errors import DirectError, NotEncrypted
-from gateway.exchange.adt import MEDIA_TYPE
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.ingest import Ingested, Received, ingest
+from gateway.exchange.ingest import Ingested, ingest
+from gateway.exchange.mail_attachments import keep_attachments, misplaced
 from gateway.exchange.mail_contents import Contents, take_documents
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_hearing import entitled, failures_on_the_way, hear_report
 from gateway.exchange.mail_judging import Judged, judge_signers
 from gateway.exchange.mail_letter import Letter, open_letter, read_letter
+from gateway.exchange.mail_looking import key_pairs
 from gateway.exchange.mail_notifying import answers_to, write_answers
 from gateway.exchange.mail_reports import Report
-from gateway.exchange.mail_sealing import KeyPairDer, OpenedMail, key_pair_der
+from gateway.exchange.mail_sealing import OpenedMail
 from gateway.exchange.mail_verdict import verdict_form
 from gateway.exchange.workers import WorkerFailed
+from gateway.model.document import Source
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId, PlanId
 from gateway.model.member import Plan
@@ -43,7 +45,6 @@ from gateway.store.job_queue import PermanentFailure
 TRANSACTION: Final = "DIRECT-RECEIVE"
 _TOO_MUCH: Final = "opening it took more time or memory than is allowed"
 _LONGEST_REASON: Final = 500
-_CLINICAL: Final = frozenset({"text/xml", MEDIA_TYPE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,12 @@ async def _judged(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     try:
         if means.mode == "hisp":
             return await _from_hisp(means, mail, raw)
-        keys = await means.archive.database.read_async(lambda tx: _own_keys(tx, mail))
+        keys = await means.archive.database.read_async(
+            lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
+        )
         if not keys:
             return _Refused("we have no key for any of its recipients")
-        pairs = tuple(_pair(means, key) for key in keys)
+        pairs = key_pairs(means, keys)
         opened, letter = await means.opening.run_async(
             open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
         )
@@ -145,19 +148,6 @@ async def _from_hisp(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Tru
     """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
     letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
     return _Trusted(letter, None, (), mail.rcpt_to)
-
-
-def _own_keys(transaction: Transaction, mail: ReceivedMail) -> tuple[direct_keys.DirectKey, ...]:
-    found = {
-        key.fingerprint: key
-        for recipient in mail.rcpt_to
-        for key in direct_keys.of_address(transaction, plan=mail.plan, address=recipient)
-    }
-    return tuple(found.values())
-
-
-def _pair(means: DirectMeans, key: direct_keys.DirectKey) -> KeyPairDer:
-    return key_pair_der(direct_keys.open_key(means.archive.blobs.keys, key), key.certificate)
 
 
 # ---- how it ends -----------------------------------------------------------------------------
@@ -228,11 +218,9 @@ async def _take_content(
         if not _claim(transaction, mail, trusted):
             settled = _Settled("duplicate", "the same message came before")
         else:
-            received = _from_partner(transaction, mail, trusted, contents)
-            done = ingest(transaction, received, plan=plan, community=means.community, now=now)
+            settled = _settled(trusted, _filed(transaction, means, mail, plan, trusted, contents))
             for answer in written:
                 enqueue_message(transaction, means.queue, answer)
-            settled = _settled(contents, trusted, done)
         _settle(transaction, mail, trusted, settled, verdict, now=now, started=started)
 
     await means.archive.database.write_async(unit)
@@ -262,23 +250,42 @@ def _claim(transaction: Transaction, mail: ReceivedMail, trusted: _Trusted) -> b
     return any(owner == mail.id for owner in owners)
 
 
-def _from_partner(
-    transaction: Transaction, mail: ReceivedMail, trusted: _Trusted, contents: Contents
-) -> Sequence[Received]:
-    """The documents with whom they came from: a partner if its domain is one's of the directory."""
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """What became of the documents, and what else is to be said."""
+
+    done: tuple[Ingested, ...]
+    problems: tuple[str, ...]
+    failure: str | None
+
+
+def _filed(
+    transaction: Transaction,
+    means: DirectMeans,
+    mail: ReceivedMail,
+    plan: Plan,
+    trusted: _Trusted,
+    contents: Contents,
+) -> _Filed:
+    now, source = means.clock(), _source(transaction, mail, trusted)
+    received = [replace(one, source=source) for one in contents.received]
+    done = ingest(transaction, received, plan=plan, community=means.community, now=now)
+    kept = keep_attachments(transaction, contents.attachments, done, source, plan=plan, now=now)
+    problems = (*contents.problems, *misplaced(kept, done))
+    return _Filed((*done, *kept), problems, contents.failure)
+
+
+def _source(transaction: Transaction, mail: ReceivedMail, trusted: _Trusted) -> Source:
+    """Whom it came from: a partner if its domain is one's of the directory."""
     partner = _partner(transaction, mail.plan, trusted.letter.from_)
     if partner is None:
-        return contents.received
-    home = str(partner.home_community_id)
-    return [
-        replace(
-            one,
-            source=replace(
-                one.source, partner=partner.id, partner_name=partner.name, home_community_id=home
-            ),
-        )
-        for one in contents.received
-    ]
+        return Source("DIRECT", partner_name=trusted.letter.from_)
+    return Source(
+        "DIRECT",
+        partner=partner.id,
+        partner_name=partner.name,
+        home_community_id=str(partner.home_community_id),
+    )
 
 
 def _partner(transaction: Transaction, plan: PlanId, address: str) -> Partner | None:
@@ -299,14 +306,13 @@ class _Settled:
     done: tuple[Ingested, ...] = ()
 
 
-def _settled(contents: Contents, trusted: _Trusted, done: tuple[Ingested, ...]) -> _Settled:
-    if contents.failure is not None:
-        return _Settled("quarantined", contents.failure, "failed", done)
+def _settled(trusted: _Trusted, filed: _Filed) -> _Settled:
+    done = filed.done
+    if filed.failure is not None:
+        return _Settled("quarantined", filed.failure, "failed", done)
     outcome: Outcome = "partial" if len(trusted.recipients) < len(trusted.judged) else "success"
-    # A picture or PDF beside a document is kept, and waits for nobody.
-    clinical = [one for one in done if one.document.mime_type in _CLINICAL] or done
-    held = [one for one in clinical if one.document.state in ("held", "quarantined")]
-    said = [one.document.reason or "" for one in held] or list(contents.problems)
+    held = [one for one in done if one.document.state in ("held", "quarantined")]
+    said = [*(one.document.reason or "" for one in held), *filed.problems]
     reason = "; ".join(dict.fromkeys(said))[:_LONGEST_REASON] or None
     if held:
         return _Settled("held", reason, outcome, done)

@@ -6,6 +6,7 @@ from typing import Final
 from direct.errors import DirectError
 from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import Received, receive
+from gateway.exchange.mail_attachments import Attachment, attachment
 from gateway.exchange.mail_carried import find_carried
 from gateway.exchange.workers import WorkerFailed, WorkerPool
 from gateway.model.document import Source
@@ -20,6 +21,7 @@ class Contents:
     """The documents, stored and read; `failure` says why the message cannot be delivered."""
 
     received: tuple[Received, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
     problems: tuple[str, ...] = ()
     failure: str | None = None
 
@@ -38,9 +40,12 @@ async def take_documents(
         return Contents(failure="taking it apart took more time or memory than is allowed")
     if len(found.documents) > MOST_DOCUMENTS:
         return Contents(failure="it holds more documents than we take")
-    received = []
+    received, attachments = [], []
     for one in found.documents:
-        blob = await archive.store_async(plan.id, one.content)
-        source = Source("DIRECT", partner_name=sender)
-        received.append(await receive(archive, blob, plan=plan, source=source))
-    return Contents(tuple(received), found.problems)
+        blob = await archive.store_async(plan.id, one.found.content)
+        if one.found.kind in ("pdf", "image"):
+            attachments.append(attachment(one, blob))
+        else:
+            source = Source("DIRECT", partner_name=sender)
+            received.append(await receive(archive, blob, plan=plan, source=source))
+    return Contents(tuple(received), tuple(attachments), found.problems)

@@ -1,19 +1,21 @@
 """What is known of a received message: its verdict, what became of it, what it was answered."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import orjson
 
 from direct.errors import DirectError
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_sealing import key_pair_der, open_mail
+from gateway.exchange.mail_sealing import KeyPairDer, key_pair_der, open_mail
 from gateway.exchange.mail_verdict import evidence, verdict_text
-from gateway.model.exchange import ExchangeFilter
-from gateway.model.identity import ConversationId
+from gateway.model.exchange import ExchangeFilter, RecordedExchange
+from gateway.model.identity import ConversationId, DocumentId
 from gateway.model.received_mail import ReceivedMail
 from gateway.store import direct_keys, exchange_log, mail_received, mail_sent
 from gateway.store.database import Transaction
+
+_RECEIVED: Final = "DIRECT-RECEIVE"
 
 
 class NoEvidence(Exception):
@@ -39,14 +41,13 @@ def load_verdict(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any] | Non
 
 def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, Any]:
     answers = mail_sent.answering(transaction, plan=mail.plan, answers=mail.id)
-    wanted = ExchangeFilter(conversation=ConversationId(mail.id))
-    told = exchange_log.search(transaction, plan=mail.plan, wanted=wanted)
+    told = _records(transaction, mail, None)
     return {
         "id": mail.id,
         "state": mail.state,
         "reason": mail.reason,
         "sha256": mail.blob.sha256,
-        "documents": [document for one in told for document in one.exchange.documents],
+        "documents": list(documents_of(transaction, mail)),
         "records": sorted(one.sequence for one in told),
         "answers": [
             {
@@ -59,6 +60,26 @@ def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, Any]:
             for recipient in one.recipients
         ],
     }
+
+
+def _records(
+    transaction: Transaction, mail: ReceivedMail, name: str | None
+) -> tuple[RecordedExchange, ...]:
+    """The newest of the message; with `name` those of that transaction, not every look at it."""
+    wanted = ExchangeFilter(conversation=ConversationId(mail.id), transaction=name)
+    return exchange_log.search(transaction, plan=mail.plan, wanted=wanted)
+
+
+def documents_of(transaction: Transaction, mail: ReceivedMail) -> tuple[DocumentId, ...]:
+    """What the message's records name."""
+    told = _records(transaction, mail, _RECEIVED)
+    return tuple(dict.fromkeys(one for each in told for one in each.exchange.documents))
+
+
+def key_pairs(means: DirectMeans, keys: Sequence[direct_keys.DirectKey]) -> tuple[KeyPairDer, ...]:
+    """Our keys, ready for a worker that opens messages."""
+    ring = means.archive.blobs.keys
+    return tuple(key_pair_der(direct_keys.open_key(ring, key), key.certificate) for key in keys)
 
 
 def page(form: Mapping[str, Any]) -> str:
@@ -84,18 +105,10 @@ def make_evidence(
     if not form["recipients"]:
         raise NoEvidence("no signature of it was judged")
     keys = means.archive.database.read(
-        lambda tx: {
-            key.fingerprint: key
-            for recipient in mail.rcpt_to
-            for key in direct_keys.of_address(tx, plan=mail.plan, address=recipient)
-        }
-    )
-    ring = means.archive.blobs.keys
-    pairs = tuple(
-        key_pair_der(direct_keys.open_key(ring, key), key.certificate) for key in keys.values()
+        lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
     )
     try:
-        opened = means.opening.run(open_mail, raw, pairs)
+        opened = means.opening.run(open_mail, raw, key_pairs(means, keys))
     except DirectError as error:
         raise NoEvidence(error.reason) from None
     return {"message.eml": raw, **evidence(opened, form)}

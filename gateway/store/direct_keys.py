@@ -6,7 +6,7 @@ use. The private key lies in the database alone, sealed under its plan's key.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -161,6 +161,18 @@ def of_address(transaction: Transaction, *, plan: PlanId, address: str) -> tuple
     )
     found = [_read(row) for row in rows]
     return tuple(sorted(found, key=lambda key: (owners.index(key.owner), key.imported)))
+
+
+def of_addresses(
+    transaction: Transaction, *, plan: PlanId, addresses: Iterable[str]
+) -> tuple[DirectKey, ...]:
+    """Every key that opens what is sealed to any of them, each once."""
+    found = {
+        key.fingerprint: key
+        for address in addresses
+        for key in of_address(transaction, plan=plan, address=address)
+    }
+    return tuple(found.values())
 
 
 def signing(keys: Sequence[DirectKey], *, now: datetime) -> DirectKey | None:

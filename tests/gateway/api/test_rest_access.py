@@ -8,13 +8,25 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from direct.addresses import Mailbox
+from direct.message import OutgoingPart, write_message
 from gateway.model.caller import ROLES, Role
 from gateway.model.identity import MailId, PlanId
 from gateway.model.link import Link
 from gateway.model.member import Plan
-from gateway.store import exchange_log, links, mail_received, plans, retrievals, tokens
+from gateway.store import (
+    direct_keys,
+    exchange_log,
+    links,
+    mail_received,
+    plans,
+    retrievals,
+    tokens,
+)
 from ihe.identifiers import Oid, PatientId
+from tests.flows.test_direct import sealed
 from tests.gateway.api.doors import CLINICAL, PROBLEM, PURPOSE, Doors, open_doors, routes_of
+from tests.gateway.exchange.direct_certificates import certified
 from tests.gateway.house import MEMBER, PLAN, a_partner, demo_document, file
 
 EVERYONE: Final = frozenset(ROLES)
@@ -52,6 +64,7 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/direct/sent"): ("REST-SENT", WAITING),
     ("GET", f"{V1}/direct/sent/{{sent_id}}"): ("REST-SENT-MESSAGE", WAITING),
     ("GET", f"{V1}/direct/messages/{{message_id}}/verdict"): ("REST-VERDICT", WAITING),
+    ("GET", f"{V1}/direct/messages/{{trusted_id}}/content"): ("REST-MESSAGE-CONTENT", CLINICAL),
     ("POST", f"{V1}/direct/checks"): ("REST-CHECK", WAITING),
     ("POST", "/direct/messages"): ("REST-DIRECT-IN", frozenset({"system"})),
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
@@ -103,6 +116,7 @@ def prepared(doors: Doors) -> dict[str, str]:
     sent = doors.call("POST", f"{V1}/direct/messages", doors.token(PLAN, "staff"), json=SENT)
     return {
         "message_id": message,
+        "trusted_id": trusted_message(doors, TEXT, number=1),
         "sent_id": sent.json()["id"],
         "item_id": doors.give(b"no document")["id"],
         **undecided(doors),
@@ -145,6 +159,39 @@ _BODIES: Final[dict[str, dict[str, Any]]] = {
     "/unfile": WHY,
 }
 """By how the path ends."""
+TEXT: Final = OutgoingPart(b"One word.", "text/plain")
+
+
+def trusted_message(doors: Doors, *parts: OutgoingPart, number: int) -> str:
+    """A message sealed to us that was trusted, and filed."""
+    domain, now = "direct.acme.example", datetime.now(UTC)
+    key, certificate = certified(domain)
+    ring = doors.house.archive.blobs.keys
+    own = direct_keys.seal_key(
+        ring, plan=PLAN, owner=domain, key=key, certificates=[certificate], now=now, since=now
+    )
+    doors.house.database.write(lambda tx: direct_keys.put(tx, own))
+    written = write_message(
+        from_=Mailbox.parse("anne@direct.clinic.test"),
+        to=[Mailbox.parse(f"desk@{domain}")],
+        message_id=f"{number}@clinic.test",
+        date=now,
+        parts=parts,
+    )
+    given = {
+        "params": {"mail_from": "", "rcpt_to": f"desk@{domain}"},
+        "content": sealed(written, to=domain),
+    }
+    spooled = doors.call("POST", "/direct/messages", doors.token(PLAN, "system"), **given)
+    message = MailId(spooled.json()["id"])
+    doors.house.database.write(
+        lambda tx: mail_received.settle(
+            tx, plan=PLAN, message=message, state="filed", reason=None, now=now
+        )
+    )
+    return message
+
+
 MESSAGE: Final[dict[str, Any]] = {
     "params": {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"},
     "content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n",

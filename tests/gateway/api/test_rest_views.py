@@ -62,22 +62,16 @@ def test_another_plan_hears_that_there_is_no_such_document(doors: Doors) -> None
     assert answer.json()["detail"] == "There is no such document in your plan."
 
 
-@pytest.mark.parametrize(
-    ("content", "mime_type"),
-    [(b"%PDF-1.7 a scan", "application/pdf"), (b"just words", "text/plain")],
-)
-def test_a_file_that_is_no_xml_is_a_415_that_says_where_it_is(
-    doors: Doors, content: bytes, mime_type: str
-) -> None:
-    document, answer = view(doors, content)
+def test_a_file_that_no_browser_shows_is_a_415_that_says_where_it_is(doors: Doors) -> None:
+    document, answer = view(doors, b"just words")
     assert (answer.status_code, answer.headers["content-type"]) == (415, PROBLEM)
     form = answer.json()
     assert (form["mime_type"], form["content"]) == (
-        mime_type,
+        "text/plain",
         f"/api/v1/documents/{document}/content",
     )
     kept = doors.get(form["content"], doors.token(PLAN, "staff"))
-    assert kept.content == content
+    assert kept.content == b"just words"
     assert kept.headers["content-disposition"].startswith("attachment")
 
 
@@ -109,3 +103,54 @@ def test_a_hostile_document_is_shown_without_its_script(doors: Doors) -> None:
     assert answer.status_code == 200
     assert "words" in answer.text
     assert "evil()" not in answer.text
+
+
+# ---- PDFs, pictures and notices ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "mime_type"),
+    [
+        (b"%PDF-1.7 a scan", "application/pdf"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+    ],
+)
+def test_a_pdf_or_picture_is_shown_as_it_is_under_a_policy_that_runs_nothing(
+    doors: Doors, content: bytes, mime_type: str
+) -> None:
+    document, answer = view(doors, content)
+    assert (answer.status_code, answer.content) == (200, content)
+    headers = answer.headers
+    assert (headers["content-type"], headers["content-disposition"]) == (mime_type, "inline")
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'") and "script-src" not in policy
+    assert ("sandbox" in policy) == mime_type.startswith("image/")
+    kept = doors.get(f"/api/v1/documents/{document}/content", doors.token(PLAN, "staff"))
+    assert kept.headers["content-disposition"].startswith("attachment")
+
+
+def test_html_that_calls_itself_anything_is_never_shown_as_it_is(doors: Doors) -> None:
+    _, answer = view(doors, b"GIF89a<script>alert(1)</script>")
+    assert answer.status_code == 415
+    _, answer = view(doors, b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    assert answer.status_code == 409
+
+
+ADT: Final = (
+    b"MSH|^~\\&|EHR|General Hospital|||20261126||ADT^A01|c1|P|2.5.1\r"
+    b"PID|1||7^^^&2.999.5&ISO^MR||Samp<script>ton^Rosalind||19580314|F\r"
+    b"PV1|1|I|ICU||||||||||||||||v1^^^&2.999.31&ISO|" + b"|" * 24 + b"20261125"
+)
+
+
+def test_an_adt_notice_is_shown_as_a_page_with_its_segments(doors: Doors) -> None:
+    _, answer = view(doors, ADT)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-security-policy"] == CONTENT_SECURITY_POLICY
+    assert "Notice of admission (ADT A01)" in answer.text
+    assert "Inpatient" in answer.text
+    assert "PV1|1|I|ICU" in answer.text
+    assert "Samp&lt;script&gt;ton" in answer.text and "<script>" not in answer.text

@@ -8,7 +8,9 @@ import pytest
 
 from gateway.app import open_house
 from gateway.exchange.spooling import Envelope, MailMeans, Spool
+from gateway.model.identity import MailId
 from gateway.model.mail_domains import MailDomains
+from gateway.model.received_mail import MailState
 from gateway.settings import load_settings
 from gateway.store import mail_received
 from tests.gateway.cli.terminal import Terminal, furnish
@@ -20,7 +22,10 @@ def terminal(tmp_path: Path) -> Terminal:
     return furnish(tmp_path)
 
 
-def give(terminal: Terminal, *, quarantined: str | None = None) -> str:
+SEALED = b"Message-ID: <m1@clinic.example>\r\n\r\nbytes\r\n"
+
+
+def give(terminal: Terminal, *, quarantined: str | None = None, content: bytes = SEALED) -> str:
     """A message that came to the house; its id."""
     with open_house(load_settings(terminal.config)) as house:
         means = MailMeans(house.archive, house.queue, MailDomains({"direct.acme.example": PLAN}))
@@ -28,23 +33,28 @@ def give(terminal: Terminal, *, quarantined: str | None = None) -> str:
 
         async def take() -> str:
             async with Spool(means, envelope) as spool:
-                await spool.write(b"Message-ID: <m1@clinic.example>\r\n\r\nbytes\r\n")
+                await spool.write(content)
                 (taken,) = await spool.commit()
                 return taken.message.id
 
         message = asyncio.run(take())
-        if quarantined is not None:
-            house.database.write(
-                lambda tx: mail_received.settle(
-                    tx,
-                    plan=PLAN,
-                    message=message,  # type: ignore[arg-type]
-                    state="quarantined",
-                    reason=quarantined,
-                    now=datetime.now(UTC),
-                )
+    if quarantined is not None:
+        settle(terminal, message, "quarantined", quarantined)
+    return message
+
+
+def settle(terminal: Terminal, message: str, state: MailState, reason: str | None) -> None:
+    with open_house(load_settings(terminal.config)) as house:
+        house.database.write(
+            lambda tx: mail_received.settle(
+                tx,
+                plan=PLAN,
+                message=MailId(message),
+                state=state,
+                reason=reason,
+                now=datetime.now(UTC),
             )
-        return message
+        )
 
 
 def test_the_inbox_shows_what_came_and_what_became_of_it(terminal: Terminal) -> None:
@@ -109,3 +119,22 @@ def test_a_quarantined_document_is_shown_and_read_again(terminal: Terminal) -> N
     assert [record["transaction"] for record in records] == ["CLI-REPLAY"]
     (shown,) = terminal.run("quarantine", "show", form["id"], "--plan", "acme", "--json").lines
     assert shown["attempts"] == 2
+
+
+def test_a_trusted_message_is_shown_and_what_was_not_trusted_is_not(terminal: Terminal) -> None:
+    mail = '[mail]\nmode = "hisp"\ndomains = [{name = "direct.acme.example", plan = "acme"}]\n'
+    terminal.config.write_text(terminal.config.read_text() + mail)
+    message = give(terminal, content=b"Subject: Hi\r\nFrom: a@x.test\r\n\r\nA word\x1b[2J.\r\n")
+    show = ("direct", "inbox", "show", message, "--plan", "acme")
+    refused = terminal.run(*show)
+    assert (refused.exit_code, "it is spooled" in refused.err) == (1, True)
+    settle(terminal, message, "filed", None)
+    with terminal.recording() as made:
+        shown = terminal.run(*show)
+    assert shown.exit_code == 0, shown.err
+    assert "Subject       Hi" in shown.out and "A word" in shown.out
+    assert "\x1b" not in shown.out
+    assert [one["transaction"] for one in made] == ["CLI-INBOX-SHOW"]
+    (form,) = terminal.run(*show, "--json").lines
+    assert (form["id"], form["content"]["subject"]) == (message, "Hi")
+    assert terminal.run("direct", "inbox", "show", "nothing", "--plan", "acme").exit_code == 1

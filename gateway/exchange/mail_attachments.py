@@ -1,0 +1,157 @@
+"""PDFs and pictures of a message, kept as documents beside its clinical ones.
+
+No program reads in them whose they are. What came beside a clinical document belongs to whom that
+was filed with; what came alone waits for a person, with the member as candidate whom the message
+names. None of them is evidence, and none is offered to partners.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from gateway.exchange.ingest import Ingested, demographics
+from gateway.exchange.mail_carried import Kept
+from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match
+from gateway.model.document import Blob, Document, Source
+from gateway.model.identity import DocumentId, MemberId
+from gateway.model.member import Plan
+from gateway.store import documents, members
+from gateway.store.database import Transaction
+from ihe.xcpd import Demographics
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """One whose bytes are safe; `named` is whom the message says that it is about."""
+
+    blob: Blob
+    media_type: str
+    title: str | None = None
+    type_code: str | None = None
+    type_system: str | None = None
+    type_display: str | None = None
+    named: Demographics | None = None
+
+
+def attachment(kept: Kept, blob: Blob) -> Attachment:
+    """What is known of it: what a package's metadata says, else the name of its file."""
+    found = kept.found
+    entry = found.entry
+    code = entry.type_code if entry is not None else None
+    return Attachment(
+        blob=blob,
+        media_type=found.media_type,
+        title=(entry.title if entry is not None else None) or found.filename,
+        type_code=code.value if code is not None else None,
+        type_system=code.scheme if code is not None else None,
+        type_display=code.display if code is not None else None,
+        named=kept.named,
+    )
+
+
+def keep_attachments(
+    transaction: Transaction,
+    attachments: Sequence[Attachment],
+    beside: Sequence[Ingested],
+    source: Source,
+    *,
+    plan: Plan,
+    now: datetime,
+) -> tuple[Ingested, ...]:
+    """Files or holds each; `beside` are the clinical documents of the same message."""
+    return tuple(
+        _keep(transaction, one, _whose(transaction, one, beside, plan), source, plan, now)
+        for one in attachments
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """`member` where it is certain, else `reason` and perhaps whose it could be."""
+
+    member: MemberId | None = None
+    reason: str = ""
+    candidate: MemberId | None = None
+
+
+def _whose(
+    transaction: Transaction, one: Attachment, beside: Sequence[Ingested], plan: Plan
+) -> _Whose:
+    filed = {each.document.member for each in beside if each.document.state == "filed"}
+    waiting = [each.document for each in beside if each.document.state != "filed"]
+    if len(filed) == 1 and not waiting:
+        return _Whose(filed.pop())
+    if waiting:
+        likely = filed | {each.candidate for each in waiting}
+        only = likely.pop() if len(likely) == 1 else None
+        return _Whose(reason="it came beside a document that waits", candidate=only)
+    if filed:
+        return _Whose(reason="it came beside documents of several members")
+    candidate = None if one.named is None else _named(transaction, one.named, plan)
+    if candidate is None:
+        return _Whose(reason="nothing that came with it says surely whose it is")
+    reason = "only the message that brought it says whose it is"
+    return _Whose(reason=reason, candidate=candidate)
+
+
+def _named(transaction: Transaction, named: Demographics, plan: Plan) -> MemberId | None:
+    """Who is most likely meant, for a person to say so."""
+    known = members.resembling(transaction, plan=plan.id, named=named)
+    match best_match([(one.id, demographics(one, plan)) for one in known], named):
+        case Found(member=found):
+            return found
+        case NotFound(possible=possible):
+            return possible[0][0] if possible else None
+        case Ambiguous():
+            return None
+
+
+def _keep(
+    transaction: Transaction,
+    one: Attachment,
+    whose: _Whose,
+    source: Source,
+    plan: Plan,
+    now: datetime,
+) -> Ingested:
+    new = _document(one, source, plan, now)
+    document = documents.insert(transaction, new)
+    before = None if document.id == new.id else document.state
+    if before in ("filed", "withdrawn"):
+        return Ingested(document, "duplicate")
+    if whose.member is not None:
+        filed = documents.file(transaction, plan=plan.id, document=document.id, member=whose.member)
+        return Ingested(filed, "filed")
+    held = documents.hold(
+        transaction,
+        plan=plan.id,
+        document=document.id,
+        reason=whose.reason,
+        candidate=whose.candidate or document.candidate,
+    )
+    return Ingested(held, "duplicate" if before == "held" else "held")
+
+
+def _document(one: Attachment, source: Source, plan: Plan, now: datetime) -> Document:
+    return Document(
+        id=DocumentId(str(uuid4())),
+        plan=plan.id,
+        state="held",
+        blob=one.blob,
+        source=source,
+        received=now,
+        mime_type=one.media_type,
+        title=one.title,
+        type_code=one.type_code,
+        type_system=one.type_system,
+        type_display=one.type_display,
+    )
+
+
+def misplaced(kept: Sequence[Ingested], beside: Sequence[Ingested]) -> Iterator[str]:
+    """What a person should know: the same bytes were filed with somebody else before."""
+    filed = {each.document.member for each in beside if each.document.state == "filed"}
+    for one in kept:
+        if one.document.state == "filed" and filed and one.document.member not in filed:
+            yield "an attachment came before, and is filed with another member"
