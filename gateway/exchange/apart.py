@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, Literal
 
-from ccda.hl7v3 import TS
+from ccda.hl7v3 import CD, TS
 from ccda.model import Kind
 from gateway.exchange.identity import (
     is_one_identity,
@@ -36,6 +36,8 @@ TIMES: Final[dict[Kind, Times]] = {
 # Kinds of which a mood other than EVN is an order for one that may never have happened.
 _DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
 
+# Kinds of which one code stands over many findings: each coded value is another.
+_FINDINGS: Final[frozenset[Kind]] = frozenset({"functional_status", "mental_status"})
 _DAY: Final = len("YYYYMMDD")
 
 Why = Literal["same statement id", "same code", "same name, one without a code"]
@@ -58,6 +60,7 @@ class Cluster:
     courses: set[tuple[str, str]] = field(default_factory=set)
     marks: dict[str, frozenset[str]] = field(default_factory=dict)
     strengths: frozenset[str] = frozenset()
+    findings: frozenset[tuple[str, str]] = frozenset()
     goes_on: bool = False
 
     @property
@@ -81,6 +84,7 @@ class Cluster:
         for source, found in other.marks.items():
             self.marks[source] = self.marks.get(source, frozenset()) | found
         self.strengths |= other.strengths
+        self.findings |= other.findings
         self.goes_on |= other.goes_on
 
 
@@ -98,6 +102,11 @@ def alone(one: Statement) -> Cluster:
     made.courses.add((date_digits(one.entry.start), date_digits(one.entry.end)))
     if one.entry.kind == "medication":
         made.strengths = strengths(one)
+    if one.entry.kind in _FINDINGS and isinstance(one.entry.value, CD):
+        value = one.entry.value
+        if value.code or value.display or value.original_text:
+            named = value.code or value.display or value.original_text or ""
+            made.findings = frozenset({(value.system or "", named)})
     made.goes_on = one.status not in ENDED and not date_digits(one.entry.end)
     return made
 
@@ -112,6 +121,9 @@ def fit(one: Cluster, other: Cluster, why: Why) -> bool:
     if why == SAME_NAME and one.codes and other.codes:
         return False
     if why == SAME_ID and not _is_one_voice(one, other):
+        return False
+    # One id is one finding, though a correction may have changed it.
+    if why != SAME_ID and one.findings and other.findings and not one.findings & other.findings:
         return False
     return is_one_time(one, other, why) and is_one_thing(one, other)
 

@@ -203,6 +203,7 @@ def _line(
     stating = _stating(kind, winner, speaking)
     status = _line_status(stating)
     start, end = first_start(agreeing), _end(stating, agreeing)
+    valued = _valued(winner, agreeing)
     return SummaryLine(
         kind=kind,
         display=_display(kind, agreeing),
@@ -211,8 +212,8 @@ def _line(
         status=status,
         start=newest.time if newest else start.iso if start else None,
         end=end.iso if end and not (newest and kind != "social_history") else None,
-        value=newest.value if newest and kind != "social_history" else winner.entry.value,
-        unit=newest.unit if newest else winner.entry.unit,
+        value=newest.value if newest and kind != "social_history" else valued.entry.value,
+        unit=newest.unit if newest else valued.entry.unit,
         negated=winner.entry.negated,
         conflict=contradiction or _conflict(winner, voices, denying, current, trend),
         withdrawn=not current,
@@ -236,6 +237,13 @@ def _stating(kind: Kind, winner: Statement, speaking: Sequence[Statement]) -> St
     if kind != "encounter" or winner.status is not None:
         return winner
     return next((one for one in speaking if one.status is not None), winner)
+
+
+def _valued(winner: Statement, agreeing: Sequence[Statement]) -> Statement:
+    """Who says the value: the last that says one, unless the last says that it is not known."""
+    if winner.entry.value is not None or "value_null_flavor" in winner.details:
+        return winner
+    return next((one for one in agreeing if one.entry.value is not None), winner)
 
 
 def _line_status(winner: Statement) -> str | None:

@@ -101,6 +101,30 @@ def test_a_broad_code_does_not_join_two_diseases_of_one_system() -> None:
     assert sorted(len(line.sources) for line in found) == [1, 2]
 
 
+def test_two_findings_under_one_code_on_one_day_stay_two_lines() -> None:
+    cognition = CD("75275-8", "2.16.840.1.113883.6.1")
+    intact, aggressive = CD("11163003", SNOMED), CD("61372001", SNOMED)
+    stated = [
+        entry("mental_status", cognition, time="20130311", value=value)
+        for value in (intact, aggressive)
+    ]
+    found = lines("mental_status", holding(A, *stated), holding(B, *stated))
+    assert sorted(str(line.value.code) for line in found if isinstance(line.value, CD)) == [
+        "11163003", "61372001",
+    ]  # fmt: skip
+    assert [cited(line) for line in found] == [["a", "b"], ["a", "b"]]
+
+
+def test_who_says_no_value_takes_none_back() -> None:
+    goal, value = CD("1", SNOMED), CD("2", SNOMED)
+    line = only(
+        "goal",
+        holding(A, entry("goal", goal, time="20130311", value=value)),
+        holding(B, entry("goal", goal, time="20130311")),
+    )
+    assert line.value == value
+
+
 def test_the_same_statement_id_joins_what_codes_do_not() -> None:
     line = only(
         "problem",
