@@ -254,4 +254,5 @@ def _progress_form(progress: PartnerProgress) -> dict[str, Any]:
         "documents_missing": progress.documents_missing,
         "elapsed_ms": progress.elapsed_ms,
         "detail": progress.detail,
+        "next_step": progress.next_step,
     }

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "demo": "demo:demo",
     "serve": "operations:serve_command",
     "worker": "operations:worker_command",
+    "simulate": "simulate:simulate",
     "parse": "parse:parse",
     "ingest": "ingest:ingest_files",
     "retrieve": "records:retrieve",

@@ -219,6 +219,8 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
                     "outcome": progress.outcome,
                     "documents_found": progress.documents_found,
                     "documents_new": progress.documents_new,
+                    "detail": progress.detail,
+                    "next_step": progress.next_step,
                 }
                 for progress in retrieval.partners
             ]
@@ -238,6 +240,9 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
             )
         out.print(f"Retrieval {retrieval.id}: {retrieval.state}")
         out.print(table)
+        for progress in retrieval.partners:
+            if progress.next_step is not None:
+                out.print(f"{printable(progress.partner_name)}: {printable(progress.next_step)}")
 
 
 def summary(

@@ -19,20 +19,24 @@ from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element
-from gateway.clients.pouring import Pouring, Sink
+from gateway.clients.answer_reading import ENVELOPE_LIMIT_BYTES, Crossing, read_answer
+from gateway.clients.failures import (
+    BrokenOff,
+    NotCalled,
+    NotSoap,
+    NotTrusted,
+    PartnerFailed,
+    PartnerLate,
+    Unreachable,
+)
+from gateway.clients.pouring import Sink
 from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import invoke
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import RequireUnrevoked, certificate, trust_of
 from ihe.errors import SecurityRefused
-from ihe.mtom import (
-    MultipartLimits,
-    MultipartReader,
-    MultipartWriter,
-    Part,
-    is_multipart,
-)
+from ihe.mtom import MultipartWriter, Part
 from ihe.saml import Assertion
 from ihe.soap import MessageKind, find_fault, parse_envelope
 from ihe.trust import SigningKey
@@ -49,21 +53,7 @@ _OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
 }
 # These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.
 _AS_MTOM: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
-# Documents may come inline in base64 from partners that answer without MTOM.
-_ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}
-
-
-class PartnerFailed(Exception):
-    """No usable answer came; the text is a sentence of ours for the person who asked."""
-
-
-class PartnerLate(PartnerFailed):
-    """The partner was waited for as long as its profile says, and gave no answer."""
-
-
-class EmptyAnswer(PartnerFailed):
-    """It took the request and answered success with nothing in it: asked again, it may answer."""
 
 
 Ready = Callable[[tuple[str, ...]], Awaitable[None]]
@@ -93,17 +83,6 @@ def mtom_package(envelope: bytes, action: str, parts: Iterable[Part]) -> Package
             yield chunk
 
     return Package(writer.content_type, pieces())
-
-
-@dataclass(slots=True)
-class Crossing:
-    """The envelopes of one call as they crossed the wire; None until there is one.
-
-    The answer's stands here also when it is refused, or is no SOAP at all.
-    """
-
-    request: bytes | None = None
-    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +146,7 @@ class SoapClient:
         crossing = crossing or Crossing()
         answer = await self._request(partner, sent, address, body, assertion, sink, crossing)
         if answer is None:
-            raise PartnerFailed("it answered HTTP 202 without an answer, which was not asked for")
+            raise NotSoap("it answered HTTP 202 without an answer, which was not asked for")
         return answer
 
     async def send(
@@ -207,11 +186,11 @@ class SoapClient:
         async with self._answer(partner, address, package.content_type, package.content) as given:
             if given.is_success:
                 return
-            envelope = await self._read(given, None, Crossing())
-        fault = find_fault(parse_envelope(envelope, limit_bytes=_ENVELOPE_LIMIT_BYTES))
+            envelope = await read_answer(given, None, Crossing(), self.message_limit_bytes)
+        fault = find_fault(parse_envelope(envelope, limit_bytes=ENVELOPE_LIMIT_BYTES))
         if fault is not None:
             raise fault
-        raise PartnerFailed(f"it answered HTTP {given.status_code} without a SOAP fault")
+        raise NotSoap(f"it answered HTTP {given.status_code} without a SOAP fault")
 
     async def _request(
         self,
@@ -264,7 +243,7 @@ class SoapClient:
         answer = await asyncio.to_thread(self._open, partner, signed, data)
         if status != 200:
             # Such a status is believed only to carry a fault, and `open_answer` found none.
-            raise PartnerFailed(f"it answered HTTP {status} without a SOAP fault")
+            raise NotSoap(f"it answered HTTP {status} without a SOAP fault")
         return answer
 
     def _open(self, partner: Partner, sent: SealedRequest, data: bytes) -> OpenedAnswer:
@@ -275,7 +254,7 @@ class SoapClient:
             now=datetime.now(UTC),
             skew=self.skew,
             confirmation_required=partner.profile.confirmation_required,
-            limit_bytes=_ENVELOPE_LIMIT_BYTES,
+            limit_bytes=ENVELOPE_LIMIT_BYTES,
         )
         if answer.signer is not None:
             self.require_unrevoked(partner, answer.signer, answer.chain)
@@ -308,14 +287,15 @@ class SoapClient:
         async with self._answer(partner, url, content_type, content) as response:
             if response.status_code == 202 or (may_wait and _is_empty(response)):
                 return None
-            return response.status_code, await self._read(response, sink, crossing)
+            limit = self.message_limit_bytes
+            return response.status_code, await read_answer(response, sink, crossing, limit)
 
     @asynccontextmanager
     async def _answer(
         self, partner: Partner, url: str, content_type: str, content: bytes | AsyncIterator[bytes]
     ) -> AsyncIterator[httpx.Response]:
         if not url.lower().startswith("https://"):
-            raise PartnerFailed("its address is not https")
+            raise NotCalled("its address is not https")
         try:
             connection = self._connection(partner)
             headers = {"Content-Type": content_type, "Accept": "*/*", **_UNCOMPRESSED}
@@ -328,18 +308,18 @@ class SoapClient:
             ) as response:
                 yield response
         except NothingToTrust:
-            raise PartnerFailed("nothing says which TLS certificate it must show") from None
+            raise NotCalled("nothing says which TLS certificate it must show") from None
         except httpx.TimeoutException:
             seconds = partner.profile.timeout_seconds
             raise PartnerLate(f"no answer within {seconds:g} s") from None
         except (httpx.ConnectError, ssl.SSLError) as error:
             # TLS 1.3 refuses our certificate only as we read, and then ssl speaks for itself.
-            raise PartnerFailed(_why_not_connected(error)) from None
+            raise _why_not_connected(error) from None
         except httpx.InvalidURL:
-            raise PartnerFailed("its address is not usable") from None
+            raise NotCalled("its address is not usable") from None
         except httpx.HTTPError as error:
-            # Texts of the library may quote the URL; the kind of failure is enough.
-            raise PartnerFailed(f"the connection failed ({type(error).__name__})") from None
+            # Texts of the library may quote the URL, and are not repeated.
+            raise _why_broken_off(error) from None
 
     def _connection(self, partner: Partner) -> httpx.AsyncClient:
         context = self.context_for(partner)
@@ -371,47 +351,7 @@ class SoapClient:
             await asyncio.to_thread(self.require_unrevoked, partner, leaf, chain)
         except SecurityRefused as refusal:
             await stream.aclose()
-            raise PartnerFailed(f"its TLS certificate is not trusted ({refusal.reason})") from None
-
-    async def _read(self, response: httpx.Response, sink: Sink | None, crossing: Crossing) -> bytes:
-        content_type = response.headers.get("content-type", "")
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            # A few bytes of it may be gigabytes, and no partner was told that it may.
-            raise PartnerFailed("its answer is compressed, which was not asked for")
-        if is_multipart(content_type):
-            envelope = await self._read_multipart(response, content_type, sink)
-        else:
-            envelope = await self._read_whole(response)
-        crossing.answer = envelope
-        if not envelope.strip():
-            empty = EmptyAnswer if response.is_success else PartnerFailed
-            raise empty(f"it answered HTTP {response.status_code} with an empty body")
-        if response.status_code != 200:
-            _require_fault(response, envelope)
-        elif content_type.lower().startswith("text/html"):
-            raise PartnerFailed("it answered with an HTML page instead of SOAP")
-        return envelope
-
-    async def _read_whole(self, response: httpx.Response) -> bytes:
-        content = bytearray()
-        limit = min(_ENVELOPE_LIMIT_BYTES, self.message_limit_bytes)
-        async for chunk in response.aiter_raw():
-            content += chunk
-            if len(content) > limit:
-                raise PartnerFailed("its answer is larger than we take")
-        return bytes(content)
-
-    async def _read_multipart(
-        self, response: httpx.Response, content_type: str, sink: Sink | None
-    ) -> bytes:
-        limits = MultipartLimits(total_bytes=self.message_limit_bytes)
-        reader = MultipartReader(content_type, limits=limits)
-        pouring = Pouring(sink)
-        async for chunk in response.aiter_raw():
-            for event in reader.feed(chunk):
-                await pouring.take(event)
-        reader.close()
-        return pouring.root
+            raise NotTrusted(f"its TLS certificate is not trusted ({refusal.reason})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,18 +375,18 @@ def _as_http(kind: MessageKind, envelope: bytes) -> tuple[str, bytes]:
     return writer.content_type, b"".join(writer.chunks(()))
 
 
-def _require_fault(response: httpx.Response, envelope: bytes) -> None:
-    """A status other than 200 is believed only to carry a SOAP fault, which `wire` then reads."""
-    if b"Fault" not in envelope or b"Envelope" not in envelope:
-        raise PartnerFailed(f"it answered HTTP {response.status_code} without a SOAP fault")
+def _why_broken_off(error: httpx.HTTPError) -> PartnerFailed:
+    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
+        return BrokenOff("it broke the connection off before its answer was whole")
+    return PartnerFailed(f"the connection failed ({type(error).__name__})")
 
 
-def _why_not_connected(error: Exception) -> str:
+def _why_not_connected(error: Exception) -> PartnerFailed:
     causes: Any = error
     while causes is not None:
         if isinstance(causes, ssl.SSLCertVerificationError):
-            return f"its TLS certificate is not trusted ({causes.verify_message})"
+            return NotTrusted(f"its TLS certificate is not trusted ({causes.verify_message})")
         if isinstance(causes, ssl.SSLError):
-            return "the TLS handshake failed"
+            return NotTrusted("the TLS handshake failed")
         causes = causes.__cause__ or causes.__context__
-    return "no connection could be made"
+    return Unreachable("no connection could be made")

@@ -16,7 +16,9 @@ from typing import Final, TypeVar
 from uuid import uuid4
 
 from ccda.safe_xml import Element
-from gateway.clients.soap_client import Crossing, PartnerFailed, PartnerLate, SoapClient
+from gateway.clients.answer_reading import Crossing
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
+from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.retrieving import Attachments
@@ -276,7 +278,7 @@ def new_assertion(asking: Asking, partner: Partner) -> Assertion:
     system = asking.client.purposes_for(partner)
     purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)
     if purpose is None:
-        raise PartnerFailed("its network has no code for this purpose of use")
+        raise NotCalled("its network has no code for this purpose of use")
     requester = asking.retrieval.requester
     home = asking.community.home_community_id
     return Assertion(

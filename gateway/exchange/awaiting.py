@@ -17,7 +17,8 @@ from uuid import uuid4
 from lxml import etree
 
 from ccda.safe_xml import Limits, parse_xml
-from gateway.clients.soap_client import Crossing, PartnerFailed, PartnerLate
+from gateway.clients.answer_reading import Crossing
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange.asking import (
     Answered,
     Call,
@@ -120,7 +121,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
     asking, call = visit.asking, question.call
     base = asking.replies_at
     if base is None:
-        raise PartnerFailed("it answers later, and our own address for that is not set")
+        raise NotCalled("it answers later, and our own address for that is not set")
     waiting = _new_wait(visit, question)
     crossing = Crossing()
 

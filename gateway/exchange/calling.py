@@ -5,7 +5,7 @@ from dataclasses import replace
 from random import SystemRandom
 from typing import Final, TypeVar
 
-from gateway.clients.soap_client import EmptyAnswer, PartnerFailed
+from gateway.clients.failures import Busy, PartnerFailed, Passing
 from gateway.exchange.asking import Answered, Asking, Call, Effect, Read, ask
 from gateway.exchange.awaiting import Divisible, Question, ask_later
 from gateway.exchange.visit import Visit
@@ -13,8 +13,8 @@ from gateway.store.database import Transaction
 from ihe.errors import IheError
 
 T = TypeVar("T")
-_PAUSES_SECONDS: Final = (0.5, 1.5)
-"""Before a partner that answered with nothing is asked again, half of it more or less."""
+_FIRST_PAUSE_SECONDS: Final = 0.5
+"""Before a partner is asked again, half of it more or less; three times as long each time."""
 _chance = SystemRandom()
 
 
@@ -46,15 +46,23 @@ async def put(visit: Visit, question: Question, read: Read[T], effect: Effect[T]
 
 
 async def _ask_again(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T:
-    """As `ask`, again where nothing came at all: signed anew, with a record of its own each time.
+    """As `ask`, again where nothing was answered and nothing refused: signed anew, with a record
+    of its own each time, and never before the last attempt has ended.
 
     Such an answer says nothing, least of all that there are no documents (user-asks 2).
     """
-    for seconds in _PAUSES_SECONDS:
+    pause = _FIRST_PAUSE_SECONDS
+    for _ in range(call.partner.profile.attempts - 1):
         attempt = replace(call, body=copy.deepcopy(call.body))
         try:
             return await ask(asking, attempt, read, effect)
-        except EmptyAnswer:
-            if not await call.patience.pause(seconds * _chance.uniform(0.5, 1.5)):
+        except Passing as failure:
+            if call.attachments is not None:
+                call.attachments.discard()
+            seconds = pause * _chance.uniform(0.5, 1.5)
+            if isinstance(failure, Busy):
+                seconds = max(seconds, failure.after_seconds or 0.0)
+            if not await call.patience.pause(seconds):
                 raise
+            pause *= 3
     return await ask(asking, call, read, effect)

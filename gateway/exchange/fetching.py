@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gateway.clients.soap_client import PartnerFailed, PartnerLate
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
+from gateway.exchange import next_steps
 from gateway.exchange.asking import Answered, Call, explain
 from gateway.exchange.awaiting import AnswerAwaited, Divisible, Question
 from gateway.exchange.calling import put
@@ -71,7 +72,7 @@ async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
         lambda tx: partners.by_home_community(tx, plan=plan, home_community_id=home)
     )
     if not known:
-        raise PartnerFailed(f"the community {home} is no longer in the directory")
+        raise NotCalled(f"the community {home} is no longer in the directory")
     return next((one for one in known if one.plan == plan), known[0])
 
 
@@ -105,14 +106,14 @@ class _Fetching:
                 awaited.append(waiting)
             except PartnerLate as late:
                 failures.append(late)
-                self.visit.remarks.append(explain(late))
+                self.visit.failed(late)
                 if self.visit.patience.is_over:
                     rest = sum(len(others) for others in batches[number + 1 :])
                     await _miss(self.visit, rest, explain(late))
                     raise
             except (PartnerFailed, IheError) as error:
                 failures.append(error)
-                self.visit.remarks.append(explain(error))
+                self.visit.failed(error)
         if awaited:
             raise min(awaited, key=lambda one: one.expires)
         if batches and len(failures) == len(batches):
@@ -141,7 +142,7 @@ class _Fetching:
         try:
             await self._batch(rest, is_second=True)
         except (PartnerFailed, IheError) as error:
-            self.visit.remarks.append(explain(error))
+            self.visit.failed(error)
 
     async def _retrieve(
         self, batch: Sequence[DocumentRequest], *, is_second: bool
@@ -150,7 +151,7 @@ class _Fetching:
         visit, asking = self.visit, self.visit.asking
         address = self.holder.endpoints.iti39 or self.holder.endpoints.iti38
         if address is None:
-            raise PartnerFailed("it has no address for documents")
+            raise NotCalled("it has no address for documents")
         request = RetrieveDocumentSetRequest(tuple(batch))
         said: list[str] = []
         again: list[DocumentRequest] = []
@@ -183,10 +184,12 @@ class _Fetching:
         )
         question = Question(call, question_name("ITI-39", body), is_read_again=False)
         try:
-            await put(visit, question, read, effect)
+            taken = await put(visit, question, read, effect)
         finally:
             attachments.discard()
         visit.remarks.extend(said)
+        if taken is not None and not again:
+            visit.steps.extend(_steps(*taken))
         await self._look_at_assembled(batch)
         return tuple(again)
 
@@ -271,6 +274,18 @@ def _account(
         missing=missing,
     )
     return answered, said
+
+
+def _steps(arrived: Arrived, received: Sequence[Received]) -> Iterator[str]:
+    """What can be done about what is not as it should be."""
+    if arrived.elsewhere:
+        yield next_steps.FROM_ELSEWHERE
+    if arrived.unasked:
+        yield next_steps.NOT_ASKED_FOR
+    elif arrived.missing and not arrived.elsewhere:
+        yield next_steps.NOT_GIVEN
+    if any(one.doubt and one.doubt is not _ASSEMBLED for one in received):
+        yield next_steps.NOT_THE_LISTED
 
 
 def _left_out(arrived: Arrived, *, twice: bool) -> Iterator[str]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from gateway.clients.soap_client import PartnerFailed, PartnerLate
-from gateway.exchange.asking import Asking, explain, is_refusal
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
+from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
 from gateway.exchange.discovering import discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
@@ -141,12 +141,12 @@ async def _ask_to_the_end(visit: Visit) -> PartnerOutcome:
     except Exception as error:  # the door of one partner: the others go on
         if not isinstance(error, PartnerFailed | IheError):
             log.error("asking a partner failed: %s", type(error).__name__)
-        visit.remarks.append(explain(error))
+        visit.failed(error)
         return _outcome(error)
 
 
 def _finish(transaction: Transaction, visit: Visit, outcome: PartnerOutcome) -> None:
-    visit.note(transaction, outcome=outcome, detail=visit.detail)
+    visit.note(transaction, outcome=outcome, detail=visit.detail, next_step=visit.next_step)
     retrieval, partner = visit.asking.retrieval, visit.partner.id
     abandon(transaction, plan=retrieval.plan, retrieval=retrieval.id, visited=partner)
 
@@ -160,7 +160,7 @@ def _outcome(error: Exception) -> PartnerOutcome:
 async def _ask(visit: Visit) -> PartnerOutcome:
     address = visit.partner.endpoints.iti55
     if address is None:
-        visit.remarks.append("it has no address for patient discovery")
+        visit.failed(NotCalled("it has no address for patient discovery"))
         return "not_asked"
     found = await discover(visit, address)
     held = [link for link in found if link.state == "held"]

@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import Final
 
 from ccda.safe_xml import Element, serialize_xml
-from gateway.clients.soap_client import PartnerFailed
+from gateway.clients.failures import NotCalled, PartnerFailed
 from gateway.exchange.asking import Answered, Call
 from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
+from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner
@@ -41,6 +42,9 @@ _QUERIES: Final = 60
 _REFERENCES_AT_ONCE: Final = 50
 _EARLIEST: Final = date(1990, 1, 1)
 """Where halving begins; what is older than any record in XML stays in the first window."""
+_OF_OTHERS: Final = (
+    "{} of its documents are listed under another patient id than the one asked for: not retrieved"
+)
 _BOTH: Final[tuple[ObjectType, ...]] = ("stable", "on-demand")
 
 
@@ -117,8 +121,15 @@ class _Listing:
     found: dict[UniqueId, DocumentEntry] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     queries: int = 0
+    of_others: set[UniqueId] = field(default_factory=set)
 
     def entries(self) -> tuple[DocumentEntry, ...]:
+        if self.problems or self.of_others:
+            self.visit.steps.append(INCOMPLETE if self.problems else LISTED_FOR_OTHERS)
+        if self.of_others and not self.found:
+            raise PartnerFailed(_OF_OTHERS.format("all"))
+        if self.of_others:
+            self.visit.remarks.append(_OF_OTHERS.format(len(self.of_others)))
         if self.problems and not self.found:
             raise PartnerFailed(f"its document query failed: {_each(self.problems)}")
         if self.problems:
@@ -176,7 +187,7 @@ class _Listing:
     async def _ask(self, query: AdhocQuery) -> AdhocQueryResponse:
         address = self.holder.endpoints.iti38
         if address is None:
-            raise PartnerFailed("it has no address for document queries")
+            raise NotCalled("it has no address for document queries")
         self.queries += 1
         before = set(self.found)
 
@@ -194,25 +205,34 @@ class _Listing:
         answer = await put(self.visit, Question(call, question_name("ITI-38", body)), read, effect)
         if answer is None:
             raise PartnerFailed("its list of documents was taken before and is gone")
-        self.found.update((entry.unique_id, entry) for entry in answer.entries)
+        self.found.update((one.unique_id, one) for one in answer.entries if self._is_asked_for(one))
         if answer.unreadable:
             self.visit.remarks.append(f"{answer.unreadable} of its list could not be read")
         return answer
+
+    def _is_asked_for(self, entry: DocumentEntry) -> bool:
+        """ITI TF-2: 3.18.4.1.2.3.7.1: what is listed is the patient's that the query names. Where
+        a document names nobody, the query does; whose it is is looked at again when it is read."""
+        accepted = self.holder.profile.other_patient_id_accepted
+        return accepted or entry.patient_id in (None, self.link.patient_id)
 
     def _answered(
         self, query: AdhocQuery, answer: AdhocQueryResponse, before: set[UniqueId]
     ) -> Answered:
         came = {entry.unique_id for entry in answer.entries}
-        missing = answer.unreadable
+        others = {one.unique_id for one in answer.entries if not self._is_asked_for(one)}
+        new_others = others - self.of_others
+        self.of_others |= others
+        missing = answer.unreadable + len(new_others)
         if isinstance(query, GetDocumentsQuery):
-            missing = max(0, len(query.entry_uuids or query.unique_ids) - len(came))
+            missing = max(0, len(query.entry_uuids or query.unique_ids) - len(came - others))
         errors = _errors(answer)
         given = bool(answer.entries or answer.object_refs)
         counted = self.is_counted
         return Answered(
-            outcome="success" if not errors else "partial" if given else "failed",
-            reason=f"it reported {in_words(errors)}" if errors else None,
-            found=len(came - before) + missing if counted else 0,
+            outcome="success" if not errors and not others else "partial" if given else "failed",
+            reason="; ".join(_reasons(errors, len(others))) or None,
+            found=len(came - others - before) + missing if counted else 0,
             missing=missing if counted else 0,
         )
 
@@ -230,6 +250,13 @@ def question_name(transaction: str, body: Element) -> str:
 def _errors(answer: AdhocQueryResponse) -> tuple[RegistryError, ...]:
     """Warnings come with whole answers too."""
     return tuple(error for error in answer.errors if error.severity is Severity.ERROR)
+
+
+def _reasons(errors: Sequence[RegistryError], others: int) -> Iterator[str]:
+    if errors:
+        yield f"it reported {in_words(errors)}"
+    if others:
+        yield _OF_OTHERS.format(others)
 
 
 def _each(problems: Iterable[str]) -> str:

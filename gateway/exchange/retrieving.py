@@ -110,10 +110,14 @@ class Attachments:
         )
 
     def discard(self) -> None:
-        """Leaves nothing half-written behind; finished blobs that no row names are swept later."""
+        """Leaves nothing half-written behind; finished blobs that no row names are swept later.
+
+        What one answer brought is never taken for a part of the next.
+        """
         for attachment in self._by_cid.values():
             if attachment.blob is None:
                 attachment.writer.abort()
+        self._by_cid.clear()
 
 
 async def collect(

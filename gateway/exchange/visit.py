@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
-from gateway.exchange.asking import Asking, Patience
+from gateway.exchange.asking import Asking, Patience, explain
+from gateway.exchange.next_steps import next_step
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import retrievals
@@ -15,13 +16,15 @@ from gateway.store.database import Transaction
 
 @dataclass(slots=True)
 class Visit:
-    """`progress` is what is durable of it; `remarks` are what its detail will say at the end."""
+    """`progress` is what is durable of it; `remarks` are what its detail will say at the end, and
+    `steps` what can be done about it."""
 
     asking: Asking
     partner: Partner
     progress: PartnerProgress
     patience: Patience
     remarks: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     _noted: tuple[Transaction, PartnerProgress] | None = None
 
@@ -58,10 +61,21 @@ class Visit:
     async def save(self, **changes: object) -> None:
         await self.asking.archive.database.write_async(lambda tx: self.note(tx, **changes))
 
+    def failed(self, error: BaseException) -> None:
+        """Remarks why, and what can be done about it."""
+        self.remarks.append(explain(error))
+        if step := next_step(error):
+            self.steps.append(step)
+
     @property
     def detail(self) -> str | None:
         """The remarks as one text, each once."""
         return "; ".join(dict.fromkeys(self.remarks)) or None
+
+    @property
+    def next_step(self) -> str | None:
+        """The steps as sentences, each once."""
+        return " ".join(f"{step}." for step in dict.fromkeys(self.steps)) or None
 
 
 def visits(asking: Asking, asked: Iterable[Partner]) -> list[Visit]:

@@ -34,6 +34,12 @@ class PartnerProfile:
 
     timeout_seconds: float = 60.0
     """The whole of one retrieval at this partner, from the first byte sent to the last read."""
+    attempts: int = 3
+    """How often one and the same request is made where no answer came, within that time."""
+    pause_seconds: float = 0.0
+    """Between the beginnings of two requests to it."""
+    members_at_once: int = 8
+    """Of how many members' records it is asked at one time: a slow partner takes no more of us."""
     documents_per_retrieve: int = 5
     audience_required: bool = False
     bearer_accepted: bool = False
@@ -58,6 +64,8 @@ class PartnerProfile:
     """Quirk: its documents are asked for in windows of so many days of creation time."""
     other_home_accepted: bool = False
     """Quirk: its documents name another home community than the one asked."""
+    other_patient_id_accepted: bool = False
+    """Quirk: it lists documents under another patient id than the one it was asked for."""
     postal_address: str | None = None
     """Where a letter reaches it: an accounting of disclosures names it with whoever received."""
     within: str | None = None

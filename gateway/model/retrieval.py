@@ -30,6 +30,8 @@ class PartnerProgress:
     documents_missing: int = 0
     elapsed_ms: int | None = None
     detail: str | None = None
+    next_step: str | None = None
+    """What the reader can do about what the detail says."""
 
 
 @dataclass(frozen=True, slots=True)

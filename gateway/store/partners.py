@@ -35,6 +35,13 @@ _CERTIFICATES: Final = (
     .where(tables.partner_certificate.c.partner.in_(bindparam("partners", expanding=True)))
     .order_by(tables.partner_certificate.c.ordinal)
 )
+_OF_PARTNER: Final = (
+    tables.partner_certificate,
+    tables.partner_health,
+    tables.partner_lesson,
+    tables.delegation,
+    tables.link,
+)
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -118,7 +125,7 @@ def remove(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> bool
     """Takes the partner and its links out; its records and documents stay. Whether it was there."""
     if get(transaction, plan=plan, partner=partner) is None:
         return False
-    for table in (tables.partner_certificate, tables.delegation, tables.link):
+    for table in _OF_PARTNER:
         transaction.connection.execute(delete(table).where(table.c.partner == partner))
     transaction.connection.execute(delete(tables.partner).where(tables.partner.c.id == partner))
     return True

@@ -56,6 +56,7 @@ def put_progress(
         "documents_missing": progress.documents_missing,
         "elapsed_ms": progress.elapsed_ms,
         "detail": progress.detail,
+        "next_step": progress.next_step,
     }
     upsert(transaction, tables.retrieval_partner, values, ["retrieval", "partner"])
 
@@ -225,6 +226,7 @@ def _progress(row: Row[Any]) -> PartnerProgress:
         documents_missing=row.documents_missing,
         elapsed_ms=row.elapsed_ms,
         detail=row.detail,
+        next_step=row.next_step,
     )
 
 

@@ -44,6 +44,8 @@ from gateway.store.tables.partners import (
     LinkRow,
     OwnKeyRow,
     PartnerCertificateRow,
+    PartnerHealthRow,
+    PartnerLessonRow,
     PartnerRow,
     PolicyRuleRow,
 )
@@ -90,6 +92,8 @@ plan_key = _table(PlanKeyRow)
 house_key = _table(HouseKeyRow)
 partner = _table(PartnerRow)
 partner_certificate = _table(PartnerCertificateRow)
+partner_health = _table(PartnerHealthRow)
+partner_lesson = _table(PartnerLessonRow)
 direct_anchor = _table(DirectAnchorRow)
 direct_bundle = _table(DirectBundleRow)
 direct_bundle_version = _table(DirectBundleVersionRow)

@@ -41,6 +41,7 @@ class RetrievalPartnerRow(Row, table=True):
     documents_missing: int = 0
     elapsed_ms: int | None = None
     detail: str | None = None
+    next_step: str | None = Field(default=None, sa_type=Text)
 
 
 class AwaitedAnswerRow(Row, table=True):

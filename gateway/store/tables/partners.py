@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, LargeBinary, Text
 from sqlmodel import Field
 
-from gateway.store.column_types import UtcTime
+from gateway.store.column_types import BigNumber, UtcTime
 from gateway.store.tables.row import Row
 
 
@@ -32,6 +32,34 @@ class PartnerCertificateRow(Row, table=True):
     plan: str | None = None
     fingerprint: str
     pem: str = Field(sa_type=Text)
+
+
+class PartnerHealthRow(Row, table=True):
+    """How often in a row a partner has failed; until when it is left alone, if it is."""
+
+    __tablename__ = "partner_health"
+    partner: str = Field(primary_key=True)
+    plan: str | None = None
+    failures: int
+    since: datetime = Field(sa_type=UtcTime)
+    until: datetime | None = Field(default=None, sa_type=UtcTime)
+    reason: str = Field(sa_type=Text)
+
+
+class PartnerLessonRow(Row, table=True):
+    """What was learned of a partner's ways; in force until it is revoked."""
+
+    __tablename__ = "partner_lesson"
+    __table_args__ = (Index("partner_lesson_of_partner", "partner", "kind"),)
+    number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
+    partner: str
+    plan: str | None = None
+    kind: str
+    value: int
+    learned: datetime = Field(sa_type=UtcTime)
+    why: str = Field(sa_type=Text)
+    revoked: datetime | None = Field(default=None, sa_type=UtcTime)
+    revoked_by: str | None = None
 
 
 class DirectAnchorRow(Row, table=True):

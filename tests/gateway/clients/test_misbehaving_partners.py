@@ -97,7 +97,7 @@ def test_a_partner_that_refuses_the_connection_has_failed(tmp_path: Path, good: 
         with asking_house(tmp_path, [good, partner]) as house:
             found = asked(house, partner)
     assert found.said == ("failed", "no connection could be made")
-    assert found.recorded == [("ITI-55", "failed", "no connection could be made")]
+    assert found.recorded == [("ITI-55", "failed", "no connection could be made")] * 3
 
 
 def test_a_tls_certificate_of_others_is_not_believed(tmp_path: Path, good: Partner) -> None:
@@ -115,10 +115,10 @@ def test_a_partner_that_does_not_know_our_certificate_fails_in_the_handshake(
     assert found.row.outcome == "failed"
     assert found.row.detail in (
         "the TLS handshake failed",
-        "the connection failed (ReadError)",
-        "the connection failed (RemoteProtocolError)",
+        "it broke the connection off before its answer was whole",
     )
-    assert [(one.transaction, one.outcome) for one in found.records] == [("ITI-55", "failed")]
+    # TLS 1.3 tells it only as we read, and not always in words: then it is asked again.
+    assert {(one.transaction, one.outcome) for one in found.records} == {("ITI-55", "failed")}
 
 
 def test_an_address_that_is_no_https_is_not_called(tmp_path: Path, good: Partner) -> None:
@@ -196,8 +196,12 @@ HTML = b"<html><head><title>Sign in</title></head><body><br>Envelope Fault</body
         (Reply(b" \r\n"), "failed", "it answered HTTP 200 with an empty body"),
         (Reply(b"", status=500), "failed", "it answered HTTP 500 with an empty body"),
         (Reply(HTML, "text/html"), "failed", "it answered with an HTML page instead of SOAP"),
-        (Reply(b"busy", "text/plain", 503), "failed", "it answered HTTP 503 without a SOAP fault"),
-        (Reply(b"moved", status=302), "failed", "it answered HTTP 302 without a SOAP fault"),
+        (Reply(b"busy", "text/plain", 503), "failed", "it answered HTTP 503: it is busy or away"),
+        (
+            Reply(b"moved", status=302),
+            "failed",
+            "it answered HTTP 302, which points to another address",
+        ),
         (Reply(fault("Sender"), status=400), "refused", "it answered with a SOAP fault (Sender)"),
         (
             Reply(fault("Receiver"), status=500),
@@ -223,7 +227,8 @@ def test_what_is_no_answer_is_said_in_our_own_words(
 ) -> None:
     found = ask_scripted(tmp_path, good, ITI_55=lambda _heard: reply)
     assert found.said == (outcome, detail)
-    times = 3 if detail == "it answered HTTP 200 with an empty body" else 1
+    unanswered = ("it answered HTTP 200 with an empty", "it answered HTTP 503")
+    times = 3 if detail.startswith(unanswered) else 1
     assert found.recorded == [("ITI-55", outcome, detail)] * times
 
 
@@ -242,7 +247,7 @@ def test_an_answer_broken_off_in_an_envelope_fails(tmp_path: Path, good: Partner
         return Reply(listed(heard)[:400], cut=True)
 
     found = ask_scripted(tmp_path, good, ITI_38=broken)
-    assert found.said == ("failed", "the connection failed (RemoteProtocolError)")
+    assert found.said == ("failed", "it broke the connection off before its answer was whole")
 
 
 # ---- answers that are not trusted ------------------------------------------------------------

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.clients.soap_client import PartnerFailed, PartnerLate
+from gateway.clients.failures import PartnerFailed, PartnerLate
 from gateway.exchange.asking import Patience, explain, failure_outcome
 from gateway.exchange.error_words import in_words
 from gateway.store.errors import StoreUnavailable

@@ -198,7 +198,7 @@ def test_a_request_that_is_not_taken_has_its_record_at_once(tmp_path: Path) -> N
         there.ask()
         there.answer()
         there.work()
-        detail = "it answered HTTP 503 without a SOAP fault"
+        detail = "it answered HTTP 503: it is busy or away"
         assert (there.row.outcome, there.row.detail) == ("failed", detail)
         assert recorded(there) == [("ITI-55", "success", None), ("ITI-38", "failed", detail)]
         assert_sound(there.house)

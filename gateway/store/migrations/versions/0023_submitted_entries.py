@@ -6,7 +6,7 @@ from alembic import op
 from gateway.store.column_types import BigNumber
 
 revision = "0023"
-down_revision = "0018"
+down_revision = "0022"
 
 
 def upgrade() -> None:

@@ -1,0 +1,68 @@
+"""The folder of a simulated partner: throwaway keys, and the file by which a gateway knows it."""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.clients.tls import partner_listener_context
+from gateway.demo.certificates import create_authority, issue
+from gateway.demo.simulator.answering import Responder
+from gateway.demo.simulator.holdings import holdings
+from gateway.demo.simulator.moods import Mood
+from ihe.identifiers import HomeCommunityId
+from ihe.trust import SigningKey
+
+PARTNER_FILE = "partner.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A partner ready to listen."""
+
+    responder: Responder
+    context: ssl.SSLContext
+
+
+def lay_out(
+    folder: Path,
+    *,
+    name: str,
+    home: HomeCommunityId,
+    moods: tuple[Mood, ...],
+    callers: Sequence[str],
+) -> Made:
+    """Makes keys and certificates in `folder`; `callers` are PEM texts of whom it lets in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC)
+    authority = create_authority(f"{name} CA", now=now)
+    signing = issue(authority, name, now=now)
+    is_expired = any(mood.expired for mood in moods)
+    tls = issue(authority, name, now=now - timedelta(days=3)) if is_expired else signing
+    signing.save(folder, "signing")
+    certificate, key = tls.save(folder, "tls")
+    context = partner_listener_context(certificate=certificate, key=key, anchors=(), pinned=callers)
+    signing_key = SigningKey(signing.key, signing.certificate)
+    return Made(Responder(holdings(home), signing_key, moods), context)
+
+
+def write_partner_file(folder: Path, *, name: str, home: HomeCommunityId, port: int) -> Path:
+    """For `gateway partners add`."""
+    base = f"https://localhost:{port}/ihe"
+    file = folder / PARTNER_FILE
+    file.write_text(
+        f"""\
+name = "{name}"
+home_community_id = "{home}"
+tls_certificates = ["tls.pem"]
+signing_certificates = ["signing.pem"]
+
+[endpoints]
+iti55 = "{base}/xcpd"
+iti38 = "{base}/xca"
+iti39 = "{base}/xca"
+""",
+        encoding="utf-8",
+    )
+    return file

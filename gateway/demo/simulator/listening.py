@@ -1,0 +1,163 @@
+"""The socket of a simulated partner: HTTP/1.1 by hand, since no server library lets one cheat.
+
+A request is read whole; what is sent back, and how, is the mood's.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Final
+
+from gateway.demo.simulator.answering import Responder
+from gateway.demo.simulator.replies import Reply
+from ihe.wsdl import WsdlName, wsdl_bytes
+
+_HEAD_BYTES: Final = 64 * 1024
+_REQUEST_BYTES: Final = 64 * 1024 * 1024
+_DRIP_SECONDS: Final = 0.25
+_ENDLESS: Final = b" " * 65536
+_REASONS: Final = {200: "OK", 302: "Found", 404: "Not Found", 500: "Internal Server Error"}
+DOORS: Final[dict[str, WsdlName]] = {"/ihe/xcpd": "xcpd", "/ihe/xca": "xca"}
+_Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@dataclass(slots=True)
+class Listening:
+    """A partner that listens on `port`."""
+
+    port: int
+    responder: Responder
+
+
+@asynccontextmanager
+async def listening(
+    responder: Responder, context: ssl.SSLContext, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Listening]:
+    """The partner up while the block runs; with port 0, at any that is free.
+
+    Raises:
+        OSError: the address cannot be listened on.
+    """
+    state = Listening(port, responder)
+    talks: set[asyncio.Task[None]] = set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            talks.add(task)
+            task.add_done_callback(talks.discard)
+        # Whoever leaves in the middle, or whom we leave, ends this connection and nothing else.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            await _talk(state, (reader, writer))
+        writer.close()
+
+    server = await asyncio.start_server(talk, host, port, ssl=context, limit=_HEAD_BYTES)
+    state.port = server.sockets[0].getsockname()[1]
+    try:
+        yield state
+    finally:
+        server.close()
+        for one in tuple(talks):  # those that hang on purpose
+            one.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def _talk(state: Listening, streams: _Streams) -> None:
+    """Requests of one connection, one after the other."""
+    reader, writer = streams
+    while True:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return
+        line, *fields = head.rstrip("\r\n").split("\r\n")
+        method, _, target = line.partition(" ")
+        headers = dict(_field(one) for one in fields)
+        if headers.get("expect", "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        content = await _content(reader, headers)
+        reply = await asyncio.to_thread(
+            _reply, state, method, target.split(" ")[0], headers.get("content-type", ""), content
+        )
+        if not await _send(streams, reply):
+            return
+
+
+def _field(line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name.strip().lower(), value.strip()
+
+
+async def _content(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding", "").lower() != "chunked":
+        length = int(headers.get("content-length") or 0)
+        return await reader.readexactly(min(length, _REQUEST_BYTES))
+    content = bytearray()
+    while size := int((await reader.readline()).split(b";")[0] or b"0", 16):
+        content += await reader.readexactly(size)
+        await reader.readline()
+        if len(content) > _REQUEST_BYTES:
+            raise ConnectionError("the request is too large for a simulation")
+    await reader.readline()
+    return bytes(content)
+
+
+def _reply(state: Listening, method: str, target: str, content_type: str, content: bytes) -> Reply:
+    path, _, query = target.partition("?")
+    door = DOORS.get(path)
+    if door is None:
+        return Reply(b"", "text/plain", 404)
+    if method == "GET" and query.lower() == "wsdl":
+        address = f"https://localhost:{state.port}{path}"
+        return Reply(wsdl_bytes(door, address), "text/xml; charset=utf-8")
+    if method != "POST":
+        return Reply(b"", "text/plain", 405, (("Allow", "POST"),))
+    return state.responder.answer(content_type, content)
+
+
+async def _send(streams: _Streams, reply: Reply) -> bool:
+    """Whether the connection can be used again."""
+    reader, writer = streams
+    content = reply.content
+    if reply.manner == "hang":
+        await reader.read()  # until the other side leaves
+        return False
+    if reply.manner == "reset":
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        writer.transport.abort()
+        return False
+    if reply.manner == "endless":
+        writer.write(_head(reply, None) + content[:200])
+        while True:
+            writer.write(_ENDLESS)
+            await writer.drain()
+    writer.write(_head(reply, len(content)))
+    if reply.manner == "drip":
+        for byte in content:
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(_DRIP_SECONDS)
+    whole = reply.manner != "early close"
+    writer.write(content if whole else content[: len(content) // 2])
+    await writer.drain()
+    return whole
+
+
+def _head(reply: Reply, length: int | None) -> bytes:
+    """A length of None is for an answer that ends when the connection does."""
+    reason = _REASONS.get(reply.status, "Simulated")
+    given = {
+        "Date": format_datetime(datetime.now(UTC), usegmt=True),
+        "Content-Type": reply.content_type,
+        **({"Connection": "close"} if length is None else {"Content-Length": str(length)}),
+        **dict(reply.headers),
+    }
+    lines = [f"HTTP/1.1 {reply.status} {reason}", *(f"{key}: {one}" for key, one in given.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -1,0 +1,96 @@
+"""A simulated partner's answer on its way out: as it should be sealed and sent, or otherwise."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import uuid4
+
+from ccda.hl7v3 import II, TS
+from ccda.safe_xml import Element
+from gateway.demo.simulator.holdings import Given, Holdings, Retrieved
+from ihe.discovery import Discovery, PatientDiscoveryRequest
+from ihe.document_content import ContentId
+from ihe.mtom import MultipartWriter, Part
+from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, MessageKind
+from ihe.trust import SigningKey
+from ihe.wire import Unopened, seal_answer
+from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
+from ihe.xca_retrieve import (
+    RetrievedDocument,
+    RetrieveDocumentSetResponse,
+    write_retrieve_response,
+)
+from ihe.xcpd import write_discovery_response
+
+SOAP: Final = "application/soap+xml; charset=UTF-8"
+Manner = Literal["whole", "hang", "drip", "endless", "reset", "early close"]
+"""How an answer's bytes leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An HTTP answer."""
+
+    content: bytes
+    content_type: str = SOAP
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    manner: Manner = "whole"
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """With what an answer is sealed; `changes` are what a liar says otherwise."""
+
+    asked: Unopened
+    key: SigningKey
+    now: datetime
+    changes: Mapping[str, Any]
+
+    def __call__(self, body: Element, kind: MessageKind) -> bytes:
+        given: dict[str, Any] = {
+            "relates_to": self.asked.message_id or "",
+            "message_id": f"urn:uuid:{uuid4()}",
+            "confirmations": self.asked.signature_values or (),
+            "signing_key": self.key,
+            "now": self.now,
+        }
+        return seal_answer(body, kind=kind, **{**given, **self.changes})
+
+
+def discovery_reply(
+    discovery: Discovery, asked: PatientDiscoveryRequest, held: Holdings, seal: Seal
+) -> Reply:
+    """ITI-55."""
+    body = write_discovery_response(
+        discovery,
+        request=asked,
+        message_id=II(f"{held.home}.9", str(uuid4())),
+        creation_time=TS(seal.now.strftime("%Y%m%d%H%M%S+0000")),
+        sender=held.home,
+    )
+    return Reply(seal(body, ITI_55_ANSWER))
+
+
+def query_reply(response: AdhocQueryResponse, seal: Seal) -> Reply:
+    """ITI-38."""
+    return Reply(seal(write_adhoc_query_response(response), ITI_38_ANSWER))
+
+
+def retrieve_reply(retrieved: Retrieved, held: Holdings, seal: Seal, *, inline: bool) -> Reply:
+    """ITI-39 as MTOM, or with its documents in base64 in the envelope."""
+    repository = next(entry.repository_unique_id for entry in held.entries)
+
+    def written(one: Given) -> RetrievedDocument:
+        content = one.content if inline else ContentId(one.cid)
+        return RetrievedDocument(one.unique_id, content, repository, one.home, "text/xml")
+
+    documents = tuple(map(written, retrieved.documents))
+    body = write_retrieve_response(RetrieveDocumentSetResponse(retrieved.outcome, documents))
+    envelope = seal(body, ITI_39_ANSWER)
+    if inline:
+        return Reply(envelope)
+    writer = MultipartWriter(envelope, boundary=uuid4().hex, action=ITI_39_ANSWER.action)
+    parts = [Part(one.cid, "text/xml", [one.content]) for one in retrieved.documents]
+    return Reply(b"".join(writer.chunks(parts)), writer.content_type)

@@ -1,0 +1,78 @@
+"""What to do about a partner's failure: one sentence for whoever reads how it answered."""
+
+from typing import Final
+
+from gateway.clients.failures import (
+    BrokenOff,
+    Busy,
+    EmptyAnswer,
+    NotCalled,
+    NotSoap,
+    NotTrusted,
+    PartnerLate,
+    Redirected,
+    TooLarge,
+    Unreachable,
+)
+from ihe.errors import (
+    CommunityCouldNotAnswer,
+    IheError,
+    MalformedMessage,
+    MessageTooLarge,
+    SecurityRefused,
+    SoapFault,
+    UnexpectedMessage,
+)
+
+CHECK: Final = "`gateway partners check` writes a report to send to the partner"
+_LATER: Final = "Ask again later; if it stays so, tell the partner"
+_STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (NotCalled, "Complete the partner's file and add it again with `gateway partners add`"),
+    (
+        NotTrusted,
+        "Compare the certificates on both sides: ask the partner for its current one, and whether"
+        f" it accepts ours; {CHECK}",
+    ),
+    (Redirected, "Ask the partner for its current addresses: redirects are not followed"),
+    (Busy, "Ask again later"),
+    (EmptyAnswer, f"{_LATER} that it answers with nothing; {CHECK}"),
+    (Unreachable, "Check the address and the firewalls on the way, then ask again"),
+    (BrokenOff, f"{_LATER} that its connections break; {CHECK}"),
+    (TooLarge, "Ask the partner what it sends; [limits] in gateway.toml says how much we take"),
+    (NotSoap, f"Check the address: something other than a SOAP service answers there; {CHECK}"),
+    (PartnerLate, "Ask again later, or give it more time: timeout_seconds in its profile"),
+    (SecurityRefused, f"Compare clocks and signing certificates with the partner; {CHECK}"),
+    (CommunityCouldNotAnswer, _LATER),
+    (MessageTooLarge, "[limits] in gateway.toml says how much we take"),
+    (UnexpectedMessage, f"Tell the partner that its answer belongs to another request; {CHECK}"),
+    (MalformedMessage, f"Tell the partner that its answer breaks the standard; {CHECK}"),
+)
+_OURS: Final = "The partner finds fault with our request: show it this exchange's message id"
+_THEIRS: Final = f"{_LATER} that it answers with a fault; {CHECK}"
+_UNKNOWN: Final = f"See `gateway exchanges show` for what came; {CHECK}"
+
+LISTED_FOR_OTHERS: Final = (
+    "Ask the partner why its list names another patient id; if it may,"
+    " other_patient_id_accepted in its profile says so"
+)
+FROM_ELSEWHERE: Final = (
+    "Ask the partner why its documents name another community; if they may,"
+    " other_home_accepted in its profile says so"
+)
+NOT_GIVEN: Final = "Tell the partner which documents it lists and does not give; " + CHECK
+NOT_ASKED_FOR: Final = "Tell the partner that it gives documents under ids that nobody asked for"
+NOT_THE_LISTED: Final = (
+    "Tell the partner that size or hash of its list are not those of its documents; the bytes are"
+    " held"
+)
+INCOMPLETE: Final = "Ask again later for the rest of the list; if it stays so, tell the partner"
+
+
+def next_step(error: BaseException) -> str | None:
+    """What the reader can do; None of a fault of our own, which the log of the service explains."""
+    if isinstance(error, SoapFault):
+        return _OURS if error.code in ("Sender", "Client") else _THEIRS
+    for kind, step in _STEPS:
+        if isinstance(error, kind):
+            return step
+    return _UNKNOWN if isinstance(error, IheError) else None

@@ -1,0 +1,36 @@
+"""What experience says of a partner: whether it is left alone for now, and what it taught us."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, get_args
+
+from gateway.model.identity import PartnerId
+
+LessonKind = Literal["documents_per_retrieve"]
+"""What may be learned: nothing here makes anything less secure (DECISIONS 5)."""
+LESSON_KINDS: Final[tuple[LessonKind, ...]] = get_args(LessonKind)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A partner that failed as often in a row, first at `since`; left alone until `until`."""
+
+    partner: PartnerId
+    failures: int
+    since: datetime
+    reason: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What was learned of a partner, when and why; in force until it is revoked."""
+
+    number: int
+    partner: PartnerId
+    kind: LessonKind
+    value: int
+    learned: datetime
+    why: str
+    revoked: datetime | None = None
+    revoked_by: str | None = None
