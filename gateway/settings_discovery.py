@@ -45,8 +45,9 @@ class Publish(_Part):
     """
 
     domains: tuple[str, ...] = Field(min_length=1)
-    certificates: tuple[Path, ...] = Field(min_length=1)
-    """PEM files; published by the addresses and domains that they are bound to."""
+    certificates: tuple[Path, ...] = ()
+    """PEM files, if others than those of `gateway direct keys`; published by the addresses and
+    domains that they are bound to."""
     dns: str | None = None
     """`address:port` where we answer for the domains, over UDP and TCP."""
     ldap: str | None = None

@@ -19,7 +19,7 @@ from gateway.exchange.atna_acts import START, STOP
 from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
 from gateway.model.exchange import Exchange
-from gateway.store import exchange_log
+from gateway.store import direct_keys, exchange_log
 
 log = logging.getLogger("gateway")
 _GARBAGE: Final = 20_000
@@ -36,7 +36,9 @@ async def serve(house: House) -> None:
     found = listeners(house)
     for listener in found:
         _require_free(listener)
-    shown = publishing(house.settings.publish, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
+    shown = publishing(house.settings.publish, now=now, keys=keys)
     mail_tls(house)  # what it refuses, it refuses before anything runs
     async with shown, working(house), running(found), mail_process(house.settings):
         for listener in found:

@@ -166,6 +166,9 @@ def _published(settings: Settings) -> Iterator[str]:
         return
     where = [f"{name} at {at}" for name, at in (("DNS", stated.dns), ("LDAP", stated.ldap)) if at]
     shown = " and ".join(where) or "by nobody here; see `gateway direct publish`"
+    if not stated.certificates:
+        domains = ", ".join(stated.domains)
+        yield f"published       the keys of `gateway direct keys`, of {domains}, {shown}"
     for one in own_listings(stated):
         yield f"published       {one.name}: {len(one.certificates)} certificates, {shown}"
 

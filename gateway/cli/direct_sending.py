@@ -195,6 +195,8 @@ def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
     for one in found.recipients:
         since = one.since.isoformat(timespec="seconds") if one.since else "not yet"
         out.print(f"  {one.address}: {one.state} ({since}) {one.reason or ''}")
+        if one.algorithms:
+            out.print(f"    sealed by {one.algorithms}")
         for heard in notices:
             if heard.address == one.address:
                 at = heard.notice.arrived.isoformat(timespec="seconds")
@@ -233,6 +235,7 @@ def _checked_lines(checked: Checked) -> list[str]:
         f"Send to {checked.address}: {'yes' if checked.can_send else 'no'}",
         *([f"  because {checked.why_not_send}"] if checked.why_not_send else []),
         *(f"  by {server}" for server in checked.servers),
+        *([f"  sealed by {checked.sealed_by}"] if checked.sealed_by else []),
         f"Receive from it: {'yes' if checked.can_receive else 'no'}",
         *([f"  because {checked.why_not_receive}"] if checked.why_not_receive else []),
         *([f"  tell them: {checked.tell_them}"] if checked.tell_them else []),

@@ -30,7 +30,7 @@ from gateway.model.identity import MemberId, PartnerId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
 from gateway.settings import load_settings
-from gateway.store import exchange_log, members, partners
+from gateway.store import direct_keys, exchange_log, members, partners
 from gateway.store.database import Transaction
 from ihe.identifiers import HomeCommunityId
 
@@ -60,7 +60,9 @@ async def _run(house: House, party: Party, folder: Path) -> None:
         else listener
         for listener in listeners(house)
     ]
-    shown = publishing(house.settings.publish, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
+    shown = publishing(house.settings.publish, now=now, keys=keys)
     async with shown, working(house), running(found), mail_process(house.settings):
         await until_asked_to_stop()
 

@@ -32,7 +32,7 @@ class Post:
 
 def mail_settings(folder: Path, key: str, posts: Mapping[str, Post]) -> str:
     """What the settings of one of the two say of mail; `posts` are both."""
-    own, domain, post = folder / key, DIRECT_DOMAINS[key], posts[key]
+    domain, post = DIRECT_DOMAINS[key], posts[key]
     (other,) = (one for one in DIRECT_DOMAINS if one != key)
     return f"""
 [mail]
@@ -48,7 +48,6 @@ name_servers = ["127.0.0.1:{posts[other].dns}"]
 
 [publish]
 domains = ["{domain}"]
-certificates = ["{own / "direct.pem"}"]
 dns = "127.0.0.1:{post.dns}"
 name_servers = ["{_NAME_SERVER}"]
 """

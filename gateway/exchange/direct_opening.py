@@ -133,10 +133,14 @@ class _Agent:
 class Routes:
     """The servers for a domain: as stated for it, our smarthost, or its MX records."""
 
-    def __init__(self, out: MailOut, dns: DnsClient) -> None:
-        """Raises InvalidSettings when a file of a smarthost cannot be read."""
+    def __init__(self, out: MailOut, dns: DnsClient, *, port: int = _SMTP_PORT) -> None:
+        """Raises InvalidSettings when a file of a smarthost cannot be read.
+
+        `port` is where a domain's own servers take mail.
+        """
         self._out = out
         self._dns = dns
+        self._port = port
         self._smarthost = None if out.smarthost is None else _server(out.smarthost)
         self._stated = {
             route.domain: _server(route.smarthost)
@@ -157,20 +161,21 @@ class Routes:
         """RFC 5321: 5.1; RFC 7505: a null MX says that the domain takes no mail."""
         required = self._out.route(domain).tls == "required"
         servers = []
-        for host in self._dns.mail_servers(domain)[:_MOST_SERVERS]:
+        hosts = self._dns.mail_servers(domain)[:_MOST_SERVERS]
+        for host in hosts:
             for address in self._dns.addresses(host):
                 if self._may_go_to(address):
                     security: Literal["starttls", "opportunistic"] = (
                         "starttls" if required else "opportunistic"
                     )
-                    servers.append(Server(host, _SMTP_PORT, security, address=address))
-        if not servers:
+                    servers.append(Server(host, self._port, security, address=address))
+        if hosts and not servers:
             raise LookupFailed("names no mail server that we may go to")
         return tuple(servers)
 
     def _may_go_to(self, address: IPv4Address | IPv6Address) -> bool:
         """A stranger's DNS must not send us into our own house."""
-        stated = f"{address}:{_SMTP_PORT}" in self._out.private_addresses
+        stated = f"{address}:{self._port}" in self._out.private_addresses
         return stated or is_public(address)
 
 

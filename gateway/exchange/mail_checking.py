@@ -27,6 +27,8 @@ class Checked:
     tell_them: str | None
     steps: tuple[Step, ...]
     verdicts: tuple[Verdict, ...]
+    sealed_by: str | None = None
+    """The algorithms that a message to it would be sealed by, as its domain's route states them."""
 
 
 async def check_address(means: DirectMeans, address: str, *, sender: str) -> Checked:
@@ -61,6 +63,9 @@ def _check(means: DirectMeans, address: str, sender: str) -> Checked:
         tell_them=None if trusted or not refusals else what_to_tell(refusals),
         steps=found.steps,
         verdicts=verdicts,
+        sealed_by=None
+        if means.mode == "hisp"
+        else str(means.algorithms(address.rpartition("@")[2])),
     )
 
 

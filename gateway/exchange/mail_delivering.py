@@ -153,6 +153,11 @@ async def _send(
         servers = await asyncio.to_thread(means.route, domain)
     except LookupFailed as failure:
         raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
+    if not servers:  # RFC 7505: 3, a null MX
+        said = "its domain takes no mail"
+        gone = [refuse(one.recipient, said, now=means.clock()) for one in reached]
+        await means.archive.database.write_async(lambda tx: _give_up(tx, message, gone))
+        return
     if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
         raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
     content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)

@@ -51,6 +51,7 @@ def checked_form(checked: Checked) -> dict[str, Any]:
         "address": checked.address,
         "send": {"possible": checked.can_send, "reason": checked.why_not_send},
         "servers": list(checked.servers),
+        "sealed_by": checked.sealed_by,
         "receive": {"possible": checked.can_receive, "reason": checked.why_not_receive},
         "tell_them": checked.tell_them,
         "steps": [

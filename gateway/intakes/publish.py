@@ -1,7 +1,7 @@
 """Our own certificates, shown by DNS and LDAP while the gateway serves, as `[publish]` says."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 
 from cryptography import x509
@@ -15,8 +15,12 @@ from gateway.settings_discovery import Publish, host_and_port
 
 
 @asynccontextmanager
-async def publishing(stated: Publish | None, *, now: datetime) -> AsyncIterator[dict[str, int]]:
+async def publishing(
+    stated: Publish | None, *, now: datetime, keys: Sequence[x509.Certificate] = ()
+) -> AsyncIterator[dict[str, int]]:
     """Answers while the block runs; gives the ports of "dns" and "ldap", as far as they listen.
+
+    `keys` are the certificates of our own Direct keys, as they are when it begins.
 
     Raises:
         InvalidSettings: a certificate cannot be read, or is bound to nothing of ours.
@@ -25,7 +29,7 @@ async def publishing(stated: Publish | None, *, now: datetime) -> AsyncIterator[
     ports: dict[str, int] = {}
     async with AsyncExitStack() as stack:
         if stated is not None and (stated.dns or stated.ldap):
-            found = own_listings(stated)
+            found = own_listings(stated, keys)
             if stated.dns:
                 host, port = host_and_port(stated.dns)
                 answering = answering_dns(zones(stated, found, now=now), host, port)
@@ -37,12 +41,15 @@ async def publishing(stated: Publish | None, *, now: datetime) -> AsyncIterator[
         yield ports
 
 
-def own_listings(stated: Publish) -> tuple[Listing, ...]:
-    """What the certificates of the settings are bound to.
+def own_listings(stated: Publish, keys: Sequence[x509.Certificate] = ()) -> tuple[Listing, ...]:
+    """What the certificates of the settings are bound to; without any, those of `keys`, as far as
+    they are bound to our domains.
 
     Raises:
         InvalidSettings: one cannot be read, or is bound to nothing of ours.
     """
+    if not stated.certificates:
+        return tuple(_of_keys(stated, keys))
     certificates = []
     for path in stated.certificates:
         try:
@@ -56,6 +63,15 @@ def own_listings(stated: Publish) -> tuple[Listing, ...]:
             raise InvalidSettings(f"[publish] {path} is no certificate in PEM") from None
         certificates.append(certificate)
     return listings(certificates, stated.domains)
+
+
+def _of_keys(stated: Publish, keys: Sequence[x509.Certificate]) -> Sequence[Listing]:
+    bound = []
+    for key in keys:
+        with suppress(NothingToPublish):  # of a domain that is published elsewhere
+            listings([key], stated.domains)
+            bound.append(key)
+    return listings(bound, stated.domains)
 
 
 def zones(stated: Publish, found: Sequence[Listing], *, now: datetime) -> Zones:

@@ -26,7 +26,7 @@ from sqlalchemy import Row, select, update
 from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.keys import KeyRing
-from gateway.store.scope import Scope, within
+from gateway.store.scope import ALL_PLANS, Scope, within
 from gateway.store.sql import insert_new
 from gateway.store.transaction import Transaction
 
@@ -150,6 +150,21 @@ def list_all(transaction: Transaction, *, plan: Scope) -> tuple[DirectKey, ...]:
         .order_by(table.c.owner, table.c.imported, table.c.fingerprint)
     )
     return tuple(_read(row) for row in rows)
+
+
+def published(transaction: Transaction, *, now: datetime) -> tuple[x509.Certificate, ...]:
+    """What others are to find of every plan: for each owner the certificate that signs, and those
+    from which on it is stated that they will; so a new one is known before it is used."""
+    owned: dict[str, list[DirectKey]] = {}
+    for key in list_all(transaction, plan=ALL_PLANS):
+        owned.setdefault(key.owner, []).append(key)
+    found = [
+        one.certificate
+        for keys in owned.values()
+        for one in keys
+        if one == signing(keys, now=now) or (one.since is not None and one.since > now)
+    ]
+    return tuple(one for one in found if now <= one.not_valid_after_utc)
 
 
 def of_address(transaction: Transaction, *, plan: PlanId, address: str) -> tuple[DirectKey, ...]:

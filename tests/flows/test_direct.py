@@ -649,3 +649,14 @@ async def test_what_a_rule_sends_goes_once_and_again_when_the_summary_changes(
     await exchange(plan, clinic)
     (filed, *_) = [one for one in clinic.received() if one.state in ("filed", "held")]
     assert filed.mail_from == INTAKE
+
+
+async def test_a_domain_that_takes_no_mail_is_reported_at_once(
+    clinic: Office, plan: Office
+) -> None:
+    clinic.means = replace(clinic.means, route=lambda _domain: ())
+    message = await clinic.send(INTAKE)
+    await clinic.work()
+    (recipient,) = clinic.sent(message).recipients
+    assert (recipient.state, recipient.reason) == ("failed", "its domain takes no mail")
+    assert outcomes(clinic, "DIRECT-SEND") == [("failed", "its domain takes no mail")]

@@ -34,7 +34,9 @@ from direct.message import (
     write_message,
 )
 from gateway.exchange.adt import read_adt
+from gateway.exchange.mail_carried import named_in_context, named_in_metadata
 from gateway.exchange.mail_content import find_content
+from gateway.exchange.mail_reading import describe_mail
 from ihe.errors import IheError
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry, SubmissionSet
@@ -264,6 +266,13 @@ def look(data: bytes) -> str:
     content = find_content(message)
     assert sum(len(each.content) for each in content.found) <= _MOST_BYTES + 64 * len(data)
     shown += [each.filename for each in content.found]
+    if content.context is not None:
+        named_in_context(content.context)
+    for each in content.found:
+        if each.entry is not None:
+            named_in_metadata(each.entry)
+    seen = describe_mail(data, None)
+    shown += [seen.subject, *seen.text.split("\n"), *(one.filename for one in seen.parts)]
     for text in shown:
         assert text is None or not set(text) & set("\r\n\0\u202e"), "a control reaches people"
     return f"{len(content.documents)} documents"

@@ -111,3 +111,22 @@ def test_a_verdict_of_nothing_is_a_sentence(terminal: Terminal) -> None:
     ended = terminal.run("direct", "verdict", "nothing", "--plan", "acme")
     assert ended.exit_code == 1
     assert "no such message" in ended.err
+
+
+def test_what_is_published_are_our_keys_unless_other_files_are_named(terminal: Terminal) -> None:
+    text = terminal.config.read_text() + f'\n[publish]\ndomains = ["{DOMAIN}"]\n'
+    terminal.config.write_text(text)
+    empty = terminal.run("direct", "publish")
+    assert (empty.exit_code, "no key is in use" in empty.err) == (1, True)
+    key, certificate = certified(DOMAIN)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file = terminal.write("own.pem", pem + certificate.public_bytes(Encoding.PEM))
+    assert terminal.run("direct", "keys", "import", DOMAIN, file, "--plan", "acme").exit_code == 0
+    shown = terminal.run("direct", "publish")
+    assert (shown.exit_code, f"{DOMAIN}. " in shown.out, "CERT" in shown.out) == (0, True, True)
+    assert f"the keys of `gateway direct keys`, of {DOMAIN}" in terminal.run("config", "check").out
+
+
+def test_a_check_says_how_a_message_would_be_sealed(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "check", "anne@clinic.test")
+    assert "sealed by aes256-cbc, rsa-oaep-sha1, sha256, pkcs1v15" in ended.out

@@ -124,3 +124,20 @@ def test_a_short_key_or_a_strangers_certificate_is_not_taken(ring: KeyRing) -> N
         sealed(ring, DOMAIN, (certified(DOMAIN)[0], certified(ADDRESS)[1]))
     with pytest.raises(UnusableKey, match="2048 bits"):
         sealed(ring, DOMAIN, certified(DOMAIN, bits=1024))
+
+
+def test_published_is_what_signs_and_what_is_going_to(house: Database, ring: KeyRing) -> None:
+    before, new, later, waits = (certified(DOMAIN, f"anchor {n}") for n in range(4))
+    other = certified("direct.other.test")
+    put(
+        house,
+        sealed(ring, DOMAIN, before, NOW - 2 * DAY),
+        sealed(ring, DOMAIN, new, NOW - DAY),
+        sealed(ring, DOMAIN, later, NOW + DAY),
+        sealed(ring, DOMAIN, waits, None),
+        sealed(ring, "direct.other.test", other),
+    )
+    found = house.read(lambda tx: direct_keys.published(tx, now=NOW))
+    assert {one.serial_number for one in found} == {
+        one.serial_number for _, one in (new, later, other)
+    }
