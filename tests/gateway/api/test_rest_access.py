@@ -162,13 +162,13 @@ _BODIES: Final[dict[str, dict[str, Any]]] = {
 TEXT: Final = OutgoingPart(b"One word.", "text/plain")
 
 
-def trusted_message(doors: Doors, *parts: OutgoingPart, number: int) -> str:
+def trusted_message(doors: Doors, *parts: OutgoingPart, number: int, plan: PlanId = PLAN) -> str:
     """A message sealed to us that was trusted, and filed."""
-    domain, now = "direct.acme.example", datetime.now(UTC)
+    domain, now = f"direct.{plan}.example", datetime.now(UTC)
     key, certificate = certified(domain)
     ring = doors.house.archive.blobs.keys
     own = direct_keys.seal_key(
-        ring, plan=PLAN, owner=domain, key=key, certificates=[certificate], now=now, since=now
+        ring, plan=plan, owner=domain, key=key, certificates=[certificate], now=now, since=now
     )
     doors.house.database.write(lambda tx: direct_keys.put(tx, own))
     written = write_message(
@@ -182,11 +182,11 @@ def trusted_message(doors: Doors, *parts: OutgoingPart, number: int) -> str:
         "params": {"mail_from": "", "rcpt_to": f"desk@{domain}"},
         "content": sealed(written, to=domain),
     }
-    spooled = doors.call("POST", "/direct/messages", doors.token(PLAN, "system"), **given)
+    spooled = doors.call("POST", "/direct/messages", doors.token(plan, "system"), **given)
     message = MailId(spooled.json()["id"])
     doors.house.database.write(
         lambda tx: mail_received.settle(
-            tx, plan=PLAN, message=message, state="filed", reason=None, now=now
+            tx, plan=plan, message=message, state="filed", reason=None, now=now
         )
     )
     return message

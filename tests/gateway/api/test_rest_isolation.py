@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from direct.message import OutgoingPart
 from gateway.model.caller import ROLES, Role
 from gateway.model.document import Source
 from gateway.model.identity import MailId, MemberId, PartnerId, PlanId, RetrievalId
@@ -23,6 +24,7 @@ from gateway.model.link import Link
 from gateway.store import links, mail_received, members, partners, retrievals, tokens
 from ihe.identifiers import Oid, PatientId
 from tests.gateway.api.doors import PURPOSE, Doors, names_in, open_doors, routes_of
+from tests.gateway.api.test_rest_access import trusted_message
 from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
 
 MARKER: Final = "Zanzibarson"
@@ -45,6 +47,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "sent_id": ("sent",),
     "held_id": ("document", "match"),
     "match_id": ("match",),
+    "trusted_id": ("trusted", "message"),
     "filed_id": ("document",),
     "after_message": ("message",),
     "after": ("member", "document", "message", "sent"),
@@ -152,6 +155,7 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
     started = doors.start(stored.id, plan, requester={"person": f"{word} Nurse", "role": "nurse"})
     found = database.read(lambda tx: tokens.list_all(tx, plan=plan))
     message, sent = _correspond(doors, plan, word)
+    trusted = trusted_message(doors, OutgoingPart(word.encode(), "text/plain"), number=7, plan=plan)
     sequences = doors.rows("SELECT sequence FROM exchange WHERE plan = ?", plan)
     retrieval = started.json()
     return {
@@ -164,6 +168,7 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
         "person": tuple(token.caller.name for token in found),
         "token": tuple(token.id for token in found),
         "message": (message,),
+        "trusted": (trusted,),
         "sent": (sent,),
         "sequence": tuple(str(row["sequence"]) for row in sequences[-3:]),
     }
