@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
+from gateway.cli.conversations import print_reread, print_wire, reread_form
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -143,33 +144,65 @@ def show_exchange(
     conversation: Annotated[
         str | None, typer.Option(help="Instead of a record: all of this conversation, in order.")
     ] = None,
+    wire: Annotated[
+        bool, typer.Option("--wire", help="The envelopes that crossed the wire, redacted.")
+    ] = False,
+    unredacted: Annotated[
+        bool, typer.Option("--unredacted", help="With --wire: all they say, of whomever.")
+    ] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="What today's code makes of the same bytes.")
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """One record, as JSON; or one conversation as one story, from its first record to its last."""
+    """One record, as JSON; or one conversation as one story, from its first record to its last.
+
+    With --wire the messages themselves; with --replay how they, and the documents they brought,
+    are read today, and what would be otherwise. Nobody is asked anything for it.
+    """
     if (sequence is None) == (conversation is None):
         raise Failure("name a record, or a --conversation", Exit.USAGE)
+    if unredacted and not wire:
+        raise Failure("--unredacted goes with --wire", Exit.USAGE)
+    how = "".join((" with its wire bytes" * wire, ", unredacted" * unredacted, " reread" * replay))
     with opened(config) as house:
         if conversation is not None:
-            _print(_story(house, ConversationId(conversation)), json=json)
-            return
-        found = house.database.read(
-            lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence or 0)
-        )
-        if found is None:
-            raise Failure(f"there is no record {sequence}")
-        shown = found.exchange
-        record_look(
-            house,
-            "CLI-EXCHANGE",
-            plan=shown.plan,
-            member=shown.member,
-            reason=f"record {sequence}",
-        )
-    typer.echo(orjson.dumps(exchange_form(found), option=orjson.OPT_INDENT_2).decode())
+            found = _story(house, ConversationId(conversation), how)
+        else:
+            found = (_one(house, sequence or 0, how),)
+        if wire:
+            print_wire(house, found, unredacted=unredacted)
+        if replay and json:
+            for record in found:
+                typer.echo(orjson.dumps(reread_form(house, record)).decode())
+        elif replay:
+            print_reread(house, found)
+    if wire or replay:
+        return
+    if conversation is not None:
+        _print(found, json=json)
+        return
+    form = exchange_form(found[0])
+    typer.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2).decode())
 
 
-def _story(house: House, conversation: ConversationId) -> tuple[RecordedExchange, ...]:
+def _one(house: House, sequence: int, how: str) -> RecordedExchange:
+    found = house.database.read(lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence))
+    if found is None:
+        raise Failure(f"there is no record {sequence}")
+    shown = found.exchange
+    record_look(
+        house,
+        "CLI-EXCHANGE",
+        plan=shown.plan,
+        member=shown.member,
+        reason=f"record {sequence}{how}",
+    )
+    return found
+
+
+def _story(house: House, conversation: ConversationId, how: str) -> tuple[RecordedExchange, ...]:
     wanted = ExchangeFilter(conversation=conversation)
     found = house.database.read(
         lambda tx: exchange_log.search(
@@ -179,6 +212,6 @@ def _story(house: House, conversation: ConversationId) -> tuple[RecordedExchange
     if not found:
         raise Failure("there is no such conversation")
     first = found[0].exchange
-    reason = f"{len(found)} records of a conversation"
+    reason = f"{len(found)} records of a conversation{how}"
     record_look(house, "CLI-EXCHANGES", plan=first.plan, member=first.member, reason=reason)
     return found

@@ -214,7 +214,7 @@ def _index(
     clinical: ClinicalDocument,
     submitted: tuple[Replaced, ...],
 ) -> tuple[IndexedEntry, ...]:
-    plan, sections = document.plan, _indexed_sections(clinical)
+    plan, sections = document.plan, indexed_sections(clinical)
     indexed = clinical_store.insert_sections(
         transaction, plan=plan, document=document.id, sections=sections
     )
@@ -223,8 +223,8 @@ def _index(
     return indexed
 
 
-def _indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
-    """The sections, and the visit that the header alone may tell of, after all of them."""
+def indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
+    """What is indexed: the sections, then the visit that the header alone may tell of."""
     visit = header_encounter(clinical)
     if visit is None:
         return clinical.sections

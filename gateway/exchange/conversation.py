@@ -1,0 +1,204 @@
+"""One conversation as it crossed the wire, and as today's code reads it again.
+
+Nothing is done anew: nobody is asked, nothing is filed. What was concluded then stands beside what
+would be concluded now, so that a partner's quirk, or ours, can be followed to where it was met.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from ccda.safe_xml import Element
+from gateway.exchange.archive import Archive
+from gateway.exchange.ingest import indexed_sections
+from gateway.exchange.reading import read_document
+from gateway.model.document import Document
+from gateway.model.exchange import Exchange, RecordedExchange
+from gateway.model.identity import PlanId
+from gateway.store import clinical, documents, wire_messages
+from gateway.store.database import Transaction
+from gateway.store.errors import StoreError
+from gateway.store.keys import KeyRing
+from gateway.store.scope import ALL_PLANS
+from gateway.store.wire_messages import WireMessage, open_message
+from ihe.discovery import Matched, MoreDemographicsRequested
+from ihe.errors import IheError
+from ihe.registry_response import RegistryError
+from ihe.soap import find_fault, parse_envelope, read_envelope
+from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
+from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
+from ihe.xcpd import read_discovery_request, read_discovery_response
+
+_ANSWERED: Final = ("success", "partial")
+
+
+@dataclass(frozen=True, slots=True)
+class Crossed:
+    """A record with the envelopes that crossed the wire for it; None where none was kept."""
+
+    record: RecordedExchange
+    request: bytes | None
+    answer: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """What today's code makes of one of them, in words; `differs` from what was made of it then."""
+
+    what: str
+    today: str
+    differs: bool = False
+
+
+def crossed(transaction: Transaction, keys: KeyRing, record: RecordedExchange) -> Crossed:
+    """The envelopes beside the record; what was lost or damaged is None."""
+    told = record.exchange
+    return Crossed(
+        record,
+        _opened(transaction, keys, told.request_hash),
+        _opened(transaction, keys, told.answer_hash),
+    )
+
+
+def _opened(transaction: Transaction, keys: KeyRing, hash: str | None) -> bytes | None:
+    kept: WireMessage | None = None
+    if hash is not None:
+        kept = wire_messages.get(transaction, plan=ALL_PLANS, hash=hash)
+    try:
+        return None if kept is None else open_message(keys, kept)
+    except StoreError:
+        return None
+
+
+# ---- messages --------------------------------------------------------------------------------
+
+
+def reread(one: Crossed) -> tuple[Reread, ...]:
+    """What each envelope says to today's readers; signatures were judged when it came."""
+    told = one.record.exchange
+    readers = _READERS.get(told.transaction)
+    if readers is None:
+        return ()
+    read_request, read_answer = readers
+    return tuple(_reread_all(one, told, read_request, read_answer))
+
+
+def _reread_all(
+    one: Crossed, told: Exchange, read_request: "_Reader", read_answer: "_Reader"
+) -> Iterator[Reread]:
+    theirs_is_answer = told.direction == "out"
+    for name, envelope, reader, is_theirs in (
+        ("request", one.request, read_request, not theirs_is_answer),
+        ("answer", one.answer, read_answer, theirs_is_answer),
+    ):
+        if envelope is None:
+            continue
+        was_taken = told.outcome in _ANSWERED
+        try:
+            said = _read(envelope, reader)
+        except IheError as error:
+            yield Reread(name, f"it cannot be read: {error.reason}", is_theirs and was_taken)
+        else:
+            yield Reread(name, said)
+
+
+_Reader = Callable[[Element], str]
+
+
+def _read(envelope: bytes, reader: _Reader) -> str:
+    root = parse_envelope(envelope)
+    fault = find_fault(root)
+    if fault is not None:
+        return f"a fault, {fault.code or 'without a code'}"
+    return reader(read_envelope(root).payload)
+
+
+def _discovery_request(body: Element) -> str:
+    asked = read_discovery_request(body).demographics
+    return (
+        f"asks for a person by {len(asked.names)} names, {len(asked.ids)} ids, "
+        f"{len(asked.addresses)} addresses, {len(asked.telecoms)} telephone numbers"
+    )
+
+
+def _discovery(body: Element) -> str:
+    match read_discovery_response(body).discovery:
+        case Matched(matches=matches, unreadable=unreadable):
+            return f"{len(matches)} matching" + (f", {unreadable} unusable" if unreadable else "")
+        case MoreDemographicsRequested(attributes=attributes):
+            return f"asks for more: {', '.join(sorted(attributes)) or 'it does not say what'}"
+        case _:
+            return "no match"
+
+
+def _query_request(body: Element) -> str:
+    return f"asks by {type(read_adhoc_query_request(body)).__name__.removesuffix('Query')}"
+
+
+def _query(body: Element) -> str:
+    found = read_adhoc_query_response(body)
+    listed = len(found.entries) + len(found.object_refs)
+    return f"{_word(found.status)}, {listed} documents listed" + _errors(
+        found.errors, found.unreadable
+    )
+
+
+def _retrieve_request(body: Element) -> str:
+    return f"asks for {len(read_retrieve_request(body).documents)} documents"
+
+
+def _retrieve(body: Element) -> str:
+    found = read_retrieve_response(body)
+    said = f"{_word(found.outcome.status)}, {len(found.documents)} documents"
+    return said + _errors(found.outcome.errors, found.unreadable)
+
+
+def _word(status: str) -> str:
+    return status.rpartition(":")[2]
+
+
+def _errors(errors: tuple[RegistryError, ...], unreadable: int) -> str:
+    codes = sorted({error.code for error in errors})
+    said = f"; errors: {', '.join(map(str, codes))}" if codes else ""
+    return said + (f"; {unreadable} unreadable" if unreadable else "")
+
+
+_READERS: Final[Mapping[str, tuple[_Reader, _Reader]]] = {
+    "ITI-55": (_discovery_request, _discovery),
+    "ITI-38": (_query_request, _query),
+    "ITI-39": (_retrieve_request, _retrieve),
+}
+
+
+# ---- documents -------------------------------------------------------------------------------
+
+
+def reread_documents(
+    archive: Archive, plan: PlanId, found: tuple[tuple[Document, int], ...]
+) -> tuple[Reread, ...]:
+    """What the stored bytes of each document say now, against the statements indexed then."""
+    return tuple(_reread_document(archive, plan, *one) for one in found)
+
+
+def indexed(transaction: Transaction, told: Exchange) -> tuple[tuple[Document, int], ...]:
+    """The record's documents that are here, and how many statements each has in the index."""
+    if told.plan is None:
+        return ()
+    kept = (documents.get(transaction, plan=told.plan, document=id) for id in told.documents)
+    return tuple(
+        (one, len(clinical.of_document(transaction, plan=told.plan, document=one.id)))
+        for one in kept
+        if one is not None
+    )
+
+
+def _reread_document(archive: Archive, plan: PlanId, document: Document, then: int) -> Reread:
+    what = f"document {document.id}"
+    reading = archive.workers.run(read_document, archive.load(plan, document.blob))
+    if reading.clinical is None:
+        was_read = document.state != "quarantined"
+        return Reread(what, f"it cannot be read: {reading.reason}", was_read)
+    now = sum(len(section.entries) for section in indexed_sections(reading.clinical))
+    differs = now != then
+    beside = f" ({then} when it was indexed)" if differs else ""
+    return Reread(what, f"{now} statements{beside}", differs)

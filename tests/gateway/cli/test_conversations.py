@@ -1,0 +1,60 @@
+"""`gateway exchanges show --wire` and `--replay`: redacted unless asked, and each look recorded."""
+
+from pathlib import Path
+
+import pytest
+
+from ihe.redaction import MARK
+from ihe.soap import ITI_38_REQUEST
+from tests.gateway.asking import ask, find_documents
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import MEMBER, a_rule, open_house, serving
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    made = furnish(tmp_path)
+    with open_house(tmp_path, rules=[a_rule()], furnished=False) as house, serving(house) as door:
+        asked = ask(find_documents(), ITI_38_REQUEST)
+        assert door.post("/ihe/xca", asked.envelope).status == 200
+    return made
+
+
+def sequence(terminal: Terminal) -> int:
+    (found,) = (one for one in terminal.records() if one["transaction"] == "ITI-38")
+    return int(found["sequence"])
+
+
+def test_the_messages_are_shown_redacted_or_whole_and_each_look_is_recorded(
+    terminal: Terminal,
+) -> None:
+    number, patient = sequence(terminal), MEMBER.id
+    for extra, is_whole in ((), False), (("--unredacted",), True):
+        with terminal.recording() as records:
+            ended = terminal.run("exchanges", "show", number, "--wire", *extra)
+        assert ended.exit_code == 0, ended.err
+        assert "ITI-38 from " in ended.out
+        assert "request, " in ended.out
+        assert "AdhocQueryResponse" in ended.out
+        assert ("Nora Nurse" in ended.out, patient in ended.out) == (is_whole, is_whole)
+        assert (MARK in ended.out) is not is_whole
+        (record,) = records
+        told = f"record {number} with its wire bytes"
+        assert record["reason"] == (f"{told}, unredacted" if is_whole else told)
+
+
+def test_what_is_read_today_is_told_and_is_as_it_was(terminal: Terminal) -> None:
+    number = sequence(terminal)
+    ended = terminal.run("exchanges", "show", number, "--replay")
+    assert "asks by FindDocuments" in ended.out
+    assert "All is read as it was." in ended.out
+    (form,) = terminal.run("exchanges", "show", number, "--replay", "--json").lines
+    assert form["sequence"] == number
+    assert [one["what"] for one in form["today"]] == ["request", "answer"]
+    assert not any(one["differs"] for one in form["today"])
+
+
+def test_unredacted_alone_is_a_wrong_usage(terminal: Terminal) -> None:
+    ended = terminal.run("exchanges", "show", 1, "--unredacted")
+    assert ended.exit_code == 2
+    assert "goes with --wire" in ended.err
