@@ -27,6 +27,8 @@ bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in t
 	$(BIN)/python -m tests.bench $(ARGS)
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
+	CORPUS_STEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/ccda/test_writer.py \
+		tests/ccda/test_html_corpus.py tests/gateway/exchange/test_summaries.py
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
 
 fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000", "mail", "cms --runs 100000"

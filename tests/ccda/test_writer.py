@@ -4,7 +4,6 @@ Over every document at hand, as a member's whole record or with three others as 
 corpus beside a checkout, else our own; and over the demo member, whose six documents become one.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -17,17 +16,14 @@ from ccda.summary import Summary, SummaryLine
 from tests.ccda.facts import Fact, codes, entries_of, fact_of_entry, fact_of_line, facts, lines_of
 from tests.ccda.written import CORPUS, DEMO, Written, readable, write, written
 from tests.conformance import assert_valid_clinical_document
+from tests.thinning import STEP, thinned
 
 
 @pytest.fixture(scope="module")
 def members() -> list[Written]:
-    """Of two documents one is a member's whole record, the other a quarter of another member's.
-
-    With CORPUS_STEP=1 in the environment every document is a whole record too.
-    """
-    read = list(readable())
-    step = int(os.environ.get("CORPUS_STEP", "2"))
-    alone = [written(name, [("document", xml)]) for name, xml in read[::step]]
+    """Each document is a member's whole record, and a quarter of another member's."""
+    read = list(thinned(readable()))
+    alone = [written(name, [("document", xml)]) for name, xml in read]
     others = read[1::2]
     several = [
         written(
@@ -36,7 +32,7 @@ def members() -> list[Written]:
         )
         for four in (others[start : start + 4] for start in range(0, len(others), 4))
     ]
-    assert len(alone) >= (75 if CORPUS.is_dir() else 1)
+    assert len(alone) >= (100 // STEP if CORPUS.is_dir() else 1)
     return [*alone, *several]
 
 
