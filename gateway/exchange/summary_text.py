@@ -29,6 +29,11 @@ _DONE: Final = frozenset(
 )
 """Kinds of which "completed" says nothing."""
 
+_EMPTY: Final = [
+    "No document is filed with this member yet: partners are asked with `gateway retrieve`,",
+    "files are taken in with `gateway ingest`.",
+]
+
 
 def summary_text(
     summary: Summary,
@@ -41,6 +46,7 @@ def summary_text(
     blocks = [
         _heading(summary, member),
         *(_section(section, summary, width) for section in summary.sections),
+        [] if summary.sections or summary.documents else _EMPTY,
         _asked(completeness),
         _documents(summary),
     ]
