@@ -10,6 +10,8 @@
     ├── UnknownBlob           no such bytes
     ├── DamagedBlob           stored bytes are cut, reordered or changed
     ├── DamagedWireMessage    a stored envelope is not the one that its record names
+    ├── DamagedRecord         what a record seals does not open: it was changed
+    ├── MonthDisposed         the month's records were disposed of, and their key is gone
     └── DamagedVerdict        a message's stored verdict is not the one that was sealed for it
 
 Texts name ids and paths, never content.
@@ -67,6 +69,22 @@ class DamagedWireMessage(StoreError):
     def __init__(self, hash: str) -> None:
         super().__init__(f"the stored envelope {hash} was changed")
         self.hash = hash
+
+
+class DamagedRecord(StoreError):
+    """What a record says of whom, and of which documents, is not what was sealed."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"record {sequence} was changed; see `gateway audit verify`")
+        self.sequence = sequence
+
+
+class MonthDisposed(StoreError):
+    """Nothing is sealed any more under the key of that month, and nothing is opened."""
+
+    def __init__(self, month: str) -> None:
+        super().__init__(f"the log of {month} was disposed of")
+        self.month = month
 
 
 class DamagedVerdict(StoreError):
