@@ -20,6 +20,7 @@ from gateway.model.member import Plan
 from gateway.store import members, partners, plans
 from gateway.store.database import Database, open_database
 from gateway.store.key_file import create_key_file
+from gateway.store.keys import KeyRing
 from gateway.store.migrations import upgrade
 from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, OTHER, a_member, a_partner
@@ -151,3 +152,9 @@ def empty_url(server: str) -> Iterator[Callable[[], str]]:
     yield make_one
     for url in made:
         _drop_database(server, url)
+
+
+@pytest.fixture
+def keys(house: Database, key_file: Path) -> KeyRing:
+    """The keys of the furnished database."""
+    return KeyRing(key_file, house)

@@ -6,24 +6,21 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from zstandard import ZstdCompressor
 
 from gateway.model.identity import PlanId
-from gateway.store import tables, wire_messages
+from gateway.model.retention import PlanMonth
+from gateway.store import disposals, tables, wire_messages
 from gateway.store.database import Database
-from gateway.store.errors import DamagedWireMessage
+from gateway.store.errors import DamagedWireMessage, MonthDisposed
 from gateway.store.key_file import add_key
 from gateway.store.keys import KeyRing
 from gateway.store.month_keys import month_of
 from gateway.store.scope import ALL_PLANS
-from gateway.store.wire_messages import open_message, seal_message
+from gateway.store.wire_messages import WireMessage, open_message, seal_message
 from tests.gateway.store.builders import ACME, NOW, OTHER
 
 ENVELOPE = b"<Envelope>" + b"Rosalind Sampleton " * 500 + b"</Envelope>"
-
-
-@pytest.fixture
-def keys(house: Database, key_file: Path) -> KeyRing:
-    return KeyRing(key_file, house)
 
 
 @pytest.mark.parametrize("plan", [ACME, None])
@@ -80,6 +77,21 @@ def test_the_houses_messages_open_after_the_key_was_changed(
     lines = key_file.read_text().splitlines()
     key_file.write_text(f"{lines[-1]}\n")
     assert open_message(KeyRing(key_file, house), sealed) == ENVELOPE
+
+
+def test_an_envelope_of_a_month_that_is_gone_does_not_open(house: Database, keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
+    house.write(lambda tx: disposals.shred(tx, PlanMonth(ACME, month_of(NOW)), now=NOW))
+    with pytest.raises(MonthDisposed):
+        open_message(keys, sealed)
+
+
+def test_an_envelope_from_before_months_had_keys_opens(house: Database, keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
+    content = ZstdCompressor().compress(ENVELOPE)
+    generation, older = keys.seal(ACME, content, sealed.hash)
+    kept = WireMessage(sealed.hash, ACME, older, None, generation)
+    assert open_message(keys, kept) == ENVELOPE
 
 
 def test_a_row_changed_in_the_database_is_noticed(house: Database, keys: KeyRing) -> None:
