@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.store.errors import StoreFull, StoreUnavailable
+from gateway.store.errors import NotPermitted, StoreFull, StoreUnavailable
 from gateway.store.key_file import KeyFile
 from gateway.store.month_keys import MonthKeys
 from gateway.store.postgres import PostgresEngine
@@ -34,7 +34,8 @@ _OUT_OF_REACH: Final = (
 )
 
 _DISK_FULL: Final = "53100"
-"""PostgreSQL's SQLSTATE."""
+_NOT_PERMITTED: Final = "42501"
+"""PostgreSQL's SQLSTATEs."""
 
 __all__ = ["Database", "Transaction", "open_database"]
 
@@ -172,6 +173,8 @@ def _told(error: Exception, *, is_reading: bool = False) -> Exception:
     name = getattr(driver, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(driver, "sqlstate", "") == _DISK_FULL:
         return StoreFull("there is no room left where the database lies")
+    if getattr(driver, "sqlstate", "") == _NOT_PERMITTED:
+        return NotPermitted()
     is_ours = name == "SQLITE_ERROR" or (is_reading and name == "SQLITE_READONLY")
     if isinstance(error, _OUT_OF_REACH) and not is_ours:
         return StoreUnavailable("the database cannot be reached, is locked or full")

@@ -3,6 +3,7 @@
     StoreError
     ├── StoreUnavailable      the database cannot be reached, is locked or closed: try later
     │   └── StoreFull         there is no room left where the database lies
+    ├── NotPermitted          the database's role may not do that
     ├── UnknownId             no such row in this plan
     ├── ExchangeNotOpen       the exchange was closed before, here or by recovery
     ├── KeyFileMissing        the key-encryption key is not where the settings say
@@ -11,6 +12,7 @@
     ├── DamagedBlob           stored bytes are cut, reordered or changed
     ├── DamagedWireMessage    a stored envelope is not the one that its record names
     ├── DamagedRecord         what a record seals does not open: it was changed
+    ├── UnusableRole          a role of PostgreSQL by which the log would not be safe
     ├── MonthDisposed         the month's records were disposed of, and their key is gone
     └── DamagedVerdict        a message's stored verdict is not the one that was sealed for it
 
@@ -28,6 +30,15 @@ class StoreUnavailable(StoreError):
 
 class StoreFull(StoreUnavailable):
     """Nothing was written, and nothing will be until somebody makes room."""
+
+
+class NotPermitted(StoreError):
+    """Nothing was written: it is for the owner of the tables to do."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this role of the database may not do that; its owner may, see `gateway db upgrade`"
+        )
 
 
 class UnknownId(StoreError):
@@ -85,6 +96,10 @@ class MonthDisposed(StoreError):
     def __init__(self, month: str) -> None:
         super().__init__(f"the log of {month} was disposed of")
         self.month = month
+
+
+class UnusableRole(StoreError):
+    """The role has no plain name, or could do more to the log than append."""
 
 
 class DamagedVerdict(StoreError):
