@@ -120,6 +120,8 @@ class Plan(_Part):
     """The role of whoever asks for this plan, where a request states none."""
     authority: Words | None = None
     """Under which authority this plan asks, where a request states none: an OID or a name."""
+    line_of_business: Words | None = None
+    """As `[[audit.retention]]` names it; an insurer of several lines has a plan for each."""
 
     @field_validator("member_id_root")
     @classmethod
@@ -257,6 +259,17 @@ class Settings(BaseSettings):
             return value
         return value.belonging_to(tuple(plan.id for plan in plans))
 
+    @field_validator("audit")
+    @classmethod
+    def _keeps_what_there_is(cls, value: Audit, info: ValidationInfo) -> Audit:
+        """A plan that is misspelt would be kept for less than was meant."""
+        plans: tuple[Plan, ...] = info.data.get("plans", ())
+        known = {plan.id for plan in plans} | {plan.line_of_business for plan in plans}
+        stated = {one.plan or one.line_of_business for one in value.retention}
+        if unknown := sorted(str(one) for one in stated - known):
+            raise ValueError(f"retention: no plan is, or is of, {', '.join(unknown)}")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -289,6 +302,11 @@ class Settings(BaseSettings):
 
     def plan(self, plan_id: str) -> Plan | None:
         return next((plan for plan in self.plans if plan.id == plan_id), None)
+
+    def retention_years(self, plan_id: str | None) -> int:
+        """For how many years that plan's part of the exchange log is kept."""
+        plan = None if plan_id is None else self.plan(plan_id)
+        return self.audit.years_of(plan_id, plan.line_of_business if plan else None)
 
     def with_plans(self, more: Sequence[Mapping[str, Any]]) -> "Settings":
         """These settings with more plans.

@@ -7,6 +7,9 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 KEY_NAME: Final = "checkpoint-key"
+_FEWEST_YEARS: Final = 6
+"""45 CFR 164.316(b)(2)(i), and what an accounting of disclosures reaches back (164.528)."""
+_MOST_YEARS: Final = 100
 _ADDRESS: Final = re.compile(
     r"(?:tls|udp)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})"
 )
@@ -78,6 +81,20 @@ class PublishedTo(_Part):
         return self
 
 
+class Retention(_Part):
+    """For how many years the log of one plan is kept, or of every plan of a line of business."""
+
+    plan: str | None = None
+    line_of_business: str | None = None
+    years: int = Field(ge=_FEWEST_YEARS, le=_MOST_YEARS)
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.plan is None) == (self.line_of_business is None):
+            raise ValueError("either a plan or a line_of_business")
+        return self
+
+
 class Audit(_Part):
     """A checkpoint is made once so many records have come, or so much time has gone by."""
 
@@ -87,6 +104,24 @@ class Audit(_Part):
     every_seconds: float = Field(default=60.0, ge=1, allow_inf_nan=False)
     publish: tuple[PublishedTo, ...] = ()
     repositories: tuple[AuditRepository, ...] = ()
+    retention_years: int = Field(default=10, ge=_FEWEST_YEARS, le=_MOST_YEARS)
+    """Of plans that `retention` says nothing of (DECISIONS 19)."""
+    retention: tuple[Retention, ...] = ()
+
+    def years_of(self, plan: str | None, line_of_business: str | None) -> int:
+        """How long that plan's log is kept: what is said of it, else of its line of business.
+
+        None for what belongs to no plan: as long as the longest.
+        """
+        if plan is None:
+            return max((self.retention_years, *(one.years for one in self.retention)))
+        by_plan = (one.years for one in self.retention if one.plan == plan)
+        by_line = (
+            one.years
+            for one in self.retention
+            if one.line_of_business is not None and one.line_of_business == line_of_business
+        )
+        return next(by_plan, next(by_line, self.retention_years))
 
     @model_validator(mode="after")
     def _fits(self) -> Self:

@@ -11,7 +11,8 @@ from gateway.api.means import Limit, QueryId
 from gateway.api.problems import Problem
 from gateway.model.exchange import Direction, ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
-from gateway.store import exchange_log, members
+from gateway.model.retention import PlanMonth
+from gateway.store import disposals, exchange_log, members
 from gateway.store.database import Transaction
 from gateway.store.exchange_search import Column, NoSuchRecord
 
@@ -54,6 +55,7 @@ async def list_exchanges(
 ) -> dict[str, Any]:
     """The plan's exchange records that fit, newest first, or sorted by any column.
 
+    Of `disposed_months` nobody can say any more which member or document a record was about.
     `after` goes on where the last page ended, however deep; `offset` counts from the beginning.
     """
     wanted = ExchangeFilter(
@@ -70,7 +72,8 @@ async def list_exchanges(
         conversation=ConversationId(conversation) if conversation else None,
     )
 
-    def look(tx: Transaction) -> tuple[RecordedExchange, ...]:
+    def look(tx: Transaction) -> tuple[tuple[RecordedExchange, ...], tuple[PlanMonth, ...]]:
+        hidden = disposals.hidden(tx, at.caller.plan, wanted)
         return exchange_log.search(
             tx,
             plan=at.caller.plan,
@@ -80,7 +83,7 @@ async def list_exchanges(
             limit=limit,
             offset=offset,
             after=after,
-        )
+        ), hidden
 
     def unit(tx: Transaction, note: Note) -> None:
         if wanted.member is not None:
@@ -90,7 +93,7 @@ async def list_exchanges(
 
     try:
         # Not in the act's own unit: on SQLite nobody else writes while that one runs.
-        page = await at.database.read_async(look)
+        page, hidden = await at.database.read_async(look)
     except NoSuchRecord:
         raise Problem(404, "There is no such record of your plan to go on after.") from None
     await at.act(unit)
@@ -99,6 +102,7 @@ async def list_exchanges(
         "exchanges": [exchange_form(record) for record in page],
         "next": page[-1].sequence if is_full else None,
         "next_offset": offset + limit if is_full else None,
+        "disposed_months": sorted(month.month for month in hidden),
     }
 
 
@@ -141,6 +145,7 @@ def exchange_form(record: RecordedExchange) -> dict[str, Any]:
         "message_id": exchange.message_id,
         "duration_ms": exchange.duration_ms,
         "count": exchange.count,
+        "disposed": record.is_disposed,
         "hash": record.hash,
         "previous_hash": record.previous_hash,
     }

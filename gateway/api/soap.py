@@ -247,7 +247,9 @@ async def _take_answer(visit: _Visit, message: Message, awaited: AwaitedAnswer) 
         )
 
     answer = await asyncio.to_thread(opened)
-    kept = await asyncio.to_thread(keep, means.archive, None, message.envelope, [awaited.plan])
+    kept = await asyncio.to_thread(
+        keep, means.archive, None, message.envelope, [awaited.plan], now=datetime.now(UTC)
+    )
     if not await means.archive.database.write_async(take(awaited, answer, kept, means.queue)):
         raise UnwantedAnswer("an answer to this request came before")
     return Response(status_code=202)
@@ -275,7 +277,8 @@ def _reply(visit: _Visit) -> tuple[Replied, bytes]:
         to=opened.reply_to,
         time_to_live=time_to_live(replied, visit.means),
     )
-    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans)
+    now = datetime.now(UTC)
+    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans, now=now)
     return replied, envelope
 
 
@@ -477,7 +480,7 @@ async def _note_refusal(visit: _Visit, effect: Effect, fault: bytes, error: IheE
             unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
         else:
             visit.kept = await asyncio.to_thread(
-                keep, visit.means.archive, visit.envelope, fault, [None]
+                keep, visit.means.archive, visit.envelope, fault, [None], now=datetime.now(UTC)
             )
             unit = partial(_append_refusal, visit=visit, effect=effect, error=error)
         await visit.means.archive.database.write_async(unit)

@@ -38,7 +38,8 @@ from gateway.store import (
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction, open_database
 from gateway.store.job_queue import JobQueue, open_queue
-from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.key_file import create_key_file
+from gateway.store.keys import KeyRing
 from gateway.store.log_key import log_key
 from gateway.store.migrations import upgrade
 from gateway.store.own_keys import OwnKeys
@@ -129,7 +130,7 @@ def open_house(
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade(settings.database)
     limits = settings.limits
-    database = open_database(settings.database, failpoint=failpoint)
+    database = open_database(settings.database, key_file=settings.key_file, failpoint=failpoint)
     known = tuple(
         Plan(
             PlanId(plan.id),

@@ -7,6 +7,7 @@ import typer
 
 from gateway.cli.accounts import add_finding, disclosures, export, outflow
 from gateway.cli.audit_repositories import retry, status
+from gateway.cli.holds import hold_app
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.proofs import (
     CheckpointOption,
@@ -17,6 +18,7 @@ from gateway.cli.proofs import (
     prove,
     show_key,
 )
+from gateway.cli.retention import certificates, dispose_of, retention
 from gateway.cli.terminal import Exit, out
 from gateway.store.exchange_chain import verify_with_roots
 
@@ -31,6 +33,10 @@ audit_app.command("checkpoint")(make)
 audit_app.command("key")(show_key)
 audit_app.command("prove")(prove)
 audit_app.command("verifier")(print_verifier)
+audit_app.command("retention")(retention)
+audit_app.command("dispose")(dispose_of)
+audit_app.command("certificates")(certificates)
+audit_app.add_typer(hold_app, name="hold")
 audit_app.command("status")(status)
 audit_app.command("retry")(retry)
 

@@ -13,10 +13,11 @@ from gateway.app import House
 from gateway.cli.conversations import print_reread, print_wire, reread_form
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record_look
-from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
-from gateway.store import exchange_log, members
+from gateway.model.retention import PlanMonth
+from gateway.store import disposals, exchange_log, members
 from gateway.store.exchange_search import Column as LogColumn
 from gateway.store.exchange_search import NoSuchRecord
 from gateway.store.scope import ALL_PLANS, Scope
@@ -24,6 +25,8 @@ from gateway.store.transaction import Transaction
 
 exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
 _ORDERS = get_args(LogColumn)
+_Seen = tuple[tuple[RecordedExchange, ...], MemberId | None, tuple[PlanMonth, ...]]
+"""What was found, whom it was looked for by, and the months in which nobody can be found."""
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -71,28 +74,34 @@ def list_exchanges(
     )
     scope: Scope = PlanId(plan) if plan else ALL_PLANS
 
-    def look(tx: Transaction) -> tuple[tuple[RecordedExchange, ...], MemberId | None]:
+    def look(tx: Transaction) -> _Seen:
         about = _member(tx, scope, member) if member else None
+        asked = replace(wanted, member=about)
         found = exchange_log.search(
             tx,
             plan=scope,
-            wanted=replace(wanted, member=about),
+            wanted=asked,
             order=cast(LogColumn, sort),
             descending=not ascending,
             limit=limit,
             after=after,
         )
-        return found, about
+        return found, about, disposals.hidden(tx, scope, asked)
 
     with opened(config) as house:
         try:
-            found, about = house.database.read(look)
+            found, about, hidden = house.database.read(look)
         except NoSuchRecord:
             raise Failure(f"there is no record {after} to go on after") from None
         reason = f"{len(found)} records by {sort}"
         own = PlanId(plan) if plan else None
         record_look(house, "CLI-EXCHANGES", plan=own, member=about, reason=reason)
     _print(found, json=json)
+    if hidden:
+        err.print(
+            f"in {', '.join(sorted({one.month for one in hidden}))} nobody can be found any more:"
+            " these months were disposed of; see `gateway audit certificates`"
+        )
 
 
 def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
@@ -131,9 +140,15 @@ def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:
             printable(exchange.person),
             printable(exchange.purpose),
             exchange.outcome,
-            printable(exchange.reason),
+            printable(_why(record)),
         )
     out.print(table)
+
+
+def _why(record: RecordedExchange) -> str | None:
+    if not record.is_disposed:
+        return record.exchange.reason
+    return "; ".join(filter(None, (record.exchange.reason, "whose it was is disposed of")))
 
 
 @exchanges_app.command("show")

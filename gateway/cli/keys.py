@@ -30,7 +30,8 @@ from gateway.cli.terminal import Exit, Failure, out
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair
 from gateway.store import own_keys
-from gateway.store.keys import KeyRing, add_key
+from gateway.store.key_file import add_key
+from gateway.store.keys import KeyRing
 from gateway.store.own_keys import KeyUsage, OwnKey
 from gateway.store.transaction import Transaction
 

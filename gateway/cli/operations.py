@@ -27,6 +27,7 @@ from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.model.caller import ROLES, Role, Token
 from gateway.model.exchange import Outcome
 from gateway.store import tokens
+from gateway.store.roles import describe_service_role, grant_service_role, may_alter
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
@@ -76,10 +77,43 @@ def _log_to_stderr() -> None:
 
 
 @db_app.command("upgrade")
-def upgrade_database(config: ConfigOption = None) -> None:
-    """Make the database, or bring it to this version."""
-    with opened(config):
+def upgrade_database(
+    service_role: Annotated[
+        str | None,
+        typer.Option(
+            help="On PostgreSQL: the role that serves, made if it is not there; it may add to the"
+            " log, and neither change it nor delete from it.",
+            metavar="NAME",
+        ),
+    ] = None,
+    print_sql: Annotated[
+        bool, typer.Option("--print-sql", help="Print what would be granted, and grant nothing.")
+    ] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Make the database, or bring it to this version.
+
+    On PostgreSQL run this as the tables' owner (GATEWAY_DATABASE_URL), and let the gateway serve as
+    another role: name it with --service-role after each upgrade, and give it a password yourself.
+    `audit dispose` and `keys rotate` are the owner's too.
+    """
+    if print_sql and service_role is None:
+        raise Failure("--print-sql goes with --service-role", Exit.USAGE)
+    with opened(config) as house:
+        if service_role is not None and not house.database.is_postgres:
+            raise Failure("SQLite knows no roles: whoever has the file may do all", Exit.USAGE)
+        if service_role is not None and print_sql:
+            for statement in describe_service_role(house.database.url, service_role):
+                typer.echo(f"{statement};")
+            return
         out.print("the database is up to date")
+        if service_role is not None:
+            grant_service_role(house.database.url, service_role)
+            reason = f"the role {service_role} may serve"
+            house.database.write(lambda tx: record(tx, "CLI-DB-ROLE", plan=None, reason=reason))
+            out.print(f"{service_role} may add to the log, and not change it")
+        elif house.database.is_postgres and may_alter(house.database.url):
+            out.print("this role could change the log: let another serve, see --service-role")
 
 
 @tokens_app.command("create")

@@ -151,7 +151,12 @@ async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T
 
     async def kept() -> Kept:
         return await asyncio.to_thread(
-            keep, asking.archive, crossing.request, crossing.answer, [asking.plan.id]
+            keep,
+            asking.archive,
+            crossing.request,
+            crossing.answer,
+            [asking.plan.id],
+            now=opened.time,
         )
 
     def record(answered: Answered) -> Exchange:

@@ -178,7 +178,9 @@ def _new_wait(visit: Visit, question: Question) -> AwaitedAnswer:
 async def _keep_request(visit: Visit, waiting: AwaitedAnswer, crossing: Crossing) -> None:
     """Durable before the first byte leaves: that we wait, and the envelope that goes out."""
     archive = visit.asking.archive
-    kept = await asyncio.to_thread(keep, archive, crossing.request, None, [waiting.plan])
+    kept = await asyncio.to_thread(
+        keep, archive, crossing.request, None, [waiting.plan], now=waiting.sent
+    )
 
     def unit(transaction: Transaction) -> None:
         named = replace(waiting, exchange=kept.named_in(waiting.exchange))
@@ -191,7 +193,9 @@ async def _keep_request(visit: Visit, waiting: AwaitedAnswer, crossing: Crossing
 async def _keep_answer(visit: Visit, crossing: Crossing) -> str | None:
     """The hash of the envelope that came back on the same connection, once it is kept."""
     asking = visit.asking
-    kept = await asyncio.to_thread(keep, asking.archive, None, crossing.answer, [asking.plan.id])
+    kept = await asyncio.to_thread(
+        keep, asking.archive, None, crossing.answer, [asking.plan.id], now=datetime.now(UTC)
+    )
     await asking.archive.database.write_async(kept.put)
     return kept.answer_hash
 

@@ -156,8 +156,8 @@ async def _envelope(archive: Archive, client: SoapClient, owed: OwedAnswer) -> b
             return await asyncio.to_thread(wire_messages.open_message, archive.blobs.keys, kept)
     envelope = await asyncio.to_thread(_seal, client, owed)
     plans = {exchange.plan for exchange in owed.exchanges}
-    anew = await asyncio.to_thread(keep, archive, None, envelope, plans)
     now = datetime.now(UTC)
+    anew = await asyncio.to_thread(keep, archive, None, envelope, plans, now=now)
 
     def unit(transaction: Transaction) -> None:
         anew.put(transaction)

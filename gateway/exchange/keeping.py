@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from gateway.exchange.archive import Archive
 from gateway.model.exchange import Exchange
@@ -33,15 +34,25 @@ class Kept:
 
 
 def keep(
-    archive: Archive, request: bytes | None, answer: bytes | None, plans: Iterable[PlanId | None]
+    archive: Archive,
+    request: bytes | None,
+    answer: bytes | None,
+    plans: Iterable[PlanId | None],
+    *,
+    now: datetime,
 ) -> Kept:
     """The envelopes as they crossed the wire, for every plan that they concern.
 
     None for what was not made, or never came. Not on the event loop: it compresses and seals.
     """
     keys, wanted = archive.blobs.keys, tuple(plans)
-    requests = [seal_message(keys, request, plan=plan) for plan in wanted if request is not None]
-    answers = [seal_message(keys, answer, plan=plan) for plan in wanted if answer is not None]
+
+    def sealed(envelope: bytes | None) -> list[WireMessage]:
+        if envelope is None:
+            return []
+        return [seal_message(keys, envelope, plan=plan, now=now) for plan in wanted]
+
+    requests, answers = sealed(request), sealed(answer)
     return Kept(
         request_hash=requests[0].hash if requests else None,
         answer_hash=answers[0].hash if answers else None,

@@ -91,9 +91,27 @@ def write_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
             f"at {checkpoint.at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
         )
     )
-    named = LogKey(checkpoint.origin, key.public_key())
+    return sign_note(body, checkpoint.origin, key)
+
+
+def sign_note(body: str, origin: str, key: Ed25519PrivateKey) -> str:
+    """The lines as a note signed in the name of `origin`."""
+    named = LogKey(origin, key.public_key())
     signature = base64.b64encode(named.hint + key.sign(body.encode())).decode()
-    return f"{body}\n{_SIGNED_BY}{checkpoint.origin} {signature}\n"
+    return f"{body}\n{_SIGNED_BY}{origin} {signature}\n"
+
+
+def read_note(text: str, key: LogKey) -> str:
+    """The lines of the note, once its signature is seen to be that of `key`.
+
+    Raises:
+        InvalidCheckpoint: `key` has not signed it.
+    """
+    body, _, signatures = text.rpartition("\n\n")
+    body += "\n"
+    if not any(_is_signed(body, line, key) for line in signatures.splitlines()):
+        raise InvalidCheckpoint("it is not signed by this log's key")
+    return body
 
 
 def read_checkpoint(text: str, key: LogKey) -> Checkpoint:
@@ -102,10 +120,7 @@ def read_checkpoint(text: str, key: LogKey) -> Checkpoint:
     Raises:
         InvalidCheckpoint: it is no checkpoint, or `key` has not signed it.
     """
-    body, _, signatures = text.rpartition("\n\n")
-    body += "\n"
-    if not any(_is_signed(body, line, key) for line in signatures.splitlines()):
-        raise InvalidCheckpoint("it is not signed by this log's key")
+    body = read_note(text, key)
     try:
         origin, size, root, head, at = body.removesuffix("\n").split("\n")
         found = (_SIZE.fullmatch(size), _HEAD.fullmatch(head), _AT.fullmatch(at))

@@ -47,12 +47,16 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class RecordedExchange:
-    """An exchange with its place in the chain: gapless `sequence`, hashes as hex."""
+    """An exchange with its place in the chain: gapless `sequence`, hashes as hex.
+
+    Once it `is_disposed`, nobody knows any more which member and documents it was about.
+    """
 
     sequence: int
     exchange: Exchange
     hash: str
     previous_hash: str
+    is_disposed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -16,7 +17,9 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from gateway.store.errors import StoreFull, StoreUnavailable
+from gateway.store.errors import NotPermitted, StoreFull, StoreUnavailable
+from gateway.store.key_file import KeyFile
+from gateway.store.month_keys import MonthKeys
 from gateway.store.postgres import PostgresEngine
 from gateway.store.sqlite import SqliteEngine
 from gateway.store.transaction import T, Transaction
@@ -31,24 +34,36 @@ _OUT_OF_REACH: Final = (
 )
 
 _DISK_FULL: Final = "53100"
-"""PostgreSQL's SQLSTATE."""
+_NOT_PERMITTED: Final = "42501"
+"""PostgreSQL's SQLSTATEs."""
 
 __all__ = ["Database", "Transaction", "open_database"]
 
 
-def open_database(url: str, *, failpoint: Callable[[str], None] | None = None) -> "Database":
+def open_database(
+    url: str,
+    *,
+    key_file: Path | None = None,
+    failpoint: Callable[[str], None] | None = None,
+) -> "Database":
     """The database at `url`: `sqlite:///file` or `postgresql://…`, already upgraded.
 
-    `failpoint` is called at each durable step by name; tests die there.
+    Without the file of the key-encryption key the exchange log cannot be read, nor written where
+    it names a member or a document; it can be verified. `failpoint` is called at each durable step
+    by name; tests die there.
     """
-    return Database(driver_url(make_url(url)), failpoint or (lambda _step: None))
+    log_keys = None if key_file is None else MonthKeys(KeyFile(key_file))
+    return Database(driver_url(make_url(url)), failpoint or (lambda _step: None), log_keys)
 
 
 class Database:
     """Safe to share between threads and to inherit by fork: each process connects by itself."""
 
-    def __init__(self, url: URL, failpoint: Callable[[str], None]) -> None:
+    def __init__(
+        self, url: URL, failpoint: Callable[[str], None], log_keys: MonthKeys | None
+    ) -> None:
         self._url = url
+        self._log_keys = log_keys
         self._failpoint = failpoint
         self._opening = threading.Lock()
         self._process = 0
@@ -137,8 +152,8 @@ class Database:
 
     def _connect(self) -> SqliteEngine | PostgresEngine:
         if self.is_postgres:
-            return PostgresEngine(self._url, self._failpoint)
-        return SqliteEngine(self._url, self._failpoint)
+            return PostgresEngine(self._url, self._failpoint, self._log_keys)
+        return SqliteEngine(self._url, self._failpoint, self._log_keys)
 
 
 def driver_url(url: URL) -> URL:
@@ -158,6 +173,8 @@ def _told(error: Exception, *, is_reading: bool = False) -> Exception:
     name = getattr(driver, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(driver, "sqlstate", "") == _DISK_FULL:
         return StoreFull("there is no room left where the database lies")
+    if getattr(driver, "sqlstate", "") == _NOT_PERMITTED:
+        return NotPermitted()
     is_ours = name == "SQLITE_ERROR" or (is_reading and name == "SQLITE_READONLY")
     if isinstance(error, _OUT_OF_REACH) and not is_ours:
         return StoreUnavailable("the database cannot be reached, is locked or full")

@@ -3,6 +3,7 @@
     StoreError
     ├── StoreUnavailable      the database cannot be reached, is locked or closed: try later
     │   └── StoreFull         there is no room left where the database lies
+    ├── NotPermitted          the database's role may not do that
     ├── UnknownId             no such row in this plan
     ├── ExchangeNotOpen       the exchange was closed before, here or by recovery
     ├── KeyFileMissing        the key-encryption key is not where the settings say
@@ -10,6 +11,9 @@
     ├── UnknownBlob           no such bytes
     ├── DamagedBlob           stored bytes are cut, reordered or changed
     ├── DamagedWireMessage    a stored envelope is not the one that its record names
+    ├── DamagedRecord         what a record seals does not open: it was changed
+    ├── UnusableRole          a role of PostgreSQL by which the log would not be safe
+    ├── MonthDisposed         the month's records were disposed of, and their key is gone
     └── DamagedVerdict        a message's stored verdict is not the one that was sealed for it
 
 Texts name ids and paths, never content.
@@ -26,6 +30,15 @@ class StoreUnavailable(StoreError):
 
 class StoreFull(StoreUnavailable):
     """Nothing was written, and nothing will be until somebody makes room."""
+
+
+class NotPermitted(StoreError):
+    """Nothing was written: it is for the owner of the tables to do."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this role of the database may not do that; its owner may, see `gateway db upgrade`"
+        )
 
 
 class UnknownId(StoreError):
@@ -67,6 +80,26 @@ class DamagedWireMessage(StoreError):
     def __init__(self, hash: str) -> None:
         super().__init__(f"the stored envelope {hash} was changed")
         self.hash = hash
+
+
+class DamagedRecord(StoreError):
+    """What a record says of whom, and of which documents, is not what was sealed."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(f"record {sequence} was changed; see `gateway audit verify`")
+        self.sequence = sequence
+
+
+class MonthDisposed(StoreError):
+    """Nothing is sealed any more under the key of that month, and nothing is opened."""
+
+    def __init__(self, month: str) -> None:
+        super().__init__(f"the log of {month} was disposed of")
+        self.month = month
+
+
+class UnusableRole(StoreError):
+    """The role has no plain name, or could do more to the log than append."""
 
 
 class DamagedVerdict(StoreError):

@@ -17,7 +17,9 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
+from gateway.store.exchange_private import document_index, has_private
 from gateway.store.exchange_search import following, get, search
+from gateway.store.month_keys import month_of
 from gateway.store.sql import indexable
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
@@ -76,14 +78,20 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
     insert_document = _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE
     for exchange, place in records:
         sequence += 1
-        values = columns_of(exchange)
+        key = None
+        if has_private(exchange):
+            month = month_of(exchange.time)
+            key = transaction.log_keys.sealing(transaction, exchange.plan, month)
+        values = columns_of(exchange, key)
         canon = canonical(values)
         sealed = chain_hash(previous=previous, canon=canon, sequence=sequence)
         if not transaction.is_postgres:
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
-        for document in dict.fromkeys(exchange.documents):
-            cursor.execute(insert_document, (document, sequence, exchange.plan))
+        if key is not None:
+            for document in dict.fromkeys(exchange.documents):
+                index = document_index(key, document)
+                cursor.execute(insert_document, (index, sequence, exchange.plan))
         place._sequence, previous = sequence, sealed
     cursor.execute(
         _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)

@@ -1,19 +1,30 @@
 """Looking into the exchange log: by what a record says, in any order, page after page.
 
+A member or a document is looked for by its keyed hash of every month that the search may reach, and
+as it is for records from before there were any (`exchange_private`). Sorted by member, those of one
+member and month stand together.
+
 A page goes on after a record, not after a number of records: records never change, so the place
 where the next page begins is found by an index however deep it lies, and what is appended
 meanwhile moves nothing. Records that lack the column they are sorted by come last.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
-import orjson
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
-from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.model.identity import ConversationId, PartnerId, PlanId
 from gateway.store import tables
+from gateway.store.exchange_private import (
+    Private,
+    document_index,
+    member_index,
+    month_name,
+    private_of,
+)
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
 
@@ -23,8 +34,8 @@ Column = Literal[
     "duration_ms", "count",
 ]  # fmt: skip
 _EQUAL: Final = (
-    "direction", "transaction", "outcome", "partner", "person", "purpose", "member",
-    "conversation", "message_id",
+    "direction", "transaction", "outcome", "partner", "person", "purpose", "conversation",
+    "message_id",
 )  # fmt: skip
 _TABLE: Final = tables.exchange
 
@@ -38,13 +49,13 @@ def get(transaction: Transaction, *, plan: Scope, sequence: int) -> RecordedExch
     row = transaction.connection.execute(
         select(_TABLE).where(_TABLE.c.sequence == sequence, within(_TABLE.c.plan, plan))
     ).first()
-    return None if row is None else _recorded(row)
+    return None if row is None else _recorded(transaction, [row])[0]
 
 
 def following(transaction: Transaction, *, after: int, limit: int) -> tuple[RecordedExchange, ...]:
     """The records of all plans that come after that place, the oldest first."""
     statement = select(_TABLE).where(_TABLE.c.sequence > after).order_by(_TABLE.c.sequence)
-    return tuple(map(_recorded, transaction.connection.execute(statement.limit(limit))))
+    return _recorded(transaction, transaction.connection.execute(statement.limit(limit)).all())
 
 
 def search(
@@ -65,7 +76,9 @@ def search(
     Raises:
         NoSuchRecord: the plan has no record `after`.
     """
-    fitting = _fitting(select(_TABLE).where(_of_plan(plan, wanted)), wanted)
+    fitting = select(_TABLE).where(_of_plan(plan, wanted))
+    if wanted is not None:
+        fitting = _private(transaction, plan, _fitting(fitting, wanted), wanted)
     value = None if after is None else _value_at(transaction, plan, after, order)
     column = _TABLE.c[order]
     rows: list[Row[Any]] = []
@@ -80,7 +93,7 @@ def search(
             unstated = unstated.where(_beyond("sequence", after, after, descending))
         skipped = 0 if rows or not offset else _skipped(transaction, fitting, order, offset)
         rows += _run(transaction, unstated, "sequence", descending, limit - len(rows), skipped)
-    return tuple(_recorded(row) for row in rows)
+    return _recorded(transaction, rows)
 
 
 def _of_plan(plan: Scope, wanted: ExchangeFilter | None) -> ColumnElement[bool]:
@@ -131,17 +144,30 @@ def _beyond(order: Column, value: Any, after: int, descending: bool) -> ColumnEl
     return place < there if descending else place > there
 
 
-def _fitting(statement: Select[Any], wanted: ExchangeFilter | None) -> Select[Any]:
-    if wanted is None:
-        return statement
+def _fitting(statement: Select[Any], wanted: ExchangeFilter) -> Select[Any]:
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
             statement = statement.where(_TABLE.c[name] == value)
-    if wanted.document is not None:
-        holds = tables.exchange_document
-        named = select(holds.c.sequence).where(holds.c.document == wanted.document)
-        statement = statement.where(_TABLE.c.sequence.in_(named))
     return _within_times(statement, wanted.since, wanted.until)
+
+
+def _private(
+    transaction: Transaction, plan: Scope, statement: Select[Any], wanted: ExchangeFilter
+) -> Select[Any]:
+    """Narrowed to the member and the document that are wanted."""
+    member, document = wanted.member, wanted.document
+    if member is None and document is None:
+        return statement
+    keys = transaction.log_keys.within(transaction, plan, wanted.since, wanted.until)
+    if member is not None:
+        stands_for = [member, *(member_index(key, member) for key in keys)]
+        statement = statement.where(_TABLE.c.member.in_(stands_for))
+    if document is not None:
+        stands_for = [document, *(document_index(key, document) for key in keys)]
+        holds = tables.exchange_document
+        named = select(holds.c.sequence).where(holds.c.document.in_(stands_for))
+        statement = statement.where(_TABLE.c.sequence.in_(named))
+    return statement
 
 
 def _within_times(
@@ -154,7 +180,14 @@ def _within_times(
     return statement
 
 
-def _recorded(row: Row[Any]) -> RecordedExchange:
+def _recorded(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[RecordedExchange, ...]:
+    names = {name for row in rows if (name := month_name(row)) is not None}
+    keys = transaction.log_keys.reading(transaction, names) if names else {}
+    return tuple(_as_recorded(row, private_of(row, keys)) for row in rows)
+
+
+def _as_recorded(row: Row[Any], private: Private) -> RecordedExchange:
+    member, documents, is_disposed = private
     exchange = Exchange(
         time=row.time,
         direction=row.direction,
@@ -167,8 +200,8 @@ def _recorded(row: Row[Any]) -> RecordedExchange:
         role=row.role,
         purpose=row.purpose,
         authority=row.authority,
-        member=None if row.member is None else MemberId(row.member),
-        documents=tuple(DocumentId(id) for id in orjson.loads(row.documents)),
+        member=member,
+        documents=documents,
         reason=row.reason,
         conversation=None if row.conversation is None else ConversationId(row.conversation),
         message_id=row.message_id,
@@ -177,4 +210,4 @@ def _recorded(row: Row[Any]) -> RecordedExchange:
         request_hash=row.request_hash,
         answer_hash=row.answer_hash,
     )
-    return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash)
+    return RecordedExchange(row.sequence, exchange, row.hash, row.previous_hash, is_disposed)

@@ -1,36 +1,27 @@
-"""Keys: the key-encryption key in a file of its own, every plan's keys sealed under it.
+"""Every plan's keys, sealed under the key-encryption key.
 
-The file holds one key a line, `id base64`; the last line seals what is new, the others still open
-what is old. A plan's keys never change under data that they sealed: a new generation is added.
-Whoever has the data folder alone has nothing; whoever loses the file has nothing either.
+A plan's keys never change under data that they sealed: a new generation is added.
 """
 
-import base64
-import binascii
-import hashlib
-import os
 import secrets
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Row, select, update
 
 from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.database import Database
-from gateway.store.durable import sync_folder
-from gateway.store.errors import KeyFileMissing, KeyFileUnusable
+from gateway.store.errors import KeyFileUnusable
+from gateway.store.key_file import KEY_BYTES, KeyFile, unwrap, wrap
+from gateway.store.month_key import MonthKey
+from gateway.store.month_keys import MonthKeys
 from gateway.store.sql import insert_new
 from gateway.store.transaction import Transaction
-
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,35 +40,13 @@ class PlanKey:
         return f"PlanKey(plan={self.plan!r}, generation={self.generation})"
 
 
-def create_key_file(path: Path) -> None:
-    """Makes a new key-encryption key, readable by its owner alone.
-
-    Raises:
-        FileExistsError: there is one, and data may depend on it.
-    """
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(_line(secrets.token_bytes(_KEY_BYTES)))
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-def add_key(path: Path) -> None:
-    """Adds a key that seals from now on; `KeyRing.rewrap` then makes the older ones needless."""
-    with path.open("a", encoding="ascii") as file:
-        file.write(_line(secrets.token_bytes(_KEY_BYTES)))
-        file.flush()
-        os.fsync(file.fileno())
-
-
 class KeyRing:
     """The plans' keys, opened once and then held in memory."""
 
     def __init__(self, key_file: Path, database: Database) -> None:
         """Raises KeyFileMissing or KeyFileUnusable."""
-        self._sealing = _read_key_file(key_file)
-        self._key_file = key_file
+        self._file = KeyFile(key_file)
+        self._months = MonthKeys(self._file)
         self._database = database
         self._opened: dict[PlanId | None, PlanKey] = {}
         self._generations: dict[tuple[PlanId | None, int], PlanKey] = {}
@@ -104,7 +73,7 @@ class KeyRing:
         Bound to `name`: under another one they do not open. Never inside a unit of work.
         """
         key = self.plan_key(plan)
-        return key.generation, _wrap(key.data_key, content, _small(plan, name))
+        return key.generation, wrap(key.data_key, content, _small(plan, name))
 
     def open(self, plan: PlanId | None, generation: int, sealed: bytes, name: str) -> bytes:
         """What `seal` sealed.
@@ -113,7 +82,27 @@ class KeyRing:
             InvalidTag: it was changed, or is another's.
             KeyFileUnusable: the key that it names is not here.
         """
-        return _unwrap(self.plan_key(plan, generation).data_key, sealed, _small(plan, name))
+        return unwrap(self.plan_key(plan, generation).data_key, sealed, _small(plan, name))
+
+    def sealing_month_key(self, plan: PlanId | None, month: str) -> MonthKey:
+        """The key of that month in the plan's log, for what is kept beside it; made if need be.
+
+        Never inside a unit of work, as `plan_key`.
+        """
+        known = self._months.known(plan, month)
+        return known or self._database.write(lambda t: self._months.sealing(t, plan, month))
+
+    def opening_month_key(self, plan: PlanId | None, month: str) -> MonthKey:
+        """The same, for what was sealed.
+
+        Raises:
+            MonthDisposed: it was shredded.
+            KeyFileUnusable: there is none.
+        """
+        found = self._database.read(lambda t: self._months.opened(t, plan, month))
+        if found is None:
+            raise KeyFileUnusable("the log has no key of the month that its envelopes name")
+        return found
 
     def rewrap(self) -> int:
         """Seals every key under the file's last key; how many were sealed under others."""
@@ -130,12 +119,11 @@ class KeyRing:
 
     def _make(self, transaction: Transaction, plan: PlanId | None) -> None:
         """Another process may make it at the same time: the first one counts."""
-        identity, kek = list(self._sealing.items())[-1]
-        fresh = secrets.token_bytes(2 * _KEY_BYTES)
+        fresh = secrets.token_bytes(2 * KEY_BYTES)
         values = {
             "generation": 1,
-            "kek_id": identity,
-            "wrapped": _wrap(kek, fresh, _name(plan, 1)),
+            "kek_id": self._file.newest,
+            "wrapped": self._file.wrap(fresh, _name(plan, 1)),
             "created": datetime.now(UTC),
         }
         if plan is None:
@@ -148,32 +136,23 @@ class KeyRing:
         if row is None:
             raise KeyFileUnusable("the plan has no key of the generation that its data names")
         both = self._unwrap(plan, row)
-        key = PlanKey(plan, row.generation, both[:_KEY_BYTES], both[_KEY_BYTES:])
+        key = PlanKey(plan, row.generation, both[:KEY_BYTES], both[KEY_BYTES:])
         self._generations[plan, row.generation] = key
         return key
 
     def _unwrap(self, plan: PlanId | None, row: Row[Any]) -> bytes:
-        kek = self._sealing.get(row.kek_id)
-        if kek is None:
-            raise KeyFileUnusable(
-                f"{self._key_file} does not hold key {row.kek_id}, under which the keys of this"
-                " data were sealed: it belongs to other data"
-            )
-        try:
-            return _unwrap(kek, row.wrapped, _name(plan, row.generation))
-        except InvalidTag:
-            raise KeyFileUnusable("a plan's sealed key was changed in the database") from None
+        return self._file.unwrap(row.kek_id, row.wrapped, _name(plan, row.generation))
 
     def _rewrap(self, transaction: Transaction) -> int:
-        identity, kek = list(self._sealing.items())[-1]
-        count = 0
+        identity = self._file.newest
+        count = self._months.rewrap(transaction)
         for table in (tables.plan_key, tables.house_key):
             rows: Sequence[Row[Any]] = transaction.connection.execute(
                 select(table).where(table.c.kek_id != identity)
             ).all()
             for row in rows:
                 plan = None if table is tables.house_key else PlanId(row.plan)
-                wrapped = _wrap(kek, self._unwrap(plan, row), _name(plan, row.generation))
+                wrapped = self._file.wrap(self._unwrap(plan, row), _name(plan, row.generation))
                 is_it = table.c.generation == row.generation
                 if plan is not None:
                     is_it &= table.c.plan == plan
@@ -193,37 +172,6 @@ def _row(transaction: Transaction, plan: PlanId | None, generation: int | None) 
     return transaction.connection.execute(statement.limit(1)).first()
 
 
-def _read_key_file(path: Path) -> dict[str, bytes]:
-    try:
-        lines = path.read_text(encoding="ascii").split("\n")
-    except FileNotFoundError:
-        raise KeyFileMissing(f"there is no key file at {path}; restore it, or start anew") from None
-    except (OSError, UnicodeDecodeError):
-        raise KeyFileUnusable(f"the key file {path} cannot be read") from None
-    keys = {}
-    for line in filter(None, lines):
-        identity, _, text = line.partition(" ")
-        try:
-            key = base64.b64decode(text, validate=True)
-        except binascii.Error:
-            key = b""
-        if len(key) != _KEY_BYTES or identity != _identity(key):
-            raise KeyFileUnusable(f"{path} is not a key file, or was changed")
-        keys[identity] = key
-    if not keys:
-        raise KeyFileUnusable(f"the key file {path} is empty")
-    return keys
-
-
-def _line(key: bytes) -> str:
-    return f"{_identity(key)} {base64.b64encode(key).decode()}\n"
-
-
-def _identity(key: bytes) -> str:
-    """A name for a key that tells nothing of it, and that a wrong key cannot bear."""
-    return hashlib.sha256(b"key-encryption key id\x00" + key).hexdigest()[:16]
-
-
 def _name(plan: str | None, generation: int) -> bytes:
     """No plan's id is empty: the house's key cannot pass for a plan's."""
     return f"plan key\x00{plan or ''}\x00{generation}".encode()
@@ -231,12 +179,3 @@ def _name(plan: str | None, generation: int) -> bytes:
 
 def _small(plan: PlanId | None, name: str) -> bytes:
     return f"small\x00{plan or ''}\x00{name}".encode()
-
-
-def _wrap(kek: bytes, secret: bytes, name: bytes) -> bytes:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    return nonce + AESGCM(kek).encrypt(nonce, secret, name)
-
-
-def _unwrap(kek: bytes, wrapped: bytes, name: bytes) -> bytes:
-    return AESGCM(kek).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], name)

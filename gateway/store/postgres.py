@@ -8,7 +8,7 @@ from sqlalchemy import URL, create_engine
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import SessionPresence
-from gateway.store.transaction import T, Transaction, call_back
+from gateway.store.transaction import LogKeys, T, Transaction, call_back
 
 POOL: Final = 8
 """Connections a process; more would only wait for each other at the log's lock."""
@@ -18,8 +18,11 @@ _CONNECT_SECONDS: Final = 10
 class PostgresEngine:
     """One process' connections to the server."""
 
-    def __init__(self, url: URL, failpoint: Callable[[str], None]) -> None:
+    def __init__(
+        self, url: URL, failpoint: Callable[[str], None], log_keys: LogKeys | None
+    ) -> None:
         self._failpoint = failpoint
+        self._log_keys = log_keys
         self._writer = create_engine(
             url,
             hide_parameters=True,
@@ -44,7 +47,7 @@ class PostgresEngine:
     def write(self, unit: Callable[[Transaction], T]) -> T:
         with self._writer.connect() as connection:
             with connection.begin():
-                transaction = Transaction(connection, self._presence)
+                transaction = Transaction(connection, self._presence, self._log_keys)
                 try:
                     result = unit(transaction)
                     # The log's lock is taken here, last before COMMIT: it is held for as short
@@ -59,11 +62,13 @@ class PostgresEngine:
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
         with self._reader.connect() as connection, connection.begin():
-            transaction = Transaction(connection, self._presence)
+            transaction = Transaction(connection, self._presence, self._log_keys)
             try:
-                return unit(transaction)
+                result = unit(transaction)
             finally:
-                transaction.end()
+                after = transaction.end()
+        call_back(after)
+        return result
 
     def _submit(
         self, run: Callable[[Callable[[Transaction], T]], T], unit: Callable[[Transaction], T]

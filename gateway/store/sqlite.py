@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import FilePresence
-from gateway.store.transaction import T, Transaction, call_back
+from gateway.store.transaction import LogKeys, T, Transaction, call_back
 
 GROUP: Final = 64
 """Units in one COMMIT: enough that fsync no longer counts, few enough that no one waits long."""
@@ -40,7 +40,7 @@ class _Waiting:
 class SqliteEngine:
     """One process' connections to the file."""
 
-    def __init__(self, url: URL, failpoint: Failpoint) -> None:
+    def __init__(self, url: URL, failpoint: Failpoint, log_keys: LogKeys | None) -> None:
         if not url.database or url.database == ":memory:":
             raise ValueError("SQLite needs a file: readers and the writer open it separately")
         file = Path(url.database)
@@ -48,6 +48,7 @@ class SqliteEngine:
         # Before SQLite makes it readable by all; its -wal and -shm take the same mode.
         file.touch(mode=0o600)
         self._failpoint = failpoint
+        self._log_keys = log_keys
         self._presence = FilePresence(file.with_name(file.name + "-processes"))
         self._reader = _engine(url, query_only=True)
         self._writer = _engine(url, query_only=False)
@@ -84,14 +85,15 @@ class SqliteEngine:
             connection = self._reader.connect()
         try:
             with _begun(connection, "BEGIN"):
-                transaction = Transaction(connection, self._presence)
+                transaction = Transaction(connection, self._presence, self._log_keys)
                 try:
                     result = unit(transaction)
                 finally:
-                    transaction.end()
+                    after = transaction.end()
         except BaseException:
             connection.close()
             raise
+        call_back(after)
         self._idle.append(connection)
         if self._closed:
             self._close_idle()
@@ -170,7 +172,7 @@ class SqliteEngine:
         """Runs one unit under its savepoint; a failing one takes back only itself."""
         driver: Any = connection.connection.driver_connection
         driver.execute("SAVEPOINT unit")
-        transaction = Transaction(connection, self._presence)
+        transaction = Transaction(connection, self._presence, self._log_keys)
         try:
             waiting.result = waiting.unit(transaction)
             transaction.run_hooks()

@@ -1,10 +1,15 @@
 """One unit of work on the database, as exchange/ receives it (DECISIONS 21)."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
+
+from gateway.model.identity import PlanId
+from gateway.store.month_key import MonthKey, MonthName
+from gateway.store.scope import Scope
 
 _log: Final = logging.getLogger("gateway.store")
 T = TypeVar("T")
@@ -19,19 +24,42 @@ class Presence(Protocol):
     def is_running(self, process: str, connection: Connection) -> bool: ...
 
 
+class LogKeys(Protocol):
+    """The keys of the exchange log, as `month_keys` holds them."""
+
+    def sealing(self, transaction: "Transaction", plan: PlanId | None, month: str) -> MonthKey: ...
+
+    def reading(
+        self, transaction: "Transaction", names: Iterable[MonthName]
+    ) -> Mapping[MonthName, MonthKey | None]: ...
+
+    def within(
+        self,
+        transaction: "Transaction",
+        scope: Scope,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> tuple[MonthKey, ...]: ...
+
+
 class Transaction:
     """All or nothing. Valid only inside the unit it was given to.
 
     `connection` is for the modules of store/ alone; everyone else hands the transaction on.
     """
 
-    __slots__ = ("_after", "_before", "_connection", "_driver", "_presence", "is_postgres")
+    __slots__ = (
+        "_after", "_before", "_connection", "_driver", "_log_keys", "_presence", "is_postgres",
+    )  # fmt: skip
 
-    def __init__(self, connection: Connection, presence: Presence) -> None:
+    def __init__(
+        self, connection: Connection, presence: Presence, log_keys: LogKeys | None
+    ) -> None:
         self._connection: Connection | None = connection
         self._driver: Any = connection.connection.driver_connection
         self.is_postgres: Final = connection.dialect.name == "postgresql"
         self._presence = presence
+        self._log_keys = log_keys
         self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
         self._after: list[Callable[[], None]] = []
 
@@ -46,6 +74,13 @@ class Transaction:
         if self._connection is None:
             raise RuntimeError("this transaction is over")
         return self._driver.cursor()
+
+    @property
+    def log_keys(self) -> LogKeys:
+        """The keys of the exchange log; a database that was opened without has no use for them."""
+        if self._log_keys is None:
+            raise RuntimeError("this database was opened without the keys of its log")
+        return self._log_keys
 
     @property
     def process(self) -> str:

@@ -1,13 +1,16 @@
 """Envelopes as they crossed the wire, kept for whoever has to prove or to follow what was said.
 
-Each is compressed, then sealed under its plan's key; one that belongs to no single plan under the
-house's own. The exchange record names it by the hash of its plain bytes, so that
-what is opened can be shown to be what was sealed. Attachments are documents, and kept as such.
+Each is compressed, then sealed under the key that its plan's log has for the month, or the house's
+for what belongs to no single plan; it goes when its month is disposed of. Those from before there
+were such keys are sealed under the plan's own. The exchange record names it by the hash of its
+plain bytes, so that what is opened can be shown to be what was sealed. Attachments are documents,
+and kept as such.
 """
 
 import hashlib
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import zstandard
@@ -18,14 +21,15 @@ from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.errors import DamagedWireMessage
 from gateway.store.keys import KeyRing
+from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
 
 _LEVEL: Final = 1  # on the way of every answer: two thirds of the time for a tenth more space
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _PUT_SQLITE: Final = (
-    "INSERT INTO wire_message (hash, scope, plan, generation, sealed)"
-    " VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash, scope) DO NOTHING"
+    "INSERT INTO wire_message (hash, scope, plan, month, generation, sealed)"
+    " VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (hash, scope) DO NOTHING"
 )
 _PUT_POSTGRES: Final = _PUT_SQLITE.replace("?", "%s")
 _local = threading.local()
@@ -37,15 +41,19 @@ class WireMessage:
 
     hash: str
     plan: PlanId | None
-    generation: int
     sealed: bytes
+    month: str | None
+    generation: int = 0
+    """Of the plan's own key, for what was sealed before months had one."""
 
 
-def seal_message(keys: KeyRing, envelope: bytes, *, plan: PlanId | None) -> WireMessage:
-    """Before the unit of work that keeps it, for a plan's first key is made with it."""
-    digest = hashlib.sha256(envelope).hexdigest()
-    generation, sealed = keys.seal(plan, _compressor().compress(envelope), digest)
-    return WireMessage(digest, plan, generation, sealed)
+def seal_message(
+    keys: KeyRing, envelope: bytes, *, plan: PlanId | None, now: datetime
+) -> WireMessage:
+    """Before the unit of work that keeps it, for a month's first key is made with it."""
+    digest, month = hashlib.sha256(envelope).hexdigest(), month_of(now)
+    key = keys.sealing_month_key(plan, month)
+    return WireMessage(digest, plan, key.seal(_compressor().compress(envelope), digest), month)
 
 
 def put(transaction: Transaction, message: WireMessage) -> None:
@@ -54,9 +62,10 @@ def put(transaction: Transaction, message: WireMessage) -> None:
     Every exchange keeps two, so it speaks to the driver itself, as `exchange_log` does.
     """
     cursor = transaction.cursor()
+    scope = f"{message.plan or ''}/{message.month}"
     cursor.execute(
         _PUT_POSTGRES if transaction.is_postgres else _PUT_SQLITE,
-        (message.hash, message.plan or "", message.plan, message.generation, message.sealed),
+        (message.hash, scope, message.plan, message.month, message.sealed),
     )
     cursor.close()
 
@@ -70,7 +79,7 @@ def get(transaction: Transaction, *, plan: Scope, hash: str) -> WireMessage | No
     if row is None:
         return None
     owner = None if row.plan is None else PlanId(row.plan)
-    return WireMessage(row.hash, owner, row.generation, row.sealed)
+    return WireMessage(row.hash, owner, row.sealed, row.month, row.generation)
 
 
 def open_message(keys: KeyRing, message: WireMessage) -> bytes:
@@ -78,16 +87,23 @@ def open_message(keys: KeyRing, message: WireMessage) -> bytes:
 
     Raises:
         DamagedWireMessage: they are not what was sealed.
+        MonthDisposed: their month was disposed of meanwhile.
         KeyFileUnusable: they were sealed under another key than the file holds.
     """
     try:
-        content = keys.open(message.plan, message.generation, message.sealed, message.hash)
+        content = _unsealed(keys, message)
         envelope = zstandard.ZstdDecompressor().decompress(content, max_output_size=_MOST_BYTES)
     except (InvalidTag, zstandard.ZstdError):
         raise DamagedWireMessage(message.hash) from None
     if hashlib.sha256(envelope).hexdigest() != message.hash:
         raise DamagedWireMessage(message.hash)
     return envelope
+
+
+def _unsealed(keys: KeyRing, message: WireMessage) -> bytes:
+    if message.month is None:
+        return keys.open(message.plan, message.generation, message.sealed, message.hash)
+    return keys.opening_month_key(message.plan, message.month).open(message.sealed, message.hash)
 
 
 def _compressor() -> zstandard.ZstdCompressor:

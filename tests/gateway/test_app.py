@@ -18,7 +18,7 @@ import pytest
 from gateway.app import House, open_house
 from gateway.settings import KeyPair, Listen, Settings
 from gateway.store import tokens
-from gateway.store.keys import create_key_file
+from gateway.store.key_file import create_key_file
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import (
     PLAN,

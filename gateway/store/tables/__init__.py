@@ -62,10 +62,13 @@ from gateway.store.tables.record import (
     AuditFeedRow,
     CheckpointRow,
     DiscoveryTallyRow,
+    DisposalRow,
     ExchangeDocumentRow,
     ExchangeHeadRow,
     ExchangeOpenRow,
     ExchangeRow,
+    LegalHoldRow,
+    LogMonthRow,
     RefusalRow,
     ReplayRow,
     WireMessageRow,
@@ -123,6 +126,9 @@ mail_notice = _table(MailNoticeRow)
 direct_key = _table(DirectKeyRow)
 exchange = _table(ExchangeRow)
 exchange_document = _table(ExchangeDocumentRow)
+log_month = _table(LogMonthRow)
+legal_hold = _table(LegalHoldRow)
+disposal = _table(DisposalRow)
 wire_message = _table(WireMessageRow)
 exchange_head = _table(ExchangeHeadRow)
 checkpoint = _table(CheckpointRow)

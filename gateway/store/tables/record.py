@@ -10,7 +10,10 @@ from gateway.store.tables.row import Row
 
 
 class ExchangeRow(Row, table=True):
-    """Append-only by trigger; `canon` is what was hashed, the other columns must agree with it."""
+    """Append-only by trigger; `canon` is what was hashed, the other columns must agree with it.
+
+    `version` is None for what was sealed before `private` was: see `exchange_private`.
+    """
 
     __tablename__ = "exchange"
     __table_args__ = (
@@ -47,6 +50,9 @@ class ExchangeRow(Row, table=True):
     count: int
     request_hash: str | None = None
     answer_hash: str | None = None
+    version: int | None = None
+    month: str | None = None
+    private: str | None = Field(default=None, sa_type=Text)
     canon: str = Field(sa_type=Text)
     previous_hash: str
     hash: str
@@ -64,15 +70,61 @@ class ExchangeDocumentRow(Row, table=True):
     plan: str | None = None
 
 
+class LogMonthRow(Row, table=True):
+    """The key of a plan's month in the log, or of the house's; gone once it was disposed of."""
+
+    __tablename__ = "log_month"
+    scope: str = Field(primary_key=True)
+    """The plan, or empty for the house."""
+    month: str = Field(primary_key=True)
+    plan: str | None = None
+    kek_id: str | None = None
+    wrapped: bytes | None = Field(default=None, sa_type=LargeBinary)
+    created: datetime = Field(sa_type=UtcTime)
+    disposed: datetime | None = Field(default=None, sa_type=UtcTime)
+
+
+class LegalHoldRow(Row, table=True):
+    """What must not be disposed of, and why; None means any. `until` is exclusive."""
+
+    __tablename__ = "legal_hold"
+    id: str = Field(primary_key=True)
+    plan: str | None = None
+    member: str | None = None
+    partner: str | None = None
+    since: datetime | None = Field(default=None, sa_type=UtcTime)
+    until: datetime | None = Field(default=None, sa_type=UtcTime)
+    reason: str = Field(sa_type=Text)
+    placed_by: str
+    placed: datetime = Field(sa_type=UtcTime)
+    lifted_by: str | None = None
+    lifted: datetime | None = Field(default=None, sa_type=UtcTime)
+    lifted_because: str | None = Field(default=None, sa_type=Text)
+
+
+class DisposalRow(Row, table=True):
+    """The signed certificate that a month of a plan's log was disposed of; append-only."""
+
+    __tablename__ = "disposal"
+    scope: str = Field(primary_key=True)
+    month: str = Field(primary_key=True)
+    plan: str | None = None
+    certificate: str = Field(sa_type=Text)
+    key: str = Field(sa_type=Text)
+    made: datetime = Field(sa_type=UtcTime)
+
+
 class WireMessageRow(Row, table=True):
-    """An envelope as it crossed the wire, sealed under its plan's key, or under the house's."""
+    """An envelope as it crossed the wire, sealed under its month's key; older ones their plan's."""
 
     __tablename__ = "wire_message"
+    __table_args__ = (Index("wire_message_of_month", "month", "scope"),)
     hash: str = Field(primary_key=True)
     """SHA-256 of the envelope, as hex: what its exchange record names."""
     scope: str = Field(primary_key=True)
-    """The plan, or empty for the house: an envelope that concerns two plans is kept for each."""
+    """The plan, or empty for the house, and the month: it is kept for each that it concerns."""
     plan: str | None = None
+    month: str | None = None
     generation: int
     sealed: bytes = Field(sa_type=LargeBinary)
 

@@ -31,6 +31,7 @@ from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
 from gateway.model.retrieval import Retrieval
 from gateway.store import retrievals, tokens
+from tests.clear_records import in_the_clear
 from tests.gateway.house import OTHER_PLAN, PLAN, open_house
 
 PURPOSE = {"purpose": "PAYMENT", "requester": {"person": "Pat Payer", "role": "adjuster"}}
@@ -99,7 +100,11 @@ class Doors:
 
     def recorded(self, since: int) -> list[dict[str, Any]]:
         """The exchange records after that one."""
-        return self.rows("SELECT * FROM exchange WHERE sequence > ? ORDER BY sequence", since)
+        rows = self.rows("SELECT * FROM exchange WHERE sequence > ? ORDER BY sequence", since)
+        given = self.house.settings
+        return in_the_clear(
+            rows, database=given.data_dir / "gateway.sqlite", key_file=given.key_file
+        )
 
     def counted(self) -> int:
         """How many refusals of strangers there were, counted or already recorded."""

@@ -28,7 +28,7 @@ from tests.gateway.house import (
 
 NOT_VERIFIED = "The security of the message could not be verified."
 NORTHFIELD = "CN=Northfield Health,O=Gateway demo at 127.0.0.1"
-LOG = {"exchange", "exchange_head", "refusal", "wire_message", "house_key"}
+LOG = {"exchange", "exchange_head", "refusal", "wire_message", "log_month"}
 SECRETS = (
     b"Rosalind", b"Sampleton", b"Traceback", b"gateway/", b"site-packages", b"sqlite", b"SELECT",
     b"Nora", b"-----BEGIN", b"LS-0093345",

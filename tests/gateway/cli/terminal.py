@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.cli import main
 from gateway.cli.recording import operator
+from tests.clear_records import in_the_clear
 from tests.gateway.house import (
     HOME,
     NUMBER_ROOT,
@@ -113,7 +114,9 @@ class Terminal:
             return [dict(row) for row in connection.execute(statement, values)]
 
     def records(self) -> list[dict[str, Any]]:
-        return self.rows("SELECT * FROM exchange ORDER BY sequence")
+        rows = self.rows("SELECT * FROM exchange ORDER BY sequence")
+        key_file = self.folder / "keys" / "key-encryption-key"
+        return in_the_clear(rows, database=self.database, key_file=key_file)
 
     @contextmanager
     def recording(self) -> Iterator[list[dict[str, Any]]]:

@@ -74,7 +74,11 @@ def furnish(folder: Path) -> None:
 @contextmanager
 def opened_at(folder: Path, failpoint: Callable[[str], None] | None = None) -> Iterator[MailHouse]:
     """The one that is there, as a process opens it."""
-    database = open_database(f"sqlite:///{folder}/data/gateway.sqlite", failpoint=failpoint)
+    database = open_database(
+        f"sqlite:///{folder}/data/gateway.sqlite",
+        key_file=folder / "keys" / "key-encryption-key",
+        failpoint=failpoint,
+    )
     with closing(database):
         keys = KeyRing(folder / "keys" / "key-encryption-key", database)
         blobs = BlobStore(folder / "data" / "blobs", keys, failpoint)

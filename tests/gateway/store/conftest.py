@@ -19,6 +19,8 @@ from sqlalchemy import make_url
 from gateway.model.member import Plan
 from gateway.store import members, partners, plans
 from gateway.store.database import Database, open_database
+from gateway.store.key_file import create_key_file
+from gateway.store.keys import KeyRing
 from gateway.store.migrations import upgrade
 from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, OTHER, a_member, a_partner
@@ -85,12 +87,20 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def opened() -> Iterator[Callable[..., Database]]:
+def key_file(tmp_path: Path) -> Path:
+    """The file of the key-encryption key."""
+    file = tmp_path / "kek"
+    create_key_file(file)
+    return file
+
+
+@pytest.fixture
+def opened(key_file: Path) -> Iterator[Callable[..., Database]]:
     """Opens databases that are closed when the test ends."""
     databases: list[Database] = []
 
     def open_one(url: str, failpoint: Callable[[str], None] | None = None) -> Database:
-        databases.append(open_database(url, failpoint=failpoint))
+        databases.append(open_database(url, key_file=key_file, failpoint=failpoint))
         return databases[-1]
 
     yield open_one
@@ -142,3 +152,9 @@ def empty_url(server: str) -> Iterator[Callable[[], str]]:
     yield make_one
     for url in made:
         _drop_database(server, url)
+
+
+@pytest.fixture
+def keys(house: Database, key_file: Path) -> KeyRing:
+    """The keys of the furnished database."""
+    return KeyRing(key_file, house)

@@ -36,7 +36,7 @@ def receive_until_killed(
 ) -> None:
     """Receives six documents, answering each as soon as it is safe."""
     failpoint = killer(step, occurrence)
-    with_failpoint = open_database(url, failpoint=failpoint)
+    with_failpoint = open_database(url, key_file=folder / "kek", failpoint=failpoint)
     for number in range(6):
         receive(with_failpoint, folder, number, failpoint)
         answers.send(number)
@@ -44,7 +44,7 @@ def receive_until_killed(
 
 def receive_under_load(url: str, folder: Path, answers: Connection) -> None:
     """Receives documents on eight threads until someone kills it."""
-    database = open_database(url)
+    database = open_database(url, key_file=folder / "kek")
     answering = threading.Lock()
 
     def one(number: int) -> None:

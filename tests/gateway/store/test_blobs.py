@@ -14,7 +14,7 @@ from gateway.store import documents, plans
 from gateway.store.blobs import _HEADER, FRAME, BlobStore
 from gateway.store.database import Database
 from gateway.store.errors import DamagedBlob, UnknownBlob
-from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.keys import KeyRing
 from gateway.store.sweeper import Swept, sweep
 from tests.gateway.store.builders import ACME, OTHER
 
@@ -27,9 +27,8 @@ def archive(sqlite_url: str, opened: Callable[[str], Database]) -> Database:
 
 
 @pytest.fixture
-def blobs(archive: Database, tmp_path: Path) -> BlobStore:
-    create_key_file(tmp_path / "kek")
-    return BlobStore(tmp_path / "blobs", KeyRing(tmp_path / "kek", archive))
+def blobs(archive: Database, tmp_path: Path, key_file: Path) -> BlobStore:
+    return BlobStore(tmp_path / "blobs", KeyRing(key_file, archive))
 
 
 def _read(blobs: BlobStore, blob: Blob) -> bytes:

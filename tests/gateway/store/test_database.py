@@ -71,16 +71,19 @@ def test_many_threads_write_without_gaps(database: Database) -> None:
     assert database.read(exchange_log.verify) == VerifyResult(120)
 
 
-def _write_from_a_process(url: str, first: int) -> None:
-    database = open_database(url)
+def _write_from_a_process(url: str, key_file: Path, first: int) -> None:
+    database = open_database(url, key_file=key_file)
     for number in range(first, first + 30):
         database.write(_add(f"{number:03}"))
     database.close()
 
 
-def test_processes_write_at_once_without_gaps(url: str, database: Database) -> None:
+def test_processes_write_at_once_without_gaps(url: str, database: Database, key_file: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_write_from_a_process, args=(url, first)) for first in (0, 100)]
+    writers = [
+        spawn.Process(target=_write_from_a_process, args=(url, key_file, first))
+        for first in (0, 100)
+    ]
     for writer in writers:
         writer.start()
     for number in range(300, 330):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from gateway.store import direct_keys
 from gateway.store.database import Database
 from gateway.store.direct_keys import DirectKey, UnusableKey, read_key_pair
-from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.keys import KeyRing
 from tests.gateway.exchange.direct_certificates import Pair, authority, certified
 from tests.gateway.store.builders import ACME, OTHER
 
@@ -26,10 +26,8 @@ DOMAIN, ADDRESS = "direct.plan.test", "intake@direct.plan.test"
 
 
 @pytest.fixture
-def ring(house: Database, tmp_path: Path) -> KeyRing:
-    file = tmp_path / "key-encryption-key"
-    create_key_file(file)
-    return KeyRing(file, house)
+def ring(house: Database, key_file: Path) -> KeyRing:
+    return KeyRing(key_file, house)
 
 
 def sealed(ring: KeyRing, owner: str, pair: Pair, since: datetime | None = NOW - DAY) -> DirectKey:

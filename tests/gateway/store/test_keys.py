@@ -7,15 +7,9 @@ import pytest
 
 from gateway.store.database import Database
 from gateway.store.errors import KeyFileMissing, KeyFileUnusable
-from gateway.store.keys import KeyRing, add_key, create_key_file
+from gateway.store.key_file import add_key, create_key_file
+from gateway.store.keys import KeyRing
 from tests.gateway.store.builders import ACME, OTHER
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    file = tmp_path / "kek"
-    create_key_file(file)
-    return file
 
 
 def test_a_plans_keys_are_the_same_whenever_they_are_opened(
@@ -45,7 +39,7 @@ def test_a_missing_key_file_is_named(house: Database, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "x", "0123456789abcdef AAAA\n", "\xff"])
 def test_what_is_no_key_file_is_refused(house: Database, tmp_path: Path, content: str) -> None:
-    file = tmp_path / "kek"
+    file = tmp_path / "other"
     file.write_text(content, encoding="latin-1")
     with pytest.raises(KeyFileUnusable):
         KeyRing(file, house)

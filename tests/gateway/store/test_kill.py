@@ -15,7 +15,7 @@ from gateway.model.identity import PartnerId
 from gateway.store import documents, exchange_log, tables
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction
-from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.keys import KeyRing
 from tests.gateway.store.builders import ACME, NOW
 from tests.gateway.store.doomed import receive, receive_under_load, receive_until_killed
 
@@ -24,10 +24,9 @@ FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
-def folder(tmp_path: Path, house: Database) -> Path:
-    create_key_file(tmp_path / "kek")
-    KeyRing(tmp_path / "kek", house).plan_key(ACME)
-    return tmp_path
+def folder(key_file: Path, house: Database) -> Path:
+    KeyRing(key_file, house).plan_key(ACME)
+    return key_file.parent
 
 
 @pytest.mark.parametrize(

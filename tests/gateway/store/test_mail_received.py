@@ -12,7 +12,7 @@ from gateway.model.received_mail import ReceivedMail
 from gateway.store import documents, mail_received
 from gateway.store.database import Database
 from gateway.store.errors import DamagedVerdict, UnknownId
-from gateway.store.keys import KeyRing, create_key_file
+from gateway.store.keys import KeyRing
 from tests.gateway.store.builders import ACME, NOW, OTHER
 
 MESSAGE = ReceivedMail(
@@ -114,9 +114,8 @@ def test_what_may_come_in_once_belongs_to_who_brought_it_first(house: Database) 
     assert claim("r3", key="x" * 5000) == "r3"
 
 
-def test_a_verdict_is_sealed_for_its_message_alone(house: Database, tmp_path: Path) -> None:
-    create_key_file(tmp_path / "kek")
-    keys = KeyRing(tmp_path / "kek", house)
+def test_a_verdict_is_sealed_for_its_message_alone(house: Database, key_file: Path) -> None:
+    keys = KeyRing(key_file, house)
     house.write(lambda t: mail_received.insert(t, MESSAGE))
     assert house.read(lambda t: mail_received.verdict_of(t, plan=ACME, message=MESSAGE.id)) is None
     sealed = mail_received.seal_verdict(keys, b'{"trusted": true}', plan=ACME, message=MESSAGE.id)

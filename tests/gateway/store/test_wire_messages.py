@@ -6,35 +6,28 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from zstandard import ZstdCompressor
 
 from gateway.model.identity import PlanId
-from gateway.store import tables, wire_messages
+from gateway.model.retention import PlanMonth
+from gateway.store import disposals, tables, wire_messages
 from gateway.store.database import Database
-from gateway.store.errors import DamagedWireMessage
-from gateway.store.keys import KeyRing, add_key, create_key_file
+from gateway.store.errors import DamagedWireMessage, MonthDisposed
+from gateway.store.key_file import add_key
+from gateway.store.keys import KeyRing
+from gateway.store.month_keys import month_of
 from gateway.store.scope import ALL_PLANS
-from gateway.store.wire_messages import open_message, seal_message
-from tests.gateway.store.builders import ACME, OTHER
+from gateway.store.wire_messages import WireMessage, open_message, seal_message
+from tests.gateway.store.builders import ACME, NOW, OTHER
 
 ENVELOPE = b"<Envelope>" + b"Rosalind Sampleton " * 500 + b"</Envelope>"
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    create_key_file(tmp_path / "key")
-    return tmp_path / "key"
-
-
-@pytest.fixture
-def keys(house: Database, key_file: Path) -> KeyRing:
-    return KeyRing(key_file, house)
 
 
 @pytest.mark.parametrize("plan", [ACME, None])
 def test_what_was_kept_comes_back_byte_for_byte(
     house: Database, keys: KeyRing, plan: PlanId | None
 ) -> None:
-    sealed = seal_message(keys, ENVELOPE, plan=plan)
+    sealed = seal_message(keys, ENVELOPE, plan=plan, now=NOW)
     house.write(partial(wire_messages.put, message=sealed))
     house.write(partial(wire_messages.put, message=sealed))
     found = house.read(lambda tx: wire_messages.get(tx, plan=plan or ALL_PLANS, hash=sealed.hash))
@@ -46,7 +39,7 @@ def test_what_was_kept_comes_back_byte_for_byte(
 
 def test_a_plan_sees_its_own_alone(house: Database, keys: KeyRing) -> None:
     for plan in (ACME, None):
-        sealed = seal_message(keys, ENVELOPE, plan=plan)
+        sealed = seal_message(keys, ENVELOPE, plan=plan, now=NOW)
         house.write(partial(wire_messages.put, message=sealed))
         hidden = house.read(partial(wire_messages.get, plan=OTHER, hash=sealed.hash))
         assert hidden is None
@@ -54,7 +47,7 @@ def test_a_plan_sees_its_own_alone(house: Database, keys: KeyRing) -> None:
 
 def test_an_envelope_of_two_plans_is_kept_for_each(house: Database, keys: KeyRing) -> None:
     for plan in (ACME, OTHER):
-        sealed = seal_message(keys, ENVELOPE, plan=plan)
+        sealed = seal_message(keys, ENVELOPE, plan=plan, now=NOW)
         house.write(partial(wire_messages.put, message=sealed))
     for plan in (ACME, OTHER):
         found = house.read(lambda tx, plan=plan: wire_messages.get(tx, plan=plan, hash=sealed.hash))
@@ -63,14 +56,14 @@ def test_an_envelope_of_two_plans_is_kept_for_each(house: Database, keys: KeyRin
 
 
 def test_another_plans_message_does_not_open_as_ours(keys: KeyRing) -> None:
-    sealed = seal_message(keys, ENVELOPE, plan=ACME)
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
     for changed in (
         replace(sealed, plan=OTHER),
         replace(sealed, plan=None),
         replace(sealed, hash="0" * 64),
         replace(sealed, sealed=sealed.sealed[:-1] + bytes([sealed.sealed[-1] ^ 1])),
     ):
-        keys.plan_key(changed.plan)
+        keys.sealing_month_key(changed.plan, month_of(NOW))
         with pytest.raises(DamagedWireMessage):
             open_message(keys, changed)
 
@@ -78,7 +71,7 @@ def test_another_plans_message_does_not_open_as_ours(keys: KeyRing) -> None:
 def test_the_houses_messages_open_after_the_key_was_changed(
     house: Database, keys: KeyRing, key_file: Path
 ) -> None:
-    sealed = seal_message(keys, ENVELOPE, plan=None)
+    sealed = seal_message(keys, ENVELOPE, plan=None, now=NOW)
     add_key(key_file)
     assert KeyRing(key_file, house).rewrap() == 1
     lines = key_file.read_text().splitlines()
@@ -86,10 +79,25 @@ def test_the_houses_messages_open_after_the_key_was_changed(
     assert open_message(KeyRing(key_file, house), sealed) == ENVELOPE
 
 
+def test_an_envelope_of_a_month_that_is_gone_does_not_open(house: Database, keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
+    house.write(lambda tx: disposals.shred(tx, PlanMonth(ACME, month_of(NOW)), now=NOW))
+    with pytest.raises(MonthDisposed):
+        open_message(keys, sealed)
+
+
+def test_an_envelope_from_before_months_had_keys_opens(house: Database, keys: KeyRing) -> None:
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
+    content = ZstdCompressor().compress(ENVELOPE)
+    generation, older = keys.seal(ACME, content, sealed.hash)
+    kept = WireMessage(sealed.hash, ACME, older, None, generation)
+    assert open_message(keys, kept) == ENVELOPE
+
+
 def test_a_row_changed_in_the_database_is_noticed(house: Database, keys: KeyRing) -> None:
-    sealed = seal_message(keys, ENVELOPE, plan=ACME)
+    sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
     house.write(partial(wire_messages.put, message=sealed))
-    other = seal_message(keys, b"<Envelope/>", plan=ACME)
+    other = seal_message(keys, b"<Envelope/>", plan=ACME, now=NOW)
     table = tables.wire_message
     house.write(lambda tx: tx.connection.execute(update(table).values(sealed=other.sealed)))
     found = house.read(lambda tx: wire_messages.get(tx, plan=ACME, hash=sealed.hash))

@@ -6,7 +6,7 @@ from alembic import op
 from gateway.store.column_types import BigNumber, UtcTime
 
 revision = "0022"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:

@@ -1,0 +1,163 @@
+"""`gateway audit hold`: what of the log must stay while somebody may need it as evidence."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.table import Table
+
+from gateway.cli.opening import ConfigOption, JsonOption, member_of, opened, plan_of
+from gateway.cli.recording import operator, record, record_look
+from gateway.cli.terminal import Exit, Failure, id_column, out, printable
+from gateway.model.exchange import Outcome
+from gateway.model.identity import PartnerId, PlanId
+from gateway.model.retention import Hold
+from gateway.store import legal_holds
+from gateway.store.transaction import Transaction
+
+hold_app = typer.Typer(
+    help="Legal holds: months of the log that must not be disposed of.", no_args_is_help=True
+)
+ReasonOption = Annotated[str, typer.Option(help="Why, as a court or an auditor would name it.")]
+_DAY = ["%Y-%m-%d"]
+
+
+@hold_app.command("add")
+def add(
+    reason: ReasonOption,
+    member: Annotated[
+        str | None, typer.Option(help="Only what is about this member, by the plan's number.")
+    ] = None,
+    partner: Annotated[str | None, typer.Option(help="Only with the partner of this id.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--from", help="Only from this day on (UTC).", formats=_DAY)
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", help="Only before this day (UTC).", formats=_DAY)
+    ] = None,
+    plan: Annotated[str | None, typer.Option(help="Only this plan's; else all plans'.")] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Hold what the options say, all of them together; without any, the whole log.
+
+    A month goes or stays as a whole: it is held by a single record that is held.
+    """
+    words = _worded(reason)
+    if since and until and since >= until:
+        raise Failure("--from must be before --to", Exit.USAGE)
+    with opened(config) as house:
+        own = plan_of(house, plan).id if plan or member else None
+        person = member_of(house, own, member, act="CLI-AUDIT-HOLD") if member and own else None
+        hold = Hold(
+            legal_holds.new_id(),
+            words,
+            operator(),
+            datetime.now(UTC),
+            plan=own,
+            member=person.id if person else None,
+            partner=PartnerId(partner) if partner else None,
+            since=since and since.replace(tzinfo=UTC),
+            until=until and until.replace(tzinfo=UTC),
+        )
+
+        def unit(tx: Transaction) -> None:
+            legal_holds.put(tx, hold)
+            about = person.id if person else None
+            record(
+                tx, "CLI-AUDIT-HOLD", plan=own, member=about, partner=hold.partner,
+                reason=f"hold {hold.id}",
+            )  # fmt: skip
+
+        house.database.write(unit)
+    typer.echo(hold.id)
+
+
+@hold_app.command("list")
+def list_holds(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were lifted.")] = False,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+) -> None:
+    """The holds in force: what each is on, why, and who placed it when."""
+    with opened(config) as house:
+        found = house.database.read(lambda tx: legal_holds.list_all(tx, lifted=everything))
+        record_look(house, "CLI-AUDIT-HOLDS", plan=None, reason=f"{len(found)} holds")
+    if json:
+        for hold in found:
+            typer.echo(orjson.dumps(_form(hold)).decode())
+        return
+    if not found:
+        out.print("nothing is held")
+        return
+    table = Table(id_column(8), "on", "why", "placed", "by", "lifted")
+    for hold in found:
+        lifted = None if hold.lifted is None else f"{hold.lifted:%Y-%m-%d} by {hold.lifted_by}"
+        table.add_row(
+            hold.id,
+            printable(_in_words(hold)),
+            printable(hold.reason),
+            f"{hold.placed:%Y-%m-%d}",
+            printable(hold.placed_by),
+            printable(lifted),
+        )
+    out.print(table)
+
+
+@hold_app.command("lift")
+def lift(
+    id: Annotated[str, typer.Argument(help="The hold's id, as `list` shows it.")],
+    reason: ReasonOption,
+    config: ConfigOption = None,
+) -> None:
+    """End a hold. It is kept, with who lifted it and why; what it held may be disposed of."""
+    words, now = _worded(reason), datetime.now(UTC)
+
+    def unit(tx: Transaction) -> Hold | None:
+        found = legal_holds.lift(tx, id, by=operator(), because=words, now=now)
+        plan: PlanId | None = found.plan if found else None
+        outcome: Outcome = "success" if found else "refused"
+        # What was typed may be anything: only a known id is written down.
+        said = f"hold {found.id}" if found else "no such hold in force"
+        record(tx, "CLI-AUDIT-HOLD-LIFT", plan=plan, outcome=outcome, reason=said)
+        return found
+
+    with opened(config) as house:
+        if house.database.write(unit) is None:
+            raise Failure("there is no such hold in force; see `gateway audit hold list`")
+    out.print(f"{id} is lifted")
+
+
+def _worded(reason: str) -> str:
+    words = " ".join(reason.split())
+    if not words:
+        raise Failure("a hold is placed and lifted for a reason: say which", Exit.USAGE)
+    return words
+
+
+def _in_words(hold: Hold) -> str:
+    parts = (
+        f"plan {hold.plan}" if hold.plan else "all plans",
+        f"member {hold.member}" if hold.member else None,
+        f"partner {hold.partner}" if hold.partner else None,
+        f"from {hold.since:%Y-%m-%d}" if hold.since else None,
+        f"to {hold.until:%Y-%m-%d}" if hold.until else None,
+    )
+    return ", ".join(part for part in parts if part)
+
+
+def _form(hold: Hold) -> dict[str, Any]:
+    return {
+        "id": hold.id,
+        "plan": hold.plan,
+        "member": hold.member,
+        "partner": hold.partner,
+        "since": hold.since,
+        "until": hold.until,
+        "reason": hold.reason,
+        "placed_by": hold.placed_by,
+        "placed": hold.placed,
+        "lifted_by": hold.lifted_by,
+        "lifted": hold.lifted,
+        "lifted_because": hold.lifted_because,
+    }

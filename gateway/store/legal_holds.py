@@ -1,0 +1,63 @@
+"""Legal holds: what of the exchange log must not be disposed of. None is ever removed."""
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from gateway.model.identity import MemberId, PartnerId, PlanId
+from gateway.model.retention import Hold
+from gateway.store import tables
+from gateway.store.transaction import Transaction
+
+
+def new_id() -> str:
+    """An id that is short enough to be read out."""
+    return secrets.token_hex(4)
+
+
+def put(transaction: Transaction, hold: Hold) -> None:
+    """Adds a hold."""
+    names = tables.legal_hold.c.keys()
+    values = {name: getattr(hold, name) for name in names}
+    transaction.connection.execute(insert(tables.legal_hold).values(values))
+
+
+def lift(transaction: Transaction, id: str, *, by: str, because: str, now: datetime) -> Hold | None:
+    """The hold, lifted; None if none of that id is in force."""
+    table = tables.legal_hold
+    statement = select(table).where(table.c.id == id, table.c.lifted.is_(None)).with_for_update()
+    row = transaction.connection.execute(statement).first()
+    if row is None:
+        return None
+    values = {"lifted_by": by, "lifted": now, "lifted_because": because}
+    transaction.connection.execute(update(table).where(table.c.id == id).values(values))
+    return replace(_hold(row), **values)  # type: ignore[arg-type]  # each under its own name
+
+
+def list_all(transaction: Transaction, *, lifted: bool = False) -> tuple[Hold, ...]:
+    """Those in force, and if asked for those that were lifted; the oldest first."""
+    table = tables.legal_hold
+    statement = select(table).order_by(table.c.placed, table.c.id)
+    if not lifted:
+        statement = statement.where(table.c.lifted.is_(None))
+    return tuple(map(_hold, transaction.connection.execute(statement)))
+
+
+def _hold(row: Row[Any]) -> Hold:
+    return Hold(
+        id=row.id,
+        reason=row.reason,
+        placed_by=row.placed_by,
+        placed=row.placed,
+        plan=None if row.plan is None else PlanId(row.plan),
+        member=None if row.member is None else MemberId(row.member),
+        partner=None if row.partner is None else PartnerId(row.partner),
+        since=row.since,
+        until=row.until,
+        lifted_by=row.lifted_by,
+        lifted=row.lifted,
+        lifted_because=row.lifted_because,
+    )
