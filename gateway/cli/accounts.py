@@ -15,14 +15,14 @@ from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.printing import check_pdf, put
-from gateway.cli.recording import act_of_operator, record_look
+from gateway.cli.recording import act_of_operator, record_look, refusal
 from gateway.cli.terminal import Exit, Failure
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json, new_finding
 from gateway.exchange.disclosures_pdf import write_accounting_pdf
 from gateway.exchange.log_export import CSV_COLUMNS, audit_event, csv_cells, outflow_rows
 from gateway.exchange.spreadsheet import write_csv
 from gateway.exchange.workers import WorkerFailed
-from gateway.model.disclosure import Accounting, FindingKind
+from gateway.model.disclosure import FINDING, Accounting, FindingKind
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import PlanId
 from gateway.store import exchange_log
@@ -103,15 +103,16 @@ def add_finding(
         found = house.database.read(
             lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence)
         )
-        if found is None:
-            raise Failure(f"there is no record {sequence}")
-        plan = found.exchange.plan
-        if plan is None:
-            raise Failure(f"record {sequence} belongs to no plan: it disclosed nothing")
-        person = member_of(house, plan, member, act="DISCLOSURE-FINDING") if member else None
+        plan = None if found is None else found.exchange.plan
+        if found is None or plan is None:
+            reason = f"there is no record {sequence}"
+            if found is not None:
+                reason = f"record {sequence} belongs to no plan: it disclosed nothing"
+            raise refusal(house, FINDING, plan=None, reason=reason)
+        person = member_of(house, plan, member, act=FINDING) if member else None
         if person is None and found.exchange.member is None:
             raise Failure(f"record {sequence} names no member: say whose with --member", Exit.USAGE)
-        by = act_of_operator("DISCLOSURE-FINDING", plan=plan)
+        by = act_of_operator(FINDING, plan=plan)
         finding = new_finding(found, kind=kind, member=person, by=by)
         place = house.database.write(lambda tx: exchange_log.append(tx, finding))
     typer.echo(f"record {place.sequence} says that record {sequence} was {kind}")

@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import record_look
+from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
@@ -83,13 +83,14 @@ def list_exchanges(
         )
         return found, about
 
+    own = PlanId(plan) if plan else None
     with opened(config) as house:
         try:
             found, about = house.database.read(look)
         except NoSuchRecord:
-            raise Failure(f"there is no record {after} to go on after") from None
+            reason = f"there is no record {after} to go on after"
+            raise refusal(house, "CLI-EXCHANGES", plan=own, reason=reason) from None
         reason = f"{len(found)} records by {sort}"
-        own = PlanId(plan) if plan else None
         record_look(house, "CLI-EXCHANGES", plan=own, member=about, reason=reason)
     _print(found, json=json)
 
@@ -157,7 +158,8 @@ def show_exchange(
             lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence or 0)
         )
         if found is None:
-            raise Failure(f"there is no record {sequence}")
+            reason = f"there is no record {sequence}"
+            raise refusal(house, "CLI-EXCHANGE", plan=None, reason=reason)
         shown = found.exchange
         record_look(
             house,
@@ -177,7 +179,8 @@ def _story(house: House, conversation: ConversationId) -> tuple[RecordedExchange
         )
     )
     if not found:
-        raise Failure("there is no such conversation")
+        reason = "there is no such conversation"
+        raise refusal(house, "CLI-EXCHANGES", plan=None, reason=reason)
     first = found[0].exchange
     reason = f"{len(found)} records of a conversation"
     record_look(house, "CLI-EXCHANGES", plan=first.plan, member=first.member, reason=reason)
