@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
+from gateway.cli.exchange_reports import refusals, unusual
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -22,6 +23,8 @@ from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
 exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
+exchanges_app.command("refusals")(refusals)
+exchanges_app.command("unusual")(unusual)
 _ORDERS = get_args(LogColumn)
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 

@@ -92,6 +92,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "REST-EXCHANGES", "REST-EXCHANGE", "REST-DISCLOSURES", "CLI-EXCHANGES", "CLI-EXCHANGE",
         "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT", "CLI-LEDGER",
         "REST-LEDGER",
+        "CLI-REFUSALS", "CLI-UNUSUAL", "REST-REFUSALS", "REST-UNUSUAL", "REST-OUTFLOW",
+        "REST-LOG-EXPORT",
     ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),

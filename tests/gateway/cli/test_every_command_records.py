@@ -139,6 +139,8 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
         Row(("4000",), "CLI-EXCHANGE", "refused", {}, "no record 4000"),
         Row(("--conversation", "none"), "CLI-EXCHANGES", "refused", {}, "no such conversation"),
     ),
+    "exchanges refusals": (Row(OWN, "CLI-REFUSALS", facts=own(), reason="lines"),),
+    "exchanges unusual": (Row((), "CLI-UNUSUAL", reason="lines"),),
     "audit disclosures": (
         Row((NUMBER, *OWN), "CLI-DISCLOSURES", facts=about()),
         Row((NUMBER, "--format", "csv", *OWN), "CLI-DISCLOSURES", facts=about()),
