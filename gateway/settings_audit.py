@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -95,6 +96,29 @@ class Retention(_Part):
         return self
 
 
+class Usual(_Part):
+    """What access to members is usual; `gateway exchanges unusual` shows what is not."""
+
+    days: int = Field(default=90, ge=1, le=3660)
+    """How far back somebody is remembered."""
+    members_per_day: int = Field(default=50, ge=1)
+    """So many different members in a day are never unusual."""
+    times: float = Field(default=3.0, ge=1, allow_inf_nan=False)
+    """Beyond that: more than so many times what he otherwise looks at in a day."""
+    opens: int = Field(default=6, ge=0, le=24)
+    closes: int = Field(default=22, ge=0, le=24)
+    """The hours between which people work, in `zone`."""
+    zone: str = "UTC"
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, value: str) -> str:
+        try:
+            return value if value == "UTC" else ZoneInfo(value).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("no time zone of this system, as America/Chicago") from None
+
+
 class Audit(_Part):
     """A checkpoint is made once so many records have come, or so much time has gone by."""
 
@@ -104,6 +128,7 @@ class Audit(_Part):
     every_seconds: float = Field(default=60.0, ge=1, allow_inf_nan=False)
     publish: tuple[PublishedTo, ...] = ()
     repositories: tuple[AuditRepository, ...] = ()
+    usual: Usual = Usual()
     retention_years: int = Field(default=10, ge=_FEWEST_YEARS, le=_MOST_YEARS)
     """Of plans that `retention` says nothing of (DECISIONS 19)."""
     retention: tuple[Retention, ...] = ()

@@ -11,6 +11,7 @@ from gateway.api import (
     docs,
     documents,
     endings,
+    exchange_reports,
     exchanges,
     health,
     held,
@@ -30,7 +31,7 @@ from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
     members, disclosures, summaries, retrievals, documents, views, held, quarantine, messages,
-    direct_sending, mail, exchanges, partners,
+    direct_sending, mail, exchange_reports, exchanges, partners,
 )  # fmt: skip
 
 Check = Callable[[], str | None]

@@ -17,7 +17,7 @@ from gateway.store.database import Transaction
 from gateway.store.exchange_search import Column, NoSuchRecord
 
 router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
-_MOST: Final = 2**63 - 1
+MOST: Final = 2**63 - 1
 """The largest number that a database knows."""
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
@@ -49,8 +49,8 @@ async def list_exchanges(
     direction: Direction | None = None,
     order: Annotated[Column, Query(description="The column to sort by.")] = "sequence",
     descending: bool = True,
-    after: Annotated[int | None, Query(ge=1, le=_MOST, description="The last page's next.")] = None,
-    offset: Annotated[int, Query(ge=0, le=_MOST, description="Records to pass over.")] = 0,
+    after: Annotated[int | None, Query(ge=1, le=MOST, description="The last page's next.")] = None,
+    offset: Annotated[int, Query(ge=0, le=MOST, description="Records to pass over.")] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's exchange records that fit, newest first, or sorted by any column.
@@ -108,7 +108,7 @@ async def list_exchanges(
 
 @router.get("/{sequence}")
 async def read_exchange(
-    sequence: Annotated[int, Path(ge=1, le=_MOST, description="Its place in the log.")],
+    sequence: Annotated[int, Path(ge=1, le=MOST, description="Its place in the log.")],
     at: Annotated[Desk, desk("REST-EXCHANGE", AUDIT)],
 ) -> dict[str, Any]:
     """One record, with its place in the chain."""

@@ -1,6 +1,6 @@
 """What the plan doors work with, and the pieces that their routes share."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query, Request
@@ -12,6 +12,7 @@ from gateway.exchange.spooling import MailMeans
 from gateway.model.community import Community
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member, Plan
+from gateway.settings_audit import Usual
 from gateway.store import members
 from gateway.store.database import Transaction
 from gateway.store.job_queue import JobQueue
@@ -28,6 +29,8 @@ class PlanMeans:
     mail: MailMeans | None = None
     """For the relay door; None where there is no mail."""
     mail_limit_bytes: int = 32 * 1024 * 1024
+    usual: Usual = field(default_factory=Usual)
+    """What access to members is usual."""
     direct: DirectMeans | None = None
     """For sending and looking; None where there is no mail."""
 

@@ -45,7 +45,9 @@ def listeners(house: House) -> list[Listener]:
         InvalidSettings: an address is not safe as configured.
     """
     settings = house.settings
-    plan_means = PlanMeans(house.archive, house.community, house.plans, house.queue)
+    plan_means = PlanMeans(
+        house.archive, house.community, house.plans, house.queue, usual=settings.audit.usual
+    )
     if settings.mail is not None:
         size = settings.mail.limits.message_bytes
         plan_means = replace(

@@ -3,7 +3,6 @@
 Each look is recorded before its first line is printed (ATNA's Audit Log Used).
 """
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -15,14 +14,15 @@ from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.printing import check_pdf, put
-from gateway.cli.recording import act_of_operator, record_look
+from gateway.cli.recording import act_of_operator, record_look, refusal
 from gateway.cli.terminal import Exit, Failure
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json, new_finding
 from gateway.exchange.disclosures_pdf import write_accounting_pdf
-from gateway.exchange.log_export import CSV_COLUMNS, audit_event, csv_cells, outflow_rows
+from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, audit_event, csv_cells
+from gateway.exchange.log_reports import outflow_of, records_of
 from gateway.exchange.spreadsheet import write_csv
 from gateway.exchange.workers import WorkerFailed
-from gateway.model.disclosure import Accounting, FindingKind
+from gateway.model.disclosure import FINDING, Accounting, FindingKind
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import PlanId
 from gateway.store import exchange_log
@@ -30,7 +30,6 @@ from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
 _DAY: Final = ["%Y-%m-%d"]
-_PAGE: Final = 1000
 FromOption = Annotated[
     datetime | None, typer.Option("--from", help="The first day (UTC).", formats=_DAY)
 ]
@@ -103,15 +102,16 @@ def add_finding(
         found = house.database.read(
             lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence)
         )
-        if found is None:
-            raise Failure(f"there is no record {sequence}")
-        plan = found.exchange.plan
-        if plan is None:
-            raise Failure(f"record {sequence} belongs to no plan: it disclosed nothing")
-        person = member_of(house, plan, member, act="DISCLOSURE-FINDING") if member else None
+        plan = None if found is None else found.exchange.plan
+        if found is None or plan is None:
+            reason = f"there is no record {sequence}"
+            if found is not None:
+                reason = f"record {sequence} belongs to no plan: it disclosed nothing"
+            raise refusal(house, FINDING, plan=None, reason=reason)
+        person = member_of(house, plan, member, act=FINDING) if member else None
         if person is None and found.exchange.member is None:
             raise Failure(f"record {sequence} names no member: say whose with --member", Exit.USAGE)
-        by = act_of_operator("DISCLOSURE-FINDING", plan=plan)
+        by = act_of_operator(FINDING, plan=plan)
         finding = new_finding(found, kind=kind, member=person, by=by)
         place = house.database.write(lambda tx: exchange_log.append(tx, finding))
     typer.echo(f"record {place.sequence} says that record {sequence} was {kind}")
@@ -126,13 +126,10 @@ def outflow(
     """What left the house, by partner, purpose and month, as CSV."""
     scope: Scope = PlanId(plan) if plan else ALL_PLANS
     with opened(config) as house:
-        found = house.database.read(
-            lambda tx: outflow_rows(_records(tx, scope, _days(since, until)))
-        )
+        found = house.database.read(lambda tx: outflow_of(tx, scope, days(since, until)))
         own = PlanId(plan) if plan else None
         record_look(house, "CLI-OUTFLOW", plan=own, reason=f"{len(found)} lines")
-    columns = ("month", "partner", "purpose", "transaction", "exchanges", "documents")
-    typer.echo(write_csv(columns, found), nl=False)
+    typer.echo(write_csv(OUTFLOW_COLUMNS, found), nl=False)
 
 
 def export(
@@ -156,7 +153,7 @@ def export(
             return audit_event(record, gateway=gateway) if is_fhir else exchange_form(record)
 
         def look(tx: Transaction) -> tuple[str, int]:
-            records = list(_records(tx, scope, _days(since, until)))
+            records = list(records_of(tx, scope, days(since, until)))
             if form == "csv":
                 return write_csv(CSV_COLUMNS, map(csv_cells, records)), len(records)
             lines = (orjson.dumps(spell(record)).decode() for record in records)
@@ -168,24 +165,11 @@ def export(
     put(content.encode() if output else content.rstrip("\r\n"), output)
 
 
-def _records(tx: Transaction, scope: Scope, wanted: ExchangeFilter) -> Iterator[RecordedExchange]:
-    """All that fit, oldest first."""
-    after: int | None = None
-    while True:
-        page = exchange_log.search(
-            tx, plan=scope, wanted=wanted, descending=False, limit=_PAGE, after=after
-        )
-        yield from page
-        if len(page) < _PAGE:
-            return
-        after = page[-1].sequence
-
-
 def _day(given: datetime | None) -> date | None:
     return given.date() if given else None
 
 
-def _days(since: datetime | None, until: datetime | None) -> ExchangeFilter:
+def days(since: datetime | None, until: datetime | None) -> ExchangeFilter:
     """The last day is within."""
     return ExchangeFilter(
         since=since and since.replace(tzinfo=UTC),

@@ -9,8 +9,8 @@ from rich.table import Column, Table
 
 from gateway.auditing import lag_form
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import record
-from gateway.cli.terminal import Failure, out, printable
+from gateway.cli.recording import record, refusal
+from gateway.cli.terminal import out, printable
 from gateway.model.audit_feed import DeadLetter, FeedState
 from gateway.store import audit_feed
 from gateway.store.transaction import Transaction
@@ -46,7 +46,8 @@ def retry(
     """Let the records be sent again of which the repository could not be told."""
     with opened(config) as house:
         if repository not in {one.name for one in house.settings.audit.repositories}:
-            raise Failure(f"there is no audit repository {repository}")
+            reason = f"there is no audit repository {repository}"
+            raise refusal(house, "CLI-AUDIT-RETRY", plan=None, reason=reason)
 
         def unit(transaction: Transaction) -> int:
             count = audit_feed.revive(transaction, repository)

@@ -16,7 +16,7 @@ from direct.chain import faults_of
 from direct.errors import DirectError
 from direct.trust import Strictness
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import record, record_look
+from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.direct_anchors import DirectAnchor, Reach
 from gateway.store import direct_anchors
@@ -172,7 +172,7 @@ def remove_anchor(
     if len(digits) < _SHORTEST:
         raise Failure(f"give at least {_SHORTEST} digits of its fingerprint", Exit.USAGE)
 
-    def unit(transaction: Transaction) -> DirectAnchor:
+    def unit(transaction: Transaction) -> DirectAnchor | str:
         wanted = [
             anchor
             for anchor in direct_anchors.list_anchors(transaction)
@@ -180,11 +180,7 @@ def remove_anchor(
             and anchor.reach.domain == (domain.lower() if domain else None)
         ]
         if len(wanted) != 1:
-            raise Failure(
-                "several anchors begin so; give more digits"
-                if wanted
-                else "no anchor trusted by hand begins so; see `gateway direct anchors list`"
-            )
+            return "several anchors begin so" if wanted else "no anchor trusted by hand begins so"
         direct_anchors.remove_anchor(transaction, wanted[0])
         words = anchor_in_words(wanted[0])
         record(transaction, "CLI-DIRECT-ANCHOR-REMOVE", plan=None, reason=words)
@@ -192,6 +188,9 @@ def remove_anchor(
 
     with opened(config) as house:
         gone = house.database.write(unit)
+        if isinstance(gone, str):
+            name, advice = "CLI-DIRECT-ANCHOR-REMOVE", "; see `gateway direct anchors list`"
+            raise refusal(house, name, plan=None, reason=gone, advice=advice)
     out.print(f"no longer trusted: {printable(gone.certificate.subject.rfc4514_string())}")
 
 

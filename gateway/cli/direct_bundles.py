@@ -27,7 +27,7 @@ from gateway.cli.direct_anchors import (
     strictness_of,
 )
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import operator, record, record_look
+from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.direct_bundles import (
     Refreshed,
@@ -193,7 +193,7 @@ def approve_version(
         record(transaction, "CLI-DIRECT-BUNDLE-APPROVE", plan=None, reason=reason)
         return taken, words
 
-    taken, words = _decided(config, name, unit)
+    taken, words = _decided(config, name, "CLI-DIRECT-BUNDLE-APPROVE", unit)
     out.print(f"{printable(name)}: {words}; {len(taken.anchors)} anchors are trusted")
 
 
@@ -207,7 +207,7 @@ def reject_version(name: NameArgument, config: ConfigOption = None) -> None:
         record(transaction, "CLI-DIRECT-BUNDLE-REJECT", plan=None, reason=reason)
         return left, ""
 
-    left, _ = _decided(config, name, unit)
+    left, _ = _decided(config, name, "CLI-DIRECT-BUNDLE-REJECT", unit)
     out.print(f"{printable(name)}: version {left.number} is rejected")
 
 
@@ -225,7 +225,8 @@ def remove_bundle(name: NameArgument, config: ConfigOption = None) -> None:
             return was_there
 
         if not house.database.write(unit):
-            raise Failure(f"there is no bundle {name}")
+            reason = f"there is no bundle {name}"
+            raise refusal(house, "CLI-DIRECT-BUNDLE-REMOVE", plan=None, reason=reason)
     out.print(f"{printable(name)} is no longer trusted")
 
 
@@ -245,7 +246,8 @@ def _refresh(house: House, name: str) -> Refreshed:
     try:
         return refresh_bundle(house.database, house.fetcher, name, person=operator())
     except UnknownBundle:
-        raise Failure(f"there is no bundle {name}") from None
+        reason = f"there is no bundle {name}"
+        raise refusal(house, "DIRECT-BUNDLE", plan=None, reason=reason) from None
 
 
 def _say(name: str, became: Refreshed) -> None:
@@ -255,13 +257,17 @@ def _say(name: str, became: Refreshed) -> None:
 
 
 def _decided(
-    config: Path | None, name: str, unit: Callable[[Transaction], tuple[BundleVersion, str]]
+    config: Path | None,
+    name: str,
+    act: str,
+    unit: Callable[[Transaction], tuple[BundleVersion, str]],
 ) -> tuple[BundleVersion, str]:
     with opened(config) as house:
         try:
             return house.database.write(unit)
         except UnknownBundle:
-            raise Failure(f"{name}: there is no such bundle or version, or none waits") from None
+            reason = f"{name}: there is no such bundle or version, or none waits"
+            raise refusal(house, act, plan=None, reason=reason) from None
 
 
 def _schedule(name: str) -> str:

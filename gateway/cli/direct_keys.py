@@ -9,7 +9,7 @@ from cryptography import x509
 from rich.table import Table
 
 from gateway.cli.opening import ConfigOption, PlanOption, opened, plan_of
-from gateway.cli.recording import record, record_look
+from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out
 from gateway.store import direct_keys
 from gateway.store.direct_keys import PrivateKey, UnusableKey, read_key_pair
@@ -56,7 +56,8 @@ def import_key(
             return is_new
 
         if not house.database.write(unit):
-            raise Failure("this certificate was imported before")
+            reason = "this certificate was imported before"
+            raise refusal(house, "CLI-DIRECT-KEYS-IMPORT", plan=own, reason=reason)
     out.print(sealed.fingerprint)
 
 
@@ -97,7 +98,8 @@ def use_key(
             return found
 
         if not house.database.write(unit):
-            raise Failure("there is no such key of this owner")
+            reason = "there is no such key of this owner"
+            raise refusal(house, "CLI-DIRECT-KEYS-USE", plan=own, reason=reason)
     out.print(f"{fingerprint} signs from {moment.isoformat(timespec='seconds')}")
 
 

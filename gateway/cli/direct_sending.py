@@ -21,14 +21,14 @@ from gateway.cli.opening import (
     opened,
     plan_of,
 )
-from gateway.cli.recording import record, record_look
+from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_checking import Checked, check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
 from gateway.exchange.mail_posting import NotSent, Order, prepare
-from gateway.model.identity import DocumentId, MailId, PlanId
+from gateway.model.identity import ConversationId, DocumentId, MailId, PlanId
 from gateway.model.member import Plan
 from gateway.model.sent_mail import RECIPIENT_STATES, SentMail
 from gateway.settings_mail_out import Package
@@ -106,18 +106,29 @@ def _post(house: House, means: DirectMeans, plan: Plan, order: Order) -> SentMai
     """The message, queued and recorded; what is refused is recorded too."""
     now = datetime.now(UTC)
     recorded = partial(
-        record, name="CLI-SEND", plan=plan.id, member=order.member, purpose=order.purpose or None
+        record,
+        name="CLI-SEND",
+        plan=plan.id,
+        member=order.member,
+        purpose=order.purpose or None,
     )
     try:
         message = asyncio.run(prepare(means, plan, order, now=now))
     except NotSent as refused:
         reason = str(refused)
-        house.database.write(lambda tx: recorded(tx, outcome="refused", reason=reason))
+        house.database.write(
+            lambda tx: recorded(tx, outcome="refused", reason=reason, authority=order.authority)
+        )
         raise Failure(reason) from None
 
     def unit(transaction: Transaction) -> None:
         enqueue_message(transaction, house.queue, message)
-        recorded(transaction, documents=message.record.documents)
+        recorded(
+            transaction,
+            authority=message.record.authority,
+            documents=message.record.documents,
+            conversation=ConversationId(message.id),
+        )
 
     house.database.write(unit)
     return message
@@ -184,9 +195,18 @@ def list_sent(
 def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
     found = house.database.read(lambda tx: mail_sent.get(tx, plan=plan, message=message))
     if found is None:
-        raise Failure("the plan has sent no message with this id")
+        reason = "the plan has sent no message with this id"
+        raise refusal(house, "CLI-SENT", plan=plan, reason=reason)
     notices = house.database.read(lambda tx: mail_sent.notices_of(tx, plan=plan, message=message))
-    record_look(house, "CLI-SENT", plan=plan, member=found.record.member)
+    house.database.write(
+        lambda tx: record(
+            tx,
+            "CLI-SENT",
+            plan=plan,
+            member=found.record.member,
+            conversation=ConversationId(message),
+        )
+    )
     form = sent_form(found, notices)
     if json:
         typer.echo(orjson.dumps(form).decode())

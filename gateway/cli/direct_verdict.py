@@ -8,10 +8,10 @@ import typer
 
 from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
-from gateway.cli.recording import record_look
+from gateway.cli.recording import record, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.mail_looking import NoEvidence, load_verdict, make_evidence, page
-from gateway.model.identity import MailId
+from gateway.model.identity import ConversationId, MailId
 from gateway.store import mail_received
 
 
@@ -34,9 +34,11 @@ def show_verdict(
             lambda tx: mail_received.get(tx, plan=own, message=MailId(message))
         )
         form = None if mail is None else load_verdict(means, mail)
-        record_look(house, "CLI-VERDICT", plan=own)
         if mail is None or form is None:
-            raise Failure("the plan has no such message, or it was not judged yet")
+            reason = "the plan has no such message, or it was not judged yet"
+            raise refusal(house, "CLI-VERDICT", plan=own, reason=reason)
+        seen = ConversationId(mail.id)
+        house.database.write(lambda tx: record(tx, "CLI-VERDICT", plan=own, conversation=seen))
         if evidence is not None:
             try:
                 files = make_evidence(means, mail, form)

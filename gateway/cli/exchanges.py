@@ -11,8 +11,9 @@ from rich.table import Column, Table
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.conversations import print_reread, print_wire, reread_form
+from gateway.cli.exchange_reports import refusals, unusual
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import record_look
+from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
@@ -24,6 +25,8 @@ from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
 exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
+exchanges_app.command("refusals")(refusals)
+exchanges_app.command("unusual")(unusual)
 _ORDERS = get_args(LogColumn)
 _Seen = tuple[tuple[RecordedExchange, ...], MemberId | None, tuple[PlanMonth, ...]]
 """What was found, whom it was looked for by, and the months in which nobody can be found."""
@@ -88,13 +91,14 @@ def list_exchanges(
         )
         return found, about, disposals.hidden(tx, scope, asked)
 
+    own = PlanId(plan) if plan else None
     with opened(config) as house:
         try:
             found, about, hidden = house.database.read(look)
         except NoSuchRecord:
-            raise Failure(f"there is no record {after} to go on after") from None
+            reason = f"there is no record {after} to go on after"
+            raise refusal(house, "CLI-EXCHANGES", plan=own, reason=reason) from None
         reason = f"{len(found)} records by {sort}"
-        own = PlanId(plan) if plan else None
         record_look(house, "CLI-EXCHANGES", plan=own, member=about, reason=reason)
     _print(found, json=json)
     if hidden:
@@ -205,7 +209,8 @@ def show_exchange(
 def _one(house: House, sequence: int, how: str) -> RecordedExchange:
     found = house.database.read(lambda tx: exchange_log.get(tx, plan=ALL_PLANS, sequence=sequence))
     if found is None:
-        raise Failure(f"there is no record {sequence}")
+        reason = f"there is no record {sequence}"
+        raise refusal(house, "CLI-EXCHANGE", plan=None, reason=reason)
     shown = found.exchange
     record_look(
         house,
@@ -225,7 +230,8 @@ def _story(house: House, conversation: ConversationId, how: str) -> tuple[Record
         )
     )
     if not found:
-        raise Failure("there is no such conversation")
+        reason = "there is no such conversation"
+        raise refusal(house, "CLI-EXCHANGES", plan=None, reason=reason)
     first = found[0].exchange
     reason = f"{len(found)} records of a conversation{how}"
     record_look(house, "CLI-EXCHANGES", plan=first.plan, member=first.member, reason=reason)

@@ -25,7 +25,7 @@ from rich.table import Table
 
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import record
+from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair
@@ -112,8 +112,9 @@ def import_key(
             made = house.database.write(unit)
         except InvalidSettings as error:
             raise Failure(str(error), Exit.USAGE) from None
-    if made is None:
-        raise Failure("this certificate was imported before")
+        if made is None:
+            reason = "this certificate was imported before"
+            raise refusal(house, "CLI-KEYS-IMPORT", plan=None, reason=reason)
     out.print(f"{made.fingerprint}")
     out.print("give partners its certificate; then `gateway keys rotate` says from when it is used")
 
@@ -176,6 +177,7 @@ def list_keys(
     """All our certificates: in use, to be used, and waiting."""
     with opened(config) as house:
         found = [line for usage in own_keys.USAGES for line in _listed(house, usage)]
+        record_look(house, "CLI-KEYS", plan=None)
     if pem:
         for text in dict.fromkeys(line["pem"] for line in found):
             typer.echo(text, nl=False)

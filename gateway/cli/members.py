@@ -62,6 +62,13 @@ def import_members(
                 taken += _put(house, batch)
                 batch = []
         taken += _put(house, batch)
+        if refused and not taken:
+            reason = f"{len(refused)} lines refused"
+            house.database.write(
+                lambda tx: record(
+                    tx, "CLI-MEMBERS-IMPORT", plan=None, outcome="refused", reason=reason
+                )
+            )
     if json:
         form = {"taken": taken, "refused": len(refused), "lines": [number for number, _ in refused]}
         typer.echo(orjson.dumps(form).decode())

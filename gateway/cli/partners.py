@@ -15,7 +15,7 @@ from rich.table import Table
 from gateway.cli.directories import import_directory
 from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
-from gateway.cli.recording import record
+from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Delegation, Endpoints, Partner, PartnerProfile
@@ -181,6 +181,7 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
     """All partners, by name."""
     with opened(config) as house:
         found = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
+        record_look(house, "CLI-PARTNERS", plan=None)
     if json:
         for partner in found:
             form = {"id": partner.id, "name": partner.name, "plan": partner.plan}

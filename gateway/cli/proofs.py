@@ -10,7 +10,7 @@ import typer
 
 from gateway.app import House, log_seal
 from gateway.cli.opening import ConfigOption, opened
-from gateway.cli.recording import record_look
+from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Failure
 from gateway.exchange.checkpoints import make_checkpoint
 from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_checkpoint
@@ -75,7 +75,8 @@ def prove(
             note = _read(checkpoint)
             size = _sized(note, seal.public)
         if sequence > size:
-            raise Failure(f"the checkpoint is of {size} records: {sequence} is not among them")
+            reason = f"the checkpoint is of {size} records: {sequence} is not among them"
+            raise refusal(house, "CLI-PROOF", plan=None, reason=reason)
         canon, path = house.database.read(lambda tx: _path(tx, sequence, size))
         record_look(house, "CLI-PROOF", plan=None, reason=f"record {sequence}")
     form = {"sequence": sequence, "record": canon, "path": path, "checkpoint": note}

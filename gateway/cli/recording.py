@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.app import House
+from gateway.cli.terminal import Exit, Failure
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.store import exchange_log
@@ -31,6 +32,7 @@ def record(
     conversation: ConversationId | None = None,
     outcome: Outcome = "success",
     reason: str | None = None,
+    message_id: str | None = None,
 ) -> None:
     """The act `name` of whoever sits at the terminal; `plan` is None for all plans at once."""
     act = Exchange(
@@ -49,6 +51,7 @@ def record(
         documents=documents,
         reason=reason,
         conversation=conversation,
+        message_id=message_id,
     )
     exchange_log.append(transaction, act)
 
@@ -80,6 +83,23 @@ def record_look(
     house.database.write(
         lambda tx: record(tx, name, plan=plan, member=member, documents=documents, reason=reason)
     )
+
+
+def refusal(
+    house: House,
+    name: str,
+    *,
+    plan: PlanId | None,
+    reason: str,
+    advice: str = "",
+    exit_code: Exit = Exit.FAILED,
+) -> Failure:
+    """The sentence with which the act `name` ends, once it is recorded that it was not done.
+
+    `advice` is for the person alone: it is not part of the record.
+    """
+    house.database.write(lambda tx: record(tx, name, plan=plan, outcome="refused", reason=reason))
+    return Failure(f"{reason}{advice}", exit_code)
 
 
 def operator() -> str:

@@ -7,6 +7,7 @@ than silence. The table is the one of `ihe.audit_acts`'s standards, and of ITI T
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.model.disclosure import FINDING
 from gateway.model.exchange import Exchange
 from ihe.atna import AuditCode, AuditEvent, ParticipantObject
 from ihe.audit_acts import (
@@ -83,6 +84,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     _LIST: (
         "CLI-MEMBERS", "CLI-HELD", "CLI-INBOX", "CLI-QUARANTINED", "CLI-SENT", "CLI-DIRECT-CHECK",
+        "CLI-PARTNERS",
     ),
     _SHOW: ("CLI-MEMBER", "CLI-SUMMARY", "CLI-VERDICT", "CLI-INBOX-SHOW"),
     _ASK: ("REST-RETRIEVAL", "CLI-RETRIEVAL"),
@@ -90,6 +92,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "REST-EXCHANGES", "REST-EXCHANGE", "REST-DISCLOSURES", "CLI-EXCHANGES", "CLI-EXCHANGE",
         "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT", "CLI-LEDGER",
         "REST-LEDGER",
+        "CLI-REFUSALS", "CLI-UNUSUAL", "REST-REFUSALS", "REST-UNUSUAL", "REST-OUTFLOW",
+        "REST-LOG-EXPORT",
     ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),
@@ -101,6 +105,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "REST-HELD-FILE", "CLI-HELD-FILE", "REST-HELD-CONFIRM", "CLI-HELD-CONFIRM",
         "REST-DOCUMENT-UNFILE", "CLI-DOCUMENT-UNFILE", "REST-MEMBER-CONSENT", "CLI-MEMBER-CONSENT",
     ),
+    Kind(PATIENT_RECORD, "U", _ours("finding", "Finding about a disclosure")): (FINDING,),
     _NETWORK: ("CLI-PARTNER-ADD", "CLI-DIRECTORY"),
     _SECURITY: (
         "CHECKPOINT-KEY", "CLI-KEYS-IMPORT", "CLI-KEYS-ROTATE", "CLI-DIRECT-ANCHOR-ADD",
@@ -112,7 +117,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _USERS: ("CLI-TOKEN-CREATE", "CLI-TOKEN-REVOKE"),
     _RESTRICTED: (
         "CLI-TOKENS", "CLI-DIRECT-ANCHORS", "CLI-DIRECT-BUNDLES", "CLI-DIRECT-BUNDLE-SHOW",
-        "CLI-DIRECT-KEYS", "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
+        "CLI-DIRECT-KEYS", "CLI-KEYS", "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
         # Of a document that is nobody's: no patient's record changes.
         "REST-HELD-REJECT", "CLI-HELD-REJECT", "REST-HELD-UNDO", "CLI-HELD-UNDO",
         "CLI-AUDIT-HOLDS", "CLI-AUDIT-RETENTION", "CLI-AUDIT-DISPOSE-SHOW",

@@ -16,6 +16,9 @@ CSV_COLUMNS: Final = (
     "person", "role", "purpose", "authority", "member", "documents", "reason", "conversation",
     "message_id", "duration_ms", "count", "hash",
 )  # fmt: skip
+OUTFLOW_COLUMNS: Final = (
+    "month", "partner", "purpose", "transaction", "exchanges", "documents",
+)  # fmt: skip
 _DCM: Final = "http://dicom.nema.org/resources/ontology/DCM"
 _EVENT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 _OBJECT_TYPES: Final = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
@@ -36,7 +39,15 @@ _EVENTS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("out", "DIRECT-SEND"): ("110106", "Export", "R"),
     ("in", "DIRECT-RECEIVE"): ("110107", "Import", "C"),
 }
-_LOG_READS: Final = ("EXCHANGE", "DISCLOSURE", "OUTFLOW", "LOG-EXPORT", "PROOF")
+_LOG_READS: Final = (
+    "EXCHANGE",
+    "DISCLOSURE",
+    "OUTFLOW",
+    "LOG-EXPORT",
+    "PROOF",
+    "REFUSALS",
+    "UNUSUAL",
+)
 _OUTCOMES: Final[Mapping[Outcome, str]] = {
     "success": "0", "partial": "4", "refused": "4", "failed": "8", "unknown": "8",
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """A message of ours as it is written, before it is sealed: kept, then put into the outbox."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -9,14 +9,14 @@ from direct.addresses import Mailbox
 from direct.message import OutgoingPart, write_message
 from gateway.exchange.archive import Archive
 from gateway.model.exchange import Exchange
-from gateway.model.identity import MailId, PlanId
+from gateway.model.identity import ConversationId, MailId, PlanId
 from gateway.model.sent_mail import Recipient, SentMail
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be sent. `record` is what the exchange records start from: purpose, person,
-    member, documents. The subject travels sealed."""
+    member, documents; their conversation is the message's id. The subject travels sealed."""
 
     sender: str
     to: tuple[str, ...]
@@ -53,15 +53,16 @@ async def write_draft(archive: Archive, plan: PlanId, draft: Draft, *, now: date
         wants_dispatched=draft.wants_dispatched,
         fields=draft.fields,
     )
+    id = MailId(str(uuid4()))
     return SentMail(
-        id=MailId(str(uuid4())),
+        id=id,
         plan=plan,
         kind="message",
         message_id=message_id,
         sender=sender.address,
         blob=await archive.store_async(plan, content),
         created=now,
-        record=draft.record,
+        record=replace(draft.record, conversation=ConversationId(id)),
         recipients=tuple(map(Recipient, recipients)),
         wants_dispatched=draft.wants_dispatched,
     )

@@ -69,6 +69,10 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("POST", "/direct/messages"): ("REST-DIRECT-IN", frozenset({"system"})),
     ("GET", f"{V1}/exchanges"): ("REST-EXCHANGES", AUDIT),
     ("GET", f"{V1}/exchanges/{{sequence}}"): ("REST-EXCHANGE", AUDIT),
+    ("GET", f"{V1}/exchanges/outflow"): ("REST-OUTFLOW", AUDIT),
+    ("GET", f"{V1}/exchanges/refusals"): ("REST-REFUSALS", AUDIT),
+    ("GET", f"{V1}/exchanges/unusual"): ("REST-UNUSUAL", AUDIT),
+    ("GET", f"{V1}/exchanges/export"): ("REST-LOG-EXPORT", AUDIT),
     ("GET", f"{V1}/partners"): ("REST-PARTNERS", EVERYONE),
     ("GET", f"{V1}/partners/ledger"): ("REST-LEDGER", EVERYONE),
 }
@@ -268,7 +272,9 @@ def test_a_role_passes_the_doors_of_its_work_and_no_others(
     if role in admitted:
         assert answer.status_code in (200, 201, 202)
         assert record["outcome"] == "success"
-        assert (record["reason"] or WHY["reason"]).endswith(WHY["reason"])
+        # A report of the log says how much was seen.
+        said = (WHY["reason"], "lines", "records as jsonl")
+        assert (record["reason"] or WHY["reason"]).endswith(said)
     else:
         assert_problem(answer, 403)
         assert (record["outcome"], record["documents"]) == ("refused", "[]")
@@ -449,6 +455,9 @@ def test_a_wrong_parameter_is_named_without_its_value_and_recorded(
         ("/exchanges", {"offset": str(2**63)}),
         ("/exchanges", {"order": "Zanzibarson"}),
         ("/exchanges", {"after": "0"}),
+        ("/exchanges/export", {"after": str(10**12)}),
+        ("/exchanges/export", {"format": "Zanzibarson"}),
+        ("/exchanges/refusals", {"since": "Zanzibarson"}),
         ("/exchanges", {"after": str(10**12)}),
         (f"/members/{MEMBER.id}/disclosures", {"from": "Zanzibarson"}),
         (f"/members/{MEMBER.id}/disclosures", {"format": "Zanzibarson"}),

@@ -51,6 +51,10 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/direct/messages"): ("conversation",),
     ("GET", f"{V1}/exchanges"): (),
     ("GET", f"{V1}/exchanges/{{sequence}}"): (),
+    ("GET", f"{V1}/exchanges/outflow"): (),
+    ("GET", f"{V1}/exchanges/refusals"): (),
+    ("GET", f"{V1}/exchanges/unusual"): (),
+    ("GET", f"{V1}/exchanges/export"): (),
     ("GET", f"{V1}/partners"): (),
     ("GET", f"{V1}/partners/ledger"): (),
 }  # fmt: skip

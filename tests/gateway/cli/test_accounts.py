@@ -132,6 +132,7 @@ def test_a_later_finding_brings_a_disclosure_in(tmp_path: Path) -> None:
             for one in records] == [
         ("DISCLOSURE-FINDING", "impermissible", "record 1", MEMBER.id),
         ("DISCLOSURE-FINDING", "misdirected", "record 2", MEMBER.id),
+        ("DISCLOSURE-FINDING", "there is no record 400", None, None),
     ]  # fmt: skip
     with _reopened(tmp_path) as house:
         assert [one.sequence for one in _account(house).listed] == [1, 2]

@@ -263,7 +263,7 @@ class _Application:
         transaction = scope["path"].strip("/")
         self.heard.append(transaction)
         self.packages.append((content_type, content))
-        reply = self.answers[transaction](Heard(_envelope(content, content_type), self.name))
+        reply = self.answers[transaction](Heard(envelope_in(content, content_type), self.name))
         await asyncio.sleep(reply.delay_seconds)
         named = (b"content-type", reply.content_type.encode())
         given = [named, *reply.headers]
@@ -278,7 +278,8 @@ class _CutError(Exception):
     """Ends the connection before its answer is whole."""
 
 
-def _envelope(content: bytes, content_type: str) -> bytes:
+def envelope_in(content: bytes, content_type: str) -> bytes:
+    """The envelope of a request, whether it came alone or as a package."""
     if not is_multipart(content_type):
         return content
     reader = MultipartReader(content_type)

@@ -25,10 +25,11 @@ REPORTER: Final = Reporter(
 MEMBER: Final = MemberId("00000000-0000-4000-8000-000000000001")
 OUTCOMES: Final[tuple[Outcome, ...]] = ("success", "partial", "refused", "failed", "unknown")
 _NAME: Final = re.compile(
-    r"(?:ITI|REST|CLI|DIRECT|SMTP|IMAP|FOLDER|CHECKPOINT|GATEWAY|FHIR|MDN|MAIL|OAUTH|CONSOLE)"
+    r"(?:ITI|REST|CLI|DIRECT|SMTP|IMAP|FOLDER|CHECKPOINT|GATEWAY|FHIR|MDN|MAIL|OAUTH|CONSOLE|"
+    r"DISCLOSURE)"
     r"(?:-[A-Z0-9]+)+"
 )
-_CALLS: Final = {"desk": 0, "record": 1, "record_look": 1}
+_CALLS: Final = {"desk": 0, "record": 1, "record_look": 1, "refusal": 1}
 _NOT_YET: Final = {"ITI-41", "ITI-80"}
 """Named in the code, though no door of theirs makes records yet."""
 
