@@ -10,11 +10,11 @@ from rich.table import Column, Table
 
 from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
-from gateway.cli.recording import record_look
+from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.exchange.mail_looking import documents_of
 from gateway.exchange.mail_reading import NotShown, mail_text, read_mail
-from gateway.model.identity import MailId, PlanId
+from gateway.model.identity import ConversationId, MailId, PlanId
 from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
 from gateway.store import mail_received
 from gateway.store.transaction import Transaction
@@ -81,9 +81,13 @@ def show_message(
         wanted = MailId(message)
         mail = house.database.read(lambda tx: mail_received.get(tx, plan=own, message=wanted))
         ids = house.database.read(lambda tx: documents_of(tx, mail)) if mail is not None else ()
-        record_look(house, "CLI-INBOX-SHOW", plan=own, documents=ids)
         if mail is None:
-            raise Failure("the plan has received no message with this id")
+            reason = "the plan has received no message with this id"
+            raise refusal(house, "CLI-INBOX-SHOW", plan=own, reason=reason)
+        seen = ConversationId(mail.id)
+        house.database.write(
+            lambda tx: record(tx, "CLI-INBOX-SHOW", plan=own, documents=ids, conversation=seen)
+        )
         try:
             form = asyncio.run(read_mail(means, mail))
         except NotShown as reason:

@@ -6,6 +6,7 @@ and answers that come later have their records in test_asynchronous.py.
 """
 
 import asyncio
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +22,19 @@ import ihe.soap
 from ccda.hl7v3 import TS
 from gateway.api import soap
 from gateway.app import House
+from gateway.exchange import asking
 from gateway.model.exchange import Exchange
 from gateway.store import exchange_log
 from ihe.identifiers import UniqueId
 from ihe.registry_response import RegistryResponse, ResponseStatus
-from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST, MessageKind
+from ihe.soap import (
+    ITI_38_REQUEST,
+    ITI_39_REQUEST,
+    ITI_41_REQUEST,
+    ITI_55_REQUEST,
+    ITI_80_REQUEST,
+    MessageKind,
+)
 from ihe.wire import SealedRequest, read_unopened
 from tests.gateway import house as lakeshore
 from tests.gateway.asking import ask, discovery, find_documents, retrieve, wanted
@@ -50,11 +59,15 @@ from tests.gateway.clients.scripted_partner import (
 from tests.gateway.clients.scripted_partner import retrieved as retrieved_reply
 from tests.gateway.clients.test_misbehaving_partners import fault
 from tests.gateway.house import MEMBER, a_rule, documents, records
+from tests.gateway.submitting import a_submission, a_take_rule, an_entry, the_ccd
+from tests.gateway.submitting import post as submit
 from tests.gateway.visiting import Visitor, visiting
 
 TRANSACTIONS: Final = {
     kind.transaction for kind in vars(ihe.soap).values() if isinstance(kind, MessageKind)
-} - {"ITI-41"}  # it has no door yet
+}
+SENT_BY_US: Final = TRANSACTIONS - {"ITI-41", "ITI-80"}
+"""Nothing of ours submits documents; the day it does, `test_what_we_send` fails."""
 IN: Final = ("success", "refused", "failed")
 OUT: Final = ("success", "refused", "failed", "late", "unknown")
 ALSO: Final = {"ITI-39": ("partial",)}
@@ -153,6 +166,27 @@ def _get_without_purpose(visitor: Visitor) -> Told:
     )
 
 
+def _submit(
+    kind: MessageKind, lost: str | None = None, **asserted: Any
+) -> Callable[[Visitor], Told]:
+    def act(visitor: Visitor) -> Told:
+        before = {one.id for one in documents(visitor.house)}
+        content = the_ccd()
+        home = lakeshore.HOME if kind is ITI_80_REQUEST else None
+        if lost is not None:
+            _break(visitor.house, lost)
+        request = a_submission((an_entry(content), content), home=home)
+        sealed, _ = submit(visitor.door, request, content, kind=kind, **asserted)
+        if lost is not None:
+            return Told(sealed, {}, "cannot answer now")
+        if asserted:
+            return Told(sealed, {"purpose": None}, "purpose")
+        new = tuple({one.id for one in documents(visitor.house)} - before)
+        return Told(sealed, {**OF_MEMBER, "documents": new})
+
+    return act
+
+
 ASKED_OF_US: Final[dict[tuple[str, str], tuple[Callable[[Visitor], Told], ...]]] = {
     ("ITI-55", "success"): (_found, _nobody),
     ("ITI-55", "refused"): (_no_purpose(_discover),),
@@ -164,18 +198,33 @@ ASKED_OF_US: Final[dict[tuple[str, str], tuple[Callable[[Visitor], Told], ...]]]
     ("ITI-39", "partial"): (_given_in_part,),
     ("ITI-39", "refused"): (_get_without_purpose,),
     ("ITI-39", "failed"): (_unreadable,),
+    ("ITI-41", "success"): (_submit(ITI_41_REQUEST),),
+    ("ITI-41", "refused"): (_submit(ITI_41_REQUEST, purpose_of_use=None),),
+    ("ITI-41", "failed"): (_submit(ITI_41_REQUEST, lost="document"),),
+    ("ITI-80", "success"): (_submit(ITI_80_REQUEST),),
+    ("ITI-80", "refused"): (_submit(ITI_80_REQUEST, purpose_of_use=None),),
+    ("ITI-80", "failed"): (_submit(ITI_80_REQUEST, lost="document"),),
 }
 
 
 def test_there_is_no_other_door() -> None:
     posted = {route.path for route in soap.router.routes if "POST" in (route.methods or ())}  # type: ignore[attr-defined]
-    assert posted == {"/ihe/xcpd", "/ihe/xca"}
+    assert posted == {"/ihe/xcpd", "/ihe/xca", "/ihe/xdr"}
 
 
 def test_every_transaction_is_shown_on_both_sides_and_however_it_ends() -> None:
-    for side, shown in ((IN, set(ASKED_OF_US)), (OUT, set(ASKED_BY_US))):
-        required = {(name, how) for name in TRANSACTIONS for how in (*side, *ALSO.get(name, ()))}
+    for names, side, shown in (
+        (TRANSACTIONS, IN, set(ASKED_OF_US)),
+        (SENT_BY_US, OUT, set(ASKED_BY_US)),
+    ):
+        required = {(name, how) for name in names for how in (*side, *ALSO.get(name, ()))}
         assert shown == required
+
+
+def test_what_we_send_is_what_the_verbs_name() -> None:
+    verbs = Path(asking.__file__).parent.glob("*.py")
+    kinds = {word for verb in verbs for word in re.findall(r"ITI_\d\d_REQUEST", verb.read_text())}
+    assert {kind[:6].replace("_", "-") for kind in kinds} == SENT_BY_US
 
 
 @pytest.mark.parametrize(
@@ -186,7 +235,7 @@ def test_every_transaction_is_shown_on_both_sides_and_however_it_ends() -> None:
 def test_what_a_partner_asks_leaves_one_record(
     name: str, outcome: str, act: Callable[[Visitor], Told], tmp_path: Path
 ) -> None:
-    with visiting(tmp_path, rules=[a_rule()]) as visitor:
+    with visiting(tmp_path, rules=[a_rule(), a_take_rule()]) as visitor:
         before = len(records(visitor.house))
         told = act(visitor)
         (record,) = records(visitor.house)[before:]
@@ -269,7 +318,7 @@ REASONS: Final = {
     "unknown": exchange_log.INTERRUPTED,
 }
 ASKED_BY_US: Final = [
-    (name, how) for name in sorted(TRANSACTIONS) for how in (*OUT, *ALSO.get(name, ()))
+    (name, how) for name in sorted(SENT_BY_US) for how in (*OUT, *ALSO.get(name, ()))
 ]
 
 
