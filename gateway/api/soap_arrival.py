@@ -46,6 +46,12 @@ Look = Callable[[bytes], Awaitable[Welcome | None]]
 """What an envelope is the beginning of; None of a question, to which nothing belongs."""
 
 
+def _is_small(welcome: Welcome | None) -> bool:
+    """A question, and an answer that has no attachments; what comes with a submission that is
+    declined is passed over, so that its sender hears why."""
+    return welcome is None or (welcome.awaited is not None and welcome.plan is None)
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """`awaited` is the request that it may answer; `parts` came with it and are stored."""
@@ -113,7 +119,7 @@ class _Arrival:
         try:
             async for chunk in request.stream():
                 size += len(chunk)
-                if welcome is None and size > _SMALL_BYTES:
+                if _is_small(welcome) and size > _SMALL_BYTES:
                     raise MessageTooLarge("the message is over our limit")
                 for event in reader.feed(chunk):
                     if isinstance(event, RootPart):

@@ -326,6 +326,7 @@ def test_a_retrieval_shows_each_partner_in_the_agreed_shape(doors: Doors) -> Non
         "partner": "Northfield", "partner_id": "p", "step": "retrieve", "outcome": "matched",
         "documents_found": 3, "documents_new": 2, "documents_missing": 1, "elapsed_ms": 40,
         "detail": "1 did not come",
+        "next_step": None,
     }  # fmt: skip
 
 

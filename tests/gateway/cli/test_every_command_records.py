@@ -162,6 +162,19 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
         Row(("1", "--kind", "misdirected", "--member", "nobody"), "DISCLOSURE-FINDING", "refused",
             own(), "no member of the plan"),
     ),
+    "audit retention": (Row((), "CLI-AUDIT-RETENTION"),),
+    "audit dispose": (Row(OWN, "CLI-AUDIT-DISPOSE-SHOW", facts=own()),),
+    "audit certificates": (Row((), "CLI-AUDIT-CERTIFICATES"),),
+    "audit hold add": (
+        Row(("--member", NUMBER, *WHY), "CLI-AUDIT-HOLD", facts=about()),
+        Row(("--member", "nobody", *WHY), "CLI-AUDIT-HOLD", "refused", own(),
+            "no member of the plan"),
+    ),
+    "audit hold list": (Row((), "CLI-AUDIT-HOLDS", reason="1 holds"),),
+    "audit hold lift": (
+        Row(("none", "--reason", "settled"), "CLI-AUDIT-HOLD-LIFT", "refused", {},
+            "no such hold"),
+    ),
     "audit prove": (
         Row(("1",), "CLI-PROOF", reason="record 1"),
         Row(("4000",), "CLI-PROOF", "refused", {}, "4000 is not among them"),

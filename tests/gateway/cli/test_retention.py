@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.terminal import out
 from gateway.model.checkpoint import LogKey, read_note
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId
@@ -83,7 +84,7 @@ def test_what_is_disposed_of_is_certified_and_the_log_stays_whole(terminal: Term
 def test_a_search_tells_that_a_month_is_disposed_of(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     terminal.run("audit", "dispose", "--month", "2014-03", "--execute")
     shown = terminal.run("exchanges", "list", "--ascending", "--limit", 2, "--json").lines
     assert [(one["disposed"], one["member"]) for one in shown] == [(True, None), (False, MEMBER.id)]
@@ -141,7 +142,7 @@ def test_a_month_under_a_hold_stays_until_it_is_lifted(terminal: Terminal) -> No
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(out, "width", 200)
     text = terminal.config.read_text().replace(
         'name = "Other"', 'name = "Other"\nline_of_business = "commercial"'
     )
