@@ -51,12 +51,6 @@ def binding(certificate: x509.Certificate, address: str) -> Binding | Unbound:
     return Unbound(_why_not(names, found[1]))
 
 
-def domain_of(address: str) -> str | None:
-    """The domain of a Direct address in small letters; None if it is no address."""
-    found = _ADDRESS.fullmatch(_folded(address))
-    return found[1] if found else None
-
-
 @dataclass(frozen=True, slots=True)
 class _Names:
     addresses: frozenset[str]

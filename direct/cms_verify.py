@@ -34,7 +34,7 @@ from direct.cms_algorithms import (
     RSA_SIGNATURES,
     AlgorithmPolicy,
 )
-from direct.cms_structure import DATA, AlgorithmIdentifier, Signed, SignerInfo
+from direct.cms_structure import AlgorithmIdentifier, Signed, SignerInfo
 from direct.errors import (
     AlgorithmRefused,
     DirectError,
@@ -303,8 +303,3 @@ def _signing_time(values: list[Element]) -> datetime | None:
         return told.astimezone(UTC) if isinstance(told, datetime) else None
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def is_data(signed: Signed) -> bool:
-    """Whether the content is declared to be octets, as S/MIME wants (RFC 8551: 2.4.1)."""
-    return signed.content_type == DATA

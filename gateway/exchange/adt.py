@@ -5,7 +5,7 @@ message must say that it is an ADT. Nothing is guessed: what is empty is None.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,7 +63,10 @@ class AdtVisit:
 
 @dataclass(frozen=True, slots=True)
 class AdtNotice:
-    """One ADT message. `event` is A01, A03 …; `policies` are member ids with payers (IN1-36)."""
+    """One ADT message. `event` is A01, A03 …; `policies` are member ids with payers.
+
+    They are IN1-36, whose issuer is the company of IN1-3, and IN1-49, which has its own.
+    """
 
     event: str | None
     control_id: str | None
@@ -72,7 +75,7 @@ class AdtNotice:
     happened: str | None
     patient: AdtPatient
     visit: AdtVisit
-    policies: tuple[str, ...] = ()
+    policies: tuple[AdtId, ...] = ()
     diagnoses: tuple[tuple[str | None, str | None, str | None], ...] = ()
     """Code, text and coding system of each DG1."""
     is_alone: bool = True
@@ -105,7 +108,7 @@ def read_adt(content: bytes) -> AdtNotice | None:
         patient=_patient(_first(segments, "PID")),
         visit=_visit(_first(segments, "PV1"), _first(segments, "PV2")),
         policies=tuple(
-            policy for each in segments if each.name == "IN1" and (policy := each.component(36, 1))
+            dict.fromkeys(one for each in segments if each.name == "IN1" for one in _policies(each))
         ),
         diagnoses=tuple(
             (each.component(3, 1), each.component(3, 2), each.component(3, 3))
@@ -224,6 +227,14 @@ def _patient(pid: _Segment) -> AdtPatient:
         phone=pid.component(13, 1),
         ssn=pid.component(19, 1),
     )
+
+
+def _policies(insurance: _Segment) -> Iterator[AdtId]:
+    company = next(iter(insurance.identifiers(3)), None)
+    number = insurance.component(36, 1)
+    if number is not None:
+        yield AdtId(number, company.authority if company is not None else None)
+    yield from insurance.identifiers(49)
 
 
 def _visit(pv1: _Segment, pv2: _Segment) -> AdtVisit:

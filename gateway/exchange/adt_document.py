@@ -112,6 +112,14 @@ def _patient_ids(patient: AdtPatient) -> list[II]:
     return list(dict.fromkeys(found))
 
 
+def policy_ids(notice: AdtNotice) -> tuple[II, ...]:
+    """The member numbers with payers; without a root where no OID says who gave the number."""
+    return tuple(
+        II(one.authority if one.authority and _OID.fullmatch(one.authority) else None, one.value)
+        for one in notice.policies
+    )
+
+
 def _encounter(notice: AdtNotice) -> Entry | None:
     visit, event = notice.visit, notice.event or ""
     says = visit.id or visit.patient_class or visit.admitted or visit.discharged

@@ -54,7 +54,10 @@ def _card(notice: AdtNotice) -> Html:
             ("Gender", patient.gender),
             ("Address", ", ".join(filter(None, place)) or None),
             ("Telephone", patient.phone),
-            ("Policy numbers", ", ".join(notice.policies) or None),
+            (
+                "Policy numbers",
+                ", ".join(dict.fromkeys(one.value for one in notice.policies)) or None,
+            ),
             ("Sent", time_words(TS(notice.sent)) if notice.sent else None),
             ("Sent by", notice.sending_facility),
         ],

@@ -125,9 +125,8 @@ class Lookups:
                 self._bytes -= dropped.size
 
 
-def open_lookups(stated: Discovery, fetcher: Fetcher) -> Lookups:
-    """Lookups that ask whom the settings name; names of LDAP servers go the same way."""
-    dns = DnsClient(stated.name_servers, stated.seconds)
+def open_lookups(stated: Discovery, dns: DnsClient, fetcher: Fetcher) -> Lookups:
+    """Lookups that ask whom the settings name; names of LDAP servers go through `dns` too."""
     allowed = frozenset(stated.private_addresses)
     return Lookups(dns, LdapClient(dns.addresses, allowed, stated.seconds), fetcher)
 

@@ -14,10 +14,9 @@ from direct.discovery import Found, NotFound
 from direct.trust import Verdict
 from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.fetch import Fetcher, is_public
-from gateway.clients.ldap_client import LdapClient
 from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
-from gateway.exchange.direct_discovery import Lookups, find_certificate
+from gateway.exchange.direct_discovery import Lookups, find_certificate, open_lookups
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.mail_packing import Packing
@@ -56,8 +55,7 @@ def open_direct(
         return None
     out, discovery = mail.out, settings.discovery
     dns = DnsClient(discovery.name_servers, discovery.seconds)
-    ldap = LdapClient(dns.addresses, frozenset(discovery.private_addresses), discovery.seconds)
-    agent = _Agent(trust, Lookups(dns, ldap, fetcher))
+    agent = _Agent(trust, open_lookups(discovery, dns, fetcher))
     return DirectMeans(
         archive=archive,
         queue=queue,

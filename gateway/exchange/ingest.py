@@ -306,7 +306,8 @@ def _whose(
     *,
     create_members: bool,
 ) -> Member | _Undecided:
-    named = demographics_of(clinical.patient, policy_ids(clinical))
+    further = _numbers(transaction, received.reading.policy_ids, plan)
+    named = demographics_of(clinical.patient, (*policy_ids(clinical), *further))
     if received.candidate is not None:
         return _is_the_one(transaction, received.candidate, named, plan, _ASKED_FOR)
     if received.named_member is not None:
@@ -357,6 +358,17 @@ def demographics(member: Member, plan: Plan) -> Demographics:
     if own is None or own in member.demographics.ids:
         return member.demographics
     return replace(member.demographics, ids=(*member.demographics.ids, own))
+
+
+def _numbers(transaction: Transaction, given: Sequence[II], plan: Plan) -> Iterator[II]:
+    """Numbers with payers; a bare one counts as ours only if a member has it: it may be another
+    payer's, and would contradict ours."""
+    for one in given:
+        number, root = one.extension or "", plan.member_id_root
+        if one.root:
+            yield one
+        elif root and members.get_by_member_id(transaction, plan=plan.id, member_id=number):
+            yield II(root, number)
 
 
 def policy_ids(clinical: ClinicalDocument) -> tuple[II, ...]:

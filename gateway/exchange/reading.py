@@ -9,10 +9,11 @@ from typing import Final
 
 from ccda.document import parse_document
 from ccda.errors import CcdaError
+from ccda.hl7v3 import II
 from ccda.model import ClinicalDocument, Participations
 from ccda.participations import read_participations
 from gateway.exchange.adt import MEDIA_TYPE, is_hl7v2, read_adt
-from gateway.exchange.adt_document import document_of
+from gateway.exchange.adt_document import document_of, policy_ids
 from gateway.exchange.sensitivity import is_part_2
 
 _SIGNATURES: Final = (
@@ -39,6 +40,9 @@ class Reading:
     """False when the reader failed, not the bytes: read again, they may say more."""
     is_part_2: bool = False
     """Whether 42 CFR part 2 covers it."""
+    policy_ids: tuple[II, ...] = ()
+    """Its patient's numbers with payers, where no Payers section has them; without a root where
+    nothing says who gave the number."""
 
 
 def read_document(content: bytes) -> Reading:
@@ -62,7 +66,7 @@ def _read_notice(content: bytes) -> Reading:
         return Reading(MEDIA_TYPE, reason="it is an HL7 v2 message, and no ADT notice we can read")
     if not notice.is_alone:  # filed as the first one's it would show the others' data
         return Reading(MEDIA_TYPE, reason="it holds several notices; each must come by itself")
-    return Reading(MEDIA_TYPE, document_of(notice))
+    return Reading(MEDIA_TYPE, document_of(notice), policy_ids=policy_ids(notice))
 
 
 def _took_part(clinical: ClinicalDocument) -> Participations:

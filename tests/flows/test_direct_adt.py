@@ -13,7 +13,7 @@ from direct.smime import SigningIdentity, seal
 from gateway.exchange.summaries import read_summary
 from tests.gateway.exchange.direct_certificates import certified
 from tests.gateway.exchange.post_offices import Office, Town, office
-from tests.gateway.house import MEMBER, documents, records
+from tests.gateway.house import MEMBER, NUMBER_ROOT, documents, records
 
 HOSPITAL, PLAN_DOMAIN = "direct.hospital.test", "direct.plan.test"
 INTAKE, SENDER = f"intake@{PLAN_DOMAIN}", f"adt@{HOSPITAL}"
@@ -92,3 +92,33 @@ async def test_a_notice_of_nobody_we_know_waits_for_a_person_to_decide(plan: Off
     ]
     assert (mail.state, mail.reason) == ("held", "it names no member of this plan")
     assert encounters(plan) == []
+
+
+def thin(policy: str, *, family: str = "Sampleton", issuer: str = "") -> bytes:
+    """A notice of little more than a name, with a number of an insurer's (IN1-3, IN1-36)."""
+    company = f"co^^^{issuer}" if issuer else "co"
+    return (
+        "MSH|^~\\&|EHR|General Hospital|||20261126||ADT^A01|c1|P|2.5.1\r"
+        f"PID|1||||{family}^Rosalind||19580314|F\rPV1|1|I|ICU\r"
+        f"IN1|1|HMO|{company}{'|' * 33}{policy}"
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (thin(""), "held"),
+        (thin("LS-0093345"), "filed"),
+        (thin("LS-0093345", issuer=f"LS&{NUMBER_ROOT}&ISO"), "filed"),
+        (thin("LS-0093345", issuer="X&2.999.55&ISO"), "held"),
+        (thin("XX-1"), "held"),
+        (thin("LS-0093345", family="Otherone"), "held"),
+    ],
+    ids=["no number", "ours", "ours, and says so", "another's", "unknown", "of another name"],
+)
+async def test_a_policy_number_counts_as_in_a_payers_section(
+    plan: Office, content: bytes, state: str
+) -> None:
+    await push(plan, content, 1)
+    (document,) = documents(plan.house)
+    assert (document.state, document.member) == (state, MEMBER.id if state == "filed" else None)

@@ -17,7 +17,7 @@ import ssl
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -183,6 +183,7 @@ def open_house(
     rules: Sequence[Rule] = (),
     known: Sequence[Partner] | None = None,
     furnished: bool = True,
+    failpoint: Callable[[str], None] | None = None,
     **changes: Any,
 ) -> Iterator[House]:
     """A house with MEMBER and the demo's documents (none of it if not `furnished`).
@@ -192,7 +193,7 @@ def open_house(
     """
     if furnished:
         shutil.copytree(_furnished(), folder, dirs_exist_ok=True)
-    with open_gateway(settings(folder, **changes)) as house:
+    with open_gateway(settings(folder, **changes), failpoint=failpoint) as house:
 
         def unit(transaction: Transaction) -> None:
             for partner in (a_partner(),) if known is None else known:

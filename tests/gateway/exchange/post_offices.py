@@ -5,7 +5,7 @@ Certificates, signatures, trust and SMTP are real; what stands in is where certi
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -221,11 +221,15 @@ async def office(
     anchors: Sequence[Pair] | None = None,
     owner: str | None = None,
     published: bool = True,
+    database_url: str | None = None,
+    failpoint: Callable[[str], None] | None = None,
     **means: Any,
 ) -> AsyncIterator[Office]:
     """An open office with a key for its whole domain, or for `owner` alone."""
     trusted = [authority()] if anchors is None else anchors
-    with open_house(folder, furnished=False) as house:
+    with open_house(
+        folder, furnished=False, database_url=database_url, failpoint=failpoint
+    ) as house:
         trusts = {"": [certificate for _, certificate in trusted]}
         opened = Office(domain, house, town, trusts, datetime.now(UTC))
         opened.means = DirectMeans(

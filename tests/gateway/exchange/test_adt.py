@@ -63,8 +63,21 @@ def test_a_whole_notice() -> None:
     assert (visit.facility, visit.attending) == ("Hosp", "Ann Who")
     assert (visit.disposition, visit.admitted, visit.discharged) == ("01", "20261120", "20261126")
     assert visit.reason == "Chest pain"
-    assert notice.policies == ("POL1",)
+    assert notice.policies == (AdtId("POL1"),)
     assert notice.diagnoses == (("R07.9", "Chest pain", "I10"),)
+
+
+def test_a_policy_number_is_the_companys_and_the_insureds_own_id_has_its_issuer() -> None:
+    insured = segment(
+        "IN1", {1: "1", 3: "co^^^Payer&2.999.4&ISO", 36: "POL1", 49: "M1^^^&2.999.5&ISO^MB"}
+    )
+    notice = read_adt(WHOLE.encode() + b"\r" + insured.encode() + b"\r" + insured.encode())
+    assert notice is not None
+    assert notice.policies == (
+        AdtId("POL1"),
+        AdtId("POL1", "2.999.4"),
+        AdtId("M1", "2.999.5", "MB"),
+    )
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\r\n\r\n"])

@@ -147,7 +147,8 @@ def test_what_a_record_points_to_is_fetched_in_der_or_pem() -> None:
 
 
 def test_whom_to_ask_is_said_by_the_settings(ports: dict[str, int]) -> None:
-    asking = open_lookups(Discovery(name_servers=(f"127.0.0.1:{ports['dns']}",)), Fetcher())
+    dns = DnsClient((f"127.0.0.1:{ports['dns']}",))
+    asking = open_lookups(Discovery(), dns, Fetcher())
     found = find_certificate(ADDRESS, lookups=asking, judge=trusting(BY_ADDRESS.certificate))
     assert isinstance(found, Found)
 
