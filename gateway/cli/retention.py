@@ -1,7 +1,7 @@
 """`gateway audit retention|dispose|certificates`: how long the log is kept, and its end."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from gateway.app import House, log_seal
 from gateway.cli.opening import ConfigOption, JsonOption, opened
-from gateway.cli.recording import act_of_operator, record_look
+from gateway.cli.recording import act_of_operator, record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
 from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_note
@@ -17,6 +17,9 @@ from gateway.model.identity import PlanId
 from gateway.model.retention import HOUSE, PlanMonth
 from gateway.store import disposals, legal_holds
 from gateway.store.transaction import Transaction
+
+_ACT: Final = "LOG-DISPOSAL"
+_LOOK: Final = "CLI-AUDIT-DISPOSE-SHOW"
 
 
 def retention(json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -92,10 +95,17 @@ def dispose_of(
     now = datetime.now(UTC)
     with opened(config) as house:
         found = house.database.read(lambda tx: _wanted(tx, house, month, plan, now))
+        own = PlanId(plan) if plan else None
+        if month and not found:
+            name, why = _LOOK if not execute else _ACT, "the log has no such month"
+            house.database.write(
+                lambda tx: record(tx, name, plan=own, outcome="refused", reason=why)
+            )
+            raise Failure(why)
         if execute:
             found = [_do(house, one, now) for one in found]
         else:
-            record_look(house, "CLI-AUDIT-DISPOSE-SHOW", plan=PlanId(plan) if plan else None)
+            record_look(house, _LOOK, plan=own)
     _print(found, execute=execute, json=json)
     refused = [one for one in found if one.refusal is not None]
     if refused and month:
@@ -114,8 +124,6 @@ def _wanted(
         raise Failure(str(error), Exit.USAGE) from None
     known = (*disposals.months(tx, before=now), *disposals.disposed(tx))
     wanted = [one for one in known if one.month in named and plan in (None, one.plan)]
-    if not wanted:
-        raise Failure("the log has no such month")
     return [assess(tx, one, years_of, now=now) for one in sorted(wanted, key=_order)]
 
 
@@ -124,7 +132,7 @@ def _order(month: PlanMonth) -> tuple[str, str]:
 
 
 def _do(house: House, one: Assessed, now: datetime) -> Assessed:
-    seal, by = log_seal(house.settings), act_of_operator("LOG-DISPOSAL", plan=one.month.plan)
+    seal, by = log_seal(house.settings), act_of_operator(_ACT, plan=one.month.plan)
     years_of = house.settings.retention_years
     return house.database.write(
         lambda tx: dispose(tx, one.month, years_of, seal=seal, by=by, now=now)

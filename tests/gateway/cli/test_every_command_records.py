@@ -42,6 +42,7 @@ FACTS: Final = (
     "plan", "partner", "purpose", "authority", "member", "documents", "conversation", "message_id",
 )  # fmt: skip
 AUTHORITY: Final = "urn:oid:2.999.1.7"
+MONTH: Final = f"{datetime.now(UTC):%Y-%m}"
 
 SILENT: Final[dict[str, str]] = {
     "demo": "a house of its own, thrown away; tests/flows/test_demo.py",
@@ -162,19 +163,6 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
         Row(("1", "--kind", "misdirected", "--member", "nobody"), "DISCLOSURE-FINDING", "refused",
             own(), "no member of the plan"),
     ),
-    "audit retention": (Row((), "CLI-AUDIT-RETENTION"),),
-    "audit dispose": (Row(OWN, "CLI-AUDIT-DISPOSE-SHOW", facts=own()),),
-    "audit certificates": (Row((), "CLI-AUDIT-CERTIFICATES"),),
-    "audit hold add": (
-        Row(("--member", NUMBER, *WHY), "CLI-AUDIT-HOLD", facts=about()),
-        Row(("--member", "nobody", *WHY), "CLI-AUDIT-HOLD", "refused", own(),
-            "no member of the plan"),
-    ),
-    "audit hold list": (Row((), "CLI-AUDIT-HOLDS", reason="1 holds"),),
-    "audit hold lift": (
-        Row(("none", "--reason", "settled"), "CLI-AUDIT-HOLD-LIFT", "refused", {},
-            "no such hold"),
-    ),
     "audit prove": (
         Row(("1",), "CLI-PROOF", reason="record 1"),
         Row(("4000",), "CLI-PROOF", "refused", {}, "4000 is not among them"),
@@ -183,6 +171,23 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
         Row(("arr",), "CLI-AUDIT-RETRY", reason="0 dead letters of arr"),
         Row(("none",), "CLI-AUDIT-RETRY", "refused", {}, "no audit repository none"),
     ),
+    "audit hold add": (
+        Row(("--reason", "a suit", *OWN), "CLI-AUDIT-HOLD", facts=own(), reason="hold "),
+        Row(("--reason", "a suit", "--member", "nobody", *OWN), "CLI-AUDIT-HOLD", "refused", own(),
+            "no member of the plan"),
+    ),
+    "audit hold list": (Row((), "CLI-AUDIT-HOLDS", reason="holds"),),
+    "audit hold lift": (
+        Row(("@hold", "--reason", "settled"), "CLI-AUDIT-HOLD-LIFT", facts=own(), reason="@hold"),
+        Row(("none", "--reason", "x"), "CLI-AUDIT-HOLD-LIFT", "refused", {}, "no such hold"),
+    ),
+    "audit retention": (Row((), "CLI-AUDIT-RETENTION"),),
+    "audit dispose": (
+        Row((), "CLI-AUDIT-DISPOSE-SHOW"),
+        Row(("--month", MONTH, "--execute", *OWN), "LOG-DISPOSAL", "refused", own(), "not due"),
+        Row(("--month", "1999-01", "--execute"), "LOG-DISPOSAL", "refused", {}, "no such month"),
+    ),
+    "audit certificates": (Row((), "CLI-AUDIT-CERTIFICATES"),),
     "direct send": (
         Row((*SEND, "--member", NUMBER, "--document", "@filed"), "CLI-SEND",
             facts=about(purpose="PAYMENT", authority=AUTHORITY, documents=["@filed"],
@@ -354,7 +359,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         terminal.run("audit", "checkpoint")  # the first one records its key
         _files(terminal, anchor)
         urls = {"url": f"{served.base}/signed.p7m", "plain": f"{served.base}/plain.p7b"}
-        ids = {**urls, "anchor": fingerprint(anchor), **_furnished(terminal)}
+        hold = terminal.run("audit", "hold", "add", "--reason", "a suit", *OWN).out.strip()
+        ids = {**urls, "hold": hold, "anchor": fingerprint(anchor), **_furnished(terminal)}
         yield Place(terminal, ids)
 
 
