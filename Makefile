@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench interop fuzz lock clean
+.PHONY: demo test lint bench bench-large interop fuzz lock clean
 
 $(VENV)/.ready: requirements/lock.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; name one with PYTHON=…") if sys.version_info < (3, 11) else None'
@@ -25,6 +25,9 @@ lint: $(VENV)/.ready   ## format, rules, types
 
 bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
+
+bench-large: $(VENV)/.ready ## the exchange log at ten million records; hours, and 40 GB
+	$(BIN)/python -m tests.bench log-large --rounds 1 $(ARGS)
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
 	CORPUS_STEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/ccda/test_writer.py \

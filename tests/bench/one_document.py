@@ -37,8 +37,10 @@ _WORKER_BYTES: Final = 2 * 1024**3
 
 def main() -> None:
     size_bytes, folder = int(sys.argv[1]), Path(sys.argv[2])
-    database = open_database(f"sqlite:///{folder / 'data' / 'gateway.sqlite'}")
-    keys = KeyRing(folder / "keys" / "key-encryption-key", database)
+    key_file = folder / "keys" / "key-encryption-key"
+    url = f"sqlite:///{folder / 'data' / 'gateway.sqlite'}"
+    database = open_database(url, key_file=key_file)
+    keys = KeyRing(key_file, database)
     blobs = BlobStore(folder / "data" / "blobs", keys)
     with WorkerPool(1, _WORKER_BYTES, 600.0, modules=("gateway.exchange.reading",)) as workers:
         archive = Archive(database, blobs, workers)
