@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html.parser import HTMLParser
+from html import unescape
 from typing import Any, Final
 
 from direct.context import Context
@@ -32,6 +32,8 @@ _MOST_PARTS: Final = 500
 _TRUSTED: Final = frozenset({"filed", "held", "notice", "duplicate"})
 _SILENT: Final = frozenset({"script", "style", "head", "title", "template", "noscript"})
 _BREAKS: Final = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "hr"})
+_TAG: Final = re.compile(r"<(/?)(!--|[!?]?[a-z][a-z0-9]*)")
+_SPACES: Final = re.compile(r"\s+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
 
 
@@ -224,31 +226,30 @@ def _is_body(part: Part) -> bool:
     return part.media_type.value.startswith("text/") and not attached and part.filename is None
 
 
-class _Words(HTMLParser):
-    """The words of HTML; what stands in scripts, styles and comments is none."""
+def _words(written: str) -> str:
+    """The words of HTML; what stands in tags, scripts, styles and comments is none.
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[str] = []
-        self._silent = 0
+    Our own, since Python's parser looks through all that follows at each comment without end.
+    What is never closed hides the rest, as it does in a browser.
+    """
+    found: list[str] = []
+    lower, at = written.lower(), 0
+    while (start := written.find("<", at)) >= 0:
+        found.append(written[at:start])
+        tag = _TAG.match(lower, start)
+        if tag is None:
+            found.append("<")
+            at = start + 1
+            continue
+        closed, name = tag.groups()
+        found.append("\n" if name in _BREAKS else "")
+        at = lower.find("-->", start) + 3 if name == "!--" else lower.find(">", start) + 1
+        if name in _SILENT and not closed and at > start:
+            at = lower.find(f"</{name}", at)
+        if at <= start:
+            return _unescaped(found)
+    return _unescaped([*found, written[at:]])
 
-    def handle_starttag(self, tag: str, _attributes: Sequence[tuple[str, str | None]]) -> None:
-        self._silent += tag in _SILENT
-        if tag in _BREAKS:
-            self.found.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        self._silent = max(0, self._silent - (tag in _SILENT))
-        if tag in _BREAKS:
-            self.found.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            self.found.append(re.sub(r"\s+", " ", data))
-
-
-def _words(html: str) -> str:
-    reader = _Words()
-    reader.feed(html)
-    reader.close()
-    return "".join(reader.found)
+def _unescaped(found: Sequence[str]) -> str:
+    return unescape("".join(one if one == "\n" else _SPACES.sub(" ", one) for one in found))

@@ -89,6 +89,17 @@ async def test_a_long_text_is_cut_and_that_is_said(plan: Office) -> None:
     assert mail_text(form).endswith("… (cut here)\n")
 
 
+@pytest.mark.parametrize("open_", ["<!--", "<p ", "<script>"])
+async def test_html_that_never_closes_what_it_opens_hides_the_rest(
+    plan: Office, open_: str
+) -> None:
+    """A million times over: it must not be looked through anew at each."""
+    html = "<p>before</p>" + open_ * 1_000_000
+    seen = describe_mail(written(plan, parts=[text(html, "text/html")]), None)
+    assert seen.text.startswith("before")
+    assert "script" not in seen.text and "!--" not in seen.text
+
+
 async def test_what_is_not_trusted_is_not_opened_for_anybody(plan: Office) -> None:
     plan.trusts[""] = [authority("Nobody's anchor")[1]]
     mail = await pushed(plan, text("secret"), CCDA)
