@@ -4,20 +4,22 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from gateway.clients.audit_client import AuditSender, TlsSender, UdpSender
+from gateway.clients.checkpoint_mail import CheckpointMail
 from gateway.clients.tls import outgoing_context
 from gateway.exchange.atna import Reporter
 from gateway.exchange.audit_feed import Feed, FeedMeans, checkpoint_message
-from gateway.exchange.checkpoints import Bring
+from gateway.exchange.checkpoints import Bring, Seldom
+from gateway.exchange.direct_opening import smarthost_server
 from gateway.model.audit_feed import FeedState
 from gateway.model.community import Community
 from gateway.settings import InvalidSettings, KeyPair, Settings
-from gateway.settings_audit import AuditRepository
+from gateway.settings_audit import AuditRepository, PublishedTo
 from gateway.store import audit_feed
 from gateway.store.database import Database
 from gateway.store.keys import KeyRing
@@ -58,6 +60,25 @@ def repository_places(settings: Settings, database: Database) -> Iterator[tuple[
             # Its own sender: the feed's is in another thread's hands.
             sender = _sender(settings, database, known[place.repository])
             yield f"repository {place.repository}", partial(_bring, sender, reporter)
+
+
+def mail_places(settings: Settings) -> tuple[Seldom, ...]:
+    """The auditors' mailboxes to which checkpoints go.
+
+    Raises:
+        InvalidSettings: a file of a smarthost cannot be read.
+    """
+    return tuple(
+        Seldom(f"mail to {place.mail}", _mail(place).bring, timedelta(hours=place.every_hours))
+        for place in settings.audit.publish
+        if place.mail is not None
+    )
+
+
+def _mail(place: PublishedTo) -> CheckpointMail:
+    if place.mail is None or place.sender is None or place.smarthost is None:
+        raise InvalidSettings("[[audit.publish]] mail needs a sender and a smarthost")
+    return CheckpointMail(place.mail, place.sender, smarthost_server(place.smarthost))
 
 
 def feed_lag(database: Database) -> list[dict[str, object]]:

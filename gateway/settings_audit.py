@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.settings_mail_out import Smarthost
+
 KEY_NAME: Final = "checkpoint-key"
 _FEWEST_YEARS: Final = 6
 """45 CFR 164.316(b)(2)(i), and what an accounting of disclosures reaches back (164.528)."""
@@ -14,6 +16,7 @@ _MOST_YEARS: Final = 100
 _ADDRESS: Final = re.compile(
     r"(?:tls|udp)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>[0-9]{1,5})"
 )
+_MAILBOX: Final = r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,253}$"
 
 
 class _Part(BaseModel):
@@ -69,16 +72,25 @@ class AuditRepository(_Part):
 
 
 class PublishedTo(_Part):
-    """A place outside for checkpoints, which whoever runs the database cannot change: a folder, or
-    one of the audit repositories."""
+    """A place outside for checkpoints, which whoever runs the database cannot change: a folder, one
+    of the audit repositories, or the mailbox of an auditor, to whom the newest goes by `smarthost`
+    once in `every_hours`."""
 
     folder: Path | None = None
     repository: str | None = None
+    mail: str | None = Field(default=None, pattern=_MAILBOX)
+    sender: str | None = Field(default=None, pattern=_MAILBOX)
+    smarthost: Smarthost | None = None
+    every_hours: float = Field(default=24.0, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if (self.folder is None) == (self.repository is None):
-            raise ValueError("either a folder or a repository")
+        if [self.folder, self.repository, self.mail].count(None) != 2:
+            raise ValueError("either a folder, a repository, or mail")
+        if (self.mail is None) != (self.sender is None) or (self.mail is None) != (
+            self.smarthost is None
+        ):
+            raise ValueError("mail needs a sender and a smarthost, and nothing else takes them")
         return self
 
 

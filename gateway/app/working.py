@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.app.house import House, log_seal, open_client
 from gateway.app.mail import direct_means, schedule_forwards
-from gateway.auditing import audit_feeds, repository_places
+from gateway.auditing import audit_feeds, mail_places, repository_places
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.audit_feed import feed_now_and_then
 from gateway.exchange.checkpoints import folder_places, is_due, make_checkpoint, publish
@@ -104,6 +104,7 @@ async def _seal_now_and_then(house: House) -> None:
     """A checkpoint once enough records or time have gone by, brought to each place outside."""
     seal, audit = log_seal(house.settings), house.settings.audit
     places = {**folder_places(seal), **dict(repository_places(house.settings, house.database))}
+    mailboxes = mail_places(house.settings)
     while True:
         now = datetime.now(UTC)
         due = partial(
@@ -112,6 +113,8 @@ async def _seal_now_and_then(house: House) -> None:
         if await house.database.read_async(due):
             await house.database.write_async(partial(make_checkpoint, seal=seal, now=now))
         await asyncio.to_thread(publish, house.database, places)
+        for mailbox in mailboxes:
+            await asyncio.to_thread(mailbox.publish, house.database, now=now)
         await asyncio.sleep(min(_LOOK_SECONDS, audit.every_seconds))
 
 

@@ -7,10 +7,11 @@ again each time.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,6 +24,10 @@ from gateway.store.checkpoints import StoredCheckpoint
 from gateway.store.database import Database, Transaction
 
 log = logging.getLogger(__name__)
+_AGAIN: Final = timedelta(minutes=5)
+"""A mailbox that could not be reached is left alone for so long."""
+_LOOKED_THROUGH: Final = 10_000
+"""A week of checkpoints, one a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,39 @@ def publish(database: Database, places: Mapping[str, Bring]) -> int:
                 continue
             database.write(partial(checkpoints.mark_published, size=one.size, place=place))
     return waiting
+
+
+@dataclass(slots=True)
+class Seldom:
+    """A place that has the newest checkpoint alone, and that once in `every`: a mailbox."""
+
+    name: str
+    bring: Bring
+    every: timedelta
+    _next: datetime | None = field(default=None, init=False)
+
+    def publish(self, database: Database, *, now: datetime) -> bool:
+        """Whether it has what it should have by now."""
+        if self._next is None:
+            self._next = self._begin(database)
+        newest = database.read(checkpoints.last)
+        if newest is None or now < self._next or self.name in newest.published:
+            return True
+        try:
+            self.bring(newest.size, newest.note)
+        except NotSent as error:
+            log.error("a checkpoint cannot be published: %s", error)
+            self._next = now + min(_AGAIN, self.every)
+            return False
+        self._next = now + self.every
+        database.write(partial(checkpoints.mark_published, size=newest.size, place=self.name))
+        return True
+
+    def _begin(self, database: Database) -> datetime:
+        """When the next is due, by what was brought before this process began."""
+        known = database.read(partial(checkpoints.newest, limit=_LOOKED_THROUGH))
+        had = [one.made for one in known if self.name in one.published]
+        return max(had) + self.every if had else datetime.min.replace(tzinfo=UTC)
 
 
 def _in_words(error: OSError | NotSent) -> str | None:

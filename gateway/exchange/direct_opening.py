@@ -139,9 +139,9 @@ class Routes:
         self._out = out
         self._dns = dns
         self._port = port
-        self._smarthost = None if out.smarthost is None else _server(out.smarthost)
+        self._smarthost = None if out.smarthost is None else smarthost_server(out.smarthost)
         self._stated = {
-            route.domain: _server(route.smarthost)
+            route.domain: smarthost_server(route.smarthost)
             for route in out.routes
             if route.smarthost is not None
         }
@@ -177,7 +177,12 @@ class Routes:
         return stated or is_public(address)
 
 
-def _server(stated: Smarthost) -> Server:
+def smarthost_server(stated: Smarthost) -> Server:
+    """Where its mail is handed over, with the files that it names.
+
+    Raises:
+        InvalidSettings: one cannot be read.
+    """
     anchors = () if stated.certificates is None else (_text(stated.certificates),)
     password = None if stated.password_file is None else _text(stated.password_file).rstrip("\r\n")
     return Server(stated.host, stated.port, stated.security, anchors, stated.user, password)
@@ -187,4 +192,4 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise InvalidSettings(f"[mail.out] {path}: {error.strerror}") from None
+        raise InvalidSettings(f"smarthost: {path}: {error.strerror}") from None
