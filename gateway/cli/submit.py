@@ -13,7 +13,7 @@ from gateway.app import House, open_client
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure, out, printable
-from gateway.clients.soap_client import PartnerFailed
+from gateway.clients.failures import PartnerFailed
 from gateway.exchange.asking import explain
 from gateway.exchange.policy import Refused, requester_stated
 from gateway.exchange.submitting import NotSubmitted, SubmitMeans, Submitted, check, submit

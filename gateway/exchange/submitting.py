@@ -16,7 +16,8 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ccda.safe_xml import parse_xml
-from gateway.clients.soap_client import PartnerFailed, PartnerLate, SoapClient
+from gateway.clients.failures import PartnerFailed, PartnerLate
+from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.asking import Answered, Asking, Call, Patience, ask
