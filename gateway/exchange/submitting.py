@@ -16,7 +16,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from ccda.safe_xml import parse_xml
-from gateway.clients.failures import PartnerFailed, PartnerLate
+from gateway.clients.failures import Busy, Passing
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
@@ -71,10 +71,6 @@ _chance = SystemRandom()
 
 class NotSubmitted(Exception):
     """Nothing leaves; the text is a sentence of ours for whoever asked."""
-
-
-class PartnerBusy(PartnerFailed):
-    """It says that it is too busy now: sent again later, it may take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +178,9 @@ async def submit(means: SubmitMeans, given: Submission, *, now: datetime) -> Sub
     for seconds in _PAUSES_SECONDS:
         try:
             return await _send(means, asking, partner, given, chosen, patience)
-        except (PartnerLate, PartnerBusy):
-            raise
-        except PartnerFailed:
+        except Busy:
+            raise  # it asks for more time than anybody waits here
+        except Passing:
             if not await patience.pause(seconds * _chance.uniform(0.5, 1.5)):
                 raise
     return await _send(means, asking, partner, given, chosen, patience)
@@ -304,7 +300,7 @@ async def _send(
 
     response = await ask(asking, call, read, effect)
     if _is_busy(response):
-        raise PartnerBusy(_said(response) or "it was too busy")
+        raise Busy(_said(response) or "it was too busy")
     return Submitted(_OUTCOMES[response.status], chosen.documents, _said(response))
 
 
