@@ -22,6 +22,7 @@ from gateway.api import (
     quarantine,
     retrievals,
     soap,
+    submissions,
     summaries,
     views,
 )
@@ -30,8 +31,8 @@ from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
-    members, disclosures, summaries, retrievals, documents, views, held, quarantine, messages,
-    direct_sending, mail, exchange_reports, exchanges, partners,
+    members, disclosures, summaries, retrievals, submissions, documents, views, held, quarantine,
+    messages, direct_sending, mail, exchange_reports, exchanges, partners,
 )  # fmt: skip
 
 Check = Callable[[], str | None]

@@ -138,6 +138,7 @@ class _Arrival:
                         await pouring.take(event)
             reader.close()
         except BaseException:
+            await pouring.stop()
             if attachments is not None:
                 attachments.discard()
             raise

@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "parse": "parse:parse",
     "ingest": "ingest:ingest_files",
     "retrieve": "records:retrieve",
+    "submit": "submit:submit_documents",
     "summary": "records:summary",
     "members": "members:members_app",
     "partners": "partners:partners_app",

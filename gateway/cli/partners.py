@@ -128,7 +128,7 @@ def _check(form: _Form) -> None:
     Raises:
         ValueError: which key is wrong and why.
     """
-    for name in ("iti55", "iti38", "iti39", "iti41"):
+    for name in ("iti55", "iti38", "iti39", "iti41", "iti80"):
         address = getattr(form.endpoints, name)
         if address is not None and not address.lower().startswith("https://"):
             raise ValueError(f"endpoints.{name} must be an https address")

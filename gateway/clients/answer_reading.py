@@ -82,10 +82,13 @@ async def _read_multipart(
 ) -> bytes:
     reader = MultipartReader(content_type, limits=MultipartLimits(total_bytes=limit_bytes))
     pouring = Pouring(sink)
-    async for chunk in response.aiter_raw():
-        for event in reader.feed(chunk):
-            await pouring.take(event)
-    reader.close()
+    try:
+        async for chunk in response.aiter_raw():
+            for event in reader.feed(chunk):
+                await pouring.take(event)
+        reader.close()
+    finally:
+        await pouring.stop()
     return pouring.root
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 from ihe.mtom import PartData, PartEnd, PartStart, RootPart
 
-_SINK_CHUNK_BYTES: Final = 256 * 1024
+_SINK_CHUNK_BYTES: Final = 1024 * 1024
+"""Handed over at a time: a frame of the blob store. As much again is on its way to disk."""
 
 
 class Writer(Protocol):
@@ -22,13 +24,17 @@ Sink = Callable[[str | None, str | None], Writer]
 
 
 class Pouring:
-    """Events of a multipart answer: the root kept, attachments written to their sink."""
+    """Events of a multipart answer: the root kept, attachments written to their sink.
+
+    One piece is written while the next one comes in: hashing and sealing take as long as TLS does.
+    """
 
     def __init__(self, sink: Sink | None) -> None:
         self.root = b""
         self._sink = sink
         self._writer: Writer | None = None
         self._buffer = bytearray()
+        self._writing: asyncio.Task[None] | None = None
 
     async def take(self, event: RootPart | PartStart | PartData | PartEnd) -> None:
         match event:
@@ -42,11 +48,24 @@ class Pouring:
                     await self._flush()
             case PartEnd():
                 await self._flush()
+                await self._settle()
                 if self._writer is not None:
                     await asyncio.to_thread(self._writer.finish)
                 self._writer = None
 
+    async def stop(self) -> None:
+        """Returns once nothing is being written any more, after the message has broken off."""
+        # How the last piece fared no longer matters: it is thrown away, and the break is raised.
+        with suppress(Exception):
+            await self._settle()
+
     async def _flush(self) -> None:
         chunk, self._buffer = bytes(self._buffer), bytearray()
+        await self._settle()
         if self._writer is not None and chunk:
-            await asyncio.to_thread(self._writer.write, chunk)
+            self._writing = asyncio.create_task(asyncio.to_thread(self._writer.write, chunk))
+
+    async def _settle(self) -> None:
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing

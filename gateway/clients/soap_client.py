@@ -133,10 +133,12 @@ class SoapClient:
         message_id: str,
         sink: Sink | None = None,
         crossing: Crossing | None = None,
+        parts: Iterable[Part] = (),
     ) -> OpenedAnswer:
         """The partner's answer, once it is verified to answer this request.
 
-        `crossing` is told of both envelopes, also where the answer is refused.
+        `crossing` is told of both envelopes, also where the answer is refused. `parts` are read as
+        they are sent.
 
         Raises:
             PartnerFailed: no answer over a connection we trust, or none that is SOAP.
@@ -144,7 +146,9 @@ class SoapClient:
         """
         sent = SealedRequest(b"", kind, message_id, ())
         crossing = crossing or Crossing()
-        answer = await self._request(partner, sent, address, body, assertion, sink, crossing)
+        answer = await self._request(
+            partner, sent, address, body, assertion, sink, crossing, parts=parts
+        )
         if answer is None:
             raise NotSoap("it answered HTTP 202 without an answer, which was not asked for")
         return answer
@@ -202,6 +206,7 @@ class SoapClient:
         sink: Sink | None,
         crossing: Crossing,
         later: "_Later | None" = None,
+        parts: Iterable[Part] = (),
     ) -> OpenedAnswer | None:
         kind, message_id = sent.kind, sent.message_id
         values: list[str] = []
@@ -222,7 +227,9 @@ class SoapClient:
             crossing.request = etree.tostring(envelope)
             if later is not None:
                 await later.ready(tuple(values))
-            return await self._post(partner, kind, url, sink, crossing, may_wait=later is not None)
+            package = _package(kind, crossing.request, parts)
+            may_wait = later is not None
+            return await self._post(partner, package, url, sink, crossing, may_wait=may_wait)
 
         wsdl, operation = _OPERATIONS[kind.transaction]
         got = await invoke(
@@ -272,7 +279,7 @@ class SoapClient:
     async def _post(
         self,
         partner: Partner,
-        kind: MessageKind,
+        package: Package,
         url: str,
         sink: Sink | None,
         crossing: Crossing,
@@ -283,8 +290,7 @@ class SoapClient:
 
         None when the request was taken and the answer comes later.
         """
-        content_type, content = _as_http(kind, crossing.request or b"")
-        async with self._answer(partner, url, content_type, content) as response:
+        async with self._answer(partner, url, package.content_type, package.content) as response:
             if response.status_code == 202 or (may_wait and _is_empty(response)):
                 return None
             limit = self.message_limit_bytes
@@ -368,11 +374,14 @@ def _is_empty(response: httpx.Response) -> bool:
     return response.is_success and (length == "0" or response.status_code == 204)
 
 
-def _as_http(kind: MessageKind, envelope: bytes) -> tuple[str, bytes]:
+def _package(kind: MessageKind, envelope: bytes, parts: Iterable[Part]) -> Package:
     if kind.transaction not in _AS_MTOM:
-        return plain_package(envelope, kind.action).content_type, envelope
+        return plain_package(envelope, kind.action)
+    attached = tuple(parts)
+    if attached:
+        return mtom_package(envelope, kind.action, attached)
     writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=kind.action)
-    return writer.content_type, b"".join(writer.chunks(()))
+    return Package(writer.content_type, b"".join(writer.chunks(())))
 
 
 def _why_broken_off(error: httpx.HTTPError) -> PartnerFailed:

@@ -8,7 +8,7 @@ be kept, with the reason. If this process dies in between, the next start append
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -34,6 +34,7 @@ from gateway.store import exchange_log
 from gateway.store.database import Database, Transaction
 from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
 from ihe.errors import CommunityCouldNotAnswer, IheError, SecurityRefused, SoapFault
+from ihe.mtom import Part
 from ihe.saml import Assertion, CodedAttribute
 from ihe.soap import MessageKind
 from ihe.wire import OpenedAnswer
@@ -131,6 +132,10 @@ class Call:
     patience: Patience
     attachments: Attachments | None = None
     missing: int = 0
+    parts: Callable[[], Iterable[Part]] = tuple
+    """What goes along as attachments, made anew for each attempt."""
+    documents: tuple[DocumentId, ...] = ()
+    """Those of ours that leave with it, whatever becomes of it."""
 
 
 async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T:
@@ -163,7 +168,7 @@ async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T
         return replace(
             opened,
             outcome=answered.outcome,
-            documents=answered.documents,
+            documents=answered.documents or call.documents,
             reason=answered.reason,
             duration_ms=round((time.monotonic() - started) * 1000),
         )
@@ -195,6 +200,7 @@ async def _send(asking: Asking, call: Call, message_id: str, crossing: Crossing)
             message_id=message_id,
             sink=None if call.attachments is None else call.attachments.open,
             crossing=crossing,
+            parts=call.parts(),
         )
 
 
@@ -272,6 +278,7 @@ def new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
         purpose=retrieval.purpose,
         authority=retrieval.requester.authority,
         member=asking.member.id,
+        documents=call.documents,
         conversation=retrieval.conversation,
         message_id=message_id,
     )

@@ -64,6 +64,7 @@ _SENT: Final = Kind(EXPORT, "R", _ours("DIRECT-SEND", "Direct message sent"), "o
 _RECEIVED: Final = Kind(IMPORT, "C", _ours("DIRECT-RECEIVE", "Direct message received"), "in")
 _ORDERED: Final = Kind(EXPORT, "R", _ours("direct-order", "Direct message ordered"))
 _RECORD: Final = Kind(PATIENT_RECORD, "U", _ours("decision", "Decision of a person"))
+_SUBMITTED: Final = Kind(EXPORT, "R", _ours("submission-order", "Submission ordered"))
 _NETWORK: Final = Kind(ALERT, "E", NETWORK_CONFIGURATION)
 _SECURITY: Final = Kind(ALERT, "E", SECURITY_CONFIGURATION)
 _USERS: Final = Kind(ALERT, "E", USER_ATTRIBUTES)
@@ -79,7 +80,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _READ: (
         "REST", "REST-MEMBER", "REST-SUMMARY", "REST-DOCUMENT", "REST-DOCUMENT-CONTENT",
         "REST-DOCUMENT-VIEW", "REST-MESSAGE", "REST-RETRIEVAL-STATE", "REST-RETRIEVAL-EVENTS",
-        "REST-SENT-MESSAGE", "REST-VERDICT",
+        "REST-SENT-MESSAGE", "REST-VERDICT", "REST-SUBMISSION-STATE",
         "REST-MESSAGE-CONTENT",
     ),
     _LIST: (
@@ -100,6 +101,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     _ARRIVAL: ("SMTP-IN", "IMAP-IN", "FOLDER-IN", "REST-DIRECT-IN"),
     _RECEIVED: ("DIRECT-RECEIVE",),
     _SENT: ("DIRECT-SEND",),
+    _SUBMITTED: ("REST-SUBMISSION", "CLI-SUBMISSION"),
     _ORDERED: ("REST-SEND", "CLI-SEND"),
     _RECORD: (
         "REST-HELD-FILE", "CLI-HELD-FILE", "REST-HELD-CONFIRM", "CLI-HELD-CONFIRM",

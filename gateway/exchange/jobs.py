@@ -13,7 +13,7 @@ from typing import Final
 from gateway.clients.fetch import Fetcher
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
-from gateway.exchange.asking import Asking, explain
+from gateway.exchange.asking import Asking, explain, is_refusal
 from gateway.exchange.awaiting import abandon
 from gateway.exchange.delivering import Answering, deliver, give_up_delivery
 from gateway.exchange.direct_bundles import refresh_bundle
@@ -23,6 +23,7 @@ from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.policy import Refused, may_ask
+from gateway.exchange.submitting import NotSubmitted, SubmitMeans, is_answered, submit
 from gateway.model.community import Community
 from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
@@ -34,10 +35,13 @@ from gateway.model.purpose import PurposeOfUse
 from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
 from gateway.model.sent_mail import MAIL_FORWARD, MAIL_SEND, MAIL_WATCH
+from gateway.model.submission import SUBMIT, Submission
 from gateway.store import members, partners, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from gateway.store.job_queue import JobQueue, PermanentFailure
+from gateway.store.values import load
+from ihe.errors import SoapFault
 
 _ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
 
@@ -282,6 +286,22 @@ def _post(job: Job, means: JobMeans) -> tuple[PlanId, DirectMeans]:
     return job.plan, means.direct
 
 
+async def _submit(job: Job, means: JobMeans) -> None:
+    """Sends a submission. One that was answered is not sent again; its record says so."""
+    given = load(Submission, job.payload["submission"])
+    house = SubmitMeans(means.archive, _client(means), means.community, means.plans)
+    if await means.archive.database.read_async(lambda tx: is_answered(tx, given)):
+        return
+    try:
+        await submit(house, given, now=datetime.now(UTC))
+    except NotSubmitted as refusal:
+        raise PermanentFailure(str(refusal)) from None
+    except SoapFault as fault:
+        if is_refusal(fault):
+            raise PermanentFailure(explain(fault)) from None
+        raise
+
+
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
     """Fetches a trust bundle anew. One that fails is tried again at its next time."""
     database, name = means.archive.database, job.payload["bundle"]
@@ -297,4 +317,5 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     MAIL_WATCH: _watch_mail,
     MAIL_FORWARD: _forward_mail,
     REFRESH_BUNDLE: _refresh_bundle,
+    SUBMIT: _submit,
 }

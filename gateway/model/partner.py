@@ -15,6 +15,8 @@ class Endpoints:
     iti38: str | None = None
     iti39: str | None = None
     iti41: str | None = None
+    iti80: str | None = None
+    """Where it takes submissions as a gateway (XCDR); before `iti41`, if it names both."""
     direct_domain: str | None = None
     replies: tuple[str, ...] = ()
     """Where else it may have answers sent that it does not wait for on the connection."""

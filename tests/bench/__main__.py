@@ -35,6 +35,7 @@ from tests.bench import (
     retrieve,
     size,
     sizes,
+    stream,
 )
 from tests.bench.corpus import Corpus, load_corpus
 from tests.bench.figures import Report
@@ -56,6 +57,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "direct": direct.measure,
     "mail": mail.measure,
     "log": log.measure,
+    "large": stream.measure,
 }
 _LARGE: Final[dict[str, Callable[[int], Report]]] = {"log-large": log.measure_large}
 """Only by name: each takes hours."""

@@ -6,17 +6,23 @@ body over the same TLS and gives as many bytes back. The first line on stdout is
 
 import asyncio
 import json
+import os
+import re
 import sys
+import tempfile
 import time
+from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.responses import PlainTextResponse, Response
+from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from gateway.api.listener import running, until_asked_to_stop
 from gateway.app import House, listeners, open_house, settle, working
 from gateway.settings import Settings
+
+_COPY = Path(tempfile.gettempdir()) / f"bench-copy-{os.getpid()}"
 
 
 def main() -> None:
@@ -30,6 +36,9 @@ async def _serve(house: House) -> None:
     (door,) = (one for one in listeners(house) if one.tls is not None)
     application: FastAPI = door.application
     application.add_api_route("/noop/{size}", _no_op, methods=["POST"])
+    application.add_api_route("/copy-in", _copy_in, methods=["POST"])
+    application.add_api_route("/copy-out", _copy_out, methods=["POST"])
+    application.add_api_route("/memory", _memory, methods=["POST"])
     application.add_api_route("/processor-seconds", _processor_seconds, methods=["GET"])
     async with working(house), running([door]) as (address,):
         settle()
@@ -41,6 +50,35 @@ async def _no_op(request: Request) -> Response:
     async for _ in request.stream():
         pass
     return Response(_filler(request.path_params["size"]), media_type="application/soap+xml")
+
+
+async def _copy_in(request: Request) -> Response:
+    """What comes into a file, synced: the least that keeping it can cost."""
+    with _COPY.open("wb") as file:
+        async for chunk in request.stream():
+            await asyncio.to_thread(file.write, chunk)
+        file.flush()
+        await asyncio.to_thread(os.fsync, file.fileno())
+    return PlainTextResponse("")
+
+
+async def _copy_out() -> Response:
+    """The same file again."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        with _COPY.open("rb") as file:
+            while piece := await asyncio.to_thread(file.read, 512 * 1024):
+                yield piece
+
+    return StreamingResponse(pieces())
+
+
+async def _memory() -> PlainTextResponse:
+    """What is resident, and the most that was since this was asked last (VmRSS, VmHWM; in MB)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    found = [re.findall(rf"{name}:\s+(\d+) kB", status)[0] for name in ("VmRSS", "VmHWM")]
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # HWM counts anew
+    return PlainTextResponse(" ".join(str(int(one) / 1000) for one in found))
 
 
 async def _processor_seconds() -> PlainTextResponse:

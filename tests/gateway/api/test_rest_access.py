@@ -14,12 +14,15 @@ from gateway.model.caller import ROLES, Role
 from gateway.model.identity import MailId, PlanId
 from gateway.model.link import Link
 from gateway.model.member import Plan
+from gateway.model.partner import Endpoints
 from gateway.store import (
     direct_keys,
     exchange_log,
     links,
     mail_received,
+    partners,
     plans,
+    policy_rules,
     retrievals,
     tokens,
 )
@@ -27,7 +30,7 @@ from ihe.identifiers import Oid, PatientId
 from tests.flows.test_direct import sealed
 from tests.gateway.api.doors import CLINICAL, PROBLEM, PURPOSE, Doors, open_doors, routes_of
 from tests.gateway.exchange.direct_certificates import certified
-from tests.gateway.house import MEMBER, PLAN, a_partner, demo_document, file
+from tests.gateway.house import MEMBER, PLAN, a_partner, a_rule, demo_document, file
 
 EVERYONE: Final = frozenset(ROLES)
 WAITING: Final[frozenset[Role]] = frozenset({"staff", "system", "operator"})
@@ -44,6 +47,8 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("POST", f"{V1}/members/{M}/retrievals"): ("REST-RETRIEVAL", CLINICAL),
     ("GET", f"{V1}/retrievals/{R}"): ("REST-RETRIEVAL-STATE", CLINICAL),
     ("GET", f"{V1}/retrievals/{R}/events"): ("REST-RETRIEVAL-EVENTS", CLINICAL),
+    ("POST", f"{V1}/members/{M}/submissions"): ("REST-SUBMISSION", CLINICAL),
+    ("GET", f"{V1}/submissions/{{submission_id}}"): ("REST-SUBMISSION-STATE", WAITING),
     ("GET", f"{V1}/documents"): ("REST-DOCUMENTS", CLINICAL),
     ("POST", f"{V1}/documents"): ("REST-DOCUMENT-IN", CLINICAL),
     ("GET", f"{V1}/documents/{D}"): ("REST-DOCUMENT", CLINICAL),
@@ -118,7 +123,12 @@ def prepared(doors: Doors) -> dict[str, str]:
         )
     )
     sent = doors.call("POST", f"{V1}/direct/messages", doors.token(PLAN, "staff"), json=SENT)
+    doors.house.database.write(lambda tx: partners.put(tx, TAKER))
+    doors.house.database.write(lambda tx: policy_rules.put(tx, a_rule(TAKER, name="to the taker")))
+    path = f"{V1}/members/{MEMBER.id}/submissions"
+    submitted = doors.call("POST", path, doors.token(PLAN, "staff"), json=SUBMITTED)
     return {
+        "submission_id": submitted.json()["id"],
         "message_id": message,
         "trusted_id": trusted_message(doors, TEXT, number=1),
         "sent_id": sent.json()["id"],
@@ -153,6 +163,10 @@ def undecided(doors: Doors) -> dict[str, str]:
     }
 
 
+TAKER: Final = a_partner(
+    "Taker", "2.999.7388", endpoints=Endpoints(iti41="https://localhost:1/ihe/xdr")
+)
+SUBMITTED: Final[dict[str, Any]] = {"partner": TAKER.id, **PURPOSE}
 WHY: Final = {"reason": "of the test"}
 _BODIES: Final[dict[str, dict[str, Any]]] = {
     "/file": {"member": MEMBER.id, **WHY},
@@ -230,6 +244,8 @@ def call(
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
     if path == f"{V1}/direct/messages" and method == "POST":
         body = {"json": SENT}
+    if path.endswith("/submissions"):
+        body = {"json": SUBMITTED}
     if path.endswith("/checks"):
         body = {"json": {"address": "anne@clinic.example"}}
     if path == "/direct/messages":

@@ -21,11 +21,20 @@ from gateway.model.caller import ROLES, Role
 from gateway.model.document import Source
 from gateway.model.identity import MailId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
-from gateway.store import links, mail_received, members, partners, retrievals, tokens
+from gateway.model.partner import Endpoints
+from gateway.store import (
+    links,
+    mail_received,
+    members,
+    partners,
+    policy_rules,
+    retrievals,
+    tokens,
+)
 from ihe.identifiers import Oid, PatientId
 from tests.gateway.api.doors import PURPOSE, Doors, names_in, open_doors, routes_of
 from tests.gateway.api.test_rest_access import trusted_message
-from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
+from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, a_rule, demo_document
 
 MARKER: Final = "Zanzibarson"
 """Stands somewhere in every kind of thing that the other plan has."""
@@ -45,6 +54,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "item_id": ("document", "message"),
     "message_id": ("message",),
     "sent_id": ("sent",),
+    "submission_id": ("submission", "conversation"),
     "held_id": ("document", "match"),
     "match_id": ("match",),
     "trusted_id": ("trusted", "message"),
@@ -60,6 +70,9 @@ HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction
 """Parameters that name nothing that a plan could own."""
 BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
     ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},
+    ("POST", "/api/v1/members/{member_id}/submissions"): {
+        "json": {"partner": "partner-of-other", **PURPOSE}
+    },
     ("POST", "/api/v1/documents"): {"content": DOCUMENT},
     ("POST", "/api/v1/held/{held_id}/file"): {"json": {"member": MEMBER.id, **WHY}},
     ("POST", "/api/v1/held/{match_id}/confirm"): {"json": WHY},
@@ -125,8 +138,14 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
         coverage_start=date(2020, 1, 1),
     )
     partner = a_partner(
-        f"{word} Clinic", "2.999.8.1", id=PartnerId(f"partner-of-{plan}"), plan=plan
+        f"{word} Clinic",
+        "2.999.8.1",
+        id=PartnerId(f"partner-of-{plan}"),
+        plan=plan,
+        endpoints=Endpoints(iti41="https://localhost:1/ihe/xdr"),
     )
+    rule = a_rule(partner, name=f"{word} rule", plan=plan, third_party=True)
+    database.write(lambda tx: policy_rules.put(tx, rule))
     stored = database.write(lambda tx: members.put(tx, person))
     database.write(lambda tx: members.put(tx, stray))
     database.write(lambda tx: partners.put(tx, partner))
@@ -153,6 +172,13 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
     )
     database.write(lambda tx: links.put(tx, match))
     started = doors.start(stored.id, plan, requester={"person": f"{word} Nurse", "role": "nurse"})
+    submitted = doors.call(
+        "POST",
+        f"/api/v1/members/{stored.id}/submissions",
+        doors.token(plan, "staff"),
+        json={"partner": partner.id, **PURPOSE},
+    )
+    assert submitted.status_code == 202, submitted.text
     found = database.read(lambda tx: tokens.list_all(tx, plan=plan))
     message, sent = _correspond(doors, plan, word)
     trusted = trusted_message(doors, OutgoingPart(word.encode(), "text/plain"), number=7, plan=plan)
@@ -170,6 +196,7 @@ def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
         "message": (message,),
         "trusted": (trusted,),
         "sent": (sent,),
+        "submission": (submitted.json()["id"],),
         "sequence": tuple(str(row["sequence"]) for row in sequences[-3:]),
     }
 

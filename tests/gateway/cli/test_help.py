@@ -84,6 +84,8 @@ def test_settings_that_are_not_there_are_a_sentence(path: tuple[str, ...], tmp_p
             needed += [parameter.opts[0], "staff"]
     if path == ("retrieve",):
         needed = ["M-1", "--purpose", "PAYMENT", "--requester", "Jane"]
+    if path == ("submit",):
+        needed = ["M-1", "--to", "A", "--purpose", "PAYMENT", "--requester", "Jane"]
     if path == ("exchanges", "show"):
         needed = ["1"]
     if path == ("audit", "finding"):

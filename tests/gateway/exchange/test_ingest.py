@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ccda.safe_xml import DEFAULT_LIMITS
 from gateway.app import House
 from gateway.exchange.ingest import ingest, receive
 from gateway.exchange.reading import read_document
@@ -227,3 +228,18 @@ def test_a_filed_document_is_offered_under_ids_of_our_own(house: House) -> None:
     assert one.entry_uuid == f"urn:uuid:{done.document.id}"
     assert one.unique_id.startswith("2.25.")
     assert (one.class_code, one.third_party) == ("34133-9", True)
+
+
+def test_what_is_over_the_cap_is_kept_and_never_read_into_memory(house: House) -> None:
+    blob = house.archive.store(PLAN, cda(sections=ASTHMA))
+    large = replace(blob, size_bytes=DEFAULT_LIMITS.size_bytes + 1)
+    plan = house.plans[0]
+    received = asyncio.run(receive(house.archive, large, plan=plan, source=Source(door="FILE")))
+    assert (received.reading.mime_type, received.reading.clinical) == ("text/xml", None)
+    assert received.reading.reason == "it is larger than what is read: it is kept as it came"
+    now = datetime.now(UTC)
+    (done,) = house.database.write(
+        lambda tx: ingest(tx, [received], plan=plan, community=house.community, now=now)
+    )
+    assert (done.outcome, done.document.reason) == ("quarantined", received.reading.reason)
+    assert house.archive.load(PLAN, blob) == cda(sections=ASTHMA)
