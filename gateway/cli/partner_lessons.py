@@ -5,11 +5,10 @@ from typing import Annotated, Final
 
 import orjson
 import typer
-from rich.table import Table
 
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import operator, record
-from gateway.cli.terminal import Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.partner_state import Lesson
 from gateway.store import partner_lessons, partners
 from gateway.store.database import Transaction
@@ -51,26 +50,27 @@ def list_lessons(json: JsonOption = False, config: ConfigOption = None) -> None:
     if not found:
         out.print("Nothing was learned yet. What partners refuse and then take teaches it.")
         return
-    table = Table("number", "partner", "lesson", "learned", "why", "revoked")
     for one in found:
-        revoked = f"{one.revoked:%Y-%m-%d} by {one.revoked_by}" if one.revoked else ""
-        table.add_row(
-            str(one.number),
-            printable(names.get(one.partner, one.partner)),
-            _WORDS[one.kind].format(one.value),
-            f"{one.learned:%Y-%m-%d %H:%M}",
-            one.why,
-            printable(revoked),
+        name = printable(names.get(one.partner, one.partner))
+        revoked = f"; revoked {one.revoked:%Y-%m-%d} by {one.revoked_by}" if one.revoked else ""
+        out.print(
+            f"{one.number}  {name}: {_WORDS[one.kind].format(one.value)}, learned"
+            f" {one.learned:%Y-%m-%d %H:%M} UTC because {one.why}{printable(revoked)}"
         )
-    out.print(table)
 
 
 @lessons_app.command("revoke")
 def revoke(
-    number: Annotated[int, typer.Argument(help="The lesson's number, as `lessons list` has it.")],
+    lesson_number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="The lesson's, as `lessons list` has it.")
+    ],
     config: ConfigOption = None,
 ) -> None:
     """Forget a lesson: the partner is asked again as its profile says. It may be learned anew."""
+
+    if not lesson_number.isascii() or not lesson_number.isdigit() or len(lesson_number) > 9:
+        raise Failure("a lesson is named by its number", Exit.USAGE)
+    number = int(lesson_number)
 
     def unit(transaction: Transaction) -> Lesson | None:
         now = datetime.now(UTC)

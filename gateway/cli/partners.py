@@ -240,7 +240,7 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
     if not found:
         out.print("No partners yet. `gateway partners add partner.toml` takes a partner file.")
         return
-    table = Table("name", "home community", "network", "plan", "discovery at", "state")
+    table = Table("name", "home community", "network", "plan", "discovery at")
     for partner in found:
         table.add_row(
             printable(partner.name),
@@ -248,14 +248,14 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
             partner.network or "",
             partner.plan or "all",
             partner.endpoints.iti55 or "",
-            printable(_state(ailing.get(partner.id))),
         )
     out.print(table)
+    for partner in found:
+        if partner.id in ailing:
+            out.print(f"{printable(partner.name)}: {printable(_state(ailing[partner.id]))}")
 
 
-def _state(health: Health | None) -> str:
-    if health is None:
-        return "well"
+def _state(health: Health) -> str:
     times = f"failed {health.failures} times since {health.since:%Y-%m-%d %H:%M}: {health.reason}"
     rest = "" if health.until is None else f"left alone until {health.until:%H:%M:%S} UTC; "
     return rest + times

@@ -119,6 +119,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CLI-TOKENS", "CLI-DIRECT-ANCHORS", "CLI-DIRECT-BUNDLES", "CLI-DIRECT-BUNDLE-SHOW",
         "CLI-DIRECT-KEYS", "CLI-KEYS", "CLI-PARTNER-CHECK", "CLI-LESSONS", "WSDL",
         "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
+        "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
         # Of a document that is nobody's: no patient's record changes.
         "REST-HELD-REJECT", "CLI-HELD-REJECT", "REST-HELD-UNDO", "CLI-HELD-UNDO",
         "CLI-AUDIT-HOLDS", "CLI-AUDIT-RETENTION", "CLI-AUDIT-DISPOSE-SHOW",

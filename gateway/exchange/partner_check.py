@@ -47,6 +47,7 @@ from gateway.store import exchange_log
 from gateway.store.database import Transaction
 from ihe.answer_rules import Asked
 from ihe.discovery import Demographics, Matched, PatientDiscoveryRequest
+from ihe.document_content import ContentId
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import DocumentEntry
@@ -57,7 +58,6 @@ from ihe.stored_query import FindDocumentsQuery
 from ihe.wire import OpenedAnswer
 from ihe.xca_query import read_adhoc_query_response, write_adhoc_query_request
 from ihe.xca_retrieve import (
-    ContentId,
     DocumentRequest,
     RetrieveDocumentSetRequest,
     read_retrieve_response,

@@ -11,9 +11,9 @@ from typing import Any, Final
 from gateway.clients.answer_reading import Crossing
 from gateway.clients.soap_client import Looked
 from ihe.answer_rules import Asked, answer_deviations
+from ihe.document_content import ContentId
 from ihe.identifiers import PatientId
 from ihe.metadata import DocumentEntry
-from ihe.xca_retrieve import ContentId
 
 _SKEW: Final = timedelta(seconds=60)
 _SOON: Final = timedelta(days=30)
