@@ -317,7 +317,9 @@ class _Walk:
 
     async def _close(self, open_id: int, record: Exchange, crossing: Crossing) -> None:
         archive, plan = self.asking.archive, self.asking.plan.id
-        kept = await asyncio.to_thread(keep, archive, crossing.request, crossing.answer, [plan])
+        kept = await asyncio.to_thread(
+            keep, archive, crossing.request, crossing.answer, [plan], now=record.time
+        )
 
         def unit(transaction: Transaction) -> None:
             exchange_log.close_exchange(transaction, open_id, kept.named_in(record))
