@@ -3,6 +3,7 @@
 The documents themselves travel as MTOM parts; here they are named by their Content-ID.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ from ihe.registry_response import (
 from ihe.rim import oid
 
 NAMESPACE: Final = "urn:ihe:iti:xds-b:2007"
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def xdsb(name: str) -> str:
@@ -123,8 +125,16 @@ def _read_document_request(element: Element) -> DocumentRequest | RegistryError:
     return DocumentRequest(repository, unique_id, home)
 
 
-def write_retrieve_request(request: RetrieveDocumentSetRequest) -> Element:
+def write_retrieve_request(
+    request: RetrieveDocumentSetRequest,
+    *,
+    repository_urn: bool = False,
+    uuid_urn: bool = False,
+) -> Element:
     """The request as RetrieveDocumentSetRequest; repository ids are bare OIDs.
+
+    Quirks: with `repository_urn` they are `urn:oid:`, with `uuid_urn` document ids that are UUIDs
+    in lower case have `urn:uuid:` before them.
 
     Raises:
         ValueError: a document without its home community (ITI TF-2: 3.39.4.1.2).
@@ -135,8 +145,10 @@ def write_retrieve_request(request: RetrieveDocumentSetRequest) -> Element:
             raise ValueError("a cross gateway retrieve names the home community")
         document = etree.SubElement(element, xdsb("DocumentRequest"))
         _append(document, "HomeCommunityId", asked.home_community_id.urn)
-        _append(document, "RepositoryUniqueId", str(asked.repository_unique_id))
-        _append(document, "DocumentUniqueId", str(asked.unique_id))
+        repository, unique_id = str(asked.repository_unique_id), str(asked.unique_id)
+        is_uuid = uuid_urn and _UUID.fullmatch(unique_id) is not None
+        _append(document, "RepositoryUniqueId", "urn:oid:" * repository_urn + repository)
+        _append(document, "DocumentUniqueId", "urn:uuid:" * is_uuid + unique_id)
     return element
 
 

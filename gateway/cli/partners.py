@@ -15,17 +15,24 @@ from rich.table import Table
 from gateway.cli.directories import import_directory
 from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
+from gateway.cli.partner_check import check
+from gateway.cli.partner_lessons import lessons_app
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Delegation, Endpoints, Partner, PartnerProfile
+from gateway.model.partner_quirks import Quirk, quirks_of
+from gateway.model.partner_state import Health
 from gateway.model.trust import certificate
-from gateway.store import delegations, partners
+from gateway.store import delegations, partner_health, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
 from ihe.identifiers import HomeCommunityId
 
 partners_app = typer.Typer(help="The communities you exchange with.", no_args_is_help=True)
+
+partners_app.command("check")(check)
+partners_app.add_typer(lessons_app, name="lessons")
 
 
 @partners_app.command("add")
@@ -41,6 +48,18 @@ def add_partners(
             raise Failure(f"there is no plan {plan}; add it to gateway.toml", Exit.USAGE)
         house.database.write(partial(_put, found))
     out.print(f"{len(found)} partners added or changed")
+    for one in found:
+        _say_what_is_known(one.partner)
+
+
+def _say_what_is_known(partner: Partner) -> None:
+    name = printable(partner.name)
+    for quirk in quirks_of(partner.name, partner.home_community_id, partner.endpoints):
+        if quirk.profile:
+            keys = ", ".join(f"{key} = {getattr(partner.profile, key)}" for key in quirk.profile)
+            out.print(f"{name} is known as {quirk.who}: {keys}")
+        if quirk.advice is not None:
+            out.print(f"{name} is known as {quirk.who}: {quirk.advice}")
 
 
 class _Form(BaseModel):
@@ -86,10 +105,34 @@ def _read(file: Path) -> list[_Form]:
         raise Failure(f"{file} is not valid: {error}", Exit.USAGE) from None
     if isinstance(read, dict) and "partners" in read:
         read = read["partners"]
-    forms = read if isinstance(read, list) else [read]
+    forms = [_seeded(form) for form in (read if isinstance(read, list) else [read])]
     if not forms:
         raise Failure(f"{file} names no partner", Exit.USAGE)
     return [_form(form, f"{file}, partner {number}") for number, form in enumerate(forms, 1)]
+
+
+def _seeded(form: Any) -> Any:
+    """The form with what is known of such a community, where it says nothing itself."""
+    if not isinstance(form, dict) or not isinstance(form.get("profile", {}), dict):
+        return form
+    known: dict[str, Any] = {}
+    for quirk in _quirks(form):
+        known.update(quirk.profile)
+    return {**form, "profile": {**known, **form.get("profile", {})}} if known else form
+
+
+def _quirks(form: Any) -> list[Quirk]:
+    name, endpoints = form.get("name"), form.get("endpoints", {})
+    addresses = endpoints if isinstance(endpoints, dict) else {}
+    given = [
+        one if isinstance(one, str) else None
+        for one in (addresses.get(key) for key in ("iti55", "iti38", "iti39"))
+    ]
+    try:
+        home = HomeCommunityId.parse(str(form.get("home_community_id")))
+    except ValueError:
+        return []
+    return list(quirks_of(str(name), home, Endpoints(given[0], given[1], given[2])))
 
 
 def _form(form: Any, place: str) -> _Form:
@@ -142,6 +185,10 @@ def _check(form: _Form) -> None:
         raise ValueError("profile.query_window_days must be 1 or more")
     if not form.profile.timeout_seconds > 0:
         raise ValueError("profile.timeout_seconds must be above 0")
+    if form.profile.attempts < 1 or form.profile.members_at_once < 1:
+        raise ValueError("profile.attempts and profile.members_at_once must be 1 or more")
+    if not 0 <= form.profile.pause_seconds <= 60:
+        raise ValueError("profile.pause_seconds must be 0 to 60")
     if form.profile.documents_per_retrieve < 1:
         raise ValueError("profile.documents_per_retrieve must be 1 or more")
 
@@ -182,11 +229,13 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
     with opened(config) as house:
         found = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
         record_look(house, "CLI-PARTNERS", plan=None)
+        ailing = {one.partner: one for one in house.database.read(partner_health.list_all)}
     if json:
         for partner in found:
             form = {"id": partner.id, "name": partner.name, "plan": partner.plan}
             home = {"home_community_id": str(partner.home_community_id)}
-            typer.echo(orjson.dumps({**form, **home}).decode())
+            health = {"health": _health(ailing.get(partner.id))}
+            typer.echo(orjson.dumps({**form, **home, **health}).decode())
         return
     if not found:
         out.print("No partners yet. `gateway partners add partner.toml` takes a partner file.")
@@ -201,6 +250,27 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
             partner.endpoints.iti55 or "",
         )
     out.print(table)
+    for partner in found:
+        if partner.id in ailing:
+            out.print(f"{printable(partner.name)}: {printable(_state(ailing[partner.id]))}")
+
+
+def _state(health: Health) -> str:
+    times = f"failed {health.failures} times since {health.since:%Y-%m-%d %H:%M}: {health.reason}"
+    rest = "" if health.until is None else f"left alone until {health.until:%H:%M:%S} UTC; "
+    return rest + times
+
+
+def _health(health: Health | None) -> dict[str, Any] | None:
+    """None of a partner that answers."""
+    if health is None:
+        return None
+    return {
+        "failures": health.failures,
+        "since": health.since.isoformat(),
+        "until": health.until.isoformat() if health.until else None,
+        "reason": health.reason,
+    }
 
 
 partners_app.command("import")(import_directory)

@@ -2,6 +2,7 @@
 
 PartnerFailed
 ├─ NotCalled          nothing left the house: our directory or settings do not let it
+├─ Resting            it has failed too often in a row, and is left alone for a while
 ├─ NotTrusted         TLS: its certificate, or ours, was not accepted
 ├─ Redirected         it points somewhere else, where we do not follow
 ├─ NotSoap            an answer that is no SOAP
@@ -23,6 +24,10 @@ class PartnerFailed(Exception):
 
 class NotCalled(PartnerFailed):
     """It was not called: something in our directory or settings is missing or wrong."""
+
+
+class Resting(PartnerFailed):
+    """It failed too often in a row: nobody is kept waiting for it for a while."""
 
 
 class NotTrusted(PartnerFailed):

@@ -27,9 +27,11 @@ from gateway.clients.failures import (
     NotTrusted,
     PartnerFailed,
     PartnerLate,
+    TooLarge,
     Unreachable,
 )
 from gateway.clients.pouring import Sink
+from gateway.clients.restraint import Restraint
 from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import invoke
 from gateway.model.partner import Partner
@@ -86,6 +88,17 @@ def mtom_package(envelope: bytes, action: str, parts: Iterable[Part]) -> Package
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of a GET: over which TLS version, and the certificate that was shown."""
+
+    status: int
+    content: bytes
+    date: str | None
+    tls_version: str
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True)
 class _Kept:
     """A connection pool, and the context it was made with."""
 
@@ -109,6 +122,7 @@ class SoapClient:
     require_unrevoked: RequireUnrevoked
     skew: timedelta
     message_limit_bytes: int
+    restraint: Restraint = field(default_factory=Restraint)
     _connections: dict[Partner, _Kept] = field(default_factory=dict)
     _outdated: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -196,6 +210,23 @@ class SoapClient:
             raise fault
         raise NotSoap(f"it answered HTTP {given.status_code} without a SOAP fault")
 
+    async def look(self, *, partner: Partner, address: str) -> Looked:
+        """What GET says there, as of `…?wsdl`: nobody is asked for anything.
+
+        Raises:
+            PartnerFailed: no answer over a connection we trust.
+        """
+        async with self._open_stream(partner, "GET", address, {}, None) as given:
+            channel = given.extensions["network_stream"].get_extra_info("ssl_object")
+            leaf = x509.load_der_x509_certificate(channel.getpeercert(binary_form=True))
+            content = bytearray()
+            async for chunk in given.aiter_raw():
+                content += chunk
+                if len(content) > ENVELOPE_LIMIT_BYTES:
+                    raise TooLarge("its answer is larger than we take")
+            date = given.headers.get("date")
+            return Looked(given.status_code, bytes(content), date, channel.version() or "", leaf)
+
     async def _request(
         self,
         partner: Partner,
@@ -227,7 +258,8 @@ class SoapClient:
             crossing.request = etree.tostring(envelope)
             if later is not None:
                 await later.ready(tuple(values))
-            package = _package(kind, crossing.request, parts)
+            is_mtom = partner.profile.mtom == "always"
+            package = _package(kind, crossing.request, parts, is_mtom=is_mtom)
             may_wait = later is not None
             return await self._post(partner, package, url, sink, crossing, may_wait=may_wait)
 
@@ -300,16 +332,28 @@ class SoapClient:
     async def _answer(
         self, partner: Partner, url: str, content_type: str, content: bytes | AsyncIterator[bytes]
     ) -> AsyncIterator[httpx.Response]:
+        headers = {"Content-Type": content_type}
+        async with self._open_stream(partner, "POST", url, headers, content) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _open_stream(
+        self,
+        partner: Partner,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        content: bytes | AsyncIterator[bytes] | None,
+    ) -> AsyncIterator[httpx.Response]:
         if not url.lower().startswith("https://"):
             raise NotCalled("its address is not https")
         try:
             connection = self._connection(partner)
-            headers = {"Content-Type": content_type, "Accept": "*/*", **_UNCOMPRESSED}
             async with connection.stream(
-                "POST",
+                method,
                 url,
                 content=content,
-                headers=headers,
+                headers={**headers, "Accept": "*/*", **_UNCOMPRESSED},
                 extensions={"trace": partial(self._look_at_tls, partner)},
             ) as response:
                 yield response
@@ -374,12 +418,15 @@ def _is_empty(response: httpx.Response) -> bool:
     return response.is_success and (length == "0" or response.status_code == 204)
 
 
-def _package(kind: MessageKind, envelope: bytes, parts: Iterable[Part]) -> Package:
-    if kind.transaction not in _AS_MTOM:
-        return plain_package(envelope, kind.action)
+def _package(
+    kind: MessageKind, envelope: bytes, parts: Iterable[Part], *, is_mtom: bool
+) -> Package:
+    """`is_mtom` is the partner's wish; whatever has attachments is MTOM."""
     attached = tuple(parts)
     if attached:
         return mtom_package(envelope, kind.action, attached)
+    if kind.transaction not in _AS_MTOM or not is_mtom:
+        return plain_package(envelope, kind.action)
     writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=kind.action)
     return Package(writer.content_type, b"".join(writer.chunks(())))
 

@@ -190,6 +190,7 @@ async def ask(asking: Asking, call: Call, read: Read[T], effect: Effect[T]) -> T
 
 
 async def _send(asking: Asking, call: Call, message_id: str, crossing: Crossing) -> OpenedAnswer:
+    await asking.client.restraint.turn(call.partner)
     async with call.patience.waiting():
         return await asking.client.call(
             partner=call.partner,

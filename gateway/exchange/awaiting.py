@@ -128,6 +128,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
     async def ready(values: tuple[str, ...]) -> None:
         await _keep_request(visit, replace(waiting, signature_values=values), crossing)
 
+    await asking.client.restraint.turn(call.partner)
     try:
         async with call.patience.waiting():
             answer = await asking.client.send(

@@ -1,7 +1,8 @@
 """ITI-39 for one patient id, wherever its community answers (DECISIONS 12, 13)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
@@ -17,7 +18,7 @@ from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source
 from gateway.model.link import Link
 from gateway.model.partner import Partner
-from gateway.store import documents, partners
+from gateway.store import documents, partner_lessons, partners
 from gateway.store.database import Transaction
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, UniqueId
@@ -28,6 +29,7 @@ from ihe.wire import OpenedAnswer
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
 
 _ASSEMBLED: Final = "it is assembled when it is asked for, and its size and hash are not known yet"
+_AT_ONCE: Final = "documents_per_retrieve"
 _DIVISIBLE: Final = frozenset(
     {
         ErrorCode.REPOSITORY_ERROR,
@@ -93,9 +95,12 @@ class _Fetching:
     holder: Partner
     link: Link
     listed: Mapping[UniqueId, DocumentEntry]
+    gave: set[int] = field(default_factory=set)
+    """Of how many at once it gave some, and of how many it gave none and said so."""
+    refused: set[int] = field(default_factory=set)
 
     async def all(self, requests: Sequence[DocumentRequest]) -> None:
-        size = self.holder.profile.documents_per_retrieve
+        size = await self._size()
         batches = [requests[start : start + size] for start in range(0, len(requests), size)]
         failures: list[PartnerFailed | IheError] = []
         awaited: list[AnswerAwaited] = []
@@ -114,10 +119,37 @@ class _Fetching:
             except (PartnerFailed, IheError) as error:
                 failures.append(error)
                 self.visit.failed(error)
+        await self._learn()
         if awaited:
             raise min(awaited, key=lambda one: one.expires)
         if batches and len(failures) == len(batches):
             raise failures[0]
+
+    async def _size(self) -> int:
+        """How many documents at once: what the profile says, or less if that was learned."""
+        lesson = await self.visit.asking.archive.database.read_async(
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_AT_ONCE)
+        )
+        stated = self.holder.profile.documents_per_retrieve
+        return stated if lesson is None else min(stated, lesson.value)
+
+    async def _learn(self) -> None:
+        """Keeps what it showed: how many documents it gives at once (user-asks 1)."""
+        least = min(self.refused, default=0)
+        most = max((size for size in self.gave if size < least), default=0)
+        if not most:
+            return
+        await self.visit.asking.archive.database.write_async(
+            lambda tx: partner_lessons.learn(
+                tx,
+                partner=self.holder.id,
+                plan=self.holder.plan,
+                kind=_AT_ONCE,
+                value=most,
+                why=f"it gave none of {least} documents at once, and then gave {most}",
+                now=datetime.now(UTC),
+            )
+        )
 
     async def _batch(self, batch: Sequence[DocumentRequest], *, is_second: bool = False) -> None:
         """One batch, or its halves if the holder gives none of so many at once."""
@@ -178,7 +210,12 @@ class _Fetching:
             again[:] = arrived.unexplained
             return replace(answered, missing=answered.missing - len(again))
 
-        body = write_retrieve_request(request)
+        profile = self.holder.profile
+        body = write_retrieve_request(
+            request,
+            repository_urn=profile.repository_id_urn,
+            uuid_urn=profile.document_uuid_urn,
+        )
         call = Call(
             self.holder, ITI_39_REQUEST, address, body, visit.patience, attachments, len(batch)
         )
@@ -195,7 +232,10 @@ class _Fetching:
 
     def _refuse_so_many(self, arrived: Arrived, batch: Sequence[DocumentRequest]) -> None:
         codes = {error.code for error in arrived.errors}
+        if arrived.documents:
+            self.gave.add(len(batch))
         if len(batch) > 1 and not arrived.documents and codes & _DIVISIBLE:
+            self.refused.add(len(batch))
             raise Divisible(f"it gave none of {len(batch)} documents at once")
 
     async def _receive(self, one: ArrivedDocument) -> Received:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
 from gateway.exchange.discovering import discover, is_of_retrieval
@@ -27,7 +27,7 @@ from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerOutcome, PartnerProgress, RetrievalState
-from gateway.store import links, retrievals
+from gateway.store import links, partner_health, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import IheError
@@ -35,6 +35,7 @@ from ihe.identifiers import HomeCommunityId
 
 log = logging.getLogger(__name__)
 _NOTHING_CAME: Final = frozenset({"failed", "late", "refused", "not_asked"})
+_ANSWERED: Final = frozenset({"matched", "no_match", "held", "refused"})
 _BUSY: Final = timedelta(seconds=1)
 """After how long to look again whether somebody else has gone on with a visit."""
 
@@ -110,6 +111,11 @@ def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
 
 async def _visit(visit: Visit) -> GoOn | None:
     """Asks one partner to the end, whatever that is, or until its answer has to be waited for."""
+    async with visit.asking.client.restraint.visiting(visit.partner):
+        return await _visit_now(visit)
+
+
+async def _visit_now(visit: Visit) -> GoOn | None:
     database = visit.asking.archive.database
     entered = await database.write_async(lambda tx: enter(tx, visit))
     if entered == "ended":
@@ -149,6 +155,16 @@ def _finish(transaction: Transaction, visit: Visit, outcome: PartnerOutcome) -> 
     visit.note(transaction, outcome=outcome, detail=visit.detail, next_step=visit.next_step)
     retrieval, partner = visit.asking.retrieval, visit.partner.id
     abandon(transaction, plan=retrieval.plan, retrieval=retrieval.id, visited=partner)
+    if visit.ailment is not None:
+        partner_health.failed(
+            transaction,
+            partner=partner,
+            plan=visit.partner.plan,
+            reason=visit.ailment,
+            now=datetime.now(UTC),
+        )
+    elif outcome in _ANSWERED:
+        partner_health.succeeded(transaction, partner=partner)
 
 
 def _outcome(error: Exception) -> PartnerOutcome:
@@ -162,6 +178,9 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     if address is None:
         visit.failed(NotCalled("it has no address for patient discovery"))
         return "not_asked"
+    if (resting := await _resting(visit)) is not None:
+        visit.failed(resting)
+        return "not_asked"
     found = await discover(visit, address)
     held = [link for link in found if link.state == "held"]
     visit.remarks.extend(link.detail or "a match is held for a person to decide" for link in held)
@@ -174,6 +193,27 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     if found:
         visit.remarks.append("it returned someone else")
     return "no_match"
+
+
+async def _resting(visit: Visit) -> Resting | None:
+    """Why it is not asked now; a question that is under way goes on whatever its partner's state.
+
+    Nobody waits for one that has kept others waiting; after a while one visit tries it.
+    """
+    profile = visit.partner.profile
+    if profile.asynchronous or visit.progress.step != "discovery":
+        return None
+    trial = timedelta(seconds=profile.timeout_seconds)
+    now = datetime.now(UTC)
+    health = await visit.asking.archive.database.write_async(
+        lambda tx: partner_health.admit(tx, partner=visit.partner.id, now=now, trial=trial)
+    )
+    if health is None or health.until is None:
+        return None
+    return Resting(
+        f"it failed {health.failures} times in a row since {health.since:%Y-%m-%d %H:%M} UTC and is"
+        f" left alone until {health.until:%H:%M:%S} UTC"
+    )
 
 
 async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> list[Link]:

@@ -11,6 +11,7 @@ from gateway.clients.failures import (
     NotTrusted,
     PartnerLate,
     Redirected,
+    Resting,
     TooLarge,
     Unreachable,
 )
@@ -32,6 +33,10 @@ _STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
         NotTrusted,
         "Compare the certificates on both sides: ask the partner for its current one, and whether"
         f" it accepts ours; {CHECK}",
+    ),
+    (
+        Resting,
+        f"Find out what ails it ({CHECK}); `gateway partners list` says when it is asked again",
     ),
     (Redirected, "Ask the partner for its current addresses: redirects are not followed"),
     (Busy, "Ask again later"),

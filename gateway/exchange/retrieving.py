@@ -134,7 +134,7 @@ async def collect(
     """
     # In a thread: documents may stand in the body, and their base64 is long.
     response = await asyncio.to_thread(read_retrieve_response, body)
-    sorting = _Sorting(attachments, {one.unique_id: one for one in request.documents})
+    sorting = _Sorting(attachments, {_bare(one.unique_id): one for one in request.documents})
     await asyncio.to_thread(sorting.take, response.documents, other_home_accepted)
     came = {one.request for one in sorting.arrived}
     missing = tuple(one for one in request.documents if one not in came)
@@ -146,7 +146,7 @@ async def collect(
 @dataclass(slots=True)
 class _Sorting:
     attachments: Attachments
-    asked: Mapping[UniqueId, DocumentRequest]
+    asked: Mapping[str, DocumentRequest]
     arrived: list[ArrivedDocument] = field(default_factory=list)
     elsewhere: int = 0
     unasked: int = 0
@@ -154,17 +154,23 @@ class _Sorting:
     def take(self, given: Iterable[RetrievedDocument], other_home_accepted: bool) -> None:
         waiting = dict(self.asked)
         for document in given:
-            request = waiting.get(document.unique_id)
+            bare = _bare(document.unique_id)
+            request = waiting.get(bare)
             if request is None:  # what comes twice under one id is taken once
-                self.unasked += document.unique_id not in self.asked
+                self.unasked += bare not in self.asked
             elif not other_home_accepted and _is_elsewhere(document, request):
                 self.elsewhere += 1
             else:
                 blob = self.attachments.blob(document.content)
                 # Quirk: a part of no bytes where a document was too large for its sender.
                 if blob is not None and blob.size_bytes:
-                    del waiting[document.unique_id]
+                    del waiting[bare]
                     self.arrived.append(ArrivedDocument(request, blob, document))
+
+
+def _bare(unique_id: UniqueId) -> str:
+    """Quirk: some write `urn:uuid:` before a document's id, and leave it out elsewhere."""
+    return str(unique_id).removeprefix("urn:uuid:")
 
 
 def _is_elsewhere(document: RetrievedDocument, request: DocumentRequest) -> bool:

@@ -4,14 +4,24 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
+from typing import Final, Literal
 
+from gateway.clients.failures import (
+    NotSoap,
+    NotTrusted,
+    PartnerLate,
+    Passing,
+    Redirected,
+    TooLarge,
+)
 from gateway.exchange.asking import Asking, Patience, explain
 from gateway.exchange.next_steps import next_step
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import retrievals
 from gateway.store.database import Transaction
+
+_AILING: Final = (NotTrusted, NotSoap, Redirected, TooLarge, PartnerLate, Passing)
 
 
 @dataclass(slots=True)
@@ -25,6 +35,8 @@ class Visit:
     patience: Patience
     remarks: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    ailment: str | None = None
+    """Why there was no answer such as a partner in health gives; None if there was."""
     started: float = field(default_factory=time.monotonic)
     _noted: tuple[Transaction, PartnerProgress] | None = None
 
@@ -64,6 +76,8 @@ class Visit:
     def failed(self, error: BaseException) -> None:
         """Remarks why, and what can be done about it."""
         self.remarks.append(explain(error))
+        if isinstance(error, _AILING):
+            self.ailment = explain(error)
         if step := next_step(error):
             self.steps.append(step)
 

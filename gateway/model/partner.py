@@ -1,6 +1,7 @@
 """A community we exchange with: who it is, where it answers, and how it differs from the book."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gateway.model.identity import PartnerId, PlanId
 from ihe.identifiers import HomeCommunityId, Oid
@@ -68,6 +69,12 @@ class PartnerProfile:
     """Quirk: its documents name another home community than the one asked."""
     other_patient_id_accepted: bool = False
     """Quirk: it lists documents under another patient id than the one it was asked for."""
+    repository_id_urn: bool = False
+    """Quirk: it wants `urn:oid:` before the repository ids that are asked of it."""
+    document_uuid_urn: bool = False
+    """Quirk: a document id that is a UUID in lower case is asked for with `urn:uuid:` before it."""
+    mtom: Literal["always", "never"] = "always"
+    """Whether ITI-39 is sent as an MTOM package; what comes back is read either way."""
     postal_address: str | None = None
     """Where a letter reaches it: an accounting of disclosures names it with whoever received."""
     within: str | None = None

@@ -78,7 +78,7 @@ def test_settings_that_are_not_there_are_a_sentence(path: tuple[str, ...], tmp_p
     needed: list[object] = []
     for parameter in ALL[path].params:
         if parameter.required and parameter.param_type_name == "argument":
-            words = {"sequence": "1", "usage": "signing"}
+            words = {"sequence": "1", "usage": "signing", "lesson_number": "1"}
             needed.append(words.get(parameter.name or "", tmp_path))
         elif parameter.required:
             needed += [parameter.opts[0], "staff"]

@@ -1,10 +1,14 @@
 """`partners`: partner files in, and what is wrong with one in a sentence."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.model.identity import PartnerId
+from gateway.store import partner_health, partner_lessons
+from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish, pem
 
 GOOD = """\
@@ -117,6 +121,77 @@ def test_a_bad_partner_file_is_a_sentence_and_changes_nothing(
     assert word in ended.err
     assert ended.err.count("\n") == 1
     assert terminal.rows("SELECT * FROM partner") == before
+
+
+def test_what_is_known_of_a_community_goes_into_its_profile_and_is_said(
+    terminal: Terminal,
+) -> None:
+    epic = GOOD.replace("urn:oid:2.999.8", "1.2.840.114350.1.13.1")
+    ended = terminal.run("partners", "add", terminal.write("epic.toml", epic))
+    assert "Example HIE is known as Epic: documents_per_retrieve = 3" in ended.out
+    silent = epic.replace("documents_per_retrieve = 3\n", "")
+    ended = terminal.run("partners", "add", terminal.write("epic.toml", silent))
+    assert "Example HIE is known as Epic: documents_per_retrieve = 9" in ended.out
+    (row,) = terminal.rows("SELECT profile FROM partner WHERE id = '1.2.840.114350.1.13.1'")
+    assert json.loads(row["profile"])["documents_per_retrieve"] == 9
+
+
+def test_what_would_weaken_security_is_said_and_never_done(terminal: Terminal) -> None:
+    kno2 = GOOD.replace("urn:oid:2.999.8", "2.16.840.1.113883.3.3126.2.3")
+    ended = terminal.run("partners", "add", terminal.write("kno2.toml", kno2))
+    assert "is known as Kno2: it is known to want rsa-sha1 signatures, which we do not" in ended.out
+
+
+def test_a_partner_that_is_left_alone_is_listed_as_such(terminal: Terminal) -> None:
+    now = datetime.now(UTC)
+    database = open_database(f"sqlite:///{terminal.database}")
+    try:
+        for _ in range(3):
+            database.write(
+                lambda tx: partner_health.failed(
+                    tx, partner=PartnerId("2.999.7301.1"), plan=None, reason="it was late", now=now
+                )
+            )
+    finally:
+        database.close()
+    (form,) = terminal.run("partners", "list", "--json").lines
+    assert (form["health"]["failures"], form["health"]["reason"]) == (3, "it was late")
+    assert "left alone until" in " ".join(terminal.run("partners", "list").out.split())
+
+
+def test_lessons_are_listed_with_when_and_why_and_revoked_once(terminal: Terminal) -> None:
+    assert "Nothing was learned yet." in terminal.run("partners", "lessons", "list").out
+    database = open_database(f"sqlite:///{terminal.database}")
+    try:
+        database.write(
+            lambda tx: partner_lessons.learn(
+                tx,
+                partner=PartnerId("2.999.7301.1"),
+                plan=None,
+                kind="documents_per_retrieve",
+                value=1,
+                why="it gave none of 5",
+                now=datetime.now(UTC),
+            )
+        )
+    finally:
+        database.close()
+    with terminal.recording() as records:
+        (form,) = terminal.run("partners", "lessons", "list", "--json").lines
+        assert (form["partner"], form["value"]) == ("Northfield Health", 1)
+        assert (form["why"], form["revoked"]) == ("it gave none of 5", None)
+        assert terminal.run("partners", "lessons", "revoke", form["number"]).exit_code == 0
+        assert terminal.run("partners", "lessons", "revoke", form["number"]).exit_code == 1
+    (form,) = terminal.run("partners", "lessons", "list", "--json").lines
+    assert form["revoked_by"]
+    assert "at most 1 documents" in " ".join(
+        terminal.run("partners", "lessons", "list").out.split()
+    )
+    assert [(one["transaction"], one["outcome"]) for one in records] == [
+        ("CLI-LESSONS", "success"),
+        ("CLI-LESSON-REVOKE", "success"),
+        ("CLI-LESSON-REVOKE", "refused"),
+    ]
 
 
 def test_a_partner_file_that_is_not_there_is_usage(terminal: Terminal) -> None:

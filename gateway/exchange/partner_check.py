@@ -1,0 +1,362 @@
+"""Whether a partner keeps to the book: its endpoints walked, each request with its record.
+
+Nothing is disclosed: the discovery is for a made-up person who must not match, the query for a
+patient id and the retrieve for a document that cannot be there. With a test patient that was
+agreed with the partner the walk goes on to real answers, as far as its documents.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+from uuid import uuid4
+
+from lxml import etree
+
+from ccda.hl7v3 import II, PN, TS
+from ccda.safe_xml import Element
+from gateway.clients.answer_reading import Crossing
+from gateway.clients.failures import NotTrusted, PartnerFailed, PartnerLate, Unreachable
+from gateway.exchange.asking import (
+    Asking,
+    Call,
+    Patience,
+    explain,
+    failure_outcome,
+    new_assertion,
+    new_record,
+)
+from gateway.exchange.disclosing import first_set
+from gateway.exchange.keeping import keep
+from gateway.exchange.metadata import patient_id
+from gateway.exchange.partner_findings import (
+    Finding,
+    Report,
+    Sizes,
+    measure,
+    of_answer,
+    of_document,
+    of_door,
+    of_list,
+)
+from gateway.model.exchange import Exchange
+from gateway.model.member import Member
+from gateway.model.partner import Partner
+from gateway.store import exchange_log
+from gateway.store.database import Transaction
+from ihe.answer_rules import Asked
+from ihe.discovery import Demographics, Matched, PatientDiscoveryRequest
+from ihe.document_content import ContentId
+from ihe.errors import IheError
+from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
+from ihe.metadata import DocumentEntry
+from ihe.mtom import is_multipart
+from ihe.registry_response import ErrorCode, Severity
+from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST, MessageKind
+from ihe.stored_query import FindDocumentsQuery
+from ihe.wire import OpenedAnswer
+from ihe.xca_query import read_adhoc_query_response, write_adhoc_query_request
+from ihe.xca_retrieve import (
+    DocumentRequest,
+    RetrieveDocumentSetRequest,
+    read_retrieve_response,
+    write_retrieve_request,
+)
+from ihe.xcpd import read_discovery_response, write_discovery_request
+
+_NOBODY: Final = Demographics(
+    names=(PN("Conformance-Check", ("Nobody",)),), birth_time=TS("18990101"), gender="M"
+)
+"""Made up, of a name and a birth date that no record has."""
+_HTTP: Final = "ITI TF-2: V.3.2 (SOAP over HTTP)"
+_TLS: Final = "ITI TF-2: 3.19 (node authentication)"
+_MTOM: Final = "ITI TF-2: 3.39.4.1.3 (MTOM/XOP)"
+_RETRIEVE: Final = "ITI TF-2: 3.43.4.2 (documents)"
+_QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
+_DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
+
+
+async def check_partner(asking: Asking, partner: Partner, *, member: Member | None) -> Report:
+    """The report; whatever goes wrong is in it. `member` is a test patient."""
+    report = Report(
+        partner.name,
+        str(partner.home_community_id),
+        datetime.now(UTC),
+        asking.community.organization,
+    )
+    await _Walk(asking, partner, report).all(member)
+    return report
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer that was opened, and how it came."""
+
+    opened: OpenedAnswer
+    crossing: Crossing
+    sizes: Sizes
+
+
+@dataclass(slots=True)
+class _Walk:
+    asking: Asking
+    partner: Partner
+    report: Report
+
+    async def all(self, member: Member | None) -> None:
+        endpoints = self.partner.endpoints
+        doors = dict.fromkeys(
+            one for one in (endpoints.iti55, endpoints.iti38, endpoints.iti39) if one is not None
+        )
+        if not doors:
+            self._say("deviation", "directory", "it has no addresses; add them to its file")
+        for door in doors:
+            await self._door(door)
+        await self._nobody()
+        if member is not None:
+            await self._somebody(member)
+
+    def _say(self, level: str, place: str, text: str, section: str | None = None) -> None:
+        self.report.findings.append(Finding(level, place, text, section))
+
+    # ---- the connection ----------------------------------------------------------------------
+
+    async def _door(self, door: str) -> None:
+        """TCP, TLS, the clock of HTTP and `?wsdl`."""
+        record = replace(
+            new_record(self.asking, _call(self.partner, ITI_55_REQUEST, door), _message_id()),
+            transaction="WSDL",
+            member=None,
+            message_id=None,
+        )
+        open_id = await self._opened(record)
+        try:
+            async with Patience(self.partner.profile.timeout_seconds).waiting():
+                looked = await self.asking.client.look(partner=self.partner, address=f"{door}?wsdl")
+        except (PartnerFailed, IheError) as error:
+            failed = replace(record, outcome=failure_outcome(error), reason=explain(error))
+            await self._close(open_id, failed, Crossing())
+            section = _TLS if isinstance(error, NotTrusted) else _HTTP
+            self._say("deviation", door, explain(error), section)
+            return
+        await self._close(open_id, replace(record, outcome="success"), Crossing())
+        self.report.findings.extend(of_door(door, looked, datetime.now(UTC)))
+
+    # ---- nobody ------------------------------------------------------------------------------
+
+    async def _nobody(self) -> None:
+        """What must find nothing."""
+        partner, endpoints = self.partner, self.partner.endpoints
+        home = partner.home_community_id
+        if endpoints.iti55 is not None:
+            answer = await self._ask(
+                ITI_55_REQUEST, endpoints.iti55, self._discovery(_NOBODY, None)
+            )
+            if answer is not None:
+                found = read_discovery_response(answer.opened.body, asked=home).discovery
+                if isinstance(found, Matched):
+                    self._say("deviation", "ITI-55", "it matches a made-up person", _DISCOVERY)
+        unknown = PatientId(f"check-{uuid4()}", Oid(f"{asking_root(self.asking)}.1"))
+        if endpoints.iti38 is not None:
+            query = FindDocumentsQuery(patient_id=unknown, home_community_id=home)
+            answer = await self._ask(
+                ITI_38_REQUEST, endpoints.iti38, write_adhoc_query_request(query)
+            )
+            if answer is not None:
+                listed = read_adhoc_query_response(answer.opened.body)
+                codes = {one.code for one in listed.errors if one.severity is Severity.ERROR}
+                if listed.entries:
+                    text = "it lists documents of a patient id that it never gave"
+                    self._say("deviation", "ITI-38", text, _QUERY)
+                elif codes - {ErrorCode.UNKNOWN_PATIENT_ID}:
+                    text = "an unknown patient id is neither an empty list nor XDSUnknownPatientId"
+                    self._say("deviation", "ITI-38", text, _QUERY)
+        door = endpoints.iti39 or endpoints.iti38
+        if door is not None:
+            root = asking_root(self.asking)
+            wanted = DocumentRequest(Oid(f"{root}.2"), UniqueId(f"{root}.9.{uuid4().int}"), home)
+            body = write_retrieve_request(RetrieveDocumentSetRequest((wanted,)))
+            answer = await self._ask(ITI_39_REQUEST, door, body)
+            if answer is not None:
+                came = read_retrieve_response(answer.opened.body)
+                self._mtom(answer)
+                if came.documents or not came.outcome.errors:
+                    text = "a document that is not there is not answered with an error for it"
+                    self._say("deviation", "ITI-39", text, _RETRIEVE)
+
+    # ---- a test patient ----------------------------------------------------------------------
+
+    async def _somebody(self, member: Member) -> None:
+        """As far as documents; each step needs the one before it."""
+        endpoints, home = self.partner.endpoints, self.partner.home_community_id
+        if endpoints.iti55 is None or endpoints.iti38 is None:
+            return
+        told = first_set(member.demographics)
+        answer = await self._ask(
+            ITI_55_REQUEST, endpoints.iti55, self._discovery(told, member), member
+        )
+        found = None if answer is None else read_discovery_response(answer.opened.body, asked=home)
+        if found is None or not isinstance(found.discovery, Matched):
+            if answer is not None:
+                self._say("deviation", "ITI-55", "it does not find the test patient", _DISCOVERY)
+            return
+        match = found.discovery.matches[0]
+        query = FindDocumentsQuery(patient_id=match.patient_id, home_community_id=home)
+        answer = await self._ask(
+            ITI_38_REQUEST, endpoints.iti38, write_adhoc_query_request(query), member
+        )
+        if answer is None:
+            return
+        listed = read_adhoc_query_response(answer.opened.body)
+        errors = {one.code for one in listed.errors if one.severity is Severity.ERROR}
+        if ErrorCode.TOO_MANY_RESULTS in errors:
+            text = (
+                "it lists the test patient's documents only in windows of time (XDSTooManyResults)"
+            )
+            self._say("limitation", "ITI-38", text, _QUERY)
+        elif errors:
+            said = ", ".join(sorted(str(code) for code in errors if isinstance(code, ErrorCode)))
+            self._say("deviation", "ITI-38", f"the list comes with errors: {said}", _QUERY)
+        self.report.findings.extend(of_list(listed.entries, match.patient_id))
+        await self._documents(listed.entries, member)
+
+    async def _documents(self, entries: Sequence[DocumentEntry], member: Member) -> None:
+        door = self.partner.endpoints.iti39 or self.partner.endpoints.iti38
+        home, size = self.partner.home_community_id, self.partner.profile.documents_per_retrieve
+        wanted = [one for one in entries if one.repository_unique_id is not None][:size]
+        if door is None or not wanted:
+            return
+        body = write_retrieve_request(RetrieveDocumentSetRequest(tuple(_requests(wanted, home))))
+        answer = await self._ask(ITI_39_REQUEST, door, body, member)
+        if answer is None:
+            return
+        came = read_retrieve_response(answer.opened.body)
+        if len(wanted) > 1 and not came.documents:
+            alone = write_retrieve_request(
+                RetrieveDocumentSetRequest(tuple(_requests(wanted[:1], home)))
+            )
+            first = await self._ask(ITI_39_REQUEST, door, alone, member)
+            if first is not None and read_retrieve_response(first.opened.body).documents:
+                text = f"it gives one document at a time, and fails for {len(wanted)} at once"
+                self._say("limitation", "ITI-39", text, _RETRIEVE)
+                return
+        self._mtom(answer)
+        given = [one.unique_id for one in came.documents]
+        asked = {one.unique_id: one for one in wanted}
+        if foreign := sum(one not in asked for one in given):
+            text = f"{foreign} documents came under ids that nobody asked for"
+            self._say("deviation", "ITI-39", text, _RETRIEVE)
+        missing = len(asked.keys() - set(given))
+        if missing and not came.outcome.errors:
+            text = f"{missing} of {len(asked)} documents are left out without an error"
+            self._say("deviation", "ITI-39", text, _RETRIEVE)
+        elif missing:
+            text = f"{missing} of {len(asked)} documents that it lists are not given"
+            self._say("deviation", "ITI-39", text, _RETRIEVE)
+        for document in came.documents:
+            content = document.content
+            entry = asked.get(document.unique_id)
+            got = answer.sizes.of(content) if isinstance(content, ContentId) else measure(content)
+            if entry is not None and got is not None:
+                self.report.findings.extend(of_document(entry, got))
+
+    def _mtom(self, answer: _Answer) -> None:
+        if not is_multipart(answer.crossing.content_type or ""):
+            text = "the answer is no MTOM package (multipart/related, application/xop+xml)"
+            self._say("deviation", "ITI-39", text, _MTOM)
+
+    # ---- one request -------------------------------------------------------------------------
+
+    async def _ask(
+        self, kind: MessageKind, door: str, body: Element, member: Member | None = None
+    ) -> _Answer | None:
+        """The answer, once its deviations are noted; None when there is none to go on with."""
+        partner, step = self.partner, kind.transaction
+        call, crossing, sizes = _call(partner, kind, door), Crossing(), Sizes()
+        message_id = _message_id()
+        record = new_record(self.asking, call, message_id)
+        record = replace(record, member=None if member is None else member.id)
+        open_id = await self._opened(record)
+        opened, failure = None, None
+        try:
+            async with Patience(partner.profile.timeout_seconds).waiting():
+                opened = await self.asking.client.call(
+                    partner=partner,
+                    kind=kind,
+                    address=door,
+                    body=body,
+                    assertion=new_assertion(self.asking, partner),
+                    message_id=message_id,
+                    sink=sizes.open,
+                    crossing=crossing,
+                )
+            record = replace(record, outcome="success")
+        except (PartnerFailed, IheError) as error:
+            failure = error
+            record = replace(record, outcome=failure_outcome(error), reason=explain(error))
+        await self._close(open_id, record, crossing)
+        broken = list(of_answer(crossing, Asked(kind, message_id, partner.home_community_id, body)))
+        for one in broken:
+            self.report.findings.append(replace(one, place=step, message_id=message_id))
+        if failure is not None and not broken:
+            late = isinstance(failure, PartnerLate | Unreachable)
+            text = explain(failure)
+            section = None if late else _HTTP
+            self.report.findings.append(
+                Finding("deviation", step, text, section, message_id=message_id)
+            )
+        if opened is None:
+            return None
+        self._say("answered", step, "it answers")
+        return _Answer(opened, crossing, sizes)
+
+    async def _opened(self, record: Exchange) -> int:
+        database = self.asking.archive.database
+        return await database.write_async(lambda tx: exchange_log.open_exchange(tx, record))
+
+    async def _close(self, open_id: int, record: Exchange, crossing: Crossing) -> None:
+        archive, plan = self.asking.archive, self.asking.plan.id
+        kept = await asyncio.to_thread(
+            keep, archive, crossing.request, crossing.answer, [plan], now=record.time
+        )
+
+        def unit(transaction: Transaction) -> None:
+            exchange_log.close_exchange(transaction, open_id, kept.named_in(record))
+            kept.put(transaction)
+
+        await archive.database.write_async(unit)
+
+    def _discovery(self, told: Demographics, member: Member | None) -> Element:
+        community, root = self.asking.community, str(self.asking.community.messages)
+        return write_discovery_request(
+            PatientDiscoveryRequest(
+                message_id=II(root, str(uuid4())),
+                creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
+                sender=community.home_community_id,
+                receiver=self.partner.home_community_id,
+                query_id=II(root, str(uuid4())),
+                demographics=told,
+                patient_id=None if member is None else patient_id(member, community),
+                sender_authority=community.patient_authority,
+            )
+        )
+
+
+def asking_root(asking: Asking) -> str:
+    """Our own OID: ids under it are nobody else's."""
+    return str(asking.community.home_community_id)
+
+
+def _call(partner: Partner, kind: MessageKind, door: str) -> Call:
+    return Call(partner, kind, door, etree.Element("none"), Patience(1))
+
+
+def _message_id() -> str:
+    return f"urn:uuid:{uuid4()}"
+
+
+def _requests(entries: Sequence[DocumentEntry], home: HomeCommunityId) -> Iterator[DocumentRequest]:
+    for one in entries:
+        if one.repository_unique_id is not None:
+            yield DocumentRequest(one.repository_unique_id, one.unique_id, home)

@@ -1,0 +1,162 @@
+"""What a walk of a partner's endpoints finds, each thing with its place in the standard."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from hashlib import sha1
+from typing import Any, Final
+
+from gateway.clients.answer_reading import Crossing
+from gateway.clients.soap_client import Looked
+from ihe.answer_rules import Asked, answer_deviations
+from ihe.document_content import ContentId
+from ihe.identifiers import PatientId
+from ihe.metadata import DocumentEntry
+
+_SKEW: Final = timedelta(seconds=60)
+_SOON: Final = timedelta(days=30)
+_TLS: Final = "ITI TF-2: 3.19 (node authentication)"
+_TIME: Final = "ITI TF-2: 3.1 (consistent time)"
+_ENTRIES: Final = "ITI TF-3: 4.2.3.2 (DocumentEntry)"
+_QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. `level` says whether the book is broken, whether it is only
+    harder than it need be, or whether all is well."""
+
+    level: str
+    place: str
+    text: str
+    section: str | None = None
+    fragment: str | None = None
+    message_id: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What the walk found, in its order."""
+
+    partner: str
+    home_community_id: str
+    checked: datetime
+    by: str
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def deviations(self) -> list[Finding]:
+        return [one for one in self.findings if one.level == "deviation"]
+
+    @property
+    def answers(self) -> bool:
+        """Whether it gave one answer at least that is one."""
+        return any(one.level == "answered" for one in self.findings)
+
+
+# ---- what is measured ------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Measure:
+    """Size and SHA-1 of a document that passes, and is not kept."""
+
+    size_bytes: int = 0
+    _digest: Any = field(default_factory=partial(sha1, usedforsecurity=False))
+
+    def write(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self.size_bytes += len(chunk)
+
+    def finish(self) -> None:
+        """Nothing is kept."""
+
+    @property
+    def hash(self) -> str:
+        return str(self._digest.hexdigest())
+
+
+def measure(content: bytes) -> Measure:
+    measure = Measure()
+    measure.write(content)
+    return measure
+
+
+@dataclass(slots=True)
+class Sizes:
+    """The attachments of one answer."""
+
+    by_cid: dict[str | None, Measure] = field(default_factory=dict)
+
+    def open(self, cid: str | None, _content_type: str | None) -> Measure:
+        measure = Measure()
+        self.by_cid[cid] = measure
+        return measure
+
+    def of(self, content: ContentId) -> Measure | None:
+        return self.by_cid.get(content.value)
+
+
+# ---- findings --------------------------------------------------------------------------------
+
+
+def of_answer(crossing: Crossing, asked: Asked) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    if crossing.answer is not None and crossing.answer.strip():
+        for one in answer_deviations(crossing.answer, asked, now=now, skew=_SKEW):
+            yield Finding("deviation", "", one.text, one.section, one.fragment)
+    yield from _clock("", crossing.date, now)
+
+
+def _clock(place: str, date: str | None, now: datetime) -> Iterator[Finding]:
+    """RFC 9110: 6.6.1: an origin server with a clock says the time."""
+    try:
+        stated = parsedate_to_datetime(date or "")
+    except (TypeError, ValueError):
+        return
+    off = (stated.replace(tzinfo=stated.tzinfo or UTC) - now).total_seconds()
+    if abs(off) > _SKEW.total_seconds():
+        way = "ahead of" if off > 0 else "behind"
+        text = f"its clock is {abs(off):.0f} s {way} ours (Date header)"
+        yield Finding("deviation", place, text, _TIME, f"Date: {date}")
+
+
+def of_door(door: str, looked: Looked, now: datetime) -> Iterator[Finding]:
+    yield Finding("passed", door, f"TLS: {looked.tls_version}, its certificate is trusted")
+    ends = looked.certificate.not_valid_after_utc
+    if ends - now < _SOON:
+        text = f"its TLS certificate ends on {ends:%Y-%m-%d}"
+        yield Finding("limitation", door, text, _TLS)
+    if looked.status == 200 and b"definitions" in looked.content:
+        yield Finding("passed", door, "?wsdl gives a WSDL")
+    else:
+        text = f"?wsdl gives no WSDL (HTTP {looked.status})"
+        yield Finding("limitation", door, text, "WSDL 1.1; ITI TF-2: Appendix V.2")
+    yield from _clock(door, looked.date, now)
+
+
+def of_list(entries: Sequence[DocumentEntry], patient: PatientId) -> Iterator[Finding]:
+    if others := sum(one.patient_id not in (None, patient) for one in entries):
+        text = f"{others} entries name another patient id than was asked for"
+        yield Finding("deviation", "ITI-38", text, _QUERY)
+    for what, missing in (
+        ("repositoryUniqueId", sum(one.repository_unique_id is None for one in entries)),
+        ("patientId", sum(one.patient_id is None for one in entries)),
+        ("hash", sum(one.hash is None and one.object_type == "stable" for one in entries)),
+        ("size", sum(one.size_bytes is None and one.object_type == "stable" for one in entries)),
+    ):
+        if missing:
+            yield Finding("deviation", "ITI-38", f"{missing} entries have no {what}", _ENTRIES)
+
+
+def of_document(entry: DocumentEntry, got: Measure) -> Iterator[Finding]:
+    if entry.object_type != "stable":
+        return
+    if entry.size_bytes not in (None, got.size_bytes):
+        text = f"a document has {got.size_bytes} bytes, and {entry.size_bytes} in the list"
+        yield Finding("deviation", "ITI-39", text, _ENTRIES)
+    if entry.hash is not None and entry.hash.lower() != got.hash:
+        text = "a document's SHA-1 is not the hash of the list"
+        yield Finding("deviation", "ITI-39", text, _ENTRIES)
