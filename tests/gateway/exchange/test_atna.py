@@ -156,7 +156,9 @@ def test_a_partner_that_never_answers_leaves_its_event_too(tmp_path: Path) -> No
         with scripted() as other:
             base = f"https://localhost:{taken.getsockname()[1]}"
             deaf = replace(
-                other.partner, endpoints=replace(other.partner.endpoints, iti55=f"{base}/xcpd")
+                other.partner,
+                endpoints=replace(other.partner.endpoints, iti55=f"{base}/xcpd"),
+                profile=replace(other.partner.profile, attempts=1),
             )
         with asking_house(tmp_path, [deaf]) as house:
             retrieve(house)

@@ -40,7 +40,7 @@ def cost(raw: bytes, keys: tuple[KeyPairDer, ...]) -> tuple[list[int], int]:
     """In a worker: the sizes of the documents found, and how many problems there were."""
     opened, _ = open_letter(raw, keys, (INTAKE,), DOCTOR)
     found = find_carried(opened.content, raw)
-    return [len(one.content) for one in found.documents], len(found.problems)
+    return [len(one.found.content) for one in found.documents], len(found.problems)
 
 
 def run(pool: WorkerPool, raw: bytes) -> tuple[list[int], int]:

@@ -73,7 +73,9 @@ def pair(folder: Path, known: Demographics, *answers: Discovery, **profile: Any)
     def know(heard: Heard) -> Reply:
         return Reply(discovered(heard, Matched((a_match(known),))))
 
-    given = PartnerProfile(**{"timeout_seconds": 20, **profile})
+    # The script lists documents under one patient id, whichever its discovery has named.
+    lenient = {"timeout_seconds": 20, "other_patient_id_accepted": True}
+    given = PartnerProfile(**{**lenient, **profile})
     with (
         scripted(ITI_55=know) as northfield,
         scripted(name=OTHER, home=OTHER_HOME, profile=given, ITI_55=find) as other,
