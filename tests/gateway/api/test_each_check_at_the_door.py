@@ -11,6 +11,8 @@ import pytest
 
 import gateway.api.proxy
 import gateway.api.soap
+import gateway.api.soap_opening
+import gateway.api.soap_records
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.proxy import client_certificate
 from gateway.app import House
@@ -62,19 +64,20 @@ def check_of(module: ModuleType, reason: str, refusal: str = "SecurityRefused") 
 
 
 def test_a_replay(tmp_path: Path) -> None:
-    check = check_of(gateway.api.soap, "the message was received before")
+    check = check_of(gateway.api.soap_records, "the message was received before")
     with at_the_door(tmp_path) as (_, door):
         assert statuses(door, a_request(), 2) == [200, 400]
-        with without(gateway.api.soap, check):
+        with without(gateway.api.soap_records, check):
             assert statuses(door, a_request(), 2) == [200, 200]
 
 
 def test_one_certificate_for_both(tmp_path: Path) -> None:
-    check = check_of(gateway.api.soap, "the signing certificate is not the one shown in TLS")
+    said = "the signing certificate is not the one shown in TLS"
+    check = check_of(gateway.api.soap_opening, said)
     key = signing_key("Second key")
     with at_the_door(tmp_path) as (_, door):
         assert statuses(door, a_request(key=key)) == [400]
-        with without(gateway.api.soap, check):
+        with without(gateway.api.soap_opening, check):
             assert statuses(door, a_request(key=key)) == [200]
 
 
@@ -93,7 +96,7 @@ def test_tls_and_signature_of_one_partner(tmp_path: Path, monkeypatch: pytest.Mo
         # Without the look-up by certificate, the TLS certificate itself is still compared.
         monkeypatch.setattr(gateway.api.soap, "partners_of", everybody)
         assert statuses(door, sent(), by=LAKE) == [400]
-        monkeypatch.setattr(gateway.api.soap, "require_tls", lambda *_: None)
+        monkeypatch.setattr(gateway.api.soap_opening, "require_tls", lambda *_: None)
         assert statuses(door, sent(), by=LAKE) == [200]
 
 
@@ -112,17 +115,17 @@ def test_the_home_community_of_the_certificate(
     def sent() -> SealedRequest:
         return a_request(home_community_id=HomeCommunityId.parse("2.999.7399.1"))
 
-    opened = gateway.api.soap._open
+    opened = gateway.api.soap_opening._open
 
     def unbound(visit: Any) -> Any:
         try:
             return opened(visit)
-        except gateway.api.soap.MalformedMessage:
+        except gateway.api.soap_opening.MalformedMessage:
             return visit.partner, visit.opened
 
     with at_the_door(tmp_path) as (_, door):
         assert statuses(door, sent()) == [400]
-        monkeypatch.setattr(gateway.api.soap, "_open", unbound)
+        monkeypatch.setattr(gateway.api.soap_opening, "_open", unbound)
         assert statuses(door, sent()) == [200]
 
 

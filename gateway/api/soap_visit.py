@@ -1,0 +1,51 @@
+"""One request at a SOAP door, and what is known of its sender so far."""
+
+from dataclasses import dataclass, field
+
+from gateway.api.partner_means import PartnerMeans
+from gateway.api.soap_submissions import Declined
+from gateway.exchange.asker import Asker
+from gateway.exchange.keeping import Kept
+from gateway.exchange.respond_submission import Addressed, Taken
+from gateway.model.partner import Partner
+from ihe.soap import ANONYMOUS
+from ihe.wire import OpenedRequest
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request at a door, and what is known of its sender so far.
+
+    `certificate` is what TLS verified, ours or our proxy's, in DER. `partner` and `opened` are set
+    together, once the sender is verified.
+    """
+
+    means: PartnerMeans
+    transactions: frozenset[str]
+    certificate: bytes | None
+    peer: str
+    started: float
+    candidates: tuple[Partner, ...] = ()
+    envelope: bytes = b""
+    partner: Partner | None = None
+    opened: OpenedRequest | None = None
+    asker: Asker | None = None
+    submission: Addressed | Declined | Taken | None = None
+    kept: Kept = field(default_factory=Kept)
+
+    @property
+    def is_later(self) -> bool:
+        """Whether the answer is to go out on a connection of its own."""
+        return self.opened is not None and self.opened.reply_to != ANONYMOUS
+
+    @property
+    def fault_to(self) -> str:
+        """Where a fault goes: back, unless its sender has registered the other place it names."""
+        if self.opened is None or self.partner is None:
+            return ANONYMOUS
+        stated = self.opened.fault_to
+        return stated if self.partner.endpoints.takes_replies_at(stated) else ANONYMOUS
+
+    @property
+    def transaction_name(self) -> str:
+        return self.opened.transaction if self.opened else "/".join(sorted(self.transactions))
