@@ -13,7 +13,7 @@ import typer
 from gateway.app import House, open_client
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.printing import put
-from gateway.cli.recording import operator, record
+from gateway.cli.recording import operator, record, refusal
 from gateway.cli.terminal import Exit, Failure, printable
 from gateway.exchange.asking import Asking
 from gateway.exchange.partner_check import check_partner
@@ -69,7 +69,7 @@ def check(
         patient = None
         if member is not None:
             patient = member_of(house, own.id, member, act="CLI-PARTNER-CHECK")
-            _demand_allowed(patient, own, stated)
+            _demand_allowed(house, patient, own, stated)
         house.database.write(
             lambda tx: record(
                 tx,
@@ -92,11 +92,18 @@ def _partner(house: House, plan: Plan, name: str) -> Partner:
     usable = [one for one in known if one.plan in (None, plan.id)]
     found = [one for one in usable if name in (one.name, str(one.home_community_id), one.id)]
     if not found:
-        raise Failure(f"there is no partner {name}; see `gateway partners list`", Exit.USAGE)
+        raise refusal(
+            house,
+            "CLI-PARTNER-CHECK",
+            plan=plan.id,
+            reason=f"there is no partner {name}",
+            advice="; see `gateway partners list`",
+            exit_code=Exit.USAGE,
+        )
     return next((one for one in found if one.plan == plan.id), found[0])
 
 
-def _demand_allowed(patient: Member, plan: Plan, stated: PurposeOfUse) -> None:
+def _demand_allowed(house: House, patient: Member, plan: Plan, stated: PurposeOfUse) -> None:
     verdict = may_ask(
         patient,
         purpose=stated,
@@ -105,7 +112,8 @@ def _demand_allowed(patient: Member, plan: Plan, stated: PurposeOfUse) -> None:
         on=datetime.now(UTC).date(),
     )
     if isinstance(verdict, Refused):
-        raise Failure(f"nothing was asked: {verdict.reason}")
+        reason = f"nothing was asked: {verdict.reason}"
+        raise refusal(house, "CLI-PARTNER-CHECK", plan=plan.id, reason=reason)
 
 
 async def _check(

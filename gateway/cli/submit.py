@@ -11,7 +11,7 @@ import typer
 
 from gateway.app import House, open_client
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
-from gateway.cli.recording import record
+from gateway.cli.recording import record, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.clients.failures import PartnerFailed
 from gateway.exchange.asking import explain
@@ -98,7 +98,14 @@ def _partner(house: House, plan: Plan, named: str) -> Partner:
     found = [one for one in known if named in (one.id, one.name, str(one.home_community_id))]
     if len(found) != 1:
         what = "no partner" if not found else "more than one partner"
-        raise Failure(f"{what} is called {named}; see `gateway partners list`", Exit.USAGE)
+        raise refusal(
+            house,
+            "CLI-SUBMISSION",
+            plan=plan.id,
+            reason=f"{what} is called {named}",
+            advice="; see `gateway partners list`",
+            exit_code=Exit.USAGE,
+        )
     return found[0]
 
 

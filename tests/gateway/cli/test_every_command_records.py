@@ -28,7 +28,7 @@ from tests.gateway.cli.test_direct import give
 from tests.gateway.cli.test_direct_sending import DOMAIN, MAIL
 from tests.gateway.cli.test_help import ALL
 from tests.gateway.exchange.direct_certificates import certified
-from tests.gateway.house import MEMBER, PLAN, demo_document, documents, key_files
+from tests.gateway.house import MEMBER, PLAN, a_partner, demo_document, documents, key_files
 from tests.issuers import answering
 from tests.signed_bundles import bag, signed_bundle
 
@@ -135,6 +135,25 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
     ),
     "partners ledger": (Row(OWN, "CLI-LEDGER", facts=own(), reason="lines"),),
     "partners list": (Row((), "CLI-PARTNERS"),),
+    "partners check": (
+        # The partner of this house has no address: it is asked nothing.
+        Row(("Northfield Health", *OWN), "CLI-PARTNER-CHECK", exit_code=1,
+            facts=own(partner=a_partner().id, purpose="OPERATIONS")),
+        Row(("none", *OWN), "CLI-PARTNER-CHECK", "refused", own(), "no partner none", 2),
+    ),
+    "partners lessons list": (Row((), "CLI-LESSONS"),),
+    "partners lessons revoke": (
+        Row(("7",), "CLI-LESSON-REVOKE", "refused", {}, "no such lesson"),
+    ),
+    "submit": (
+        Row((NUMBER, "--to", "Northfield Health", *STATED, *OWN), "CLI-SUBMISSION", "refused",
+            about(partner=a_partner().id, purpose="PAYMENT", authority=AUTHORITY,
+                  conversation="@new"), "takes no submissions"),
+        Row((NUMBER, "--to", "none", *STATED, *OWN), "CLI-SUBMISSION", "refused", own(),
+            "no partner is called none", 2),
+        Row(("nobody", "--to", "none", *STATED, *OWN), "CLI-SUBMISSION", "refused", own(),
+            "no member of the plan"),
+    ),
     "exchanges list": (
         Row(("--limit", "3"), "CLI-EXCHANGES", reason="3 records by sequence"),
         Row((*OWN, "--member", NUMBER), "CLI-EXCHANGES", facts=about(), reason="records by"),
