@@ -507,7 +507,8 @@ def _take_up(place: Place, row: Row, expected: dict[str, Any], found: dict[str, 
         kept = row.reason if row.reason in ("held", "quarantined") else "new"
         place.ids[kept] = made
         expected[name] = found[name]
-        _require_there(place, name, made)
+        if row.outcome == "success":  # of a refused order its record alone is there
+            _require_there(place, name, made)
 
 
 def _require_there(place: Place, name: str, id: str) -> None:
