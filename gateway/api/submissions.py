@@ -81,6 +81,7 @@ async def start_submission(
         except NotSubmitted as refusal:
             raise Problem(403, f"Nothing was sent: {refusal}.") from None
         note.documents, note.conversation = given.documents, ConversationId(given.id)
+        note.partner = given.partner
         means.queue.enqueue(
             transaction,
             kind=SUBMIT,
@@ -109,6 +110,7 @@ async def read_submission(
         if not any(one.exchange.outcome == "success" for one in ordered):
             raise Problem(404, "There is no such submission in your plan.")
         note.member = ordered[0].exchange.member
+        note.conversation = ConversationId(submission_id)
         return found
 
     return _form(submission_id, await at.act(unit))

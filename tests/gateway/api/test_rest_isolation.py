@@ -338,19 +338,28 @@ def test_a_plan_reaches_its_own_by_the_same_calls(twins: Twins) -> None:
             tx, plan=PLAN, retrieval=RetrievalId(retrieval), state="done"
         )
     )
-    for route in all_routes(twins):
+    taking = ("/unfile", "/undo", "/reject")  # what they take away is there for no other door
+    for route in sorted(all_routes(twins), key=lambda one: one.path.endswith(taking)):
         statuses = (
             twins.doors.call(
                 call.method,
                 call.path,
                 twins.doors.token(PLAN, role),
                 params=call.params,
-                **call.body,
+                **_to_own_partner(call.body),
             ).status_code
             for call in calls(twins, route, PLAN)
             for role in ROLES
         )
         assert any(status in (200, 201, 202) for status in statuses), route.path
+
+
+def _to_own_partner(body: dict[str, Any]) -> dict[str, Any]:
+    """The walk over the other plan's things names its partner."""
+    form = body.get("json", {})
+    if "partner" not in form:
+        return body
+    return {"json": {**form, "partner": f"partner-of-{PLAN}"}}
 
 
 # ---- at random -------------------------------------------------------------------------------

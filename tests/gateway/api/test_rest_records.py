@@ -24,6 +24,10 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("POST", f"{V1}/members/{{member_id}}/retrievals"): (
         "member", "purpose", "authority", "conversation",
     ),
+    ("POST", f"{V1}/members/{{member_id}}/submissions"): (
+        "member", "partner", "purpose", "authority", "conversation",
+    ),
+    ("GET", f"{V1}/submissions/{{submission_id}}"): ("member", "conversation"),
     ("GET", f"{V1}/retrievals/{{retrieval_id}}"): ("member", "conversation"),
     ("GET", f"{V1}/retrievals/{{retrieval_id}}/events"): ("member", "conversation"),
     ("GET", f"{V1}/documents"): ("documents",),
