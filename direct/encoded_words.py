@@ -31,7 +31,8 @@ _INVISIBLE: Final = re.compile(
 
 def printable(text: str) -> str:
     """`text` on one line, without anything that is not shown."""
-    return _INVISIBLE.sub("", _SPACES.sub(" ", text)).strip()
+    shown = _INVISIBLE.sub("", _SPACES.sub(" ", text))
+    return " ".join(shown.split())  # what is gone may have stood between two spaces
 
 
 def decode_words(text: str) -> str:

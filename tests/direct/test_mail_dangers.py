@@ -119,6 +119,10 @@ def test_whatever_is_decoded_from_a_header_is_printable(text: str) -> None:
     assert shown == " ".join(shown.split())
 
 
+def test_a_mark_between_two_spaces_leaves_one() -> None:
+    assert decode_words("0\r\x1b\x850") == "0 0"
+
+
 def test_text_that_turns_its_direction_round_is_shown_as_it_stands() -> None:
     assert decode_words("invoice\u202efdp.exe") == "invoicefdp.exe"
 

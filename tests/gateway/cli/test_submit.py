@@ -53,7 +53,8 @@ def test_what_is_not_stated_is_usage_and_nothing_leaves(
     with terminal.recording() as records:
         ended = terminal.run("submit", MEMBER.member_id, *arguments)
     assert ended.exit_code == 2 and word in ended.err
-    assert records == []
+    # Whom a plan asks for is on record, also when there is no such partner.
+    assert [record["outcome"] for record in records] == ["refused"] * ("Nobody" in arguments)
 
 
 def test_what_no_rule_gives_is_refused_on_record(terminal: Terminal) -> None:
