@@ -147,15 +147,12 @@ def confirm_match(
     config: ConfigOption = None,
 ) -> None:
     """The match is one: the next retrieval asks that community for the member's documents."""
-    with opened(config) as house:
-        own = plan_of(house, plan).id
 
-        def unit(transaction: Transaction) -> dict[str, Any]:
-            done = decide_match(transaction, plan=own, match=match, verdict="confirmed")
-            return _recorded_match(transaction, "CLI-HELD-CONFIRM", done, reason)
+    def unit(transaction: Transaction, own: PlanId) -> dict[str, Any]:
+        done = decide_match(transaction, plan=own, match=match, verdict="confirmed")
+        return _recorded_match(transaction, "CLI-HELD-CONFIRM", done, reason)
 
-        form = _attempt(house, own, "CLI-HELD-CONFIRM", lambda: house.database.write(unit))
-        _say(form, json=json)
+    _decide("CLI-HELD-CONFIRM", unit, plan, json=json, config=config)
 
 
 @held_app.command("reject")
@@ -167,18 +164,15 @@ def reject_held(
     config: ConfigOption = None,
 ) -> None:
     """The document is of nobody here, or the match is none."""
-    with opened(config) as house:
-        own = plan_of(house, plan).id
 
-        def unit(transaction: Transaction) -> dict[str, Any]:
-            if find_match(transaction, plan=own, match=item) is not None:
-                done = decide_match(transaction, plan=own, match=item, verdict="rejected")
-                return _recorded_match(transaction, "CLI-HELD-REJECT", done, reason)
-            gone = reject_document(transaction, plan=own, document=DocumentId(item), reason=reason)
-            return _recorded(transaction, "CLI-HELD-REJECT", gone, reason)
+    def unit(transaction: Transaction, own: PlanId) -> dict[str, Any]:
+        if find_match(transaction, plan=own, match=item) is not None:
+            done = decide_match(transaction, plan=own, match=item, verdict="rejected")
+            return _recorded_match(transaction, "CLI-HELD-REJECT", done, reason)
+        gone = reject_document(transaction, plan=own, document=DocumentId(item), reason=reason)
+        return _recorded(transaction, "CLI-HELD-REJECT", gone, reason)
 
-        form = _attempt(house, own, "CLI-HELD-REJECT", lambda: house.database.write(unit))
-        _say(form, json=json)
+    _decide("CLI-HELD-REJECT", unit, plan, json=json, config=config)
 
 
 @held_app.command("undo")
@@ -190,18 +184,16 @@ def undo_held(
     config: ConfigOption = None,
 ) -> None:
     """Take back what was decided: the document or the match waits again."""
-    with opened(config) as house:
-        own = plan_of(house, plan).id
 
-        def unit(transaction: Transaction) -> dict[str, Any]:
-            if find_match(transaction, plan=own, match=item) is not None:
-                done = undo_match(transaction, plan=own, match=item)
-                return _recorded_match(transaction, "CLI-HELD-UNDO", done, reason)
-            now = datetime.now(UTC)
-            waits = undo_document(transaction, plan=own, document=DocumentId(item), now=now)
-            return _recorded(transaction, "CLI-HELD-UNDO", waits, reason, waits.candidate)
+    def unit(transaction: Transaction, own: PlanId) -> dict[str, Any]:
+        if find_match(transaction, plan=own, match=item) is not None:
+            done = undo_match(transaction, plan=own, match=item)
+            return _recorded_match(transaction, "CLI-HELD-UNDO", done, reason)
+        now = datetime.now(UTC)
+        waits = undo_document(transaction, plan=own, document=DocumentId(item), now=now)
+        return _recorded(transaction, "CLI-HELD-UNDO", waits, reason, waits.candidate)
 
-        _say(_attempt(house, own, "CLI-HELD-UNDO", lambda: house.database.write(unit)), json=json)
+    _decide("CLI-HELD-UNDO", unit, plan, json=json, config=config)
 
 
 @held_app.command("unfile")
@@ -213,18 +205,15 @@ def unfile_document(
     config: ConfigOption = None,
 ) -> None:
     """Take a wrongly filed document out of its member's record: summary, exports and offers."""
-    with opened(config) as house:
-        own = plan_of(house, plan).id
 
-        def unit(transaction: Transaction) -> dict[str, Any]:
-            known, now = DocumentId(document), datetime.now(UTC)
-            before = documents.get(transaction, plan=own, document=known)
-            done = unfile(transaction, plan=own, document=known, reason=reason, now=now)
-            owner = before.member if before else None
-            return _recorded(transaction, "CLI-DOCUMENT-UNFILE", done, reason, owner)
+    def unit(transaction: Transaction, own: PlanId) -> dict[str, Any]:
+        known, now = DocumentId(document), datetime.now(UTC)
+        before = documents.get(transaction, plan=own, document=known)
+        done = unfile(transaction, plan=own, document=known, reason=reason, now=now)
+        owner = before.member if before else None
+        return _recorded(transaction, "CLI-DOCUMENT-UNFILE", done, reason, owner)
 
-        form = _attempt(house, own, "CLI-DOCUMENT-UNFILE", lambda: house.database.write(unit))
-        _say(form, json=json)
+    _decide("CLI-DOCUMENT-UNFILE", unit, plan, json=json, config=config)
 
 
 # ---- what the commands share -----------------------------------------------------------------
@@ -281,6 +270,21 @@ def _recorded_match(
         reason=reason,
     )
     return match_form(match)
+
+
+def _decide(
+    name: str,
+    unit: Callable[[Transaction, PlanId], dict[str, Any]],
+    plan: str | None,
+    *,
+    json: bool,
+    config: ConfigOption,
+) -> None:
+    """Does the unit in the plan that was named, and says what came of it."""
+    with opened(config) as house:
+        own = plan_of(house, plan).id
+        form = _attempt(house, own, name, lambda: house.database.write(lambda tx: unit(tx, own)))
+    _say(form, json=json)
 
 
 def _attempt(
