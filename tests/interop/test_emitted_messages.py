@@ -27,6 +27,8 @@ KINDS = {
     "AdhocQueryResponse",
     "RetrieveDocumentSetRequest",
     "RetrieveDocumentSetResponse",
+    "ProvideAndRegisterDocumentSetRequest",
+    "RegistryResponse",
 }
 SPOILED = {
     "PRPA_IN201305UV02": ("<queryId", "<queryAge"),
@@ -35,6 +37,8 @@ SPOILED = {
     "AdhocQueryResponse": ("ResponseStatusType:", "ResponseStatusType:No"),
     "RetrieveDocumentSetRequest": ("DocumentUniqueId", "DocumentId"),
     "RetrieveDocumentSetResponse": ("ResponseStatusType:", "ResponseStatusType:No"),
+    "ProvideAndRegisterDocumentSetRequest": ("XDSSubmissionSet.uniqueId", "XDSSubmissionSet.id"),
+    "RegistryResponse": ("ResponseStatusType:", "ResponseStatusType:No"),
 }
 
 

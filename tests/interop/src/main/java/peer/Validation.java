@@ -10,17 +10,24 @@ import javax.xml.bind.JAXBElement;
 import javax.xml.transform.stream.StreamSource;
 import org.openehealth.ipf.commons.ihe.hl7v3.XCPD;
 import org.openehealth.ipf.commons.ihe.xds.XCA;
+import org.openehealth.ipf.commons.ihe.xds.XDS;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLAdhocQueryRequest30;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLNonconstructiveDocumentSetRequest30;
+import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLProvideAndRegisterDocumentSetRequest30;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLQueryResponse30;
+import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLRegistryResponse30;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.EbXMLRetrieveDocumentSetResponse30;
+import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.ProvideAndRegisterDocumentSetRequestType;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.RetrieveDocumentSetRequestType;
 import org.openehealth.ipf.commons.ihe.xds.core.ebxml.ebxml30.RetrieveDocumentSetResponseType;
 import org.openehealth.ipf.commons.ihe.xds.core.stub.ebrs30.query.AdhocQueryRequest;
 import org.openehealth.ipf.commons.ihe.xds.core.stub.ebrs30.query.AdhocQueryResponse;
+import org.openehealth.ipf.commons.ihe.xds.core.stub.ebrs30.rs.RegistryResponseType;
 import org.openehealth.ipf.commons.ihe.xds.core.validate.requests.AdhocQueryRequestValidator;
 import org.openehealth.ipf.commons.ihe.xds.core.validate.requests.NonconstructiveDocumentSetRequestValidator;
+import org.openehealth.ipf.commons.ihe.xds.core.validate.requests.ProvideAndRegisterDocumentSetRequestValidator;
 import org.openehealth.ipf.commons.ihe.xds.core.validate.responses.QueryResponseValidator;
+import org.openehealth.ipf.commons.ihe.xds.core.validate.responses.RegistryResponseValidator;
 import org.openehealth.ipf.commons.ihe.xds.core.validate.responses.RetrieveDocumentSetResponseValidator;
 import org.openehealth.ipf.commons.xml.CombinedXmlValidator;
 
@@ -53,7 +60,15 @@ final class Validation {
                     RetrieveDocumentSetResponseValidator.getInstance().validate(
                             new EbXMLRetrieveDocumentSetResponse30(
                                     read(message, RetrieveDocumentSetResponseType.class)),
-                            XCA.Interactions.ITI_39));
+                            XCA.Interactions.ITI_39),
+            "ProvideAndRegisterDocumentSetRequest", message ->
+                    ProvideAndRegisterDocumentSetRequestValidator.getInstance().validate(
+                            new EbXMLProvideAndRegisterDocumentSetRequest30(
+                                    read(message, ProvideAndRegisterDocumentSetRequestType.class)),
+                            XDS.Interactions.ITI_41),
+            "RegistryResponse", message -> RegistryResponseValidator.getInstance().validate(
+                    new EbXMLRegistryResponse30(read(message, RegistryResponseType.class)),
+                    XDS.Interactions.ITI_41));
 
     /** One line a file: what IPF holds against it, empty if nothing. */
     static void run(String folder) throws Exception {
