@@ -9,12 +9,12 @@ from uuid import uuid4
 from lxml import etree
 
 from ccda.safe_xml import Element
-from gateway.exchange.metadata import house_author
+from gateway.exchange.metadata import LOINC, house_author
 from gateway.model.community import Community
 from gateway.model.policy import Rule
 from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
-from ihe.metadata import Association, DocumentEntry, SubmissionSet
+from ihe.metadata import Association, Code, DocumentEntry, SubmissionSet
 from ihe.mtom import MultipartWriter, Part
 from ihe.registry_response import RegistryResponse, read_registry_response
 from ihe.soap import ITI_41_REQUEST, MessageKind
@@ -60,6 +60,7 @@ def a_submission(
         unique_id=UniqueId(f"2.25.{number.int}"),
         source_id=Oid("2.999.7301.1"),
         submission_time="20260301120000",
+        content_type=Code("34133-9", LOINC, "Summary of episode note"),
         authors=(house_author(community),),
     )
     documents = (
