@@ -61,6 +61,7 @@ def a_submission(
         source_id=Oid("2.999.7301.1"),
         submission_time="20260301120000",
         content_type=Code("34133-9", LOINC, "Summary of episode note"),
+        patient_id=next((one.patient_id for one in entries if one.patient_id), None),
         authors=(house_author(community),),
     )
     documents = (
