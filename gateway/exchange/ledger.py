@@ -124,9 +124,7 @@ def _requests(exchanges: Sequence[Exchange]) -> Requests:
         failed=outcomes["failed"] + outcomes["unknown"],
         documents=sum(_given(one) for one in answered),
         latency=_latency(one.duration_ms for one in answered),
-        reasons=tuple(
-            sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))[:_MOST_REASONS]
-        ),
+        reasons=tuple(sorted(reasons.items(), key=_most_frequent_first)[:_MOST_REASONS]),
     )
 
 

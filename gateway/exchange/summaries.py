@@ -92,7 +92,8 @@ def read_summary(transaction: Transaction, *, member: Member, now: datetime) -> 
 def completeness(transaction: Transaction, *, member: Member) -> tuple[Completeness, ...]:
     """How each partner of the plan answered when it was last asked (DECISIONS 13).
 
-    While it is asked again, what it answered before counts.
+    While it is asked again, what it answered before counts. One that is reached by another
+    community has that one's answer, unless it was asked itself.
     """
     latest: dict[str, tuple[Retrieval, PartnerProgress]] = {}
     being_asked: set[str] = set()
@@ -105,9 +106,12 @@ def completeness(transaction: Transaction, *, member: Member) -> tuple[Completen
                 latest.setdefault(progress.partner, (retrieval, progress))
             elif retrieval.state in ("waiting", "running"):
                 being_asked.add(progress.partner)
+    everyone = partners.list_all(transaction, plan=member.plan)
+    homes = {partner.home_community_id.urn for partner in everyone}
     return tuple(
         _answer(partner, latest.get(partner.id), is_being_asked=partner.id in being_asked)
-        for partner in partners.list_all(transaction, plan=member.plan)
+        for partner in everyone
+        if partner.profile.within not in homes or partner.id in latest or partner.id in being_asked
     )
 
 

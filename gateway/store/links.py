@@ -68,15 +68,6 @@ def by_patient(
     return _links(transaction, statement.order_by(table.c.member))
 
 
-def list_in_state(
-    transaction: Transaction, *, plan: PlanId, state: LinkState, limit: int = 100
-) -> tuple[Link, ...]:
-    """Links in that state, longest found first: the held ones wait for a person."""
-    table = tables.link
-    statement = select(table).where(table.c.plan == plan, table.c.state == state)
-    return _links(transaction, statement.order_by(table.c.found).limit(limit))
-
-
 def for_people(transaction: Transaction, *, plan: PlanId) -> tuple[Link, ...]:
     """Those that wait for a person, and those that one has decided, longest found first."""
     table = tables.link

@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import Final
 from uuid import NAMESPACE_OID, uuid5
 
-from ccda.hl7v3 import PN
 from gateway.demo.parties import MEMBER
 from ihe.discovery import Demographics, Discovery, Match, Matched, NoMatch, PatientDiscoveryRequest
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
@@ -168,10 +167,6 @@ def _is_the_same(asked: Demographics, known: Demographics) -> bool:
         return False
     same_day = (asked.birth_time.value or "")[:8] == (known.birth_time.value or "")[:8]
     return same_day and asked.gender in (None, known.gender)
-
-
-def _known_as(name: PN) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in (name.family or "", *name.given[:1]))
 
 
 def _failure(code: ErrorCode, context: str, home: HomeCommunityId) -> AdhocQueryResponse:

@@ -3,6 +3,7 @@
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from gateway.model.identity import MemberId, PartnerId
 from gateway.model.retrieval import PartnerOutcome, PartnerProgress
 from gateway.store import clinical, members, partners, retrievals
 from gateway.store.transaction import Transaction
+from ihe.identifiers import HomeCommunityId
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, new_retrieval
 from tests.gateway.exchange.ingesting import ASTHMA, GOUT, PAYERS, cda, problems, take, take_all
@@ -38,6 +40,24 @@ def test_a_member_without_documents_has_an_empty_summary(tmp_path: Path) -> None
     assert [(one["partner"], one["outcome"]) for one in read["completeness"]] == [
         (NORTHFIELD.name, "not_asked")
     ]
+
+
+def test_who_is_reached_by_another_has_no_line_of_its_own_unless_it_was_asked(
+    tmp_path: Path,
+) -> None:
+    hub = lakeshore.a_partner(plan=PLAN)
+    profile = replace(hub.profile, within=hub.home_community_id.urn)
+    clinic = replace(
+        hub,
+        id=PartnerId("clinic"),
+        name="Clinic",
+        home_community_id=HomeCommunityId.parse("2.999.70.1"),
+        profile=profile,
+    )
+    with asking_house(tmp_path, [hub, clinic]) as house:
+        assert [one["partner"] for one in _completeness(house)] == [hub.name]
+    with asking_house(tmp_path / "alone", [clinic]) as house:
+        assert [one["partner"] for one in _completeness(house)] == ["Clinic"]
 
 
 def test_completeness_is_each_partners_last_answer(tmp_path: Path) -> None:

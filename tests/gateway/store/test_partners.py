@@ -127,9 +127,13 @@ def test_a_link_is_found_from_both_ends(house: Database) -> None:
 def test_a_held_link_waits_until_a_person_decides(house: Database) -> None:
     link = _link()
     house.write(lambda t: links.put(t, link))
-    assert house.read(lambda t: links.list_in_state(t, plan=ACME, state="held")) == (link,)
+    assert house.read(lambda t: links.for_people(t, plan=ACME)) == (link,)
     assert house.write(lambda t: links.decide(t, link, state="confirmed")) is True
-    assert house.read(lambda t: links.list_in_state(t, plan=ACME, state="held")) == ()
+    (decided,) = house.read(lambda t: links.for_people(t, plan=ACME))
+    assert (decided.state, decided.is_decided) == ("confirmed", True)
+    assert house.write(lambda t: links.decide(t, link, state="held")) is True
+    assert house.read(lambda t: links.for_people(t, plan=ACME)) == (link,)
+    assert house.read(lambda t: links.for_people(t, plan=OTHER)) == ()
 
 
 def test_rules_are_kept_by_name(house: Database) -> None:
