@@ -12,6 +12,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from uuid import uuid4
 
 from ccda.hl7v3 import II
 from gateway.api.listener import running, until_asked_to_stop
-from gateway.app import House, listeners, open_house, working
+from gateway.app import House, listeners, open_house, own_certificates, working
 from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
 from gateway.exchange.ingest import Received, ingest, receive
 from gateway.intakes.process import mail_process
@@ -30,7 +31,7 @@ from gateway.model.identity import MemberId, PartnerId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
 from gateway.settings import load_settings
-from gateway.store import direct_keys, exchange_log, members, partners
+from gateway.store import exchange_log, members, partners
 from gateway.store.database import Transaction
 from ihe.identifiers import HomeCommunityId
 
@@ -60,9 +61,7 @@ async def _run(house: House, party: Party, folder: Path) -> None:
         else listener
         for listener in listeners(house)
     ]
-    now = datetime.now(UTC)
-    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
-    shown = publishing(house.settings.publish, now=now, keys=keys)
+    shown = publishing(house.settings.publish, partial(own_certificates, house))
     async with shown, working(house), running(found), mail_process(house.settings):
         await until_asked_to_stop()
 

@@ -8,10 +8,11 @@ shown as its words; nothing that it names is fetched or run.
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import Any, Final
+from mimetypes import guess_extension
+from typing import Any, Final, TypeVar
 
 from direct.context import Context
 from direct.encoded_words import printable
@@ -30,11 +31,14 @@ from gateway.store.database import Transaction
 _MOST_TEXT: Final = 100_000
 _MOST_PARTS: Final = 500
 _TRUSTED: Final = frozenset({"filed", "held", "notice", "duplicate"})
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _SILENT: Final = frozenset({"script", "style", "head", "title", "template", "noscript"})
 _BREAKS: Final = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "hr"})
 _TAG: Final = re.compile(r"<(/?)(!--|[!?]?[a-z][a-z0-9]*)")
 _SPACES: Final = re.compile(r"\s+")
 _BLANK_LINES: Final = re.compile(r"\n{3,}")
+_Keys = tuple[KeyPairDer, ...]
+T = TypeVar("T")
 
 
 class NotShown(Exception):
@@ -77,6 +81,24 @@ async def read_mail(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any]:
     Raises:
         NotShown: it is not trusted, or does not open any more.
     """
+    read = await _opened(means, mail, describe_mail)
+    became = await means.archive.database.read_async(lambda tx: _became(tx, mail))
+    return _form(read, became)
+
+
+async def read_parts(means: DirectMeans, mail: ReceivedMail) -> dict[str, bytes]:
+    """What the message carries, by names under which it may be written into a folder.
+
+    Raises:
+        NotShown: it is not trusted, or does not open any more.
+    """
+    return await _opened(means, mail, carried_files)
+
+
+async def _opened(
+    means: DirectMeans, mail: ReceivedMail, read: Callable[[bytes, _Keys | None], T]
+) -> T:
+    """What `read` finds in it, in a worker."""
     if mail.state not in _TRUSTED:
         raise NotShown(f"it is {mail.state}: only what was trusted is opened for people")
     database = means.archive.database
@@ -88,14 +110,13 @@ async def read_mail(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any]:
         pairs = key_pairs(means, keys)
     raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
     try:
-        read = await means.opening.run_async(describe_mail, raw, pairs)
+        return await means.opening.run_async(read, raw, pairs)
     except DirectError as error:
         raise NotShown(error.reason) from None
     except WorkerFailed as failure:
         if failure.reason == "closed":
             raise
         raise NotShown("opening it took more time or memory than is allowed") from None
-    return _form(read, await database.read_async(lambda tx: _became(tx, mail)))
 
 
 def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, DocumentId]:
@@ -168,16 +189,32 @@ def _part_line(part: Mapping[str, Any]) -> str:
 # ---- in a worker -----------------------------------------------------------------------------
 
 
-def describe_mail(raw: bytes, keys: tuple[KeyPairDer, ...] | None) -> ReadMail:
+def carried_files(raw: bytes, keys: _Keys | None) -> dict[str, bytes]:
+    """As `read_parts`: a number, and what is harmless of the name that its sender gave.
+
+    Raises:
+        DirectError: it does not open, or cannot be read.
+    """
+    found = find_content(_message(raw, keys)).found[:_MOST_PARTS]
+    return {_file_name(number, one): one.content for number, one in enumerate(found, 1)}
+
+
+def _file_name(number: int, found: Found) -> str:
+    """Of letters, digits and a few marks: no folder, no hidden file, nothing that a shell reads."""
+    last = re.split(r"[/\\]", found.filename or found.where[-1])[-1]
+    stem, dot, ending = last.rpartition(".") if found.filename else (last, "", "")
+    plain = _UNSAFE.sub("_", stem if dot else last).strip("._-")[:60]
+    ending = _UNSAFE.sub("", ending)[:8] or (guess_extension(found.media_type) or ".bin")[1:]
+    return f"{number:03}-{plain or 'part'}.{ending}"
+
+
+def describe_mail(raw: bytes, keys: _Keys | None) -> ReadMail:
     """What it says and carries; `keys` are None where our HISP has opened it.
 
     Raises:
         DirectError: it does not open, or cannot be read.
     """
-    if keys is None:
-        message = read_message(raw)
-    else:
-        message = unwrap(open_mail(raw, keys).content, read_outer(raw))
+    message = _message(raw, keys)
     carried = find_content(message)
     text = _text(message)
     return ReadMail(
@@ -191,6 +228,12 @@ def describe_mail(raw: bytes, keys: tuple[KeyPairDer, ...] | None) -> ReadMail:
         context=carried.context,
         problems=carried.problems,
     )
+
+
+def _message(raw: bytes, keys: _Keys | None) -> DirectMessage:
+    if keys is None:
+        return read_message(raw)
+    return unwrap(open_mail(raw, keys).content, read_outer(raw))
 
 
 def _part(found: Found) -> MailPart:
