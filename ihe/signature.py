@@ -8,15 +8,17 @@ signxml is the reference: whatever the short verifier accepts signxml accepts to
 bytes (a test says so), and it takes over where SignedInfo is canonicalised inclusively.
 """
 
+import hashlib
 from base64 import b64encode
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from hashlib import sha256
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 from signxml.algorithms import (
     CanonicalizationMethod,
@@ -42,6 +44,10 @@ _SIGNERS: Final = {
 }
 
 
+Digest = Literal["sha256", "sha1"]
+"""By what our own signatures digest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """What a signature covers: the bytes, the element parsed from them, the SignatureValue."""
@@ -54,8 +60,14 @@ class Signed:
 # ---- signing ---------------------------------------------------------------------------------
 
 
-def sign_enveloped(assertion: Element, key: SigningKey) -> Element:
-    """A signed copy of `assertion`, its Signature behind the Issuer (SAML Core: 5.4.2)."""
+def sign_enveloped(assertion: Element, key: SigningKey, digest: Digest = "sha256") -> Element:
+    """A signed copy of `assertion`, its Signature behind the Issuer (SAML Core: 5.4.2).
+
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
+    """
+    if digest == "sha1":
+        return _envelop_by_sha1(assertion, key)
     place = etree.Element(name("ds:Signature"), Id="placeholder", nsmap={"ds": DS})
     assertion.insert(1, place)
     signer = _signer(SignatureConstructionMethod.enveloped, key)
@@ -68,25 +80,78 @@ def sign_enveloped(assertion: Element, key: SigningKey) -> Element:
     )
 
 
-def sign_detached(element: Element, key: SigningKey, key_info: Element) -> Element:
+def sign_detached(
+    element: Element, key: SigningKey, key_info: Element, digest: Digest = "sha256"
+) -> Element:
     """A Signature over `element`, which has a wsu:Id, to stand beside it (WSS 1.1: 8).
 
     Every answer has one, so it is written here, as signxml writes it: a third of the time.
+
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
     """
-    method = _method(key).value
+    identity = element.get(name("wsu:Id"), "")
+    signature = _sign(canonical(element, None), identity, (EXCLUSIVE,), key, digest)
+    signature.append(key_info)
+    return signature
+
+
+def _envelop_by_sha1(assertion: Element, key: SigningKey) -> Element:
+    """As signxml would, which makes no signatures by SHA-1."""
+    transforms = (SignatureConstructionMethod.enveloped.value, EXCLUSIVE)
+    signature = _sign(canonical(assertion, None), assertion.get("ID", ""), transforms, key, "sha1")
+    signature.append(write_key_info(key.certificate))
+    signed = deepcopy(assertion)
+    signed.insert(1, signature)
+    return signed
+
+
+def _sign(
+    content: bytes, identity: str, transforms: tuple[str, ...], key: SigningKey, digest: Digest
+) -> Element:
+    """A Signature over the canonical `content` of the element of that id; its KeyInfo is still to
+    be added."""
+    signing, hashed = _algorithms(key, digest)
     signature = etree.Element(name("ds:Signature"), nsmap={"ds": DS})
     info = _add(signature, "ds:SignedInfo")
     _add(info, "ds:CanonicalizationMethod", Algorithm=EXCLUSIVE)
-    _add(info, "ds:SignatureMethod", Algorithm=method)
-    reference = _add(info, "ds:Reference", URI=f"#{element.get(name('wsu:Id'))}")
-    _add(_add(reference, "ds:Transforms"), "ds:Transform", Algorithm=EXCLUSIVE)
-    _add(reference, "ds:DigestMethod", Algorithm=DigestAlgorithm.SHA256.value)
-    digest = sha256(canonical(element, None)).digest()
-    _add(reference, "ds:DigestValue").text = b64encode(digest).decode()
-    value = sign_strictly(canonical(info, None), key.private_key, METHODS[method][1])
-    _add(signature, "ds:SignatureValue").text = b64encode(value).decode()
-    signature.append(key_info)
+    _add(info, "ds:SignatureMethod", Algorithm=signing.uri)
+    reference = _add(info, "ds:Reference", URI=f"#{identity}")
+    steps = _add(reference, "ds:Transforms")
+    for transform in transforms:
+        _add(steps, "ds:Transform", Algorithm=transform)
+    _add(reference, "ds:DigestMethod", Algorithm=hashed.uri)
+    value = hashed.of(content)
+    _add(reference, "ds:DigestValue").text = b64encode(value).decode()
+    signed = sign_strictly(canonical(info, None), key.private_key, signing.algorithm)
+    _add(signature, "ds:SignatureValue").text = b64encode(signed).decode()
     return signature
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    uri: str
+    algorithm: hashes.HashAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashing:
+    uri: str
+    name: str
+
+    def of(self, content: bytes) -> bytes:
+        return hashlib.new(self.name, content, usedforsecurity=self.name != "sha1").digest()
+
+
+def _algorithms(key: SigningKey, digest: Digest) -> tuple[_Signing, _Hashing]:
+    if digest == "sha256":
+        method = _method(key).value
+        return _Signing(method, METHODS[method][1]), _Hashing(DigestAlgorithm.SHA256.value, digest)
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        raise ValueError("a signature by SHA-1 is made with an RSA key alone")
+    # Only ever made, by an operator's exception with an end: what we verify knows no SHA-1.
+    made = hashes.SHA1()  # noqa: S303 - see above
+    return _Signing(SignatureMethod.RSA_SHA1.value, made), _Hashing(f"{DS}sha1", digest)
 
 
 def _add(parent: Element, prefixed: str, **attributes: str) -> Element:

@@ -10,12 +10,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
 from ccda.safe_xml import Element
@@ -40,6 +41,7 @@ from gateway.model.trust import RequireUnrevoked, certificate, trust_of
 from ihe.errors import SecurityRefused
 from ihe.mtom import MultipartWriter, Part
 from ihe.saml import Assertion
+from ihe.signature import Digest
 from ihe.soap import MessageKind, find_fault, parse_envelope
 from ihe.trust import SigningKey
 from ihe.wire import OpenedAnswer, SealedRequest, open_answer
@@ -241,6 +243,7 @@ class SoapClient:
     ) -> OpenedAnswer | None:
         kind, message_id = sent.kind, sent.message_id
         values: list[str] = []
+        digest = _digest(partner, self.signing_key, datetime.now(UTC).date())
 
         def sign(envelope: Element) -> Element:
             now = datetime.now(UTC)
@@ -250,6 +253,7 @@ class SoapClient:
                 signing_key=self.signing_key,
                 now=now,
                 style=partner.profile.assertion,
+                digest=digest,
             )
             values.extend(signed)
             return envelope
@@ -410,6 +414,22 @@ class _Later:
 
     reply_to: str
     ready: Ready
+
+
+def _digest(partner: Partner, key: SigningKey, today: date) -> Digest:
+    """By what our signatures to the partner digest.
+
+    Raises:
+        NotCalled: its exception for SHA-1 has ended, or is none for our key.
+    """
+    until = partner.profile.sha1_until
+    if until is None:
+        return "sha256"
+    if today > until:
+        raise NotCalled(f"the exception by which we signed with SHA-1 for it ended on {until}")
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        raise NotCalled("the exception by which we sign with SHA-1 for it needs an RSA key of ours")
+    return "sha1"
 
 
 def _is_empty(response: httpx.Response) -> bool:

@@ -136,7 +136,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
                 kind=call.kind,
                 address=call.address,
                 body=call.body,
-                assertion=new_assertion(asking, call.partner),
+                assertion=new_assertion(asking, call.partner, call.address),
                 message_id=waiting.message_id,
                 reply_to=f"{base}/{_DOORS[call.kind.transaction]}",
                 ready=ready,

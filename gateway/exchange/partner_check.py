@@ -286,7 +286,7 @@ class _Walk:
                     kind=kind,
                     address=door,
                     body=body,
-                    assertion=new_assertion(self.asking, partner),
+                    assertion=new_assertion(self.asking, partner, door),
                     message_id=message_id,
                     sink=sizes.open,
                     crossing=crossing,

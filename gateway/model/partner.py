@@ -1,6 +1,7 @@
 """A community we exchange with: who it is, where it answers, and how it differs from the book."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from gateway.model.identity import PartnerId, PlanId
@@ -81,6 +82,11 @@ class PartnerProfile:
     """The home community by which it is reached: that one is asked in its place."""
     charges_for: tuple[str, ...] = ()
     """The purposes of use for which it takes a fee; the ledger flags them."""
+    audience: str | None = None
+    """Whom our assertions say they are meant for: a URI, or `endpoint` for the address asked."""
+    sha1_until: date | None = None
+    """Quirk: it takes only signatures by RSA and SHA-1. Ours to it are made so up to and with this
+    day, and after it nothing is sent: whoever grants the exception grants it anew, or not."""
     assertion: AssertionStyle = field(default_factory=AssertionStyle)
     """How our assertions are spelt for it."""
 
