@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests start hundreds of processes: without bytecode on disk each would compile the house anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint bench bench-large interop fuzz lock clean
 
