@@ -24,7 +24,7 @@ from gateway.exchange.mail_looking import documents_of, key_pairs
 from gateway.exchange.mail_sealing import KeyPairDer, open_mail
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.identity import DocumentId
-from gateway.model.received_mail import ReceivedMail
+from gateway.model.received_mail import OUTBOX, ReceivedMail
 from gateway.store import direct_keys, documents
 from gateway.store.database import Transaction
 
@@ -103,7 +103,7 @@ async def _opened(
         raise NotShown(f"it is {mail.state}: only what was trusted is opened for people")
     database = means.archive.database
     pairs = None
-    if means.mode == "agent":
+    if means.mode == "agent" and mail.door != OUTBOX:
         keys = await database.read_async(
             lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
         )
