@@ -21,6 +21,7 @@ from gateway.exchange.direct_mail import receive_mail
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
+from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.submitting import NotSubmitted, SubmitMeans, is_answered, submit
@@ -34,7 +35,7 @@ from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
-from gateway.model.sent_mail import MAIL_FORWARD, MAIL_SEND, MAIL_WATCH
+from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.model.submission import SUBMIT, Submission
 from gateway.store import members, partners, retrievals
 from gateway.store.database import Transaction
@@ -91,7 +92,9 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
         if job.kind == MAIL_SEND and job.plan is not None:
             message, domain = MailId(job.payload["message"]), job.payload["domain"]
             now = datetime.now(UTC)
-            give_up_mail(transaction, job.plan, message, domain, reason=reason, now=now)
+            give_up_mail(
+                transaction, means.queue, job.plan, message, domain, reason=reason, now=now
+            )
             return
         if job.plan is None or "retrieval" not in job.payload:
             return
@@ -274,6 +277,12 @@ async def _watch_mail(job: Job, means: JobMeans) -> None:
     await watch_mail(direct, plan, MailId(job.payload["message"]), job.payload["address"])
 
 
+async def _report_mail(job: Job, means: JobMeans) -> None:
+    """Tells a sender that a recipient will not get its message."""
+    plan, direct = _post(job, means)
+    await report_failure(direct, plan, MailId(job.payload["message"]), job.payload["address"])
+
+
 async def _forward_mail(job: Job, means: JobMeans) -> None:
     """Sends what is new of the members of a rule."""
     plan, direct = _post(job, means)
@@ -315,6 +324,7 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     MAIL_RECEIVE: _receive_mail,
     MAIL_SEND: _send_mail,
     MAIL_WATCH: _watch_mail,
+    MAIL_REPORT: _report_mail,
     MAIL_FORWARD: _forward_mail,
     REFRESH_BUNDLE: _refresh_bundle,
     SUBMIT: _submit,

@@ -37,7 +37,7 @@ from direct.message import (
 from gateway.exchange.adt import read_adt
 from gateway.exchange.mail_carried import named_in_context, named_in_metadata
 from gateway.exchange.mail_content import find_content
-from gateway.exchange.mail_reading import carried_files, describe_mail
+from gateway.exchange.mail_describing import carried_files, describe_mail
 from ihe.errors import IheError
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry, SubmissionSet
