@@ -13,6 +13,8 @@ from ccda.safe_xml import parse_xml
 from gateway.exchange.metadata import source_patient_info
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
+from gateway.model.identity import MemberId
+from gateway.store import offers
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import Association, AssociationType
@@ -151,11 +153,82 @@ def test_metadata_of_a_member_does_not_make_another_persons_document_the_members
     assert (document.state, document.candidate) == ("held", MEMBER.id)
 
 
-def test_what_is_no_clinical_document_is_kept_aside(place: Place) -> None:
-    scan = b"%PDF-1.7 a scan"
+def test_what_nobody_can_read_is_kept_aside(place: Place) -> None:
+    scan = b"PK\x03\x04 something packed"
     entry = an_entry(scan, mime_type="application/pdf", patient_id=patient_id())
     assert submit(place.door, a_submission((entry, scan)), scan) == SUCCESS
     assert [one.state for one in submitted(place)] == ["quarantined"]
+
+
+# ---- scans, of which metadata alone says whose they are --------------------------------------
+
+SCAN = b"%PDF-1.7 a scan"
+HERS = source_patient_info(MEMBER.demographics)
+OTHERS = source_patient_info(Demographics((PN("Elsewhere", ("Quentin",)),), TS("19990101"), "M"))
+ONLY_NAMED = ("PID-5|Sampleton^Rosalind^^^",)
+
+
+def a_scan(**changes: Any) -> Any:
+    return an_entry(SCAN, mime_type="application/pdf", title="Consent, signed", **changes)
+
+
+@pytest.mark.parametrize("ids", [{}, {"patient_id": patient_id()}], ids=["no id", "our id"])
+def test_a_scan_is_filed_when_its_metadata_match_as_a_document_must(
+    place: Place, ids: dict[str, Any]
+) -> None:
+    entry = a_scan(source_patient_info=HERS, **ids)
+    assert submit(place.door, a_submission((entry, SCAN)), SCAN) == SUCCESS
+    (document,) = submitted(place)
+    assert (document.state, document.member, document.title) == (
+        "filed",
+        MEMBER.id,
+        "Consent, signed",
+    )
+    (record,) = of_partner(place)
+    assert (record.member, record.documents, record.reason) == (MEMBER.id, (document.id,), None)
+    offered = place.house.database.read(
+        lambda tx: offers.of_member(tx, plan=PLAN, member=MEMBER.id, replaced=True)
+    )
+    assert document.id not in {one.document.id for one in offered}
+    # The same again is the same document.
+    assert submit(place.door, a_submission((entry, SCAN)), SCAN) == SUCCESS
+    assert len(submitted(place)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "candidate"),
+    [
+        ({"patient_id": patient_id()}, MEMBER.id),
+        ({"source_patient_info": ONLY_NAMED}, None),
+        ({"source_patient_info": ONLY_NAMED, "patient_id": patient_id()}, None),
+        ({"source_patient_info": OTHERS, "patient_id": patient_id()}, None),
+        ({"source_patient_info": OTHERS}, None),
+        ({}, None),
+    ],
+    ids=["an id alone", "a name alone", "name and id", "another person", "stranger", "nothing"],
+)
+def test_a_scan_without_a_match_waits_for_a_person(
+    place: Place, said: dict[str, Any], candidate: MemberId | None
+) -> None:
+    assert submit(place.door, a_submission((a_scan(**said), SCAN)), SCAN) == SUCCESS
+    (document,) = submitted(place)
+    assert (document.state, document.member, document.candidate) == ("held", None, candidate)
+    (record,) = of_partner(place)
+    assert (record.member, record.reason) == (None, "1 held for a person to decide")
+
+
+def test_a_scan_beside_a_document_that_waits_waits_too(place: Place) -> None:
+    stranger = CONTENT.replace(b"Sampleton", b"Elsewhere").replace(b"Rosalind", b"Quentin")
+    scan = a_scan(source_patient_info=HERS)
+    request = a_submission((scan, SCAN), (an_entry(stranger), stranger))
+    assert submit(place.door, request, SCAN, stranger) == SUCCESS
+    assert {one.state for one in submitted(place)} == {"held"}
+
+
+def test_a_scan_beside_a_document_goes_where_that_goes(place: Place) -> None:
+    request = a_submission((a_scan(), SCAN), (an_entry(CONTENT), CONTENT))
+    assert submit(place.door, request, SCAN, CONTENT) == SUCCESS
+    assert {(one.state, one.member) for one in submitted(place)} == {("filed", MEMBER.id)}
 
 
 # ---- versions --------------------------------------------------------------------------------
