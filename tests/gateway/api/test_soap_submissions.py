@@ -13,8 +13,10 @@ from ccda.safe_xml import parse_xml
 from gateway.exchange.metadata import source_patient_info
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
-from gateway.model.identity import MemberId
-from gateway.store import offers
+from gateway.model.identity import MemberId, PlanId
+from gateway.model.member import Member
+from gateway.store import members, offers
+from gateway.store.documents import list_page
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import Association, AssociationType
@@ -26,6 +28,7 @@ from tests.gateway.exchange.atna_told import HOST, PROCESS, told
 from tests.gateway.house import (
     HOME,
     MEMBER,
+    OTHER_PLAN,
     PLAN,
     SOAP,
     a_partner,
@@ -158,6 +161,36 @@ def test_what_nobody_can_read_is_kept_aside(place: Place) -> None:
     entry = an_entry(scan, mime_type="application/pdf", patient_id=patient_id())
     assert submit(place.door, a_submission((entry, scan)), scan) == SUCCESS
     assert [one.state for one in submitted(place)] == ["quarantined"]
+
+
+# ---- several plans that take from one partner ------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [PLAN, OTHER_PLAN])
+def test_of_several_plans_that_take_it_is_for_the_one_whose_member_it_names(
+    tmp_path: Path, named: PlanId
+) -> None:
+    theirs = Member(
+        MemberId("00000000-0000-4000-8000-00000000000b"),
+        OTHER_PLAN,
+        "O-1",
+        replace(MEMBER.demographics, ids=()),
+    )
+    rules = [a_take_rule(), a_take_rule(plan=OTHER_PLAN)]
+    with open_house(tmp_path, rules=rules) as house, serving(house) as door:
+        house.database.write(lambda tx: members.put(tx, theirs))
+        whose = MEMBER if named == PLAN else theirs
+        entry = an_entry(CONTENT, patient_id=replace(patient_id(), id=whose.id))
+        assert submit(door, a_submission((entry, CONTENT)), CONTENT) == SUCCESS
+        (document,) = [
+            one
+            for plan in (PLAN, OTHER_PLAN)
+            for one in house.database.read(lambda tx, plan=plan: list_page(tx, plan=plan))
+            if one.source.door == "ITI-41"
+        ]
+        assert (document.plan, document.state, document.member) == (named, "filed", whose.id)
+        (record,) = [one for one in records(house) if one.transaction == "ITI-41"]
+        assert (record.plan, record.member) == (named, whose.id)
 
 
 # ---- scans, of which metadata alone says whose they are --------------------------------------
