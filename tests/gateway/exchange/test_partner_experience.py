@@ -191,3 +191,41 @@ def test_an_exception_for_sha1_that_our_key_cannot_follow_sends_nothing(tmp_path
     row, envelopes = _heard_with(tmp_path, sha1_until=datetime.now(UTC).date())
     assert envelopes == []
     assert row.detail is not None and row.detail.endswith("needs an RSA key of ours")
+
+
+def _lists(house: House) -> list[str]:
+    return [one.outcome for one in calls(house) if one.transaction == "ITI-38"]
+
+
+def test_a_time_that_is_too_long_is_split_and_the_lesson_kept_until_revoked(
+    tmp_path: Path,
+) -> None:
+    with simulated("long-time") as partner, asking_house(tmp_path, [partner]) as house:
+        (row,) = retrieve(house).values()
+        assert (row.outcome, row.documents_new, row.detail) == ("matched", 3, None)
+        # All time, then five windows of five years, and what is made on demand.
+        assert _lists(house) == ["failed"] + ["success"] * 6
+        (lesson,) = _lessons(house)
+        assert (lesson.kind, lesson.value) == ("query_window_days", 1826)
+        assert "XDSRegistryOutOfResources" in lesson.why and lesson.why.endswith("1826 days")
+        retrieve(house)
+        assert _lists(house)[7:] == ["success"] * 6
+        now = datetime.now(UTC)
+        house.database.write(
+            lambda tx: partner_lessons.revoke(tx, number=lesson.number, by="me", now=now)
+        )
+        retrieve(house)
+        assert _lists(house)[13] == "failed"
+        assert_sound(house)
+
+
+def test_a_partner_that_fails_for_any_time_teaches_nothing(tmp_path: Path) -> None:
+    with (
+        simulated("success-with-errors@ITI-38") as partner,
+        asking_house(tmp_path, [partner]) as house,
+    ):
+        (row,) = retrieve(house).values()
+        assert row.outcome == "failed"
+        assert row.detail is not None and "XDSRegistryError" in row.detail
+        assert _lists(house) == ["failed"] * 3
+        assert _lessons(house) == []
