@@ -41,6 +41,16 @@ _SIGNERS: Final = {
     "secp521r1": SignatureMethod.ECDSA_SHA512,
 }
 
+_INFO: Final = (
+    f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE}"></ds:CanonicalizationMethod>'
+    '<ds:SignatureMethod Algorithm="{method}"></ds:SignatureMethod>'
+    '<ds:Reference URI="#{identifier}"><ds:Transforms>'
+    f'<ds:Transform Algorithm="{EXCLUSIVE}"></ds:Transform></ds:Transforms>'
+    f'<ds:DigestMethod Algorithm="{DigestAlgorithm.SHA256.value}"></ds:DigestMethod>'
+    "<ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
+)
+"""What stands in a SignedInfo of ours, as Exclusive XML Canonicalization spells it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -69,28 +79,27 @@ def sign_enveloped(assertion: Element, key: SigningKey) -> Element:
 
 
 def sign_detached(element: Element, key: SigningKey, key_info: Element) -> Element:
-    """A Signature over `element`, which has a wsu:Id, to stand beside it (WSS 1.1: 8).
-
-    Every answer has one, so it is written here, as signxml writes it: a third of the time.
-    """
-    method = _method(key).value
-    signature = etree.Element(name("ds:Signature"), nsmap={"ds": DS})
-    info = _add(signature, "ds:SignedInfo")
-    _add(info, "ds:CanonicalizationMethod", Algorithm=EXCLUSIVE)
-    _add(info, "ds:SignatureMethod", Algorithm=method)
-    reference = _add(info, "ds:Reference", URI=f"#{element.get(name('wsu:Id'))}")
-    _add(_add(reference, "ds:Transforms"), "ds:Transform", Algorithm=EXCLUSIVE)
-    _add(reference, "ds:DigestMethod", Algorithm=DigestAlgorithm.SHA256.value)
-    digest = sha256(canonical(element, None)).digest()
-    _add(reference, "ds:DigestValue").text = b64encode(digest).decode()
-    value = sign_strictly(canonical(info, None), key.private_key, METHODS[method][1])
-    _add(signature, "ds:SignatureValue").text = b64encode(value).decode()
+    """A Signature over `element`, which has a wsu:Id, to stand beside it (WSS 1.1: 8)."""
+    content, identifier = canonical(element, None), element.get(name("wsu:Id"), "")
+    signature = parse_xml(write_signature(content, identifier, key).encode())
     signature.append(key_info)
     return signature
 
 
-def _add(parent: Element, prefixed: str, **attributes: str) -> Element:
-    return etree.SubElement(parent, name(prefixed), attributes)
+def write_signature(content: bytes, identifier: str, key: SigningKey, key_info: str = "") -> str:
+    """The same as text, of an element by its canonical form; `key_info` is text too.
+
+    Every answer has one, so nothing is built for it: what is digested and signed is spelled in
+    its canonical form from the start. `identifier` is ours, and needs no escape.
+    """
+    method, digest = _method(key).value, b64encode(sha256(content).digest()).decode()
+    info = _INFO.format(method=method, identifier=identifier, digest=digest)
+    signed = f'<ds:SignedInfo xmlns:ds="{DS}">{info}'.encode()
+    value = b64encode(sign_strictly(signed, key.private_key, METHODS[method][1])).decode()
+    return (
+        f'<ds:Signature xmlns:ds="{DS}"><ds:SignedInfo>{info}'
+        f"<ds:SignatureValue>{value}</ds:SignatureValue>{key_info}</ds:Signature>"
+    )
 
 
 def _method(key: SigningKey) -> SignatureMethod:
