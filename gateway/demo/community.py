@@ -20,9 +20,9 @@ from uuid import uuid4
 from ccda.hl7v3 import II
 from gateway.api.listener import running, until_asked_to_stop
 from gateway.app import House, listeners, open_house, working
+from gateway.app.beside import mail_process
 from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
 from gateway.exchange.ingest import Received, ingest, receive
-from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange
