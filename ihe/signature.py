@@ -10,6 +10,7 @@ bytes (a test says so), and it takes over where SignedInfo is canonicalised incl
 
 import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,16 @@ _SIGNERS: Final = {
     "secp384r1": SignatureMethod.ECDSA_SHA384,
     "secp521r1": SignatureMethod.ECDSA_SHA512,
 }
+
+_TRANSFORM: Final = '<ds:Transform Algorithm="{}"></ds:Transform>'
+_INFO: Final = (
+    f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE}"></ds:CanonicalizationMethod>'
+    '<ds:SignatureMethod Algorithm="{method}"></ds:SignatureMethod>'
+    '<ds:Reference URI="#{identifier}"><ds:Transforms>{transforms}</ds:Transforms>'
+    '<ds:DigestMethod Algorithm="{hash}"></ds:DigestMethod>'
+    "<ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
+)
+"""What stands in a SignedInfo of ours, as Exclusive XML Canonicalization spells it."""
 
 
 Digest = Literal["sha256", "sha1"]
@@ -85,47 +96,62 @@ def sign_detached(
 ) -> Element:
     """A Signature over `element`, which has a wsu:Id, to stand beside it (WSS 1.1: 8).
 
-    Every answer has one, so it is written here, as signxml writes it: a third of the time.
-
     Raises:
         ValueError: SHA-1 is asked for, and the key is not RSA.
     """
-    identity = element.get(name("wsu:Id"), "")
-    signature = _sign(canonical(element, None), identity, (EXCLUSIVE,), key, digest)
+    content, identifier = canonical(element, None), element.get(name("wsu:Id"), "")
+    signature = parse_xml(write_signature(content, identifier, key, digest=digest).encode())
     signature.append(key_info)
     return signature
 
 
 def _envelop_by_sha1(assertion: Element, key: SigningKey) -> Element:
     """As signxml would, which makes no signatures by SHA-1."""
-    transforms = (SignatureConstructionMethod.enveloped.value, EXCLUSIVE)
-    signature = _sign(canonical(assertion, None), assertion.get("ID", ""), transforms, key, "sha1")
+    written = write_signature(
+        canonical(assertion, None),
+        assertion.get("ID", ""),
+        key,
+        transforms=(SignatureConstructionMethod.enveloped.value, EXCLUSIVE),
+        digest="sha1",
+    )
+    signature = parse_xml(written.encode())
     signature.append(write_key_info(key.certificate))
     signed = deepcopy(assertion)
     signed.insert(1, signature)
     return signed
 
 
-def _sign(
-    content: bytes, identity: str, transforms: tuple[str, ...], key: SigningKey, digest: Digest
-) -> Element:
-    """A Signature over the canonical `content` of the element of that id; its KeyInfo is still to
-    be added."""
+def write_signature(
+    content: bytes,
+    identifier: str,
+    key: SigningKey,
+    key_info: str = "",
+    *,
+    transforms: Sequence[str] = (EXCLUSIVE,),
+    digest: Digest = "sha256",
+) -> str:
+    """A Signature as text, of an element by its canonical form; `key_info` is text too.
+
+    Every answer has one, so nothing is built for it: what is digested and signed is spelled in
+    its canonical form from the start. `identifier` is ours, and needs no escape.
+
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
+    """
     signing, hashed = _algorithms(key, digest)
-    signature = etree.Element(name("ds:Signature"), nsmap={"ds": DS})
-    info = _add(signature, "ds:SignedInfo")
-    _add(info, "ds:CanonicalizationMethod", Algorithm=EXCLUSIVE)
-    _add(info, "ds:SignatureMethod", Algorithm=signing.uri)
-    reference = _add(info, "ds:Reference", URI=f"#{identity}")
-    steps = _add(reference, "ds:Transforms")
-    for transform in transforms:
-        _add(steps, "ds:Transform", Algorithm=transform)
-    _add(reference, "ds:DigestMethod", Algorithm=hashed.uri)
-    value = hashed.of(content)
-    _add(reference, "ds:DigestValue").text = b64encode(value).decode()
-    signed = sign_strictly(canonical(info, None), key.private_key, signing.algorithm)
-    _add(signature, "ds:SignatureValue").text = b64encode(signed).decode()
-    return signature
+    info = _INFO.format(
+        method=signing.uri,
+        identifier=identifier,
+        transforms="".join(_TRANSFORM.format(one) for one in transforms),
+        hash=hashed.uri,
+        digest=b64encode(hashed.of(content)).decode(),
+    )
+    signed = f'<ds:SignedInfo xmlns:ds="{DS}">{info}'.encode()
+    value = b64encode(sign_strictly(signed, key.private_key, signing.algorithm)).decode()
+    return (
+        f'<ds:Signature xmlns:ds="{DS}"><ds:SignedInfo>{info}'
+        f"<ds:SignatureValue>{value}</ds:SignatureValue>{key_info}</ds:Signature>"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +178,6 @@ def _algorithms(key: SigningKey, digest: Digest) -> tuple[_Signing, _Hashing]:
     # Only ever made, by an operator's exception with an end: what we verify knows no SHA-1.
     made = hashes.SHA1()  # noqa: S303 - see above
     return _Signing(SignatureMethod.RSA_SHA1.value, made), _Hashing(f"{DS}sha1", digest)
-
-
-def _add(parent: Element, prefixed: str, **attributes: str) -> Element:
-    return etree.SubElement(parent, name(prefixed), attributes)
 
 
 def _method(key: SigningKey) -> SignatureMethod:

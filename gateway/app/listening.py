@@ -1,6 +1,7 @@
 """What a house listens on, each listener with its own TLS (DECISIONS 7)."""
 
 import logging
+import os
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -79,11 +80,24 @@ def listeners(house: House) -> list[Listener]:
         operations = create_operations_application(check, measured)
         operations.state.lag = lag
         found.append(Listener(operations, settings.listen.operations))
-    if settings.tls is not None and settings.signing is not None:
-        found.append(_partner_listener(house, settings.tls, settings.signing))
+    to_partners = partner_listener(house)
+    if to_partners is not None:
+        found.append(to_partners)
     else:
         log.warning("no [tls] and [signing]: partners cannot reach this gateway")
     return found
+
+
+def partner_listener(house: House) -> Listener | None:
+    """What partners reach; None without [tls] and [signing].
+
+    Raises:
+        InvalidSettings: its address is not safe as configured.
+    """
+    tls, signing = house.settings.tls, house.settings.signing
+    if tls is None or signing is None:
+        return None
+    return _partner_listener(house, tls, signing)
 
 
 def _plan_tls(house: House) -> ssl.SSLContext | None:
@@ -103,7 +117,7 @@ def _plan_tls(house: House) -> ssl.SSLContext | None:
 
 
 def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
-    settings = house.settings
+    settings, processes = house.settings, house.settings.listen.partner_processes
     means = PartnerMeans(
         archive=house.archive,
         community=house.community,
@@ -112,7 +126,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         require_unrevoked=house.require_unrevoked,
-        turns=Turns(),
+        turns=Turns(max(1, (os.cpu_count() or 1) // processes)),
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         discovery_limits=DiscoveryLimits(
             settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day
@@ -124,7 +138,12 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         proxy=_proxy(settings.proxy),
     )
     address = settings.listen.partners
-    return Listener(create_partner_application(means), address, _partner_tls(house, tls))
+    return Listener(
+        create_partner_application(means),
+        address,
+        _partner_tls(house, tls),
+        is_shared=processes > 1,
+    )
 
 
 def _proxy(stated: ProxySettings | None) -> TrustedProxy | None:

@@ -22,6 +22,7 @@ from ccda.hl7v3 import II
 from gateway.api.applications import create_operations_application
 from gateway.api.listener import Listener, running, until_asked_to_stop
 from gateway.app import House, listeners, open_house, own_certificates, working
+from gateway.app.beside import mail_process
 from gateway.clients.tls import partner_listener_context
 from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
 from gateway.demo.simulator.answering import Responder
@@ -29,7 +30,6 @@ from gateway.demo.simulator.holdings import holdings
 from gateway.demo.simulator.listening import listening
 from gateway.demo.simulator.moods import mood
 from gateway.exchange.ingest import Received, ingest, receive
-from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange

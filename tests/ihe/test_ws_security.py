@@ -20,10 +20,10 @@ from ihe.namespaces import name
 from ihe.saml import BEARER, write_time
 from ihe.saml_writing import AssertionStyle
 from ihe.signature import sign_detached
-from ihe.soap import Addressing, write_envelope
+from ihe.soap import Addressing, WrittenPayload, write_answer, write_envelope
 from ihe.strict_signature import canonical
 from ihe.trust import SigningKey, Trust
-from ihe.ws_security import sign_answer, sign_request
+from ihe.ws_security import answer_security, sign_request
 from ihe.ws_verification import (
     LONGEST_LIFETIME,
     CheckedAnswer,
@@ -412,10 +412,10 @@ SENT = ("QUJD", "REVG")
 def answer(
     *, by: Issued | None = None, confirmations: tuple[str, ...] = SENT[:1], unsigned: bool = False
 ) -> Element:
-    root = envelope()
     key = None if unsigned else (by or partner()).signing_key
-    sign_answer(root, confirmations=confirmations, signing_key=key, now=NOW)
-    return etree.fromstring(etree.tostring(root))
+    security = answer_security(confirmations=confirmations, signing_key=key, now=NOW)
+    payload = WrittenPayload("{urn:p}payload", b'<payload xmlns="urn:p"/>')
+    return etree.fromstring(write_answer(Addressing("urn:x", "urn:uuid:1"), security, payload))
 
 
 def checked(root: Element, believed: Trust | None = None, **how: object) -> CheckedAnswer:
