@@ -23,6 +23,7 @@ from gateway.exchange.keeping import keep
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.later import DEFERRAL, OwedAnswer
 from gateway.model.partner import Partner
+from gateway.model.role import coded_role
 from gateway.store import exchange_log, owed_answers
 from gateway.store.database import Transaction
 from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
@@ -36,6 +37,8 @@ _BODY: Final = Limits(size_bytes=64 * 1024 * 1024, text_characters=64 * 1024 * 1
 _ASSERTION_LIFETIME: Final = timedelta(minutes=10)
 _LONGEST: Final = timedelta(days=1)
 """Nobody waits longer, and what was found is no longer what is known."""
+_ROLE: Final = "responding gateway"
+"""NHIN's framework wants a role in every assertion; no person's would be true here."""
 _UNACKNOWLEDGED: Final = "it was taken without an acknowledgement"
 _HAD_IT: Final = "it had the result already"
 
@@ -225,7 +228,7 @@ def _assertion(house: Answering, owed: OwedAnswer, partner: Partner) -> Assertio
         organization=community.organization,
         organization_id=community.home_community_id.urn,
         home_community_id=community.home_community_id,
-        role=None,
+        role=coded_role(_ROLE),
         purpose_of_use=None
         if purpose is None
         else CodedAttribute(purpose.code, purpose.system, purpose.system_name),

@@ -9,4 +9,4 @@ down_revision = "0023"
 
 def upgrade() -> None:
     op.add_column("awaited_answer", sa.Column("request_id", sa.String()))
-    op.create_index("ix_awaited_answer_request_id", "awaited_answer", ["request_id"])
+    op.create_index("awaited_answer_by_request_id", "awaited_answer", ["request_id"])
