@@ -42,18 +42,31 @@ from ihe.errors import SecurityRefused
 from ihe.mtom import MultipartWriter, Part
 from ihe.saml import Assertion
 from ihe.signature import Digest
-from ihe.soap import MessageKind, find_fault, parse_envelope
+from ihe.soap import (
+    ITI_38_REQUEST,
+    ITI_39_REQUEST,
+    ITI_41_REQUEST,
+    ITI_55_DEFERRED_REQUEST,
+    ITI_55_DEFERRED_RESULT,
+    ITI_55_REQUEST,
+    ITI_80_REQUEST,
+    MessageKind,
+    find_fault,
+    parse_envelope,
+)
 from ihe.trust import SigningKey
 from ihe.wire import OpenedAnswer, SealedRequest, open_answer
 from ihe.ws_security import sign_request
 from ihe.wsdl import WsdlName
 
-_OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
-    "ITI-55": ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
-    "ITI-38": ("xca", "RespondingGateway_CrossGatewayQuery"),
-    "ITI-39": ("xca", "RespondingGateway_CrossGatewayRetrieve"),
-    "ITI-41": ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
-    "ITI-80": ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
+_OPERATIONS: Final[dict[MessageKind, tuple[WsdlName, str]]] = {
+    ITI_55_REQUEST: ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
+    ITI_55_DEFERRED_REQUEST: ("xcpd", "RespondingGateway_Deferred_PRPA_IN201305UV02"),
+    ITI_55_DEFERRED_RESULT: ("xcpd", "InitiatingGateway_Deferred_PRPA_IN201306UV02"),
+    ITI_38_REQUEST: ("xca", "RespondingGateway_CrossGatewayQuery"),
+    ITI_39_REQUEST: ("xca", "RespondingGateway_CrossGatewayRetrieve"),
+    ITI_41_REQUEST: ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
+    ITI_80_REQUEST: ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
 }
 # These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.
 _AS_MTOM: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
@@ -267,7 +280,7 @@ class SoapClient:
             may_wait = later is not None
             return await self._post(partner, package, url, sink, crossing, may_wait=may_wait)
 
-        wsdl, operation = _OPERATIONS[kind.transaction]
+        wsdl, operation = _OPERATIONS[kind]
         got = await invoke(
             wsdl=wsdl,
             operation=operation,

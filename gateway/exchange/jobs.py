@@ -15,6 +15,7 @@ from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain, is_refusal
 from gateway.exchange.awaiting import abandon
+from gateway.exchange.bringing import bring_result
 from gateway.exchange.delivering import Answering, deliver, give_up_delivery
 from gateway.exchange.direct_bundles import refresh_bundle
 from gateway.exchange.direct_mail import receive_mail
@@ -29,7 +30,7 @@ from gateway.model.community import Community
 from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
-from gateway.model.later import DELIVER, GO_ON
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
@@ -86,7 +87,7 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
     """Nobody does the job any more: what waits for it hears so."""
 
     def unit(transaction: Transaction) -> None:
-        if job.kind == DELIVER:
+        if job.kind in (DELIVER, BRING_RESULT):
             give_up_delivery(transaction, job.payload["answer"], reason)
             return
         if job.kind == MAIL_SEND and job.plan is not None:
@@ -253,6 +254,12 @@ async def _deliver(job: Job, means: JobMeans) -> None:
     await deliver(answering, job.payload["answer"])
 
 
+async def _bring_result(job: Job, means: JobMeans) -> None:
+    """Brings the result of a deferred question to who has asked it."""
+    answering = Answering(means.archive, _client(means), means.community, means.plans)
+    await bring_result(answering, job.payload["answer"])
+
+
 def _client(means: JobMeans) -> SoapClient:
     if means.client is None:
         raise PermanentFailure("there is no [tls] and [signing] to speak to partners with")
@@ -321,6 +328,7 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     RETRIEVE: _retrieve,
     GO_ON: _go_on,
     DELIVER: _deliver,
+    BRING_RESULT: _bring_result,
     MAIL_RECEIVE: _receive_mail,
     MAIL_SEND: _send_mail,
     MAIL_WATCH: _watch_mail,

@@ -55,8 +55,11 @@ class PartnerProfile:
     """The TLS and the signing certificate must be one and the same (DECISIONS 2)."""
     asynchronous: bool = False
     """It answers on a connection of its own, at our door, when it can."""
+    deferred_discovery: bool = False
+    """It only acknowledges who is asked for (ITI-55), and brings the result to our door when a
+    person, or a slow index, has found it (ITI TF-2: 3.55, Deferred Response)."""
     answer_within_seconds: float = 3600.0
-    """How long an asynchronous answer is waited for, from when its request was sent."""
+    """How long an asynchronous or deferred answer is waited for, from when its request was sent."""
     minimum_degree_match: int = 50
     """Below this, 0 to 100 by the partner's own measure, it need not name anybody."""
     ssn_on_request: bool = True

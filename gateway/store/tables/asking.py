@@ -72,6 +72,7 @@ class AwaitedAnswerRow(Row, table=True):
     reason: str | None = None
     found: int = 0
     missing: int = 0
+    request_id: str | None = Field(default=None, index=True)
 
 
 class VisitClaimRow(Row, table=True):
