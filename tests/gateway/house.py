@@ -32,6 +32,7 @@ from ccda.hl7v3 import II
 from ccda.safe_xml import Element, parse_xml
 from gateway.api.listener import running
 from gateway.app import House, listeners
+from gateway.app import house as house_module
 from gateway.app import open_house as open_gateway
 from gateway.demo.certificates import Issued, create_authority, issue
 from gateway.demo.parties import MEMBER as ROSALIND
@@ -49,6 +50,9 @@ from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
+from tests.lasting_workers import LastingWorkers
+
+house_module.WorkerPool = LastingWorkers  # type: ignore[attr-defined, misc]
 
 PLAN = PlanId("acme")
 AUTHORITY = "urn:oid:2.999.1.7"
