@@ -88,6 +88,13 @@ ITI_55_DEFERRED_REQUEST: Final = MessageKind(
 ITI_55_ACKNOWLEDGEMENT: Final = MessageKind(
     "ITI-55", "answer", "urn:hl7-org:v3:MCCI_IN000002UV01", f"{_V3}MCCI_IN000002UV01"
 )
+# ITI TF-2: 3.55.4.2: it comes as a request of its own, to the respondTo of the question.
+ITI_55_DEFERRED_RESULT: Final = MessageKind(
+    "ITI-55",
+    "request",
+    "urn:hl7-org:v3:PRPA_IN201306UV02:Deferred:CrossGatewayPatientDiscovery",
+    f"{_V3}PRPA_IN201306UV02",
+)
 ITI_38_REQUEST: Final = MessageKind(
     "ITI-38", "request", "urn:ihe:iti:2007:CrossGatewayQuery", f"{_QUERY}AdhocQueryRequest"
 )
@@ -138,6 +145,7 @@ MESSAGE_KINDS: Final = {
         ITI_55_ANSWER,
         ITI_55_DEFERRED_REQUEST,
         ITI_55_ACKNOWLEDGEMENT,
+        ITI_55_DEFERRED_RESULT,
         ITI_38_REQUEST,
         ITI_38_ANSWER,
         ITI_39_REQUEST,

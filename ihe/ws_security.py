@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from xml.sax.saxutils import escape
 
+from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element
@@ -19,7 +20,7 @@ from ihe.key_info import write_certificate, write_key_info
 from ihe.namespaces import PREFIXES, SOAP, WSA, WSSE, WSSE11, WSU, name, spaces
 from ihe.saml import Assertion, write_time
 from ihe.saml_writing import AssertionStyle, write_assertion
-from ihe.signature import sign_detached, sign_enveloped, write_signature
+from ihe.signature import Digest, sign_detached, sign_enveloped, write_signature
 from ihe.trust import SigningKey
 
 # Five minutes proved too short for partners that retry with the same envelope.
@@ -61,14 +62,20 @@ def sign_request(
     now: datetime,
     lifetime: timedelta = DEFAULT_LIFETIME,
     style: AssertionStyle = AssertionStyle(),  # noqa: B008 - frozen
+    digest: Digest = "sha256",
 ) -> tuple[str, ...]:
     """Puts a signed Security header into an envelope that is complete otherwise.
+
+    A holder-of-key assertion names the key that signs the Timestamp; beside one for whoever bears
+    it that key's certificate stands in a token of its own. `digest` is SHA-1 only where an
+    operator's exception says so.
 
     Returns the SignatureValues, the Timestamp's first: the answer must confirm that one. Nothing
     under a signature may be touched afterwards; writing the tree out does not.
 
     Raises:
-        ValueError: the envelope has no header, or declares our prefixes for something else.
+        ValueError: the envelope has no header, or declares our prefixes for something else; or
+            SHA-1 is asked for, and our key is not RSA.
     """
     security = _add_security(envelope)
     certificate = signing_key.certificate
@@ -80,9 +87,15 @@ def sign_request(
         style=style,
     )
     timestamp = _write_timestamp(now, lifetime)
-    signature = sign_detached(timestamp, signing_key, _refer_to_assertion(assertion.id))
+    if style.confirmation == "bearer":
+        token_id = _new_id("X509")
+        security.append(_write_token(certificate, token_id))
+        reference = _refer_to_token(token_id)
+    else:
+        reference = _refer_to_assertion(assertion.id)
+    signature = sign_detached(timestamp, signing_key, reference, digest)
     security.append(timestamp)
-    signed = sign_enveloped(unsigned, signing_key)
+    signed = sign_enveloped(unsigned, signing_key, digest)
     security.append(signed)
     security.append(signature)
     return _signature_value(security), _signature_value(signed)
@@ -153,12 +166,30 @@ def _refer_to_assertion(assertion_id: str) -> Element:
     return key_info
 
 
+def _refer_to_token(token_id: str) -> Element:
+    key_info, reference = _token_reference()
+    etree.SubElement(
+        reference, name("wsse:Reference"), {"URI": f"#{token_id}", "ValueType": X509_TOKEN}
+    )
+    return key_info
+
+
 def _token_reference() -> tuple[Element, Element]:
     key_info = etree.Element(name("ds:KeyInfo"), nsmap=spaces("ds"))
     reference = etree.SubElement(
         key_info, name("wsse:SecurityTokenReference"), nsmap=spaces("wsse", "wsse11")
     )
     return key_info, reference
+
+
+def _write_token(certificate: x509.Certificate, token_id: str) -> Element:
+    token = etree.Element(
+        name("wsse:BinarySecurityToken"),
+        {"EncodingType": _BASE64, "ValueType": X509_TOKEN, _WSU_ID: token_id},
+        nsmap=spaces("wsse", "wsu"),
+    )
+    token.text = write_certificate(certificate)
+    return token
 
 
 def _new_id(kind: str) -> str:

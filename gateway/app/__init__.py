@@ -2,7 +2,7 @@
 
 from gateway.app.house import House, log_seal, open_client, open_house, policy_rule
 from gateway.app.listening import listeners
-from gateway.app.mail import direct_means, take_mail
+from gateway.app.mail import direct_means, own_certificates, take_mail
 from gateway.app.serving import answer_partners, serve, settle, work
 from gateway.app.working import working
 
@@ -14,6 +14,7 @@ __all__ = [
     "log_seal",
     "open_client",
     "open_house",
+    "own_certificates",
     "policy_rule",
     "serve",
     "settle",

@@ -14,6 +14,7 @@ from gateway.api.applications import (
 )
 from gateway.api.listener import Listener
 from gateway.api.means import PlanMeans
+from gateway.api.metrics import meters
 from gateway.api.partner_means import PartnerMeans, TrustedProxy
 from gateway.app.addresses import is_loopback, require_loopback
 from gateway.app.house import House, read_text, signing_keys
@@ -68,12 +69,15 @@ def listeners(house: House) -> list[Listener]:
     lag = partial(feed_lag, house.database) if settings.audit.repositories else None
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
-    plan_application = create_plan_application(plan_means, check=check if shared else None)
+    measured = meters(house.database, house.queue, tuple(plan.id for plan in house.plans))
+    plan_application = create_plan_application(
+        plan_means, check=check if shared else None, meters=measured if shared else None
+    )
     plan_application.state.lag = lag
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
         require_loopback(settings.listen.operations, "operations")
-        operations = create_operations_application(check)
+        operations = create_operations_application(check, measured)
         operations.state.lag = lag
         found.append(Listener(operations, settings.listen.operations))
     to_partners = partner_listener(house)

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -14,13 +15,13 @@ from gateway.api.listener import Listener, running, until_asked_to_stop
 from gateway.app.beside import mail_process, partner_processes
 from gateway.app.house import House
 from gateway.app.listening import listeners, partner_listener
-from gateway.app.mail import mail_tls
+from gateway.app.mail import mail_tls, own_certificates
 from gateway.app.working import working
 from gateway.exchange.atna_acts import START, STOP
 from gateway.intakes.publish import publishing
 from gateway.model.exchange import Exchange
 from gateway.settings import InvalidSettings
-from gateway.store import direct_keys, exchange_log
+from gateway.store import exchange_log
 
 log = logging.getLogger("gateway")
 _GARBAGE: Final = 20_000
@@ -37,9 +38,7 @@ async def serve(house: House) -> None:
     found = listeners(house)
     for listener in found:
         _require_free(listener)
-    now = datetime.now(UTC)
-    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
-    shown = publishing(house.settings.publish, now=now, keys=keys)
+    shown = publishing(house.settings.publish, partial(own_certificates, house))
     mail_tls(house)  # what it refuses, it refuses before anything runs
     async with (
         shown,
