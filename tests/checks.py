@@ -1,7 +1,8 @@
 """A module's checks, and the module without one of them.
 
-A check is an `if …: raise <Refusal>(…)`. `without` takes a single one out of the running code, so
-that a test can show what only that check had kept out.
+A check is an `if …: raise <Refusal>(…)`, or in rules that give verdicts an `if …: return …` of a
+refusal or its reason. `without` takes a single one out of the running code, so that a test can
+show what only that check had kept out.
 """
 
 import ast
@@ -28,6 +29,18 @@ def checks_in(module: ModuleType, refusal: str) -> list[Check]:
         for node in ast.walk(function):
             if isinstance(node, ast.If) and (raised := _raised(node, refusal)) is not None:
                 found.append(Check(function.name, _reason(raised), node.lineno))
+    return found
+
+
+def verdicts_in(module: ModuleType, refusal: str) -> list[Check]:
+    """Every check of the module that gives `refusal`, or the text of a reason."""
+    found = []
+    for function in _functions(ast.parse(inspect.getsource(module))):
+        for node in ast.walk(function):
+            if isinstance(node, ast.If) and isinstance(node.body[-1], ast.Return):
+                reason = _returned(node.body[-1].value, refusal)
+                if reason is not None:
+                    found.append(Check(function.name, reason, node.lineno))
     return found
 
 
@@ -63,8 +76,25 @@ def _raised(node: ast.If, refusal: str) -> ast.Call | None:
     return None
 
 
+def _returned(value: ast.expr | None, refusal: str) -> str | None:
+    """The reason that is returned; a refusal of another rule's goes by the name it has here."""
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        return _text(value.args[1]) if value.func.id == refusal else None
+    if isinstance(value, ast.Name) and value.id == "refused":
+        return value.id
+    is_text = isinstance(value, ast.JoinedStr | ast.Constant) and not _is_none(value)
+    return _text(value) if value is not None and is_text else None
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and not isinstance(value.value, str)
+
+
 def _reason(raised: ast.Call) -> str:
-    (text, *_) = raised.args
+    return _text(raised.args[0])
+
+
+def _text(text: ast.expr) -> str:
     if isinstance(text, ast.JoinedStr):
         return "…".join(
             part.value if isinstance(part, ast.Constant) else "" for part in text.values

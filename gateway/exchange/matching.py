@@ -210,6 +210,7 @@ _OWN: Final = (frozenset({_SSN}),)
 _ID: Final = (*_OWN, frozenset({("id", "exact")}))
 _HOUSEHOLD: Final = (frozenset({_DOOR, _PHONE}),)
 _HOME: Final = (*_ID, frozenset({_DOOR}), frozenset({_PHONE}))
+_BY_MIDDLE_NAME: Final = frozenset({("given", "middle"), ("birth date", "exact")})
 # A name and a birth date need one of these beside them, or the score does not matter.
 _CORROBORATION: Final = (
     *_HOME,
@@ -262,14 +263,22 @@ def choose(judged: Sequence[Judged]) -> BestMatch:
 
 
 def _is_rival(result: MatchResult, best: MatchResult) -> bool:
-    """Whether it could be this one as well; or must be, having the very SSN that was stated."""
-    if result.decision == "match" or (_has_the_ssn(result) and not _has_the_ssn(best)):
+    """Whether it could be this one as well; or must be, having the very SSN that was stated.
+
+    One who goes by the middle name may have a twin who is called so: unless something of one's own
+    says which of them is meant, nothing does.
+    """
+    facts, of_best = _facts(result), _facts(best)
+    if result.decision == "match" or (_SSN in facts and _SSN not in of_best):
         return True
-    return result.decision == "possible" and result.score >= best.score - RUNNER_UP_MARGIN
+    if result.decision != "possible":
+        return False
+    is_near = result.score >= best.score - RUNNER_UP_MARGIN
+    return is_near or (facts >= _BY_MIDDLE_NAME and not _is_proved(_ID, of_best))
 
 
-def _has_the_ssn(result: MatchResult) -> bool:
-    return any((one.attribute, one.agreement) == _SSN for one in result.reasons)
+def _facts(result: MatchResult) -> _Facts:
+    return frozenset((one.attribute, one.agreement) for one in result.reasons)
 
 
 def best_match(
@@ -286,10 +295,10 @@ def nearly_names(result: MatchResult) -> bool:
     """
     if result.decision == "possible":
         return True
-    facts = {(reason.attribute, reason.agreement) for reason in result.reasons}
+    facts = _facts(result)
     given = {("given", agreement) for agreement in ("exact", "spelling", "nickname")}
     family = {("family", agreement) for agreement in ("exact", "compound", "other name", "typo")}
-    return bool(facts & given and facts & family) and _is_proved(_HOME, frozenset(facts))
+    return bool(facts & given and facts & family) and _is_proved(_HOME, facts)
 
 
 def left_out(person: Person) -> str | None:

@@ -89,9 +89,10 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
         if key is not None:
-            for document in dict.fromkeys(exchange.documents):
-                index = document_index(key, document)
-                cursor.execute(insert_document, (index, sequence, exchange.plan))
+            named = dict.fromkeys(exchange.documents)
+            rows = [(document_index(key, one), sequence, exchange.plan) for one in named]
+            if rows:
+                cursor.executemany(insert_document, rows)
         place._sequence, previous = sequence, sealed
     cursor.execute(
         _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)

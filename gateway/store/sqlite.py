@@ -1,7 +1,9 @@
 """The database as one SQLite file: many readers, one writer thread a process (DECISIONS 21)."""
 
 import queue
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -20,6 +22,9 @@ GROUP: Final = 64
 """Units in one COMMIT: enough that fsync no longer counts, few enough that no one waits long."""
 _BUSY_SECONDS: Final = 15
 """How long to wait for another process' group; theirs are as short as ours."""
+_AGAIN_SECONDS: Final = 0.001
+"""Until it is tried again. SQLite itself would wait longer each time, up to 100 ms, for a lock that
+is held for a few: with two processes that was a third of a second for one request in a hundred."""
 _READERS: Final = 4
 """Threads for asynchronous reads; one takes well under a millisecond."""
 
@@ -84,7 +89,7 @@ class SqliteEngine:
         except IndexError:
             connection = self._reader.connect()
         try:
-            with _begun(connection, "BEGIN"):
+            with _begun(connection, _begin_to_read):
                 transaction = Transaction(connection, self._presence, self._log_keys)
                 try:
                     result = unit(transaction)
@@ -155,7 +160,7 @@ class SqliteEngine:
     def _write(self, connection: Connection, group: list[_Waiting]) -> None:
         live = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
         try:
-            with _begun(connection, "BEGIN IMMEDIATE"):
+            with _begun(connection, _begin_to_write):
                 for waiting in live:
                     self._run_unit(connection, waiting)
                 self._failpoint("before commit")
@@ -193,14 +198,33 @@ class SqliteEngine:
         waiting.answer.set_result(waiting.result)
 
 
+def _begin_to_read(driver: Any) -> None:
+    driver.execute("BEGIN")
+
+
+def _begin_to_write(driver: Any) -> None:
+    """Raises sqlite3.OperationalError if another process keeps the file locked all the time."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
+
+
 @contextmanager
-def _begun(connection: Connection, begin: str) -> Iterator[None]:
+def _begun(connection: Connection, begin: Callable[[Any], None]) -> Iterator[None]:
     """A transaction, begun and ended by the driver: SQLAlchemy takes longer for it than it is long.
 
     SQLAlchemy takes part once a statement goes through it, and is then told of the end.
     """
     driver: Any = connection.connection.driver_connection
-    driver.execute(begin)
+    begin(driver)
     try:
         yield
     except BaseException:
@@ -233,6 +257,8 @@ def _engine(url: URL, *, query_only: bool) -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         if query_only:
             cursor.execute("PRAGMA query_only = ON")
+        else:
+            cursor.execute("PRAGMA busy_timeout = 0")  # `_begin_to_write` waits
         cursor.close()
 
     return engine

@@ -256,6 +256,20 @@ def test_one_without_an_ssn_is_not_found_under_anothers() -> None:
     assert isinstance(alone, Found)
 
 
+def test_a_twin_is_not_found_for_one_who_goes_by_that_name() -> None:
+    """Ruth goes by Anna, as her twin is called; the roster has the SSN of neither."""
+    policies = [(II(PLAN, number),) for number in ("M100", "M101")]
+    hers = replace(named("Keller", "Ruth", "Anna"), ids=policies[0])
+    twins = replace(named("Keller", "Anna"), ids=policies[1])
+    both = [(MemberId("hers"), hers), (MemberId("twins"), twins)]
+    asked = replace(named("Keller", "Anna"), ids=(ssn("219-09-1234"),))
+    assert isinstance(best_match(both, asked), Ambiguous)
+    # What is her twin's own says that the twin is meant.
+    found = best_match(both, replace(asked, ids=policies[1]))
+    assert isinstance(found, Found)
+    assert found.member == "twins"
+
+
 def test_a_slip_between_two_brothers_names_is_neithers_spelling() -> None:
     assert decision(named("Keller", "Joseh"), named("Keller", "Jose")) == "possible"
     assert decision(named("Keller", "Sara"), named("Keller", "Sarah")) == "match"

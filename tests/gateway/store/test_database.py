@@ -3,14 +3,17 @@
 import asyncio
 import multiprocessing
 import os
+import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+import gateway.store.sqlite
 from gateway.model.exchange import VerifyResult
 from gateway.model.identity import PlanId
 from gateway.model.member import Plan
@@ -348,3 +351,38 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
     database.close()
     assert {"gateway.sqlite", "gateway.sqlite-wal"} <= modes.keys()
     assert {name: mode for name, mode in modes.items() if mode and "processes" not in name} == {}
+
+
+@contextmanager
+def _another_writes(url: str) -> Iterator[sqlite3.Connection]:
+    """The writer of another process, in the midst of its group."""
+    file = url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
+
+
+def test_whoever_waits_for_another_process_writes_soon_after_it(
+    sqlite_url: str, grouped: Database
+) -> None:
+    assert grouped.write(_add("a")) == "a"
+    with _another_writes(sqlite_url) as other, ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(grouped.write, _add("b"))
+        with pytest.raises(TimeoutError):
+            writing.result(timeout=0.3)
+        other.execute("COMMIT")
+        assert writing.result(timeout=20) == "b"
+    assert _names(grouped) == ["a", "b"]
+
+
+def test_a_file_that_stays_locked_is_unavailable(
+    sqlite_url: str, grouped: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert grouped.write(_add("a")) == "a"
+    monkeypatch.setattr(gateway.store.sqlite, "_BUSY_SECONDS", 0.05)
+    with _another_writes(sqlite_url) as other:
+        with pytest.raises(StoreUnavailable):
+            grouped.write(_add("b"))
+        other.execute("ROLLBACK")
+        assert grouped.write(_add("c")) == "c"
+    assert _names(grouped) == ["a", "c"]
