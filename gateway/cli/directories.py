@@ -11,6 +11,7 @@ import typer
 
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
+from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.clients.fetch import Fetcher, FetchFailed
@@ -135,6 +136,8 @@ def _say(changes: Changes, directory: Directory, *, json: bool, dry_run: bool) -
         within = [one for one in (*changes.added, *changes.changed) if one.profile.within]
         if within:
             out.print(f"{len(within)} of them are reached by another community, and not asked")
+        for one in changes.added:
+            say_what_is_known(one)
     for reason in directory.unusable:
         err.print(f"gateway: {printable(reason)}")
 

@@ -18,6 +18,7 @@ from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.partner_check import check
 from gateway.cli.partner_lessons import lessons_app
+from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
@@ -53,17 +54,7 @@ def add_partners(
         house.database.write(partial(_put, found))
     out.print(f"{len(found)} partners added or changed")
     for one in found:
-        _say_what_is_known(one.partner)
-
-
-def _say_what_is_known(partner: Partner) -> None:
-    name = printable(partner.name)
-    for quirk in quirks_of(partner.name, partner.home_community_id, partner.endpoints):
-        if quirk.profile:
-            keys = ", ".join(f"{key} = {getattr(partner.profile, key)}" for key in quirk.profile)
-            out.print(f"{name} is known as {quirk.who}: {keys}")
-        if quirk.advice is not None:
-            out.print(f"{name} is known as {quirk.who}: {quirk.advice}")
+        say_what_is_known(one.partner)
 
 
 class _Form(BaseModel):

@@ -14,7 +14,7 @@ _SINK_CHUNK_BYTES: Final = 1024 * 1024
 class Writer(Protocol):
     """Where one attachment goes. Called from a thread, in order."""
 
-    def write(self, chunk: bytes) -> None: ...
+    def write(self, chunk: bytes | bytearray) -> None: ...
 
     def finish(self) -> object: ...
 
@@ -60,7 +60,7 @@ class Pouring:
             await self._settle()
 
     async def _flush(self) -> None:
-        chunk, self._buffer = bytes(self._buffer), bytearray()
+        chunk, self._buffer = self._buffer, bytearray()  # handed over, not copied
         await self._settle()
         if self._writer is not None and chunk:
             self._writing = asyncio.create_task(asyncio.to_thread(self._writer.write, chunk))

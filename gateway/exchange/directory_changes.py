@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.exchange.directory import Listed
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
+from gateway.model.partner_quirks import quirks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +81,13 @@ def _partner(one: Listed, old: Partner | None, network: str, plan: PlanId | None
 
 
 def _profile(one: Listed) -> PartnerProfile:
-    """A certificate that only chains to the network's anchors is bound by its host's name."""
+    """A certificate that only chains to the network's anchors is bound by its host's name. How
+    the community is known to differ from the book stands in it from the first, as in a file's."""
     address = one.endpoints.iti55 or one.endpoints.iti38 or one.endpoints.iti39
-    return PartnerProfile(certificate_name=_host(address) if address else None)
+    known: dict[str, Any] = {}
+    for quirk in quirks_of(one.name, one.home_community_id, one.endpoints):
+        known.update(quirk.profile)
+    return PartnerProfile(certificate_name=_host(address) if address else None, **known)
 
 
 def _host(address: str) -> str | None:

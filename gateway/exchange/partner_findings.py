@@ -66,7 +66,7 @@ class Measure:
     size_bytes: int = 0
     _digest: Any = field(default_factory=partial(sha1, usedforsecurity=False))
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | bytearray) -> None:
         self._digest.update(chunk)
         self.size_bytes += len(chunk)
 

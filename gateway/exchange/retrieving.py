@@ -68,7 +68,7 @@ class _Attachment:
     writer: BlobWriter
     blob: Blob | None = None
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | bytearray) -> None:
         self.writer.write(chunk)
 
     def finish(self) -> None:

@@ -18,7 +18,9 @@ import re
 import secrets
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
@@ -36,6 +38,10 @@ from gateway.store.keys import KeyRing, PlanKey
 FRAME: Final = 1024 * 1024
 """Plain bytes a frame: what one reader or writer holds in memory."""
 _LEVEL: Final = 3
+_BESIDE: Final = 256 * 1024
+"""From so many bytes on, digests are computed in other threads than sealing: below, the way there
+costs more than it saves."""
+_DIGESTS: Final = 3
 _MAGIC: Final = b"GWBLOB1\0"
 _HEADER: Final = struct.Struct(">8sI16s12s56s")
 _LENGTH: Final = struct.Struct(">I")
@@ -188,22 +194,39 @@ class BlobWriter:
 
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Takes the next bytes, as many as they are."""
-        for digest in (self._address, self._sha1, self._sha256):
-            digest.update(chunk)
         self._size += len(chunk)
+        digests = (self._address, self._sha1, self._sha256)
+        if len(chunk) < _BESIDE:
+            for digest in digests:
+                digest.update(chunk)
+            self._take(memoryview(chunk))
+            return
+        # Beside the sealing: neither needs the other, and all of them let other threads run.
+        digesting = [_digesters().submit(digest.update, chunk) for digest in digests]
+        try:
+            self._take(memoryview(chunk))
+        finally:
+            for one in digesting:
+                one.result()
+
+    def _take(self, chunk: memoryview) -> None:
+        """Seals every full frame but the last: only `finish` knows which that is."""
+        if self._waiting:
+            missing = FRAME - len(self._waiting)
+            self._waiting += chunk[:missing]
+            chunk = chunk[missing:]
+            if chunk:
+                self._write_frame(self._waiting, is_last=False)
+                self._waiting = bytearray()
+        while len(chunk) > FRAME:
+            self._write_frame(chunk[:FRAME], is_last=False)
+            chunk = chunk[FRAME:]
         self._waiting += chunk
-        # One frame is kept back, for only `finish` knows which is the last.
-        done = 0
-        while len(self._waiting) - done > FRAME:
-            self._write_frame(bytes(self._waiting[done : done + FRAME]), is_last=False)
-            done += FRAME
-        if done:
-            del self._waiting[:done]
 
     def finish(self) -> Blob:
         """The stored blob; its bytes and its name are on disk before this returns."""
         file = self._open_file()
-        self._write_frame(bytes(self._waiting), is_last=True)
+        self._write_frame(self._waiting, is_last=True)
         blob = Blob(
             address=self._address.hexdigest(),
             size_bytes=self._size,
@@ -239,7 +262,7 @@ class BlobWriter:
     ) -> None:
         self.abort()
 
-    def _write_frame(self, plain: bytes, *, is_last: bool) -> None:
+    def _write_frame(self, plain: bytearray | memoryview, *, is_last: bool) -> None:
         nonce, bound = self._seal.place(self._number, is_last)
         packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
         sealed = self._seal.cipher.encrypt(nonce, packed, bound)
@@ -270,6 +293,12 @@ class BlobWriter:
         if self._file is None:
             raise ValueError("this blob is finished or was aborted")
         return self._file
+
+
+@cache
+def _digesters() -> ThreadPoolExecutor:
+    """Made once a process, when the first large piece is written."""
+    return ThreadPoolExecutor(_DIGESTS, "digest")
 
 
 def _read_frame(file: BinaryIO) -> bytes:

@@ -27,6 +27,7 @@ from tests.bench import (
     hanging,
     index,
     ingest,
+    large_asked,
     log,
     mail,
     matching,
@@ -60,6 +61,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "mail": mail.measure,
     "log": log.measure,
     "large": stream.measure,
+    "large-asked": large_asked.measure,
 }
 _LARGE: Final[dict[str, Callable[[int], Report]]] = {"log-large": log.measure_large}
 """Only by name: each takes hours."""

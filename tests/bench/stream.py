@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha1
@@ -20,6 +20,7 @@ from typing import Final
 from sqlalchemy import text
 
 from gateway.model.document import Blob, Document
+from gateway.model.partner import Partner
 from gateway.settings import Settings
 from gateway.store import documents, members
 from gateway.store.database import Transaction
@@ -48,7 +49,7 @@ _PIECE: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Run:
     """One transfer: its rate in MB/s, and what the server's memory grew by, in MB."""
 
     rate: float
@@ -57,20 +58,20 @@ class _Run:
 
 def measure(rounds: int) -> Report:
     """Rounds of a copy in, ITI-41, a copy out and ITI-39, one after the other."""
-    runs: dict[str, list[_Run]] = {}
+    runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        settings, document = _furnish(Path(name))
+        settings, document = furnish(Path(name))
         with serving(Path(name), settings) as target:
             cipher = _cipher(target)
             for _ in range(rounds):
                 for what, run in (
-                    ("copy in", lambda: _in(target, "/copy-in", _copied())),
-                    ("ITI-41 in", lambda: _in(target, "/ihe/xdr", _submitted())),
+                    ("copy in", lambda: sent_in(target, "/copy-in", copied())),
+                    ("ITI-41 in", lambda: sent_in(target, "/ihe/xdr", _submitted())),
                     ("copy out", lambda: _out(target, "/copy-out", b"")),
                     ("ITI-39 out", lambda: _out(target, "/ihe/xca", _asked(document))),
                 ):
                     runs.setdefault(what, []).append(run())
-    rows = tuple(_row(what, runs) for what in runs)
+    rows = tuple(row(what, runs) for what in runs)
     notes = (
         f"{SIZE_BYTES // 1024**2} MB that do not compress; ratio: MB/s by those of the plain copy",
         f"wanted: a ratio of {LEAST_RATIO} or more, growth of {MOST_GROWTH_MB} MB or less",
@@ -79,7 +80,7 @@ def measure(rounds: int) -> Report:
     return Report("large", "Large documents against a plain copy", rows, notes)
 
 
-def _row(what: str, runs: dict[str, list[_Run]]) -> dict[str, Figure]:
+def row(what: str, runs: dict[str, list[Run]]) -> dict[str, Figure]:
     copy = runs[f"copy {what.rpartition(' ')[2]}"]
     rates = [run.rate for run in runs[what]]
     return {
@@ -93,9 +94,10 @@ def _row(what: str, runs: dict[str, list[_Run]]) -> dict[str, Figure]:
 # ---- the house -------------------------------------------------------------------------------
 
 
-def _furnish(folder: Path) -> tuple[Settings, Document]:
+def furnish(folder: Path, known: Sequence[Partner] | None = None) -> tuple[Settings, Document]:
     """A house that takes submissions, and has a document of that size that a rule gives."""
-    with open_house(folder, rules=[a_rule(), a_take_rule()], furnished=False) as house:
+    rules = [a_rule(), a_take_rule()]
+    with open_house(folder, rules=rules, known=known, furnished=False) as house:
         house.database.write(lambda transaction: members.put(transaction, MEMBER))
         document = file(house, demo_document("lakeshore_ccd.xml")).document
         with house.archive.blobs.writer(PLAN) as writer:
@@ -127,7 +129,8 @@ _NOISE: Final = os.urandom(_PIECE)
 # ---- one transfer ----------------------------------------------------------------------------
 
 
-def _copied() -> tuple[str, Iterable[bytes]]:
+def copied() -> tuple[str, Iterable[bytes]]:
+    """Its type, and the bytes in pieces."""
     return "application/octet-stream", _pieces()
 
 
@@ -153,36 +156,42 @@ def _asked(document: Document) -> bytes:
     return ask(retrieve(document), ITI_39_REQUEST).envelope
 
 
-def _in(target: Target, path: str, given: tuple[str, Iterable[bytes]]) -> _Run:
+def sent_in(target: Target, path: str, given: tuple[str, Iterable[bytes]]) -> Run:
+    """One transfer to the server.
+
+    Raises:
+        RuntimeError: it was not taken.
+    """
     content_type, pieces = given
     before = _memory(target)[0]
-    with closing(_connection(target)) as connection:
+    with closing(connection(target)) as opened:
         started = time.perf_counter()
         headers = {"Content-Type": content_type, "Transfer-Encoding": "chunked"}
-        connection.request("POST", path, pieces, headers, encode_chunked=True)
-        answer = connection.getresponse()
+        opened.request("POST", path, pieces, headers, encode_chunked=True)
+        answer = opened.getresponse()
         content = answer.read()
         seconds = time.perf_counter() - started
     if answer.status != 200 or b"ResponseStatusType:Failure" in content:
         raise RuntimeError(f"{path} answered {answer.status}")
-    return _Run(SIZE_BYTES / 1e6 / seconds, _memory(target)[1] - before)
+    return Run(SIZE_BYTES / 1e6 / seconds, _memory(target)[1] - before)
 
 
-def _out(target: Target, path: str, body: bytes) -> _Run:
+def _out(target: Target, path: str, body: bytes) -> Run:
     before = _memory(target)[0]
-    with closing(_connection(target)) as connection:
+    with closing(connection(target)) as opened:
         started, size = time.perf_counter(), 0
-        connection.request("POST", path, body, {"Content-Type": "application/soap+xml"})
-        answer = connection.getresponse()
+        opened.request("POST", path, body, {"Content-Type": "application/soap+xml"})
+        answer = opened.getresponse()
         while piece := answer.read(_PIECE):
             size += len(piece)
         seconds = time.perf_counter() - started
     if answer.status != 200 or size < SIZE_BYTES:
         raise RuntimeError(f"{path} answered {answer.status} with {size} bytes")
-    return _Run(SIZE_BYTES / 1e6 / seconds, _memory(target)[1] - before)
+    return Run(SIZE_BYTES / 1e6 / seconds, _memory(target)[1] - before)
 
 
-def _connection(target: Target) -> http.client.HTTPSConnection:
+def connection(target: Target) -> http.client.HTTPSConnection:
+    """To the server, as the partner that it knows."""
     host, _, port = target.address.rpartition(":")
     context = client_context(a_partner().name)
     return http.client.HTTPSConnection(host, int(port), timeout=600, context=context)
@@ -196,7 +205,7 @@ def _memory(target: Target) -> tuple[float, float]:
 
 def _cipher(target: Target) -> str:
     """That of every connection: the server has one context."""
-    with closing(_connection(target)) as connection:
-        connection.connect()
-        name, version, _ = connection.sock.cipher()
+    with closing(connection(target)) as opened:
+        opened.connect()
+        name, version, _ = opened.sock.cipher()
     return f"{name}, {version}"

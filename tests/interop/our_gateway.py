@@ -18,13 +18,17 @@ from uuid import uuid4
 import httpx
 
 from ccda.hl7v3 import AD, PN, TEL, TS
-from gateway.app import open_house
+from gateway.app import open_client, open_house
+from gateway.exchange.asking import Asking
 from gateway.exchange.ingest import Ingested, ingest, receive
+from gateway.exchange.partner_check import check_partner
+from gateway.exchange.partner_findings import Report
 from gateway.model.document import Document, Source
 from gateway.model.exchange import Exchange, ExchangeFilter
-from gateway.model.identity import MemberId, PartnerId, PlanId
+from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
+from gateway.model.retrieval import Requester, Retrieval
 from gateway.settings import load_settings
 from gateway.store import documents, exchange_log, members, partners, tokens
 from gateway.store.scope import ALL_PLANS
@@ -163,6 +167,32 @@ class OurGateway:
         summary = self._read(f"/api/v1/members/{person.id}/summary")
         records = self.records(conversation=state["conversation"], direction="out")
         return Retrieved(state, summary, records)
+
+    def check(self, person: Member, addresses: Addresses) -> Report:
+        """What `gateway partners check` finds at the partner, with that test patient."""
+        endpoints = Endpoints(addresses.discovery, addresses.query, addresses.retrieve)
+        partner = replace(self._partner, endpoints=endpoints)
+        retrieval = Retrieval(
+            id=RetrievalId(str(uuid4())),
+            plan=PLAN,
+            member=person.id,
+            purpose=PURPOSE,
+            requester=Requester(PERSON, ROLE),
+            conversation=ConversationId(str(uuid4())),
+            created=datetime.now(UTC),
+        )
+
+        async def walk() -> Report:
+            house, client = self._house, open_client(self._house)
+            asking = Asking(
+                house.archive, client, house.community, house.plans[0], person, retrieval
+            )
+            try:
+                return await check_partner(asking, partner, member=person)
+            finally:
+                await client.close()
+
+        return asyncio.run(walk())
 
     def _follow(self, address: str) -> dict[str, Any]:
         """The retrieval once it has ended."""

@@ -237,3 +237,14 @@ def test_a_fault_ends_the_step_and_is_recorded(world: World, step: str) -> None:
     assert found[0].reason == "it answered with a SOAP fault (Sender)"
     assert retrieved.records[-1] == found[0]
     assert retrieved.partner["outcome"] == "refused", retrieved.partner
+
+
+def test_the_check_of_a_partner_that_is_ipf_names_what_it_does_otherwise(
+    world: World, our_initiator: OurGateway
+) -> None:
+    """WSS4J is not told to sign its answers; of the rest of them there is nothing to say."""
+    with world.java_responder() as responder:
+        report = our_initiator.check(our_initiator.member, responder.addresses)
+    assert report.answers
+    found = {(one.place, one.text) for one in report.deviations}
+    assert found == {(step, "the Timestamp of the answer is not signed") for step in TRANSACTIONS}

@@ -48,6 +48,17 @@ def test_the_host_is_taken_out_of_any_address(address: str, name: str | None) ->
     assert added.profile.certificate_name == name
 
 
+def test_what_is_known_of_a_community_is_in_its_profile_from_the_first() -> None:
+    home = HomeCommunityId.parse("2.16.840.1.113883.3.6147.9")
+    listed = replace(NORTH, home_community_id=home)
+    (redox,) = taken(listed).added
+    assert (redox.profile.documents_per_retrieve, redox.profile.other_home_accepted) == (1, True)
+    assert redox.profile.certificate_name == "north.example"
+    # What an operator says otherwise stays, however often the directory is taken over.
+    own = replace(redox, profile=replace(redox.profile, documents_per_retrieve=3))
+    assert taken(listed, known=(own,)).unchanged == 1
+
+
 def test_the_same_again_changes_nothing() -> None:
     known = taken(NORTH, CLINIC).added
     assert taken(NORTH, CLINIC, known=known, complete=True) == Changes(unchanged=2)

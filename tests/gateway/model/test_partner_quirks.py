@@ -1,5 +1,9 @@
 """What is known of communities is matched by OID, address or name, and is harmless."""
 
+import re
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
 from gateway.model.partner import Endpoints, PartnerProfile
@@ -36,3 +40,16 @@ def test_every_quirk_is_a_profile_or_advice_for_a_person() -> None:
 def test_a_quirk_cannot_weaken_security(key: str) -> None:
     with pytest.raises(ValueError, match=key):
         Quirk("Sender", profile={key: True})
+
+
+def test_every_key_of_a_profile_is_explained_once_with_its_default() -> None:
+    page = (Path(__file__).parents[3] / "docs/partners.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert sorted(key for key, _ in rows) == sorted(one.name for one in fields(PartnerProfile))
+    default, words = PartnerProfile(), {"none": (None, ()), "true": (True,), "false": (False,)}
+    for key, stated in rows:
+        value = getattr(default, key)
+        if stated in words:
+            assert value in words[stated], key
+        elif stated.isdigit():
+            assert value == int(stated), key
