@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,24 +55,35 @@ class World:
         )
 
     def our_responder(
-        self, name: str, *, initiator: Party | None = None, replies: tuple[str, ...] = ()
+        self,
+        name: str,
+        *,
+        initiator: Party | None = None,
+        replies: tuple[str, ...] = (),
+        rules: str = "",
     ) -> OurGateway:
         """`replies` are where the initiator may have answers sent."""
         by = initiator or self.certificates.initiator
         asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
         asking = replace(asking, endpoints=Endpoints(replies=replies))
-        return OurGateway(self.folder / name, self.certificates.gateway, asking)
+        return OurGateway(self.folder / name, self.certificates.gateway, asking, rules)
 
-    def our_initiator(self, name: str, **profile: object) -> OurGateway:
-        """`profile` is what the responder's partner profile says otherwise than by default."""
+    def our_initiator(self, name: str, *, rules: str = "", **profile: Any) -> OurGateway:
+        """`profile` is how the responder is spoken to, if otherwise than usual."""
         responder = self.certificates.responder
         asked = partner_of("Interop Hospital", facts.RESPONDER_HOME, responder, **profile)
-        return OurGateway(self.folder / name, self.certificates.gateway, asked)
+        return OurGateway(self.folder / name, self.certificates.gateway, asked, rules)
 
 
 @pytest.fixture(scope="session")
 def reply_port() -> str:
     """Where the initiator takes answers that come later: IPF opens its addresses once a process."""
+    return str(peer.free_port())
+
+
+@pytest.fixture(scope="session")
+def deferred_port() -> str:
+    """Where the initiator takes results of deferred discoveries."""
     return str(peer.free_port())
 
 

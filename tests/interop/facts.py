@@ -29,6 +29,12 @@ RESPONDER: Mapping[str, str] = {
     "document.entry-id": "urn:uuid:6f0fa5a8-6a4f-4c39-9d3e-0c6f4b1a2d10",
     "document.unique-id": "2.16.840.1.113883.3.9999.1.9.1",
     "document.mime-type": "text/xml",
+    # In whose name a deferred result is brought.
+    "user.name": "Interop Hospital",
+    "user.organization": "Interop Hospital",
+    "user.role": "106331006",
+    "user.role.name": "Administrator",
+    "user.purpose": "PAYMENT",
 }
 
 INITIATOR: Mapping[str, str] = {

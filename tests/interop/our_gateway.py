@@ -52,16 +52,18 @@ class OurGateway:
     """A house in `folder` and the process that serves it; a context manager around both.
 
     It knows `partner`, whose certificates are pinned, and the patient of facts.py as a member.
-    Its one rule gives everything to `partner`, for the purpose that facts.py names.
+    Its one rule gives everything to `partner`, for the purpose that facts.py names; `rules` are
+    more, as in gateway.toml.
     """
 
-    def __init__(self, folder: Path, own: Party, partner: Partner) -> None:
+    def __init__(self, folder: Path, own: Party, partner: Partner, rules: str = "") -> None:
         folder.mkdir()
         self._config = folder / "gateway.toml"
         self._log = folder / "log.txt"
         self._port = free_port()
         self._url = f"http://127.0.0.1:{free_port()}"
-        self._config.write_text(_settings(folder, own, partner, self._port, self._url))
+        text = _settings(folder, own, partner, self._port, self._url)
+        self._config.write_text(text + rules)
         self._partner = partner
         self.member = member_from(facts.PATIENT, "IP-1")
 
@@ -193,6 +195,23 @@ class OurGateway:
                 await client.close()
 
         return asyncio.run(walk())
+
+    def submit(self, person: Member, endpoints: Endpoints) -> Mapping[str, Any]:
+        """Submits all that rules give of the member to the partner, over REST; how it ended."""
+        partner = replace(self._partner, endpoints=endpoints)
+        self._house.database.write(lambda tx: partners.put(tx, partner))
+        form = {
+            "partner": partner.id,
+            "purpose": PURPOSE,
+            "requester": {"person": PERSON, "role": ROLE},
+        }
+        started = self._rest.post(f"/api/v1/members/{person.id}/submissions", json=form)
+        assert started.status_code == 202, started.text
+        deadline = time.monotonic() + _REST_SECONDS
+        while (state := self._read(started.headers["Location"]))["state"] == "waiting":
+            assert time.monotonic() < deadline, state
+            time.sleep(0.2)
+        return state
 
     def _follow(self, address: str) -> dict[str, Any]:
         """The retrieval once it has ended."""

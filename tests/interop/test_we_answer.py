@@ -112,6 +112,38 @@ def test_answers_come_to_a_registered_reply_address(world: World, reply_port: st
         assert {one.outcome for one in ours.records()} == {"success"}
 
 
+def test_the_result_of_a_deferred_discovery_is_brought_to_ipf(
+    world: World, deferred_port: str
+) -> None:
+    replies = (f"https://127.0.0.1:{deferred_port}/results",)
+    with world.our_responder("answers-deferred", replies=replies) as ours:
+        document = ours.file(facts.DOCUMENT)
+        asked = _ask(world, ours, deferred_port=deferred_port)
+        assert asked.exit_code == 0, asked
+        assert tuple(step["step"] for step in asked.steps) == STEPS
+        found = asked.steps[0]
+        assert (found["deferred"], found["outcome"]) == ("AA", "match")
+        assert found["brought_by"] == "Interop Health Plan"
+        assert found["brought_for"] == facts.INITIATOR["user.purpose"]
+        told = ours.records()
+        assert sorted((one.direction, one.transaction, one.outcome) for one in told[:3]) == [
+            ("in", "ITI-55", "success"),
+            ("in", "ITI-55-DEFERRED", "success"),
+            ("out", "ITI-55-DEFERRED", "success"),
+        ]
+        assert told[-1].documents == (document.id,)
+
+
+def test_no_result_is_brought_to_an_address_that_is_not_registered(
+    world: World, deferred_port: str
+) -> None:
+    with world.our_responder("answers-no-deferred") as ours:
+        asked = _ask(world, ours, deferred_port=deferred_port)
+        assert asked.exit_code == 1, asked
+        (record,) = ours.records()
+        assert (record.transaction, record.outcome) == ("ITI-55-DEFERRED", "refused")
+
+
 def test_an_answer_is_sent_to_no_address_that_is_not_registered(
     world: World, reply_port: str
 ) -> None:

@@ -143,6 +143,23 @@ def test_answers_that_come_later_to_our_own_door_are_taken(
     ]
 
 
+def test_a_deferred_discovery_goes_on_with_the_result_that_ipf_brings(world: World) -> None:
+    signing = str(world.certificates.responder.signing.store)
+    profile = {"deferred_discovery": True, "answer_within_seconds": 60.0}
+    with world.our_initiator("asks-deferred", **profile) as ours:
+        door = ours.addresses.discovery
+        with world.java_responder(brings_to=door, signing_store=signing) as responder:
+            retrieved = ours.retrieve(ours.member, responder.addresses)
+            assert retrieved.partner["outcome"] == "matched", (retrieved, responder.log())
+            assert [responder.served()["step"] for _ in TRANSACTIONS] == list(TRANSACTIONS)
+        assert retrieved.partner["documents_new"] == 1
+        assert [one.transaction for one in retrieved.records] == [
+            "ITI-55-DEFERRED", *TRANSACTIONS,
+        ]  # fmt: skip
+        (came,) = ours.records(direction="in", transaction="ITI-55-DEFERRED")
+        assert (came.outcome, came.member) == ("success", ours.member.id)
+
+
 # ---- what comes to nothing -------------------------------------------------------------------
 
 

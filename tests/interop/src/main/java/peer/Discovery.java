@@ -13,6 +13,10 @@ final class Discovery {
     private static final String PARAMETERS =
             "/h:PRPA_IN201305UV02/h:controlActProcess/h:queryByParameter/h:parameterList/";
 
+    private static final String RESPOND_TO =
+            "<respondTo typeCode=\"RSP\"><telecom value=\"%s\"/><entityRsp classCode=\"ENT\" "
+            + "determinerCode=\"INSTANCE\" xsi:nil=\"true\"/></respondTo>";
+
     private Discovery() {}
 
     /** What a partner answered; the id and its authority are empty when nobody matched. */
@@ -27,12 +31,18 @@ final class Discovery {
     }
 
     static String request(Person person, String ownHome, String partnerHome) {
+        return request(person, ownHome, partnerHome, null);
+    }
+
+    /** With {@code respondTo} the answer is to be brought there in its own time. */
+    static String request(
+            Person person, String ownHome, String partnerHome, String respondTo) {
         var query = """
                 <queryByParameter>
                   <queryId root="%1$s"/>
                   <statusCode code="new"/>
                   <responseModalityCode code="R"/>
-                  <responsePriorityCode code="I"/>
+                  <responsePriorityCode code="%11$s"/>
                   <parameterList>
                     <livingSubjectAdministrativeGender>
                       <value code="%2$s" codeSystem="2.16.840.1.113883.5.1"/>
@@ -60,7 +70,7 @@ final class Discovery {
                     oid(), escape(person.gender()), escape(person.birthTime()),
                     escape(person.family()), escape(person.given()), escape(person.street()),
                     escape(person.city()), escape(person.state()), escape(person.postalCode()),
-                    escape(person.telecom()));
+                    escape(person.telecom()), respondTo == null ? "I" : "D");
         var act = """
                 <controlActProcess classCode="CACT" moodCode="EVN">
                   <code code="PRPA_TE201305UV02" codeSystem="2.16.840.1.113883.1.6"/>
@@ -69,7 +79,8 @@ final class Discovery {
                   </authorOrPerformer>
                 %s
                 </controlActProcess>""".formatted(bare(ownHome), query);
-        return message("PRPA_IN201305UV02", "AL", ownHome, partnerHome, act);
+        return message("PRPA_IN201305UV02", "AL", ownHome, partnerHome,
+                respondTo == null ? "" : RESPOND_TO.formatted(escape(respondTo)), act);
     }
 
     static boolean asksFor(Xml request, Person person) throws Exception {
@@ -103,7 +114,7 @@ final class Discovery {
                 </controlActProcess>""".formatted(
                     request.written("/*/h:id"), matches ? subject(person, ownHome) : "",
                     queryId, matches ? "OK" : "NF", request.written("//h:queryByParameter"));
-        return message("PRPA_IN201306UV02", "NE", ownHome, partnerHome, act);
+        return message("PRPA_IN201306UV02", "NE", ownHome, partnerHome, "", act);
     }
 
     private static String subject(Person person, String ownHome) {
@@ -153,7 +164,8 @@ final class Discovery {
     }
 
     private static String message(
-            String name, String acceptAck, String ownHome, String partnerHome, String rest) {
+            String name, String acceptAck, String ownHome, String partnerHome, String respondTo,
+            String rest) {
         return """
                 <%1$s xmlns="urn:hl7-org:v3" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"\
                  ITSVersion="XML_1.0">
@@ -164,11 +176,12 @@ final class Discovery {
                   <processingModeCode code="T"/>
                   <acceptAckCode code="%4$s"/>
                   <receiver typeCode="RCV">%5$s</receiver>
+                  %8$s
                   <sender typeCode="SND">%6$s</sender>
                 %7$s
                 </%1$s>""".formatted(
                     name, oid(), OffsetDateTime.now(ZoneOffset.UTC).format(TIME), acceptAck,
-                    device(partnerHome), device(ownHome), rest);
+                    device(partnerHome), device(ownHome), rest, respondTo);
     }
 
     private static String device(String home) {

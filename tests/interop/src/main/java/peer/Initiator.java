@@ -38,6 +38,9 @@ final class Initiator {
 
     /** Takes every step until one fails, and returns the code that says how it ended. */
     int run() {
+        if (settings.options().containsKey("submit")) {
+            return Step.take(settings.option("submit"), this::submit) == null ? 1 : 0;
+        }
         var found = Step.take("ITI-55", this::discover);
         if (found == null) {
             return 1;
@@ -62,12 +65,8 @@ final class Initiator {
     }
 
     private Discovery.Answer discover(Map<String, Object> said) throws Exception {
-        var request = Discovery.request(
-                Person.of(settings), settings.fact("own.home"), settings.fact("partner.home"));
-        var answer = Discovery.read(ask("ITI-55", "xcpd-iti55", 0, request,
-                PixPdqV3CamelValidators.iti55RequestValidator(),
-                PixPdqV3CamelValidators.iti55ResponseValidator(), said)
-                .getMessage().getBody(String.class));
+        var answer = Discovery.read(settings.option("deferred-port", "").isEmpty()
+                ? discoverNow(said) : discoverLater(said));
         said.put("outcome",
                 answer.isMatch() ? "match" : answer.isError() ? "error" : "no match");
         said.put("acknowledgement", answer.acknowledgement());
@@ -77,6 +76,38 @@ final class Initiator {
             said.put("home", answer.home());
         }
         return answer;
+    }
+
+    private String discoverNow(Map<String, Object> said) throws Exception {
+        var request = Discovery.request(
+                Person.of(settings), settings.fact("own.home"), settings.fact("partner.home"));
+        return ask("ITI-55", "xcpd-iti55", 0, request,
+                PixPdqV3CamelValidators.iti55RequestValidator(),
+                PixPdqV3CamelValidators.iti55ResponseValidator(), said)
+                .getMessage().getBody(String.class);
+    }
+
+    /** The result that is brought to us, once the question is acknowledged. */
+    private String discoverLater(Map<String, Object> said) throws Exception {
+        var results = Results.at(
+                ipf, Integer.parseInt(settings.option("deferred-port")), tls, settings);
+        var request = Discovery.request(Person.of(settings), settings.fact("own.home"),
+                settings.fact("partner.home"), results.address());
+        var options = options("ITI-55", said);
+        options.put("correlator", results.correlator());
+        var acknowledgement = Xml.parse(ipf.ask(ipf.uri("xcpd-iti55", url(0), options), request,
+                Map.of(), PixPdqV3CamelValidators.iti55RequestValidator(),
+                PixPdqV3CamelValidators.iti55ResponseValidator())
+                .getMessage().getBody(String.class));
+        said.put("deferred", acknowledgement.text(
+                "/h:MCCI_IN000002UV01/h:acknowledgement/h:typeCode/@code"));
+        var result = results.taken().poll(REPLY_SECONDS, TimeUnit.SECONDS);
+        if (result == null) {
+            throw new IllegalStateException("No result was brought");
+        }
+        said.put("brought_by", result.sender().get(Assertion.SUBJECT_ID));
+        said.put("brought_for", result.sender().get(Assertion.PURPOSE));
+        return result.body();
     }
 
     private List<DocumentEntry> query(Object request, Map<String, Object> said) throws Exception {
@@ -91,6 +122,19 @@ final class Initiator {
         return Retrievals.read(ask("ITI-39", "xca-iti39", 2, request,
                 XdsCamelValidators.iti39RequestValidator(),
                 XdsCamelValidators.iti39ResponseValidator(), said), said);
+    }
+
+    /** The first URL is where submissions are taken. */
+    private Boolean submit(Map<String, Object> said) throws Exception {
+        var step = settings.option("submit");
+        var crossGateway = step.equals("ITI-80");
+        var request = Submissions.request(
+                settings, crossGateway ? settings.fact("partner.home") : null);
+        return Submissions.read(ask(step, crossGateway ? "xcdr-iti80" : "xds-iti41", 0, request,
+                crossGateway ? XdsCamelValidators.iti80RequestValidator()
+                        : XdsCamelValidators.iti41RequestValidator(),
+                crossGateway ? XdsCamelValidators.iti80ResponseValidator()
+                        : XdsCamelValidators.iti41ResponseValidator(), said), said);
     }
 
     // ---- one exchange --------------------------------------------------------------------------

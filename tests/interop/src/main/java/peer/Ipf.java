@@ -49,6 +49,11 @@ final class Ipf {
         return component + ":" + address + "?" + query;
     }
 
+    /** Whoever looks for the endpoint {@code plain} finds the one of {@code uri}. */
+    void alias(String plain, String uri) throws Exception {
+        camel.addEndpoint(plain, camel.getEndpoint(uri));
+    }
+
     void serve(String uri, Processor requests, Processor work, Processor answers)
             throws Exception {
         add(new RouteBuilder() {

@@ -10,8 +10,9 @@ import org.apache.cxf.ws.security.SecurityConstants;
 import org.openehealth.ipf.commons.audit.AuditContext;
 import org.openehealth.ipf.platform.camel.ihe.hl7v3.PixPdqV3CamelValidators;
 import org.openehealth.ipf.platform.camel.ihe.xds.XdsCamelValidators;
+import org.slf4j.MDC;
 
-/** The responding gateway: three of IPF's consumers behind mutual TLS on loopback. */
+/** The responding gateway: IPF's consumers behind mutual TLS on loopback. */
 final class Responder {
     private final Ipf ipf = new Ipf();
     private final Settings settings;
@@ -27,6 +28,8 @@ final class Responder {
     /** Answers until standard input ends, so that no server outlives whoever started it. */
     static void serve(Settings settings) throws Exception {
         var port = Integer.parseInt(settings.words().get(0));
+        // IPF hands the log's context on to the thread that answers later, and fails without one.
+        MDC.put("side", "responder");
         var responder = new Responder(settings);
         Https.listen(port, responder.keys);
         responder.publish();
@@ -38,8 +41,14 @@ final class Responder {
 
     private void publish() throws Exception {
         var holding = Holding.of(settings);
-        publish("ITI-55", "xcpd-iti55", "xcpd",
-                "urn:hl7-org:v3:PRPA_IN201305UV02:CrossGatewayPatientDiscovery", Map.of(),
+        var bringsTo = settings.option("brings-to", "");
+        if (!bringsTo.isEmpty()) {
+            new Bringing(ipf, settings, keys, audit).to(bringsTo);
+        }
+        publish("ITI-55", "xcpd-iti55", "xcpd", bringsTo.isEmpty()
+                ? "urn:hl7-org:v3:PRPA_IN201305UV02:CrossGatewayPatientDiscovery"
+                : "urn:hl7-org:v3:PRPA_IN201305UV02:Deferred:CrossGatewayPatientDiscovery",
+                Map.of(),
                 PixPdqV3CamelValidators.iti55RequestValidator(), new DiscoveryService(settings),
                 PixPdqV3CamelValidators.iti55ResponseValidator());
         // ITI-39's schema does not load (a reference in it dangles); ITI-55's validator has its own.
@@ -51,6 +60,14 @@ final class Responder {
                 Map.of(),
                 XdsCamelValidators.iti39RequestValidator(), new RetrieveService(holding),
                 XdsCamelValidators.iti39ResponseValidator());
+        publish("ITI-41", "xds-iti41", "xdr",
+                "urn:ihe:iti:2007:ProvideAndRegisterDocumentSet-b", Map.of(),
+                XdsCamelValidators.iti41RequestValidator(), Submissions.taking("ITI-41"),
+                XdsCamelValidators.iti41ResponseValidator());
+        publish("ITI-80", "xcdr-iti80", "xcdr",
+                "urn:ihe:iti:2015:CrossGatewayDocumentProvide", Map.of(),
+                XdsCamelValidators.iti80RequestValidator(), Submissions.taking("ITI-80"),
+                XdsCamelValidators.iti80ResponseValidator());
     }
 
     private void publish(String step, String component, String path, String action,
@@ -60,7 +77,7 @@ final class Responder {
         options.put("auditContext", audit);
         options.put("features", List.of(Security.policy(), new Given(properties(extra))));
         options.put("inInterceptors", List.of(new AddressingRules(action)));
-        if (!step.equals("ITI-55")) {
+        if (step.equals("ITI-38") || step.equals("ITI-39")) {
             options.put("homeCommunityId", settings.fact("own.home"));
         }
         var kind = settings.option("break-answer", "");

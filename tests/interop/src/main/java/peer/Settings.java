@@ -15,13 +15,15 @@ record Settings(List<String> words, Map<String, String> options, Properties fact
             usage: server PORT  --facts FILE --tls-store P12 --trust-store P12 --document FILE[,FILE]
                           [--lost NUMBER] [--fault-at STEP] [--audit FILE] [--validators off]
                           [--break-answer without-confirmation|without-security]
+                          [--brings-to URL] [--signing-store P12]
                    client, and then on each line as a JSON array:
                           URL_XCPD URL_QUERY URL_RETRIEVE --facts FILE --tls-store P12
                           --trust-store P12 [--signing-store P12] [--other-store P12]
                           [--tamper NAME of Assertion or Forgery] [--tamper-at STEP]
                           [--native-signature URI] [--signature URI] [--digest URI]
                           [--key-info FORM of KeyNames] [--assertion-key-info FORM] [--and-for UNIQUE_ID]
-                          [--reply-port PORT] [--audit FILE]
+                          [--reply-port PORT] [--deferred-port PORT] [--audit FILE]
+                          [--submit ITI-41|ITI-80, to URL_XCPD, --document FILE]
                    validate FOLDER
             A step is ITI-55, ITI-38 or ITI-39.
             The stores' password is in INTEROP_STORE_PASSWORD.""";

@@ -4,6 +4,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import org.apache.cxf.helpers.CastUtils;
+import org.apache.cxf.jaxws.context.WebServiceContextImpl;
+import org.apache.cxf.jaxws.context.WrappedMessageContext;
 import org.apache.cxf.message.Message;
 import org.apache.cxf.phase.PhaseInterceptorChain;
 import org.apache.wss4j.common.saml.SamlAssertionWrapper;
@@ -33,7 +35,7 @@ final class Verified {
 
     /** The attributes of the request being served. */
     static Map<String, String> asker() {
-        for (var result : results(PhaseInterceptorChain.getCurrentMessage())) {
+        for (var result : results(served())) {
             if (Integer.valueOf(WSConstants.ST_SIGNED)
                     .equals(result.get(WSSecurityEngineResult.TAG_ACTION))) {
                 return AssertionRules.said((SamlAssertionWrapper)
@@ -41,6 +43,16 @@ final class Verified {
             }
         }
         throw new IllegalStateException("A request was served without an assertion");
+    }
+
+    /** A deferred answer is worked on in a thread that has no message, only its context. */
+    private static Message served() {
+        var current = PhaseInterceptorChain.getCurrentMessage();
+        if (current != null) {
+            return current;
+        }
+        var context = (WrappedMessageContext) new WebServiceContextImpl().getMessageContext();
+        return context.getWrappedMessage();
     }
 
     private static List<WSSecurityEngineResult> results(Message message) {
