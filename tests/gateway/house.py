@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from ccda.hl7v3 import II
 from ccda.safe_xml import Element, parse_xml
@@ -43,7 +43,7 @@ from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
 from gateway.model.policy import Rule
 from gateway.settings import KeyPair, Listen, Network, Plan, Settings
-from gateway.store import exchange_log, members, partners, policy_rules
+from gateway.store import exchange_log, members, partners, policy_rules, tables
 from gateway.store.documents import list_page
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
@@ -212,7 +212,13 @@ def _furnished() -> Path:
         house.database.write(lambda tx: members.put(tx, MEMBER))
         for name in (*OWN_DOCUMENTS, *THIRD_PARTY_DOCUMENTS):
             assert file(house, demo_document(name)).outcome == "filed", name
+        forget_settings(house)
     return folder
+
+
+def forget_settings(house: House) -> None:
+    """A copy of the house is then as one that was never opened: its settings are no change."""
+    house.database.write(lambda tx: tx.connection.execute(delete(tables.setting_seen)))
 
 
 def demo_document(name: str) -> bytes:
