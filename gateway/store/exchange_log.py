@@ -17,7 +17,7 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
-from gateway.store.exchange_private import document_index, has_private
+from gateway.store.exchange_private import document_indexes, has_private
 from gateway.store.exchange_search import following, get, search
 from gateway.store.month_keys import month_of
 from gateway.store.sql import indexable
@@ -89,8 +89,7 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
         if key is not None:
-            for document in dict.fromkeys(exchange.documents):
-                index = document_index(key, document)
+            for index in document_indexes(key, exchange):
                 cursor.execute(insert_document, (index, sequence, exchange.plan))
         place._sequence, previous = sequence, sealed
     cursor.execute(
