@@ -53,6 +53,16 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
+    def java_submits(self, url: str, step: str, **options: str) -> Asked:
+        """The initiator submits the document to our gateway."""
+        stores = self.stores(self.certificates.initiator)
+        return self.initiator.submit(
+            url,
+            stores=stores,
+            facts=self.initiator_of_ours_facts,
+            options={"submit": step, "document": str(self.document), **_spelled(options)},
+        )
+
     def our_responder(
         self, name: str, *, initiator: Party | None = None, replies: tuple[str, ...] = ()
     ) -> OurGateway:

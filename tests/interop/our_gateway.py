@@ -16,9 +16,12 @@ from typing import Any, Self
 from uuid import uuid4
 
 import httpx
+from lxml import etree
 
 from ccda.hl7v3 import AD, PN, TEL, TS
 from gateway.app import open_house
+from gateway.auditing import reporter_of
+from gateway.exchange.audit_feed import FeedMeans, record_messages
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.model.document import Document, Source
 from gateway.model.exchange import Exchange, ExchangeFilter
@@ -48,7 +51,8 @@ class OurGateway:
     """A house in `folder` and the process that serves it; a context manager around both.
 
     It knows `partner`, whose certificates are pinned, and the patient of facts.py as a member.
-    Its one rule gives everything to `partner`, for the purpose that facts.py names.
+    It gives everything to `partner`, and takes what that submits, for the purpose that facts.py
+    names; it submits everything for PURPOSE.
     """
 
     def __init__(self, folder: Path, own: Party, partner: Partner) -> None:
@@ -65,6 +69,11 @@ class OurGateway:
     def addresses(self) -> Addresses:
         base = f"https://127.0.0.1:{self._port}/ihe"
         return Addresses(f"{base}/xcpd", f"{base}/xca", f"{base}/xca")
+
+    @property
+    def submissions(self) -> str:
+        """Where it takes ITI-41 and ITI-80."""
+        return f"https://127.0.0.1:{self._port}/ihe/xdr"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -139,8 +148,22 @@ class OurGateway:
                 tx, plan=ALL_PLANS, wanted=ExchangeFilter(**wanted), descending=False
             )
         )
-        own = ("GATEWAY-START", "GATEWAY-STOP", "CHECKPOINT-KEY")
+        own = ("GATEWAY-START", "GATEWAY-STOP", "CHECKPOINT-KEY", "SETTINGS")
         return tuple(one.exchange for one in found if one.exchange.transaction not in own)
+
+    def audit_messages(self, **wanted: Any) -> tuple[etree._Element, ...]:
+        """What ATNA is told of these records, the DICOM message of each event."""
+        wanted_of = ExchangeFilter(**wanted)
+        database, keys = self._house.database, self._house.archive.blobs.keys
+        means = FeedMeans(database, keys, reporter_of(self._house.settings))
+        found = database.read(
+            lambda tx: exchange_log.search(tx, plan=ALL_PLANS, wanted=wanted_of, descending=False)
+        )
+        return tuple(
+            etree.fromstring(message[message.index(b"<AuditMessage") :])
+            for record in found
+            for message in record_messages(record, means)
+        )
 
     # ---- what it is asked to do --------------------------------------------------------------
 
@@ -163,6 +186,25 @@ class OurGateway:
         summary = self._read(f"/api/v1/members/{person.id}/summary")
         records = self.records(conversation=state["conversation"], direction="out")
         return Retrieved(state, summary, records)
+
+    def submit(self, endpoint: str, transaction: str) -> Exchange:
+        """Submits the member's documents to the partner, which takes them there; its record."""
+        where = {transaction.replace("-", "").lower(): endpoint}
+        partner = replace(self._partner, endpoints=Endpoints(**where))
+        self._house.database.write(lambda tx: partners.put(tx, partner))
+        form = {
+            "partner": partner.id,
+            "purpose": PURPOSE,
+            "requester": {"person": PERSON, "role": ROLE},
+        }
+        started = self._rest.post(f"/api/v1/members/{self.member.id}/submissions", json=form)
+        assert started.status_code == 202, started.text
+        deadline = time.monotonic() + _REST_SECONDS
+        while time.monotonic() < deadline:
+            if found := self.records(transaction=transaction, direction="out"):
+                return found[-1]
+            time.sleep(0.2)
+        raise AssertionError(f"nothing was submitted: {self._log.read_text()[-3000:]}")
 
     def _follow(self, address: str) -> dict[str, Any]:
         """The retrieval once it has ended."""
@@ -307,4 +349,18 @@ plan = "{PLAN}"
 partner = "{partner.id}"
 purpose = "{facts.INITIATOR["user.purpose"]}"
 third_party = true
+
+[[policy.rules]]
+name = "documents of all authors, submitted to {partner.name}"
+plan = "{PLAN}"
+partner = "{partner.id}"
+purpose = "{PURPOSE}"
+third_party = true
+
+[[policy.rules]]
+name = "what {partner.name} submits"
+plan = "{PLAN}"
+partner = "{partner.id}"
+purpose = "{facts.INITIATOR["user.purpose"]}"
+direction = "take"
 """

@@ -149,6 +149,8 @@ class JavaResponder(_Java):
     ) -> None:
         port = free_port()
         self.addresses = Addresses.on(port)
+        base = f"https://127.0.0.1:{port}"
+        self.submissions = {"ITI-41": f"{base}/xdr", "ITI-80": f"{base}/xcdr"}
         arguments = ["server", str(port), "--facts", str(facts), *stores.arguments()]
         super().__init__([*arguments, *_as_arguments(options)], scratch, jvm=jvm)
 
@@ -198,6 +200,15 @@ class JavaInitiator(_Java):
         `options` are those of Settings.java: how messages are made, and how one is spoiled.
         """
         urls = [addresses.discovery, addresses.query, addresses.retrieve]
+        return self._take(urls, stores, facts, options)
+
+    def submit(self, url: str, *, stores: Stores, facts: Path, options: Mapping[str, str]) -> Asked:
+        """One submission, ITI-41 or ITI-80 as the options say."""
+        return self._take([url], stores, facts, options)
+
+    def _take(
+        self, urls: Sequence[str], stores: Stores, facts: Path, options: Mapping[str, str]
+    ) -> Asked:
         arguments = [*urls, "--facts", str(facts), *stores.arguments()]
         arguments += ["--signing-store", str(stores.party.signing.store)]
         assert self._process.stdin is not None

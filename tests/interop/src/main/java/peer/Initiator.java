@@ -38,6 +38,10 @@ final class Initiator {
 
     /** Takes every step until one fails, and returns the code that says how it ended. */
     int run() {
+        var submits = settings.option("submit", "");
+        if (!submits.isEmpty()) {
+            return Step.take(submits, said -> submit(submits, said)) == null ? 1 : 0;
+        }
         var found = Step.take("ITI-55", this::discover);
         if (found == null) {
             return 1;
@@ -91,6 +95,17 @@ final class Initiator {
         return Retrievals.read(ask("ITI-39", "xca-iti39", 2, request,
                 XdsCamelValidators.iti39RequestValidator(),
                 XdsCamelValidators.iti39ResponseValidator(), said), said);
+    }
+
+    private Boolean submit(String step, Map<String, Object> said) throws Exception {
+        var isCrossGateway = step.equals("ITI-80");
+        var request = Submissions.request(
+                settings, isCrossGateway ? settings.fact("partner.home") : null);
+        return Submissions.read(ask(step, Submissions.Door.of(step).component(), 0, request,
+                isCrossGateway ? XdsCamelValidators.iti80RequestValidator()
+                        : XdsCamelValidators.iti41RequestValidator(),
+                isCrossGateway ? XdsCamelValidators.iti80ResponseValidator()
+                        : XdsCamelValidators.iti41ResponseValidator(), said), said);
     }
 
     // ---- one exchange --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import org.openehealth.ipf.commons.audit.AuditContext;
 import org.openehealth.ipf.platform.camel.ihe.hl7v3.PixPdqV3CamelValidators;
 import org.openehealth.ipf.platform.camel.ihe.xds.XdsCamelValidators;
 
-/** The responding gateway: three of IPF's consumers behind mutual TLS on loopback. */
+/** The responding gateway: five of IPF's consumers behind mutual TLS on loopback. */
 final class Responder {
     private final Ipf ipf = new Ipf();
     private final Settings settings;
@@ -51,6 +51,11 @@ final class Responder {
                 Map.of(),
                 XdsCamelValidators.iti39RequestValidator(), new RetrieveService(holding),
                 XdsCamelValidators.iti39ResponseValidator());
+        for (var door : Submissions.DOORS) {
+            publish(door.step(), door.component(), door.path(), door.action(), Map.of(),
+                    XdsCamelValidators.iti41RequestValidator(), new SubmissionService(door.step()),
+                    XdsCamelValidators.iti41ResponseValidator());
+        }
     }
 
     private void publish(String step, String component, String path, String action,
@@ -60,7 +65,7 @@ final class Responder {
         options.put("auditContext", audit);
         options.put("features", List.of(Security.policy(), new Given(properties(extra))));
         options.put("inInterceptors", List.of(new AddressingRules(action)));
-        if (!step.equals("ITI-55")) {
+        if (step.equals("ITI-38") || step.equals("ITI-39")) {
             options.put("homeCommunityId", settings.fact("own.home"));
         }
         var kind = settings.option("break-answer", "");

@@ -22,6 +22,8 @@ record Settings(List<String> words, Map<String, String> options, Properties fact
                           [--native-signature URI] [--signature URI] [--digest URI]
                           [--key-info FORM of KeyNames] [--assertion-key-info FORM] [--and-for UNIQUE_ID]
                           [--reply-port PORT] [--audit FILE]
+                   or, to submit the document instead:
+                          URL --submit ITI-41|ITI-80 --document FILE, and the rest as above
                    validate FOLDER
             A step is ITI-55, ITI-38 or ITI-39.
             The stores' password is in INTEROP_STORE_PASSWORD.""";
