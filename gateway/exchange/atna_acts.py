@@ -128,6 +128,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CLI-AUDIT-HOLDS", "CLI-AUDIT-RETENTION", "CLI-AUDIT-DISPOSE-SHOW",
         "CLI-AUDIT-CERTIFICATES",
     ),
+    # What was ordered, and may not be done when its time comes.
+    _NOT_ALLOWED: ("RETRIEVAL", "SUBMISSION"),
     Kind(ACTIVITY, "E", STARTED): (START,),
     Kind(ACTIVITY, "E", STOPPED): (STOP,),
 }  # fmt: skip
