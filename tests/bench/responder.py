@@ -141,12 +141,19 @@ def document(number: int) -> bytes:
 
 @contextmanager
 def serving(
-    folder: Path, settings: Settings, context: ssl.SSLContext | None = None
+    folder: Path,
+    settings: Settings,
+    context: ssl.SSLContext | None = None,
+    *,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Target]:
-    """The partner listener of a house with these settings, in a process of its own."""
+    """The partner listener of a house with these settings, in a process of its own.
+
+    `arguments` are those of `tests.bench.partner`.
+    """
     given = folder / "settings.json"
     given.write_text(settings.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.bench.partner", str(given)]
+    command = [sys.executable, "-m", "tests.bench.partner", str(given), *arguments]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

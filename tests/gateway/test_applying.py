@@ -14,7 +14,7 @@ from gateway.settings import InvalidSettings, Limits, Listen, Policy, Rule, Sett
 from gateway.settings_audit import Audit, PublishedTo
 from gateway.store import policy_rules
 from tests.gateway.clients.asking_house import PLAN, settings
-from tests.gateway.house import key_files, records
+from tests.gateway.house import key_files, whole_log
 
 RULE = Rule(name="all for payment", plan=PLAN, purpose="PAYMENT")
 
@@ -22,7 +22,7 @@ RULE = Rule(name="all for payment", plan=PLAN, purpose="PAYMENT")
 def opened(given: Settings, stated: Settings | None = None) -> tuple[Exchange, ...]:
     """What the log holds once a process has opened the house with these."""
     with open_house(given, stated=stated) as house:
-        return tuple(records(house))
+        return tuple(whole_log(house))
 
 
 def changed(given: Settings, **changes: Any) -> Settings:
@@ -103,7 +103,7 @@ def test_rules_of_a_settings_file_replace_those_that_stood_there(tmp_path: Path)
         house.database.write(lambda tx: policy_rules.put(tx, replace(old, name=RULE.name)))
     with open_house(changed(given, policy=Policy(rules=(RULE,)))) as house:
         standing = house.database.read(lambda tx: policy_rules.list_all(tx, plan=PLAN))
-        (record,) = records(house)
+        (record,) = whole_log(house)
     assert [(one.name, one.purpose) for one in standing] == [(RULE.name, "PAYMENT")]
     assert record.reason == "rule 'all for payment' changed; rule 'old' removed"
 
