@@ -12,24 +12,37 @@ from gateway.store.transaction import Transaction
 _UNCOMPARED: Final = 2
 """The version whose records do not say in what is hashed by which documents they are found."""
 
-_SQLITE: Final = f"""
+_MISFILED: Final = """
 SELECT MIN(sequence) FROM (
+SELECT e.sequence FROM exchange e WHERE e.documents <> '[]' AND NOT {readable}
+UNION ALL
 SELECT stated.sequence FROM (
-SELECT e.sequence, e.plan, named.value AS document FROM exchange e, json_each(e.documents) named
+SELECT e.sequence, e.plan, named.value AS document FROM exchange e, {named}
 WHERE e.documents <> '[]') stated
 WHERE NOT EXISTS (SELECT 1 FROM exchange_document d WHERE d.document = stated.document
-AND d.sequence = stated.sequence AND d.plan IS stated.plan)
+AND d.sequence = stated.sequence AND d.plan {alike} stated.plan)
 UNION ALL
 SELECT d.sequence FROM exchange_document d LEFT JOIN exchange e ON e.sequence = d.sequence
-WHERE e.sequence IS NULL OR (e.version IS NOT {_UNCOMPARED} AND NOT EXISTS (
-SELECT 1 FROM json_each(e.documents) named WHERE named.value = d.document))) misfiled
-"""  # noqa: S608 - a constant of ours
-_POSTGRES: Final = (
-    _SQLITE.replace(
-        "json_each(e.documents) named", "jsonb_array_elements_text(e.documents::jsonb) named(value)"
-    )
-    .replace("d.plan IS stated.plan", "d.plan IS NOT DISTINCT FROM stated.plan")
-    .replace("e.version IS NOT", "e.version IS DISTINCT FROM")
+WHERE e.sequence IS NULL OR (COALESCE(e.version, 1) <> {uncompared} AND NOT EXISTS (
+SELECT 1 FROM {named} WHERE named.value = d.document))) misfiled
+"""
+# A chain made anew may hold anything: what is no list names nothing, and is itself misfiled.
+_ARRAY: Final = (
+    "CASE WHEN json_valid(e.documents) THEN json_type(e.documents) = 'array' ELSE FALSE END"
+)
+_SQLITE: Final = _MISFILED.format(
+    readable=f"({_ARRAY})",
+    named=f"json_each(CASE WHEN {_ARRAY} THEN e.documents ELSE '[]' END) named",
+    alike="IS",
+    uncompared=_UNCOMPARED,
+)
+_LIST: Final = """e.documents ~ '^\\["[^"\\\\]*"(,"[^"\\\\]*")*\\]$'"""
+_POSTGRES: Final = _MISFILED.format(
+    readable=f"({_LIST})",
+    named="jsonb_array_elements_text("
+    f"CASE WHEN {_LIST} THEN e.documents ELSE '[]' END::jsonb) named(value)",
+    alike="IS NOT DISTINCT FROM",
+    uncompared=_UNCOMPARED,
 )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House, log_seal, working
+from gateway.app import House, log_seal, work, working
 from gateway.auditing import audit_feeds, repository_places
 from gateway.exchange.audit_feed import Feed
 from gateway.exchange.checkpoints import make_checkpoint, publish
@@ -235,6 +237,26 @@ def test_another_process_feeds_only_when_the_first_is_dead(house: House, port: i
             assert feed.feed() == 0
         assert feed.feed() == 1
     assert told(receiver) == numbers(1, 2)
+
+
+async def test_a_start_and_a_stop_are_told_though_the_stop_ends_the_telling(
+    house: House, port: int
+) -> None:
+    feed = feed_of(house)  # told of what comes from here on
+    house.database.write(lambda tx: audit_feed.release(tx, NAME))
+    with receiving(port) as receiver:
+        running = asyncio.create_task(work(house))
+        await asyncio.to_thread(receiver.wait_for, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 30)
+        house.database.write(lambda tx: audit_feed.release(tx, NAME))
+        while feed.feed():
+            pass
+        said = [read(message).codes for message in receiver.messages]
+    assert [one for one in said if one[0] == "110100"] == [
+        ("110100", "110120"),
+        ("110100", "110121"),
+    ]
 
 
 def test_a_slow_repository_delays_nobody_else(house: House, port: int) -> None:

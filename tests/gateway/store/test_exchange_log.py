@@ -221,6 +221,21 @@ def test_what_a_record_is_found_by_is_verified_too(
     assert result.reason == f"record {first_bad} is not found by just the documents that it names"
 
 
+@pytest.mark.parametrize("written", ["no list", '["d1"', "{}", "7"])
+def test_a_chain_made_anew_over_what_names_no_documents_is_found(
+    log: Database, tamper: Callable[[str], None], written: str
+) -> None:
+    values = exchange_chain.columns_of(an_exchange(member=None)) | {"documents": written}
+    canon = exchange_chain.canonical(values)
+    last = log.read(lambda t: exchange_log.get(t, plan=ACME, sequence=5))
+    assert last is not None
+    sealed = exchange_chain.chain_hash(previous=last.hash, canon=canon, sequence=6)
+    row = {**values, "time": exchange_chain.utc_text(values["time"]), "sequence": 6}
+    _insert(tamper, {**row, "canon": canon, "previous_hash": last.hash, "hash": sealed})
+    tamper(f"UPDATE exchange_head SET sequence = 6, hash = '{sealed}'")  # noqa: S608
+    assert log.read(exchange_log.verify).first_bad == 6
+
+
 def _insert(tamper: Callable[[str], None], row: dict[str, object]) -> None:
     columns = ", ".join(f'"{name}"' for name in row)
     values = ", ".join("NULL" if value is None else f"'{value}'" for value in row.values())
