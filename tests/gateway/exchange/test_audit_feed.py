@@ -14,6 +14,7 @@ import pytest
 
 from gateway.app import House, log_seal, work, working
 from gateway.auditing import audit_feeds, repository_places
+from gateway.exchange.atna_acts import START, STOP
 from gateway.exchange.audit_feed import Feed
 from gateway.exchange.checkpoints import make_checkpoint, publish
 from gateway.model.audit_feed import DeadLetter, FeedState
@@ -28,7 +29,7 @@ from tests.gateway.clients.syslog_receiver import (
     read,
     receiving,
 )
-from tests.gateway.house import _folder, authority, open_house
+from tests.gateway.house import _folder, authority, open_house, whole_log
 
 NAME = "state"
 
@@ -246,6 +247,9 @@ async def test_a_start_and_a_stop_are_told_though_the_stop_ends_the_telling(
     house.database.write(lambda tx: audit_feed.release(tx, NAME))
     with receiving(port) as receiver:
         running = asyncio.create_task(work(house))
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who is not ready would die
+            await asyncio.sleep(0.02)
+            assert not running.done()
         await asyncio.to_thread(receiver.wait_for, 1)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(running, 30)
@@ -257,6 +261,11 @@ async def test_a_start_and_a_stop_are_told_though_the_stop_ends_the_telling(
         ("110100", "110120"),
         ("110100", "110121"),
     ]
+    own = [one for one in whole_log(house) if one.transaction in (START, STOP)]
+    assert [one.transaction for one in own] == [START, STOP]
+    for one in own:
+        assert (one.outcome, one.peer) == ("success", f"process {os.getpid()}")
+        assert one.reason is not None and one.reason.endswith(": it works")
 
 
 def test_a_slow_repository_delays_nobody_else(house: House, port: int) -> None:
