@@ -1,5 +1,6 @@
 """A change of settings or rules found at the start is on record by name, and never by value."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -123,3 +124,14 @@ def test_a_plan_that_a_command_adds_for_itself_is_no_change(tmp_path: Path) -> N
     given = settings(tmp_path)
     opened(given)
     assert opened(given.with_plans(({"id": "guest", "name": "guest"},)), given) == ()
+
+
+def test_a_process_that_is_handed_the_settings_finds_no_change(tmp_path: Path) -> None:
+    """As `serve` hands them to the process that takes mail."""
+    given = changed(
+        settings(tmp_path),
+        limits=Limits(clock_skew_seconds=30),
+        audit=Audit(publish=(PublishedTo(folder=tmp_path),)),
+    )
+    opened(given)
+    assert opened(Settings(**json.loads(given.model_dump_json()))) == ()

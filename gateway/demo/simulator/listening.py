@@ -138,6 +138,8 @@ async def _send(streams: _Streams, reply: Reply) -> bool:
         while True:
             writer.write(_ENDLESS)
             await writer.drain()
+            # A transport over TLS that broke does not let `drain` wait; the loop must learn of it.
+            await asyncio.sleep(0)
     writer.write(_head(reply, len(content)))
     if reply.manner == "drip":
         for byte in content:
