@@ -78,7 +78,9 @@ def dead(house: House) -> tuple[DeadLetter, ...]:
 
 
 def told(receiver: Receiver) -> list[str | None]:
-    return [read(message).description for message in receiver.messages]
+    """Why, of each event; but not that a test has opened its house with other settings."""
+    found = [read(message).description for message in receiver.messages]
+    return [why for why in found if not (why or "").startswith("changed: ")]
 
 
 def numbers(*found: int) -> list[str | None]:
@@ -257,7 +259,8 @@ async def test_a_start_and_a_stop_are_told_though_the_stop_ends_the_telling(
         while feed.feed():
             pass
         said = [read(message).codes for message in receiver.messages]
-    assert [one for one in said if one[0] == "110100"] == [
+    # At least once: what was cut off before it was confirmed is told again.
+    assert list(dict.fromkeys(one for one in said if one[0] == "110100")) == [
         ("110100", "110120"),
         ("110100", "110121"),
     ]
