@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# The tests start hundreds of processes: without bytecode on disk each would compile the house anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test lint bench bench-large interop fuzz lock clean
 
@@ -30,9 +32,9 @@ bench-large: $(VENV)/.ready ## the exchange log at ten million records; hours, a
 	$(BIN)/python -m tests.bench log-large --rounds 1 $(ARGS)
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
-	CORPUS_STEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile -q tests/ccda/test_writer.py \
+	CORPUS_STEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 900 -q tests/ccda/test_writer.py \
 		tests/ccda/test_html_corpus.py tests/gateway/exchange/test_summaries.py
-	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib -q tests/interop $(ARGS)
+	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib --timeout 1500 -q tests/interop $(ARGS)
 
 fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000", "mail", "cms --runs 100000"
 	nice $(BIN)/python -m tests.fuzz $(ARGS)

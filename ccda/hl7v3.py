@@ -8,6 +8,7 @@ stands beside the value it replaced. `read_x(element)` never raises on odd conte
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from lxml import etree
@@ -176,10 +177,20 @@ _TIME: Final = re.compile(
     r"(?:([0-5]\d)(?:([0-5]\d|60)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?)?"
 )
 
+_LONGEST_REMEMBERED: Final = 40
+"""Characters; no time is longer, and what is none may be a megabyte."""
+
 
 def iso_time(value: str | None) -> str | None:
     """HL7 TS as ISO 8601, same precision and offset; anything else as written."""
-    match = _TIME.fullmatch(value.strip()) if value else None
+    if not value or len(value) > _LONGEST_REMEMBERED:
+        return value and _iso_time.__wrapped__(value)
+    return _iso_time(value)
+
+
+@lru_cache(maxsize=1 << 12)  # a document repeats its times, and so does what is made of it
+def _iso_time(value: str) -> str:
+    match = _TIME.fullmatch(value.strip())
     if match is None:
         return value
     year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()

@@ -18,6 +18,7 @@ from gateway.exchange.checkpoints import Bring, Seldom
 from gateway.exchange.direct_opening import smarthost_server
 from gateway.model.audit_feed import FeedState
 from gateway.model.community import Community
+from gateway.model.later import DEFERRAL
 from gateway.settings import InvalidSettings, KeyPair, Settings
 from gateway.settings_audit import AuditRepository, PublishedTo
 from gateway.store import audit_feed
@@ -44,6 +45,7 @@ def audit_feeds(settings: Settings, database: Database, keys: KeyRing) -> tuple[
 
 _DOORS: Final = {
     "ITI-55": "xcpd",
+    DEFERRAL: "xcpd",
     "ITI-38": "xca",
     "ITI-39": "xca",
     "ITI-41": "xdr",

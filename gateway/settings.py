@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -56,6 +57,8 @@ class Listen(_Part):
     operations: str = "127.0.0.1:9090"
     public: str | None = None
     """Where partners reach our partner doors, `https://host:port`: for answers that come later."""
+    partner_processes: int = Field(default=1, ge=1, le=64)
+    """How many processes answer partners; each computes on one processor."""
 
     @field_validator("public")
     @classmethod
@@ -63,6 +66,12 @@ class Listen(_Part):
         if value is not None and not value.lower().startswith("https://"):
             raise ValueError("must be an https address")
         return None if value is None else value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _can_be_shared(self) -> Self:
+        if self.partner_processes > 1 and self.partners.startswith("unix:"):
+            raise ValueError("a socket file is listened on by one of partner_processes alone")
+        return self
 
     @field_validator("partners", "plans", "operations")
     @classmethod

@@ -20,6 +20,26 @@ from ihe.v3_message import (
 )
 
 DEFERRAL_NOT_SUPPORTED: Final = "NS250"
+# HL7 V3 AcknowledgementDetailCode.
+ELEMENT_MISSING: Final = "SYN100"
+NO_SUCH_DESTINATION: Final = "RTUDEST"
+UNKNOWN_KEY: Final = "KEY204"
+DUPLICATE_KEY: Final = "KEY205"
+KNOWN_PROBLEMS: Final = frozenset(
+    {
+        "INTERR",
+        "NS200",
+        "NS250",
+        "SYN",
+        "SYN100",
+        "SYN105",
+        "RTEDEST",
+        "RTUDEST",
+        "KEY204",
+        "KEY205",
+    }
+)
+"""Codes that may be repeated: whatever else a peer writes may hold anything."""
 _DETAILS: Final = "2.16.840.1.113883.5.1100"
 _INTERACTION: Final = "MCCI_IN000002UV01"
 
@@ -35,6 +55,11 @@ class Acknowledgement:
     request_id: II | None
     accepted: bool = True
     problem: str | None = None
+
+
+def correlation_key(identifier: II) -> str:
+    """A message's id as text, by which what comes later finds it."""
+    return f"{identifier.root or ''}^{identifier.extension or ''}"
 
 
 def read_acknowledgement(message: Element) -> Acknowledgement:

@@ -7,8 +7,6 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from lxml import etree
-
 from ccda.safe_xml import Element
 
 NAMESPACE: Final = "urn:ihe:iti:xcpd:2009"
@@ -48,16 +46,18 @@ def read_duration(text: str | None) -> timedelta | None:
         return timedelta.max
 
 
-def add_time_to_live(envelope_header: Element, granted: timedelta) -> None:
-    """Says in a SOAP header for how long the answer may be used again.
+def write_time_to_live(granted: timedelta) -> str:
+    """The header block that says for how long the answer may be used again, as text.
 
     Raises:
         ValueError: `granted` is not at least a second.
     """
     if granted < timedelta(seconds=1):
         raise ValueError("a time to live is at least a second")
-    element = etree.SubElement(envelope_header, TIME_TO_LIVE, nsmap={"xcpd": NAMESPACE})
-    element.text = write_duration(granted)
+    return (
+        f'<xcpd:CorrelationTimeToLive xmlns:xcpd="{NAMESPACE}">{write_duration(granted)}'
+        "</xcpd:CorrelationTimeToLive>"
+    )
 
 
 def write_duration(duration: timedelta) -> str:

@@ -14,6 +14,7 @@ from ihe.identifiers import HomeCommunityId
 from ihe.namespaces import name, spaces
 from ihe.saml import (
     ACP,
+    BEARER,
     CONSENT_DOCUMENT,
     EVIDENCE_ACP,
     EVIDENCE_IACP,
@@ -54,6 +55,9 @@ class AssertionStyle:
     organization_id: Literal["urn", "oid"] = "urn"
     """An organization-id that is an OID goes out as `urn:oid:…` or bare."""
     purpose_element: Literal["PurposeOfUse", "PurposeForUse"] = "PurposeOfUse"
+    confirmation: Literal["holder-of-key", "bearer"] = "holder-of-key"
+    """A bearer assertion names no key: whoever has it may use it, until it ends. Weaker, and for
+    a partner that takes no other."""
 
 
 _NHIN_STYLE: Final = AssertionStyle()
@@ -94,14 +98,27 @@ def write_assertion(
     _add_name(element, "saml2:Issuer", assertion.issuer)
     subject = _add(element, "saml2:Subject")
     _add_name(subject, "saml2:NameID", assertion.subject_name or holder)
-    confirmation = _add(subject, "saml2:SubjectConfirmation", Method=HOLDER_OF_KEY)
-    _add(confirmation, "saml2:SubjectConfirmationData").append(key_info)
+    if style.confirmation == "bearer":
+        _add_bearer(subject, assertion, resource)
+    else:
+        confirmation = _add(subject, "saml2:SubjectConfirmation", Method=HOLDER_OF_KEY)
+        _add(confirmation, "saml2:SubjectConfirmationData").append(key_info)
     _add_conditions(element, assertion, audiences=assertion.audiences)
     _add_authentication(element, assertion)
     _add_attributes(element, list(_stated(assertion, style)), style)
     if assertion.access_consent_policies or assertion.instance_access_consent_policies:
         _add_decision(element, assertion, holder, resource)
     return element
+
+
+def _add_bearer(subject: Element, assertion: Assertion, resource: str) -> None:
+    """SAML Profiles: 3.3: where and until when it may be used, since no key says by whom."""
+    confirmation = _add(subject, "saml2:SubjectConfirmation", Method=BEARER)
+    data = _add(confirmation, "saml2:SubjectConfirmationData")
+    if assertion.not_on_or_after is not None:
+        data.set("NotOnOrAfter", write_time(assertion.not_on_or_after))
+    if resource:
+        data.set("Recipient", resource)
 
 
 def _add_conditions(element: Element, assertion: Assertion, *, audiences: tuple[str, ...]) -> None:

@@ -8,15 +8,18 @@ signxml is the reference: whatever the short verifier accepts signxml accepts to
 bytes (a test says so), and it takes over where SignedInfo is canonicalised inclusively.
 """
 
+import hashlib
 from base64 import b64encode
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from hashlib import sha256
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from lxml import etree
 from signxml.algorithms import (
     CanonicalizationMethod,
@@ -41,6 +44,20 @@ _SIGNERS: Final = {
     "secp521r1": SignatureMethod.ECDSA_SHA512,
 }
 
+_TRANSFORM: Final = '<ds:Transform Algorithm="{}"></ds:Transform>'
+_INFO: Final = (
+    f'<ds:CanonicalizationMethod Algorithm="{EXCLUSIVE}"></ds:CanonicalizationMethod>'
+    '<ds:SignatureMethod Algorithm="{method}"></ds:SignatureMethod>'
+    '<ds:Reference URI="#{identifier}"><ds:Transforms>{transforms}</ds:Transforms>'
+    '<ds:DigestMethod Algorithm="{hash}"></ds:DigestMethod>'
+    "<ds:DigestValue>{digest}</ds:DigestValue></ds:Reference></ds:SignedInfo>"
+)
+"""What stands in a SignedInfo of ours, as Exclusive XML Canonicalization spells it."""
+
+
+Digest = Literal["sha256", "sha1"]
+"""By what our own signatures digest."""
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -54,8 +71,14 @@ class Signed:
 # ---- signing ---------------------------------------------------------------------------------
 
 
-def sign_enveloped(assertion: Element, key: SigningKey) -> Element:
-    """A signed copy of `assertion`, its Signature behind the Issuer (SAML Core: 5.4.2)."""
+def sign_enveloped(assertion: Element, key: SigningKey, digest: Digest = "sha256") -> Element:
+    """A signed copy of `assertion`, its Signature behind the Issuer (SAML Core: 5.4.2).
+
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
+    """
+    if digest == "sha1":
+        return _envelop_by_sha1(assertion, key)
     place = etree.Element(name("ds:Signature"), Id="placeholder", nsmap={"ds": DS})
     assertion.insert(1, place)
     signer = _signer(SignatureConstructionMethod.enveloped, key)
@@ -68,29 +91,93 @@ def sign_enveloped(assertion: Element, key: SigningKey) -> Element:
     )
 
 
-def sign_detached(element: Element, key: SigningKey, key_info: Element) -> Element:
+def sign_detached(
+    element: Element, key: SigningKey, key_info: Element, digest: Digest = "sha256"
+) -> Element:
     """A Signature over `element`, which has a wsu:Id, to stand beside it (WSS 1.1: 8).
 
-    Every answer has one, so it is written here, as signxml writes it: a third of the time.
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
     """
-    method = _method(key).value
-    signature = etree.Element(name("ds:Signature"), nsmap={"ds": DS})
-    info = _add(signature, "ds:SignedInfo")
-    _add(info, "ds:CanonicalizationMethod", Algorithm=EXCLUSIVE)
-    _add(info, "ds:SignatureMethod", Algorithm=method)
-    reference = _add(info, "ds:Reference", URI=f"#{element.get(name('wsu:Id'))}")
-    _add(_add(reference, "ds:Transforms"), "ds:Transform", Algorithm=EXCLUSIVE)
-    _add(reference, "ds:DigestMethod", Algorithm=DigestAlgorithm.SHA256.value)
-    digest = sha256(canonical(element, None)).digest()
-    _add(reference, "ds:DigestValue").text = b64encode(digest).decode()
-    value = sign_strictly(canonical(info, None), key.private_key, METHODS[method][1])
-    _add(signature, "ds:SignatureValue").text = b64encode(value).decode()
+    content, identifier = canonical(element, None), element.get(name("wsu:Id"), "")
+    signature = parse_xml(write_signature(content, identifier, key, digest=digest).encode())
     signature.append(key_info)
     return signature
 
 
-def _add(parent: Element, prefixed: str, **attributes: str) -> Element:
-    return etree.SubElement(parent, name(prefixed), attributes)
+def _envelop_by_sha1(assertion: Element, key: SigningKey) -> Element:
+    """As signxml would, which makes no signatures by SHA-1."""
+    written = write_signature(
+        canonical(assertion, None),
+        assertion.get("ID", ""),
+        key,
+        transforms=(SignatureConstructionMethod.enveloped.value, EXCLUSIVE),
+        digest="sha1",
+    )
+    signature = parse_xml(written.encode())
+    signature.append(write_key_info(key.certificate))
+    signed = deepcopy(assertion)
+    signed.insert(1, signature)
+    return signed
+
+
+def write_signature(
+    content: bytes,
+    identifier: str,
+    key: SigningKey,
+    key_info: str = "",
+    *,
+    transforms: Sequence[str] = (EXCLUSIVE,),
+    digest: Digest = "sha256",
+) -> str:
+    """A Signature as text, of an element by its canonical form; `key_info` is text too.
+
+    Every answer has one, so nothing is built for it: what is digested and signed is spelled in
+    its canonical form from the start. `identifier` is ours, and needs no escape.
+
+    Raises:
+        ValueError: SHA-1 is asked for, and the key is not RSA.
+    """
+    signing, hashed = _algorithms(key, digest)
+    info = _INFO.format(
+        method=signing.uri,
+        identifier=identifier,
+        transforms="".join(_TRANSFORM.format(one) for one in transforms),
+        hash=hashed.uri,
+        digest=b64encode(hashed.of(content)).decode(),
+    )
+    signed = f'<ds:SignedInfo xmlns:ds="{DS}">{info}'.encode()
+    value = b64encode(sign_strictly(signed, key.private_key, signing.algorithm)).decode()
+    return (
+        f'<ds:Signature xmlns:ds="{DS}"><ds:SignedInfo>{info}'
+        f"<ds:SignatureValue>{value}</ds:SignatureValue>{key_info}</ds:Signature>"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    uri: str
+    algorithm: hashes.HashAlgorithm
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashing:
+    uri: str
+    name: str
+
+    def of(self, content: bytes) -> bytes:
+        return hashlib.new(self.name, content, usedforsecurity=self.name != "sha1").digest()
+
+
+def _algorithms(key: SigningKey, digest: Digest) -> tuple[_Signing, _Hashing]:
+    if digest == "sha256":
+        method = _method(key).value
+        return _Signing(method, METHODS[method][1]), _Hashing(DigestAlgorithm.SHA256.value, digest)
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        raise ValueError("a signature by SHA-1 is made with an RSA key alone")
+    # Only ever made, by an operator's exception with an end: what we verify knows no SHA-1.
+    made = hashes.SHA1()  # noqa: S303 - see above
+    return _Signing(SignatureMethod.RSA_SHA1.value, made), _Hashing(f"{DS}sha1", digest)
 
 
 def _method(key: SigningKey) -> SignatureMethod:

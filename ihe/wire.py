@@ -4,7 +4,7 @@ Both edges use only this. Attachments never pass here: they stream through `mtom
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,7 +14,7 @@ from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element, serialize_xml
-from ihe.correlation import add_time_to_live, read_time_to_live
+from ihe.correlation import read_time_to_live, write_time_to_live
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
 from ihe.key_info import read_base64
 from ihe.namespaces import name
@@ -32,12 +32,13 @@ from ihe.soap import (
     read_addressing,
     read_envelope,
     read_kind,
-    with_payload,
+    write_answer,
     write_envelope,
     write_fault,
+    written,
 )
 from ihe.trust import SigningKey, Trust
-from ihe.ws_security import DEFAULT_LIFETIME, sign_answer, sign_request
+from ihe.ws_security import DEFAULT_LIFETIME, answer_security, sign_request
 from ihe.ws_verification import (
     DEFAULT_SKEW,
     CheckedRequest,
@@ -286,11 +287,12 @@ def seal_answer(
     """
     _demand_root(kind, body)
     addressing = Addressing(kind.action, message_id=message_id, to=to, relates_to=relates_to)
-    envelope = write_envelope(addressing, None if isinstance(body, WrittenPayload) else body)
-    if time_to_live is not None:
-        add_time_to_live(envelope[0], time_to_live)
-    sealed = _seal(envelope, confirmations, signing_key, now, lifetime)
-    return with_payload(sealed, body) if isinstance(body, WrittenPayload) else sealed
+    granted = "" if time_to_live is None else write_time_to_live(time_to_live)
+    security = answer_security(
+        confirmations=confirmations, signing_key=signing_key, now=now, lifetime=lifetime
+    )
+    payload = body if isinstance(body, WrittenPayload) else written(body)
+    return write_answer(addressing, f"{granted}{security}", payload)
 
 
 def seal_fault(
@@ -307,10 +309,15 @@ def seal_fault(
 
     What it relates to and confirms comes from the opened request, else from `read_unopened`.
     """
-    action, fault = fault_action(error), write_fault(error)
-    addressing = Addressing(action, message_id=message_id, to=to, relates_to=relates_to)
-    return _seal(
-        write_envelope(addressing, fault), confirmations, signing_key, now, DEFAULT_LIFETIME
+    return seal_again(
+        write_fault(error),
+        action=fault_action(error),
+        relates_to=relates_to,
+        message_id=message_id,
+        confirmations=confirmations,
+        signing_key=signing_key,
+        now=now,
+        to=to,
     )
 
 
@@ -318,17 +325,17 @@ def seal_again(
     payload: Element,
     *,
     action: str,
-    relates_to: str,
+    relates_to: str | None,
     message_id: str,
-    confirmations: Sequence[str],
+    confirmations: Sequence[str] | None,
     signing_key: SigningKey | None,
     now: datetime,
     to: str,
 ) -> bytes:
     """A fault that was written before, under its `action`, in an envelope that is fresh now."""
     addressing = Addressing(action, message_id=message_id, to=to, relates_to=relates_to)
-    envelope = write_envelope(addressing, payload)
-    return _seal(envelope, confirmations, signing_key, now, DEFAULT_LIFETIME)
+    security = answer_security(confirmations=confirmations, signing_key=signing_key, now=now)
+    return write_answer(addressing, security, written(payload))
 
 
 def open_answer(
@@ -376,23 +383,6 @@ def open_answer(
         read_time_to_live(envelope.header),
         checked.chain,
     )
-
-
-def _seal(
-    envelope: Element,
-    confirmations: Iterable[str] | None,
-    signing_key: SigningKey | None,
-    now: datetime,
-    lifetime: timedelta,
-) -> bytes:
-    sign_answer(
-        envelope,
-        confirmations=confirmations,
-        signing_key=signing_key,
-        now=now,
-        lifetime=lifetime,
-    )
-    return serialize_xml(envelope)
 
 
 def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:

@@ -49,6 +49,7 @@ __all__ = [
     "NoMatch",
     "PatientDiscoveryRequest",
     "RequestedAttribute",
+    "read_answered",
     "read_discovery_request",
     "read_discovery_response",
     "write_discovery_request",
@@ -200,6 +201,17 @@ def read_discovery_response(
     )
 
 
+def read_answered(message: Element) -> tuple[II, II | None]:
+    """The id of a PRPA_IN201306UV02, and of the message that it says it answers.
+
+    Raises:
+        UnexpectedMessage: it is no PRPA_IN201306UV02.
+        MalformedMessage: it has no id.
+    """
+    expect(message, _RESPONSE)
+    return demanded_ii(message, "id"), ii_at(message, "acknowledgement/targetMessage/id")
+
+
 def write_discovery_response(
     discovery: Discovery | CommunityCouldNotAnswer,
     *,
@@ -218,7 +230,8 @@ def write_discovery_response(
         message_id=message_id,
         creation_time=creation_time,
         processing=request.processing,
-        accept_ack="NE",
+        # A deferred answer is a message of its own, and acknowledged as the question was.
+        accept_ack="AL" if request.deferred else "NE",
     )
     write_community(message, "receiver", "RCV", request.sender)
     write_community(message, "sender", "SND", sender)

@@ -82,13 +82,13 @@ def _checking_envelope(sign: Callable[..., Any]) -> Callable[..., Any]:
     return signed
 
 
-def _checking_written(put: Callable[..., bytes]) -> Callable[..., bytes]:
-    @functools.wraps(put)
-    def with_payload(envelope: bytes, payload: Any) -> bytes:
+def _checking_written(write: Callable[..., bytes]) -> Callable[..., bytes]:
+    @functools.wraps(write)
+    def write_answer(addressing: Any, blocks: str, payload: Any) -> bytes:
         _check_payload(etree.fromstring(payload.xml))
-        return put(envelope, payload)
+        return write(addressing, blocks, payload)
 
-    return with_payload
+    return write_answer
 
 
 def _check_payload(payload: etree._Element) -> None:
@@ -113,9 +113,8 @@ def _checking_document(write: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _wrap() -> None:
-    for name in ("sign_request", "sign_answer"):
-        setattr(ws_security, name, _checking_envelope(getattr(ws_security, name)))
-    soap.with_payload = _checking_written(soap.with_payload)  # type: ignore[attr-defined]
+    ws_security.sign_request = _checking_envelope(ws_security.sign_request)
+    soap.write_answer = _checking_written(soap.write_answer)
     if importlib.util.find_spec("ccda.writer") is not None:
         inner = importlib.import_module("ccda.writer.document")
         inner.write_ccd = importlib.import_module("ccda.writer").write_ccd = _checking_document(

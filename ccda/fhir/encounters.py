@@ -10,6 +10,7 @@ from ccda.fhir import concept_maps
 from ccda.fhir.actors import actor, location, location_of, participant
 from ccda.fhir.datatypes import (
     address,
+    code_of,
     concept,
     concepts,
     form_concept,
@@ -28,9 +29,13 @@ from ccda.model import Encounter
 
 _ACT_CODE_OID: Final = "2.16.840.1.113883.5.4"
 _CPT_OID: Final = "2.16.840.1.113883.6.12"
+_PATIENT_CLASS_OID: Final = "2.16.840.1.113883.12.4"
 _CLASSES: Final = frozenset(
     "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR".split()
 )  # HL7 V3 ActEncounterCode
+# What HL7 table 0004 says of it, in the class of a notice (HL7 V2 to FHIR: v2-0004 to Encounter
+# Class). Its other codes have no counterpart: a recurring patient may be in or out.
+_PATIENT_CLASSES: Final = {"E": "EMER", "I": "IMP", "O": "AMB", "P": "PRENC"}
 # What CPT says of where a visit took place (C-CDA on FHIR: encounters, class).
 _PARTICIPATIONS: Final = {
     code: code for code in ("ADM", "ATND", "CON", "DIS", "REF", "PPRF", "SPRF", "PART")
@@ -123,7 +128,7 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
         "status": "planned"
         if entry.mood not in (None, "EVN")
         else _status(entry.status, entry.start, entry.end, entry.time),
-        "class": _class(code),
+        "class": _class(code, code_of(statement.one("class"))),
         **stated(
             type=_types(code, entry.text),
             priority=form_concept(statement.one("priority")),
@@ -169,8 +174,12 @@ def _status(word: str | None, start: TS | None, end: TS | None, time: TS | None)
     return stated_word or "unknown"
 
 
-def _class(code: CD | None) -> Json:
-    """V3 ActCode, or what CPT says of it; else FHIR is told that nobody said."""
+def _class(code: CD | None, of_notice: CD | None = None) -> Json:
+    """V3 ActCode, or what a notice or CPT says of it; else FHIR is told that nobody said."""
+    if of_notice is not None and of_notice.system == _PATIENT_CLASS_OID:
+        found = _PATIENT_CLASSES.get(of_notice.code or "")
+        if found is not None:
+            return {"system": ACT_CODE, "code": found}
     for one in (code, *code.translations) if code is not None else ():
         if one.system == _ACT_CODE_OID and one.code in _CLASSES:
             return {"system": ACT_CODE, "code": one.code}

@@ -18,6 +18,7 @@ from gateway.api import (
     mail,
     members,
     messages,
+    metrics,
     partners,
     quarantine,
     retrievals,
@@ -27,6 +28,7 @@ from gateway.api import (
     views,
 )
 from gateway.api.means import PlanMeans
+from gateway.api.metrics import Meters
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.problems import PROBLEM_SCHEMA
 
@@ -38,8 +40,11 @@ _PLAN_ROUTES: Final = (
 Check = Callable[[], str | None]
 
 
-def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> FastAPI:
-    """The REST doors for plans; with `check`, health on the same port (loopback only)."""
+def create_plan_application(
+    means: PlanMeans, *, check: Check | None = None, meters: Meters | None = None
+) -> FastAPI:
+    """The REST doors for plans; with `check`, health on the same port, and with `meters` what is
+    measured (loopback only)."""
     application = FastAPI(
         title="Document exchange gateway",
         description="One merged, sourced clinical summary per member.",
@@ -57,6 +62,7 @@ def create_plan_application(means: PlanMeans, *, check: Check | None = None) -> 
     if check is not None:
         application.state.check = check
         application.include_router(health.router)
+    _measure(application, meters)
     return application
 
 
@@ -68,10 +74,17 @@ def create_partner_application(means: PartnerMeans) -> FastAPI:
     return application
 
 
-def create_operations_application(check: Check) -> FastAPI:
-    """Health for whoever runs the gateway."""
+def create_operations_application(check: Check, meters: Meters | None = None) -> FastAPI:
+    """Health, and what is measured, for whoever runs the gateway."""
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     application.state.check = check
     endings.install(application)
     application.include_router(health.router)
+    _measure(application, meters)
     return application
+
+
+def _measure(application: FastAPI, meters: Meters | None) -> None:
+    if meters is not None:
+        application.state.meters = meters
+        application.include_router(metrics.router)

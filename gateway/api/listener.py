@@ -42,12 +42,14 @@ class PeerCertificateProtocol(HttpToolsProtocol):
 class Listener:
     """One address with its application; `tls` None is plain HTTP, for loopback only.
 
-    The address is `host:port`, or `unix:/path` for a socket file.
+    The address is `host:port`, or `unix:/path` for a socket file. One that `is_shared` is listened
+    on by several processes of ours, and the kernel gives each connection to one of them.
     """
 
     application: Any
     address: str
     tls: ssl.SSLContext | None = None
+    is_shared: bool = False
 
     @property
     def socket_file(self) -> Path | None:
@@ -122,11 +124,27 @@ async def running(listeners: Sequence[Listener]) -> AsyncIterator[tuple[str, ...
 def _bind(listener: Listener, server: uvicorn.Server) -> Any:
     if listener.socket_file is not None:
         return _bind_file(listener.socket_file)
+    if listener.is_shared:
+        return _bind_shared(*listener.host_and_port)
     try:
         return server.config.bind_socket()
     except SystemExit:  # uvicorn would end the process, and with it the other listeners
         config = server.config
         raise OSError(f"{config.host}:{config.port} cannot be listened on") from None
+
+
+def _bind_shared(host: str, port: int) -> socket.socket:
+    """One of several sockets at one address; Linux lets only the same user's join them."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    bound = socket.socket(family, kind)
+    try:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind(address)
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _bind_file(path: Path) -> socket.socket:

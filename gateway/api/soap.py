@@ -5,7 +5,8 @@ Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, wh
 answers, whether the message is a replay; then the record commits, and only then the first byte
 leaves. A sender that is not verified by then is only counted (DECISIONS 16, 17). Opening,
 answering and sealing run in a thread: an envelope may have 10 MB, and the loop waits for nobody.
-A request with a ReplyTo gets 202, and its answer later; answers to ours come here as well.
+A request with a ReplyTo gets 202, and its answer later; answers to ours come here as well. A
+deferred question gets an acknowledgement, as does the result of ours (`soap_results`).
 """
 
 import asyncio
@@ -26,11 +27,13 @@ from gateway.api.proxy import client_certificate
 from gateway.api.soap_answers import UnwantedAnswer, find_awaited, open_awaited, take
 from gateway.api.soap_arrival import Message, Welcome, read_message
 from gateway.api.soap_later import time_to_live
-from gateway.api.soap_opening import verified_asker
+from gateway.api.soap_opening import verified, verified_asker, verified_bringer
 from gateway.api.soap_package import Package
 from gateway.api.soap_records import log_failure, note_refusal, record_broken, record_reply
+from gateway.api.soap_replied import Replied
+from gateway.api.soap_results import take_result
 from gateway.api.soap_submissions import Declined
-from gateway.api.soap_verbs import Replied, reply
+from gateway.api.soap_verbs import reply
 from gateway.api.soap_visit import Visit
 from gateway.exchange.asker import Effect
 from gateway.exchange.keeping import keep
@@ -42,7 +45,7 @@ from ihe.errors import (
     SecurityRefused,
     Unavailable,
 )
-from ihe.soap import ANONYMOUS, ITI_39_ANSWER, http_status
+from ihe.soap import ANONYMOUS, ITI_39_ANSWER, ITI_55_DEFERRED_RESULT, http_status
 from ihe.wire import (
     may_relate,
     read_related,
@@ -203,11 +206,12 @@ async def _take_answer(visit: Visit, message: Message, awaited: AwaitedAnswer) -
 
 def _reply(visit: Visit) -> tuple[Replied, bytes]:
     """What the verb answers, and its envelope, sealed."""
-    asker, opened = verified_asker(visit)
-    if isinstance(visit.submission, Taken | Declined):
-        replied = soap_submissions.answer(opened, visit.submission, visit.means)
+    _, opened = verified(visit)
+    if opened.kind is ITI_55_DEFERRED_RESULT:
+        partners, opened = verified_bringer(visit)
+        replied = take_result(opened, visit.envelope, partners, visit.means)
     else:
-        replied = reply(opened, asker, visit.means)
+        replied = _answer_asker(visit)
     plans = {effect.plan for effect in replied.effects}
     envelope = seal_answer(
         replied.body,
@@ -223,6 +227,13 @@ def _reply(visit: Visit) -> tuple[Replied, bytes]:
     now = datetime.now(UTC)
     visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans, now=now)
     return replied, envelope
+
+
+def _answer_asker(visit: Visit) -> Replied:
+    asker, opened = verified_asker(visit)
+    if isinstance(visit.submission, Taken | Declined):
+        return soap_submissions.answer(opened, visit.submission, visit.means)
+    return reply(opened, asker, visit.means)
 
 
 def _admit(visit: Visit) -> Addressed | Declined:

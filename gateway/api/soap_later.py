@@ -8,16 +8,22 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
-from gateway.api.soap_verbs import Replied
+from gateway.api.soap_replied import Replied, Result
 from gateway.exchange.policy import purpose_stated
 from gateway.model.exchange import Exchange
-from gateway.model.later import DELIVER, OwedAnswer
+from gateway.model.later import BRING_RESULT, DELIVER, OwedAnswer
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.store import owed_answers
 from gateway.store.database import Transaction
 from ihe.errors import IheError
-from ihe.soap import ITI_55_ANSWER, WrittenPayload, fault_action, write_fault
+from ihe.soap import (
+    ITI_55_ANSWER,
+    ITI_55_DEFERRED_RESULT,
+    WrittenPayload,
+    fault_action,
+    write_fault,
+)
 from ihe.wire import OpenedRequest
 
 
@@ -53,6 +59,32 @@ def owe(
     _put(transaction, owed, means)
 
 
+def owe_result(
+    transaction: Transaction,
+    opened: OpenedRequest,
+    result: Result,
+    exchanges: tuple[Exchange, ...],
+    means: PartnerMeans,
+) -> None:
+    """Keeps a deferred answer, with the records that it will have, and has it brought."""
+    purpose = purpose_stated(opened.assertion)
+    plans = {exchange.plan for exchange in exchanges}
+    owed = OwedAnswer(
+        id=str(uuid4()),
+        plan=plans.pop() if len(plans) == 1 else None,
+        partner=result.partner.id,
+        created=datetime.now(UTC),
+        address=result.address,
+        action=ITI_55_DEFERRED_RESULT.action,
+        relates_to=opened.message_id,
+        confirmations=(),
+        body=_text(result.body),
+        exchanges=exchanges,
+        purpose=purpose if isinstance(purpose, PurposeOfUse) else None,
+    )
+    _put(transaction, owed, means, kind=BRING_RESULT)
+
+
 def owe_fault(
     transaction: Transaction,
     opened: OpenedRequest,
@@ -76,11 +108,13 @@ def owe_fault(
     _put(transaction, owed, means)
 
 
-def _put(transaction: Transaction, owed: OwedAnswer, means: PartnerMeans) -> None:
+def _put(
+    transaction: Transaction, owed: OwedAnswer, means: PartnerMeans, *, kind: str = DELIVER
+) -> None:
     owed_answers.put(transaction, owed)
     means.queue.enqueue(
         transaction,
-        kind=DELIVER,
+        kind=kind,
         plan=owed.plan,
         payload={"answer": owed.id},
         idempotency_key=owed.id,

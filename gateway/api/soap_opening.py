@@ -21,20 +21,12 @@ def verified_asker(visit: Visit) -> tuple[Asker, OpenedRequest]:
     """Who asks, and what: verified once, and what every transaction demands of both."""
     if visit.asker is not None and visit.opened is not None:
         return visit.asker, visit.opened
-    partner, opened = _open(visit)
-    if opened.transaction not in visit.transactions:
-        raise UnexpectedMessage(f"{opened.transaction} is not answered at this address")
+    partner, opened = verified(visit)
     purpose = purpose_stated(opened.assertion)
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
-    for name, address in (("reply", opened.reply_to), ("fault", opened.fault_to)):
-        if address != ANONYMOUS and not partner.endpoints.takes_replies_at(address):
-            # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
-            raise MalformedMessage(
-                f"The {name} address is not registered for this community.",
-                subcode="wsa:InvalidAddressingHeader",
-            )
-    speaking_as = _speaking_as(visit, partner)
+    _refuse_foreign_addresses(opened, partner)
+    speaking_as = as_whom(visit, partner)
     delegated: tuple[Partner, ...] | Refused = speaking_as
     if opened.assertion.query_auth_grantor is not None:
         delegated = visit.means.archive.database.read(
@@ -44,6 +36,35 @@ def verified_asker(visit: Visit) -> tuple[Asker, OpenedRequest]:
         raise MalformedMessage(peer_sentence(delegated) or "The delegation is refused.")
     visit.asker = Asker(delegated, purpose)
     return visit.asker, opened
+
+
+def verified_bringer(visit: Visit) -> tuple[tuple[Partner, ...], OpenedRequest]:
+    """As whom the sender of a result may speak, and the result: it asks for nothing, so it need
+    not say why."""
+    partner, opened = verified(visit)
+    _refuse_foreign_addresses(opened, partner)
+    return as_whom(visit, partner), opened
+
+
+def verified(visit: Visit) -> tuple[Partner, OpenedRequest]:
+    """Whose message it is; verified once."""
+    if visit.is_verified and visit.partner is not None and visit.opened is not None:
+        return visit.partner, visit.opened
+    partner, opened = _open(visit)
+    if opened.transaction not in visit.transactions:
+        raise UnexpectedMessage(f"{opened.transaction} is not answered at this address")
+    visit.is_verified = True
+    return partner, opened
+
+
+def _refuse_foreign_addresses(opened: OpenedRequest, partner: Partner) -> None:
+    for name, address in (("reply", opened.reply_to), ("fault", opened.fault_to)):
+        if address != ANONYMOUS and not partner.endpoints.takes_replies_at(address):
+            # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
+            raise MalformedMessage(
+                f"The {name} address is not registered for this community.",
+                subcode="wsa:InvalidAddressingHeader",
+            )
 
 
 def _open(visit: Visit) -> tuple[Partner, OpenedRequest]:
@@ -63,7 +84,7 @@ def _open(visit: Visit) -> tuple[Partner, OpenedRequest]:
     raise MalformedMessage("The assertion states another home community than the certificate's.")
 
 
-def _speaking_as(visit: Visit, verified: Partner) -> tuple[Partner, ...]:
+def as_whom(visit: Visit, verified: Partner) -> tuple[Partner, ...]:
     """The verified partner, and the same community as other plans have registered it.
 
     Where a plan demands other things of it, those are looked at: no other plan can waive them.

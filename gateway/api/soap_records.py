@@ -14,8 +14,8 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
-from gateway.api.soap_later import owe, owe_fault
-from gateway.api.soap_verbs import Replied
+from gateway.api.soap_later import owe, owe_fault, owe_result
+from gateway.api.soap_replied import Replied, Result
 from gateway.api.soap_visit import Visit
 from gateway.exchange.asker import Effect
 from gateway.exchange.keeping import keep
@@ -45,14 +45,25 @@ async def record_reply(visit: Visit, replied: Replied) -> None:
         )
         if first:
             effects = replied.noted(transaction, replied.effects)
-            exchanges = tuple(_exchange(visit, effect) for effect in effects)
+            exchanges = tuple(_exchange(visit, effect, replied.transaction) for effect in effects)
             _append(transaction, visit, exchanges)
+            if replied.result is not None:
+                _owe_result(transaction, visit, replied.result)
             if visit.is_later:
                 owe(transaction, opened, replied, visit.partner, exchanges, visit.means)
         return first
 
     if not await visit.means.archive.database.write_async(unit):
         raise SecurityRefused("the message was received before")
+
+
+def _owe_result(transaction: Transaction, visit: Visit, result: Result) -> None:
+    """Its records are made when it is brought: nothing has been told of anybody yet."""
+    assert visit.opened is not None  # noqa: S101 - or it was refused
+    effects = result.noted(transaction, result.effects)
+    # What these answer is the question; the acknowledgement is in the record of the deferral.
+    exchanges = (replace(_exchange(visit, effect), answer_hash=None) for effect in effects)
+    owe_result(transaction, visit.opened, result, tuple(exchanges), visit.means)
 
 
 def _append(transaction: Transaction, visit: Visit, exchanges: Sequence[Exchange]) -> None:
@@ -67,14 +78,14 @@ async def record_broken(visit: Visit, effects: tuple[Effect, ...], reason: str) 
     await _write(visit, lambda tx: [exchange_log.append(tx, exchange) for exchange in failed])
 
 
-def _exchange(visit: Visit, effect: Effect) -> Exchange:
+def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> Exchange:
     assertion = visit.opened.assertion if visit.opened else None
     role = assertion.role if assertion else None
     purpose = assertion.purpose_of_use if assertion else None
     return Exchange(
         time=datetime.now(UTC),
         direction="in",
-        transaction=visit.transaction_name,
+        transaction=transaction or visit.transaction_name,
         outcome=effect.outcome,
         plan=effect.plan,
         partner=visit.partner.id if visit.partner else None,
@@ -86,6 +97,7 @@ def _exchange(visit: Visit, effect: Effect) -> Exchange:
         member=effect.member,
         documents=effect.documents,
         reason=effect.reason,
+        conversation=effect.conversation,
         message_id=_short(visit.opened.message_id if visit.opened else None),
         duration_ms=round((time.monotonic() - visit.started) * 1000),
         request_hash=visit.kept.request_hash,

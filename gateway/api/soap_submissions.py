@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from gateway.api.partner_means import PartnerMeans
-from gateway.api.soap_verbs import Replied
+from gateway.api.soap_replied import Replied
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.ingest import Received, receive
 from gateway.exchange.policy import Refused, peer_sentence

@@ -4,32 +4,23 @@ Everything here computes or reads the database, so the doors run it in a thread 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from uuid import uuid4
 
-from ccda.hl7v3 import II, TS
-from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
-from gateway.exchange import probing
+from gateway.api.soap_discovery import discover
+from gateway.api.soap_replied import Replied
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.on_demand import keep_snapshot
-from gateway.exchange.respond_discovery import could_not_search, discover
 from gateway.exchange.respond_query import query
 from gateway.exchange.respond_retrieve import Given, retrieve
 from gateway.exchange.shelf import Shown
-from gateway.model.community import Community
 from gateway.model.document import OfferedDocument, Snapshot
 from gateway.model.later import OwedPart
 from gateway.store.database import Transaction
-from gateway.store.errors import StoreUnavailable
-from ihe.acknowledgement import (
-    DEFERRAL_NOT_SUPPORTED,
-    Acknowledgement,
-    write_acknowledgement,
-)
 from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import ObjectRef
@@ -44,11 +35,6 @@ from ihe.registry_response import (
 from ihe.soap import (
     ITI_38_ANSWER,
     ITI_39_ANSWER,
-    ITI_55_ACKNOWLEDGEMENT,
-    ITI_55_ANSWER,
-    ITI_55_DEFERRED_REQUEST,
-    MessageKind,
-    WrittenPayload,
 )
 from ihe.wire import OpenedRequest
 from ihe.xca_query import (
@@ -64,29 +50,8 @@ from ihe.xca_retrieve import (
     read_retrieve_request,
     write_retrieve_response,
 )
-from ihe.xcpd import PatientDiscoveryRequest, read_discovery_request, write_discovery_response
 
 _NO_TYPE: Final = "application/octet-stream"
-
-
-def _as_they_are(_transaction: Transaction, effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
-    return effects
-
-
-@dataclass(frozen=True, slots=True)
-class Replied:
-    """What a verb answers: the body, its attachments, and what to record (at least one effect).
-
-    `noted` runs in the transaction of the record and may say more in it.
-    `owed` names the attachments again, for an answer that is brought later.
-    """
-
-    kind: MessageKind
-    body: Element | WrittenPayload
-    effects: tuple[Effect, ...]
-    parts: tuple[Part, ...] = ()
-    noted: Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]] = _as_they_are
-    owed: tuple[OwedPart, ...] = ()
 
 
 def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -97,67 +62,6 @@ def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
         StoreError: the database cannot be read.
     """
     return _VERBS[opened.transaction](opened, asker, means)
-
-
-def _discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
-    request = read_discovery_request(opened.body)
-    if request.deferred or opened.kind is ITI_55_DEFERRED_REQUEST:
-        return _decline_deferral(request, means.community)
-    now = datetime.now(UTC)
-    try:
-        found = means.archive.database.read(
-            lambda tx: discover(
-                tx,
-                request,
-                asker=asker,
-                plans=means.plans,
-                community=means.community,
-                limits=means.discovery_limits,
-                now=now,
-            )
-        )
-    except StoreUnavailable:
-        found = could_not_search()
-    body = write_discovery_response(
-        found.answer,
-        request=request,
-        message_id=_new_message_id(means.community),
-        creation_time=_now(),
-        sender=means.community.home_community_id,
-    )
-    noted = partial(
-        probing.note,
-        community=asker.community,
-        asked=request.demographics,
-        near=found.near,
-        limits=means.discovery_limits,
-        now=now,
-    )
-    return Replied(ITI_55_ANSWER, body, found.effects, noted=noted)
-
-
-def _decline_deferral(request: PatientDiscoveryRequest, community: Community) -> Replied:
-    """Who cannot answer later says so at once (ITI TF-2: 3.55.4.2.3)."""
-    acknowledgement = Acknowledgement(
-        message_id=_new_message_id(community),
-        creation_time=_now(),
-        sender=community.home_community_id,
-        receiver=request.sender,
-        request_id=request.message_id,
-        accepted=False,
-        problem=DEFERRAL_NOT_SUPPORTED,
-    )
-    body = write_acknowledgement(acknowledgement)
-    effect = Effect("refused", reason="deferred answers are not given")
-    return Replied(ITI_55_ACKNOWLEDGEMENT, body, (effect,))
-
-
-def _new_message_id(community: Community) -> II:
-    return II(str(community.messages), str(uuid4()))
-
-
-def _now() -> TS:
-    return TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000"))
 
 
 def _query(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
@@ -253,7 +157,7 @@ def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
 
 
 _VERBS: Final[dict[str, Callable[[OpenedRequest, Asker, PartnerMeans], Replied]]] = {
-    "ITI-55": _discover,
+    "ITI-55": discover,
     "ITI-38": _query,
     "ITI-39": _retrieve,
 }

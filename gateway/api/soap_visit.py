@@ -17,7 +17,7 @@ class Visit:
     """One request at a door, and what is known of its sender so far.
 
     `certificate` is what TLS verified, ours or our proxy's, in DER. `partner` and `opened` are set
-    together, once the sender is verified.
+    together, once the sender is verified; `is_verified` once the message may be looked at here.
     """
 
     means: PartnerMeans
@@ -29,6 +29,7 @@ class Visit:
     envelope: bytes = b""
     partner: Partner | None = None
     opened: OpenedRequest | None = None
+    is_verified: bool = False
     asker: Asker | None = None
     submission: Addressed | Declined | Taken | None = None
     kept: Kept = field(default_factory=Kept)

@@ -25,11 +25,12 @@ _NAMED_BY: Final = ("id", "name")
 
 
 def apply_settings(
-    transaction: Transaction, settings: Settings, known: Sequence[Plan], *, stated: Settings
+    transaction: Transaction, settings: Settings, known: Sequence[Plan], *, stated: Settings | None
 ) -> None:
     """Makes the database say what the settings say of plans and rules, and records what changed.
 
-    `stated` are the settings without what a command adds to them for itself.
+    `stated` are the settings without what a command adds to them for itself; None in a process that
+    was handed them by another, which has looked.
     A folder that no process has opened before has no settings to differ from: its first leave no
     record. After that every process that finds others than the last one did records it, in the
     transaction that puts them into force.
@@ -37,7 +38,9 @@ def apply_settings(
     Raises:
         InvalidSettings: a rule names a plan that there is not.
     """
-    changes = settings_seen.changed(transaction, dict(stated_settings(stated)))
+    changes = None
+    if stated is not None:
+        changes = settings_seen.changed(transaction, dict(stated_settings(stated)))
     for plan in known:
         plans.put(transaction, plan)
     rules = _apply_rules(transaction, settings, known)

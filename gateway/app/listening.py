@@ -1,6 +1,7 @@
 """What a house listens on, each listener with its own TLS (DECISIONS 7)."""
 
 import logging
+import os
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ from gateway.api.applications import (
 )
 from gateway.api.listener import Listener
 from gateway.api.means import PlanMeans
+from gateway.api.metrics import meters
 from gateway.api.partner_means import PartnerMeans, TrustedProxy
 from gateway.app.addresses import is_loopback, require_loopback
 from gateway.app.house import House, read_text, signing_keys
@@ -67,19 +69,35 @@ def listeners(house: House) -> list[Listener]:
     lag = partial(feed_lag, house.database) if settings.audit.repositories else None
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
-    plan_application = create_plan_application(plan_means, check=check if shared else None)
+    measured = meters(house.database, house.queue, tuple(plan.id for plan in house.plans))
+    plan_application = create_plan_application(
+        plan_means, check=check if shared else None, meters=measured if shared else None
+    )
     plan_application.state.lag = lag
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
         require_loopback(settings.listen.operations, "operations")
-        operations = create_operations_application(check)
+        operations = create_operations_application(check, measured)
         operations.state.lag = lag
         found.append(Listener(operations, settings.listen.operations))
-    if settings.tls is not None and settings.signing is not None:
-        found.append(_partner_listener(house, settings.tls, settings.signing))
+    to_partners = partner_listener(house)
+    if to_partners is not None:
+        found.append(to_partners)
     else:
         log.warning("no [tls] and [signing]: partners cannot reach this gateway")
     return found
+
+
+def partner_listener(house: House) -> Listener | None:
+    """What partners reach; None without [tls] and [signing].
+
+    Raises:
+        InvalidSettings: its address is not safe as configured.
+    """
+    tls, signing = house.settings.tls, house.settings.signing
+    if tls is None or signing is None:
+        return None
+    return _partner_listener(house, tls, signing)
 
 
 def _plan_tls(house: House) -> ssl.SSLContext | None:
@@ -99,7 +117,7 @@ def _plan_tls(house: House) -> ssl.SSLContext | None:
 
 
 def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
-    settings = house.settings
+    settings, processes = house.settings, house.settings.listen.partner_processes
     means = PartnerMeans(
         archive=house.archive,
         community=house.community,
@@ -108,7 +126,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         anchors_for=house.anchors_for,
         audiences_for=house.audiences_for,
         require_unrevoked=house.require_unrevoked,
-        turns=Turns(),
+        turns=Turns(max(1, (os.cpu_count() or 1) // processes)),
         skew=timedelta(seconds=settings.limits.clock_skew_seconds),
         discovery_limits=DiscoveryLimits(
             settings.limits.discoveries_per_minute, settings.limits.near_misses_per_day
@@ -120,7 +138,12 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         proxy=_proxy(settings.proxy),
     )
     address = settings.listen.partners
-    return Listener(create_partner_application(means), address, _partner_tls(house, tls))
+    return Listener(
+        create_partner_application(means),
+        address,
+        _partner_tls(house, tls),
+        is_shared=processes > 1,
+    )
 
 
 def _proxy(stated: ProxySettings | None) -> TrustedProxy | None:

@@ -2,9 +2,11 @@
 
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
+
+from cryptography import x509
 
 from gateway.app.addresses import is_loopback
 from gateway.app.house import House
@@ -21,6 +23,7 @@ from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
 from gateway.model.sent_mail import MAIL_FORWARD
 from gateway.settings import InvalidSettings, KeyPair
+from gateway.store import direct_keys
 from gateway.store.database import Transaction
 from gateway.store.own_keys import OwnKeys
 
@@ -52,6 +55,12 @@ def direct_means(house: House) -> DirectMeans | None:
         fetcher=house.fetcher,
         openers=house.openers,
     )
+
+
+async def own_certificates(house: House) -> Sequence[x509.Certificate]:
+    """What others are to find of us now: the certificates of our Direct keys in use."""
+    now = datetime.now(UTC)
+    return await house.database.read_async(lambda tx: direct_keys.published(tx, now=now))
 
 
 def schedule_forwards(house: House, transaction: Transaction) -> None:

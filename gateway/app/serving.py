@@ -4,22 +4,24 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
 from gateway.api.listener import Listener, running, until_asked_to_stop
+from gateway.app.beside import mail_process, partner_processes
 from gateway.app.house import House
-from gateway.app.listening import listeners
-from gateway.app.mail import mail_tls
+from gateway.app.listening import listeners, partner_listener
+from gateway.app.mail import mail_tls, own_certificates
 from gateway.app.working import working
 from gateway.exchange.atna_acts import START, STOP
-from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
 from gateway.model.exchange import Exchange
-from gateway.store import direct_keys, exchange_log
+from gateway.settings import InvalidSettings
+from gateway.store import exchange_log
 
 log = logging.getLogger("gateway")
 _GARBAGE: Final = 20_000
@@ -36,16 +38,38 @@ async def serve(house: House) -> None:
     found = listeners(house)
     for listener in found:
         _require_free(listener)
-    now = datetime.now(UTC)
-    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
-    shown = publishing(house.settings.publish, now=now, keys=keys)
+    shown = publishing(house.settings.publish, partial(own_certificates, house))
     mail_tls(house)  # what it refuses, it refuses before anything runs
-    async with shown, working(house), running(found), mail_process(house.settings):
-        for listener in found:
+    async with (
+        shown,
+        working(house),
+        running(found) as addresses,
+        mail_process(house.settings),
+        AsyncExitStack() as beside,
+    ):
+        for listener, address in zip(found, addresses, strict=True):
             log.info("listening on %s", listener.address)
+            if listener.is_shared:
+                await beside.enter_async_context(partner_processes(house.settings, address))
         settle()
         with _in_the_log(house, "it answers and works"):
             await until_asked_to_stop()
+
+
+async def answer_partners(house: House, *, stop: Callable[[], Awaitable[None]]) -> None:
+    """Answers partners, beside a process that serves all else, until `stop` returns.
+
+    Raises:
+        InvalidSettings: there is no [tls] and [signing], or the listener is not safe as configured.
+        OSError: the address is taken.
+    """
+    listener = partner_listener(house)
+    if listener is None:
+        raise InvalidSettings("answering partners needs [tls] and [signing] in gateway.toml")
+    async with running([listener]):
+        settle()
+        with _in_the_log(house, "it answers partners"):
+            await stop()
 
 
 def settle() -> None:

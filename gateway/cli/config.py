@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -189,9 +189,24 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
             yield f"{partner.name}: assertions are taken from whoever bears them"
         if not partner.profile.confirmation_required:
             yield f"{partner.name}: its answers need not confirm our signature"
+        yield from _lax_to(partner, datetime.now(UTC).date())
     yield from stored.direct
     if stored.remark is not None:
         yield stored.remark
+
+
+def _lax_to(partner: Partner, today: date) -> Iterator[str]:
+    """How what we send it is laxer than it need be."""
+    if partner.profile.assertion.confirmation == "bearer":
+        yield f"{partner.name}: our assertions to it hold for whoever bears them"
+    until = partner.profile.sha1_until
+    if until is None:
+        return
+    left = (until - today).days
+    if left < 0:
+        yield f"{partner.name}: our exception to sign with SHA-1 ended on {until}: it is not asked"
+    else:
+        yield f"{partner.name}: we sign with SHA-1 for it until {until}, {left} days from now"
 
 
 def _expiring(settings: Settings, stored: _Stored) -> Iterator[str]:

@@ -9,7 +9,7 @@ import typer
 from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, refusal
-from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, out, printable, save_files
 from gateway.exchange.mail_looking import NoEvidence, load_verdict, make_evidence, page
 from gateway.model.identity import ConversationId, MailId
 from gateway.store import mail_received
@@ -44,18 +44,8 @@ def show_verdict(
                 files = make_evidence(means, mail, form)
             except NoEvidence as error:
                 raise Failure(f"there is nothing to check again: {error}") from None
-            _save(evidence, files)
+            save_files(evidence, files)
     if json:
         typer.echo(orjson.dumps(form).decode())
     else:
         out.print(printable(page(form)))
-
-
-def _save(folder: Path, files: dict[str, bytes]) -> None:
-    """Into a folder of its own, for the user alone: the content is somebody's record."""
-    try:
-        folder.mkdir(mode=0o700)
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise Failure(f"{error.filename}: {error.strerror}", Exit.USAGE) from None

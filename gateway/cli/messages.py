@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -11,9 +12,9 @@ from rich.table import Column, Table
 from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal
-from gateway.cli.terminal import Exit, Failure, id_column, out, printable
+from gateway.cli.terminal import Exit, Failure, id_column, out, printable, save_files
 from gateway.exchange.mail_looking import documents_of
-from gateway.exchange.mail_reading import NotShown, mail_text, read_mail
+from gateway.exchange.mail_reading import NotShown, mail_text, read_mail, read_parts
 from gateway.model.identity import ConversationId, MailId, PlanId
 from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
 from gateway.store import mail_received
@@ -66,6 +67,9 @@ def list_inbox(
 @inbox_app.command("show")
 def show_message(
     message: Annotated[str, typer.Argument(help="The message's id, as the inbox shows it.")],
+    save: Annotated[
+        Path | None, typer.Option(help="A new folder for what the message carries, as files.")
+    ] = None,
     plan: PlanOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -85,17 +89,25 @@ def show_message(
             reason = "the plan has received no message with this id"
             raise refusal(house, "CLI-INBOX-SHOW", plan=own, reason=reason)
         seen = ConversationId(mail.id)
+        why = None if save is None else "what it carries is saved as files"
         house.database.write(
-            lambda tx: record(tx, "CLI-INBOX-SHOW", plan=own, documents=ids, conversation=seen)
+            lambda tx: record(
+                tx, "CLI-INBOX-SHOW", plan=own, documents=ids, conversation=seen, reason=why
+            )
         )
         try:
             form = asyncio.run(read_mail(means, mail))
+            files = {} if save is None else asyncio.run(read_parts(means, mail))
         except NotShown as reason:
             raise Failure(f"the message is not shown: {reason}") from None
+    if save is not None:
+        save_files(save, files)
     if json:
         typer.echo(orjson.dumps({**message_form(mail), "content": form}).decode())
     else:
         out.print(printable(_page(mail, form)))
+        for name in files:
+            out.print(f"Saved         {name}")
 
 
 def _page(mail: ReceivedMail, form: Mapping[str, Any]) -> str:

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
 from rich.table import Table
 
 from gateway.api.listener import until_asked_to_stop
-from gateway.app import serve, take_mail, work
+from gateway.app import answer_partners, serve, take_mail, work
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,
@@ -35,10 +35,17 @@ tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
 
 
+_ALONE: Final = {"mail": take_mail, "partners": answer_partners}
+"""What a process of its own may do."""
+
+
 def serve_command(
     only: Annotated[
         str | None,
-        typer.Option(help="Only this: `mail` (SMTP, mailboxes, folders).", metavar="WHAT"),
+        typer.Option(
+            help="Only this: `mail` (SMTP, mailboxes, folders), or `partners` (their SOAP doors).",
+            metavar="WHAT",
+        ),
     ] = None,
     settings_from_parent: Annotated[
         bool, typer.Option(help="Settings come on standard input.", hidden=True)
@@ -46,17 +53,17 @@ def serve_command(
     config: ConfigOption = None,
 ) -> None:
     """Answer partners and plans, take mail, and do the work, until asked to stop."""
-    if only not in (None, "mail"):
-        raise Failure("--only takes mail", Exit.USAGE)
+    if only not in (None, *_ALONE):
+        raise Failure("--only takes mail or partners", Exit.USAGE)
     _log_to_stderr()
     given = settings_on_stdin() if settings_from_parent else settings_of(config)
-    with opened_with(given) as house:
+    with opened_with(given, handed_down=settings_from_parent) as house:
         try:
             if only is None:
                 asyncio.run(serve(house))
             else:
                 stop = until_orphaned if settings_from_parent else until_asked_to_stop
-                asyncio.run(take_mail(house, stop=stop))
+                asyncio.run(_ALONE[only](house, stop=stop))
         except OSError as error:
             raise Failure(f"cannot listen: {error.strerror or error}") from None
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import uuid4
 
 import orjson
@@ -16,6 +16,7 @@ from gateway.cli.printing import put
 from gateway.cli.recording import operator, record, refusal
 from gateway.cli.terminal import Exit, Failure, printable
 from gateway.exchange.asking import Asking
+from gateway.exchange.check_page import HEADS, render_check
 from gateway.exchange.partner_check import check_partner
 from gateway.exchange.partner_findings import Report
 from gateway.exchange.policy import Refused, may_ask
@@ -28,12 +29,6 @@ from gateway.store import partners
 from gateway.store.scope import ALL_PLANS
 from ihe.discovery import Demographics
 
-_HEADS: Final = {
-    "deviation": "Deviations from the standard",
-    "limitation": "Limitations, and what is harder than it need be",
-    "passed": "As it should be",
-}
-
 
 def check(
     name: Annotated[str, typer.Argument(help="The partner's name, or its home community id.")],
@@ -45,6 +40,10 @@ def check(
     ] = None,
     purpose: Annotated[str, typer.Option(help="Purpose of use that is stated.")] = "OPERATIONS",
     markdown: Annotated[bool, typer.Option("--markdown", help="A report to send on.")] = False,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write the report as a page to this file, for the partner to read."),
+    ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
     plan: PlanOption = None,
     json: JsonOption = False,
@@ -82,6 +81,8 @@ def check(
         )
         report = asyncio.run(_check(house, own, partner, stated, patient))
     form = _json if json else _markdown if markdown else _text
+    if html is not None:
+        put(render_check(report), html)
     put(form(report), output)
     if report.deviations:
         raise typer.Exit(int(Exit.PARTLY if report.answers else Exit.FAILED))
@@ -157,7 +158,7 @@ def _json(report: Report) -> str:
 
 def _text(report: Report) -> str:
     lines = [f"{report.partner} ({report.home_community_id}), {report.checked:%Y-%m-%d %H:%M} UTC"]
-    for level, head in _HEADS.items():
+    for level, head in HEADS.items():
         found = [one for one in report.findings if one.level == level]
         if found:
             lines += ["", f"{head}: {len(found)}"]
@@ -181,7 +182,7 @@ def _markdown(report: Report) -> str:
         f"Home community {report.home_community_id}, checked by {report.by} at"
         f" {report.checked:%Y-%m-%d %H:%M} UTC. Fragments are redacted: `…` stands for content.",
     ]
-    for level, head in _HEADS.items():
+    for level, head in HEADS.items():
         found = [one for one in report.findings if one.level == level]
         if found:
             lines += ["", f"## {head}", ""]

@@ -9,7 +9,7 @@ import typer
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import operator, record
 from gateway.cli.terminal import Exit, Failure, out, printable
-from gateway.model.partner_state import Lesson
+from gateway.model.partner_state import Lesson, LessonKind
 from gateway.store import partner_lessons, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
@@ -18,7 +18,10 @@ lessons_app = typer.Typer(
     help="What was learned of partners' ways; never anything that weakens security.",
     no_args_is_help=True,
 )
-_WORDS: Final = {"documents_per_retrieve": "at most {} documents per retrieve"}
+_WORDS: Final[dict[LessonKind, str]] = {
+    "documents_per_retrieve": "at most {} documents per retrieve",
+    "query_window_days": "documents are asked for in windows of {} days",
+}
 
 
 @lessons_app.command("list")

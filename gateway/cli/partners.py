@@ -3,9 +3,10 @@
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
@@ -28,6 +29,9 @@ from gateway.store import delegations, partner_health, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
 from ihe.identifiers import HomeCommunityId
+
+_LONGEST_EXCEPTION: Final = timedelta(days=366)
+"""An exception is looked at again at least once a year."""
 
 partners_app = typer.Typer(help="The communities you exchange with.", no_args_is_help=True)
 
@@ -191,6 +195,15 @@ def _check(form: _Form) -> None:
         raise ValueError("profile.pause_seconds must be 0 to 60")
     if form.profile.documents_per_retrieve < 1:
         raise ValueError("profile.documents_per_retrieve must be 1 or more")
+    _check_exceptions(form.profile)
+
+
+def _check_exceptions(profile: PartnerProfile) -> None:
+    until, today = profile.sha1_until, datetime.now(UTC).date()
+    if until is not None and not today <= until <= today + _LONGEST_EXCEPTION:
+        raise ValueError("profile.sha1_until must be a day from today to a year from now")
+    if profile.audience is not None and not profile.audience.strip():
+        raise ValueError("profile.audience must be a URI, or endpoint")
 
 
 def _delegations(form: _Form) -> Iterator[Delegation]:

@@ -24,8 +24,8 @@ def publish_certificates(
     """Print our certificates for your name server or your directory.
 
     They are those of `gateway direct keys`, below the domains of [publish], unless that names
-    others. With `dns` or `ldap` in it, `gateway serve` answers by itself, with the keys that it
-    had when it started, and nothing has to be loaded anywhere.
+    others. With `dns` or `ldap` in it, `gateway serve` answers by itself, with the keys as they
+    are when it is asked, and nothing has to be loaded anywhere.
     """
     settings = settings_of(config)
     if settings.publish is None:

@@ -1,7 +1,9 @@
 """What the commands say, and how they end: sentences on stderr, results on stdout."""
 
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Column
@@ -37,6 +39,20 @@ def printable(text: str | None) -> str:
 def id_column(characters: int) -> Column:
     """A column of ids that are never folded: whoever reads one must be able to copy it."""
     return Column("id", no_wrap=True, min_width=characters)
+
+
+def save_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Into a new folder, for the user alone: their content is somebody's record.
+
+    Raises:
+        Failure: the folder is there already, or nothing can be written.
+    """
+    try:
+        folder.mkdir(mode=0o700)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+    except OSError as error:
+        raise Failure(f"{error.filename}: {error.strerror}", Exit.USAGE) from None
 
 
 def say_failure(failure: Failure) -> None:

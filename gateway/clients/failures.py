@@ -6,6 +6,7 @@ PartnerFailed
 ├─ NotTrusted         TLS: its certificate, or ours, was not accepted
 ├─ Redirected         it points somewhere else, where we do not follow
 ├─ NotSoap            an answer that is no SOAP
+├─ NotDeferred        it was asked to answer later, and does not
 ├─ TooLarge           an answer without an end, or over our limit
 ├─ PartnerLate        it was waited for as long as its profile says
 └─ Passing            asked again, it may answer
@@ -40,6 +41,10 @@ class Redirected(PartnerFailed):
 
 class NotSoap(PartnerFailed):
     """What came is no SOAP message, or not under the status that it needs."""
+
+
+class NotDeferred(PartnerFailed):
+    """It was asked to answer later, and does not."""
 
 
 class TooLarge(PartnerFailed):

@@ -9,7 +9,7 @@ again can help, and whether the message may have arrived all the same.
 import asyncio
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, Literal
 
@@ -42,7 +42,7 @@ class Server:
     security: Security = "opportunistic"
     anchors: tuple[str, ...] = ()
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     address: IPv4Address | IPv6Address | None = None
 
 

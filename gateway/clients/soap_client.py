@@ -10,12 +10,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
 from ccda.safe_xml import Element
@@ -40,18 +41,32 @@ from gateway.model.trust import RequireUnrevoked, certificate, trust_of
 from ihe.errors import SecurityRefused
 from ihe.mtom import MultipartWriter, Part
 from ihe.saml import Assertion
-from ihe.soap import MessageKind, find_fault, parse_envelope
+from ihe.signature import Digest
+from ihe.soap import (
+    ITI_38_REQUEST,
+    ITI_39_REQUEST,
+    ITI_41_REQUEST,
+    ITI_55_DEFERRED_REQUEST,
+    ITI_55_DEFERRED_RESULT,
+    ITI_55_REQUEST,
+    ITI_80_REQUEST,
+    MessageKind,
+    find_fault,
+    parse_envelope,
+)
 from ihe.trust import SigningKey
 from ihe.wire import OpenedAnswer, SealedRequest, open_answer
 from ihe.ws_security import sign_request
 from ihe.wsdl import WsdlName
 
-_OPERATIONS: Final[dict[str, tuple[WsdlName, str]]] = {
-    "ITI-55": ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
-    "ITI-38": ("xca", "RespondingGateway_CrossGatewayQuery"),
-    "ITI-39": ("xca", "RespondingGateway_CrossGatewayRetrieve"),
-    "ITI-41": ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
-    "ITI-80": ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
+_OPERATIONS: Final[dict[MessageKind, tuple[WsdlName, str]]] = {
+    ITI_55_REQUEST: ("xcpd", "RespondingGateway_PRPA_IN201305UV02"),
+    ITI_55_DEFERRED_REQUEST: ("xcpd", "RespondingGateway_Deferred_PRPA_IN201305UV02"),
+    ITI_55_DEFERRED_RESULT: ("xcpd", "InitiatingGateway_Deferred_PRPA_IN201306UV02"),
+    ITI_38_REQUEST: ("xca", "RespondingGateway_CrossGatewayQuery"),
+    ITI_39_REQUEST: ("xca", "RespondingGateway_CrossGatewayRetrieve"),
+    ITI_41_REQUEST: ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
+    ITI_80_REQUEST: ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
 }
 # These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.
 _AS_MTOM: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
@@ -241,6 +256,7 @@ class SoapClient:
     ) -> OpenedAnswer | None:
         kind, message_id = sent.kind, sent.message_id
         values: list[str] = []
+        digest = _digest(partner, self.signing_key, datetime.now(UTC).date())
 
         def sign(envelope: Element) -> Element:
             now = datetime.now(UTC)
@@ -250,6 +266,7 @@ class SoapClient:
                 signing_key=self.signing_key,
                 now=now,
                 style=partner.profile.assertion,
+                digest=digest,
             )
             values.extend(signed)
             return envelope
@@ -263,7 +280,7 @@ class SoapClient:
             may_wait = later is not None
             return await self._post(partner, package, url, sink, crossing, may_wait=may_wait)
 
-        wsdl, operation = _OPERATIONS[kind.transaction]
+        wsdl, operation = _OPERATIONS[kind]
         got = await invoke(
             wsdl=wsdl,
             operation=operation,
@@ -410,6 +427,22 @@ class _Later:
 
     reply_to: str
     ready: Ready
+
+
+def _digest(partner: Partner, key: SigningKey, today: date) -> Digest:
+    """By what our signatures to the partner digest.
+
+    Raises:
+        NotCalled: its exception for SHA-1 has ended, or is none for our key.
+    """
+    until = partner.profile.sha1_until
+    if until is None:
+        return "sha256"
+    if today > until:
+        raise NotCalled(f"the exception by which we signed with SHA-1 for it ended on {until}")
+    if not isinstance(key.private_key, rsa.RSAPrivateKey):
+        raise NotCalled("the exception by which we sign with SHA-1 for it needs an RSA key of ours")
+    return "sha1"
 
 
 def _is_empty(response: httpx.Response) -> bool:

@@ -1,7 +1,8 @@
 """One community of the demo's network, as a process of its own: the plan, or an EHR it asks.
 
 It is this very gateway with its own certificates, database and documents; only who it pretends
-to be is simulated, and that one of them takes too long. It ends with whoever started it.
+to be is simulated. One that misbehaves is the simulated partner of `gateway simulate` in that mood.
+It ends with whoever started it.
 """
 
 import asyncio
@@ -12,26 +13,33 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from ccda.hl7v3 import II
-from gateway.api.listener import running, until_asked_to_stop
-from gateway.app import House, listeners, open_house, working
+from gateway.api.applications import create_operations_application
+from gateway.api.listener import Listener, running, until_asked_to_stop
+from gateway.app import House, listeners, open_house, own_certificates, working
+from gateway.app.beside import mail_process
+from gateway.clients.tls import partner_listener_context
 from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
+from gateway.demo.simulator.answering import Responder
+from gateway.demo.simulator.holdings import holdings
+from gateway.demo.simulator.listening import listening
+from gateway.demo.simulator.moods import mood
 from gateway.exchange.ingest import Received, ingest, receive
-from gateway.intakes.process import mail_process
 from gateway.intakes.publish import publishing
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
-from gateway.settings import load_settings
-from gateway.store import direct_keys, exchange_log, members, partners
+from gateway.settings import InvalidSettings, Settings, load_settings
+from gateway.store import exchange_log, members, partners
 from gateway.store.database import Transaction
+from gateway.store.own_keys import load_key_pair
 from ihe.identifiers import HomeCommunityId
 
 
@@ -41,7 +49,11 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     party = next(party for party in (PLAN, HISP, *PARTNERS) if party.key == key)
-    with open_house(load_settings(folder / "gateway.toml")) as house:
+    settings = load_settings(folder / "gateway.toml")
+    if party.moods:
+        asyncio.run(_simulate(settings, party))
+        return
+    with open_house(settings) as house:
         asyncio.run(_run(house, party, folder))
 
 
@@ -54,29 +66,30 @@ def _end_with_parent() -> None:
 async def _run(house: House, party: Party, folder: Path) -> None:
     if party not in (PLAN, HISP):  # those were seeded before they were started
         await _seed(house, party, folder)
-    found = [
-        replace(listener, application=_Delayed(listener.application, party.delay_seconds))
-        if listener.address == house.settings.listen.partners and party.delay_seconds
-        else listener
-        for listener in listeners(house)
-    ]
-    now = datetime.now(UTC)
-    keys = house.database.read(lambda tx: direct_keys.published(tx, now=now))
-    shown = publishing(house.settings.publish, now=now, keys=keys)
+    found = listeners(house)
+    shown = publishing(house.settings.publish, partial(own_certificates, house))
     async with shown, working(house), running(found), mail_process(house.settings):
         await until_asked_to_stop()
 
 
-class _Delayed:
-    """An application that lets everyone wait."""
-
-    def __init__(self, application: Any, seconds: float) -> None:
-        self._application = application
-        self._seconds = seconds
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(self._seconds)
-        await self._application(scope, receive, send)
+async def _simulate(settings: Settings, party: Party) -> None:
+    """The simulated partner, under its own name and the keys that the demo made for it."""
+    if settings.tls is None:
+        raise InvalidSettings("a simulated partner needs [tls]")
+    certificate, key = settings.tls.certificate, settings.tls.key
+    context = partner_listener_context(
+        certificate=certificate,
+        key=key,
+        anchors=[path.read_text("ascii") for one in settings.networks for path in one.anchors],
+        pinned=(),
+    )
+    community = holdings(HomeCommunityId.parse(party.home_community_id))
+    moods = tuple(mood(text) for text in party.moods)
+    responder = Responder(community, load_key_pair(settings.tls, "tls"), moods)
+    host, _, port = settings.listen.partners.rpartition(":")
+    health = Listener(create_operations_application(lambda: None), settings.listen.operations)
+    async with listening(responder, context, host=host, port=int(port)), running([health]):
+        await until_asked_to_stop()
 
 
 # ---- what it holds ---------------------------------------------------------------------------

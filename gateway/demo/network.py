@@ -51,7 +51,7 @@ PATIENCE_SECONDS: Final = 4.0
 """How long the demo's plan waits for a partner: the late one takes longer."""
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 3.0
-"""The late partner would go on for a minute; nothing is lost with it."""
+"""Whoever takes longer to end is killed; nothing is lost with it."""
 
 
 class DemoFailed(Exception):

@@ -28,7 +28,8 @@ class Party:
     documents: tuple[str, ...] = ()
     patient_number: str | None = None
     """Its own number of the demo's person, if it knows her; the root is its arc 2."""
-    delay_seconds: float = 0.0
+    moods: tuple[str, ...] = ()
+    """How it misbehaves: such a one is not this gateway, but what `gateway simulate` runs."""
 
 
 PLAN: Final = Party("plan", PLAN_NAME, "2.999.7300")
@@ -53,7 +54,7 @@ PARTNERS: Final = (
         patient_number="LS-0093345",
     ),
     Party("eastgate", "Eastgate Clinic", "2.999.7303.1"),
-    Party("riverbend", "Riverbend Hospital", "2.999.7304.1", delay_seconds=60.0),
+    Party("riverbend", "Riverbend Hospital", "2.999.7304.1", moods=("hang",)),
 )
 
 HISP: Final = Party("harborview", "Harborview Urgent Care", "2.999.7305.1")

@@ -16,6 +16,7 @@ from gateway.exchange.adt import VISIT, AdtId, AdtNotice, AdtPatient, AdtVisit
 
 _SSN: Final = "2.16.840.1.113883.4.1"
 _DISPOSITIONS: Final = "2.16.840.1.113883.12.112"  # HL7 table 0112
+_PATIENT_CLASSES: Final = "2.16.840.1.113883.12.4"  # HL7 table 0004
 _DIAGNOSES: Final = {
     "I10": "2.16.840.1.113883.6.90",
     "I10C": "2.16.840.1.113883.6.90",
@@ -168,6 +169,12 @@ def _details(notice: AdtNotice, number: II | None) -> dict[str, object]:
     place = ", ".join(part for part in (visit.facility, visit.location) if part)
     place = place or notice.sending_facility or ""
     told: dict[str, object] = {
+        "class": visit.patient_class
+        and {
+            "code": visit.patient_class,
+            "system": _PATIENT_CLASSES,
+            "display": _CLASSES.get(visit.patient_class),
+        },
         "location": {"name": place} if place else None,
         "performer": [{"name": visit.attending}] if visit.attending else None,
         "discharge_disposition": visit.disposition

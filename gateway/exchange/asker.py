@@ -7,7 +7,7 @@ from typing import Literal
 from gateway.exchange.policy import Permitted, Refused, offer, refusals_in_words
 from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Outcome
-from gateway.model.identity import DocumentId, MemberId, PlanId
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
@@ -96,6 +96,7 @@ class Effect:
     member: MemberId | None = None
     documents: tuple[DocumentId, ...] = ()
     reason: str | None = None
+    conversation: ConversationId | None = None
 
 
 def ways(transaction: Transaction, plans: Iterable[Plan], asker: Asker) -> Iterator[Way]:

@@ -197,7 +197,7 @@ async def _send(asking: Asking, call: Call, message_id: str, crossing: Crossing)
             kind=call.kind,
             address=call.address,
             body=call.body,
-            assertion=new_assertion(asking, call.partner),
+            assertion=new_assertion(asking, call.partner, call.address),
             message_id=message_id,
             sink=None if call.attachments is None else call.attachments.open,
             crossing=crossing,
@@ -285,8 +285,12 @@ def new_record(asking: Asking, call: Call, message_id: str) -> Exchange:
     )
 
 
-def new_assertion(asking: Asking, partner: Partner) -> Assertion:
-    """Who asks and why, made anew for each attempt (user-asks 12)."""
+def new_assertion(asking: Asking, partner: Partner, address: str) -> Assertion:
+    """Who asks and why, made anew for each attempt (user-asks 12), for whoever is at `address`.
+
+    Raises:
+        NotCalled: the partner's network has no code for the purpose.
+    """
     now = datetime.now(UTC)
     system = asking.client.purposes_for(partner)
     purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)
@@ -307,5 +311,13 @@ def new_assertion(asking: Asking, partner: Partner) -> Assertion:
         home_community_id=home,
         role=coded_role(requester.role),
         purpose_of_use=CodedAttribute(purpose.code, purpose.system, purpose.system_name),
+        audiences=_audiences(partner, address),
         access_consent_policies=(requester.authority,) if requester.authority else (),
     )
+
+
+def _audiences(partner: Partner, address: str) -> tuple[str, ...]:
+    audience = partner.profile.audience
+    if audience is None:
+        return ()
+    return (address if audience == "endpoint" else audience,)

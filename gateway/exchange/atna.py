@@ -8,6 +8,7 @@ believed is an alert and nothing else, who was refused an alert beside the event
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal, TypeVar
 
 from lxml import etree
@@ -23,6 +24,7 @@ from gateway.exchange.atna_acts import (
 )
 from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome
+from gateway.model.later import DEFERRAL
 from ihe.atna import AuditCode, AuditEvent, AuditSource
 from ihe.audit_acts import OURS, Act
 from ihe.audit_events import (
@@ -37,8 +39,17 @@ from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, PatientId
 from ihe.namespaces import name
 from ihe.saml import Assertion, CodedAttribute, read_assertion
-from ihe.soap import ANONYMOUS, Addressing, Envelope, find_fault, parse_envelope, read_envelope
+from ihe.soap import (
+    ANONYMOUS,
+    ITI_55_DEFERRED_RESULT,
+    Addressing,
+    Envelope,
+    find_fault,
+    parse_envelope,
+    read_envelope,
+)
 from ihe.stored_query import FindDocumentsQuery
+from ihe.v3_message import read_community
 from ihe.xca_query import read_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest, read_retrieve_request, read_retrieve_response
 from ihe.xcpd import Matched, read_discovery_request, read_discovery_response
@@ -189,8 +200,28 @@ def _submission(told: _Told) -> Iterator[AuditEvent]:
     )
 
 
+def _deferral(told: _Told) -> Iterator[AuditEvent]:
+    """ITI TF-2: 3.55.5.1: a question and a result that travel apart are a query's event each.
+
+    Who brings a result is the one that was asked, and tells whom it names.
+    """
+    if told.asked is None or told.asked.tag != ITI_55_DEFERRED_RESULT.root:
+        yield from _discovery(told)
+        return
+    travelled = told.conversation
+    asked = replace(
+        travelled,
+        side="responding" if travelled.side == "initiating" else "initiating",
+        initiator_access_point=travelled.responder_access_point,
+        responder_access_point=travelled.initiator_access_point,
+    )
+    home = _read(partial(read_community, role="sender"), told.asked)
+    yield from _discovery(replace(told, conversation=asked, answered=told.asked, home=home))
+
+
 _EVENTS: Final = {
     "ITI-55": _discovery,
+    DEFERRAL: _deferral,
     "ITI-38": _query,
     "ITI-39": _retrieve,
     "ITI-41": _submission,

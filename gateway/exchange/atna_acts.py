@@ -100,7 +100,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),
-    _ARRIVAL: ("SMTP-IN", "IMAP-IN", "FOLDER-IN", "REST-DIRECT-IN"),
+    _ARRIVAL: ("SMTP-IN", "IMAP-IN", "FOLDER-IN", "REST-DIRECT-IN", "OUTBOX-IN"),
     _RECEIVED: ("DIRECT-RECEIVE",),
     _SENT: ("DIRECT-SEND",),
     _SUBMITTED: ("REST-SUBMISSION", "CLI-SUBMISSION"),

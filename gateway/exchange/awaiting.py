@@ -30,6 +30,7 @@ from gateway.exchange.asking import (
     new_assertion,
     new_record,
 )
+from gateway.exchange.deferral import deferred_until, take_acknowledgement
 from gateway.exchange.keeping import keep
 from gateway.exchange.visit import Visit
 from gateway.model.exchange import Exchange
@@ -39,7 +40,7 @@ from gateway.store import awaited_answers, exchange_log
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import SoapFault
-from ihe.soap import MESSAGE_KINDS, MessageKind
+from ihe.soap import ANONYMOUS, ITI_55_ACKNOWLEDGEMENT, MESSAGE_KINDS, MessageKind
 from ihe.wire import OpenedAnswer
 
 T = TypeVar("T")
@@ -52,9 +53,17 @@ _DOORS: Final = {"ITI-55": "xcpd", "ITI-38": "xca", "ITI-39": "xca"}
 class AnswerAwaited(Exception):
     """The partner has the question and may answer until `expires`."""
 
-    def __init__(self, expires: datetime) -> None:
+    def __init__(self, expires: datetime, *, is_deferred: bool = False) -> None:
         super().__init__("its answer is awaited")
         self.expires = expires
+        self.is_deferred = is_deferred
+
+    @property
+    def said(self) -> str:
+        """What a retrieval says of the partner meanwhile."""
+        if self.is_deferred:
+            return deferred_until(self.expires)
+        return f"its answer is awaited until {self.expires:%Y-%m-%d %H:%M} UTC"
 
 
 class PartnerRefused(PartnerFailed):
@@ -73,6 +82,12 @@ class Question:
     name: str
     is_read_again: bool = True
     """Whether what its answer says is needed again when the visit is run anew."""
+    request_id: str | None = None
+    """Of a deferred question, by which id its result will name it; None of all others."""
+
+    @property
+    def is_deferred(self) -> bool:
+        return self.request_id is not None
 
 
 async def ask_later(visit: Visit, question: Question, read: Read[T], effect: Effect[T]) -> T | None:
@@ -93,7 +108,7 @@ async def ask_later(visit: Visit, question: Question, read: Read[T], effect: Eff
     if known.answer is not None:
         return await _take(visit, question, known, known.answer, read, effect)
     if datetime.now(UTC) < known.expires:
-        raise AnswerAwaited(known.expires)
+        raise AnswerAwaited(known.expires, is_deferred=question.is_deferred)
     waited = known.expires - known.sent
     late = PartnerLate(f"no answer came within {_words(waited)}")
     await _fail(visit, question, known, late)
@@ -124,6 +139,7 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
         raise NotCalled("it answers later, and our own address for that is not set")
     waiting = _new_wait(visit, question)
     crossing = Crossing()
+    door = f"{base}/{_DOORS[call.kind.transaction]}"
 
     async def ready(values: tuple[str, ...]) -> None:
         await _keep_request(visit, replace(waiting, signature_values=values), crossing)
@@ -136,13 +152,18 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
                 kind=call.kind,
                 address=call.address,
                 body=call.body,
-                assertion=new_assertion(asking, call.partner),
+                assertion=new_assertion(asking, call.partner, call.address),
                 message_id=waiting.message_id,
-                reply_to=f"{base}/{_DOORS[call.kind.transaction]}",
+                # Of a deferred question only the acknowledgement is an answer, and comes at once.
+                reply_to=ANONYMOUS if question.is_deferred else door,
                 ready=ready,
                 sink=None if call.attachments is None else call.attachments.open,
                 crossing=crossing,
             )
+        acknowledged = answer is not None and answer.kind is ITI_55_ACKNOWLEDGEMENT
+        if answer is not None and acknowledged and question.is_deferred:
+            await take_acknowledgement(asking, waiting, answer.body, crossing)
+            answer = None
     except StoreUnavailable:
         raise
     except Exception as error:
@@ -173,6 +194,7 @@ def _new_wait(visit: Visit, question: Question) -> AwaitedAnswer:
         expires=now + timedelta(seconds=call.partner.profile.answer_within_seconds),
         signature_values=(),
         exchange=new_record(asking, call, message_id),
+        request_id=question.request_id,
     )
 
 

@@ -27,7 +27,7 @@ async def put(visit: Visit, question: Question, read: Read[T], effect: Effect[T]
         IheError: an answer that is not what its transaction demands.
     """
     call = question.call
-    if call.partner.profile.asynchronous:
+    if question.is_deferred or call.partner.profile.asynchronous:
         return await ask_later(visit, question, read, effect)
 
     def counted(transaction: Transaction, value: T) -> Answered:

@@ -123,6 +123,8 @@ def contradictions(
     clusters: Sequence[Cluster], learned: Evidence
 ) -> Iterator[tuple[Cluster, Cluster]]:
     """Pairs of which one says that it is so and the other that it is not, of the same fact."""
+    if not any(one.statements[0].entry.negated for one in clusters):
+        return
     told: dict[_Key, dict[int, Cluster]] = defaultdict(dict)
     for place, one in enumerate(clusters):
         if not one.statements[0].entry.negated:
@@ -212,7 +214,7 @@ def _sharing(
     for one in statements:
         for key in keys(one):
             found[key].append(one)
-    return [found[key] for key in sorted(found) if len(found[key]) > 1]
+    return [found[key] for key in sorted(key for key, held in found.items() if len(held) > 1)]
 
 
 def _is_same_fact(yes: Cluster, no: Cluster, learned: Evidence) -> bool:

@@ -15,16 +15,18 @@ from gateway.exchange.reading import read_document
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.identity import PlanId
+from gateway.model.later import DEFERRAL
 from gateway.store import clinical, documents, wire_messages
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreError
 from gateway.store.keys import KeyRing
 from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import WireMessage, open_message
+from ihe.acknowledgement import read_acknowledgement
 from ihe.discovery import Matched, MoreDemographicsRequested
 from ihe.errors import IheError
 from ihe.registry_response import RegistryError
-from ihe.soap import find_fault, parse_envelope, read_envelope
+from ihe.soap import ITI_55_DEFERRED_RESULT, find_fault, parse_envelope, read_envelope
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
 from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
 from ihe.xcpd import read_discovery_request, read_discovery_response
@@ -131,6 +133,17 @@ def _discovery(body: Element) -> str:
             return "no match"
 
 
+def _deferred(body: Element) -> str:
+    """A question, or the result that comes apart from it."""
+    is_result = body.tag == ITI_55_DEFERRED_RESULT.root
+    return _discovery(body) if is_result else _discovery_request(body)
+
+
+def _acknowledgement(body: Element) -> str:
+    said = read_acknowledgement(body)
+    return "taken" if said.accepted else f"not taken, {said.problem or 'without a code'}"
+
+
 def _query_request(body: Element) -> str:
     return f"asks by {type(read_adhoc_query_request(body)).__name__.removesuffix('Query')}"
 
@@ -165,6 +178,7 @@ def _errors(errors: tuple[RegistryError, ...], unreadable: int) -> str:
 
 _READERS: Final[Mapping[str, tuple[_Reader, _Reader]]] = {
     "ITI-55": (_discovery_request, _discovery),
+    DEFERRAL: (_deferred, _acknowledgement),
     "ITI-38": (_query_request, _query),
     "ITI-39": (_retrieve_request, _retrieve),
 }

@@ -66,7 +66,7 @@ async def deliver(house: Answering, answer_id: str) -> None:
         PartnerFailed, SoapFault: not this time.
     """
     archive, client = house.archive, house.client
-    found = await archive.database.read_async(lambda tx: _load(tx, house, answer_id))
+    found = await archive.database.read_async(lambda tx: load_owed(tx, house, answer_id))
     if found is None:
         return
     owed, partner, attached, against = found
@@ -87,9 +87,10 @@ async def deliver(house: Answering, answer_id: str) -> None:
     await archive.database.write_async(lambda tx: owed_answers.remove(tx, owed=answer_id))
 
 
-def _load(
+def load_owed(
     transaction: Transaction, house: Answering, answer_id: str
 ) -> tuple[OwedAnswer, Partner | None, list[Document | None], str | None] | None:
+    """The answer, for whom, its documents, and why it may not be given now; None once brought."""
     owed = owed_answers.get(transaction, owed=answer_id)
     if owed is None:
         return None

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
+from gateway.clients.failures import NotCalled
 from gateway.exchange.asking import Answered, Call
 from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
@@ -24,7 +25,8 @@ from gateway.model.link import Link, LinkState
 from gateway.model.retrieval import Retrieval
 from gateway.store import links, partners
 from gateway.store.database import Transaction
-from ihe.soap import ITI_55_REQUEST
+from ihe.acknowledgement import correlation_key
+from ihe.soap import ITI_55_DEFERRED_REQUEST, ITI_55_REQUEST
 from ihe.wire import OpenedAnswer
 from ihe.xcpd import (
     Demographics,
@@ -160,9 +162,8 @@ async def _ask(
         remarks = (_remark(discovery), None if wider is None else wider.said)
         return Answered(reason="; ".join(text for text in remarks if text) or None)
 
-    request = write_discovery_request(_request(visit, told))
-    call = Call(visit.partner, ITI_55_REQUEST, address, request, visit.patience)
-    answer = await put(visit, Question(call, f"ITI-55 {which}"), read, effect)
+    question = _question(visit, address, told, f"ITI-55 {which}")
+    answer = await put(visit, question, read, effect)
     if answer is None:  # never: what a discovery says is read again
         return _Found(NoMatch(), ())
     discovery, _ = answer
@@ -206,6 +207,19 @@ def is_of_retrieval(link: Link, retrieval: Retrieval) -> bool:
     """Whether the retrieval has found it, or may use it without having asked."""
     began = retrieval.created
     return link.found >= began or (link.valid_until is not None and link.valid_until > began)
+
+
+def _question(visit: Visit, address: str, told: Demographics, name: str) -> Question:
+    """It is answered at once, on a connection of its own, or deferred, as the profile says."""
+    request, base = _request(visit, told), visit.asking.replies_at
+    if not visit.partner.profile.deferred_discovery:
+        body = write_discovery_request(request)
+        return Question(Call(visit.partner, ITI_55_REQUEST, address, body, visit.patience), name)
+    if base is None:
+        raise NotCalled("it answers later, and our own address for that is not set")
+    body = write_discovery_request(replace(request, deferred=True, respond_to=f"{base}/xcpd"))
+    call = Call(visit.partner, ITI_55_DEFERRED_REQUEST, address, body, visit.patience)
+    return Question(call, name, request_id=correlation_key(request.message_id))
 
 
 def _request(visit: Visit, told: Demographics) -> PatientDiscoveryRequest:

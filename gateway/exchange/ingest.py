@@ -165,7 +165,9 @@ def _ingest_one(
         described = _described(document, clinical, community)
         anew = replace(described, mime_type=received.reading.mime_type)
         document = documents.describe(transaction, anew)
-    indexed[document.id] = _index(transaction, document, clinical, received.replaced)
+    indexed[document.id] = _index(
+        transaction, document, clinical, received.replaced, is_new=before is None
+    )
     decision = _whose(transaction, received, clinical, plan, create_members=create_members)
     if isinstance(decision, Member) and received.doubt is not None:
         decision = _Undecided(received.doubt, decision.id)
@@ -213,13 +215,15 @@ def _index(
     document: Document,
     clinical: ClinicalDocument,
     submitted: tuple[Replaced, ...],
+    *,
+    is_new: bool,
 ) -> tuple[IndexedEntry, ...]:
     plan, sections = document.plan, indexed_sections(clinical)
     indexed = clinical_store.insert_sections(
-        transaction, plan=plan, document=document.id, sections=sections
+        transaction, plan=plan, document=document.id, sections=sections, is_new=is_new
     )
     replaced = dict.fromkeys((*_replaced(clinical), *submitted))
-    replacements.put(transaction, plan=plan, document=document.id, replaced=replaced)
+    replacements.put(transaction, plan=plan, document=document.id, replaced=replaced, is_new=is_new)
     return indexed
 
 

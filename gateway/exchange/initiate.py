@@ -126,7 +126,7 @@ async def _visit_now(visit: Visit) -> GoOn | None:
         outcome = await _ask_to_the_end(visit)
         await database.write_async(lambda tx: _finish(tx, visit, outcome))
     except AnswerAwaited as awaited:
-        await visit.save(detail=f"its answer is awaited until {awaited.expires:%Y-%m-%d %H:%M} UTC")
+        await visit.save(detail=awaited.said)
         return GoOn(visit.partner.id, awaited.expires)
     finally:
         await asyncio.shield(_leave(visit))
@@ -201,7 +201,8 @@ async def _resting(visit: Visit) -> Resting | None:
     Nobody waits for one that has kept others waiting; after a while one visit tries it.
     """
     profile = visit.partner.profile
-    if profile.asynchronous or visit.progress.step != "discovery":
+    answers_later = profile.asynchronous or profile.deferred_discovery
+    if answers_later or visit.progress.step != "discovery":
         return None
     trial = timedelta(seconds=profile.timeout_seconds)
     now = datetime.now(UTC)

@@ -15,12 +15,14 @@ from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain, is_refusal
 from gateway.exchange.awaiting import abandon
+from gateway.exchange.bringing import bring_result
 from gateway.exchange.delivering import Answering, deliver, give_up_delivery
 from gateway.exchange.direct_bundles import refresh_bundle
 from gateway.exchange.direct_mail import receive_mail
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
+from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.submitting import (
@@ -35,13 +37,13 @@ from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
-from gateway.model.later import DELIVER, GO_ON
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
-from gateway.model.sent_mail import MAIL_FORWARD, MAIL_SEND, MAIL_WATCH
+from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.model.submission import SUBMIT, Submission
 from gateway.store import exchange_log, members, partners, retrievals
 from gateway.store.database import Transaction
@@ -92,13 +94,15 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
     """Nobody does the job any more: what waits for it hears so."""
 
     def unit(transaction: Transaction) -> None:
-        if job.kind == DELIVER:
+        if job.kind in (DELIVER, BRING_RESULT):
             give_up_delivery(transaction, job.payload["answer"], reason)
             return
         if job.kind == MAIL_SEND and job.plan is not None:
             message, domain = MailId(job.payload["message"]), job.payload["domain"]
             now = datetime.now(UTC)
-            give_up_mail(transaction, job.plan, message, domain, reason=reason, now=now)
+            give_up_mail(
+                transaction, means.queue, job.plan, message, domain, reason=reason, now=now
+            )
             return
         if job.plan is None or "retrieval" not in job.payload:
             return
@@ -277,6 +281,12 @@ async def _deliver(job: Job, means: JobMeans) -> None:
     await deliver(answering, job.payload["answer"])
 
 
+async def _bring_result(job: Job, means: JobMeans) -> None:
+    """Brings the result of a deferred question to who has asked it."""
+    answering = Answering(means.archive, _client(means), means.community, means.plans)
+    await bring_result(answering, job.payload["answer"])
+
+
 def _client(means: JobMeans) -> SoapClient:
     if means.client is None:
         raise PermanentFailure("there is no [tls] and [signing] to speak to partners with")
@@ -299,6 +309,12 @@ async def _watch_mail(job: Job, means: JobMeans) -> None:
     """Reports a recipient from whom no notice came in time."""
     plan, direct = _post(job, means)
     await watch_mail(direct, plan, MailId(job.payload["message"]), job.payload["address"])
+
+
+async def _report_mail(job: Job, means: JobMeans) -> None:
+    """Tells a sender that a recipient will not get its message."""
+    plan, direct = _post(job, means)
+    await report_failure(direct, plan, MailId(job.payload["message"]), job.payload["address"])
 
 
 async def _forward_mail(job: Job, means: JobMeans) -> None:
@@ -341,9 +357,11 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     RETRIEVE: _retrieve,
     GO_ON: _go_on,
     DELIVER: _deliver,
+    BRING_RESULT: _bring_result,
     MAIL_RECEIVE: _receive_mail,
     MAIL_SEND: _send_mail,
     MAIL_WATCH: _watch_mail,
+    MAIL_REPORT: _report_mail,
     MAIL_FORWARD: _forward_mail,
     REFRESH_BUNDLE: _refresh_bundle,
     SUBMIT: _submit,

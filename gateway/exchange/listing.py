@@ -1,14 +1,15 @@
 """ITI-38: which documents a community has for one patient id (ITI TF-2: 3.38, 3.18).
 
 Asked for are current documents, stable and on demand. A community that has more than it lists at
-once is asked in windows of creation time, halved until each is small enough; on-demand documents
-have no creation time until they are made, and so no window. References are followed to entries.
+once is asked in windows of creation time, halved until each is small enough; one that fails over
+all time, and does not over a few years, is asked in windows from then on. On-demand documents have
+no creation time until they are made, and so no window. References are followed to entries.
 """
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import Final
@@ -23,7 +24,7 @@ from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner
-from gateway.store import links
+from gateway.store import links, partner_lessons
 from gateway.store.database import Transaction
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry, ObjectType
@@ -45,6 +46,11 @@ _EARLIEST: Final = date(1990, 1, 1)
 _OF_OTHERS: Final = (
     "{} of its documents are listed under another patient id than the one asked for: not retrieved"
 )
+_LADDER: Final = (1826, 183)
+"""Days of the windows that are tried with whoever fails over all time: five years, half a year."""
+LENGTHY: Final = frozenset({ErrorCode.REGISTRY_ERROR, ErrorCode.REGISTRY_OUT_OF_RESOURCES})
+"""What partners say to a time that is too long for them (user-asks 3)."""
+_WINDOW: Final = "query_window_days"
 _BOTH: Final[tuple[ObjectType, ...]] = ("stable", "on-demand")
 
 
@@ -70,6 +76,14 @@ class _Window:
         return TimeRange(start, end)
 
 
+class _OverAllTime(Exception):
+    """It lists nothing over all time, and says that it could not."""
+
+    def __init__(self, errors: tuple[RegistryError, ...]) -> None:
+        super().__init__("nothing is listed over all time")
+        self.errors = errors
+
+
 async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[DocumentEntry, ...]:
     """The entries that the community lists, each once; that some are missing is remarked.
 
@@ -78,7 +92,7 @@ async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[Doc
         PartnerFailed, IheError: it lists nothing, or nothing that can be used.
     """
     listing = _Listing(visit, holder, link, visit.asking.retrieval.created.date())
-    since, days = visit.asking.retrieval.since, holder.profile.query_window_days
+    since, days = visit.asking.retrieval.since, await listing.window_days()
     if days is not None:
         await listing.find(("on-demand",))
         for window in _windows(since, days, listing.today):
@@ -87,7 +101,10 @@ async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[Doc
         await listing.find(("on-demand",))
         await listing.find(("stable",), _Window(since))
     else:
-        await listing.find(_BOTH)
+        try:
+            await listing.find(_BOTH)
+        except _OverAllTime as failure:
+            await listing.find_in_windows(failure.errors)
     return listing.entries()
 
 
@@ -140,13 +157,9 @@ class _Listing:
 
     async def find(self, types: tuple[ObjectType, ...], window: _Window | None = None) -> None:
         """Asks for those documents, in smaller windows if they are too many at once."""
-        query = FindDocumentsQuery(
-            patient_id=self.link.patient_id,
-            home_community_id=self.link.home_community_id,
-            entry_types=types,
-            creation_time=TimeRange() if window is None else window.range,
-        )
-        answer = await self._ask(query)
+        answer = await self._ask(self._query(types, window))
+        if types == _BOTH and _failed_altogether(answer):
+            raise _OverAllTime(_errors(answer))
         too_many = [one for one in _errors(answer) if one.code is ErrorCode.TOO_MANY_RESULTS]
         if not too_many:
             self._remember(_errors(answer))
@@ -158,6 +171,58 @@ class _Listing:
         else:
             self._remember(too_many)
         await self._follow(answer)
+
+    async def window_days(self) -> int | None:
+        """Of how many days its windows are: as its profile says, or fewer if that was learned."""
+        lesson = await self.visit.asking.archive.database.read_async(
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_WINDOW)
+        )
+        stated = self.holder.profile.query_window_days
+        if lesson is None:
+            return stated
+        return lesson.value if stated is None else min(stated, lesson.value)
+
+    async def find_in_windows(self, errors: Sequence[RegistryError]) -> None:
+        """Asks for the same in windows, and keeps the lesson if that is what it takes.
+
+        Two windows show whether it is: one that fails for the newest half a year fails for
+        another reason, and is asked no further.
+        """
+        for days in _LADDER:
+            newest, *older = reversed(list(_windows(None, days, self.today)))
+            answer = await self._ask(self._query(("stable",), newest))
+            if _failed_altogether(answer):
+                continue
+            self._remember(_errors(answer))
+            await self._follow(answer)
+            await self.find(("on-demand",))
+            for window in older:
+                await self.find(("stable",), window)
+            await self._learn(days, errors)
+            return
+        self._remember(errors)
+
+    async def _learn(self, days: int, errors: Sequence[RegistryError]) -> None:
+        why = f"it failed over all time ({in_words(errors)}), and then listed {days} days"
+        await self.visit.asking.archive.database.write_async(
+            lambda tx: partner_lessons.learn(
+                tx,
+                partner=self.holder.id,
+                plan=self.holder.plan,
+                kind=_WINDOW,
+                value=days,
+                why=why,
+                now=datetime.now(UTC),
+            )
+        )
+
+    def _query(self, types: tuple[ObjectType, ...], window: _Window | None) -> FindDocumentsQuery:
+        return FindDocumentsQuery(
+            patient_id=self.link.patient_id,
+            home_community_id=self.link.home_community_id,
+            entry_types=types,
+            creation_time=TimeRange() if window is None else window.range,
+        )
 
     async def get(self, query: GetDocumentsQuery) -> None:
         """Asks for entries by their ids; those that do not come are missing."""
@@ -250,6 +315,13 @@ def question_name(transaction: str, body: Element) -> str:
 def _errors(answer: AdhocQueryResponse) -> tuple[RegistryError, ...]:
     """Warnings come with whole answers too."""
     return tuple(error for error in answer.errors if error.severity is Severity.ERROR)
+
+
+def _failed_altogether(answer: AdhocQueryResponse) -> bool:
+    """Whether nothing came but errors, all of such as a shorter time may not have."""
+    codes = {error.code for error in _errors(answer)}
+    given = answer.entries or answer.object_refs
+    return bool(codes) and codes <= LENGTHY and not given
 
 
 def _reasons(errors: Sequence[RegistryError], others: int) -> Iterator[str]:

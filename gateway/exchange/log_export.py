@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from gateway.exchange.accounting import what_left
 from gateway.model.exchange import Exchange, Outcome, RecordedExchange
+from gateway.model.later import DEFERRAL
 
 CSV_COLUMNS: Final = (
     "sequence", "time", "direction", "transaction", "outcome", "plan", "partner", "peer",
@@ -28,6 +29,8 @@ _IHE: Final = "urn:ihe:event-type-code"
 _EVENTS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("out", "ITI-55"): ("110112", "Query", "E"),
     ("in", "ITI-55"): ("110112", "Query", "E"),
+    ("out", DEFERRAL): ("110112", "Query", "E"),
+    ("in", DEFERRAL): ("110112", "Query", "E"),
     ("out", "ITI-38"): ("110112", "Query", "E"),
     ("in", "ITI-38"): ("110112", "Query", "E"),
     ("out", "ITI-39"): ("110107", "Import", "C"),

@@ -2,7 +2,8 @@
 
 No program reads in them whose they are. What came beside a clinical document belongs to whom that
 was filed with; what came alone waits for a person, with the member as candidate whom the message
-names. None of them is evidence, and none is offered to partners.
+names, unless metadata of the document itself matched a member as a clinical document's header must
+(`member`). None of them is evidence, and none is offered to partners.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,8 @@ class Attachment:
     type_system: str | None = None
     type_display: str | None = None
     named: Demographics | None = None
+    member: MemberId | None = None
+    """Whom its own metadata surely names."""
 
 
 def attachment(kept: Kept, blob: Blob) -> Attachment:
@@ -81,13 +84,18 @@ def _whose(
     filed = {each.document.member for each in beside if each.document.state == "filed"}
     waiting = [each.document for each in beside if each.document.state != "filed"]
     if len(filed) == 1 and not waiting:
-        return _Whose(filed.pop())
+        (member,) = filed
+        if one.member not in (None, member):
+            return _Whose(reason="its metadata names another member than what it came beside")
+        return _Whose(member)
     if waiting:
         likely = filed | {each.candidate for each in waiting}
         only = likely.pop() if len(likely) == 1 else None
         return _Whose(reason="it came beside a document that waits", candidate=only)
     if filed:
         return _Whose(reason="it came beside documents of several members")
+    if one.member is not None:
+        return _Whose(one.member)
     candidate = None if one.named is None else _named(transaction, one.named, plan)
     if candidate is None:
         return _Whose(reason="nothing that came with it says surely whose it is")

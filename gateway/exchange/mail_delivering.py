@@ -22,6 +22,7 @@ from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver
 from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
 from gateway.exchange.notices import expire, hand_over, refuse
 from gateway.model.document import Blob
@@ -75,7 +76,9 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
         return
     reached, unreachable, doubt = await _find_all(means, message, waiting)
     if unreachable:
-        await means.archive.database.write_async(lambda tx: _give_up(tx, message, unreachable))
+        await means.archive.database.write_async(
+            lambda tx: _give_up(tx, means.queue, message, unreachable)
+        )
     if reached:
         await _send(means, message, reached, domain)
     if doubt:
@@ -130,7 +133,9 @@ def why_not_found(found: NotFound) -> str:
     return "it publishes no certificate"
 
 
-def _give_up(transaction: Transaction, message: SentMail, failed: Iterable[Recipient]) -> None:
+def _give_up(
+    transaction: Transaction, queue: JobQueue, message: SentMail, failed: Iterable[Recipient]
+) -> None:
     """These recipients will not get it: each state, and one record that says why."""
     gone = tuple(failed)
     for recipient in gone:
@@ -140,6 +145,7 @@ def _give_up(transaction: Transaction, message: SentMail, failed: Iterable[Recip
     reasons = "; ".join(dict.fromkeys(one.reason or "" for one in gone))
     record = _record(message, gone, "failed", reasons, now=gone[0].since)
     exchange_log.append(transaction, record)
+    tell_sender(transaction, queue, message, gone)
 
 
 # ---- sealing and sending ---------------------------------------------------------------------
@@ -156,7 +162,9 @@ async def _send(
     if not servers:  # RFC 7505: 3, a null MX
         said = "its domain takes no mail"
         gone = [refuse(one.recipient, said, now=means.clock()) for one in reached]
-        await means.archive.database.write_async(lambda tx: _give_up(tx, message, gone))
+        await means.archive.database.write_async(
+            lambda tx: _give_up(tx, means.queue, message, gone)
+        )
         return
     if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
         raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
@@ -195,6 +203,7 @@ async def _send(
                 transaction, plan=message.plan, message=message.id, recipient=recipient
             )
             watch(transaction, means.queue, message, recipient)
+        tell_sender(transaction, means.queue, message, moved)
         outcome, reason = _ended(ended, moved)
         elapsed = round((time.monotonic() - started) * 1000)
         told = replace(record, outcome=outcome, reason=reason, duration_ms=elapsed)
@@ -310,13 +319,14 @@ async def watch_mail(means: DirectMeans, plan: PlanId, message_id: MailId, addre
         for recipient in recipients:
             over = expire(recipient, now=now)
             if message is not None and recipient.address == address and over != recipient:
-                _give_up(transaction, message, [over])
+                _give_up(transaction, means.queue, message, [over])
 
     await means.archive.database.write_async(unit)
 
 
 def give_up_mail(
     transaction: Transaction,
+    queue: JobQueue,
     plan: PlanId,
     message_id: MailId,
     domain: str,
@@ -327,7 +337,8 @@ def give_up_mail(
     message = mail_sent.get(transaction, plan=plan, message=message_id)
     waiting = _waiting(message, domain)
     if message is not None and waiting:
-        _give_up(transaction, message, [refuse(one, reason, now=now) for one in waiting])
+        gone = [refuse(one, reason, now=now) for one in waiting]
+        _give_up(transaction, queue, message, gone)
 
 
 def _record(

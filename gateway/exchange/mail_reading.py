@@ -6,69 +6,25 @@ shown as its words; nothing that it names is fetched or run.
 """
 
 import asyncio
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import unescape
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
 
-from direct.context import Context
-from direct.encoded_words import printable
 from direct.errors import DirectError
-from direct.message import DirectMessage, Part, read_message, read_outer, unwrap
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_content import Found, find_content
+from gateway.exchange.mail_describing import Keys, ReadMail, carried_files, describe_mail
 from gateway.exchange.mail_looking import documents_of, key_pairs
-from gateway.exchange.mail_sealing import KeyPairDer, open_mail
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.identity import DocumentId
-from gateway.model.received_mail import ReceivedMail
+from gateway.model.received_mail import OUTBOX, ReceivedMail
 from gateway.store import direct_keys, documents
 from gateway.store.database import Transaction
 
-_MOST_TEXT: Final = 100_000
-_MOST_PARTS: Final = 500
 _TRUSTED: Final = frozenset({"filed", "held", "notice", "duplicate"})
-_SILENT: Final = frozenset({"script", "style", "head", "title", "template", "noscript"})
-_BREAKS: Final = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "hr"})
-_TAG: Final = re.compile(r"<(/?)(!--|[!?]?[a-z][a-z0-9]*)")
-_SPACES: Final = re.compile(r"\s+")
-_BLANK_LINES: Final = re.compile(r"\n{3,}")
+T = TypeVar("T")
 
 
 class NotShown(Exception):
     """Nothing of the message is shown; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class MailPart:
-    """One thing that the message carries, by its bytes, and as its sender called it."""
-
-    kind: str
-    media_type: str
-    declared: str | None
-    filename: str | None
-    where: tuple[str, ...]
-    size_bytes: int
-    sha256: str
-    is_body: bool
-    defects: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReadMail:
-    """A message as people see it; `text` has lines and nothing else that is not shown."""
-
-    from_: str
-    to: tuple[str, ...]
-    date: str | None
-    subject: str | None
-    text: str
-    is_cut: bool
-    parts: tuple[MailPart, ...]
-    context: Context | None
-    problems: tuple[str, ...]
 
 
 async def read_mail(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any]:
@@ -77,25 +33,42 @@ async def read_mail(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any]:
     Raises:
         NotShown: it is not trusted, or does not open any more.
     """
+    read = await _opened(means, mail, describe_mail)
+    became = await means.archive.database.read_async(lambda tx: _became(tx, mail))
+    return _form(read, became)
+
+
+async def read_parts(means: DirectMeans, mail: ReceivedMail) -> dict[str, bytes]:
+    """What the message carries, by names under which it may be written into a folder.
+
+    Raises:
+        NotShown: it is not trusted, or does not open any more.
+    """
+    return await _opened(means, mail, carried_files)
+
+
+async def _opened(
+    means: DirectMeans, mail: ReceivedMail, read: Callable[[bytes, Keys | None], T]
+) -> T:
+    """What `read` finds in it, in a worker."""
     if mail.state not in _TRUSTED:
         raise NotShown(f"it is {mail.state}: only what was trusted is opened for people")
     database = means.archive.database
     pairs = None
-    if means.mode == "agent":
+    if means.mode == "agent" and mail.door != OUTBOX:
         keys = await database.read_async(
             lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
         )
         pairs = key_pairs(means, keys)
     raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
     try:
-        read = await means.opening.run_async(describe_mail, raw, pairs)
+        return await means.opening.run_async(read, raw, pairs)
     except DirectError as error:
         raise NotShown(error.reason) from None
     except WorkerFailed as failure:
         if failure.reason == "closed":
             raise
         raise NotShown("opening it took more time or memory than is allowed") from None
-    return _form(read, await database.read_async(lambda tx: _became(tx, mail)))
 
 
 def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, DocumentId]:
@@ -163,93 +136,3 @@ def _part_line(part: Mapping[str, Any]) -> str:
     place = f" in {' › '.join(part['where'])}"
     became = f", document {part['document']}" if part["document"] else ""
     return f"Part          {part['media_type']}{name}, {part['size']:,} bytes{place}{became}"
-
-
-# ---- in a worker -----------------------------------------------------------------------------
-
-
-def describe_mail(raw: bytes, keys: tuple[KeyPairDer, ...] | None) -> ReadMail:
-    """What it says and carries; `keys` are None where our HISP has opened it.
-
-    Raises:
-        DirectError: it does not open, or cannot be read.
-    """
-    if keys is None:
-        message = read_message(raw)
-    else:
-        message = unwrap(open_mail(raw, keys).content, read_outer(raw))
-    carried = find_content(message)
-    text = _text(message)
-    return ReadMail(
-        from_=message.from_.address,
-        to=tuple(one.address for one in message.recipients),
-        date=message.date.isoformat() if message.date else None,
-        subject=message.subject,
-        text=text[:_MOST_TEXT],
-        is_cut=len(text) > _MOST_TEXT,
-        parts=tuple(map(_part, carried.found[:_MOST_PARTS])),
-        context=carried.context,
-        problems=carried.problems,
-    )
-
-
-def _part(found: Found) -> MailPart:
-    return MailPart(
-        kind=found.kind,
-        media_type=found.media_type,
-        declared=found.declared,
-        filename=found.filename,
-        where=tuple(map(printable, found.where)),
-        size_bytes=len(found.content),
-        sha256=hashlib.sha256(found.content).hexdigest(),
-        is_body=found.is_body,
-        defects=found.defects,
-    )
-
-
-def _text(message: DirectMessage) -> str:
-    """The first text that is meant to be read as the message; plain before HTML."""
-    bodies = [one for one in message.parts if _is_body(one)]
-    plain = [one for one in bodies if one.media_type.value != "text/html"]
-    chosen = next((one for one in (*plain, *bodies) if (one.text() or "").strip()), None)
-    if chosen is None:
-        return ""
-    written = chosen.text() or ""
-    words = written if chosen.media_type.value != "text/html" else _words(written)
-    lines = map(printable, words.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
-
-
-def _is_body(part: Part) -> bool:
-    disposition = part.disposition
-    attached = disposition is not None and disposition.value == "attachment"
-    return part.media_type.value.startswith("text/") and not attached and part.filename is None
-
-
-def _words(written: str) -> str:
-    """The words of HTML; what stands in tags, scripts, styles and comments is none.
-
-    Our own, since Python's parser looks through all that follows at each comment without end.
-    What is never closed hides the rest, as it does in a browser.
-    """
-    found: list[str] = []
-    lower, at = written.lower(), 0
-    while (start := written.find("<", at)) >= 0:
-        found.append(written[at:start])
-        tag = _TAG.match(lower, start)
-        if tag is None:
-            found.append("<")
-            at = start + 1
-            continue
-        closed, name = tag.groups()
-        found.append("\n" if name in _BREAKS else "")
-        at = lower.find("-->", start) + 3 if name == "!--" else lower.find(">", start) + 1
-        if name in _SILENT and not closed and at > start:
-            at = lower.find(f"</{name}", at)
-        if at <= start:
-            return _unescaped(found)
-    return _unescaped([*found, written[at:]])
-
-
-def _unescaped(found: Sequence[str]) -> str:
-    return unescape("".join(one if one == "\n" else _SPACES.sub(" ", one) for one in found))

@@ -122,7 +122,8 @@ def seal_mail(
 
 
 def _key(pair: KeyPairDer) -> PrivateKey:
-    key = load_der_private_key(pair.key, None)
+    # It was checked when it was imported; to do so for each message takes ten times what RSA does.
+    key = load_der_private_key(pair.key, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise TypeError("a Direct key is RSA or EC")  # none other is taken up
     return key

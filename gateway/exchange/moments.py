@@ -64,6 +64,8 @@ def may_be_one(one: TS | None, other: TS | None) -> bool:
 
 def finest(times: list[TS]) -> TS | None:
     """The finest of those that agree with the first; of one instant, as its place wrote it."""
+    if len(times) == 1:
+        return times[0] if sort_key(times[0]) else None
     agreeing = {time.value: time for time in times if may_be_one(times[0], time)}
 
     def precision(time: TS) -> tuple[int, str, bool, str]:

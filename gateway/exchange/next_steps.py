@@ -7,6 +7,7 @@ from gateway.clients.failures import (
     Busy,
     EmptyAnswer,
     NotCalled,
+    NotDeferred,
     NotSoap,
     NotTrusted,
     PartnerLate,
@@ -42,6 +43,11 @@ _STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (Busy, "Ask again later"),
     (EmptyAnswer, f"{_LATER} that it answers with nothing; {CHECK}"),
     (Unreachable, "Check the address and the firewalls on the way, then ask again"),
+    (
+        NotDeferred,
+        "Ask the partner whether it answers deferred questions; if not, say"
+        " deferred_discovery = false in its profile",
+    ),
     (BrokenOff, f"{_LATER} that its connections break; {CHECK}"),
     (TooLarge, "Ask the partner what it sends; [limits] in gateway.toml says how much we take"),
     (NotSoap, f"Check the address: something other than a SOAP service answers there; {CHECK}"),

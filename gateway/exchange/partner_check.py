@@ -8,7 +8,7 @@ agreed with the partner the walk goes on to real answers, as far as its document
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from gateway.exchange.asking import (
 )
 from gateway.exchange.disclosing import first_set
 from gateway.exchange.keeping import keep
+from gateway.exchange.listing import LENGTHY
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.partner_findings import (
     Finding,
@@ -54,9 +55,9 @@ from ihe.metadata import DocumentEntry
 from ihe.mtom import is_multipart
 from ihe.registry_response import ErrorCode, Severity
 from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST, MessageKind
-from ihe.stored_query import FindDocumentsQuery
+from ihe.stored_query import FindDocumentsQuery, TimeRange
 from ihe.wire import OpenedAnswer
-from ihe.xca_query import read_adhoc_query_response, write_adhoc_query_request
+from ihe.xca_query import AdhocQueryResponse, read_adhoc_query_response, write_adhoc_query_request
 from ihe.xca_retrieve import (
     DocumentRequest,
     RetrieveDocumentSetRequest,
@@ -74,6 +75,7 @@ _TLS: Final = "ITI TF-2: 3.19 (node authentication)"
 _MTOM: Final = "ITI TF-2: 3.39.4.1.3 (MTOM/XOP)"
 _RETRIEVE: Final = "ITI TF-2: 3.43.4.2 (documents)"
 _QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
+_FIVE_YEARS: Final = 1826
 _DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
 
 
@@ -215,11 +217,32 @@ class _Walk:
                 "it lists the test patient's documents only in windows of time (XDSTooManyResults)"
             )
             self._say("limitation", "ITI-38", text, _QUERY)
+        elif errors and errors <= LENGTHY and not listed.entries:
+            listed = await self._shorter_time(query, member) or listed
         elif errors:
             said = ", ".join(sorted(str(code) for code in errors if isinstance(code, ErrorCode)))
             self._say("deviation", "ITI-38", f"the list comes with errors: {said}", _QUERY)
         self.report.findings.extend(of_list(listed.entries, match.patient_id))
         await self._documents(listed.entries, member)
+
+    async def _shorter_time(
+        self, query: FindDocumentsQuery, member: Member
+    ) -> AdhocQueryResponse | None:
+        """What it lists of the last five years, where it fails over all time."""
+        start = datetime.now(UTC).date() - timedelta(days=_FIVE_YEARS)
+        shorter = replace(query, creation_time=TimeRange(f"{start:%Y%m%d}"))
+        door = self.partner.endpoints.iti38
+        if door is None:
+            return None
+        answer = await self._ask(ITI_38_REQUEST, door, write_adhoc_query_request(shorter), member)
+        found = None if answer is None else read_adhoc_query_response(answer.opened.body)
+        if found is None or any(one.severity is Severity.ERROR for one in found.errors):
+            text = "it lists nothing of the test patient, over all time or five years"
+            self._say("deviation", "ITI-38", text, _QUERY)
+            return None
+        text = "it lists five years at once, and fails over all time"
+        self._say("limitation", "ITI-38", text, _QUERY)
+        return found
 
     async def _documents(self, entries: Sequence[DocumentEntry], member: Member) -> None:
         door = self.partner.endpoints.iti39 or self.partner.endpoints.iti38
@@ -286,7 +309,7 @@ class _Walk:
                     kind=kind,
                     address=door,
                     body=body,
-                    assertion=new_assertion(self.asking, partner),
+                    assertion=new_assertion(self.asking, partner, door),
                     message_id=message_id,
                     sink=sizes.open,
                     crossing=crossing,

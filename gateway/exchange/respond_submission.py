@@ -1,8 +1,9 @@
 """Partners submit documents: ITI-41 and ITI-80 taken where a rule says so, and answered.
 
 A submission is taken whole or not at all. Each document goes the way of every other (`ingest`): it
-is filed with a member whom both it and its metadata name, else it is held. That is ours to settle:
-the partner hears the same success whether or not we know the person (DECISIONS 11).
+is filed with a member whom both it and its metadata name, else it is held. Of a PDF or a picture
+its metadata alone can say whose it is (`submitted_scans`). All of that is ours to settle: the
+partner hears the same success whether or not we know the person (DECISIONS 11).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from gateway.exchange.ingest import Ingested, Received, demographics, ingest
 from gateway.exchange.matching import Found, best_match
 from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused
+from gateway.exchange.submitted_scans import is_scan, keep_scan
 from gateway.model.community import Community
 from gateway.model.document import Blob, Replaced, Source
 from gateway.model.identity import MemberId
@@ -295,7 +297,7 @@ def file_submission(
         check_known(transaction, given, ((entry, one.blob) for entry, one in pairs))
     except RegistryRefusal as refusal:
         raise MadeMeanwhile from refusal
-    done = ingest(transaction, taken.received, plan=given.plan, community=community, now=now)
+    done = _kept(transaction, taken, pairs, community, now)
     for (entry, _), one in zip(pairs, done, strict=True):
         if _is_uuid(entry.entry_uuid):
             submitted_entries.put(
@@ -312,6 +314,34 @@ def file_submission(
         member=filed.pop() if len(filed) == 1 else None,
         documents=tuple(one.document.id for one in done),
         reason="; ".join((*_told(done), *edge_in_words(given.edge))) or None,
+    )
+
+
+def _kept(
+    transaction: Transaction,
+    taken: Taken,
+    pairs: Sequence[tuple[DocumentEntry, Received]],
+    community: Community,
+    now: datetime,
+) -> tuple[Ingested, ...]:
+    """What became of each, in the order of the entries; scans last, for what they came beside."""
+    given = taken.addressed
+    others = [one for one in taken.received if not is_scan(one)]
+    ingested = ingest(transaction, others, plan=given.plan, community=community, now=now)
+    told = iter(ingested)
+    return tuple(
+        keep_scan(
+            transaction,
+            entry,
+            one,
+            ingested,
+            member=given.member,
+            plan=given.plan,
+            now=now,
+        )
+        if is_scan(one)
+        else next(told)
+        for entry, one in pairs
     )
 
 

@@ -35,6 +35,7 @@ TRANSACTIONS: Final[dict[MailDoor, str]] = {
     "REST": "REST-DIRECT-IN",
     "IMAP": "IMAP-IN",
     "FOLDER": "FOLDER-IN",
+    "OUTBOX": "OUTBOX-IN",
 }
 """The name of an arrival's record, by its door. What the message turns out to be is another's."""
 

@@ -58,17 +58,10 @@ class Statement:
     details: Mapping[str, Any]
     order: tuple[str, int]
     """Its place among all statements, by what its document is and never by when it came."""
-
-    @property
-    def rank(self) -> tuple[str, str, tuple[str, int]]:
-        """What orders statements by how much they count: the later the more."""
-        written = sort_key(TS(self.document.effective_time))
-        return self.recorded, written, self.order
-
-    @property
-    def when(self) -> TS | None:
-        """The clinical time: of the event, or the onset."""
-        return self.entry.time or self.entry.start
+    rank: tuple[str, str, tuple[str, int]]
+    """What orders statements by how much they count: the later the more."""
+    when: TS | None
+    """The clinical time: of the event, or the onset."""
 
     def source(self, joined_by: str | None = None) -> LineSource:
         return LineSource(
@@ -98,14 +91,44 @@ def read_statements(
     Entries that only group others (a panel of tests, a relative with conditions) are folded into
     their members: what they add stands in the members' details.
     """
-    given = sorted(indexed, key=lambda pair: (document_order(pair[0]), pair[1].ordinal))
-    old = superseded_documents([*documents, *(document for document, _ in given)])
-    groups = _Groups([entry for _, entry in given])
+    pairs = list(indexed)
+    unique = {document.id: document for document, _ in pairs}
+    old = superseded_documents([*documents, *unique.values()])
+    written = {id: _Written.of(document, id in old) for id, document in unique.items()}
+    given = sorted(
+        ((written[document.id], item) for document, item in pairs),
+        key=lambda pair: (pair[0].order, pair[1].ordinal),
+    )
+    groups, today = _Groups([item for _, item in given]), as_of.strftime("%Y%m%d")
     return [
-        _statement(document, item, groups, document.id in old, as_of)
-        for document, item in given
+        _statement(by, item, groups.parent(item), today)
+        for by, item in given
         if not groups.is_folded(item)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What all statements of a document share, found out once."""
+
+    document: Document
+    order: str
+    time: TS | None
+    sort_key: str
+    voice: str
+    superseded: bool
+
+    @staticmethod
+    def of(document: Document, superseded: bool) -> "_Written":
+        time = TS(document.effective_time) if document.effective_time else None
+        return _Written(
+            document=document,
+            order=document_order(document),
+            time=time,
+            sort_key=sort_key(time),
+            voice=_voice(document),
+            superseded=superseded,
+        )
 
 
 def document_order(document: Document) -> str:
@@ -169,28 +192,29 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
     return None
 
 
-def _statement(
-    document: Document, item: IndexedEntry, groups: _Groups, superseded: bool, as_of: date
-) -> Statement:
+def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
     entry = item.entry
-    parent = groups.parent(item)
-    recorded = _recorded(document, entry, parent)
+    time = _recorded(by.time, entry, parent)
+    recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
+    codes = tuple(code_keys(identity))
     return Statement(
-        document=document,
+        document=by.document,
         ordinal=item.ordinal,
         entry=entry,
-        codes=frozenset(code_keys(identity)),
-        primary=next(iter(code_keys(identity)), None) if identity and identity.code else None,
-        ids=frozenset(_ids(document, item)),
+        codes=frozenset(codes),
+        primary=codes[0] if codes and identity and identity.code else None,
+        ids=frozenset(_ids(by.document, item)),
         name=_name(identity, entry.text),
-        status=_status(entry, as_of),
-        recorded=sort_key(recorded),
-        recorded_iso=recorded.iso if recorded else None,
-        voice=_voice(document),
-        superseded=superseded,
+        status=_status(entry, today),
+        recorded=recorded,
+        recorded_iso=time.iso if time else None,
+        voice=by.voice,
+        superseded=by.superseded,
         details=_details(entry, parent),
-        order=(document_order(document), item.ordinal),
+        order=order,
+        rank=(recorded, by.sort_key, order),
+        when=entry.time or entry.start,
     )
 
 
@@ -213,13 +237,12 @@ def _billed(ndc: str) -> str:
     return "".join(part.zfill(width) for part, width in zip(parts, _NDC_PARTS, strict=True))
 
 
-def _recorded(document: Document, entry: Entry, parent: Entry | None) -> TS | None:
+def _recorded(written: TS | None, entry: Entry, parent: Entry | None) -> TS | None:
     """When the statement was made: its author's time, else its document's.
 
     A diagnosis under an encounter is as old as that encounter, however new the document. An end
     that was written down was known later than the author of the beginning wrote.
     """
-    written = TS(document.effective_time) if document.effective_time else None
     times = [author.time for author in entry.authors if author.time and author.time.value]
     if not times and parent is not None and parent.kind == "encounter":
         times = [time for time in (parent.end, parent.start) if time and time.value]
@@ -234,11 +257,11 @@ def _ended_by(end: TS, written: TS) -> bool:
     return sort_key(end) <= sort_key(written)
 
 
-def _status(entry: Entry, as_of: date) -> str | None:
+def _status(entry: Entry, today: str) -> str | None:
     """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
     stated = (entry.status or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
-    end, today = date_digits(entry.end), as_of.strftime("%Y%m%d")
+    end = date_digits(entry.end)
     ends_as = _ENDS_AS.get(entry.kind)
     if ends_as is None or not end:
         return status
@@ -258,6 +281,7 @@ def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
     return {**entry.details, "relative": {**relative, "display": parent.code.display}}
 
 
+_WORDS: Final = re.compile(r"[^\W_]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -285,7 +309,7 @@ def _identity(entry: Entry) -> CD | None:
 
 def _name(code: CD | None, text: str | None) -> str:
     name = (code.display or code.original_text if code else None) or text or ""
-    return " ".join(re.findall(r"[^\W_]+", name.casefold()))
+    return " ".join(_WORDS.findall(name.casefold()))
 
 
 def _voice(document: Document) -> str:

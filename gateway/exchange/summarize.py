@@ -289,6 +289,9 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     """The winner's code, or the first there is; all others of the same fact as translations."""
     if kind == "social_history":
         return ordered[0].entry.code
+    if len(ordered) == 1 and (only := ordered[0].entry.code) and not only.translations:
+        is_code = only.code and not only.null_flavor
+        return CD(only.code, only.system, only.display) if is_code else only
     codes: dict[CodeKey, CD] = {}
     for one in ordered:
         for code in (one.entry.code, *(one.entry.code.translations if one.entry.code else ())):

@@ -40,6 +40,8 @@ class _Reading:
 def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[TrendPoint, ...]:
     """The points, oldest first. Statements without a value make none."""
     valued = [one for one in statements if _text(one) is not None]
+    if not valued:
+        return ()
     tests = {code for one in statements for system, code in one.codes if system == LOINC}
     read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
     # A measurement counts once for its unit, however many tell of it.
@@ -48,7 +50,7 @@ def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[Tren
     readings = [_reading(one, read[one.order], unit, tests) for one in valued]
     # The weightiest first, so that a point speaks with the words of its best source.
     readings.sort(key=lambda one: one.statement.rank, reverse=True)
-    groups = _grouped(readings)
+    groups = _grouped(readings) if len(readings) > 1 else [readings]
     # Of two values of one moment the weightier comes last: it is the one that a line speaks with.
     groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.rank))
     disagreeing = _disagreements(groups)

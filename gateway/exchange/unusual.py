@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.identity import MemberId
+from gateway.model.later import DEFERRAL
 from gateway.settings_audit import Usual
 
 UnusualKind = Literal["first_time", "many_members", "odd_hours"]
@@ -74,8 +75,9 @@ def rows(found: Iterable[Unusual]) -> list[tuple[object, ...]]:
 
 
 def _who(told: Exchange) -> str | None:
-    """The community that asks us, or the person at our own doors; what we ask is nobody's look."""
-    if told.direction != "in":
+    """The community that asks us, or the person at our own doors; what we ask is nobody's look,
+    nor is the result of it that is brought later."""
+    if told.direction != "in" or told.transaction == DEFERRAL:
         return None
     return told.partner or told.person
 

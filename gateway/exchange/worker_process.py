@@ -66,13 +66,19 @@ def rebuild(raised: Raised) -> Exception:
 
 
 def serve(
-    *, file: int, memory_limit_bytes: int, alarm_seconds: float, modules: Iterable[str]
+    *,
+    file: int,
+    memory_limit_bytes: int,
+    alarm_seconds: float,
+    cpu_seconds: float | None,
+    modules: Iterable[str],
 ) -> None:
     """Runs what comes in until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     # The parent's kill comes first; this one stands in when the parent is gone, and the kernel
     # keeps it even while a C function holds the interpreter.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     for module in modules:
         importlib.import_module(module)
@@ -85,7 +91,9 @@ def serve(
             while True:
                 job = pipe.recv_bytes()
                 signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
+                signal.setitimer(signal.ITIMER_PROF, cpu_seconds or 0)
                 _answer(pipe, job)
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except EOFError:
             return

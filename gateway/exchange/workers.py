@@ -9,6 +9,7 @@ functions need, never the service, which keeps it small and quick to replace.
 import asyncio
 import json
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -54,8 +55,9 @@ class WorkerPool:
     """At most `size` processes, started when first needed and kept.
 
     `memory_limit_bytes` bounds the private memory of each, interpreter included;
-    `deadline_seconds` bounds one run, not the wait for a free worker. `modules` are imported
-    when a worker starts, so that no run pays for them.
+    `deadline_seconds` bounds one run, not the wait for a free worker, and `cpu_seconds` what it
+    may have of the processor: on a busy machine the wall's clock says little of a run. `modules`
+    are imported when a worker starts, so that no run pays for them.
     """
 
     def __init__(
@@ -64,11 +66,13 @@ class WorkerPool:
         memory_limit_bytes: int,
         deadline_seconds: float,
         *,
+        cpu_seconds: float | None = None,
         modules: tuple[str, ...] = (),
     ) -> None:
         if size < 1 or memory_limit_bytes < 1 or deadline_seconds <= 0:
             raise ValueError("a pool needs a size, a memory limit and a deadline above zero")
         self._deadline_seconds = deadline_seconds
+        self._cpu_seconds = cpu_seconds
         self._memory_limit_bytes = memory_limit_bytes
         self._modules = modules
         self._closed = threading.Event()
@@ -164,7 +168,10 @@ class WorkerPool:
             worker = None
         try:
             taken = worker or _Worker(
-                self._memory_limit_bytes, self._deadline_seconds, self._modules
+                self._memory_limit_bytes,
+                self._deadline_seconds,
+                self._cpu_seconds,
+                self._modules,
             )
         except BaseException:
             self._idle.put(None)
@@ -187,7 +194,11 @@ class _Worker:
     """One process and the pipe to it."""
 
     def __init__(
-        self, memory_limit_bytes: int, deadline_seconds: float, modules: tuple[str, ...]
+        self,
+        memory_limit_bytes: int,
+        deadline_seconds: float,
+        cpu_seconds: float | None,
+        modules: tuple[str, ...],
     ) -> None:
         self._pipe, theirs = Pipe()
         given = {
@@ -195,6 +206,7 @@ class _Worker:
             "file": theirs.fileno(),
             "memory_limit_bytes": memory_limit_bytes,
             "alarm_seconds": deadline_seconds + 1.0,
+            "cpu_seconds": cpu_seconds,
             "modules": modules,
         }
         with theirs:
@@ -250,4 +262,6 @@ class _Worker:
             return WorkerFailed("crashed")
         if code == OUT_OF_MEMORY:
             return WorkerFailed("memory")
+        if code == -signal.SIGPROF:
+            return WorkerFailed("deadline")
         return WorkerFailed("crashed", f"signal {-code}" if code < 0 else f"exit code {code}")

@@ -1,8 +1,15 @@
-"""Our own certificates, shown by DNS and LDAP while the gateway serves, as `[publish]` says."""
+"""Our own certificates, shown by DNS and LDAP while the gateway serves, as `[publish]` says.
 
-from collections.abc import AsyncIterator, Sequence
+They are looked at again and again: a key that is imported, or comes into use, is shown without a
+restart, and so is a file of `[publish]` that another certificate was written into.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from cryptography import x509
 
@@ -13,14 +20,50 @@ from gateway.intakes.publish_ldap import answering_ldap
 from gateway.settings import InvalidSettings
 from gateway.settings_discovery import Publish, host_and_port
 
+log = logging.getLogger(__name__)
+OwnCertificates = Callable[[], Awaitable[Sequence[x509.Certificate]]]
+LOOK_SECONDS: Final = 5.0
+"""How often they are looked at: far more often than others ask again."""
+
+
+class Shown:
+    """What our servers answer with."""
+
+    def __init__(self, stated: Publish, found: Sequence[Listing], *, now: datetime) -> None:
+        self._stated = stated
+        self._serial = 0
+        self._show(tuple(found), now)
+
+    def renew(self, found: Sequence[Listing], *, now: datetime) -> bool:
+        """Answers with these from now on; whether they are others than before."""
+        if tuple(found) == self._found:
+            return False
+        self._show(tuple(found), now)
+        return True
+
+    def _show(self, found: tuple[Listing, ...], now: datetime) -> None:
+        self._found = found
+        # RFC 1982: a zone that says something else has a higher serial, within one second too.
+        self._serial = max(int(now.timestamp()), self._serial + 1) % 2**32
+        self.directory = directory(self._stated, found)
+        self.zones = zones(self._stated, found, serial=self._serial) if self._stated.dns else None
+
+    def answer_dns(self, query: bytes, *, over_udp: bool) -> bytes | None:
+        """As `Zones.answer`, of the zones of now."""
+        return None if self.zones is None else self.zones.answer(query, over_udp=over_udp)
+
 
 @asynccontextmanager
 async def publishing(
-    stated: Publish | None, *, now: datetime, keys: Sequence[x509.Certificate] = ()
+    stated: Publish | None,
+    look: OwnCertificates,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    every_seconds: float = LOOK_SECONDS,
 ) -> AsyncIterator[dict[str, int]]:
     """Answers while the block runs; gives the ports of "dns" and "ldap", as far as they listen.
 
-    `keys` are the certificates of our own Direct keys, as they are when it begins.
+    `look` gives the certificates of our own Direct keys as they are now.
 
     Raises:
         InvalidSettings: a certificate cannot be read, or is bound to nothing of ours.
@@ -29,16 +72,53 @@ async def publishing(
     ports: dict[str, int] = {}
     async with AsyncExitStack() as stack:
         if stated is not None and (stated.dns or stated.ldap):
-            found = own_listings(stated, keys)
+            shown = Shown(stated, await _look(stated, look), now=clock())
             if stated.dns:
                 host, port = host_and_port(stated.dns)
-                answering = answering_dns(zones(stated, found, now=now), host, port)
-                ports["dns"] = await stack.enter_async_context(answering)
+                ports["dns"] = await stack.enter_async_context(
+                    answering_dns(shown.answer_dns, host, port)
+                )
             if stated.ldap:
                 host, port = host_and_port(stated.ldap)
-                answering = answering_ldap(directory(stated, found), host, port)
-                ports["ldap"] = await stack.enter_async_context(answering)
+                ports["ldap"] = await stack.enter_async_context(
+                    answering_ldap(lambda: shown.directory, host, port)
+                )
+            following = asyncio.create_task(_follow(stated, look, shown, clock, every_seconds))
+            stack.push_async_callback(_end, following)
         yield ports
+
+
+async def _follow(
+    stated: Publish,
+    look: OwnCertificates,
+    shown: Shown,
+    clock: Callable[[], datetime],
+    every_seconds: float,
+) -> None:
+    """Shows what is published now, again and again; what cannot be read leaves what was."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            found = await _look(stated, look)
+        except InvalidSettings as error:
+            log.error("what is published stays as it was: %s", error)
+            continue
+        except Exception as error:  # the door of a background task
+            log.error("what is published stays as it was (%s)", type(error).__name__)
+            continue
+        if shown.renew(found, now=clock()):
+            log.info("other certificates of ours are published from now on")
+
+
+async def _look(stated: Publish, look: OwnCertificates) -> tuple[Listing, ...]:
+    keys = () if stated.certificates else await look()
+    return await asyncio.to_thread(own_listings, stated, keys)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def own_listings(stated: Publish, keys: Sequence[x509.Certificate] = ()) -> tuple[Listing, ...]:
@@ -74,15 +154,15 @@ def _of_keys(stated: Publish, keys: Sequence[x509.Certificate]) -> Sequence[List
     return listings(bound, stated.domains)
 
 
-def zones(stated: Publish, found: Sequence[Listing], *, now: datetime) -> Zones:
-    """The zones of our domains; the serial grows with each start."""
+def zones(stated: Publish, found: Sequence[Listing], *, serial: int) -> Zones:
+    """The zones of our domains."""
     return Zones(
         found,
         domains=stated.domains,
         name_servers=stated.name_servers,
         server=stated.server,
         ttl_seconds=stated.ttl_seconds,
-        serial=int(now.timestamp()) % 2**32,
+        serial=serial,
     )
 
 

@@ -10,7 +10,7 @@ import base64
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Final, Protocol
 
 import dns.exception
 import dns.flags
@@ -145,22 +145,28 @@ def _format_error(query: bytes) -> bytes | None:
 # ---- on the wire -----------------------------------------------------------------------------
 
 
+class Answering(Protocol):
+    """`Zones.answer`, of whichever zones there are when the question comes."""
+
+    def __call__(self, query: bytes, *, over_udp: bool) -> bytes | None: ...
+
+
 @asynccontextmanager
-async def answering_dns(zones: Zones, host: str, port: int) -> AsyncIterator[int]:
+async def answering_dns(answer: Answering, host: str, port: int) -> AsyncIterator[int]:
     """Answers over UDP and TCP at one port, which is given, while the block runs."""
 
-    async def answer(reader: asyncio.StreamReader) -> bytes | None:
+    async def answer_over_tcp(reader: asyncio.StreamReader) -> bytes | None:
         length = int.from_bytes(await reader.readexactly(2))
         if length > _MOST_QUERY_BYTES:
             return None
-        said = zones.answer(await reader.readexactly(length), over_udp=False)
+        said = answer(await reader.readexactly(length), over_udp=False)
         return None if said is None else len(said).to_bytes(2) + said
 
     async with talking(
-        answer, host, port, idle_seconds=_IDLE_SECONDS, most_bytes=_MOST_QUERY_BYTES
+        answer_over_tcp, host, port, idle_seconds=_IDLE_SECONDS, most_bytes=_MOST_QUERY_BYTES
     ) as bound:
         transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: _Datagrams(zones), local_addr=(host, bound)
+            lambda: _Datagrams(answer), local_addr=(host, bound)
         )
         log.info("our certificates are in DNS at %s:%s", host, bound)
         try:
@@ -170,8 +176,8 @@ async def answering_dns(zones: Zones, host: str, port: int) -> AsyncIterator[int
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, zones: Zones) -> None:
-        self._zones = zones
+    def __init__(self, answer: Answering) -> None:
+        self._answer = answer
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
@@ -179,6 +185,6 @@ class _Datagrams(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        answer = self._zones.answer(data, over_udp=True)
+        answer = self._answer(data, over_udp=True)
         if answer is not None and self._transport is not None:
             self._transport.sendto(answer, addr)

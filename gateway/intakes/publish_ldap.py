@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -16,11 +16,13 @@ _IDLE_SECONDS: Final = 30.0
 
 
 @asynccontextmanager
-async def answering_ldap(directory: Directory, host: str, port: int) -> AsyncIterator[int]:
-    """Answers at one port, which is given, while the block runs."""
+async def answering_ldap(
+    directory: Callable[[], Directory], host: str, port: int
+) -> AsyncIterator[int]:
+    """Answers at one port, which is given, while the block runs; of what there is when asked."""
 
     async def answer(reader: asyncio.StreamReader) -> bytes | None:
-        said = answers(directory, *ldap.read_request(await _next_message(reader)))
+        said = answers(directory(), *ldap.read_request(await _next_message(reader)))
         return None if said is None else b"".join(said)
 
     async with talking(

@@ -16,6 +16,11 @@ GO_ON: Final = "go-on"
 """The kind of the job that goes on with one partner's part of a retrieval."""
 DELIVER: Final = "deliver"
 """The kind of the job that brings an answer to the partner that waits for it."""
+BRING_RESULT: Final = "bring-result"
+"""The kind of the job that brings the result of a deferred question to who has asked it."""
+DEFERRAL: Final = "ITI-55-DEFERRED"
+"""How the record names the two halves of a deferred discovery, question and result, each with its
+acknowledgement; what was asked and told in both together is the record of the ITI-55."""
 
 AwaitedState = Literal["sent", "answered", "settled"]
 Result = Literal["success", "late", "refused", "failed", "divisible"]
@@ -68,6 +73,8 @@ class AwaitedAnswer:
     reason: str | None = None
     found: int = 0
     missing: int = 0
+    request_id: str | None = None
+    """By which a deferred result names the question (`correlation_key`); None of all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ class OwedAnswer:
     """An answer that is computed and recorded; `address` is one the partner has registered.
 
     `exchanges` are its records, which name the envelope it was first sealed in: should it never
-    arrive, each is followed by one that says so.
+    arrive, each is followed by one that says so. A deferred result is first sealed when it is
+    brought; until then they are not made and name no answer.
     """
 
     id: str

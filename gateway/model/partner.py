@@ -1,6 +1,7 @@
 """A community we exchange with: who it is, where it answers, and how it differs from the book."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Literal
 
 from gateway.model.identity import PartnerId, PlanId
@@ -54,8 +55,11 @@ class PartnerProfile:
     """The TLS and the signing certificate must be one and the same (DECISIONS 2)."""
     asynchronous: bool = False
     """It answers on a connection of its own, at our door, when it can."""
+    deferred_discovery: bool = False
+    """It only acknowledges who is asked for (ITI-55), and brings the result to our door when a
+    person, or a slow index, has found it (ITI TF-2: 3.55, Deferred Response)."""
     answer_within_seconds: float = 3600.0
-    """How long an asynchronous answer is waited for, from when its request was sent."""
+    """How long an asynchronous or deferred answer is waited for, from when its request was sent."""
     minimum_degree_match: int = 50
     """Below this, 0 to 100 by the partner's own measure, it need not name anybody."""
     ssn_on_request: bool = True
@@ -81,6 +85,11 @@ class PartnerProfile:
     """The home community by which it is reached: that one is asked in its place."""
     charges_for: tuple[str, ...] = ()
     """The purposes of use for which it takes a fee; the ledger flags them."""
+    audience: str | None = None
+    """Whom our assertions say they are meant for: a URI, or `endpoint` for the address asked."""
+    sha1_until: date | None = None
+    """Quirk: it takes only signatures by RSA and SHA-1. Ours to it are made so up to and with this
+    day, and after it nothing is sent: whoever grants the exception grants it anew, or not."""
     assertion: AssertionStyle = field(default_factory=AssertionStyle)
     """How our assertions are spelt for it."""
 

@@ -12,7 +12,8 @@ from ihe.identifiers import HomeCommunityId
 
 _HARMLESS: Final = frozenset(
     {"documents_per_retrieve", "query_window_days", "other_home_accepted", "document_uuid_urn",
-     "repository_id_urn", "pause_seconds", "asynchronous", "timeout_seconds", "members_at_once"}
+     "repository_id_urn", "pause_seconds", "asynchronous", "timeout_seconds", "members_at_once",
+     "deferred_discovery"}
 )  # fmt: skip
 """What of a profile may come from the file: nothing here weakens security (DECISIONS 5)."""
 

@@ -6,7 +6,7 @@ from typing import Final, Literal, get_args
 
 from gateway.model.identity import PartnerId
 
-LessonKind = Literal["documents_per_retrieve"]
+LessonKind = Literal["documents_per_retrieve", "query_window_days"]
 """What may be learned: nothing here makes anything less secure (DECISIONS 5)."""
 LESSON_KINDS: Final[tuple[LessonKind, ...]] = get_args(LessonKind)
 

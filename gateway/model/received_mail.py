@@ -10,7 +10,9 @@ from gateway.model.identity import MailId, PlanId
 MAIL_RECEIVE: Final = "mail_receive"
 """The kind of the job that judges a message; its payload is `{"message": id}`."""
 
-MailDoor = Literal["SMTP", "REST", "IMAP", "FOLDER"]
+MailDoor = Literal["SMTP", "REST", "IMAP", "FOLDER", "OUTBOX"]
+OUTBOX: Final = "OUTBOX"
+"""No door to outside: our own report that a message of ours was not delivered."""
 MailState = Literal["spooled", "judged", "filed", "held", "quarantined", "notice", "duplicate"]
 """Spooled is kept and not looked at; judged is trusted, and its content not yet dealt with.
 

@@ -13,6 +13,8 @@ MAIL_SEND: Final = "mail_send"
 MAIL_WATCH: Final = "mail_watch"
 """The kind of the job that looks whether a recipient's time is over; `{"message", "address"}`."""
 
+MAIL_REPORT: Final = "mail_report"
+"""The kind of the job that tells a sender what was not delivered; `{"message", "address"}`."""
 MAIL_FORWARD: Final = "mail_forward"
 """The kind of the job that looks what a rule has to send; its payload is `{"rule": name}`."""
 

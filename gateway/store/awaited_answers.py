@@ -39,6 +39,7 @@ def put(transaction: Transaction, awaited: AwaitedAnswer) -> None:
         "exchange": dump(awaited.exchange),
         "found": 0,
         "missing": 0,
+        "request_id": None if awaited.request_id is None else indexable(awaited.request_id),
     }
     transaction.connection.execute(insert(tables.awaited_answer).values(values))
 
@@ -47,6 +48,12 @@ def get(transaction: Transaction, *, message_id: str) -> AwaitedAnswer | None:
     """The request of that id, whatever its plan: an answer on the wire names nothing else."""
     table = tables.awaited_answer
     return _first(transaction, table.c.message_id == message_id)
+
+
+def of_request(transaction: Transaction, *, request_id: str) -> AwaitedAnswer | None:
+    """The deferred question that a result names, whatever its plan."""
+    table = tables.awaited_answer
+    return _first(transaction, table.c.request_id == indexable(request_id))
 
 
 def of_question(
@@ -171,4 +178,5 @@ def _awaited(row: Row[Any]) -> AwaitedAnswer:
         reason=row.reason,
         found=row.found,
         missing=row.missing,
+        request_id=row.request_id,
     )

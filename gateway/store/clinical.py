@@ -37,18 +37,23 @@ _FORGET_ENTRIES, _FORGET_SECTIONS = (
 
 
 def insert_sections(
-    transaction: Transaction, *, plan: PlanId, document: DocumentId, sections: Sequence[Section]
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    document: DocumentId,
+    sections: Sequence[Section],
+    is_new: bool = False,
 ) -> tuple[IndexedEntry, ...]:
     """Indexes the document anew; the statements as `of_member` would read them back.
 
     Ordinals count over the whole document, in section order. What an earlier reading of the same
-    document left is replaced.
+    document left is replaced, unless it `is_new` and there was none.
 
     Raises:
         UnknownId: no such document in this plan.
     """
     number = number_of(transaction, plan=plan, document=document)
-    for statement in (_FORGET_ENTRIES, _FORGET_SECTIONS):
+    for statement in () if is_new else (_FORGET_ENTRIES, _FORGET_SECTIONS):
         statement.run(transaction, {"number": number})
     key = {"document": number, "plan": plan}
     rows = [

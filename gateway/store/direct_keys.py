@@ -212,7 +212,8 @@ def open_key(keys: KeyRing, key: DirectKey) -> PrivateKey:
         KeyFileUnusable: it was sealed under another key than the file holds.
     """
     der = keys.open(key.plan, key.generation, key.sealed, _name(key.owner, key.fingerprint))
-    opened = load_der_private_key(der, None)
+    # `read_key_pair` has checked it, and the seal says that it is the same.
+    opened = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(opened, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         raise TypeError("a Direct key is RSA or EC")  # seal_key took no other
     return opened

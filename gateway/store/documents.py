@@ -12,7 +12,7 @@ from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 from gateway.store import tables
 from gateway.store.errors import UnknownId
 from gateway.store.prepared import Prepared
-from gateway.store.sql import indexable, insert_new, upsert
+from gateway.store.sql import indexable, insert_new, insert_numbered, upsert
 from gateway.store.transaction import Transaction
 
 NOT_READ: Final = "worker"
@@ -29,7 +29,9 @@ def insert(transaction: Transaction, document: Document) -> Document:
     is one, else who the door says sent it, else the door.
     """
     keep_blob(transaction, plan=document.plan, blob=document.blob)
-    if insert_new(transaction, tables.document, _values(document), _ONCE):
+    number = insert_numbered(transaction, tables.document, _values(document), _ONCE, "number")
+    if number is not None:
+        transaction.document_numbers[document.plan, document.id] = number
         return document
     table = tables.document
     row = transaction.connection.execute(
@@ -219,10 +221,14 @@ def number_of(transaction: Transaction, *, plan: PlanId, document: DocumentId) -
     Raises:
         UnknownId: no such document in this plan.
     """
-    row = _NUMBER.first(transaction, {"plan": plan, "id": document})
-    if row is None:
-        raise UnknownId("document", document)
-    return int(row.number)
+    known = transaction.document_numbers
+    number = known.get((plan, document))
+    if number is None:
+        row = _NUMBER.first(transaction, {"plan": plan, "id": document})
+        if row is None:
+            raise UnknownId("document", document)
+        number = known[plan, document] = int(row.number)
+    return number
 
 
 # ---- rows and values -------------------------------------------------------------------------
@@ -272,11 +278,11 @@ def _change(
     transaction: Transaction, plan: PlanId, document: DocumentId, **values: Any
 ) -> Document:
     given = {f"new_{name}": value for name, value in values.items()}
-    _changing(tuple(values)).run(transaction, {"plan_": plan, "id_": document, **given})
-    changed = get(transaction, plan=plan, document=document)
-    if changed is None:
+    changing = _changing(tuple(values))
+    row = changing.first(transaction, {"plan_": plan, "id_": document, **given})
+    if row is None:
         raise UnknownId("document", document)
-    return changed
+    return read_document(row)
 
 
 @cache
@@ -285,7 +291,18 @@ def _changing(names: tuple[str, ...]) -> Prepared:
     table = tables.document
     is_it = (table.c.plan == bindparam("plan_")) & (table.c.id == bindparam("id_"))
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return Prepared(update(table).where(is_it).values(new))
+    return Prepared(update(table).where(is_it).values(new).returning(*table.c, *_hashes()))
+
+
+def _hashes() -> tuple[Any, ...]:
+    """What `select_documents` joins, where nothing can be joined."""
+    table, blob = tables.document, tables.blob
+    is_its = (blob.c.plan == table.c.plan) & (blob.c.address == table.c.blob_address)
+    columns = (blob.c.size_bytes, blob.c.sha1, blob.c.sha256)
+    return tuple(
+        select(one).where(is_its).correlate(table).scalar_subquery().label(one.name)
+        for one in columns
+    )
 
 
 def _documents(transaction: Transaction, statement: Select[Any]) -> tuple[Document, ...]:

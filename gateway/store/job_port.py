@@ -8,6 +8,7 @@ from typing import Protocol
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
+from gateway.model.metering import JobCount
 from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
@@ -71,6 +72,9 @@ class JobQueue(Protocol):
         self, transaction: Transaction, *, plan: Scope, limit: int = 100
     ) -> tuple[JobStatus, ...]:
         """Jobs that failed too often, or for good, oldest first."""
+
+    def counts(self, transaction: Transaction) -> tuple[JobCount, ...]:
+        """How many jobs of each kind wait, run or are dead, of all plans; those done are not."""
 
     def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
         """Lets a dead job try again from the start; False when there is no such dead job."""

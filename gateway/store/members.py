@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, literal, select, union_all, update
+from sqlalchemy import bindparam, delete, literal, select, union_all, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
@@ -15,7 +15,7 @@ from gateway.store import tables
 from gateway.store.errors import UnknownId
 from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
 from gateway.store.prepared import Prepared
-from gateway.store.sql import upsert
+from gateway.store.sql import insert_rows, upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
 from ihe.xcpd import Demographics
@@ -30,6 +30,9 @@ _GET: Final = Prepared(
     select(tables.member).where(
         tables.member.c.id == bindparam("member"), tables.member.c.plan == bindparam("plan")
     )
+)
+_NO_KEYS: Final = Prepared(
+    delete(tables.member_key).where(tables.member_key.c.member == bindparam("member"))
 )
 _BY_NUMBER: Final = Prepared(
     select(tables.member).where(
@@ -201,9 +204,8 @@ def key_rows(members: Iterable[Member]) -> Iterator[dict[str, str]]:
 
 
 def _put_keys(transaction: Transaction, member: Member) -> None:
-    table = tables.member_key
-    transaction.connection.execute(delete(table).where(table.c.member == member.id))
-    transaction.connection.execute(insert(table), list(key_rows([member])))
+    _NO_KEYS.run(transaction, {"member": member.id})
+    insert_rows(transaction, tables.member_key, list(key_rows([member])))
 
 
 def _member(row: Any) -> Member:

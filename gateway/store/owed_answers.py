@@ -1,6 +1,6 @@
 """Answers of ours that are computed and recorded, until the partner has them."""
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from gateway.model.later import OwedAnswer
 from gateway.store import tables
@@ -25,6 +25,13 @@ def get(transaction: Transaction, *, owed: str) -> OwedAnswer | None:
     table = tables.owed_answer
     row = transaction.connection.execute(select(table).where(table.c.id == owed)).first()
     return None if row is None else load(OwedAnswer, row.answer)
+
+
+def change(transaction: Transaction, owed: OwedAnswer) -> None:
+    """Keeps what has become of the answer since; one that is gone stays so."""
+    table = tables.owed_answer
+    statement = update(table).where(table.c.id == owed.id).values(answer=dump(owed))
+    transaction.connection.execute(statement)
 
 
 def remove(transaction: Transaction, *, owed: str) -> bool:

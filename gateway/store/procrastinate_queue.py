@@ -8,6 +8,7 @@ beside it: idempotency keys, schedules set at run time, and the type of the last
 import asyncio
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from sqlalchemy import Row, make_url, text
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobState, JobStatus
+from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
@@ -41,6 +43,11 @@ _DEFER: Final = text(
     "SELECT (procrastinate_defer_jobs_v1(ARRAY[ROW("
     " :queue, :task, 0, NULL, NULL, CAST(:args AS jsonb), CAST(:run_at AS timestamptz)"
     ")::procrastinate_job_to_defer_v1]))[1]"
+)
+_COUNT: Final = text(
+    "SELECT args #>> '{job,kind}' AS kind, status::text AS status, count(*) AS number,"
+    " min(scheduled_at) AS due FROM procrastinate_jobs"
+    " WHERE queue_name = :queue AND status <> 'succeeded' GROUP BY 1, 2 ORDER BY 1, 2"
 )
 _SELECT: Final = (
     "SELECT j.id, j.status::text AS status, j.attempts, j.scheduled_at, j.args, n.error"
@@ -119,6 +126,17 @@ class ProcrastinateQueue:
     ) -> tuple[JobStatus, ...]:
         condition = " AND j.status IN ('failed', 'aborted', 'cancelled')"
         return self._select(transaction, plan, condition, {}, limit)
+
+    def counts(self, transaction: Transaction) -> tuple[JobCount, ...]:
+        found: dict[tuple[str, JobState], JobCount] = {}
+        now = self._options.clock()
+        for row in transaction.connection.execute(_COUNT, {"queue": _QUEUE}):
+            state, due = _STATES[row.status], row.due or now
+            known = found.get((row.kind, state), JobCount(row.kind, state, 0, due))
+            found[row.kind, state] = replace(
+                known, number=known.number + row.number, due=min(known.due, due)
+            )
+        return tuple(found[key] for key in sorted(found))
 
     def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
         found = self.status(transaction, plan=plan, job=job)

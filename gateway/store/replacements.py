@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from sqlalchemy import and_, bindparam, delete, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, or_, select
 
 from gateway.model.document import Document, Replaced
 from gateway.model.identity import DocumentId, PlanId
@@ -20,7 +20,7 @@ from gateway.store.documents import (
     select_documents,
 )
 from gateway.store.prepared import Prepared
-from gateway.store.sql import indexable
+from gateway.store.sql import indexable, insert_rows
 from gateway.store.transaction import Transaction
 
 _OF_IT: Final = tables.replacement.c.document == bindparam("number")
@@ -29,15 +29,23 @@ _ALL_OF_IT: Final = Prepared(select(tables.replacement).where(_OF_IT))
 
 
 def put(
-    transaction: Transaction, *, plan: PlanId, document: DocumentId, replaced: Iterable[Replaced]
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    document: DocumentId,
+    replaced: Iterable[Replaced],
+    is_new: bool = False,
 ) -> None:
     """Keeps what the document says it replaces, in place of what an earlier reading found.
+
+    Of one that `is_new` none has found anything.
 
     Raises:
         UnknownId: no such document in this plan.
     """
     number, table = number_of(transaction, plan=plan, document=document), tables.replacement
-    _NONE_OF_IT.run(transaction, {"number": number})
+    if not is_new:
+        _NONE_OF_IT.run(transaction, {"number": number})
     rows = [
         {
             "document": number,
@@ -49,8 +57,7 @@ def put(
         }
         for ordinal, one in enumerate(replaced)
     ]
-    if rows:
-        transaction.connection.execute(insert(table), rows)
+    insert_rows(transaction, table, rows)
 
 
 def replaced_by(transaction: Transaction, document: Document) -> tuple[Document, ...]:

@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Update, insert, or_, select, update
+from sqlalchemy import Row, Update, func, insert, or_, select, update
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
+from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
@@ -109,6 +110,17 @@ class RowQueue:
             .limit(limit)
         )
         return tuple(JobStatus(self._job(row), row.state, row.error) for row in rows)
+
+    def counts(self, transaction: Transaction) -> tuple[JobCount, ...]:
+        table = tables.job
+        by = (table.c.kind, table.c.state)
+        rows = transaction.connection.execute(
+            select(*by, func.count().label("number"), func.min(table.c.run_at).label("due"))
+            .where(table.c.state.in_(("waiting", "running", "dead")))
+            .group_by(*by)
+            .order_by(*by)
+        )
+        return tuple(JobCount(row.kind, row.state, row.number, row.due) for row in rows)
 
     def revive(self, transaction: Transaction, *, plan: Scope, job: int) -> bool:
         table = tables.job

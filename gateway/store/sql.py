@@ -22,8 +22,20 @@ def insert_new(
     transaction: Transaction, table: Table, values: Mapping[str, Any], key: Sequence[str]
 ) -> bool:
     """Inserts the row unless one of that key is there; whether it did."""
-    statement = _insert_new(table, tuple(key), tuple(values), transaction.is_postgres)
-    return statement.first(transaction, values) is not None
+    return insert_numbered(transaction, table, values, key, key[0]) is not None
+
+
+def insert_numbered(
+    transaction: Transaction,
+    table: Table,
+    values: Mapping[str, Any],
+    key: Sequence[str],
+    number: str,
+) -> Any | None:
+    """As `insert_new`; gives the new row's column `number`, or None where one was there."""
+    statement = _insert_new(table, tuple(key), tuple(values), number, transaction.is_postgres)
+    row = statement.first(transaction, values)
+    return None if row is None else row[0]
 
 
 def upsert(
@@ -64,13 +76,13 @@ def indexable(text: str | None) -> str | None:
 
 @cache
 def _insert_new(
-    table: Table, key: tuple[str, ...], columns: tuple[str, ...], is_postgres: bool
+    table: Table, key: tuple[str, ...], columns: tuple[str, ...], number: str, is_postgres: bool
 ) -> Prepared:
     # RETURNING, since not every driver counts the rows of an INSERT.
     return Prepared(
         _insert(table, is_postgres)
         .on_conflict_do_nothing(index_elements=key)
-        .returning(table.c[key[0]]),
+        .returning(table.c[number]),
         columns,
     )
 

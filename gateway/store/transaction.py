@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from gateway.model.identity import PlanId
+from gateway.model.identity import DocumentId, PlanId
 from gateway.store.month_key import MonthKey, MonthName
 from gateway.store.scope import Scope
 
@@ -49,7 +49,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_after", "_before", "_connection", "_driver", "_log_keys", "_presence", "is_postgres",
+        "_after", "_before", "_connection", "_driver", "_log_keys", "_presence", "document_numbers",
+        "is_postgres",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +61,8 @@ class Transaction:
         self.is_postgres: Final = connection.dialect.name == "postgresql"
         self._presence = presence
         self._log_keys = log_keys
+        self.document_numbers: Final[dict[tuple[PlanId, DocumentId], int]] = {}
+        """What `store.documents` has learned of its numbers, which never change."""
         self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
         self._after: list[Callable[[], None]] = []
 

@@ -2,12 +2,12 @@
 
 The rows are read back from the house that made them and the blob is the sealed file as it lies
 there, so that nothing is left to make: one executemany a table, one file written as durably as
-ours, one COMMIT that is on disk when it returns.
+ours, one COMMIT that is on disk when it returns. At the end both databases must hold as many rows
+in every table (`counts`): a row left out here would make ours look slower than it is.
 """
 
 import os
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Self
@@ -38,6 +38,7 @@ class BareDatabase:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 self._connection.execute(f"PRAGMA {pragma}")
         self._members: set[str] = set()
+        self._months: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -60,23 +61,45 @@ class BareDatabase:
         rows += ((table, self._select(table, "document", number)) for table in _OF_DOCUMENT)
         if member is not None:
             rows.append((tables.summary, self._select(tables.summary, "member", member)))
-        (head,) = self._select(tables.exchange_head, "id", 1)
-        sequence = dict(zip(tables.exchange_head.c.keys(), head, strict=True))["sequence"]
-        rows.append((tables.exchange, self._select(tables.exchange, "sequence", sequence)))
-        rows.append((tables.exchange_head, [head]))
+        rows += self._record_rows()
         return [(table, found) for table, found in rows if found]
 
-    def write(self, rows: Rows, *, blob: bytes, path: Path) -> float:
-        """How long it takes until both are on disk, the blob first."""
-        statements = [(self._insert(table), found) for table, found in rows]
-        started = time.perf_counter()
+    def _record_rows(self) -> Rows:
+        """The last record of the log, what finds it, and the month's key the first time."""
+        rows: Rows = []
+        (head,) = self._select(tables.exchange_head, "id", 1)
+        sequence = dict(zip(tables.exchange_head.c.keys(), head, strict=True))["sequence"]
+        for table in (tables.exchange, tables.exchange_document):
+            rows.append((table, self._select(table, "sequence", sequence)))
+        rows.append((tables.exchange_head, [head]))
+        month = dict(zip(tables.exchange.c.keys(), rows[0][1][0], strict=True))["month"]
+        if month is not None and month not in self._months:
+            self._months.add(month)
+            rows.append((tables.log_month, self._select(tables.log_month, "month", month)))
+        return rows
+
+    def statements(self, rows: Rows) -> list[tuple[str, Sequence[tuple[Any, ...]]]]:
+        """Those rows with the statement that inserts each; made before the clock runs."""
+        return [(self._insert(table), found) for table, found in rows]
+
+    def write(
+        self, statements: list[tuple[str, Sequence[tuple[Any, ...]]]], *, blob: bytes, path: Path
+    ) -> None:
+        """Returns once both are on disk, the blob first."""
         _write_blob(blob, path)
         cursor = self._connection.cursor()
         cursor.execute("BEGIN" if self._is_postgres else "BEGIN IMMEDIATE")
         for statement, found in statements:
             cursor.executemany(statement, found)
         cursor.execute("COMMIT")
-        return time.perf_counter() - started
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has."""
+        return {table.name: self._count(table) for table in tables.METADATA.sorted_tables}
+
+    def _count(self, table: Table) -> int:
+        row = self._connection.execute(f"SELECT count(*) FROM {table.name}").fetchone()  # noqa: S608
+        return int(row[0])
 
     def _select(self, table: Table, column: str, value: Any) -> list[tuple[Any, ...]]:
         names = ", ".join(f'"{name}"' for name in table.c.keys())

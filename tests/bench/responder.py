@@ -5,20 +5,24 @@ both verified, no replay, the exchange record durable before the first byte of t
 answer signed. Every request has an assertion of its own, so nothing verified is met again.
 """
 
+import os
 import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from sqlalchemy import func, select
 
 from gateway.app import House
 from gateway.app import open_house as open_gateway
 from gateway.settings import Settings
-from gateway.store import exchange_log, members
+from gateway.store import exchange_log, members, tables
 from ihe.soap import ITI_38_REQUEST
 from ihe.stored_query import FindDocumentsQuery
 from ihe.xca_query import write_adhoc_query_request
@@ -49,31 +53,51 @@ _MOSTLY_WAITING: Final = 0.6
 """A busy share of less, on both sides: the wait of packets or for a core bounds the rate."""
 
 
+@dataclass(slots=True)
+class _Loads:
+    no_op: list[Load] = field(default_factory=list)
+    many: list[Load] = field(default_factory=list)
+    one: list[Load] = field(default_factory=list)
+
+
 def measure(rounds: int) -> Report:
-    """Rounds of the no-op, of ITI-38 over many connections, and of ITI-38 over one."""
-    no_op, many, one = [], [], []
+    """Rounds of the no-op, of ITI-38 over many connections, and of ITI-38 over one; then the same
+    where as many processes as there are processors answer at the address."""
+    alone, shared, processes = _Loads(), _Loads(), max(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         settings = furnish(Path(name))
-        with serving(Path(name), settings) as target:
-            size = _warm_up(target)
-            for _ in range(rounds):
-                bodies = requests(_REQUESTS)
-                repeated = bodies * _NO_OP_TIMES
-                no_op.append(target.post_all(f"/noop/{size}", repeated, connections=_CONNECTIONS))
-                many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
-                one.append(target.post_all("/ihe/xca", requests(_ALONE), connections=1))
-        _require_records(settings, _WARM_UP + rounds * (_REQUESTS + _ALONE))
+        size = _measure(Path(name), settings, rounds, alone)
+        _measure(Path(name), settings, rounds, shared, processes)
+        _require_records(settings, 2 * (_WARM_UP + rounds * (_REQUESTS + _ALONE)))
+    no_op = alone.no_op
     rows = (
         row("POST no-op", no_op, no_op, _CONNECTIONS),
-        row("ITI-38", many, no_op, _CONNECTIONS),
-        row("ITI-38", one, None, 1),
+        row("ITI-38", alone.many, no_op, _CONNECTIONS),
+        row("ITI-38", alone.one, None, 1),
+        row(f"POST no-op, {processes} processes", shared.no_op, no_op, _CONNECTIONS),
+        row(f"ITI-38, {processes} processes", shared.many, shared.no_op, _CONNECTIONS),
+        row(f"ITI-38, {processes} processes", shared.one, None, 1),
     )
     notes = (
-        f"request {len(bodies[0]):,} bytes, answer {size:,} bytes with {_DOCUMENTS} entries",
+        f"answer {size:,} bytes with {_DOCUMENTS} entries",
         "ratio: requests/s by those of the no-op; cost: the no-op's processor time by ours",
         *_bottleneck(no_op),
     )
     return Report("responder", "ITI-38 responder against a no-op POST", rows, notes)
+
+
+def _measure(
+    folder: Path, settings: Settings, rounds: int, loads: _Loads, processes: int = 1
+) -> int:
+    with serving(folder, settings, processes=processes) as target:
+        size = _warm_up(target)
+        for _ in range(rounds):
+            bodies = requests(_REQUESTS)
+            repeated, path = bodies * _NO_OP_TIMES, f"/noop/{size}"
+            loads.no_op.append(target.post_all(path, repeated, connections=_CONNECTIONS))
+            loads.many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
+            loads.one.append(target.post_all("/ihe/xca", requests(_ALONE), connections=1))
+    return size
 
 
 def row(
@@ -145,37 +169,59 @@ def serving(
     settings: Settings,
     context: ssl.SSLContext | None = None,
     *,
+    processes: int = 1,
     arguments: Sequence[str] = (),
 ) -> Iterator[Target]:
-    """The partner listener of a house with these settings, in a process of its own.
+    """The partner listener of a house with these settings, in processes of its own.
 
     `arguments` are those of `tests.bench.partner`.
     """
-    given = folder / "settings.json"
-    given.write_text(settings.model_dump_json(), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.bench.partner", str(given), *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        try:
+    listen = settings.listen.model_copy(update={"partner_processes": processes})
+    running: list[subprocess.Popen[str]] = []
+    with ExitStack() as stack:
+        for number in range(processes):
+            given = folder / f"settings-{number}.json"
+            there = settings.model_copy(update={"listen": listen})
+            given.write_text(there.model_dump_json(), encoding="utf-8")
+            command = [sys.executable, "-m", "tests.bench.partner", str(given), *arguments]
+            process = stack.enter_context(
+                subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            )
+            stack.callback(process.terminate)
+            running.append(process)
             assert process.stdout is not None
             address = process.stdout.readline().strip()
             if not address:
                 raise RuntimeError("the listener did not start")
-            yield Target(address, context or client_context(a_partner().name))
-        finally:
-            process.terminate()
+            # The others join the first at the address that it was given.
+            listen = listen.model_copy(update={"partners": address})
+        ids = [process.pid for process in running]
+        yield Target(
+            address,
+            context or client_context(a_partner().name),
+            None if processes == 1 else lambda: sum(map(_processor_seconds, ids)),
+        )
+
+
+def _processor_seconds(process: int) -> float:
+    """What a process has used so far (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _require_records(settings: Settings, requests: int) -> None:
     """Every request is on record, in a chain that holds; else the figures are worth nothing."""
 
-    def verified(house: House) -> int:
+    def recorded(house: House) -> int:
         result = house.database.read(exchange_log.verify)
         if result.first_bad is not None:
             raise RuntimeError(f"the exchange log does not verify: {result.reason}")
-        return result.records
+        # Beside them stands what the house did by itself meanwhile: keys, checkpoints.
+        asked = select(func.count()).where(tables.exchange.c.transaction == "ITI-38")
+        return int(house.database.read(lambda tx: tx.connection.execute(asked).scalar_one()))
 
     with open_gateway(settings) as house:
-        if verified(house) != requests:
+        if recorded(house) != requests:
             raise RuntimeError("there is not one record for each request")
 
 

@@ -62,7 +62,7 @@ def pair(folder: Path, *, serves: bool = True, **profile: object) -> Iterator[Pa
         lakeshore.serving(community) as door,
     ):
         partner = a_partner(US, str(lakeshore.HOME), f"localhost:{door.port}")
-        later = replace(partner.profile, asynchronous=True, **profile)
+        later = replace(partner.profile, **{"asynchronous": True, **profile})  # type: ignore[arg-type]
         partner = replace(partner, profile=later)
         listen = Listen(
             partners=f"127.0.0.1:{port}",

@@ -3,6 +3,8 @@
 ETT's published cases of delivery notices are named (mt_…) in the tests that hold them.
 """
 
+import email
+import email.policy
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +19,9 @@ from direct.errors import Disposition
 from direct.mdn import read_notification, write_notification
 from direct.message import OutgoingPart, outer_headers, read_message, wrap, write_message
 from direct.smime import SigningIdentity, seal
+from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
+from gateway.exchange.mail_reading import read_mail
 from gateway.settings_mail_out import Forward
 from gateway.store import mail_received, mail_sent, policy_rules
 from tests.gateway.exchange.direct_certificates import authority, certified
@@ -65,6 +69,11 @@ async def exchange(*offices: Office) -> None:
 def outcomes(at: Office, transaction: str) -> list[tuple[str, str | None]]:
     found = [one for one in records(at.house) if one.transaction == transaction]
     return [(one.outcome, one.reason) for one in found]
+
+
+def told_to_sender(at: Office) -> list[str | None]:
+    """Of the reports that our own house puts into the sender's inbox, what each says."""
+    return [one.reason for one in at.received() if one.door == "OUTBOX"]
 
 
 def sealed(
@@ -185,6 +194,10 @@ async def test_mt_1_5_9_23_a_bad_address_is_reported_as_failed(
     assert recipient.reason == "its server refuses it: 550 5.1.1 nobody of that name"
     ((outcome, _),) = outcomes(clinic, "DIRECT-SEND")
     assert outcome == "failed"
+    assert told_to_sender(clinic) == [
+        "not delivered to nobody@direct.plan.test: its server refuses it: "
+        "550 5.1.1 nobody of that name"
+    ]
 
 
 async def test_mt_2_6_10_24_an_untrusted_receiver_is_reported_and_gets_nothing(
@@ -199,6 +212,7 @@ async def test_mt_2_6_10_24_an_untrusted_receiver_is_reported_and_gets_nothing(
         assert recipient.state == "failed"
         assert (recipient.reason or "").startswith("no certificate of it is trusted: ")
         assert untrusted.received() == []
+        assert told_to_sender(clinic) == [f"not delivered to bob@{elsewhere}: {recipient.reason}"]
 
 
 async def test_mt_3_7_11_25_a_receiver_without_a_certificate_is_reported(
@@ -211,6 +225,7 @@ async def test_mt_3_7_11_25_a_receiver_without_a_certificate_is_reported(
     assert (recipient.state, recipient.reason) == ("failed", "it publishes no certificate")
     assert outcomes(clinic, "DIRECT-SEND") == [("failed", "it publishes no certificate")]
     assert plan.received() == []
+    assert told_to_sender(clinic) == [f"not delivered to {INTAKE}: it publishes no certificate"]
 
 
 async def test_mt_4_8_12_26_no_processed_notice_in_time_is_reported(
@@ -228,6 +243,7 @@ async def test_mt_4_8_12_26_no_processed_notice_in_time_is_reported(
     assert recipient.state == "timed_out"
     late = ("failed", "no processed notification came in time")
     assert outcomes(clinic, "DIRECT-SEND") == [("success", None), late]
+    assert told_to_sender(clinic) == [f"not delivered to {INTAKE}: {late[1]}"]
 
 
 async def processed_only(clinic: Office, plan: Office) -> Any:
@@ -274,6 +290,7 @@ async def test_mt_27_no_dispatched_notice_in_time_is_reported(clinic: Office, pl
     (recipient,) = clinic.sent(message.id).recipients
     assert recipient.state == "timed_out"
     assert recipient.reason == "no dispatched notification came in time"
+    assert told_to_sender(clinic) == [f"not delivered to {INTAKE}: {recipient.reason}"]
 
 
 async def test_mt_28_a_late_dispatched_notice_does_not_undo_the_failure(
@@ -300,6 +317,8 @@ async def test_mt_47_a_part_of_the_recipients_fails_and_the_others_get_it(
     assert states == {INTAKE: "dispatched", "noaddress@nowhere.test": "failed"}
     sent = outcomes(clinic, "DIRECT-SEND")
     assert sorted(sent) == [("failed", "it publishes no certificate"), ("success", None)]
+    (said,) = told_to_sender(clinic)
+    assert said == "not delivered to noaddress@nowhere.test: it publishes no certificate"
 
 
 async def test_recipients_of_one_server_that_refuses_one_of_them(
@@ -347,6 +366,63 @@ async def test_a_server_that_stays_away_is_given_up_and_reported(
     assert recipient.state == "failed"
     assert plan.received() == []
     assert len(clinic.failures) == 3
+    assert told_to_sender(clinic) == [f"not delivered to {INTAKE}: {recipient.reason}"]
+
+
+async def test_the_report_to_the_sender_is_a_delivery_status_notification_that_people_can_read(
+    clinic: Office, town: Town
+) -> None:
+    message = await clinic.send("nobody@unknown.test")
+    await clinic.work()
+    (mail,) = clinic.received()
+    assert (mail.state, mail.mail_from, mail.rcpt_to) == ("notice", "", (f"desk@{CLINIC}",))
+    report = email.message_from_bytes(
+        clinic.house.archive.load(PLAN, mail.blob), policy=email.policy.default
+    )
+    assert report.get_content_type() == "multipart/report"
+    assert report.get_param("report-type") == "delivery-status"
+    assert (report["To"], report["From"]) == (f"desk@{CLINIC}", f"postmaster@{CLINIC}")
+    assert report["In-Reply-To"] == f"<{clinic.sent(message).message_id}>"
+    _, status = report.iter_parts()
+    whole, each = status.get_payload()
+    assert whole["Reporting-MTA"] == f"dns; {CLINIC}"
+    assert (each["Final-Recipient"], each["Action"], each["Status"]) == (
+        "rfc822; nobody@unknown.test", "failed", "5.0.0"
+    )  # fmt: skip
+    shown = await read_mail(clinic.means, mail)
+    assert "was not delivered to nobody@unknown.test" in shown["text"]
+    assert "Why: it publishes no certificate." in shown["text"]
+    (told,) = [one for one in records(clinic.house) if one.transaction == "OUTBOX-IN"]
+    assert (told.outcome, told.conversation, told.message_id) == (
+        "success", mail.id, mail.message_id
+    )  # fmt: skip
+
+
+async def test_a_report_that_is_written_twice_is_one(clinic: Office) -> None:
+    message = await clinic.send("nobody@unknown.test")
+    await clinic.work()
+    await report_failure(clinic.means, PLAN, message, "nobody@unknown.test")
+    assert len(told_to_sender(clinic)) == 1
+
+
+async def test_a_failure_that_the_other_side_reports_is_not_told_twice(
+    clinic: Office, plan: Office
+) -> None:
+    message = await processed_only(clinic, plan)
+    await spool_notice(clinic, message.message_id, Disposition.FAILED)
+    await clinic.work()
+    assert clinic.state(message.id) == "failed"
+    assert told_to_sender(clinic) == []
+
+
+async def test_of_a_notice_that_cannot_be_delivered_nobody_hears(
+    clinic: Office, plan: Office, town: Town
+) -> None:
+    del town.published[CLINIC]
+    await plan.spool(sealed(written(clinic)), (INTAKE,), DOCTOR)
+    await plan.work()
+    assert {outcome for outcome, _ in outcomes(plan, "DIRECT-SEND")} == {"failed"}
+    assert told_to_sender(plan) == []
 
 
 async def test_a_directory_that_does_not_answer_is_asked_again(

@@ -11,10 +11,10 @@ from typing import Final
 from gateway.exchange import jobs
 from gateway.exchange.atna_acts import START, STOP
 from gateway.model.direct_anchors import REFRESH_BUNDLE
-from gateway.model.later import DELIVER, GO_ON
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
 from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE
-from gateway.model.sent_mail import MAIL_FORWARD, MAIL_SEND, MAIL_WATCH
+from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.model.submission import SUBMIT
 from tests.gateway.exchange.test_atna_acts import names_in_the_code
 
@@ -30,8 +30,10 @@ JOBS: Final[dict[str, tuple[str, str]]] = {
     RETRIEVE: ("calls(house)", "gateway/exchange/test_jobs.py"),
     GO_ON: ("calls(", "flows/test_asynchronous.py"),
     DELIVER: (".records()", "gateway/api/test_soap_later.py"),
+    BRING_RESULT: ("records", "gateway/exchange/test_bringing.py"),
     MAIL_RECEIVE: ("facts(plan)", "flows/test_every_mail_records.py"),
     MAIL_SEND: ("facts(clinic)", "flows/test_every_mail_records.py"),
+    MAIL_REPORT: ("delivery-status", "flows/test_direct.py"),
     MAIL_WATCH: ("late", "flows/test_direct.py"),
     MAIL_FORWARD: ("forward_summaries", "flows/test_direct.py"),
     REFRESH_BUNDLE: ('"DIRECT-BUNDLE"', "gateway/exchange/test_direct_bundles.py"),

@@ -1,5 +1,6 @@
 """A partner asks us, over real mutual TLS: ITI-55, then 38, then 39, and the record of each."""
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,10 +9,10 @@ from hashlib import sha1
 import pytest
 from lxml import etree
 
-from ccda.hl7v3 import PN, TS
+from ccda.hl7v3 import PN, TS, v3
 from gateway.exchange.metadata import entry_uuid, unique_id
 from gateway.model.exchange import Exchange
-from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED, read_acknowledgement
+from ihe.acknowledgement import ELEMENT_MISSING, NO_SUCH_DESTINATION, read_acknowledgement
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code
 from ihe.registry_response import ErrorCode, ResponseStatus
@@ -26,7 +27,16 @@ from tests.gateway.asking import (
     retrieve,
     wanted,
 )
-from tests.gateway.house import HOME, MEMBER, PLAN, a_partner, a_rule, demo_document, documents
+from tests.gateway.house import (
+    HOME,
+    MEMBER,
+    PLAN,
+    a_partner,
+    a_rule,
+    demo_document,
+    documents,
+    rows_of,
+)
 from tests.gateway.visiting import Visitor, visiting
 
 CCD, NOTE, CONSULT = "34133-9", "11506-3", "11488-4"
@@ -140,12 +150,22 @@ def _without_ids_and_times(answer: bytes) -> bytes:
     return re.sub(rb'creationTime value="\d+\+0000"', b"", uuids.sub(b"", answer))
 
 
-def test_a_deferred_answer_is_declined_at_once(partner: Visitor) -> None:
-    answer = partner.say(discovery(deferred=True, respond_to="https://northfield.example/later"))
-    acknowledgement = read_acknowledgement(answer)
-    assert (acknowledgement.accepted, acknowledgement.problem) == (False, DEFERRAL_NOT_SUPPORTED)
-    assert partner.recorded().outcome == "refused"
-    assert partner.recorded().reason == "deferred answers are not given"
+@pytest.mark.emits_invalid("a question without respondTo is a partner's mistake")
+def test_a_deferred_answer_goes_nowhere_but_to_a_registered_address(partner: Visitor) -> None:
+    asked = discovery(deferred=True, respond_to="https://northfield.example/later")
+    nowhere = copy.deepcopy(asked)
+    nowhere.remove(nowhere.find(v3("respondTo")))  # type: ignore[arg-type]
+    unknown = "the respondTo address is not registered for this community"
+    for question, problem, reason in (
+        (asked, NO_SUCH_DESTINATION, unknown),
+        (nowhere, ELEMENT_MISSING, "a deferred question says where to answer (respondTo)"),
+    ):
+        acknowledgement = read_acknowledgement(partner.say(question))
+        assert (acknowledgement.accepted, acknowledgement.problem) == (False, problem)
+        record = partner.recorded()
+        assert (record.transaction, record.outcome) == ("ITI-55-DEFERRED", "refused")
+        assert (record.member, record.reason) == (None, reason)
+    assert rows_of(partner.house, "owed_answer") == []
 
 
 # ---- ITI-38 ----------------------------------------------------------------------------------

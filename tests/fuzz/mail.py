@@ -10,6 +10,7 @@ import argparse
 import gzip
 import io
 import random
+import re
 import sys
 import time
 import zipfile
@@ -36,7 +37,7 @@ from direct.message import (
 from gateway.exchange.adt import read_adt
 from gateway.exchange.mail_carried import named_in_context, named_in_metadata
 from gateway.exchange.mail_content import find_content
-from gateway.exchange.mail_reading import describe_mail
+from gateway.exchange.mail_describing import carried_files, describe_mail
 from ihe.errors import IheError
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry, SubmissionSet
@@ -50,6 +51,7 @@ _NOW: Final = datetime(2026, 11, 26, tzinfo=UTC)
 _A, _B = Mailbox("anna", "direct.clinic.test", "Anna"), Mailbox("intake", "direct.plan.test")
 _CDA: Final = b'<?xml version="1.0"?><ClinicalDocument xmlns="urn:hl7-org:v3"/>'
 _ADT: Final = b"MSH|^~\\&|E|C|||2026||ADT^A01|1|P|2.5\rPID|1||1^^^X&2.999&ISO^MR||Doe^J\rPV1|1|I"
+_HARMLESS: Final = re.compile(r"\d{3,}-[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKENS: Final = (
     b"\r\n",
     b"\n",
@@ -273,6 +275,8 @@ def look(data: bytes) -> str:
             named_in_metadata(each.entry)
     seen = describe_mail(data, None)
     shown += [seen.subject, *seen.text.split("\n"), *(one.filename for one in seen.parts)]
+    for name in carried_files(data, None):
+        assert _HARMLESS.fullmatch(name), "a file's name could be more than a name"
     for text in shown:
         assert text is None or not set(text) & set("\r\n\0\u202e"), "a control reaches people"
     return f"{len(content.documents)} documents"

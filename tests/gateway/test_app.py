@@ -55,8 +55,8 @@ def toml(given: Settings, file: Path) -> Path:
     lines += [
         "[listen]",
         *(
-            f'{name} = "{text}"'
-            for name, text in given.listen.model_dump(exclude_none=True).items()
+            f"{name} = {json.dumps(value)}"
+            for name, value in given.listen.model_dump(exclude_none=True).items()
         ),
     ]
     for name in ("tls", "signing"):
@@ -65,7 +65,7 @@ def toml(given: Settings, file: Path) -> Path:
             lines += [f"[{name}]", f'certificate = "{pair.certificate}"', f'key = "{pair.key}"']
     for plan in given.plans:
         lines += ["[[plans]]", f'id = "{plan.id}"', f'name = "{plan.name}"']
-        lines += [f'member_id_root = "{plan.member_id_root}"']
+        lines += [f'member_id_root = "{plan.member_id_root}"'] if plan.member_id_root else []
         lines += [f'authority = "{plan.authority}"'] if plan.authority else []
     for network in given.networks:
         anchors = json.dumps([str(path) for path in network.anchors])

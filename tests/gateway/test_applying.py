@@ -126,12 +126,14 @@ def test_a_plan_that_a_command_adds_for_itself_is_no_change(tmp_path: Path) -> N
     assert opened(given.with_plans(({"id": "guest", "name": "guest"},)), given) == ()
 
 
-def test_a_process_that_is_handed_the_settings_finds_no_change(tmp_path: Path) -> None:
-    """As `serve` hands them to the process that takes mail."""
-    given = changed(
-        settings(tmp_path),
-        limits=Limits(clock_skew_seconds=30),
-        audit=Audit(publish=(PublishedTo(folder=tmp_path),)),
-    )
+def test_a_process_that_is_handed_the_settings_leaves_them_to_who_has_looked(
+    tmp_path: Path,
+) -> None:
+    """As `serve` hands them to those that answer partners at the address that it found."""
+    given = settings(tmp_path)
     opened(given)
+    there = given.listen.model_copy(update={"partners": "127.0.0.1:9"})
+    with open_house(changed(given, listen=there), handed_down=True) as house:
+        assert whole_log(house) == []
+    assert opened(given) == ()
     assert opened(Settings(**json.loads(given.model_dump_json()))) == ()

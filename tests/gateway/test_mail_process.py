@@ -73,8 +73,8 @@ def answers(address: str) -> bool:
         return False
 
 
-def children(process: int) -> list[int]:
-    """The mail processes that this one has started."""
+def children(process: int, what: str = "mail") -> list[int]:
+    """The processes for mail, or for partners, that this one has started."""
     found = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -82,7 +82,7 @@ def children(process: int) -> list[int]:
             command = (status.parent / "cmdline").read_bytes()
         except (OSError, IndexError):
             continue
-        if parent == process and b"--only\0mail" in command:
+        if parent == process and f"--only\0{what}".encode() in command:
             found.append(int(status.parent.name))
     return found
 
@@ -145,7 +145,8 @@ def test_mail_alone_may_be_served(tmp_path: Path, address: str) -> None:
         ("0.0.0.0:0", (), "[mail] listen is a real address and needs [tls]"),
         ("0.0.0.0:0", ("--only", "mail"), "[mail] listen is a real address and needs [tls]"),
         (None, ("--only", "mail"), "there is no [mail]"),
-        (None, ("--only", "soap"), "--only takes mail"),
+        (None, ("--only", "partners"), "answering partners needs [tls] and [signing]"),
+        (None, ("--only", "soap"), "--only takes mail or partners"),
     ],
 )
 def test_what_is_not_safe_or_not_there_is_not_served(

@@ -7,10 +7,10 @@ from lxml import etree
 
 from ihe.correlation import (
     TIME_TO_LIVE,
-    add_time_to_live,
     read_duration,
     read_time_to_live,
     write_duration,
+    write_time_to_live,
 )
 
 DAY = timedelta(days=1)
@@ -50,13 +50,12 @@ def test_what_is_written_is_read_back(seconds: int) -> None:
 
 
 def test_a_header_without_one_grants_nothing() -> None:
-    header = etree.Element("Header")
-    assert read_time_to_live(header) is None
-    add_time_to_live(header, 2 * DAY)
+    assert read_time_to_live(etree.Element("Header")) is None
+    header = etree.fromstring(f"<Header>{write_time_to_live(2 * DAY)}</Header>")
     assert [child.tag for child in header] == [TIME_TO_LIVE]
     assert read_time_to_live(header) == 2 * DAY
 
 
 def test_nothing_that_has_passed_already_is_granted() -> None:
     with pytest.raises(ValueError, match="at least a second"):
-        add_time_to_live(etree.Element("Header"), timedelta(0))
+        write_time_to_live(timedelta(0))

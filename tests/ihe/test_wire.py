@@ -33,7 +33,7 @@ from ihe.soap import (
     MessageKind,
     WrittenPayload,
     parse_envelope,
-    with_payload,
+    read_envelope,
 )
 from ihe.trust import Trust
 from ihe.wire import (
@@ -136,10 +136,22 @@ def test_a_payload_that_was_written_before_makes_the_same_answer() -> None:
     assert without_ids(sealed(written)) == without_ids(sealed(etree.fromstring(written.xml)))
 
 
-def test_a_written_payload_goes_into_an_empty_body_only() -> None:
-    payload = WrittenPayload("{urn:x}x", b"<x xmlns='urn:x'/>")
-    with pytest.raises(ValueError, match="not empty"):
-        with_payload(b"<soap:Envelope><soap:Body><y/></soap:Body></soap:Envelope>", payload)
+def test_what_a_peer_calls_its_message_cannot_change_our_answer() -> None:
+    hostile = "urn:x\"'<wsa:To>&\r\t]]></wsa:RelatesTo>"
+    data = seal_answer(
+        WrittenPayload(ITI_38_ANSWER.root, b"<x/>"),
+        kind=ITI_38_ANSWER,
+        relates_to=hostile,
+        message_id="urn:uuid:2",
+        confirmations=['a"b<c>&'],
+        signing_key=None,
+        now=NOW,
+        to=hostile,
+    )
+    envelope = read_envelope(parse_envelope(data))
+    assert (envelope.addressing.relates_to, envelope.addressing.to) == (hostile, hostile)
+    (confirmed,) = envelope.header.iter(name("wsse11:SignatureConfirmation"))
+    assert confirmed.get("Value") == 'a"b<c>&'
 
 
 def test_what_a_responder_confirms_is_what_the_initiator_sent() -> None:

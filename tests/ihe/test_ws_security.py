@@ -1,20 +1,29 @@
 """The Security header, made and checked: times, holders, trust, confirmations."""
 
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.hashes import SHA1 as SHA1Hash
 from lxml import etree
 from lxml.etree import _Element as Element
+from signxml.algorithms import DigestAlgorithm, SignatureMethod
+from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from ihe.errors import SecurityRefused
-from ihe.key_info import write_key_info
+from ihe.key_info import read_certificate, write_key_info
 from ihe.namespaces import name
 from ihe.saml import BEARER, write_time
-from ihe.soap import Addressing, write_envelope
+from ihe.saml_writing import AssertionStyle
+from ihe.signature import sign_detached
+from ihe.soap import Addressing, WrittenPayload, write_answer, write_envelope
+from ihe.strict_signature import canonical
 from ihe.trust import SigningKey, Trust
-from ihe.ws_security import sign_answer, sign_request
+from ihe.ws_security import answer_security, sign_request
 from ihe.ws_verification import (
     LONGEST_LIFETIME,
     CheckedAnswer,
@@ -27,7 +36,9 @@ from tests.certificates import NOW, Issued, authority, leaf
 from tests.ihe_messages import (
     ASSERTION,
     OUR_AUDIENCE,
+    RSA_SHA1,
     SECURITY,
+    SHA1,
     a_request,
     an_assertion,
     copy_of,
@@ -401,10 +412,10 @@ SENT = ("QUJD", "REVG")
 def answer(
     *, by: Issued | None = None, confirmations: tuple[str, ...] = SENT[:1], unsigned: bool = False
 ) -> Element:
-    root = envelope()
     key = None if unsigned else (by or partner()).signing_key
-    sign_answer(root, confirmations=confirmations, signing_key=key, now=NOW)
-    return etree.fromstring(etree.tostring(root))
+    security = answer_security(confirmations=confirmations, signing_key=key, now=NOW)
+    payload = WrittenPayload("{urn:p}payload", b'<payload xmlns="urn:p"/>')
+    return etree.fromstring(write_answer(Addressing("urn:x", "urn:uuid:1"), security, payload))
 
 
 def checked(root: Element, believed: Trust | None = None, **how: object) -> CheckedAnswer:
@@ -497,3 +508,77 @@ def test_an_answer_without_the_header_is_refused_unless_the_profile_allows_it() 
 def test_an_unsigned_request_is_confirmed_as_such() -> None:
     confirmation = find(answer(confirmations=()), f"{SECURITY}/wsse11:SignatureConfirmation")
     assert confirmation.get("Value") is None
+
+
+# ---- in the dress that a partner wants -------------------------------------------------------
+
+
+def dressed(**how: object) -> Element:
+    addressing = Addressing("urn:x", message_id="urn:uuid:1", to="https://partner.example/xca")
+    envelope = write_envelope(addressing, etree.Element("{urn:x}body"))
+    sign_request(
+        envelope,
+        assertion=an_assertion(),
+        signing_key=partner().signing_key,
+        now=NOW,
+        **how,  # type: ignore[arg-type]
+    )
+    return etree.fromstring(etree.tostring(envelope))
+
+
+def test_a_bearer_assertion_names_no_key_but_where_and_until_when() -> None:
+    root = dressed(style=AssertionStyle(confirmation="bearer"))
+    confirmation = find(root, f"{ASSERTION}/saml2:Subject/saml2:SubjectConfirmation")
+    (data,) = confirmation
+    assert confirmation.get("Method") == BEARER
+    assert len(data) == 0
+    assert data.get("Recipient") == "https://partner.example/xca"
+    assert data.get("NotOnOrAfter") == write_time(NOW + timedelta(minutes=30))
+    checked = check(root, replace(trust(), bearer_accepted=True))
+    assert len(checked.signature_values) == 1  # the Timestamp is signed all the same
+    assert reason(root) == "the assertion confirms no holder of a key"
+
+
+def test_the_token_beside_a_bearer_assertion_is_what_the_timestamps_signature_names() -> None:
+    security = find(dressed(style=AssertionStyle(confirmation="bearer")), SECURITY)
+    token = find(security, "wsse:BinarySecurityToken")
+    path = "ds:Signature/ds:KeyInfo/wsse:SecurityTokenReference/wsse:Reference"
+    assert find(security, path).get("URI") == f"#{token.get(name('wsu:Id'))}"
+    assert read_certificate(token.text) == partner().certificate
+
+
+def test_an_exception_signs_with_sha1_what_signxml_verifies_and_we_never_take() -> None:
+    root = dressed(digest="sha1")
+    for signature in (
+        find(root, f"{ASSERTION}/ds:Signature"),
+        find(root, f"{SECURITY}/ds:Signature"),
+    ):
+        assert find(signature, "ds:SignedInfo/ds:SignatureMethod").get("Algorithm") == RSA_SHA1
+        assert (
+            find(signature, "ds:SignedInfo/ds:Reference/ds:DigestMethod").get("Algorithm") == SHA1
+        )
+    assertion = find(root, ASSERTION)
+    XMLVerifier().verify(
+        etree.tostring(assertion),
+        x509_cert=partner().certificate,
+        id_attribute="ID",
+        expect_config=SignatureConfiguration(
+            location="./",
+            signature_methods=frozenset({SignatureMethod.RSA_SHA1}),
+            digest_algorithms=frozenset({DigestAlgorithm.SHA1}),
+            verification_time=NOW,
+        ),
+    )
+    info = find(root, f"{SECURITY}/ds:Signature/ds:SignedInfo")
+    value = b64decode(find(root, f"{SECURITY}/ds:Signature/ds:SignatureValue").text or "")
+    key = partner().certificate.public_key()
+    assert isinstance(key, RSAPublicKey)
+    key.verify(value, canonical(info, None), PKCS1v15(), SHA1Hash())  # noqa: S303 - what an exception asks for
+    assert reason(root) == "the signature's SignatureMethod is an algorithm we do not take"
+
+
+def test_only_an_rsa_key_signs_with_sha1() -> None:
+    signer = partner("p256").signing_key
+    timestamp = etree.Element(name("wsu:Timestamp"), {name("wsu:Id"): "T"})
+    with pytest.raises(ValueError, match="RSA"):
+        sign_detached(timestamp, signer, write_key_info(signer.certificate), "sha1")

@@ -72,9 +72,10 @@ class World:
         asking = replace(asking, endpoints=Endpoints(replies=replies))
         return OurGateway(self.folder / name, self.certificates.gateway, asking)
 
-    def our_initiator(self, name: str) -> OurGateway:
+    def our_initiator(self, name: str, **profile: object) -> OurGateway:
+        """`profile` is what the responder's partner profile says otherwise than by default."""
         responder = self.certificates.responder
-        asked = partner_of("Interop Hospital", facts.RESPONDER_HOME, responder)
+        asked = partner_of("Interop Hospital", facts.RESPONDER_HOME, responder, **profile)
         return OurGateway(self.folder / name, self.certificates.gateway, asked)
 
 

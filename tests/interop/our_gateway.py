@@ -27,7 +27,7 @@ from gateway.model.document import Document, Source
 from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.member import Member
-from gateway.model.partner import Endpoints, Partner
+from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.settings import load_settings
 from gateway.store import documents, exchange_log, members, partners, tokens
 from gateway.store.scope import ALL_PLANS
@@ -276,7 +276,7 @@ class Retrieved:
         return found
 
 
-def partner_of(name: str, home: str, party: Party) -> Partner:
+def partner_of(name: str, home: str, party: Party, **profile: Any) -> Partner:
     """The peer as we know it: by its pinned certificates, for TLS and for signing."""
     community = HomeCommunityId.parse(home)
     return Partner(
@@ -285,6 +285,7 @@ def partner_of(name: str, home: str, party: Party) -> Partner:
         home_community_id=community,
         endpoints=Endpoints(),
         plan=PLAN,
+        profile=PartnerProfile(**profile),
         **_certificates(party),
     )
 
@@ -327,6 +328,7 @@ key_file = "{folder / "key-encryption-key"}"
 
 [listen]
 partners = "127.0.0.1:{port}"
+public = "https://127.0.0.1:{port}"
 plans = "{plans}"
 operations = "{plans}"
 

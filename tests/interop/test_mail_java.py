@@ -129,8 +129,10 @@ def test_we_open_bouncycastles_for_elliptic_curves(
     ("kind", "signature"),
     [
         *product(["rsa2048"], ["SHA256withRSA", "SHA384withRSA", "SHA512withRSA"]),
-        *product(["rsa2048"], ["SHA256withRSAandMGF1", "SHA512withRSAandMGF1"]),
-        *product(["p256", "p384"], ["SHA256withECDSA", "SHA384withECDSA"]),
+        *product(
+            ["rsa2048"], ["SHA256withRSAandMGF1", "SHA384withRSAandMGF1", "SHA512withRSAandMGF1"]
+        ),
+        *product(["p256", "p384"], ["SHA256withECDSA", "SHA384withECDSA", "SHA512withECDSA"]),
     ],
 )
 def test_we_verify_bouncycastles_signatures(
@@ -179,6 +181,27 @@ def test_bouncycastle_reads_ours(
     algorithms = SealAlgorithms(cipher=cipher, key_transport=transport)  # type: ignore[arg-type]
     message = ours(folder, to=us, algorithms=algorithms)
     assert read_by(bouncycastle, folder, message, us) == ENTITY
+
+
+@pytest.mark.parametrize("recipient_id", ["issuer-serial", "ski"])
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_bouncycastle_finds_itself_among_several_recipients_of_ours(
+    bouncycastle: JavaPeer, folder: Path, kind: str, recipient_id: str
+) -> None:
+    us, by = make_party(folder, RECIPIENT, kind), make_party(folder, SENDER)
+    others = [make_party(folder, RECIPIENT, other) for other in ("rsa3072", "p384")]
+    message = folder / "several.eml"
+    message.write_bytes(
+        seal(
+            ENTITY,
+            headers=HEADERS,
+            signer=by.identity,
+            recipients=(others[0].certificate, us.certificate, others[1].certificate),
+            algorithms=SealAlgorithms(recipient_id=recipient_id),  # type: ignore[arg-type]
+        )
+    )
+    for reader in (us, *others):
+        assert read_by(bouncycastle, folder, message, reader) == ENTITY
 
 
 @pytest.mark.parametrize("digest", get_args(OaepDigestName))

@@ -1,12 +1,16 @@
 """`openssl cms` reads what we seal and we open what it seals, over the table of algorithms."""
 
+import base64
 from itertools import product
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
+from direct import ber
+from direct.ber import tlv
 from direct.cms_algorithms import CipherName, DigestName, OaepDigestName
+from direct.cms_name import encode_oid
 from direct.errors import AlgorithmRefused, DirectError
 from direct.smime import SealAlgorithms, open_sealed, seal
 from tests.interop.mail_parties import MailParty, make_party
@@ -129,6 +133,17 @@ def test_we_open_each_cipher_and_recipient_of_openssls(
     assert opened.algorithms.cipher == cipher
 
 
+@pytest.mark.parametrize("form", [(), ("-keyid",)], ids=str)
+def test_we_find_ourselves_among_several_recipients_of_openssls(
+    folder: Path, form: tuple[str, ...]
+) -> None:
+    several = [recipient(folder, kind) for kind in ("rsa2048", "rsa3072", "p256", "p384")]
+    named = [option for one in several for option in ("-recip", one.certificate_file)]
+    message = encrypt(sign(folder), "-aes-256-cbc", *form, *named)
+    for one in several:
+        assert open_sealed(message, [one.decryption_key]).content == ENTITY
+
+
 @pytest.mark.parametrize("digest", ["sha1", "sha224", "sha256", "sha384", "sha512"])
 @pytest.mark.parametrize("mask", ["sha1", "sha256", "sha512"])
 def test_we_open_each_oaep_of_openssls(folder: Path, digest: str, mask: str) -> None:
@@ -183,12 +198,14 @@ def test_we_verify_each_signature_of_openssls(
     assert opened.is_detached == ("-nodetach" not in form)
 
 
-def test_we_verify_pss_of_openssls(folder: Path) -> None:
+@pytest.mark.parametrize("md", ["sha256", "sha384", "sha512"])
+def test_we_verify_pss_of_openssls(folder: Path, md: str) -> None:
     us = recipient(folder)
-    signed = sign(folder, "-keyopt", "rsa_padding_mode:pss")
+    signed = sign(folder, "-keyopt", "rsa_padding_mode:pss", md=md)
     message = encrypt(signed, "-aes-128-cbc", "-recip", us.certificate_file)
     opened = open_sealed(message, [us.decryption_key])
     assert opened.algorithms.signature == "rsa-pss"
+    assert opened.signers[0].digest == md
 
 
 @pytest.mark.parametrize(
@@ -216,13 +233,16 @@ def test_a_signer_of_1024_bits_is_refused(folder: Path) -> None:
         open_sealed(message, [us.decryption_key])
 
 
-def test_compressed_content_of_openssls_is_refused(folder: Path) -> None:
+def test_compressed_content_encrypted_by_openssl_is_refused(folder: Path) -> None:
     us = recipient(folder)
-    try:
-        compressed = openssl("cms", "-compress", data=sign(folder))
-    except PeerRefused:  # built without zlib: the structure by hand is in test_smime_dangers
-        pytest.skip("this openssl cannot compress")
-    message = encrypt(compressed, "-aes-128-cbc", "-recip", us.certificate_file)
+    # By hand: Debian's openssl encrypts it, and is built without what would compress it.
+    kind = encode_oid("1.2.840.113549.1.9.16.1.9")
+    compressed = tlv(ber.SEQUENCE, kind, tlv(0xA0, tlv(ber.SEQUENCE, b"\x02\x01\x00")))
+    entity = (
+        b"Content-Type: application/pkcs7-mime; smime-type=compressed-data\r\n"
+        b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(compressed)
+    )
+    message = encrypt(entity, "-aes-128-cbc", "-recip", us.certificate_file)
     with pytest.raises(DirectError, match="compressed"):
         open_sealed(message, [us.decryption_key])
 

@@ -114,6 +114,35 @@ def test_documents_are_asked_for_and_come_as_xop_attachments(
     assert facts.DOCUMENT in exchange.response.body
 
 
+def test_answers_that_come_later_to_our_own_door_are_taken(
+    world: World, java_responder: JavaResponder
+) -> None:
+    certificates = world.certificates
+    with (
+        Relay(
+            java_responder.addresses,
+            server=certificates.responder.tls,
+            client=certificates.gateway.tls,
+            authority=certificates.authority,
+        ) as relay,
+        world.our_initiator("answered-later", asynchronous=True) as ours,
+    ):
+        retrieved = ours.retrieve(ours.member, relay.addresses)
+        assert retrieved.partner["outcome"] == "matched", retrieved.partner
+        assert [java_responder.served()["step"] for _ in TRANSACTIONS] == list(TRANSACTIONS)
+        (document,) = ours.filed()
+        assert ours.content(document) == facts.DOCUMENT
+        doors = {"ITI-55": ours.addresses.discovery}
+        replies = [doors.get(one, ours.addresses.query) for one in TRANSACTIONS]
+    # Nothing but the receipt came back on the connections that we had opened.
+    assert [one.response.start_line.split()[1] for one in relay.exchanges] == ["202"] * 3
+    for exchange, reply in zip(relay.exchanges, replies, strict=True):
+        assert f"<wsa:ReplyTo><wsa:Address>{reply}<".encode() in exchange.request.body
+    assert [(one.transaction, one.outcome) for one in retrieved.records] == [
+        (transaction, "success") for transaction in TRANSACTIONS
+    ]
+
+
 # ---- what comes to nothing -------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ A mood changes one thing; several can be had at once.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lxml import etree
@@ -32,6 +32,9 @@ from ihe.xca_retrieve import RetrieveDocumentSetRequest
 
 STEPS: Final[tuple[Transaction, ...]] = ("ITI-55", "ITI-38", "ITI-39")
 _ELSEWHERE: Final = HomeCommunityId.parse("2.999.7399.1")
+_FIRST: Final = "20000101"
+"""Nothing is older than that at a partner that cannot list a long time."""
+_YEARS: Final = 10
 _SKEW: Final = timedelta(minutes=-20)
 _HTML: Final = b"<html><head><title>Sign in</title></head><body>Envelope, Fault</body></html>"
 
@@ -125,6 +128,17 @@ def _too_many(asked: AdhocQuery, given: AdhocQueryResponse, held: Holdings) -> A
     if not isinstance(asked, FindDocumentsQuery) or len(given.entries) < 2:
         return given
     error = _error(ErrorCode.TOO_MANY_RESULTS, held)
+    return AdhocQueryResponse(ResponseStatus.FAILURE, errors=(error,))
+
+
+def _long_time(asked: AdhocQuery, given: AdhocQueryResponse, held: Holdings) -> AdhocQueryResponse:
+    if not isinstance(asked, FindDocumentsQuery) or "stable" not in asked.entry_types:
+        return given
+    start = (asked.creation_time.start or "")[:8] or _FIRST
+    end = (asked.creation_time.end or "")[:8] or f"{datetime.now(UTC):%Y%m%d}"
+    if int(end[:4]) - int(max(start, _FIRST)[:4]) <= _YEARS:
+        return given
+    error = _error(ErrorCode.REGISTRY_OUT_OF_RESOURCES, held)
     return AdhocQueryResponse(ResponseStatus.FAILURE, errors=(error,))
 
 
@@ -368,6 +382,12 @@ _ALL: Final = (
         "lists no more than one document at once",
         ("ITI-38",),
         listing=_too_many,
+    ),
+    Mood(
+        "long-time",
+        "fails every list over more than ten years",
+        ("ITI-38",),
+        listing=_long_time,
     ),
 )
 MOODS: Final[dict[str, Mood]] = {one.name: one for one in _ALL}

@@ -11,7 +11,10 @@ from gateway.store.tables.row import Row
 
 class RetrievalRow(Row, table=True):
     __tablename__ = "retrieval"
-    __table_args__ = (Index("retrieval_of_member", "plan", "member"),)
+    __table_args__ = (
+        Index("retrieval_of_member", "plan", "member"),
+        Index("retrieval_by_time", "plan", "created"),
+    )
     number: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
     id: str = Field(unique=True)
     plan: str = Field(foreign_key="plan.id")
@@ -69,6 +72,7 @@ class AwaitedAnswerRow(Row, table=True):
     reason: str | None = None
     found: int = 0
     missing: int = 0
+    request_id: str | None = Field(default=None, index=True)
 
 
 class VisitClaimRow(Row, table=True):

@@ -13,6 +13,10 @@ from ccda.safe_xml import parse_xml
 from gateway.exchange.metadata import source_patient_info
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
+from gateway.model.identity import MemberId, PlanId
+from gateway.model.member import Member
+from gateway.store import members, offers
+from gateway.store.documents import list_page
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import Association, AssociationType
@@ -24,6 +28,7 @@ from tests.gateway.exchange.atna_told import HOST, PROCESS, told
 from tests.gateway.house import (
     HOME,
     MEMBER,
+    OTHER_PLAN,
     PLAN,
     SOAP,
     a_partner,
@@ -151,11 +156,112 @@ def test_metadata_of_a_member_does_not_make_another_persons_document_the_members
     assert (document.state, document.candidate) == ("held", MEMBER.id)
 
 
-def test_what_is_no_clinical_document_is_kept_aside(place: Place) -> None:
-    scan = b"%PDF-1.7 a scan"
+def test_what_nobody_can_read_is_kept_aside(place: Place) -> None:
+    scan = b"PK\x03\x04 something packed"
     entry = an_entry(scan, mime_type="application/pdf", patient_id=patient_id())
     assert submit(place.door, a_submission((entry, scan)), scan) == SUCCESS
     assert [one.state for one in submitted(place)] == ["quarantined"]
+
+
+# ---- several plans that take from one partner ------------------------------------------------
+
+
+@pytest.mark.parametrize("named", [PLAN, OTHER_PLAN])
+def test_of_several_plans_that_take_it_is_for_the_one_whose_member_it_names(
+    tmp_path: Path, named: PlanId
+) -> None:
+    theirs = Member(
+        MemberId("00000000-0000-4000-8000-00000000000b"),
+        OTHER_PLAN,
+        "O-1",
+        replace(MEMBER.demographics, ids=()),
+    )
+    rules = [a_take_rule(), a_take_rule(plan=OTHER_PLAN)]
+    with open_house(tmp_path, rules=rules) as house, serving(house) as door:
+        house.database.write(lambda tx: members.put(tx, theirs))
+        whose = MEMBER if named == PLAN else theirs
+        entry = an_entry(CONTENT, patient_id=replace(patient_id(), id=whose.id))
+        assert submit(door, a_submission((entry, CONTENT)), CONTENT) == SUCCESS
+        (document,) = [
+            one
+            for plan in (PLAN, OTHER_PLAN)
+            for one in house.database.read(lambda tx, plan=plan: list_page(tx, plan=plan))
+            if one.source.door == "ITI-41"
+        ]
+        assert (document.plan, document.state, document.member) == (named, "filed", whose.id)
+        (record,) = [one for one in records(house) if one.transaction == "ITI-41"]
+        assert (record.plan, record.member) == (named, whose.id)
+
+
+# ---- scans, of which metadata alone says whose they are --------------------------------------
+
+SCAN = b"%PDF-1.7 a scan"
+HERS = source_patient_info(MEMBER.demographics)
+OTHERS = source_patient_info(Demographics((PN("Elsewhere", ("Quentin",)),), TS("19990101"), "M"))
+ONLY_NAMED = ("PID-5|Sampleton^Rosalind^^^",)
+
+
+def a_scan(**changes: Any) -> Any:
+    return an_entry(SCAN, mime_type="application/pdf", title="Consent, signed", **changes)
+
+
+@pytest.mark.parametrize("ids", [{}, {"patient_id": patient_id()}], ids=["no id", "our id"])
+def test_a_scan_is_filed_when_its_metadata_match_as_a_document_must(
+    place: Place, ids: dict[str, Any]
+) -> None:
+    entry = a_scan(source_patient_info=HERS, **ids)
+    assert submit(place.door, a_submission((entry, SCAN)), SCAN) == SUCCESS
+    (document,) = submitted(place)
+    assert (document.state, document.member, document.title) == (
+        "filed",
+        MEMBER.id,
+        "Consent, signed",
+    )
+    (record,) = of_partner(place)
+    assert (record.member, record.documents, record.reason) == (MEMBER.id, (document.id,), None)
+    offered = place.house.database.read(
+        lambda tx: offers.of_member(tx, plan=PLAN, member=MEMBER.id, replaced=True)
+    )
+    assert document.id not in {one.document.id for one in offered}
+    # The same again is the same document.
+    assert submit(place.door, a_submission((entry, SCAN)), SCAN) == SUCCESS
+    assert len(submitted(place)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "candidate"),
+    [
+        ({"patient_id": patient_id()}, MEMBER.id),
+        ({"source_patient_info": ONLY_NAMED}, None),
+        ({"source_patient_info": ONLY_NAMED, "patient_id": patient_id()}, None),
+        ({"source_patient_info": OTHERS, "patient_id": patient_id()}, None),
+        ({"source_patient_info": OTHERS}, None),
+        ({}, None),
+    ],
+    ids=["an id alone", "a name alone", "name and id", "another person", "stranger", "nothing"],
+)
+def test_a_scan_without_a_match_waits_for_a_person(
+    place: Place, said: dict[str, Any], candidate: MemberId | None
+) -> None:
+    assert submit(place.door, a_submission((a_scan(**said), SCAN)), SCAN) == SUCCESS
+    (document,) = submitted(place)
+    assert (document.state, document.member, document.candidate) == ("held", None, candidate)
+    (record,) = of_partner(place)
+    assert (record.member, record.reason) == (None, "1 held for a person to decide")
+
+
+def test_a_scan_beside_a_document_that_waits_waits_too(place: Place) -> None:
+    stranger = CONTENT.replace(b"Sampleton", b"Elsewhere").replace(b"Rosalind", b"Quentin")
+    scan = a_scan(source_patient_info=HERS)
+    request = a_submission((scan, SCAN), (an_entry(stranger), stranger))
+    assert submit(place.door, request, SCAN, stranger) == SUCCESS
+    assert {one.state for one in submitted(place)} == {"held"}
+
+
+def test_a_scan_beside_a_document_goes_where_that_goes(place: Place) -> None:
+    request = a_submission((a_scan(), SCAN), (an_entry(CONTENT), CONTENT))
+    assert submit(place.door, request, SCAN, CONTENT) == SUCCESS
+    assert {(one.state, one.member) for one in submitted(place)} == {("filed", MEMBER.id)}
 
 
 # ---- versions --------------------------------------------------------------------------------

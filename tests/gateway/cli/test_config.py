@@ -9,6 +9,7 @@ import pytest
 from gateway.demo.certificates import create_authority, issue
 from gateway.model.partner import PartnerProfile
 from gateway.store import partners
+from ihe.saml_writing import AssertionStyle
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import a_partner, open_house
 
@@ -62,6 +63,26 @@ def test_a_partner_that_is_spoken_to_laxly_is_shown(terminal: Terminal) -> None:
     out = checked(terminal)
     assert "warning: Northfield Health: assertions are taken from whoever bears them" in out
     assert "warning: Northfield Health: its answers need not confirm our signature" in out
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (10, "we sign with SHA-1 for it until {}, 10 days from now"),
+        (0, "we sign with SHA-1 for it until {}, 0 days from now"),
+        (-1, "our exception to sign with SHA-1 ended on {}: it is not asked"),
+    ],
+)
+def test_what_we_send_a_partner_laxly_is_shown_with_its_end(
+    terminal: Terminal, days: int, said: str
+) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=days)
+    lax = PartnerProfile(sha1_until=day, assertion=AssertionStyle(confirmation="bearer"))
+    with open_house(terminal.folder, furnished=False, known=()) as house:
+        house.database.write(lambda tx: partners.put(tx, a_partner(profile=lax)))
+    out = checked(terminal)
+    assert "warning: Northfield Health: our assertions to it hold for whoever bears them" in out
+    assert f"warning: Northfield Health: {said.format(day)}" in out
 
 
 RULES = """\

@@ -121,9 +121,52 @@ def test_a_quarantined_document_is_shown_and_read_again(terminal: Terminal) -> N
     assert shown["attempts"] == 2
 
 
-def test_a_trusted_message_is_shown_and_what_was_not_trusted_is_not(terminal: Terminal) -> None:
+PARTS = (
+    b"From: a@x.test\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: text/plain\r\n\r\nSee the pictures.\r\n"
+    b"--b\r\nContent-Type: application/pdf\r\n"
+    b'Content-Disposition: attachment; filename="../../.ssh/My letter;rm -rf.pdf"\r\n\r\n'
+    b"%PDF-1.7\n\x00binary\r\n"
+    b"--b\r\nContent-Type: text/x-vcard\r\n"
+    b'Content-Disposition: attachment; filename="..\\.hidden"\r\n\r\n'
+    b"BEGIN:VCARD\r\n--b--\r\n"
+)
+
+
+def test_what_a_message_carries_is_saved_as_files_of_harmless_names(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    speaks_for_hisp(terminal)
+    message, folder = give(terminal, content=PARTS), tmp_path / "saved"
+    show = ("direct", "inbox", "show", message, "--plan", "acme", "--save", str(folder))
+    assert (terminal.run(*show).exit_code, folder.exists()) == (1, False)
+    settle(terminal, message, "filed", None)
+    with terminal.recording() as made:
+        shown = terminal.run(*show)
+    assert shown.exit_code == 0, shown.err
+    saved = {one.name: one.read_bytes() for one in folder.iterdir()}
+    assert saved == {
+        "001-part_1.txt": b"See the pictures.",
+        "002-My_letter_rm_-rf.pdf": b"%PDF-1.7\n\x00binary",
+        "003-part.hidden": b"BEGIN:VCARD",
+    }
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert all(name in shown.out for name in saved)
+    (record,) = made
+    assert (record["transaction"], record["reason"]) == (
+        "CLI-INBOX-SHOW", "what it carries is saved as files"
+    )  # fmt: skip
+    again = terminal.run(*show)
+    assert again.exit_code == 2 and "File exists" in again.err
+
+
+def speaks_for_hisp(terminal: Terminal) -> None:
     mail = '[mail]\nmode = "hisp"\ndomains = [{name = "direct.acme.example", plan = "acme"}]\n'
     terminal.config.write_text(terminal.config.read_text() + mail)
+
+
+def test_a_trusted_message_is_shown_and_what_was_not_trusted_is_not(terminal: Terminal) -> None:
+    speaks_for_hisp(terminal)
     message = give(terminal, content=b"Subject: Hi\r\nFrom: a@x.test\r\n\r\nA word\x1b[2J.\r\n")
     show = ("direct", "inbox", "show", message, "--plan", "acme")
     refused = terminal.run(*show)

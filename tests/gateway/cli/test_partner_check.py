@@ -17,14 +17,16 @@ from gateway.app import open_client
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.demo.simulator.moods import MOODS
 from gateway.exchange.asking import Asking
+from gateway.exchange.check_page import render_check
 from gateway.exchange.partner_check import check_partner
-from gateway.exchange.partner_findings import Report
+from gateway.exchange.partner_findings import Finding, Report
 from gateway.model.exchange import Exchange
 from gateway.model.identity import ConversationId, RetrievalId
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import Requester, Retrieval
 from gateway.store import partners
 from ihe.identifiers import HomeCommunityId
+from tests.ccda.html_page import read_page
 from tests.gateway import house as lakeshore
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, assert_sound, calls
@@ -60,6 +62,7 @@ NAMED = {
     "wrong-hash": "a document's SHA-1 is not the hash of the list",
     "wrong-size": "a document has",
     "one-per-retrieve": "it gives one document at a time",
+    "long-time": "it lists five years at once, and fails over all time",
     "too-many-results": "only in windows of time (XDSTooManyResults)",
 }
 NOTHING_WRONG = ("", "named-fault")
@@ -204,6 +207,28 @@ def test_deviations_end_with_3_and_go_into_a_report_for_the_partner(terminal: Te
     assert text.startswith("# Conformance report: Simulated Partner")
     assert "the Timestamp of the answer is not signed" in text
     assert "WS-Security 1.1: 8.5" in text and "Fragment: `<Security" in text
+
+
+def test_the_report_is_a_page_that_needs_nothing_beside_it(terminal: Terminal) -> None:
+    file = terminal.folder / "report.html"
+    ended = _run(terminal, "unsigned", arguments=("--html", str(file)))
+    assert ended.exit_code == 3
+    assert "Deviations from the standard" in ended.out  # and at the terminal as before
+    page = read_page(file.read_text(encoding="utf-8"))
+    assert "Conformance report: Simulated Partner" in page.words
+    assert "ITI-55 : the Timestamp of the answer is not signed" in page.words
+    assert "WS-Security 1.1: 8.5" in page.words and "<Security" in page.words
+    assert "urn:uuid:" in page.words
+    assert {"#deviation", "#passed"} <= {link["href"] for link in page.all("a")}
+
+
+def test_what_a_partner_is_called_cannot_write_into_the_page() -> None:
+    finding = Finding("deviation", "ITI-38", "<b>no</b>", fragment="<script>x</script>")
+    now = datetime.now(UTC)
+    report = Report("<img src=x>", "2.999.1", now, "Acme & Co", [finding])
+    page = read_page(render_check(report))
+    assert page.all("img") == [] and page.all("script") == []
+    assert "<script>x</script>" in page.words and "<img src=x>" in page.words
 
 
 def test_no_answer_at_all_ends_with_1(terminal: Terminal) -> None:

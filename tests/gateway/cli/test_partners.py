@@ -1,7 +1,7 @@
 """`partners`: partner files in, and what is wrong with one in a sentence."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -98,6 +98,10 @@ BAD = {
     "no waiting": ("p.toml", HEAD + "[profile]\nanswer_within_seconds = 0", "answer_within"),
     "over-sure": ("p.toml", HEAD + "[profile]\nminimum_degree_match = 101", "minimum_degree"),
     "no window": ("p.toml", HEAD + "[profile]\nquery_window_days = 0", "query_window"),
+    "SHA-1 in the past": ("p.toml", HEAD + "[profile]\nsha1_until = 2020-01-01", "sha1_until"),
+    "SHA-1 for good": ("p.toml", HEAD + "[profile]\nsha1_until = 9999-01-01", "sha1_until"),
+    "SHA-1 by a word": ("p.toml", HEAD + '[profile]\nsha1_until = "soon"', "sha1_until"),
+    "no audience": ("p.toml", HEAD + '[profile]\naudience = " "', "audience"),
     "bearer by a word": ("p.toml", HEAD + '[profile]\nbearer_accepted = "no"', "bearer_accepted"),
     "no such certificate": ("p.toml", HEAD + 'tls_certificates = ["none.pem"]', "none.pem"),
     "no certificate": ("p.toml", HEAD + 'tls_certificates = ["gateway.toml"]', "no PEM"),
@@ -139,7 +143,9 @@ def test_what_is_known_of_a_community_goes_into_its_profile_and_is_said(
 def test_what_would_weaken_security_is_said_and_never_done(terminal: Terminal) -> None:
     kno2 = GOOD.replace("urn:oid:2.999.8", "2.16.840.1.113883.3.3126.2.3")
     ended = terminal.run("partners", "add", terminal.write("kno2.toml", kno2))
-    assert "is known as Kno2: it is known to want rsa-sha1 signatures, which we do not" in ended.out
+    assert "is known as Kno2: it is known to want rsa-sha1 signatures: ask it" in ended.out
+    (row,) = terminal.rows("SELECT profile FROM partner WHERE id = '2.16.840.1.113883.3.3126.2.3'")
+    assert "sha1_until" not in json.loads(row["profile"])
 
 
 def test_a_partner_that_is_left_alone_is_listed_as_such(terminal: Terminal) -> None:
@@ -232,3 +238,15 @@ def test_how_assertions_are_spelt_is_in_the_profile(terminal: Terminal) -> None:
     }
     wrong = '[profile.assertion]\nname_format = "fancy"\n'
     assert terminal.run("partners", "add", terminal.write("p.toml", GOOD + wrong)).exit_code == 2
+
+
+def test_what_our_assertions_say_to_a_partner_is_in_the_profile(terminal: Terminal) -> None:
+    day = datetime.now(UTC).date() + timedelta(days=30)
+    exception = f'[profile]\naudience = "endpoint"\nsha1_until = {day}\n'
+    toml = GOOD.replace("[profile]\n", exception)
+    toml += '[profile.assertion]\nconfirmation = "bearer"\n'
+    assert terminal.run("partners", "add", terminal.write("p.toml", toml)).exit_code == 0
+    (row,) = terminal.rows("SELECT profile FROM partner WHERE id = '2.999.8'")
+    profile = json.loads(row["profile"])
+    assert (profile["audience"], profile["sha1_until"]) == ("endpoint", day.isoformat())
+    assert profile["assertion"] == {"confirmation": "bearer"}

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from gateway.clients.smtp_client import Server
 from tests.gateway.house import key_files
@@ -52,8 +52,13 @@ class Post:
 
 
 @asynccontextmanager
-async def posting(*, tls: str | None = None, **answers: Any) -> AsyncIterator[Post]:
-    """A server that listens; `tls` names the certificate with which it offers STARTTLS."""
+async def posting(
+    *, tls: str | None = None, login: tuple[str, str] | None = None, **answers: Any
+) -> AsyncIterator[Post]:
+    """A server that listens; `tls` names the certificate with which it offers STARTTLS.
+
+    With `login`, a name and a password, it takes mail from who says them by PLAIN under TLS.
+    """
     post = Post(**answers)
     context = None
     if tls is not None:
@@ -61,9 +66,20 @@ async def posting(*, tls: str | None = None, **answers: Any) -> AsyncIterator[Po
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
     loop = asyncio.get_running_loop()
-    listening = await loop.create_server(
-        lambda: SMTP(post, hostname="mx.test", tls_context=context, loop=loop), "127.0.0.1", 0
-    )
+    known = None if login is None else LoginPassword(*(one.encode() for one in login))
+
+    def talk() -> SMTP:
+        return SMTP(
+            post,
+            hostname="mx.test",
+            tls_context=context,
+            loop=loop,
+            auth_required=known is not None,
+            auth_exclude_mechanism=["LOGIN"],
+            authenticator=lambda *said: AuthResult(success=said[-1] == known),
+        )
+
+    listening = await loop.create_server(talk, "127.0.0.1", 0)
     post.port = listening.sockets[0].getsockname()[1]
     try:
         yield post

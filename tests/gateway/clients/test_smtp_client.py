@@ -118,6 +118,36 @@ async def test_a_smarthost_is_verified_and_then_sent_to() -> None:
     assert post.taken[0].is_tls
 
 
+async def test_ett_smtp_8_14_18_a_smarthost_is_logged_in_to_by_plain_under_starttls() -> None:
+    async with posting(tls="Our gateway", login=("hisp-user", "s3cret")) as post:
+        anchors = (authority().certificate_pem,)
+        server = post.server(
+            security="starttls", anchors=anchors, user="hisp-user", password="s3cret"
+        )
+        done = await hand_over(server)
+    assert done.tls is not None
+    assert post.taken[0].is_tls
+
+
+@pytest.mark.parametrize("user", ["hisp-user", None])
+async def test_a_smarthost_that_does_not_know_our_password_gets_nothing_and_it_is_told_nobody(
+    user: str | None,
+) -> None:
+    async with posting(tls="Our gateway", login=("hisp-user", "s3cret")) as post:
+        anchors = (authority().certificate_pem,)
+        failed = await failure(
+            post.server(security="starttls", anchors=anchors, user=user, password="wr0ng")
+        )
+    assert post.taken == []
+    assert "wr0ng" not in failed.reason and "wr0ng" not in repr(failed)
+
+
+async def test_a_password_is_not_said_to_a_smarthost_without_tls() -> None:
+    async with posting(login=("hisp-user", "s3cret")) as post:
+        await failure(post.server(security="starttls", user="hisp-user", password="s3cret"))
+    assert post.taken == []
+
+
 async def test_a_break_after_the_last_byte_is_uncertain() -> None:
     async def broken(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 here\r\n")

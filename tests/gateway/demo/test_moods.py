@@ -128,6 +128,7 @@ _IN_ONE_STEP = {
         )
     },
     "too-many-results@ITI-38": _WELL,
+    "long-time@ITI-38": _WELL,
     "truncated@ITI-39": Told(
         "failed",
         _MISSING + "the message ends before its closing boundary",

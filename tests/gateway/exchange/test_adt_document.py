@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from ccda.fhir import document_bundle, summary_bundle
+from ccda.model import Patient
 from gateway.app import House
 from gateway.exchange.reading import read_document
-from gateway.exchange.summaries import read_summary
+from gateway.exchange.summaries import build_summary, read_summary
 from gateway.model.document import Source
 from gateway.store import documents
 from tests.gateway.clients.asking_house import MEMBER, NUMBER_ROOT, PLAN
@@ -63,6 +65,21 @@ def encounters(house: House) -> list[dict[str, Any]]:
     return list(read["sections"].get("encounters", ()))
 
 
+def fhir_encounters(house: House) -> list[dict[str, Any]]:
+    """Of the member's summary, as FHIR says them."""
+    now = datetime.now(UTC)
+    summary = house.database.read(
+        lambda tx: build_summary(tx, plan=PLAN, member=MEMBER.id, now=now)
+    )
+    bundle = summary_bundle(summary, member_id=MEMBER.id, patient=Patient())
+    return encounters_of(bundle)
+
+
+def encounters_of(bundle: dict[str, Any]) -> list[dict[str, Any]]:
+    resources = (one["resource"] for one in bundle["entry"])
+    return [one for one in resources if one["resourceType"] == "Encounter"]
+
+
 def test_an_admission_is_an_encounter_with_its_source(house: House) -> None:
     done = take(house, ADMITTED, source=HOSPITAL)
     assert (done.outcome, done.document.member) == ("filed", MEMBER.id)
@@ -108,6 +125,15 @@ def test_an_emergency_visit_that_becomes_a_stay_is_one_encounter(house: House) -
         take(house, notice, source=HOSPITAL)
     (found,) = encounters(house)
     assert (found["display"], found["start"]) == ("Inpatient", "2026-11-20T06:00-06:00")
+
+
+def test_the_class_of_a_stay_that_began_as_an_emergency_is_the_last_that_was_said(
+    house: House,
+) -> None:
+    changed = adt("A06", sent="20261120140000-0600")
+    for notice in (changed, adt("A04", patient_class="E"), adt("A08", patient_class="")):
+        take(house, notice, source=HOSPITAL)
+    assert [one["class"].get("code") for one in fhir_encounters(house)] == ["IMP"]
 
 
 def test_the_same_notice_twice_is_one(house: House) -> None:
@@ -214,6 +240,23 @@ def test_nothing_is_said_that_the_notice_does_not_say() -> None:
     (visit,) = named.sections[0].entries
     assert (visit.status, visit.start, visit.end, visit.text) == (None, None, None, None)
     assert "discharge_disposition" not in visit.details
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        *(("E", "EMER"), ("I", "IMP"), ("O", "AMB"), ("P", "PRENC")),
+        *((unknown, None) for unknown in ("R", "B", "N", "U", "ZZ", "")),
+    ],
+)
+def test_the_patient_class_is_the_class_in_fhir_where_fhir_has_a_word_for_it(
+    written: str, expected: str | None
+) -> None:
+    clinical = read_document(adt("A01", patient_class=written)).clinical
+    assert clinical is not None
+    (found,) = encounters_of(document_bundle(clinical, document_id="one"))
+    assert found["class"].get("code") == expected
+    assert ("extension" in found["class"]) == (expected is None)
 
 
 def test_diagnoses_are_why_and_no_problems() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from direct.message import OutgoingPart
 from direct.mime import read_part
+from gateway.exchange.mail_describing import describe_mail
 from gateway.exchange.mail_looking import documents_of
-from gateway.exchange.mail_reading import NotShown, describe_mail, mail_text, read_mail
+from gateway.exchange.mail_reading import NotShown, mail_text, read_mail
 from gateway.model.exchange import Exchange
 from gateway.model.identity import ConversationId
 from gateway.model.received_mail import ReceivedMail

@@ -2,18 +2,24 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from gateway.app import House
 from gateway.clients.restraint import Restraint
 from gateway.model.partner import PartnerProfile
+from gateway.model.retrieval import PartnerProgress
 from gateway.store import partner_health, partner_lessons
+from ihe.namespaces import name
+from ihe.saml_writing import AssertionStyle
+from ihe.soap import parse_envelope, read_envelope
 from ihe.xca_retrieve import read_retrieve_request
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import asking_house, assert_sound, calls, retrieve
-from tests.gateway.clients.scripted_partner import Heard, Reply, retrieved, scripted
+from tests.gateway.clients.scripted_partner import Heard, Reply, discovered, retrieved, scripted
 from tests.gateway.demo.simulating import simulated
 
 
@@ -136,3 +142,90 @@ async def test_requests_begin_with_the_pause_that_the_profile_demands() -> None:
 
 def _profile(**changes: Any) -> Any:
     return PartnerProfile(**changes)
+
+
+def _heard_with(tmp_path: Path, **profile: Any) -> tuple[PartnerProgress, list[bytes]]:
+    """The row, and every envelope that the partner got."""
+    envelopes: list[bytes] = []
+
+    def discovery(heard: Heard) -> Reply:
+        envelopes.append(heard.envelope)
+        return Reply(discovered(heard))
+
+    with (
+        scripted(ITI_55=discovery, profile=_profile(**profile)) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        (row,) = retrieve(house).values()
+        assert_sound(house)
+        return row, envelopes
+
+
+@pytest.mark.parametrize("audience", ["urn:oid:2.999.7301.1", "endpoint"])
+def test_our_assertions_are_meant_for_whom_the_profile_says(tmp_path: Path, audience: str) -> None:
+    row, (envelope,) = _heard_with(tmp_path, audience=audience)
+    assert row.outcome == "matched"
+    header = read_envelope(parse_envelope(envelope)).header
+    path = "wsse:Security/saml2:Assertion/saml2:Conditions/saml2:AudienceRestriction/saml2:Audience"
+    (found,) = header.findall("/".join(name(step) for step in path.split("/")))
+    to = header.findtext(name("wsa:To"))
+    assert found.text == (to if audience == "endpoint" else audience)
+
+
+def test_a_partner_may_get_bearer_assertions_and_answers_them(tmp_path: Path) -> None:
+    style = AssertionStyle(confirmation="bearer")
+    row, (envelope,) = _heard_with(tmp_path, assertion=style)
+    assert row.outcome == "matched"
+    assert b"cm:bearer" in envelope and b"cm:holder-of-key" not in envelope
+
+
+def test_once_an_exception_for_sha1_has_ended_nothing_is_sent(tmp_path: Path) -> None:
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)
+    row, envelopes = _heard_with(tmp_path, sha1_until=yesterday)
+    assert envelopes == []
+    assert row.outcome == "failed"
+    assert row.detail == f"the exception by which we signed with SHA-1 for it ended on {yesterday}"
+
+
+def test_an_exception_for_sha1_that_our_key_cannot_follow_sends_nothing(tmp_path: Path) -> None:
+    row, envelopes = _heard_with(tmp_path, sha1_until=datetime.now(UTC).date())
+    assert envelopes == []
+    assert row.detail is not None and row.detail.endswith("needs an RSA key of ours")
+
+
+def _lists(house: House) -> list[str]:
+    return [one.outcome for one in calls(house) if one.transaction == "ITI-38"]
+
+
+def test_a_time_that_is_too_long_is_split_and_the_lesson_kept_until_revoked(
+    tmp_path: Path,
+) -> None:
+    with simulated("long-time") as partner, asking_house(tmp_path, [partner]) as house:
+        (row,) = retrieve(house).values()
+        assert (row.outcome, row.documents_new, row.detail) == ("matched", 3, None)
+        # All time, then five windows of five years, and what is made on demand.
+        assert _lists(house) == ["failed"] + ["success"] * 6
+        (lesson,) = _lessons(house)
+        assert (lesson.kind, lesson.value) == ("query_window_days", 1826)
+        assert "XDSRegistryOutOfResources" in lesson.why and lesson.why.endswith("1826 days")
+        retrieve(house)
+        assert _lists(house)[7:] == ["success"] * 6
+        now = datetime.now(UTC)
+        house.database.write(
+            lambda tx: partner_lessons.revoke(tx, number=lesson.number, by="me", now=now)
+        )
+        retrieve(house)
+        assert _lists(house)[13] == "failed"
+        assert_sound(house)
+
+
+def test_a_partner_that_fails_for_any_time_teaches_nothing(tmp_path: Path) -> None:
+    with (
+        simulated("success-with-errors@ITI-38") as partner,
+        asking_house(tmp_path, [partner]) as house,
+    ):
+        (row,) = retrieve(house).values()
+        assert row.outcome == "failed"
+        assert row.detail is not None and "XDSRegistryError" in row.detail
+        assert _lists(house) == ["failed"] * 3
+        assert _lessons(house) == []

@@ -1,5 +1,6 @@
 """What is unusual about access to members, and that what is usual is not told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -48,7 +49,8 @@ def test_whoever_saw_the_member_before_the_span_is_not_new_until_it_is_long_ago(
 
 def test_what_was_refused_what_names_nobody_and_what_we_ask_is_no_access() -> None:
     ours = Exchange(MONDAY, "out", "ITI-55", "success", partner="p", member="m")  # type: ignore[arg-type]
-    assert found(access(MONDAY, outcome="refused"), access(MONDAY, None), ours) == []
+    result = replace(access(MONDAY, partner="p"), transaction="ITI-55-DEFERRED")  # as we asked
+    assert found(access(MONDAY, outcome="refused"), access(MONDAY, None), ours, result) == []
 
 
 def many(day: datetime, number: int) -> list[Exchange]:

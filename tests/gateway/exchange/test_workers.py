@@ -90,6 +90,13 @@ def test_an_endless_loop_ends_at_the_deadline() -> None:
         assert not _is_running(before)
 
 
+def test_a_run_ends_at_its_share_of_the_processor_long_before_the_deadline() -> None:
+    with WorkerPool(1, 256 * MEGABYTE, 300.0, cpu_seconds=0.2) as narrow:
+        assert failure(narrow, re.match, r"(a+)+$", "a" * 40 + "b") == "deadline"
+        # Each run has its share anew, and waiting costs none of it.
+        assert [narrow.run(os.getpid) for _ in range(3)]
+
+
 def test_a_memory_hog_is_stopped_and_replaced(pool: WorkerPool) -> None:
     assert failure(pool, bytearray, 2000 * MEGABYTE) == "memory"
     assert pool.run(len, b"abc") == 3

@@ -30,6 +30,7 @@ class Folder:
     unreadable: set[int] = field(default_factory=set)
     stated_sizes: dict[int, int] = field(default_factory=dict)
     fetched: list[int] = field(default_factory=list)
+    selected: list[str] = field(default_factory=list)
     literal: int | None = None
     """How long a server says that a piece is, whatever was asked for."""
     die_at: str | None = None
@@ -148,6 +149,7 @@ class _Session:
                     return True
                 self.is_in = True
             case "SELECT":
+                self.folder.selected.append(rest.partition(" ")[2])
                 self.send(f"* {len(self.folder.messages)} EXISTS".encode())
                 self.send(f"* OK [UIDVALIDITY {self.folder.uid_validity}] valid".encode())
             case "UID-SEARCH":

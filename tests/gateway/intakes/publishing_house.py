@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryptography import x509
+
 from gateway.intakes.publish import publishing
 from gateway.settings_discovery import Publish
 from tests.certificates import NOW, Issued
@@ -22,14 +24,17 @@ def publish_settings(folder: Path, certificates: Sequence[Issued], **stated: obj
 
 
 @contextmanager
-def published(stated: Publish) -> Iterator[dict[str, int]]:
-    """The ports of "dns" and "ldap" while the block runs."""
+def published(stated: Publish, keys: Sequence[x509.Certificate] = ()) -> Iterator[dict[str, int]]:
+    """The ports of "dns" and "ldap" while the block runs; `keys` may change meanwhile."""
     ports: dict[str, int] = {}
     ready, stop = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
 
+    async def look() -> Sequence[x509.Certificate]:
+        return tuple(keys)
+
     async def run() -> None:
-        async with publishing(stated, now=NOW) as found:
+        async with publishing(stated, look, clock=lambda: NOW, every_seconds=0.02) as found:
             ports.update(found)
             ready.set()
             await stop.wait()

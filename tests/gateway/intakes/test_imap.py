@@ -84,6 +84,15 @@ def test_the_next_poll_begins_where_the_last_one_ended(place: Place) -> None:
     assert place.folder.fetched == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["FOLDER", "folder2", "Inbox", "Direct mail"])
+def test_ett_imap_21_the_folder_that_was_stated_is_selected_as_it_is_written(
+    place: Place, name: str
+) -> None:
+    place.folder.add(MESSAGE)
+    assert place.poll(folder=name) == 1
+    assert place.folder.selected == [f'"{name}"']
+
+
 def test_another_uidvalidity_begins_anew_and_doubles_nothing(place: Place) -> None:
     place.folder.add(MESSAGE)
     place.poll()

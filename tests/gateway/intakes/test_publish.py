@@ -1,8 +1,12 @@
 """We host our certificates: DCDT's H1 to H4, asked by dnspython and by ldap3; and strangers."""
 
+import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +27,15 @@ from direct import ldap as ldap_messages
 from direct.ldap import Done, Search
 from direct.ldap_filter import Present
 from direct.tlv import integer, tlv
+from gateway.app import own_certificates
 from gateway.intakes import publish_dns
 from gateway.intakes.publish import own_listings
 from gateway.intakes.talks import MOST_CONNECTIONS
 from gateway.settings import InvalidSettings
 from gateway.settings_discovery import Publish
+from gateway.store import direct_keys
 from tests.certificates import leaf
+from tests.gateway.house import PLAN, open_house
 from tests.gateway.intakes.publishing_house import publish_settings, published
 
 DOMAIN = "direct.plan.test"
@@ -315,6 +322,114 @@ def hangs_up(talk: socket.socket) -> bool:
         return talk.recv(100) == b""
     except ConnectionResetError:
         return True
+
+
+# ---- what changes while we answer ------------------------------------------------------------
+
+RENEWED = leaf("renewed domain", host=DOMAIN)
+
+
+def given(ports: dict[str, int]) -> list[bytes]:
+    """The domain's certificates in DNS, and in LDAP the same."""
+    answer = resolver(ports).resolve(DOMAIN, "CERT", raise_on_no_answer=False)
+    in_dns = sorted(one.certificate for one in answer.rrset or ())
+    server = ldap3.Server("127.0.0.1", ports["ldap"], get_info=ldap3.NONE)
+    with ldap3.Connection(server, receive_timeout=10) as asked:
+        asked.search("dc=test", f"(mail={DOMAIN})", attributes=["userCertificate;binary"])
+        found = [one["raw_attributes"]["userCertificate;binary"] for one in asked.response]
+    assert in_dns == sorted(one for each in found for one in each)
+    return in_dns
+
+
+def serial(ports: dict[str, int]) -> int:
+    return int(ask(ports, DOMAIN, "SOA").answer[0][0].serial)
+
+
+def until_given(ports: dict[str, int], *expected: Any) -> None:
+    """Waits at most ten seconds: the servers look again every 20 ms here."""
+    until = time.monotonic() + 10
+    wanted = sorted(map(der, expected))
+    while True:
+        with suppress(AssertionError):  # looked at between the one server and the other
+            if given(ports) == wanted:
+                return
+        assert time.monotonic() < until, "it is never published"
+        time.sleep(0.02)
+
+
+def answering(folder: Path, certificates: list[Any], **more: object) -> Publish:
+    return publish_settings(
+        folder,
+        certificates,
+        domains=(DOMAIN,),
+        dns="127.0.0.1:0",
+        ldap="127.0.0.1:0",
+        name_servers=("ns.hosts.test",),
+        **more,
+    )
+
+
+def test_a_key_that_comes_into_use_is_published_without_a_restart(tmp_path: Path) -> None:
+    keys = [BY_DOMAIN.certificate]
+    with published(answering(tmp_path, []), keys) as ports:
+        until_given(ports, BY_DOMAIN)
+        first = serial(ports)
+        keys.append(RENEWED.certificate)
+        until_given(ports, BY_DOMAIN, RENEWED)
+        assert serial(ports) > first  # though the clock of this test stands still
+        del keys[0]
+        until_given(ports, RENEWED)
+        del keys[0]
+        until_given(ports)
+
+
+def test_a_certificate_written_into_its_file_is_published_and_nonsense_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stated = answering(tmp_path, [BY_DOMAIN])
+    with published(stated) as ports:
+        until_given(ports, BY_DOMAIN)
+        stated.certificates[0].write_bytes(RENEWED.certificate_pem)
+        until_given(ports, RENEWED)
+        stated.certificates[0].write_text("nothing")
+        until = time.monotonic() + 10
+        while "stays as it was" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.02)
+        assert "published-0.pem is no certificate in PEM" in caplog.text
+        until_given(ports, RENEWED)
+
+
+def test_what_is_published_is_what_our_keys_are_now(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    with open_house(tmp_path) as house:
+        kept = []
+        for issued in (BY_DOMAIN, RENEWED):
+            key = direct_keys.seal_key(
+                house.archive.blobs.keys,
+                plan=PLAN,
+                owner=DOMAIN,
+                key=issued.key,
+                certificates=[issued.certificate],
+                now=now,
+            )
+            house.database.write(lambda tx, one=key: direct_keys.put(tx, one))
+            kept.append(key)
+
+        def use(key: direct_keys.DirectKey, since: datetime) -> None:
+            house.database.write(
+                lambda tx: direct_keys.use_from(
+                    tx, plan=PLAN, owner=DOMAIN, fingerprint=key.fingerprint, since=since
+                )
+            )
+
+        assert asyncio.run(own_certificates(house)) == ()
+        use(kept[0], now - timedelta(days=1))
+        assert asyncio.run(own_certificates(house)) == (BY_DOMAIN.certificate,)
+        use(kept[1], now + timedelta(days=1))
+        both = {BY_DOMAIN.certificate, RENEWED.certificate}
+        assert set(asyncio.run(own_certificates(house))) == both
+        use(kept[1], now)
+        assert asyncio.run(own_certificates(house)) == (RENEWED.certificate,)
 
 
 # ---- settings --------------------------------------------------------------------------------

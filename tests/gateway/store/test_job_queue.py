@@ -171,6 +171,24 @@ async def test_a_job_that_fails_too_often_is_dead_and_may_be_revived(
     assert _state(database, queue, job)[0] == "done"
 
 
+async def test_what_is_not_done_is_counted_by_kind_and_state(
+    database: Database, queue: JobQueue
+) -> None:
+    _enqueue(database, queue, kind="fails")
+    await _work(queue, Recorder(PermanentFailure()))
+    _enqueue(database, queue, kind="does")
+    await _work(queue, Recorder())
+    earlier, later = (datetime.now(UTC) + timedelta(hours=hours) for hours in (1, 2))
+    for plan, when in ((ACME, later), (OTHER, earlier)):
+        _enqueue(database, queue, plan=plan, run_at=when)
+    found = database.read(queue.counts)
+    assert [(one.kind, one.state, one.number) for one in found] == [
+        ("fails", "dead", 1),
+        ("retrieve", "waiting", 2),
+    ]
+    assert found[1].due == earlier
+
+
 async def test_a_permanent_failure_is_dead_at_once(database: Database, queue: JobQueue) -> None:
     job = _enqueue(database, queue)
     verb = Recorder(PermanentFailure())

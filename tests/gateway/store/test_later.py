@@ -69,6 +69,18 @@ def test_what_is_awaited_is_read_back_and_found_by_its_question(house: Database)
     assert asked(question="another") is None
 
 
+def test_a_deferred_question_is_found_by_the_id_that_its_result_names(house: Database) -> None:
+    deferred = awaited(request_id="2.999.1^one")
+    house.write(lambda tx: awaited_answers.put(tx, deferred))
+    house.write(lambda tx: awaited_answers.put(tx, awaited("urn:uuid:2")))
+
+    def named(request_id: str) -> AwaitedAnswer | None:
+        return house.read(lambda tx: awaited_answers.of_request(tx, request_id=request_id))
+
+    assert named("2.999.1^one") == deferred
+    assert named("2.999.1^two") is None
+
+
 def test_an_answer_is_taken_once_and_in_time(house: Database) -> None:
     house.write(lambda tx: awaited_answers.put(tx, awaited()))
 

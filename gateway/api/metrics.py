@@ -1,0 +1,218 @@
+"""What the gateway measures of itself, in Prometheus' text format, on the operations listener.
+
+Whoever reaches that listener may read it, as with health: it is bound to loopback, and no label
+names a member, a person or a document. Being read every few seconds and telling of nobody, it
+leaves no exchange record.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from gateway.exchange.metering import (
+    BOUNDS_SECONDS,
+    Standing,
+    Tally,
+    purpose_label,
+    standing,
+    tally_from_now,
+)
+from gateway.model.identity import PlanId
+from gateway.store.database import Database
+from gateway.store.job_queue import JobQueue
+
+router = APIRouter(tags=["operations"])
+
+
+@dataclass(frozen=True, slots=True)
+class Meters:
+    """What is measured, and the tally of this process."""
+
+    database: Database
+    queue: JobQueue
+    plans: tuple[PlanId, ...]
+    tally: Tally
+
+
+def meters(database: Database, queue: JobQueue, plans: tuple[PlanId, ...]) -> Meters:
+    """Meters that count from now on.
+
+    Raises:
+        StoreError: the log's end cannot be read.
+    """
+    return Meters(database, queue, plans, tally_from_now(database))
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Counts since this process began, and how it stands now."""
+    found: Meters = request.app.state.meters
+    text = await asyncio.to_thread(measured, found)
+    return Response(text, media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def measured(found: Meters) -> bytes:
+    """The text that is scraped.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    now = datetime.now(UTC)
+    found.tally.catch_up(found.database)
+    stands = found.database.read(partial(standing, queue=found.queue, plans=found.plans, now=now))
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Figures(found.tally, stands))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Figures(Collector):
+    tally: Tally
+    stands: Standing
+
+    def collect(self) -> Iterator[Metric]:
+        with self.tally.lock:
+            found = [self._ended(), self._took(), self._ledger()]
+        yield from found
+        yield from self._partners()
+        yield from self._jobs()
+        yield from self._feeds()
+        yield _gauge("log_records", "Records in the exchange log.", self.stands.records)
+        yield _gauge("exchanges_open", "Exchanges that have begun and not ended.",
+                     self.stands.under_way)  # fmt: skip
+
+    # ---- exchanges ---------------------------------------------------------------------------
+
+    def _ended(self) -> Metric:
+        found = CounterMetricFamily(
+            "gateway_exchanges",
+            "Exchanges by transaction, side (out: we asked) and outcome.",
+            labels=("transaction", "side", "outcome"),
+        )
+        for labels, number in sorted(self.tally.ended.items()):
+            found.add_metric(labels, number)
+        return found
+
+    def _took(self) -> Metric:
+        found = HistogramMetricFamily(
+            "gateway_exchange_duration_seconds",
+            "How long exchanges took.",
+            labels=("transaction", "side"),
+        )
+        for labels, took in sorted(self.tally.took.items()):
+            buckets, total = [], 0
+            for bound, number in zip((*map(str, BOUNDS_SECONDS), "+Inf"), took.within, strict=True):
+                total += number
+                buckets.append((bound, float(total)))
+            found.add_metric(labels, buckets, took.seconds)
+        return found
+
+    # ---- the ledger --------------------------------------------------------------------------
+
+    def _ledger(self) -> Metric:
+        """Of partners that are gone since, nothing is said any more."""
+        found = CounterMetricFamily(
+            "gateway_partner_exchanges",
+            "Exchanges with partners, by purpose of use.",
+            labels=("partner", "purpose", "transaction", "side", "outcome"),
+        )
+        known = {one.id for one in self.stands.partners}
+        for labels, number in sorted(self.tally.ledger.items()):
+            if labels[0] in known:
+                found.add_metric(labels, number)
+        return found
+
+    def _partners(self) -> Iterator[Metric]:
+        known = {one.id for one in self.stands.partners}
+        members = _gauge(
+            "partner_members",
+            "Members asked for in the last 24 hours, by how it ended at the partner.",
+            labels=("partner", "purpose", "outcome"),
+        )
+        documents = _gauge(
+            "partner_documents",
+            "Documents of the last 24 hours: found, new, missing.",
+            labels=("partner", "purpose", "state"),
+        )
+        ended: Counter[tuple[str, str, str]] = Counter()
+        brought: Counter[tuple[str, str, str]] = Counter()
+        for visit in self.stands.visits:
+            if visit.partner in known:
+                purpose = purpose_label(visit.purpose)
+                ended[visit.partner, purpose, visit.outcome] += visit.times
+                brought[visit.partner, purpose, "found"] += visit.documents_found
+                brought[visit.partner, purpose, "new"] += visit.documents_new
+                brought[visit.partner, purpose, "missing"] += visit.documents_missing
+        for family, numbers in ((members, ended), (documents, brought)):
+            for labels, number in sorted(numbers.items()):
+                family.add_metric(labels, number)
+            yield family
+        fees = _gauge("partner_charges", "That a partner takes a fee for a purpose.",
+                      labels=("partner", "purpose"))  # fmt: skip
+        for partner in self.stands.partners:
+            for purpose in partner.profile.charges_for:
+                fees.add_metric((partner.id, purpose_label(purpose)), 1)
+        yield fees
+        yield from self._breakers()
+
+    def _breakers(self) -> Iterator[Metric]:
+        """A partner stands here only while it fails."""
+        failures = _gauge("partner_failures_in_a_row", "Of partners that fail, how often by now.",
+                          labels=("partner",))  # fmt: skip
+        alone = _gauge("partner_left_alone", "1 while a partner that fails is not asked.",
+                       labels=("partner",))  # fmt: skip
+        for one in self.stands.ailing:
+            failures.add_metric((one.partner,), one.failures)
+            is_alone = one.until is not None and self.stands.now < one.until
+            alone.add_metric((one.partner,), int(is_alone))
+        yield failures
+        yield alone
+
+    # ---- what waits --------------------------------------------------------------------------
+
+    def _jobs(self) -> Iterator[Metric]:
+        number = _gauge("jobs", "Jobs that wait, run, or failed for good (dead).",
+                        labels=("kind", "state"))  # fmt: skip
+        lag = _gauge(
+            "job_lag_seconds",
+            "For how long the oldest job could have run that waits: what is owed, mail included.",
+            labels=("kind",),
+        )
+        for one in self.stands.jobs:
+            number.add_metric((one.kind, one.state), one.number)
+            if one.state == "waiting":
+                late = (self.stands.now - one.due).total_seconds()
+                lag.add_metric((one.kind,), max(0.0, late))
+        yield number
+        yield lag
+
+    def _feeds(self) -> Iterator[Metric]:
+        """ITI TF-2: 3.20: what audit repositories have not been told yet."""
+        behind = _gauge("audit_feed_records_behind", "Records an audit repository was not told of.",
+                        labels=("repository",))  # fmt: skip
+        seconds = _gauge("audit_feed_lag_seconds", "The age of the oldest of them.",
+                         labels=("repository",))  # fmt: skip
+        dead = _gauge("audit_feed_dead_letters", "Records that a repository cannot be told of.",
+                      labels=("repository",))  # fmt: skip
+        for one in self.stands.feeds:
+            behind.add_metric((one.repository,), one.records_behind)
+            seconds.add_metric((one.repository,), one.seconds_behind)
+            dead.add_metric((one.repository,), one.dead_letters)
+        yield from (behind, seconds, dead)
+
+
+def _gauge(
+    name: str, text: str, value: float | None = None, *, labels: tuple[str, ...] | None = None
+) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"gateway_{name}", text, value=value, labels=labels)

@@ -1,0 +1,87 @@
+"""Processes beside ours: mail in one, so that a flood of it slows no other door, and more of those
+that answer partners, since one computes on one processor alone.
+
+`gateway serve` starts `gateway serve --only …` beside itself and starts it again when it ends.
+The settings go over its standard input, which stays open as long as we live: a child that reads
+its end is an orphan, and stops.
+"""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Literal
+
+from gateway.settings import Settings
+
+log = logging.getLogger("gateway")
+
+What = Literal["mail", "partners"]
+_AGAIN_SECONDS: Final = 1.0
+_STOP_SECONDS: Final = 20.0
+"""Longer than a message that is coming in is waited for."""
+
+
+@asynccontextmanager
+async def mail_process(settings: Settings) -> AsyncIterator[None]:
+    """The mail process up while the block runs; nothing where there is no mail to take."""
+    mail = settings.mail
+    is_taken = mail is not None and bool(mail.listen or mail.imap or mail.folders)
+    async with _kept("mail", settings, 1 if is_taken else 0):
+        yield
+
+
+@asynccontextmanager
+async def partner_processes(settings: Settings, address: str) -> AsyncIterator[None]:
+    """Those that answer partners at `address` beside this process, while the block runs."""
+    listen = settings.listen.model_copy(update={"partners": address})
+    there = settings.model_copy(update={"listen": listen})
+    async with _kept("partners", there, settings.listen.partner_processes - 1):
+        yield
+
+
+@asynccontextmanager
+async def _kept(what: What, settings: Settings, count: int) -> AsyncIterator[None]:
+    keepers = [asyncio.create_task(_keep(what, settings)) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        for keeper in keepers:
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+
+
+async def _keep(what: What, settings: Settings) -> None:
+    command = ("-m", "gateway", "serve", "--only", what, "--settings-from-parent")
+    while True:
+        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdin=PIPE)
+        try:
+            _hand_over(process, settings)
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
+        log.error("a process for %s ended (%s); it starts again", what, code)
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _hand_over(process: Process, settings: Settings) -> None:
+    if process.stdin is not None:
+        process.stdin.write(settings.model_dump_json().encode() + b"\n")
+
+
+async def _end(process: Process) -> None:
+    """It drains as we do; one that does not is killed."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

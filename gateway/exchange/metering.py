@@ -1,0 +1,145 @@
+"""What the gateway measures of itself: counts, how long things take, what waits, who ails.
+
+Exchanges are counted from their log, so that what other processes did counts too, and each record
+is looked at once; counts begin with the process. No figure tells of a member: of a record only
+what happened, with which partner and for which purpose is read, and what a peer could choose
+freely is counted as `other`.
+"""
+
+import re
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from threading import Lock
+from typing import Final
+
+from gateway.exchange.ledger import TRANSACTIONS
+from gateway.model.audit_feed import FeedState
+from gateway.model.identity import PlanId
+from gateway.model.ledger import Visits
+from gateway.model.metering import Counted, JobCount
+from gateway.model.partner import Partner
+from gateway.model.partner_state import Health
+from gateway.model.purpose import NHIN_CODES, RETIRED_CODES, TEFCA_CODES
+from gateway.store import (
+    audit_feed,
+    checkpoints,
+    exchange_counts,
+    partner_health,
+    partners,
+    retrievals,
+)
+from gateway.store.database import Database, Transaction
+from gateway.store.job_queue import JobQueue
+from gateway.store.scope import ALL_PLANS
+
+BOUNDS_SECONDS: Final = (
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0
+)  # fmt: skip
+"""The upper ends of what durations are sorted into; partners are given a minute and more."""
+LEDGER_TIME: Final = timedelta(days=1)
+"""Of so long ago retrievals still count among those of `members`."""
+_PAGE: Final = 10_000
+_NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{0,39}")
+_PURPOSES: Final = NHIN_CODES | TEFCA_CODES | RETIRED_CODES
+_OTHER: Final = "other"
+
+_Ended = tuple[str, str, str]
+"""Transaction, direction, outcome."""
+_Entry = tuple[str, str, str, str, str]
+"""Partner, purpose, transaction, direction, outcome."""
+
+
+@dataclass(slots=True)
+class Durations:
+    """How many took as long, by the bounds they stay within, the last without one."""
+
+    within: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
+    seconds: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.within[bisect_left(BOUNDS_SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class Tally:
+    """The log's records after the one at `after`, counted."""
+
+    after: int
+    ended: Counter[_Ended] = field(default_factory=Counter)
+    ledger: Counter[_Entry] = field(default_factory=Counter)
+    took: dict[tuple[str, str], Durations] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def catch_up(self, database: Database) -> None:
+        """Counts what was recorded since. It reads the database, page by page."""
+        with self.lock:
+            while True:
+                page = partial(exchange_counts.following, after=self.after, limit=_PAGE)
+                found = database.read(page)
+                for one in found:
+                    self._count(one)
+                if len(found) < _PAGE:
+                    return
+
+    def _count(self, one: Counted) -> None:
+        self.after = one.sequence
+        transaction = one.transaction if _NAME.fullmatch(one.transaction) else _OTHER
+        self.ended[transaction, one.direction, one.outcome] += one.count
+        if one.duration_ms is not None:
+            took = self.took.setdefault((transaction, one.direction), Durations())
+            took.add(one.duration_ms / 1000)
+        if one.partner is not None and transaction in TRANSACTIONS:
+            purpose = purpose_label(one.purpose)
+            entry = (one.partner, purpose, transaction, one.direction, one.outcome)
+            self.ledger[entry] += one.count
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How it stands now: what waits, who ails, and what came of the last day's retrievals."""
+
+    now: datetime
+    partners: tuple[Partner, ...]
+    ailing: tuple[Health, ...]
+    jobs: tuple[JobCount, ...]
+    feeds: tuple[FeedState, ...]
+    visits: tuple[Visits, ...]
+    records: int
+    under_way: int
+
+
+def tally_from_now(database: Database) -> Tally:
+    """A tally of what is recorded from now on."""
+    return Tally(database.read(checkpoints.size))
+
+
+def standing(
+    transaction: Transaction, queue: JobQueue, plans: tuple[PlanId, ...], *, now: datetime
+) -> Standing:
+    """How it stands, of all plans."""
+    since = now - LEDGER_TIME
+    return Standing(
+        now=now,
+        partners=partners.list_all(transaction, plan=ALL_PLANS),
+        ailing=partner_health.list_all(transaction),
+        jobs=queue.counts(transaction),
+        feeds=audit_feed.states(transaction, now=now),
+        visits=tuple(
+            visit
+            for plan in plans
+            for visit in retrievals.visits(transaction, plan=plan, since=since, until=now)
+        ),
+        records=checkpoints.size(transaction),
+        under_way=exchange_counts.under_way(transaction),
+    )
+
+
+def purpose_label(purpose: str | None) -> str:
+    """A network's code; whatever else a peer states is `other`."""
+    if purpose is None:
+        return ""
+    return purpose if purpose in _PURPOSES else _OTHER

@@ -1,0 +1,82 @@
+"""PDFs and pictures that partners submit: what their metadata says of the patient decides.
+
+ITI TF-3: 4.2.3.2.22 (sourcePatientId), 4.2.3.2.23 (sourcePatientInfo). No program reads in a scan
+whose it is. Its entry is held to what a clinical document's header is held to: name, birth date and
+the rest must match one member, and none of its identifiers another's. An identifier alone is no
+match: then it waits for a person, with the member as candidate whom it names.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from gateway.exchange.ingest import Ingested, Received, demographics
+from gateway.exchange.mail_attachments import Attachment, keep_attachments
+from gateway.exchange.matching import Found, best_match, compare
+from gateway.model.identity import MemberId
+from gateway.model.member import Plan
+from gateway.store import members
+from gateway.store.database import Transaction
+from ihe.discovery import Demographics
+from ihe.metadata import DocumentEntry
+from ihe.source_patient import read_source_patient
+
+_SCANS: Final = frozenset({"application/pdf", "image/tiff", "image/jpeg", "image/png"})
+"""What a person can look at, by its own first bytes."""
+
+
+def is_scan(one: Received) -> bool:
+    """Whether it is a PDF or a picture, whatever its metadata calls it."""
+    return one.reading.clinical is None and one.reading.mime_type in _SCANS
+
+
+def keep_scan(
+    transaction: Transaction,
+    entry: DocumentEntry,
+    one: Received,
+    beside: Sequence[Ingested],
+    *,
+    member: MemberId | None,
+    plan: Plan,
+    now: datetime,
+) -> Ingested:
+    """Files or holds it; `beside` are the clinical documents of its submission, `member` whom
+    that names by an identifier or otherwise."""
+    stated = read_source_patient(entry.source_patient_info)
+    code = entry.type_code
+    attachment = Attachment(
+        blob=one.blob,
+        media_type=one.reading.mime_type,
+        title=entry.title,
+        type_code=code.value if code is not None else None,
+        type_system=code.scheme if code is not None else None,
+        type_display=code.display if code is not None else None,
+        named=stated or _of(transaction, member, plan),
+        member=None if stated is None else _match(transaction, stated, member, plan),
+    )
+    (kept,) = keep_attachments(transaction, [attachment], beside, one.source, plan=plan, now=now)
+    return kept
+
+
+def _match(
+    transaction: Transaction, stated: Demographics, named: MemberId | None, plan: Plan
+) -> MemberId | None:
+    """The member whom the entry's patient matches, and whom nothing else contradicts."""
+    if named is not None:
+        one = members.get(transaction, plan=plan.id, member=named)
+        is_match = one is not None and compare(demographics(one, plan), stated).decision == "match"
+        return named if is_match else None
+    known = members.resembling(transaction, plan=plan.id, named=stated)
+    match best_match([(one.id, demographics(one, plan)) for one in known], stated):
+        case Found(member=found):
+            return found
+        case _:
+            return None
+
+
+def _of(transaction: Transaction, member: MemberId | None, plan: Plan) -> Demographics | None:
+    """Who is meant where only an identifier says so, as the roster has them."""
+    if member is None:
+        return None
+    one = members.get(transaction, plan=plan.id, member=member)
+    return None if one is None else demographics(one, plan)
