@@ -33,7 +33,7 @@ def audit_feeds(settings: Settings, database: Database, keys: KeyRing) -> tuple[
     Raises:
         InvalidSettings: one has no certificate of ours to see.
     """
-    reporter = _reporter(settings)
+    reporter = reporter_of(settings)
     found = []
     for stated in settings.audit.repositories:
         sender = _sender(settings, database, stated)
@@ -55,7 +55,7 @@ _DOORS: Final = {
 
 def repository_places(settings: Settings, database: Database) -> Iterator[tuple[str, Bring]]:
     """The repositories to which checkpoints are published, as places."""
-    reporter = _reporter(settings)
+    reporter = reporter_of(settings)
     known = {stated.name: stated for stated in settings.audit.repositories}
     for place in settings.audit.publish:
         if place.repository is not None:
@@ -105,7 +105,8 @@ def _bring(sender: AuditSender, reporter: Reporter, _size: int, note: str) -> No
     sender.send([checkpoint_message(note, reporter, now=datetime.now(UTC))])
 
 
-def _reporter(settings: Settings) -> Reporter:
+def reporter_of(settings: Settings) -> Reporter:
+    """Who speaks to audit repositories: our community, this host and process, and our doors."""
     base = settings.listen.public or f"https://{settings.listen.partners}"
     doors = {transaction: f"{base}/ihe/{door}" for transaction, door in _DOORS.items()}
     community = Community(settings.community, settings.organization)

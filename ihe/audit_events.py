@@ -36,7 +36,9 @@ _SUBMISSIONS: Final = {
     "ITI-80": AuditCode("ITI-80", IHE, "Cross-Gateway Document Provide"),
 }
 _SUBMISSION_SET: Final = AuditCode(
-    "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd", "IHE XDS Metadata", "submission set"
+    "urn:uuid:a54d6aa5-d40d-43f9-88c5-b4633d873bdd",
+    "IHE XDS Metadata",
+    "submission set classificationNode",
 )
 _PATIENT_NUMBER: Final = AuditCode("2", RFC_3881, "Patient Number")
 _REPORT_NUMBER: Final = AuditCode("9", RFC_3881, "Report Number")

@@ -15,7 +15,7 @@ from gateway.api.means import Means, PathId, the_member
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
 from gateway.exchange.policy import Refused, requester_stated
-from gateway.exchange.submitting import TRANSACTIONS, NotSubmitted, check, records_of
+from gateway.exchange.submitting import REFUSED, TRANSACTIONS, NotSubmitted, check, records_of
 from gateway.model.exchange import RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId
 from gateway.model.purpose import PurposeOfUse
@@ -102,7 +102,10 @@ async def read_submission(
     submission_id: PathId,
     at: Annotated[Desk, desk("REST-SUBMISSION-STATE", CLINICAL | OPERATION)],
 ) -> dict[str, Any]:
-    """How it stands: waiting until the first attempt, then what the last one came to."""
+    """How it stands: waiting until the first attempt, then what the last one came to.
+
+    One that may not be sent when its time comes is refused; then nothing left the house.
+    """
 
     def unit(transaction: Transaction, note: Note) -> tuple[RecordedExchange, ...]:
         found = records_of(transaction, submission_id, at.caller.plan)
@@ -117,7 +120,8 @@ async def read_submission(
 
 
 def _form(submission: str, found: tuple[RecordedExchange, ...]) -> dict[str, Any]:
-    attempts = [one for one in found if one.exchange.transaction in TRANSACTIONS]
+    ends = (*TRANSACTIONS, REFUSED)
+    attempts = [one for one in found if one.exchange.transaction in ends]
     last = attempts[-1].exchange if attempts else None
     return {
         "id": submission,

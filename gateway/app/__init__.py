@@ -1,6 +1,7 @@
 """Puts the parts of the service together, and runs them; nothing else."""
 
-from gateway.app.house import House, log_seal, open_client, open_house, policy_rule
+from gateway.app.applying import policy_rule
+from gateway.app.house import House, log_seal, open_client, open_house
 from gateway.app.listening import listeners
 from gateway.app.mail import direct_means, own_certificates, take_mail
 from gateway.app.serving import answer_partners, serve, settle, work

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
 
+from gateway.app.applying import apply_settings
 from gateway.clients.fetch import Fetcher
 from gateway.clients.revocation import RevocationChecks
 from gateway.clients.soap_client import SoapClient
@@ -23,20 +23,14 @@ from gateway.exchange.direct_trust import DirectTrust
 from gateway.exchange.turns import away
 from gateway.exchange.workers import WorkerPool
 from gateway.model.community import Community
-from gateway.model.identity import PartnerId, PlanId
+from gateway.model.identity import PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
-from gateway.model.policy import Rule
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
-from gateway.settings import Rule as RuleSettings
-from gateway.store import (
-    plans,
-    policy_rules,
-)
 from gateway.store.blobs import BlobStore
-from gateway.store.database import Database, Transaction, open_database
+from gateway.store.database import Database, open_database
 from gateway.store.job_queue import JobQueue, open_queue
 from gateway.store.key_file import create_key_file
 from gateway.store.keys import KeyRing
@@ -119,10 +113,16 @@ class House:
 
 @contextmanager
 def open_house(
-    settings: Settings, *, failpoint: Callable[[str], None] | None = None
+    settings: Settings,
+    *,
+    stated: Settings | None = None,
+    handed_down: bool = False,
+    failpoint: Callable[[str], None] | None = None,
 ) -> Iterator[House]:
     """Opens the data folder and the database, made or upgraded when needed.
 
+    `stated` are the settings as they are written, where a command has added to them for itself; of
+    those that are `handed_down` by a process of the same house no change is recorded here.
     `failpoint` is called at each durable step by name; tests die there.
 
     Raises:
@@ -137,6 +137,7 @@ def open_house(
     upgrade(settings.database)
     limits = settings.limits
     database = open_database(settings.database, key_file=settings.key_file, failpoint=failpoint)
+    written = None if handed_down else stated or settings
     known = tuple(
         Plan(
             PlanId(plan.id),
@@ -165,7 +166,7 @@ def open_house(
                 modules=_OPENER_MODULES,
             ) as openers,
         ):
-            database.write(partial(_apply, settings, known))
+            database.write(lambda tx: apply_settings(tx, settings, known, stated=written))
             keys = KeyRing(settings.key_file, database)
             blobs = BlobStore(settings.data_dir / "blobs", keys, failpoint)
             yield House(
@@ -181,38 +182,6 @@ def open_house(
             )
     finally:
         database.close()
-
-
-def _apply(settings: Settings, known: Sequence[Plan], transaction: Transaction) -> None:
-    """Makes the database say what the settings say of plans and rules."""
-    for plan in known:
-        plans.put(transaction, plan)
-    if settings.policy is None:
-        return
-    stated = {(rule.plan, rule.name) for rule in settings.policy.rules}
-    for plan in known:
-        for old in policy_rules.list_all(transaction, plan=plan.id):
-            if (old.plan, old.name) not in stated:
-                policy_rules.remove(transaction, plan=plan.id, name=old.name)
-    for rule in settings.policy.rules:
-        if rule.plan not in {plan.id for plan in known}:
-            raise InvalidSettings(f"[policy] rule {rule.name} names an unknown plan")
-        policy_rules.put(transaction, policy_rule(rule))
-
-
-def policy_rule(stated: RuleSettings) -> Rule:
-    """A rule of the settings."""
-    return Rule(
-        name=stated.name,
-        plan=PlanId(stated.plan),
-        partner=PartnerId(stated.partner) if stated.partner else None,
-        purpose=stated.purpose,
-        class_code=stated.class_code,
-        confidentiality=stated.confidentiality,
-        third_party=stated.third_party,
-        on_demand=stated.on_demand,
-        direction=stated.direction,
-    )
 
 
 def log_seal(settings: Settings) -> LogSeal:

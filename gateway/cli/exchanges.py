@@ -15,6 +15,7 @@ from gateway.cli.exchange_reports import refusals, unusual
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
+from gateway.exchange.log_export import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.model.retention import PlanMonth
@@ -144,15 +145,9 @@ def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:
             printable(exchange.person),
             printable(exchange.purpose),
             exchange.outcome,
-            printable(_why(record)),
+            printable(description(record)),
         )
     out.print(table)
-
-
-def _why(record: RecordedExchange) -> str | None:
-    if not record.is_disposed:
-        return record.exchange.reason
-    return "; ".join(filter(None, (record.exchange.reason, "whose it was is disposed of")))
 
 
 @exchanges_app.command("show")
@@ -175,7 +170,7 @@ def show_exchange(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """One record, as JSON; or one conversation as one story, from its first record to its last.
+    """One record, as JSON; or one conversation as one story, as its exchanges began.
 
     With --wire the messages themselves; with --replay how they, and the documents they brought,
     are read today, and what would be otherwise. Nobody is asked anything for it.
@@ -235,4 +230,5 @@ def _story(house: House, conversation: ConversationId, how: str) -> tuple[Record
     first = found[0].exchange
     reason = f"{len(found)} records of a conversation{how}"
     record_look(house, "CLI-EXCHANGES", plan=first.plan, member=first.member, reason=reason)
-    return found
+    # Their numbers tell in which order they ended: what was asked first may be answered last.
+    return tuple(sorted(found, key=lambda one: (one.exchange.time, one.sequence)))

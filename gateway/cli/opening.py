@@ -72,15 +72,20 @@ async def until_orphaned() -> None:
 @contextmanager
 def opened(config: Path | None, *extra_plans: str) -> Iterator[House]:
     """The open gateway."""
-    with opened_with(settings_of(config, *extra_plans)) as house:
+    with opened_with(settings_of(config, *extra_plans), settings_of(config)) as house:
         yield house
 
 
 @contextmanager
-def opened_with(settings: Settings) -> Iterator[House]:
-    """The open gateway of these settings."""
+def opened_with(
+    settings: Settings, stated: Settings | None = None, *, handed_down: bool = False
+) -> Iterator[House]:
+    """The open gateway of these settings; `stated` are those without what a command adds.
+
+    `handed_down` by a process of the same house, they are not looked at for changes.
+    """
     try:
-        with _opened(settings) as house:
+        with _opened(settings, stated, handed_down) as house:
             yield house
     except InvalidSettings as error:
         raise Failure(str(error), Exit.USAGE) from None
@@ -89,12 +94,14 @@ def opened_with(settings: Settings) -> Iterator[House]:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[House]:
+def _opened(settings: Settings, stated: Settings | None, handed_down: bool) -> Iterator[House]:
     """While it opens, whatever a system or a driver says is the operator's to put right; what a
     command raises later is its own."""
     with ExitStack() as stack:
         try:
-            house = stack.enter_context(open_house(settings))
+            house = stack.enter_context(
+                open_house(settings, stated=stated, handed_down=handed_down)
+            )
         except OSError as error:
             place = f"{error.filename}: " if error.filename else ""
             raise Failure(f"the gateway cannot be opened: {place}{error.strerror}") from None

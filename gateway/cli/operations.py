@@ -57,7 +57,7 @@ def serve_command(
         raise Failure("--only takes mail or partners", Exit.USAGE)
     _log_to_stderr()
     given = settings_on_stdin() if settings_from_parent else settings_of(config)
-    with opened_with(given) as house:
+    with opened_with(given, handed_down=settings_from_parent) as house:
         try:
             if only is None:
                 asyncio.run(serve(house))

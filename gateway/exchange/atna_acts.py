@@ -42,6 +42,8 @@ from ihe.identifiers import PatientId
 
 START: Final = "GATEWAY-START"
 STOP: Final = "GATEWAY-STOP"
+SETTINGS: Final = "SETTINGS"
+POLICY: Final = "POLICY"
 DIRECT: Final = frozenset({"DIRECT-RECEIVE", "DIRECT-SEND"})
 
 
@@ -114,19 +116,20 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CLI-DIRECT-ANCHOR-REMOVE", "CLI-DIRECT-BUNDLE-ADD", "CLI-DIRECT-BUNDLE-APPROVE",
         "CLI-DIRECT-BUNDLE-REJECT", "CLI-DIRECT-BUNDLE-REMOVE", "CLI-DIRECT-KEYS-IMPORT",
         "CLI-DIRECT-KEYS-USE", "DIRECT-BUNDLE", "CLI-AUDIT-HOLD", "CLI-AUDIT-HOLD-LIFT",
-        "LOG-DISPOSAL", "CLI-DB-ROLE",
+        "LOG-DISPOSAL", "CLI-DB-ROLE", SETTINGS, POLICY,
     ),
     _USERS: ("CLI-TOKEN-CREATE", "CLI-TOKEN-REVOKE"),
     _RESTRICTED: (
         "CLI-TOKENS", "CLI-DIRECT-ANCHORS", "CLI-DIRECT-BUNDLES", "CLI-DIRECT-BUNDLE-SHOW",
         "CLI-DIRECT-KEYS", "CLI-KEYS", "CLI-PARTNER-CHECK", "CLI-LESSONS", "WSDL",
         "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
-        "CLI-REPLAY", "REST-REPLAY", "CLI-AUDIT-RETRY",
         # Of a document that is nobody's: no patient's record changes.
         "REST-HELD-REJECT", "CLI-HELD-REJECT", "REST-HELD-UNDO", "CLI-HELD-UNDO",
         "CLI-AUDIT-HOLDS", "CLI-AUDIT-RETENTION", "CLI-AUDIT-DISPOSE-SHOW",
         "CLI-AUDIT-CERTIFICATES",
     ),
+    # What was ordered, and may not be done when its time comes.
+    _NOT_ALLOWED: ("RETRIEVAL", "SUBMISSION"),
     Kind(ACTIVITY, "E", STARTED): (START,),
     Kind(ACTIVITY, "E", STOPPED): (STOP,),
 }  # fmt: skip

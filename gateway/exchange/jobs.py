@@ -25,9 +25,16 @@ from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.policy import Refused, may_ask
-from gateway.exchange.submitting import NotSubmitted, SubmitMeans, is_answered, submit
+from gateway.exchange.submitting import (
+    NotSubmitted,
+    SubmitMeans,
+    is_answered,
+    refuse_submission,
+    submit,
+)
 from gateway.model.community import Community
 from gateway.model.direct_anchors import REFRESH_BUNDLE
+from gateway.model.exchange import Exchange
 from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
 from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
@@ -38,7 +45,7 @@ from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
 from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.model.submission import SUBMIT, Submission
-from gateway.store import members, partners, retrievals
+from gateway.store import exchange_log, members, partners, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from gateway.store.job_queue import JobQueue, PermanentFailure
@@ -149,9 +156,7 @@ async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
     if isinstance(verdict, Refused):
         # Coverage ended or the member opted out since it was accepted (DECISIONS 9).
         reason = verdict.reason
-        await means.archive.database.write_async(
-            lambda tx: _end(tx, retrieval, asked, "not_asked", reason)
-        )
+        await means.archive.database.write_async(lambda tx: _refuse(tx, retrieval, asked, reason))
         return
     await _end_the_gone(means, retrieval, asked)
     asking = Asking(
@@ -207,6 +212,28 @@ def _subject(
     if member is None:
         return None
     return retrieval, member, partners.list_all(transaction, plan=plan)
+
+
+def _refuse(
+    transaction: Transaction, retrieval: Retrieval, asked: Iterable[Partner], reason: str
+) -> None:
+    """Nobody is asked, and the decision is on record: its order was accepted."""
+    _end(transaction, retrieval, asked, "not_asked", reason)
+    record = Exchange(
+        time=datetime.now(UTC),
+        direction="in",
+        transaction="RETRIEVAL",
+        outcome="refused",
+        plan=retrieval.plan,
+        person=retrieval.requester.person,
+        role=retrieval.requester.role,
+        purpose=retrieval.purpose,
+        authority=retrieval.requester.authority,
+        member=retrieval.member,
+        reason=reason,
+        conversation=retrieval.conversation,
+    )
+    exchange_log.append(transaction, record)
 
 
 def _end(
@@ -311,7 +338,9 @@ async def _submit(job: Job, means: JobMeans) -> None:
     try:
         await submit(house, given, now=datetime.now(UTC))
     except NotSubmitted as refusal:
-        raise PermanentFailure(str(refusal)) from None
+        reason = str(refusal)
+        await means.archive.database.write_async(lambda tx: refuse_submission(tx, given, reason))
+        raise PermanentFailure(reason) from None
     except SoapFault as fault:
         if is_refusal(fault):
             raise PermanentFailure(explain(fault)) from None

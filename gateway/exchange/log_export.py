@@ -15,7 +15,7 @@ from gateway.model.later import DEFERRAL
 CSV_COLUMNS: Final = (
     "sequence", "time", "direction", "transaction", "outcome", "plan", "partner", "peer",
     "person", "role", "purpose", "authority", "member", "documents", "reason", "conversation",
-    "message_id", "duration_ms", "count", "hash",
+    "message_id", "duration_ms", "count", "hash", "disposed",
 )  # fmt: skip
 OUTFLOW_COLUMNS: Final = (
     "month", "partner", "purpose", "transaction", "exchanges", "documents",
@@ -64,8 +64,16 @@ def csv_cells(record: RecordedExchange) -> tuple[object, ...]:
         "time": told.time.isoformat(),
         "documents": " ".join(told.documents),
         "hash": record.hash,
+        "disposed": "yes" if record.is_disposed else "",
     }
     return tuple(given[name] if name in given else getattr(told, name) for name in CSV_COLUMNS)
+
+
+def description(record: RecordedExchange) -> str | None:
+    """The record's reason, and that nobody knows any more whose it was where that is so."""
+    if not record.is_disposed:
+        return record.exchange.reason
+    return "; ".join(filter(None, (record.exchange.reason, "whose it was is disposed of")))
 
 
 def outflow_rows(records: Iterable[RecordedExchange]) -> list[tuple[object, ...]]:
@@ -101,8 +109,8 @@ def audit_event(record: RecordedExchange, *, gateway: str) -> dict[str, Any]:
     }
     if code == "rest":
         event["type"]["system"] = _EVENT_TYPES
-    if told.reason is not None:
-        event["outcomeDesc"] = told.reason
+    if (described := description(record)) is not None:
+        event["outcomeDesc"] = described
     if told.purpose is not None:
         event["purposeOfEvent"] = [{"coding": [{"code": told.purpose}]}]
     if entities := _entities(told):

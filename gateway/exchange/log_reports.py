@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from itertools import chain
+from typing import Final, Literal
 
 from gateway.exchange.log_export import outflow_rows
 from gateway.exchange.refusals import refusal_rows
 from gateway.exchange.unusual import Unusual, unusual_accesses
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.settings_audit import Usual
-from gateway.store import exchange_log
+from gateway.store import exchange_log, exchange_search
 from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
@@ -19,13 +20,26 @@ Rows = list[tuple[object, ...]]
 
 
 def records_of(
-    transaction: Transaction, plan: Scope, wanted: ExchangeFilter
+    transaction: Transaction,
+    plan: Scope,
+    wanted: ExchangeFilter,
+    *,
+    order: Literal["sequence", "time"] = "sequence",
 ) -> Iterator[RecordedExchange]:
-    """All that fit, oldest first."""
+    """All that fit, oldest first: as they were recorded, or as they began.
+
+    By time a span is read from where it lies in the log; by sequence it is looked for.
+    """
     after: int | None = None
     while True:
         page = exchange_log.search(
-            transaction, plan=plan, wanted=wanted, descending=False, limit=_PAGE, after=after
+            transaction,
+            plan=plan,
+            wanted=wanted,
+            order=order,
+            descending=False,
+            limit=_PAGE,
+            after=after,
         )
         yield from page
         if len(page) < _PAGE:
@@ -35,18 +49,18 @@ def records_of(
 
 def outflow_of(transaction: Transaction, plan: Scope, span: ExchangeFilter) -> Rows:
     """What left the house in that span, as `outflow_rows` has it."""
-    return outflow_rows(records_of(transaction, plan, span))
+    return outflow_rows(records_of(transaction, plan, span, order="time"))
 
 
 def refusals_of(transaction: Transaction, plan: Scope, span: ExchangeFilter) -> Rows:
     """Who was refused in that span, as `refusal_rows` has it."""
 
     def all_of_them() -> Iterator[RecordedExchange]:
-        yield from records_of(transaction, plan, replace(span, outcome="refused"))
+        yield from records_of(transaction, plan, replace(span, outcome="refused"), order="time")
         # Documents are kept out of answers, which succeed.
         for name in ("ITI-38", "ITI-39"):
             answers = replace(span, direction="in", transaction=name)
-            for record in records_of(transaction, plan, answers):
+            for record in records_of(transaction, plan, answers, order="time"):
                 if record.exchange.outcome != "refused":
                     yield record
 
@@ -61,6 +75,21 @@ def unusual_of(
     until: datetime | None,
     usual: Usual,
 ) -> tuple[Unusual, ...]:
-    """What was unusual in that span, with the days before it in mind."""
-    span = ExchangeFilter(since=since - timedelta(days=usual.days), until=until, direction="in")
-    return tuple(unusual_accesses(records_of(transaction, plan, span), since=since, usual=usual))
+    """What was unusual in that span, with the days before it in mind.
+
+    Of those days only who looked at whom is read, and nothing is unsealed.
+    """
+    span = ExchangeFilter(since=since, until=until, direction="in")
+
+    def looks() -> Iterator[RecordedExchange]:
+        return records_of(transaction, plan, span, order="time")
+
+    members = {member for one in looks() if (member := one.exchange.member) is not None}
+    before = exchange_search.past_looks(
+        transaction,
+        plan=plan,
+        since=since - timedelta(days=usual.days),
+        until=since,
+        members=members,
+    )
+    return tuple(unusual_accesses(chain(before, looks()), since=since, usual=usual))

@@ -9,7 +9,7 @@ again. Documents are read from the store as they leave.
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from random import SystemRandom
 from typing import Final
@@ -28,14 +28,14 @@ from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.shelf import Shelf, current, open_shelf
 from gateway.model.community import Community
 from gateway.model.document import OfferedDocument
-from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
+from gateway.model.exchange import Exchange, ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, PlanId, RetrievalId
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Retrieval
 from gateway.model.submission import Submission
-from gateway.store import exchange_search, links, members, partners, policy_rules
+from gateway.store import exchange_log, exchange_search, links, members, partners, policy_rules
 from gateway.store.database import Transaction
 from ihe.document_content import ContentId
 from ihe.ebrim import read_document_entry
@@ -55,6 +55,8 @@ from ihe.wire import OpenedAnswer
 from ihe.xdr import ProvideAndRegisterRequest, SubmittedDocument, write_provide_and_register
 
 TRANSACTIONS: Final = ("ITI-41", "ITI-80")
+REFUSED: Final = "SUBMISSION"
+"""The record of one that was ordered, and may not be sent when its time comes."""
 _PAUSES_SECONDS: Final = (0.5, 1.5)
 """Before it is sent again where the connection failed, half of it more or less."""
 _BUSY: Final = frozenset(
@@ -158,6 +160,27 @@ def records_of(
     """What was recorded of it, oldest first: the order for it, and each attempt."""
     wanted = ExchangeFilter(conversation=ConversationId(submission))
     return exchange_search.search(transaction, plan=plan, wanted=wanted, descending=False)
+
+
+def refuse_submission(transaction: Transaction, given: Submission, reason: str) -> None:
+    """Records that an order, which was accepted, is not carried out."""
+    record = Exchange(
+        time=datetime.now(UTC),
+        direction="in",
+        transaction=REFUSED,
+        outcome="refused",
+        plan=given.plan,
+        partner=given.partner,
+        person=given.requester.person,
+        role=given.requester.role,
+        purpose=given.purpose,
+        authority=given.requester.authority,
+        member=given.member,
+        documents=given.documents,
+        reason=reason,
+        conversation=ConversationId(given.id),
+    )
+    exchange_log.append(transaction, record)
 
 
 async def submit(means: SubmitMeans, given: Submission, *, now: datetime) -> Submitted:

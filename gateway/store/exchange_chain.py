@@ -17,6 +17,7 @@ from gateway.model.exchange import Exchange, VerifyResult
 from gateway.model.merkle import Frontier, leaf_hash
 from gateway.store import tables
 from gateway.store.column_types import utc_text
+from gateway.store.document_index import first_misfiled
 from gateway.store.exchange_private import private_columns
 from gateway.store.month_key import MonthKey
 from gateway.store.sql import indexable
@@ -89,6 +90,10 @@ def verify_with_roots(
     if (head.sequence, head.hash) != (expected - 1, previous.hex()):
         bad, reason = max(expected - 1, 1), "the head does not name the last record"
         return VerifyResult(expected - 1, bad, reason), roots
+    misfiled = first_misfiled(transaction)
+    if misfiled is not None:
+        reason = f"record {misfiled} is not found by just the documents that it names"
+        return VerifyResult(min(misfiled, expected) - 1, misfiled, reason), roots
     return VerifyResult(expected - 1), roots
 
 

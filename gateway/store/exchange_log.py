@@ -17,7 +17,7 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
-from gateway.store.exchange_private import document_index, has_private
+from gateway.store.exchange_private import document_indexes, has_private
 from gateway.store.exchange_search import following, get, search
 from gateway.store.month_keys import month_of
 from gateway.store.sql import indexable
@@ -89,8 +89,7 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
         if key is not None:
-            named = dict.fromkeys(exchange.documents)
-            rows = [(document_index(key, one), sequence, exchange.plan) for one in named]
+            rows = [(one, sequence, exchange.plan) for one in document_indexes(key, exchange)]
             if rows:
                 cursor.executemany(insert_document, rows)
         place._sequence, previous = sequence, sealed

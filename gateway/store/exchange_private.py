@@ -6,8 +6,11 @@ no key, and stay whole when the key is shredded. In place of the member stands a
 `exchange_document` one of each document: the index key is the month's too, so that they say
 nothing any more once it is gone. A search computes one hash a month that can still be read.
 
-Records before version 2 say both in the clear. Their canonical text is as it was, for what a
-record lacks is left out of it.
+What is hashed holds the documents' keyed hashes too, in the column `documents`: so a record cannot
+lose one by which it is found, nor come by another (`document_index`).
+
+Records before version 2 say both in the clear, those of version 2 nothing of documents outside the
+ciphertext. Their canonical text is as it was, for what a record lacks is left out of it.
 """
 
 import base64
@@ -23,7 +26,7 @@ from gateway.model.identity import DocumentId, MemberId
 from gateway.store.errors import DamagedRecord, KeyFileUnusable
 from gateway.store.month_key import MonthKey, MonthName
 
-VERSION: Final = 2
+VERSION: Final = 3
 _NAME: Final = "record"
 Private = tuple[MemberId | None, tuple[DocumentId, ...], bool]
 """The member, the documents, and whether what the record said of them was disposed of."""
@@ -46,6 +49,8 @@ def private_columns(exchange: Exchange, key: MonthKey | None) -> dict[str, Any]:
     values["private"] = base64.b64encode(key.seal(content, _NAME)).decode()
     if exchange.member is not None:
         values["member"] = member_index(key, exchange.member)
+    if exchange.documents:
+        values["documents"] = orjson.dumps(document_indexes(key, exchange)).decode()
     return values
 
 
@@ -57,6 +62,11 @@ def member_index(key: MonthKey, member: MemberId) -> str:
 def document_index(key: MonthKey, document: DocumentId) -> str:
     """What stands for the document in the index of that month."""
     return key.index("document", document)
+
+
+def document_indexes(key: MonthKey, exchange: Exchange) -> list[str]:
+    """What stands for each of the record's documents, once."""
+    return [document_index(key, one) for one in dict.fromkeys(exchange.documents)]
 
 
 def month_name(row: Row[Any]) -> MonthName | None:

@@ -9,14 +9,14 @@ where the next page begins is found by an index however deep it lies, and what i
 meanwhile moves nothing. Records that lack the column they are sorted by come last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
-from gateway.model.identity import ConversationId, PartnerId, PlanId
+from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
 from gateway.store import tables
 from gateway.store.exchange_private import (
     Private,
@@ -38,6 +38,7 @@ _EQUAL: Final = (
     "message_id",
 )  # fmt: skip
 _TABLE: Final = tables.exchange
+_LOOKS: Final = 5000
 
 
 class NoSuchRecord(LookupError):
@@ -117,6 +118,57 @@ def _run(
     by = [_TABLE.c.sequence] if order == "sequence" else [_TABLE.c[order], _TABLE.c.sequence]
     ordered = statement.order_by(*(column.desc() if descending else column for column in by))
     return list(transaction.connection.execute(ordered.limit(limit).offset(offset)))
+
+
+def past_looks(
+    transaction: Transaction,
+    *,
+    plan: Scope,
+    since: datetime,
+    until: datetime,
+    members: Collection[MemberId],
+) -> Iterator[RecordedExchange]:
+    """Who looked at which member in that time, in its order; of the record no more than that.
+
+    A member who is not among `members` is called by the keyed hash of the month: good for counting
+    within a month, and nothing is unsealed for it.
+    """
+    keys = transaction.log_keys.within(transaction, plan, since, until)
+    known = {member_index(key, member): member for key in keys for member in members}
+    place: tuple[datetime, int] | None = None
+    while True:
+        rows = transaction.connection.execute(_looks(plan, since, until, place)).all()
+        for row in rows:
+            looked = Exchange(
+                row.time,
+                "in",
+                row.transaction,
+                row.outcome,
+                partner=None if row.partner is None else PartnerId(row.partner),
+                person=row.person,
+                role=row.role,
+                member=known.get(row.member, MemberId(row.member)),
+            )
+            yield RecordedExchange(row.sequence, looked, "", "")
+        if len(rows) < _LOOKS:
+            return
+        place = rows[-1].time, rows[-1].sequence
+
+
+def _looks(
+    plan: Scope, since: datetime, until: datetime, after: tuple[datetime, int] | None
+) -> Select[Any]:
+    names = ("sequence", "time", "transaction", "outcome", "partner", "person", "role", "member")
+    statement = select(*(_TABLE.c[name] for name in names)).where(
+        within(_TABLE.c.plan, plan),
+        _TABLE.c.direction == "in",
+        _TABLE.c.outcome.in_(("success", "partial")),
+        _TABLE.c.member.is_not(None),
+    )
+    statement = _within_times(statement, since, until)
+    if after is not None:
+        statement = statement.where(_beyond("time", after[0], after[1], False))
+    return statement.order_by(_TABLE.c.time, _TABLE.c.sequence).limit(_LOOKS)
 
 
 def _skipped(transaction: Transaction, fitting: Select[Any], order: Column, offset: int) -> int:

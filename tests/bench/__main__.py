@@ -20,6 +20,7 @@ from typing import Final
 from lxml import etree
 
 from tests.bench import (
+    audit,
     beside,
     direct,
     discovery,
@@ -60,6 +61,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "direct": direct.measure,
     "mail": mail.measure,
     "log": log.measure,
+    "audit": lambda rounds: audit.measure(_corpus(), rounds),
     "large": stream.measure,
     "large-asked": large_asked.measure,
 }

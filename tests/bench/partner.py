@@ -18,15 +18,24 @@ from pathlib import Path
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
+from gateway.api import soap, soap_records
 from gateway.api.listener import running, until_asked_to_stop
 from gateway.app import House, listeners, open_house, settle, working
+from gateway.exchange.keeping import Kept
 from gateway.settings import Settings
 
+UNRECORDED = "--unrecorded"
 _COPY = Path(tempfile.gettempdir()) / f"bench-copy-{os.getpid()}"
 
 
 def main() -> None:
-    """`python -m tests.bench.partner SETTINGS`: serves the house of these settings (JSON)."""
+    """`python -m tests.bench.partner SETTINGS`: serves the house of these settings (JSON).
+
+    With `--unrecorded` its SOAP doors record nothing and keep nothing, to measure what that costs.
+    """
+    if UNRECORDED in sys.argv[2:]:
+        soap_records._append = lambda *_given: None
+        soap.keep = lambda *_given, **_named: Kept()  # type: ignore[attr-defined]
     settings = Settings(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
     with open_house(settings) as house:
         asyncio.run(_serve(house))

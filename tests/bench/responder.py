@@ -170,8 +170,12 @@ def serving(
     context: ssl.SSLContext | None = None,
     *,
     processes: int = 1,
+    arguments: Sequence[str] = (),
 ) -> Iterator[Target]:
-    """The partner listener of a house with these settings, in processes of its own."""
+    """The partner listener of a house with these settings, in processes of its own.
+
+    `arguments` are those of `tests.bench.partner`.
+    """
     listen = settings.listen.model_copy(update={"partner_processes": processes})
     running: list[subprocess.Popen[str]] = []
     with ExitStack() as stack:
@@ -179,7 +183,7 @@ def serving(
             given = folder / f"settings-{number}.json"
             there = settings.model_copy(update={"listen": listen})
             given.write_text(there.model_dump_json(), encoding="utf-8")
-            command = [sys.executable, "-m", "tests.bench.partner", str(given)]
+            command = [sys.executable, "-m", "tests.bench.partner", str(given), *arguments]
             process = stack.enter_context(
                 subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
             )

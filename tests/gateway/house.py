@@ -26,7 +26,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from ccda.hl7v3 import II
 from ccda.safe_xml import Element, parse_xml
@@ -36,6 +36,7 @@ from gateway.app import house as house_module
 from gateway.app import open_house as open_gateway
 from gateway.demo.certificates import Issued, create_authority, issue
 from gateway.demo.parties import MEMBER as ROSALIND
+from gateway.exchange.atna_acts import SETTINGS
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.model.document import Document, Source
 from gateway.model.exchange import Exchange
@@ -44,7 +45,7 @@ from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner
 from gateway.model.policy import Rule
 from gateway.settings import KeyPair, Listen, Network, Plan, Settings
-from gateway.store import exchange_log, members, partners, policy_rules
+from gateway.store import exchange_log, members, partners, policy_rules, tables
 from gateway.store.documents import list_page
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
@@ -216,7 +217,13 @@ def _furnished() -> Path:
         house.database.write(lambda tx: members.put(tx, MEMBER))
         for name in (*OWN_DOCUMENTS, *THIRD_PARTY_DOCUMENTS):
             assert file(house, demo_document(name)).outcome == "filed", name
+        forget_settings(house)
     return folder
+
+
+def forget_settings(house: House) -> None:
+    """A copy of the house is then as one that was never opened: its settings are no change."""
+    house.database.write(lambda tx: tx.connection.execute(delete(tables.setting_seen)))
 
 
 def demo_document(name: str) -> bytes:
@@ -241,6 +248,12 @@ def documents(house: House) -> tuple[Document, ...]:
 
 
 def records(house: House) -> list[Exchange]:
+    """All exchange records, oldest first, but those of changed settings: tests open a house again
+    with others."""
+    return [one for one in whole_log(house) if one.transaction != SETTINGS]
+
+
+def whole_log(house: House) -> list[Exchange]:
     """All exchange records, oldest first."""
     found = house.database.read(
         lambda tx: exchange_log.search(tx, plan=ALL_PLANS, descending=False, limit=10_000)

@@ -54,25 +54,36 @@ class World:
             options={"other-store": str(stores.stranger.signing.store), **_spelled(options)},
         )
 
+    def java_submits(
+        self, url: str, step: str, *, document: Path | None = None, **options: str
+    ) -> Asked:
+        """The initiator submits a document to our gateway."""
+        return self.java_initiator(
+            Addresses(url, url, url),
+            facts_file=self.initiator_of_ours_facts,
+            submit=step,
+            document=str(document or self.document),
+            **options,
+        )
+
     def our_responder(
         self,
         name: str,
         *,
         initiator: Party | None = None,
         replies: tuple[str, ...] = (),
-        rules: str = "",
     ) -> OurGateway:
         """`replies` are where the initiator may have answers sent."""
         by = initiator or self.certificates.initiator
         asking = partner_of("Interop Clinic", facts.INITIATOR_HOME, by)
         asking = replace(asking, endpoints=Endpoints(replies=replies))
-        return OurGateway(self.folder / name, self.certificates.gateway, asking, rules)
+        return OurGateway(self.folder / name, self.certificates.gateway, asking)
 
-    def our_initiator(self, name: str, *, rules: str = "", **profile: Any) -> OurGateway:
+    def our_initiator(self, name: str, **profile: Any) -> OurGateway:
         """`profile` is how the responder is spoken to, if otherwise than usual."""
         responder = self.certificates.responder
         asked = partner_of("Interop Hospital", facts.RESPONDER_HOME, responder, **profile)
-        return OurGateway(self.folder / name, self.certificates.gateway, asked, rules)
+        return OurGateway(self.folder / name, self.certificates.gateway, asked)
 
 
 @pytest.fixture(scope="session")

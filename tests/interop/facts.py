@@ -48,8 +48,14 @@ INITIATOR: Mapping[str, str] = {
     "user.purpose": "TREATMENT",
 }
 
-# The same person asks our gateway.
-INITIATOR_OF_OURS: Mapping[str, str] = {**INITIATOR, "partner.home": GATEWAY_HOME}
+# The same person asks our gateway, or submits a document to it.
+INITIATOR_OF_OURS: Mapping[str, str] = {
+    **INITIATOR,
+    "partner.home": GATEWAY_HOME,
+    "own.repository": "2.16.840.1.113883.3.9999.2.8",
+    "document.entry-id": "urn:uuid:0c0f0b0e-53a1-4f2e-8a55-2d6a3e0f9b11",
+    "document.unique-id": "2.16.840.1.113883.3.9999.2.9.1",
+}
 
 # Not ASCII alone, and not canonical: a document must arrive byte for byte.
 DOCUMENT = (

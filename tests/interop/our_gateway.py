@@ -16,10 +16,13 @@ from typing import Any, Self
 from uuid import uuid4
 
 import httpx
+from lxml import etree
 
 from ccda.hl7v3 import AD, PN, TEL, TS
 from gateway.app import open_client, open_house
+from gateway.auditing import reporter_of
 from gateway.exchange.asking import Asking
+from gateway.exchange.audit_feed import FeedMeans, record_messages
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.exchange.partner_check import check_partner
 from gateway.exchange.partner_findings import Report
@@ -52,18 +55,18 @@ class OurGateway:
     """A house in `folder` and the process that serves it; a context manager around both.
 
     It knows `partner`, whose certificates are pinned, and the patient of facts.py as a member.
-    Its one rule gives everything to `partner`, for the purpose that facts.py names; `rules` are
-    more, as in gateway.toml.
+    It gives everything to `partner`, and takes what that submits, for the purpose that facts.py
+    names; it submits everything for PURPOSE.
     """
 
-    def __init__(self, folder: Path, own: Party, partner: Partner, rules: str = "") -> None:
+    def __init__(self, folder: Path, own: Party, partner: Partner) -> None:
         folder.mkdir()
         self._config = folder / "gateway.toml"
         self._log = folder / "log.txt"
         self._port = free_port()
         self._url = f"http://127.0.0.1:{free_port()}"
         text = _settings(folder, own, partner, self._port, self._url)
-        self._config.write_text(text + rules)
+        self._config.write_text(text)
         self._partner = partner
         self.member = member_from(facts.PATIENT, "IP-1")
 
@@ -71,6 +74,11 @@ class OurGateway:
     def addresses(self) -> Addresses:
         base = f"https://127.0.0.1:{self._port}/ihe"
         return Addresses(f"{base}/xcpd", f"{base}/xca", f"{base}/xca")
+
+    @property
+    def submissions(self) -> str:
+        """Where it takes ITI-41 and ITI-80."""
+        return f"https://127.0.0.1:{self._port}/ihe/xdr"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -145,8 +153,22 @@ class OurGateway:
                 tx, plan=ALL_PLANS, wanted=ExchangeFilter(**wanted), descending=False
             )
         )
-        own = ("GATEWAY-START", "GATEWAY-STOP", "CHECKPOINT-KEY")
+        own = ("GATEWAY-START", "GATEWAY-STOP", "CHECKPOINT-KEY", "SETTINGS")
         return tuple(one.exchange for one in found if one.exchange.transaction not in own)
+
+    def audit_messages(self, **wanted: Any) -> tuple[etree._Element, ...]:
+        """What ATNA is told of these records, the DICOM message of each event."""
+        wanted_of = ExchangeFilter(**wanted)
+        database, keys = self._house.database, self._house.archive.blobs.keys
+        means = FeedMeans(database, keys, reporter_of(self._house.settings))
+        found = database.read(
+            lambda tx: exchange_log.search(tx, plan=ALL_PLANS, wanted=wanted_of, descending=False)
+        )
+        return tuple(
+            etree.fromstring(message[message.index(b"<AuditMessage") :])
+            for record in found
+            for message in record_messages(record, means)
+        )
 
     # ---- what it is asked to do --------------------------------------------------------------
 
@@ -358,4 +380,18 @@ plan = "{PLAN}"
 partner = "{partner.id}"
 purpose = "{facts.INITIATOR["user.purpose"]}"
 third_party = true
+
+[[policy.rules]]
+name = "documents of all authors, submitted to {partner.name}"
+plan = "{PLAN}"
+partner = "{partner.id}"
+purpose = "{PURPOSE}"
+third_party = true
+
+[[policy.rules]]
+name = "what {partner.name} submits"
+plan = "{PLAN}"
+partner = "{partner.id}"
+purpose = "{facts.INITIATOR["user.purpose"]}"
+direction = "take"
 """

@@ -1,17 +1,24 @@
-"""Our FHIR R4 is valid for both validators: of every document at hand, and of a merged summary."""
+"""Our FHIR R4 is valid for both validators: of every document, of a merged summary, of the log."""
 
 import json
 import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Final, get_args
+from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from gateway.exchange.atna_acts import ACTS, DIRECT
+from gateway.exchange.log_export import audit_event
+from gateway.model.exchange import Direction, Exchange, RecordedExchange
 from tests.interop.bundles import FOLDERS, demo_member_bundle, document_bundles
 from tests.interop.validators import VALIDATORS, Problem, Problems
 
 Bundles = Mapping[str, tuple[tuple[str, bytes], ...]]
 SUMMARY = "the demo member's summary"
+TIME: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +77,46 @@ def _resource_type(line: bytes, problem: Problem) -> str:
 def _pattern(message: str) -> str:
     """The message without what differs from resource to resource."""
     return re.sub(r"urn:uuid:[0-9a-f-]+|\d+", "…", message)
+
+
+@pytest.mark.parametrize("validator", VALIDATORS)
+def test_the_exchange_log_is_valid_audit_events(validators_built: None, validator: str) -> None:
+    """Of each kind of record, each way and each outcome, whole and disposed of."""
+    line = audit_event_bundle()
+    assert line.count(b'"AuditEvent"') > 500
+    (problems,) = VALIDATORS[validator]([line])
+    found = grouped([("the log", line, problems)])
+    assert not found, "\n".join(
+        f"{count} × {kind}, as in {at}" for kind, (count, at) in found.items()
+    )
+
+
+def audit_event_bundle() -> bytes:
+    shared = {
+        "plan": "acme", "peer": "10.0.0.1", "person": "Ann", "role": "staff", "purpose": "PAYMENT",
+        "member": "m-1", "documents": ("d-1", "d-2"), "message_id": "urn:uuid:1",
+        "reason": "1 missing",
+    }  # fmt: skip
+    transactions = sorted({"ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80", *DIRECT, *ACTS})
+    told = [
+        Exchange(TIME, direction, name, outcome, partner=partner, **facts)
+        for name in transactions
+        for direction in get_args(Direction)
+        for outcome, partner, facts in (
+            ("success", "2.999.7", shared),
+            ("refused", None, {}),
+            ("unknown", "2.999.7", shared),
+        )
+    ]
+    events = [
+        audit_event(
+            RecordedExchange(place, one, "ab" * 32, "cd" * 32, place % 2 == 0), gateway="2.999.1"
+        )
+        for place, one in enumerate(told, 1)
+    ]
+    entries = [
+        {"fullUrl": f"urn:uuid:{uuid5(NAMESPACE_URL, one['id'])}", "resource": one}
+        for one in events
+    ]
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": entries}
+    return json.dumps(bundle).encode()

@@ -71,6 +71,7 @@ from gateway.store.tables.record import (
     LogMonthRow,
     RefusalRow,
     ReplayRow,
+    SettingSeenRow,
     WireMessageRow,
 )
 from gateway.store.tables.row import METADATA
@@ -137,6 +138,7 @@ audit_dead_letter = _table(AuditDeadLetterRow)
 exchange_open = _table(ExchangeOpenRow)
 refusal = _table(RefusalRow)
 replay = _table(ReplayRow)
+setting_seen = _table(SettingSeenRow)
 discovery_tally = _table(DiscoveryTallyRow)
 awaited_answer = _table(AwaitedAnswerRow)
 visit_claim = _table(VisitClaimRow)

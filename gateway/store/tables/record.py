@@ -211,6 +211,15 @@ class ReplayRow(Row, table=True):
     expires: datetime = Field(sa_type=UtcTime, index=True)
 
 
+class SettingSeenRow(Row, table=True):
+    """A setting by a digest of its value, as the last process found it."""
+
+    __tablename__ = "setting_seen"
+    name: str = Field(primary_key=True)
+    plan: str | None = None
+    digest: str
+
+
 class DiscoveryTallyRow(Row, table=True):
     """How often a community has asked in a period: about anybody, or about one member in vain.
 

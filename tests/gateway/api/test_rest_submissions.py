@@ -1,13 +1,17 @@
 """Submissions over REST: ordered, refused, and how they stand."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.exchange.submitting import refuse_submission
 from gateway.model.partner import Endpoints
+from gateway.model.submission import Submission
 from gateway.store import partners
+from gateway.store.values import load
 from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors
 from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, a_rule
 
@@ -48,6 +52,16 @@ def test_it_is_followed_at_its_own_address_by_its_plan_alone(doors: Doors) -> No
     (record,) = doors.recorded(last)
     assert (record["transaction"], record["member"]) == ("REST-SUBMISSION-STATE", MEMBER.id)
     assert doors.get(address, doors.token(OTHER_PLAN, "staff")).status_code == 404
+
+
+def test_one_that_may_not_be_sent_when_its_time_comes_is_refused(doors: Doors) -> None:
+    address = order(doors).headers["location"]
+    (job,) = doors.rows("SELECT payload FROM job")
+    given = load(Submission, json.loads(job["payload"])["submission"])
+    doors.house.database.write(lambda tx: refuse_submission(tx, given, "It may not leave."))
+    told = doors.get(address, doors.token(PLAN, "staff")).json()
+    assert (told["state"], told["detail"]) == ("refused", "It may not leave.")
+    assert [one["transaction"] for one in told["attempts"]] == ["SUBMISSION"]
 
 
 @pytest.mark.parametrize(

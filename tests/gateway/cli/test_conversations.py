@@ -1,9 +1,13 @@
 """`gateway exchanges show --wire` and `--replay`: redacted unless asked, and each look recorded."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.model.exchange import Exchange
+from gateway.model.identity import ConversationId
+from gateway.store import exchange_log
 from ihe.redaction import MARK
 from ihe.soap import ITI_38_REQUEST
 from tests.gateway.asking import ask, find_documents
@@ -58,3 +62,15 @@ def test_unredacted_alone_is_a_wrong_usage(terminal: Terminal) -> None:
     ended = terminal.run("exchanges", "show", 1, "--unredacted")
     assert ended.exit_code == 2
     assert "goes with --wire" in ended.err
+
+
+def test_a_story_is_told_as_its_exchanges_began_not_as_they_ended(tmp_path: Path) -> None:
+    terminal = furnish(tmp_path)
+    ended = ((2, "ITI-38"), (0, "REST-RETRIEVAL"), (1, "ITI-55"))
+    with open_house(tmp_path, furnished=False) as house:
+        for minute, name in ended:
+            time = datetime(2026, 3, 1, 12, minute, tzinfo=UTC)
+            record = Exchange(time, "out", name, "success", conversation=ConversationId("c-1"))
+            house.database.write(lambda tx, one=record: exchange_log.append(tx, one))  # type: ignore[misc]
+    told = terminal.run("exchanges", "show", "--conversation", "c-1", "--json").lines
+    assert [one["transaction"] for one in told] == ["REST-RETRIEVAL", "ITI-55", "ITI-38"]

@@ -46,8 +46,8 @@ MONTH: Final = f"{datetime.now(UTC):%Y-%m}"
 
 SILENT: Final[dict[str, str]] = {
     "demo": "a house of its own, thrown away; tests/flows/test_demo.py",
-    "serve": "GATEWAY-START and GATEWAY-STOP; tests/gateway/test_app.py",
-    "worker": "GATEWAY-START and GATEWAY-STOP; tests/gateway/test_app.py",
+    "serve": "GATEWAY-START and GATEWAY-STOP; tests/gateway/exchange/test_audit_feed.py",
+    "worker": "GATEWAY-START and GATEWAY-STOP; tests/gateway/exchange/test_audit_feed.py",
     "simulate": "a partner that is not of this house",
     "parse": "no database: the file is the caller's own",
     "keys new": "no database: the key is nobody's yet",

@@ -94,7 +94,8 @@ def _empty() -> Path:
     """Migrated once a process; lives as long as it."""
     _folders.append(tempfile.TemporaryDirectory(prefix="asking-"))
     folder = Path(_folders[-1].name)
-    with open_gateway(settings(folder)):
+    with open_gateway(settings(folder)) as house:
+        lakeshore.forget_settings(house)
         return folder
 
 

@@ -176,6 +176,15 @@ class Told:
         return found.find("EventID").get("csd-code"), found.get("EventOutcomeIndicator")  # type: ignore[union-attr]
 
     @property
+    def codes(self) -> tuple[str | None, str | None]:
+        """EventID and EventTypeCode."""
+        codes = (
+            self.xml.find(f"EventIdentification/{name}") for name in ("EventID", "EventTypeCode")
+        )
+        first, second = (None if code is None else code.get("csd-code") for code in codes)
+        return first, second
+
+    @property
     def description(self) -> str | None:
         return self.xml.findtext("EventIdentification/EventOutcomeDescription")
 

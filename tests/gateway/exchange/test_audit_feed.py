@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House, log_seal, working
+from gateway.app import House, log_seal, work, working
 from gateway.auditing import audit_feeds, repository_places
+from gateway.exchange.atna_acts import START, STOP
 from gateway.exchange.audit_feed import Feed
 from gateway.exchange.checkpoints import make_checkpoint, publish
 from gateway.model.audit_feed import DeadLetter, FeedState
@@ -26,7 +29,7 @@ from tests.gateway.clients.syslog_receiver import (
     read,
     receiving,
 )
-from tests.gateway.house import _folder, authority, open_house
+from tests.gateway.house import _folder, authority, open_house, whole_log
 
 NAME = "state"
 
@@ -75,7 +78,9 @@ def dead(house: House) -> tuple[DeadLetter, ...]:
 
 
 def told(receiver: Receiver) -> list[str | None]:
-    return [read(message).description for message in receiver.messages]
+    """Why, of each event; but not that a test has opened its house with other settings."""
+    found = [read(message).description for message in receiver.messages]
+    return [why for why in found if not (why or "").startswith("changed: ")]
 
 
 def numbers(*found: int) -> list[str | None]:
@@ -235,6 +240,35 @@ def test_another_process_feeds_only_when_the_first_is_dead(house: House, port: i
             assert feed.feed() == 0
         assert feed.feed() == 1
     assert told(receiver) == numbers(1, 2)
+
+
+async def test_a_start_and_a_stop_are_told_though_the_stop_ends_the_telling(
+    house: House, port: int
+) -> None:
+    feed = feed_of(house)  # told of what comes from here on
+    house.database.write(lambda tx: audit_feed.release(tx, NAME))
+    with receiving(port) as receiver:
+        running = asyncio.create_task(work(house))
+        while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who is not ready would die
+            await asyncio.sleep(0.02)
+            assert not running.done()
+        await asyncio.to_thread(receiver.wait_for, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 30)
+        house.database.write(lambda tx: audit_feed.release(tx, NAME))
+        while feed.feed():
+            pass
+        said = [read(message).codes for message in receiver.messages]
+    # At least once: what was cut off before it was confirmed is told again.
+    assert list(dict.fromkeys(one for one in said if one[0] == "110100")) == [
+        ("110100", "110120"),
+        ("110100", "110121"),
+    ]
+    own = [one for one in whole_log(house) if one.transaction in (START, STOP)]
+    assert [one.transaction for one in own] == [START, STOP]
+    for one in own:
+        assert (one.outcome, one.peer) == ("success", f"process {os.getpid()}")
+        assert one.reason is not None and one.reason.endswith(": it works")
 
 
 def test_a_slow_repository_delays_nobody_else(house: House, port: int) -> None:

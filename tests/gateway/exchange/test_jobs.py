@@ -75,8 +75,14 @@ def _assert_not_asked(house: House, retrieval: RetrievalId, detail: str) -> None
     row = answers(house, retrieval)[PARTNER.name]
     assert row.outcome == "not_asked"
     assert detail in (row.detail or "")
-    assert retrieval_of(house, retrieval).state == "failed"
+    order = retrieval_of(house, retrieval)
+    assert order.state == "failed"
     assert calls(house) == []
+    (record,) = (one for one in lakeshore.records(house) if one.transaction == "RETRIEVAL")
+    assert (record.outcome, record.reason) == ("refused", row.detail)
+    assert (record.plan, record.member, record.partner) == (PLAN, MEMBER.id, None)
+    assert (record.person, record.role) == (order.requester.person, order.requester.role)
+    assert (record.purpose, record.conversation) == (order.purpose, order.conversation)
 
 
 def opt_out(house: House) -> None:

@@ -24,6 +24,7 @@ from gateway.model.retrieval import Requester
 from gateway.model.submission import SUBMIT, Submission
 from gateway.store import members, partners, policy_rules
 from gateway.store.documents import list_page
+from gateway.store.job_queue import PermanentFailure
 from gateway.store.values import dump
 from ihe.registry_response import (
     ErrorCode,
@@ -295,6 +296,29 @@ def test_a_job_that_is_done_twice_sends_once(tmp_path: Path) -> None:
 
         asyncio.run(twice())
         assert [one.outcome for one in of(pair.ours)] == ["success"]
+
+
+def test_what_may_not_leave_when_its_time_comes_is_on_record_as_refused(tmp_path: Path) -> None:
+    partner = lakeshore.a_partner(acme.NAME, acme.HOME, endpoints=Endpoints(iti41="https://a.test"))
+    with lakeshore.open_house(tmp_path, known=[partner]) as ours:
+        order = an_order(partner, documents=(DocumentId("d-1"),))
+
+        async def once() -> None:
+            client = open_client(ours)
+            job = Job(1, SUBMIT, order.plan, {"submission": dump(order)}, 1, datetime.now(UTC))
+            try:
+                await perform(job, acme.job_means(ours, client))
+            finally:
+                await client.close()
+
+        with pytest.raises(PermanentFailure, match="no rule gives"):
+            asyncio.run(once())
+        (record,) = lakeshore.records(ours)
+    assert (record.transaction, record.outcome) == ("SUBMISSION", "refused")
+    assert "no rule gives" in (record.reason or "")
+    assert (record.plan, record.member, record.partner) == (order.plan, order.member, partner.id)
+    assert (record.person, record.purpose) == (order.requester.person, order.purpose)
+    assert (record.documents, record.conversation) == (order.documents, order.id)
 
 
 def test_a_partner_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -59,6 +59,8 @@ def tamper(url: str) -> Callable[[str], None]:
             else:
                 for name in ("updates", "deletes", "inserts"):
                     connection.execute(text(f"DROP TRIGGER IF EXISTS exchange_keeps_{name}"))
+                    trigger = f"exchange_document_keeps_{name}"
+                    connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
             connection.exec_driver_sql(statement)
 
     return run
@@ -188,6 +190,50 @@ def test_a_record_sealed_anew_is_found_by_the_one_after_it(
     _insert(tamper, row)
     result = log.read(exchange_log.verify)
     assert (result.first_bad, result.reason) == (2, "record 2 was rewritten after it was sealed")
+
+
+ELSEWHERE = "(SELECT max(document) FROM exchange_document)"
+
+
+@pytest.mark.parametrize(
+    ("statement", "first_bad"),
+    [
+        (f"DELETE FROM exchange_document WHERE sequence = 4 AND document = {ELSEWHERE}", 4),  # noqa: S608
+        ("DELETE FROM exchange_document WHERE sequence >= 2", 2),
+        ("UPDATE exchange_document SET plan = 'other' WHERE sequence = 3", 3),
+        ("UPDATE exchange_document SET plan = NULL WHERE sequence = 3", 3),
+        (f"UPDATE exchange_document SET document = 'x' WHERE document < {ELSEWHERE}", 1),  # noqa: S608
+        ("INSERT INTO exchange_document VALUES ('another', 5, 'acme')", 5),
+        ("INSERT INTO exchange_document SELECT document, 6, plan FROM exchange_document"
+         " WHERE sequence = 5", 6),
+        ("INSERT INTO exchange_document SELECT document, 77, plan FROM exchange_document"
+         " WHERE sequence = 5", 77),
+    ],
+)  # fmt: skip
+def test_what_a_record_is_found_by_is_verified_too(
+    log: Database, tamper: Callable[[str], None], statement: str, first_bad: int
+) -> None:
+    log.write(lambda t: exchange_log.append(t, an_exchange()))  # it names no documents
+    assert log.read(exchange_log.verify) == VerifyResult(6)
+    tamper(statement)
+    result = log.read(exchange_log.verify)
+    assert (result.first_bad, result.records) == (first_bad, min(first_bad, 7) - 1)
+    assert result.reason == f"record {first_bad} is not found by just the documents that it names"
+
+
+@pytest.mark.parametrize("written", ["no list", '["d1"', "{}", "7"])
+def test_a_chain_made_anew_over_what_names_no_documents_is_found(
+    log: Database, tamper: Callable[[str], None], written: str
+) -> None:
+    values = exchange_chain.columns_of(an_exchange(member=None)) | {"documents": written}
+    canon = exchange_chain.canonical(values)
+    last = log.read(lambda t: exchange_log.get(t, plan=ACME, sequence=5))
+    assert last is not None
+    sealed = exchange_chain.chain_hash(previous=last.hash, canon=canon, sequence=6)
+    row = {**values, "time": exchange_chain.utc_text(values["time"]), "sequence": 6}
+    _insert(tamper, {**row, "canon": canon, "previous_hash": last.hash, "hash": sealed})
+    tamper(f"UPDATE exchange_head SET sequence = 6, hash = '{sealed}'")  # noqa: S608
+    assert log.read(exchange_log.verify).first_bad == 6
 
 
 def _insert(tamper: Callable[[str], None], row: dict[str, object]) -> None:

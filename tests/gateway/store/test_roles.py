@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from gateway.cli.recording import operator
 from gateway.model.exchange import ExchangeFilter, VerifyResult
 from gateway.model.identity import DocumentId
 from gateway.model.retention import PlanMonth
@@ -30,7 +32,9 @@ from gateway.store.job_queue import open_queue
 from gateway.store.keys import KeyRing
 from gateway.store.migrations import upgrade
 from gateway.store.roles import describe_service_role, grant_service_role, may_alter
+from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import seal_message
+from tests.gateway.cli.terminal import run
 from tests.gateway.store.builders import ACME, NOW, a_document, a_member, an_exchange
 from tests.gateway.store.test_disposals import a_hold
 
@@ -217,3 +221,18 @@ def test_the_owner_is_no_role_to_serve(postgres_url: str, role: str, service_url
 
 def test_to_grant_again_after_an_upgrade_changes_nothing(postgres_url: str, role: str) -> None:
     grant_service_role(postgres_url, role)
+
+
+def test_the_grant_is_on_record_with_the_role_and_who_gave_it(
+    postgres_url: str, role: str, house: Database, tmp_path: Path
+) -> None:
+    config = tmp_path / "gateway.toml"
+    folders = f'data_dir = "{tmp_path}/data"\nkey_file = "{tmp_path}/keys/kek"'
+    config.write_text(f'[gateway]\n{folders}\ndatabase_url = "{postgres_url}"\n')
+    ended = run("db", "upgrade", "--service-role", role, "--config", config)
+    assert ended.exit_code == 0, ended.err
+    (record,) = house.read(lambda t: exchange_log.search(t, plan=ALL_PLANS))
+    given = record.exchange
+    assert (given.transaction, given.outcome, given.plan) == ("CLI-DB-ROLE", "success", None)
+    assert given.reason == f"the role {role} may serve"
+    assert (given.person, given.role) == (operator(), "operator")

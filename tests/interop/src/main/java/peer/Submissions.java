@@ -25,31 +25,33 @@ import org.openehealth.ipf.commons.ihe.xds.core.responses.Status;
 final class Submissions {
     private Submissions() {}
 
-    /** {@code target} is the community that ITI-80 names, null for ITI-41. */
-    static ProvideAndRegisterDocumentSet request(Settings settings, String target)
+    /** {@code community} is the one that ITI-80 names, null for ITI-41. */
+    static ProvideAndRegisterDocumentSet request(Settings settings, String community)
             throws Exception {
         var held = Holding.of(settings).held().get(0);
         var entry = held.entry();
+        entry.setEntryUuid("urn:uuid:" + UUID.randomUUID());
+        entry.setUniqueId(oid());
         entry.setHomeCommunityId(null);
-        entry.setRepositoryUniqueId(null);
         var set = new SubmissionSet();
         set.setEntryUuid("urn:uuid:" + UUID.randomUUID());
-        set.setUniqueId("2.25." + new BigInteger(96, new java.security.SecureRandom()));
-        set.setSourceId(settings.fact("own.home").replace("urn:oid:", ""));
-        set.setSubmissionTime("20240102030405");
-        set.setPatientId(entry.getPatientId());
-        set.setContentTypeCode(entry.getClassCode());
+        set.setUniqueId(oid());
+        set.setSourceId(settings.fact("own.home").replaceFirst("^urn:oid:", ""));
+        set.setSubmissionTime("20260301120000");
         set.setAvailabilityStatus(AvailabilityStatus.APPROVED);
+        set.setPatientId(entry.getPatientId());
         set.getAuthors().addAll(entry.getAuthors());
+        set.setContentTypeCode(entry.getTypeCode());
+        set.setHomeCommunityId(community);
         var member = new Association(AssociationType.HAS_MEMBER,
                 "urn:uuid:" + UUID.randomUUID(), set.getEntryUuid(), entry.getEntryUuid());
         member.setLabel(AssociationLabel.ORIGINAL);
         var request = new ProvideAndRegisterDocumentSet();
         request.setSubmissionSet(set);
         request.getAssociations().add(member);
-        request.getDocuments().add(new Document(entry,
-                new DataHandler(new ByteArrayDataSource(held.bytes(), entry.getMimeType()))));
-        request.setTargetHomeCommunityId(target);
+        request.getDocuments().add(new Document(
+                entry, new DataHandler(new ByteArrayDataSource(held.bytes(), entry.getMimeType()))));
+        request.setTargetHomeCommunityId(community);
         return request;
     }
 
@@ -80,5 +82,10 @@ final class Submissions {
             }
         }
         return digests;
+    }
+
+    private static String oid() {
+        return "2.25." + new BigInteger(
+                UUID.randomUUID().toString().replace("-", ""), 16);
     }
 }
