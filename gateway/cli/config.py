@@ -8,6 +8,7 @@ from typing import Final
 
 import typer
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app import policy_rule
 from gateway.cli import direct_anchors as direct
@@ -26,7 +27,7 @@ from gateway.model.partner import Partner
 from gateway.model.policy import Rule
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Settings
-from gateway.store import own_keys, partners, plans, policy_rules
+from gateway.store import direct_keys, own_keys, partners, plans, policy_rules
 from gateway.store.database import Transaction, open_database
 from gateway.store.scope import ALL_PLANS
 
@@ -99,6 +100,7 @@ class _Stored:
     partners: tuple[Partner, ...] = ()
     rules: tuple[Rule, ...] = ()
     keys: tuple[own_keys.OwnKey, ...] = ()
+    mail_keys: tuple[direct_keys.DirectKey, ...] = ()
     direct: tuple[str, ...] = ()
     """Warnings about Direct anchors and bundles, in sentences."""
     remark: str | None = None
@@ -127,6 +129,7 @@ def _read(transaction: Transaction, found: _Stored) -> None:
     found.keys = tuple(
         key for usage in own_keys.USAGES for key in own_keys.list_all(transaction, usage)
     )
+    found.mail_keys = direct_keys.newest(transaction)
     found.direct = (
         *direct.lax(transaction),
         *direct.expiring(transaction, now=datetime.now(UTC), soon=_SOON),
@@ -247,6 +250,9 @@ def _certificates(settings: Settings, stored: _Stored) -> Iterator[tuple[str, st
         yield f"the proxy's certificate {file.name}", _text(file)
     for file in settings.publish.certificates if settings.publish else ():
         yield f"our published certificate {file.name}", _text(file)
+    for own in stored.mail_keys:
+        text = own.certificate.public_bytes(Encoding.PEM).decode("ascii")
+        yield f"our Direct certificate of {own.owner}", text
     for partner in stored.partners:
         for text in dict.fromkeys((*partner.tls_certificates, *partner.signing_certificates)):
             yield f"a pinned certificate of {partner.name}", text

@@ -167,6 +167,15 @@ def published(transaction: Transaction, *, now: datetime) -> tuple[x509.Certific
     return tuple(one for one in found if now <= one.not_valid_after_utc)
 
 
+def newest(transaction: Transaction) -> tuple[DirectKey, ...]:
+    """Of every plan's owners the key that came into use last, or will: after it there is none."""
+    found: dict[tuple[PlanId, str], DirectKey] = {}
+    used = (key for key in list_all(transaction, plan=ALL_PLANS) if key.since is not None)
+    for key in sorted(used, key=lambda key: key.since or key.imported):
+        found[key.plan, key.owner] = key
+    return tuple(found.values())
+
+
 def of_address(transaction: Transaction, *, plan: PlanId, address: str) -> tuple[DirectKey, ...]:
     """Every key that opens what is sealed to the address: its own, then its domain's."""
     table = tables.direct_key

@@ -183,24 +183,32 @@ def test_bouncycastle_reads_ours(
     assert read_by(bouncycastle, folder, message, us) == ENTITY
 
 
-@pytest.mark.parametrize("recipient_id", ["issuer-serial", "ski"])
-@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+@pytest.mark.parametrize(
+    ("recipient_id", "kinds"),
+    [
+        ("issuer-serial", ("rsa2048", "rsa3072", "p256", "p384")),
+        # Of elliptic curves BouncyCastle finds nobody by the key's identifier; openssl does.
+        ("ski", ("rsa2048", "rsa3072")),
+    ],
+)
 def test_bouncycastle_finds_itself_among_several_recipients_of_ours(
-    bouncycastle: JavaPeer, folder: Path, kind: str, recipient_id: str
+    bouncycastle: JavaPeer, folder: Path, recipient_id: str, kinds: tuple[str, ...]
 ) -> None:
-    us, by = make_party(folder, RECIPIENT, kind), make_party(folder, SENDER)
-    others = [make_party(folder, RECIPIENT, other) for other in ("rsa3072", "p384")]
+    several, by = (
+        [make_party(folder, RECIPIENT, kind) for kind in kinds],
+        make_party(folder, SENDER),
+    )
     message = folder / "several.eml"
     message.write_bytes(
         seal(
             ENTITY,
             headers=HEADERS,
             signer=by.identity,
-            recipients=(others[0].certificate, us.certificate, others[1].certificate),
+            recipients=[one.certificate for one in several],
             algorithms=SealAlgorithms(recipient_id=recipient_id),  # type: ignore[arg-type]
         )
     )
-    for reader in (us, *others):
+    for reader in several:
         assert read_by(bouncycastle, folder, message, reader) == ENTITY
 
 

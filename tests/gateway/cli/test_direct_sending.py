@@ -1,9 +1,13 @@
 """`gateway direct send`, `sent`, `check`, `verdict` and `keys`, as a user types them."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from direct.message import read_message
 from gateway.model.identity import MailId
@@ -125,6 +129,36 @@ def test_what_is_published_are_our_keys_unless_other_files_are_named(terminal: T
     shown = terminal.run("direct", "publish")
     assert (shown.exit_code, f"{DOMAIN}. " in shown.out, "CERT" in shown.out) == (0, True, True)
     assert f"the keys of `gateway direct keys`, of {DOMAIN}" in terminal.run("config", "check").out
+
+
+def test_config_check_warns_of_our_own_certificate_until_the_next_one_is_in_place(
+    terminal: Terminal,
+) -> None:
+    for lifetime, name, warned in ((20, "old", True), (700, "next", False)):
+        file = terminal.write(f"{name}.pem", renewed(lifetime))
+        ended = terminal.run("direct", "keys", "import", DOMAIN, file, "--plan", "acme")
+        assert ended.exit_code == 0, ended.err
+        said = " ".join(terminal.run("config", "check").out.split())
+        assert (f"warning: our Direct certificate of {DOMAIN} expires on" in said) == warned
+
+
+def renewed(days: int) -> bytes:
+    """A key of our domain in PEM, with a certificate that is in force for so many days more."""
+    key, now = certified(DOMAIN)[0], datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=days, hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
+        .sign(key, SHA256())
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return pem + certificate.public_bytes(Encoding.PEM)
 
 
 def test_a_check_says_how_a_message_would_be_sealed(terminal: Terminal) -> None:
