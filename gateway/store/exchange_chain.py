@@ -18,6 +18,7 @@ from gateway.model.merkle import Frontier, leaf_hash
 from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.document_index import first_misfiled
+from gateway.store.exchange_columns import TIME_POSTGRES, Agreement
 from gateway.store.exchange_private import private_columns
 from gateway.store.month_key import MonthKey
 from gateway.store.sql import indexable
@@ -26,6 +27,7 @@ from gateway.store.transaction import Transaction
 GENESIS: Final = "0" * 64
 """What the first record stands on."""
 _BATCH: Final = 2000
+_BEFORE_ALL: Final = -(2**63)
 _PLACE: Final = frozenset({"sequence", "canon", "previous_hash", "hash"})
 SEALED: Final = tuple(column.name for column in tables.exchange.c if column.name not in _PLACE)
 """The columns that the canonical text holds: all but the record's place in the chain."""
@@ -72,13 +74,20 @@ def verify_with_roots(
     """As `verify`; also the Merkle root over so many records, for each size that is reached."""
     wanted, tree = set(sizes), Frontier()
     roots = {0: tree.root()} if 0 in wanted else {}
-    previous, expected = bytes.fromhex(GENESIS), 1
-    for row in _rows(transaction):
-        sealed = _sealed(row, expected, previous)
+    previous, expected, after = bytes.fromhex(GENESIS), 1, _BEFORE_ALL
+    agreement = Agreement(transaction, _NAMES)
+    for row in agreement.rows():
+        sealed = _sealed_as_said(row, expected, previous)
         if sealed is None:
-            bad, reason = _fault(row, expected, previous.hex())
-            return VerifyResult(expected - 1, bad, reason), roots
+            # Column by column, for the database may only spell it otherwise than we do.
+            whole = next(_rows(transaction, after=after, batch=1))
+            sealed = _sealed(whole, expected, previous)
+            if sealed is None:
+                bad, reason = _fault(whole, expected, previous.hex())
+                return VerifyResult(expected - 1, bad, reason), roots
+            agreement.learn(whole[_COLUMNS:])
         leaf, previous = sealed
+        after = expected
         tree.add(leaf)
         if expected in wanted:
             roots[expected] = tree.root()
@@ -119,11 +128,24 @@ def canon_of(transaction: Transaction, sequence: int) -> str:
     return str(canon)
 
 
-def _sealed(row: Sequence[Any], expected: int, previous: bytes) -> tuple[bytes, bytes] | None:
-    """Leaf and hash of a record that is as it was sealed; None for any other.
+def _sealed_as_said(
+    row: Sequence[Any], expected: int, previous: bytes
+) -> tuple[bytes, bytes] | None:
+    """Leaf and hash of a record whose columns agree by the database's word; None for any other.
 
     A million go by here: half of the time is the database's, most of the rest is hashing.
     """
+    sequence, before, sealed, content, agrees = row
+    # `before` and `sealed` are compared as text: nothing but text equals it.
+    if not agrees or sequence != expected or before != previous.hex():
+        return None
+    leaf = _sha256(b"\x00" + content).digest()
+    found = _sha256(b"\x02" + previous + leaf + expected.to_bytes(8, "big")).digest()
+    return (leaf, found) if found.hex() == sealed else None
+
+
+def _sealed(row: Sequence[Any], expected: int, previous: bytes) -> tuple[bytes, bytes] | None:
+    """As `_sealed_as_said`, of a row with all its columns, each of them compared here."""
     sequence, before, sealed, canon, *columns = row
     stated = {n: v for n, v in zip(_NAMES, columns, strict=True) if v is not None}
     try:
@@ -184,14 +206,14 @@ def _changed(values: Mapping[str, Any], canon: object) -> str:
         return "its canonical text"
 
 
-def _rows(transaction: Transaction, *, after: int = -(2**63)) -> Iterator[Sequence[Any]]:
+def _rows(transaction: Transaction, *, after: int, batch: int = _BATCH) -> Iterator[Sequence[Any]]:
     """All records by sequence, in batches, as the driver gives them."""
     statement = _select(transaction.is_postgres)
     cursor = transaction.cursor()
     while True:
-        rows = cursor.execute(statement, (after, _BATCH)).fetchall()
+        rows = cursor.execute(statement, (after, batch)).fetchall()
         yield from rows
-        if len(rows) < _BATCH:
+        if len(rows) < batch:
             break
         after = rows[-1][_SEQUENCE]
     cursor.close()
@@ -203,8 +225,7 @@ def _select(is_postgres: bool) -> str:
     mark = "?"
     if is_postgres:
         mark = "%s"
-        spelled = """to_char("time" AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-        columns = columns.replace('"time"', spelled)
+        columns = columns.replace('"time"', TIME_POSTGRES)
     return (
         f"SELECT sequence, previous_hash, hash, canon, {columns} FROM exchange "  # noqa: S608
         f"WHERE sequence > {mark} ORDER BY sequence LIMIT {mark}"

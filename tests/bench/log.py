@@ -6,6 +6,7 @@ The records are what a busy gateway leaves: two plans, 40 partners, 60 persons, 
 tenth refused; every search names one of these as an auditor would.
 """
 
+import os
 import random
 import tempfile
 import time
@@ -35,9 +36,11 @@ _SEARCHES: Final = 200
 _START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _PLAN: Final = PlanId("acme")
 _NOTES: Final = (
-    "verify: all columns read and compared, leaves, chain and Merkle tree recomputed, one process",
+    "verify: all columns compared (the database spells the sealed text from them, we look only "
+    "where it does not say yes), leaves, chain and Merkle tree recomputed, one after the other",
     "search: a page of 100 of one plan, newest first, by a value drawn anew; 200 of each kind",
-    "cpu records/s: by the processor's time of this process; what others do here does not count",
+    "cpu records/s: by the processor's time of this process and, where it runs beside us, of the "
+    "server's process that answers it; what others do here does not count",
     "bytes: of the database, indexes included, by its records",
 )
 
@@ -134,12 +137,32 @@ def _verified(database: Database, size: int, rounds: int) -> dict[str, Figure]:
     seconds, worked = [], []
     for _ in range(rounds):
         started, began = time.perf_counter(), time.process_time()
-        assert database.read(exchange_log.verify).records == size
+        records, served = database.read(_verify)
+        assert records == size
         seconds.append(time.perf_counter() - started)
-        worked.append(time.process_time() - began)
+        worked.append(time.process_time() - began + served)
     best = min(seconds)
     rates = {"records/s": size / best, "cpu records/s": size / min(worked)}
     return {"what": f"verify, {size:,}", **rates, "s": best}
+
+
+def _verify(transaction: Transaction) -> tuple[int, float]:
+    """How many records, and the CPU seconds that another process took for it."""
+    if not transaction.is_postgres:
+        return exchange_log.verify(transaction).records, 0.0
+    pid = transaction.cursor().execute("SELECT pg_backend_pid()").fetchone()[0]
+    began = _cpu_seconds(pid)
+    records = exchange_log.verify(transaction).records
+    return records, _cpu_seconds(pid) - began
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Of another process of this machine; none where the system does not tell."""
+    file = Path(f"/proc/{pid}/stat")
+    if not file.exists():
+        return 0.0
+    fields = file.read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _searched(database: Database, size: int) -> list[dict[str, Figure]]:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.pool import NullPool
 
 from gateway.model.member import Plan
 from gateway.store import members, partners, plans
-from gateway.store.database import Database, open_database
+from gateway.store.database import Database, driver_url, open_database
 from gateway.store.key_file import create_key_file
 from gateway.store.keys import KeyRing
 from gateway.store.migrations import upgrade
@@ -158,3 +159,22 @@ def empty_url(server: str) -> Iterator[Callable[[], str]]:
 def keys(house: Database, key_file: Path) -> KeyRing:
     """The keys of the furnished database."""
     return KeyRing(key_file, house)
+
+
+@pytest.fixture
+def tamper(url: str) -> Callable[[str], None]:
+    """Runs SQL past every trigger, as someone who owns the database can."""
+
+    def run(statement: str) -> None:
+        engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
+        with engine.begin() as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SET session_replication_role = replica"))
+            else:
+                for name in ("updates", "deletes", "inserts"):
+                    connection.execute(text(f"DROP TRIGGER IF EXISTS exchange_keeps_{name}"))
+                    trigger = f"exchange_document_keeps_{name}"
+                    connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+            connection.exec_driver_sql(statement)
+
+    return run

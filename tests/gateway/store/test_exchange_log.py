@@ -47,25 +47,6 @@ def log(database: Database) -> Database:
     return database
 
 
-@pytest.fixture
-def tamper(url: str) -> Callable[[str], None]:
-    """Runs SQL past every trigger, as someone who owns the database can."""
-
-    def run(statement: str) -> None:
-        engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SET session_replication_role = replica"))
-            else:
-                for name in ("updates", "deletes", "inserts"):
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS exchange_keeps_{name}"))
-                    trigger = f"exchange_document_keeps_{name}"
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
-            connection.exec_driver_sql(statement)
-
-    return run
-
-
 def test_records_are_numbered_without_gaps_and_come_back_whole(log: Database) -> None:
     records = log.read(lambda t: exchange_log.search(t, plan=ACME))
     assert [record.sequence for record in records] == [5, 4, 3, 2, 1]
