@@ -160,6 +160,9 @@ class SmtpClient:
                 await smtp.starttls(server_hostname=server.host, tls_context=context)
             if server.user is not None:
                 await smtp.login(server.user, server.password or "")
+        except SMTPResponseException:
+            await _leave(smtp)
+            raise
         except BaseException:
             smtp.close()
             raise

@@ -190,7 +190,8 @@ async def _send(
 
     def close(transaction: Transaction) -> None:
         now = means.clock()
-        latest = mail_sent.get(transaction, plan=message.plan, message=message.id) or message
+        found = mail_sent.get(transaction, plan=message.plan, message=message.id, to_change=True)
+        latest = found or message
         # A notice may have come while the message left: what it moved stays moved.
         heard = {one.address for one in latest.recipients if one.state != "queued"}
         moved = tuple(
@@ -314,7 +315,7 @@ async def watch_mail(means: DirectMeans, plan: PlanId, message_id: MailId, addre
     now = means.clock()
 
     def unit(transaction: Transaction) -> None:
-        message = mail_sent.get(transaction, plan=plan, message=message_id)
+        message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
         recipients = message.recipients if message is not None else ()
         for recipient in recipients:
             over = expire(recipient, now=now)
@@ -334,7 +335,7 @@ def give_up_mail(
     now: datetime,
 ) -> None:
     """Nobody tries any more: whoever still waits for the message in that domain will not get it."""
-    message = mail_sent.get(transaction, plan=plan, message=message_id)
+    message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
     waiting = _waiting(message, domain)
     if message is not None and waiting:
         gone = [refuse(one, reason, now=now) for one in waiting]

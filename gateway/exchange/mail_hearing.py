@@ -65,7 +65,7 @@ def hear_report(
     said = list(dict.fromkeys(told.refused))
     report = letter.report
     for about in told.about if report is not None else ():
-        message = _sent(transaction, mail, about)
+        message = _sent(transaction, mail, about, to_change=True)
         recipient = _recipient(message, about)
         if message is None or recipient is None:
             said.append("it is about a message or recipient that we never sent to")
@@ -88,10 +88,14 @@ def failures_on_the_way(
     return tuple(found)
 
 
-def _sent(transaction: Transaction, mail: ReceivedMail, about: About) -> SentMail | None:
+def _sent(
+    transaction: Transaction, mail: ReceivedMail, about: About, *, to_change: bool = False
+) -> SentMail | None:
     if about.message_id is None:
         return None
-    found = mail_sent.by_message_id(transaction, plan=mail.plan, message_id=about.message_id)
+    found = mail_sent.by_message_id(
+        transaction, plan=mail.plan, message_id=about.message_id, to_change=to_change
+    )
     # A notice is never about a notice: that way two agents would write to each other for ever.
     return found if found is not None and found.kind == "message" else None
 

@@ -301,6 +301,9 @@ def _digesters() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(_DIGESTS, "digest")
 
 
+os.register_at_fork(after_in_child=_digesters.cache_clear)  # a fork leaves the threads behind
+
+
 def _read_frame(file: BinaryIO) -> bytes:
     """The next sealed frame; empty at the end."""
     head = file.read(_LENGTH.size)

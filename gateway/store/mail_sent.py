@@ -102,15 +102,22 @@ def claimed(transaction: Transaction, *, plan: PlanId, key: str) -> MailId | Non
 # ---- looking ---------------------------------------------------------------------------------
 
 
-def get(transaction: Transaction, *, plan: Scope, message: MailId) -> SentMail | None:
+def get(
+    transaction: Transaction, *, plan: Scope, message: MailId, to_change: bool = False
+) -> SentMail | None:
+    """The message; `to_change` keeps whoever else would change it waiting until COMMIT."""
     table = tables.mail_sent
-    return _first(transaction, table.c.id == message, within(table.c.plan, plan))
+    where = (table.c.id == message, within(table.c.plan, plan))
+    return _first(transaction, *where, to_change=to_change)
 
 
-def by_message_id(transaction: Transaction, *, plan: PlanId, message_id: str) -> SentMail | None:
-    """The message of that Message-ID (without brackets), which a notice names."""
+def by_message_id(
+    transaction: Transaction, *, plan: PlanId, message_id: str, to_change: bool = False
+) -> SentMail | None:
+    """The message of that Message-ID (without brackets), which a notice names; as of `get`."""
     table = tables.mail_sent
-    return _first(transaction, table.c.plan == plan, table.c.message_id == indexable(message_id))
+    where = (table.c.plan == plan, table.c.message_id == indexable(message_id))
+    return _first(transaction, *where, to_change=to_change)
 
 
 def answering(transaction: Transaction, *, plan: PlanId, answers: MailId) -> tuple[SentMail, ...]:
@@ -178,8 +185,12 @@ def _messages() -> Select[Any]:
     return select(table, blob.c.size_bytes, blob.c.sha1, blob.c.sha256).join_from(table, blob, same)
 
 
-def _first(transaction: Transaction, *where: Any) -> SentMail | None:
-    row = transaction.connection.execute(_messages().where(*where)).first()
+def _first(transaction: Transaction, *where: Any, to_change: bool) -> SentMail | None:
+    statement = _messages().where(*where)
+    if to_change:
+        # Two notices of one message may come at once: each must see what the other moved.
+        statement = statement.with_for_update(of=tables.mail_sent)
+    row = transaction.connection.execute(statement).first()
     return None if row is None else _message(transaction, row)
 
 

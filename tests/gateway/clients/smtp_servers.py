@@ -76,7 +76,7 @@ async def posting(
             loop=loop,
             auth_required=known is not None,
             auth_exclude_mechanism=["LOGIN"],
-            authenticator=lambda *said: AuthResult(success=said[-1] == known),
+            authenticator=lambda *said: AuthResult(success=said[-1] == known, handled=False),
         )
 
     listening = await loop.create_server(talk, "127.0.0.1", 0)

@@ -185,7 +185,12 @@ class Office:
                 print(repr(error), getattr(error, "detail", None))
                 raise
 
-        await self.means.queue.work(one, until_idle=True)
+        # On PostgreSQL a worker that is idle ends while its last jobs still put in others.
+        while True:
+            await self.means.queue.work(one, until_idle=True)
+            counts = self.house.database.read(self.means.queue.counts)
+            if not any(it.state == "waiting" and it.due <= self.now for it in counts):
+                return
 
     def sent(self, message: MailId) -> SentMail:
         found = self.house.database.read(lambda tx: mail_sent.get(tx, plan=PLAN, message=message))
