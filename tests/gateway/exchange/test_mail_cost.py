@@ -1,7 +1,7 @@
 """What one message may cost: 300 MB of a worker, however large or hostile it is.
 
 Each is opened, read and taken apart in a worker whose memory ends there. That the worker also ends
-at two seconds of the processor is `test_workers`' to show; for how many are taken, tests compare.
+after so many seconds of the processor is `test_workers`' to show; for how many, tests compare.
 """
 
 import base64
