@@ -1,7 +1,8 @@
 """kill -9 before and after each commit of an ingest and of a retrieval: nothing acknowledged is
 lost, nothing is doubled.
 
-A process dies at the n-th hit of a durable step, for every n until it lives through all of them.
+A process dies at the n-th hit of a durable step, for every n until it lives through all of them
+(every third n where time is short: `tests.thinning`).
 Then the house is opened again, recovers, does the same work to its end, and must hold what a
 house holds that nobody disturbed.
 """
@@ -42,9 +43,11 @@ from tests.gateway.clients.asking_house import (
     settings,
     work_off,
 )
+from tests.thinning import STEP
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED, LIVED = -9, 0
+BETWEEN = min(STEP, 3)
 STEPS = ("before commit", "after commit", "blob synced", "blob named")
 
 
@@ -137,21 +140,19 @@ def test_an_ingest_killed_at_any_hit_of_a_step_loses_and_doubles_nothing(
 ) -> None:
     with asking_house(tmp_path / "start"):
         pass
-    kills = 0
+    hit = 1
     while True:
-        folder = tmp_path / str(kills + 1)
+        folder = tmp_path / str(hit)
         shutil.copytree(tmp_path / "start", folder)
         noted = folder / "acknowledged"
         noted.touch()
-        ended = crasher.run(
-            folder, what="ingest", step=step, hit=kills + 1, acknowledged=str(noted)
-        )
+        ended = crasher.run(folder, what="ingest", step=step, hit=hit, acknowledged=str(noted))
         _check_ingest(folder, noted.read_text(encoding="ascii").split(), ingested)
         if ended == LIVED:
             break
         assert ended == KILLED
-        kills += 1
-    assert kills >= len(FILES)
+        hit += BETWEEN
+    assert hit > len(FILES)
 
 
 def _check_ingest(folder: Path, acknowledged: list[str], undisturbed: dict[str, Any]) -> None:
@@ -194,17 +195,17 @@ def test_a_retrieval_killed_at_any_hit_of_a_step_goes_on_where_it_stopped(
     with asking_house(tmp_path / "start", [partner]) as house:
         retrieval = new_retrieval(house)
         job = enqueue(house, retrieval)
-    kills = 0
+    hit = 1
     while True:
-        folder = tmp_path / str(kills + 1)
+        folder = tmp_path / str(hit)
         shutil.copytree(tmp_path / "start", folder)
-        ended = crasher.run(folder, what="retrieve", step=step, hit=kills + 1)
+        ended = crasher.run(folder, what="retrieve", step=step, hit=hit)
         _check_retrieval(folder, retrieval, job, retrieved)
         if ended == LIVED:
             break
         assert ended == KILLED
-        kills += 1
-    assert kills >= (3 if step.startswith("blob") else 8)
+        hit += BETWEEN
+    assert hit > (3 if step.startswith("blob") else 8)
 
 
 def _check_retrieval(

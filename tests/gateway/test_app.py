@@ -21,6 +21,7 @@ from gateway.settings import KeyPair, Listen, Settings
 from gateway.store import tokens
 from gateway.store.key_file import create_key_file
 from tests.gateway import house as lakeshore
+from tests.gateway.cli.terminal import run
 from tests.gateway.clients.asking_house import (
     PLAN,
     answers,
@@ -131,9 +132,8 @@ def stop(process: subprocess.Popen[str], number: signal.Signals = signal.SIGTERM
 
 def refused(given: Settings, folder: Path) -> tuple[int, list[str]]:
     """How a gateway that must not start ended: its exit code and what it printed."""
-    with start(given, folder) as process:
-        printed, _ = process.communicate(timeout=60)
-    return process.returncode, [line for line in printed.splitlines() if " INFO " not in line]
+    ended = run("serve", "--config", toml(given, folder / "gateway.toml"))
+    return ended.exit_code, [*ended.out.splitlines(), *ended.err.splitlines()]
 
 
 # ---- stopping --------------------------------------------------------------------------------
