@@ -1,5 +1,8 @@
 """What we send by mail: kept with its recipients, their states and the notices, on both engines."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +15,7 @@ from gateway.store import mail_sent
 from gateway.store.database import Database
 from gateway.store.errors import UnknownId
 from gateway.store.scope import ALL_PLANS
+from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
 
 MINUTE = timedelta(minutes=1)
@@ -64,6 +68,30 @@ def test_another_plans_message_looks_like_none(house: Database) -> None:
         house.write(
             lambda tx: mail_sent.put_recipient(tx, plan=OTHER, message=message, recipient=ANNE)
         )
+
+
+def test_who_changes_a_message_sees_what_the_one_before_moved(house: Database) -> None:
+    kept(house, a_message())
+    message, is_read = MailId("s1"), threading.Event()
+
+    def moving(tx: Transaction) -> None:
+        mail_sent.get(tx, plan=ACME, message=message, to_change=True)
+        is_read.set()
+        time.sleep(0.3)  # in which the other reads, if it may
+        moved = replace(ANNE, state="dispatched", since=NOW)
+        mail_sent.put_recipient(tx, plan=ACME, message=message, recipient=moved)
+
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(house.write, moving)
+        assert is_read.wait(20)
+        then = house.write(
+            lambda tx: mail_sent.by_message_id(
+                tx, plan=ACME, message_id="s1@direct.plan.test", to_change=True
+            )
+        )
+        first.result(20)
+    assert then is not None
+    assert then.recipients[0].state == "dispatched"
 
 
 def test_a_recipients_state_changes_alone(house: Database) -> None:
