@@ -120,7 +120,8 @@ def undo_document(
 
 
 def _the_document(transaction: Transaction, plan: PlanId, document: DocumentId) -> Document:
-    found = documents.get(transaction, plan=plan, document=document)
+    # Of two people who decide at once the second must see what the first decided.
+    found = documents.get(transaction, plan=plan, document=document, to_change=True)
     if found is None:
         raise UnknownId("document", document)
     return found

@@ -153,7 +153,14 @@ def supersede(
 # ---- looking ---------------------------------------------------------------------------------
 
 
-def get(transaction: Transaction, *, plan: PlanId, document: DocumentId) -> Document | None:
+def get(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId, to_change: bool = False
+) -> Document | None:
+    """The document; `to_change` keeps whoever else would change it waiting until COMMIT."""
+    if to_change and transaction.is_postgres:  # SQLite lets one write at a time
+        table = tables.document
+        held = select(table.c.id).where(table.c.plan == plan, table.c.id == document)
+        transaction.connection.execute(held.with_for_update())
     row = _by_id().first(transaction, {"plan": plan, "id": document})
     return None if row is None else read_document(row)
 

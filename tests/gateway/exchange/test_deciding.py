@@ -1,6 +1,9 @@
 """A person decides whose a held document is, whether a match is one, and may take it back."""
 
 import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +28,7 @@ from gateway.model.document import Document
 from gateway.model.link import Link
 from gateway.store import links, offers, partners
 from gateway.store.errors import UnknownId
+from gateway.store.transaction import Transaction
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from tests.gateway.clients.asking_house import MEMBER, PLAN
 from tests.gateway.exchange.ingesting import ASTHMA, GOUT, cda, problems, reload, take
@@ -134,6 +138,25 @@ def test_of_two_who_file_at_once_the_second_is_told(house: House) -> None:
     house.database.write(unit)
     with pytest.raises(NothingToDecide, match="is filed"):
         house.database.write(unit)
+
+
+def test_of_two_who_decide_in_one_moment_the_second_is_told(house: House) -> None:
+    document, is_decided = held(house).document.id, threading.Event()
+
+    def first(transaction: Transaction) -> None:
+        reject_document(transaction, plan=PLAN, document=document, reason="nobody of ours")
+        is_decided.set()
+        time.sleep(0.3)  # in which the other looks, if it may
+
+    def second(transaction: Transaction) -> None:
+        reject_document(transaction, plan=PLAN, document=document, reason="another reason")
+
+    with ThreadPoolExecutor() as threads:
+        decided = threads.submit(house.database.write, first)
+        assert is_decided.wait(20)
+        with pytest.raises(NothingToDecide):
+            house.database.write(second)
+        decided.result(20)
 
 
 def _act(house: House, act: str, document: str) -> None:
