@@ -254,10 +254,15 @@ def _unverified() -> ssl.SSLContext:
 
 async def _leave(smtp: SMTP) -> None:
     """Politely, but not for long: what was to be said has been said."""
+    channel = smtp.transport
     try:
         await asyncio.wait_for(smtp.quit(), timeout=5.0)
     except (SMTPException, OSError):
         smtp.close()
+    finally:
+        # Closed over TLS it would wait for the other side, and outlive a loop that ends with us.
+        if isinstance(channel, asyncio.WriteTransport):
+            channel.abort()
 
 
 def _said(error: Exception) -> str:

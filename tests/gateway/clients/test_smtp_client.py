@@ -1,13 +1,18 @@
 """Handing a message over, to real servers on loopback."""
 
 import asyncio
+import gc
+import socket
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
 import pytest
 
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server, SmtpClient
 from tests.gateway.clients.smtp_servers import Post, posting
-from tests.gateway.house import authority
+from tests.gateway.house import authority, key_files
 
 CLIENT = SmtpClient("direct.plan.test", seconds=30)
 MESSAGE = b"From: a@direct.plan.test\r\nTo: anne@clinic.test\r\n\r\n.dots\r\n..more\r\n"
@@ -165,3 +170,28 @@ async def test_a_break_after_the_last_byte_is_uncertain() -> None:
         failed = await failure(Post(port=port).server())
     assert failed.is_uncertain
     assert not failed.is_permanent
+
+
+def test_a_server_that_leaves_its_tls_open_leaves_nothing_open_with_us() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*key_files("localhost"))
+    is_over = threading.Event()
+
+    def linger(listening: socket.socket) -> None:
+        plain, _ = listening.accept()
+        with context.wrap_socket(plain, server_side=True) as channel:
+            channel.sendall(b"220 here\r\n")
+            for answer in (b"250 ok\r\n", b"550 no\r\n", b"221 bye\r\n"):  # EHLO, MAIL, QUIT
+                channel.recv(1000)
+                channel.sendall(answer)
+            is_over.wait(20)  # and reads no more
+
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor() as threads:
+        listening.settimeout(20)
+        lingering = threads.submit(linger, listening)
+        port = listening.getsockname()[1]
+        server = Server("localhost", port, "tls", (authority().certificate_pem,))
+        asyncio.run(failure(server))
+        gc.collect()  # what the loop has left half closed warns now
+        is_over.set()
+        lingering.result(20)
