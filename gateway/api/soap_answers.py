@@ -147,19 +147,28 @@ def take(
     answer = replace(answer, envelope_hash=kept.answer_hash)
 
     def unit(transaction: Transaction) -> bool:
-        message_id = awaited.message_id
-        if not awaited_answers.arrive(transaction, message_id=message_id, answer=answer):
+        if not go_on(transaction, queue, awaited, answer):
             return False
         kept.put(transaction)
         for part in answer.parts:
             documents.keep_blob(transaction, plan=awaited.plan, blob=part.blob)
-        queue.enqueue(
-            transaction,
-            kind=GO_ON,
-            plan=awaited.plan,
-            payload={"retrieval": awaited.retrieval, "partner": awaited.visited},
-            idempotency_key=message_id,
-        )
         return True
 
     return unit
+
+
+def go_on(
+    transaction: Transaction, queue: JobQueue, awaited: AwaitedAnswer, answer: ArrivedAnswer
+) -> bool:
+    """Keeps the answer and lets its retrieval go on with it; False if it came before."""
+    message_id = awaited.message_id
+    if not awaited_answers.arrive(transaction, message_id=message_id, answer=answer):
+        return False
+    queue.enqueue(
+        transaction,
+        kind=GO_ON,
+        plan=awaited.plan,
+        payload={"retrieval": awaited.retrieval, "partner": awaited.visited},
+        idempotency_key=message_id,
+    )
+    return True

@@ -15,10 +15,10 @@ from lxml import etree
 
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_acknowledging import acknowledge
-from gateway.api.soap_answers import UnwantedAnswer
+from gateway.api.soap_answers import UnwantedAnswer, go_on
 from gateway.api.soap_replied import Replied
 from gateway.exchange.asker import Effect
-from gateway.model.later import GO_ON, ArrivedAnswer, AwaitedAnswer
+from gateway.model.later import ArrivedAnswer, AwaitedAnswer
 from gateway.model.partner import Partner
 from gateway.store import awaited_answers
 from gateway.store.database import Transaction
@@ -98,14 +98,6 @@ def _take(
     effects: tuple[Effect, ...],
 ) -> tuple[Effect, ...]:
     """Makes the result durable, in the transaction of its record, and lets the retrieval go on."""
-    message_id = awaited.message_id
-    if not awaited_answers.arrive(transaction, message_id=message_id, answer=answer):
+    if not go_on(transaction, queue, awaited, answer):
         raise UnwantedAnswer(_CAME_BEFORE)
-    queue.enqueue(
-        transaction,
-        kind=GO_ON,
-        plan=awaited.plan,
-        payload={"retrieval": awaited.retrieval, "partner": awaited.visited},
-        idempotency_key=message_id,
-    )
     return effects
