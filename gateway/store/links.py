@@ -32,6 +32,7 @@ def put(transaction: Transaction, link: Link) -> None:
         "degree": link.degree,
         "valid_until": link.valid_until,
         "known": None if link.known is None else dump(link.known),
+        "is_locator": link.is_locator,
     }
     upsert(transaction, tables.link, values, _KEY)
 
@@ -122,4 +123,5 @@ def _link(row: Any) -> Link:
         degree=row.degree,
         valid_until=row.valid_until,
         known=None if row.known is None else load(Demographics, row.known),
+        is_locator=row.is_locator,
     )
