@@ -365,7 +365,7 @@ REASONS: Final = {
     "partial": "partial: 1 missing",
     "refused": "it answered with a SOAP fault (Sender)",
     "failed": "it answered with a SOAP fault (Receiver)",
-    "late": "no answer within 1 s",
+    "late": "no answer within ",
     "unknown": exchange_log.INTERRUPTED,
 }
 ASKED_BY_US: Final = [
@@ -377,7 +377,8 @@ ASKED_BY_US: Final = [
 def test_what_we_ask_leaves_one_record(name: str, how: str, tmp_path: Path) -> None:
     with _asked(tmp_path, name, how) as (house, script, retrieval):
         found = [one for one in calls(house) if one.transaction == name]
-        if how == "partial":  # what did not come is asked for again, alone
+        # What did not come is asked for again, alone; a list that is late, in windows.
+        if how == "partial" or (name, how) == ("ITI-38", "late"):
             found = found[:1]
         (record,) = found
         order = retrieval_of(house, retrieval)
