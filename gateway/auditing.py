@@ -46,6 +46,7 @@ def audit_feeds(settings: Settings, database: Database, keys: KeyRing) -> tuple[
 _DOORS: Final = {
     "ITI-55": "xcpd",
     DEFERRAL: "xcpd",
+    "ITI-56": "xcpd",
     "ITI-38": "xca",
     "ITI-39": "xca",
     "ITI-41": "xdr",

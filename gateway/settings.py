@@ -183,6 +183,8 @@ class Rule(_Part):
     """Also documents that others wrote, not only the plan's own."""
     on_demand: bool = False
     """Also the member's summary, made on demand of the documents that rules give."""
+    locations: bool = False
+    """Also which other communities know a member (ITI-56): we are a Health Data Locator."""
     direction: Literal["give", "take"] = "give"
     """`take` gives nothing: it lets partners submit documents to us (ITI-41) for the purpose."""
 

@@ -28,6 +28,7 @@ _ADDRESSING: Final = "ITI TF-2: V.3.1 (WS-Addressing 1.0)"
 _SECURITY: Final = "NHIN Messaging Platform; WS-Security 1.1: 8.5 (Signature Confirmation)"
 _TIMESTAMP: Final = "WS-Security 1.1: 10 (Timestamp)"
 _DISCOVERY: Final = "ITI TF-2: 3.55.4.2.2"
+_LOCATION: Final = "XCPD Health Data Locator and Revoke: 3.56.4.2.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,34 @@ def _body(payload: Element | None, asked: Asked) -> Iterator[Deviation]:
         yield Deviation(_SOAP, "the SOAP body is not the answer of the transaction", said)
     elif asked.kind.transaction == "ITI-55":
         yield from _discovery(payload, asked)
+    elif asked.kind.transaction == "ITI-56":
+        yield from _locations(payload, asked)
     elif asked.kind.transaction == "ITI-38":
         yield from query_deviations(payload, asked.community)
     elif asked.kind.transaction == "ITI-39":
         yield from retrieve_deviations(payload, asked.community)
+
+
+def _locations(message: Element, asked: Asked) -> Iterator[Deviation]:
+    """XCPD Health Data Locator: 3.56.4.2.2, and its schema."""
+    given = message.findall("{*}PatientLocationResponse")
+    if not given:
+        yield Deviation(_LOCATION, "the answer names no location", fragment(message))
+    wanted = asked.body.find("{*}RequestedPatientId")
+    who = None if wanted is None else dict(wanted.attrib)
+    for one in given:
+        home, there, named = (
+            one.find(f"{{*}}{step}")
+            for step in ("HomeCommunityId", "CorrespondingPatientId", "RequestedPatientId")
+        )
+        if home is None or not (home.text or "").strip().startswith("urn:oid:"):
+            yield Deviation(_LOCATION, "HomeCommunityId is no urn:oid: URI", fragment(one))
+        if there is None or not (there.get("root") and there.get("extension")):
+            text = "CorrespondingPatientId has no root and extension"
+            yield Deviation(_LOCATION, text, fragment(one))
+        if named is None or dict(named.attrib) != who:
+            text = "RequestedPatientId is not the one that was asked for"
+            yield Deviation(_LOCATION, text, fragment(one))
 
 
 def _discovery(message: Element, asked: Asked) -> Iterator[Deviation]:

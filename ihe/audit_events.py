@@ -1,4 +1,4 @@
-"""The audit events of ITI-55, 38, 39, 41 and 80, for the side we play (ITI TF-2: 3.55.5.1 …).
+"""The audit events of ITI-55, 56, 38, 39, 41 and 80, for the side we play (ITI TF-2: 3.55.5.1 …).
 
 A query's source is the side that asks; a document's source is the side that gives it. Our side of
 the pair carries our process id.
@@ -29,6 +29,7 @@ _QUERY: Final = AuditCode("110112", DCM, "Query")
 _IMPORT: Final = AuditCode("110107", DCM, "Import")
 _EXPORT: Final = AuditCode("110106", DCM, "Export")
 _ITI_55: Final = AuditCode("ITI-55", IHE, "Cross Gateway Patient Discovery")
+_ITI_56: Final = AuditCode("ITI-56", IHE, "Patient Location Query")
 _ITI_38: Final = AuditCode("ITI-38", IHE, "Cross Gateway Query")
 _ITI_39: Final = AuditCode("ITI-39", IHE, "Cross Gateway Retrieve")
 _SUBMISSIONS: Final = {
@@ -95,6 +96,16 @@ def patient_discovery_event(
     details = () if home is None else ((_HOME_55_39, home.urn.encode()),)
     asked = ParticipantObject(_SYSTEM, _QUERY_ROLE, _ITI_55, query=query, details=details)
     return _query_event(conversation, _ITI_55, (*map(_patient, told), asked))
+
+
+def patient_location_event(
+    conversation: Conversation, *, query: bytes | None, patient: PatientId | None
+) -> AuditEvent:
+    """XCPD Health Data Locator: 3.56.5.1: `query` is the PatientLocationQueryRequest, None if the
+    request was never made; `patient` whom it names, by the locator's own id."""
+    asked = ParticipantObject(_SYSTEM, _QUERY_ROLE, _ITI_56, query=query)
+    about = () if patient is None else (_patient(patient),)
+    return _query_event(conversation, _ITI_56, (*about, asked))
 
 
 def document_query_event(

@@ -6,6 +6,7 @@ IheError
 │  ├─ VersionMismatch       an envelope of another SOAP version             → soap:VersionMismatch
 │  └─ MessageTooLarge       the envelope, or the whole message, is over our limit    → soap:Sender
 ├─ NotUnderstood            a mustUnderstand header that we do not know       → soap:MustUnderstand
+├─ NotPermitted             the message is well, and its sender may not have an answer → soap:Sender
 ├─ SecurityRefused          signature, assertion, time, audience or binding   → wsse:FailedCheck …
 ├─ Unavailable              the message is well: it is we who cannot answer        → soap:Receiver
 ├─ SoapFault                the peer answered with a fault
@@ -56,6 +57,21 @@ class NotUnderstood(IheError):
     """A header that the sender marked mustUnderstand is not one we know (SOAP 1.2: 5.2.3)."""
 
     fault_code = "MustUnderstand"
+
+
+class NotPermitted(IheError):
+    """Nothing is wrong with the message; this sender gets no answer to it.
+
+    `reason` is for our auditor, `told` is the sentence that the peer hears.
+    """
+
+    def __init__(self, reason: str, *, told: str, subcode: str | None = None) -> None:
+        super().__init__(reason, subcode=subcode)
+        self.told = told
+
+    @property
+    def said(self) -> str:
+        return self.told
 
 
 class SecurityRefused(IheError):

@@ -49,7 +49,7 @@ _XML_LANG: Final = "{http://www.w3.org/XML/1998/namespace}lang"
 
 # ---- which message is which ------------------------------------------------------------------
 
-Transaction = Literal["ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80"]
+Transaction = Literal["ITI-55", "ITI-56", "ITI-38", "ITI-39", "ITI-41", "ITI-80"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class MessageKind:
 _QUERY: Final = "{urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0}"
 _XDS: Final = "{urn:ihe:iti:xds-b:2007}"
 _V3: Final = "{urn:hl7-org:v3}"
+_XCPD: Final = "{urn:ihe:iti:xcpd:2009}"
 _REGISTRY_RESPONSE: Final = "{urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0}RegistryResponse"
 
 ITI_55_REQUEST: Final = MessageKind(
@@ -94,6 +95,18 @@ ITI_55_DEFERRED_RESULT: Final = MessageKind(
     "request",
     "urn:hl7-org:v3:PRPA_IN201306UV02:Deferred:CrossGatewayPatientDiscovery",
     f"{_V3}PRPA_IN201306UV02",
+)
+ITI_56_REQUEST: Final = MessageKind(
+    "ITI-56",
+    "request",
+    "urn:ihe:iti:2009:PatientLocationQuery",
+    f"{_XCPD}PatientLocationQueryRequest",
+)
+ITI_56_ANSWER: Final = MessageKind(
+    "ITI-56",
+    "answer",
+    "urn:ihe:iti:2009:PatientLocationQueryResponse",
+    f"{_XCPD}PatientLocationQueryResponse",
 )
 ITI_38_REQUEST: Final = MessageKind(
     "ITI-38", "request", "urn:ihe:iti:2007:CrossGatewayQuery", f"{_QUERY}AdhocQueryRequest"
@@ -146,6 +159,8 @@ MESSAGE_KINDS: Final = {
         ITI_55_DEFERRED_REQUEST,
         ITI_55_ACKNOWLEDGEMENT,
         ITI_55_DEFERRED_RESULT,
+        ITI_56_REQUEST,
+        ITI_56_ANSWER,
         ITI_38_REQUEST,
         ITI_38_ANSWER,
         ITI_39_REQUEST,

@@ -16,11 +16,14 @@ INCLUDE: Final = "{http://www.w3.org/2004/08/xop/include}Include"
 FAULT: Final = "{http://www.w3.org/2003/05/soap-envelope}Fault"
 SCH: Final = "http://purl.oclc.org/dsdl/schematron"
 
+_OWN: Final = Path(__file__).resolve().parent / "samples" / "ihe"
 _V3: Final = "hl7v3/multicacheschemas"
 _SCHEMA_OF: Final = {
     "{urn:hl7-org:v3}PRPA_IN201305UV02": f"{_V3}/PRPA_IN201305UV02.xsd",
     "{urn:hl7-org:v3}PRPA_IN201306UV02": f"{_V3}/PRPA_IN201306UV02.xsd",
     "{urn:hl7-org:v3}MCCI_IN000002UV01": f"{_V3}/MCCI_IN000002UV01.xsd",
+    "{urn:ihe:iti:xcpd:2009}PatientLocationQueryRequest": f"{_OWN}/patient_location.xsd",
+    "{urn:ihe:iti:xcpd:2009}PatientLocationQueryResponse": f"{_OWN}/patient_location.xsd",
     "{urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0}AdhocQueryRequest": "xds/ebRS30/query.xsd",
     "{urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0}AdhocQueryResponse": "xds/ebRS30/query.xsd",
     "{urn:oasis:names:tc:ebxml-regrep:xsd:rs:3.0}RegistryResponse": "xds/ebRS30/rs.xsd",

@@ -1,5 +1,5 @@
-"""The SOAP doors: ITI-55 at /ihe/xcpd, ITI-38 and ITI-39 at /ihe/xca, ITI-41 and ITI-80 at
-/ihe/xdr (ITI TF-2: Appendix V).
+"""The SOAP doors: ITI-55 and ITI-56 at /ihe/xcpd, ITI-38 and ITI-39 at /ihe/xca, ITI-41 and
+ITI-80 at /ihe/xdr (ITI TF-2: Appendix V).
 
 Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, what the verb
 answers, whether the message is a replay; then the record commits, and only then the first byte
@@ -57,6 +57,7 @@ from ihe.wsdl import wsdl_bytes
 
 router = APIRouter(prefix="/ihe", tags=["partners"])
 Door = Literal["xcpd", "xca", "xdr"]
+_XCPD: Final = frozenset({"ITI-55", "ITI-56"})
 _SOAP: Final = "application/soap+xml; charset=UTF-8"
 _CANNOT: Final = "The gateway cannot answer now."
 
@@ -69,8 +70,8 @@ async def wsdl(request: Request, door: Door) -> Response:
 
 
 async def xcpd(request: Request) -> Response:
-    """ITI-55 Cross Gateway Patient Discovery."""
-    return await _answer(request, frozenset({"ITI-55"}))
+    """ITI-55 Cross Gateway Patient Discovery, and ITI-56 Patient Location Query."""
+    return await _answer(request, _XCPD)
 
 
 async def xca(request: Request) -> Response:

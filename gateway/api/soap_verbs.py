@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_discovery import discover
+from gateway.api.soap_location import tell_locations
 from gateway.api.soap_replied import Replied
 from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.on_demand import keep_snapshot
@@ -59,6 +60,7 @@ def reply(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replied:
 
     Raises:
         MalformedMessage: its body is not what the transaction demands.
+        NotPermitted: the sender gets no answer to it (ITI-56).
         StoreError: the database cannot be read.
     """
     return _VERBS[opened.transaction](opened, asker, means)
@@ -158,6 +160,7 @@ def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
 
 _VERBS: Final[dict[str, Callable[[OpenedRequest, Asker, PartnerMeans], Replied]]] = {
     "ITI-55": discover,
+    "ITI-56": tell_locations,
     "ITI-38": _query,
     "ITI-39": _retrieve,
 }

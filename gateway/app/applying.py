@@ -144,6 +144,7 @@ def policy_rule(stated: RuleSettings) -> Rule:
         confidentiality=stated.confidentiality,
         third_party=stated.third_party,
         on_demand=stated.on_demand,
+        locations=stated.locations,
         direction=stated.direction,
     )
 

@@ -121,7 +121,7 @@ def _quirks(form: Any) -> list[Quirk]:
     addresses = endpoints if isinstance(endpoints, dict) else {}
     given = [
         one if isinstance(one, str) else None
-        for one in (addresses.get(key) for key in ("iti55", "iti38", "iti39"))
+        for one in (addresses.get(key) for key in ("iti55", "iti56", "iti38", "iti39"))
     ]
     try:
         home = HomeCommunityId.parse(str(form.get("home_community_id")))

@@ -53,6 +53,7 @@ _FOUND: Final[Mapping[FindingKind, str]] = {
 _ASKED: Final[Mapping[str, str]] = {
     "ITI-55": "name, birth date, gender, address, telephone numbers and the plan's member number, "
     "to ask whether the recipient knows the member",
+    "ITI-56": "that the plan asks which communities know a patient whom the recipient knows",
     "ITI-38": "that the plan asks for the documents of a patient whom the recipient knows",
     "ITI-39": "that the plan asks for the documents of a patient whom the recipient knows",
 }
@@ -79,6 +80,8 @@ def what_left(exchange: Exchange) -> str | None:
     match exchange.transaction:
         case "ITI-55" if exchange.member is not None:
             return "name, birth date, gender, address and telephone numbers, and the member's id"
+        case "ITI-56" if exchange.member is not None:
+            return "which other communities know the member, and the member's ids there"
         case "ITI-38" if exchange.documents:
             return f"a list of what is known of {_documents(exchange)}"
         case "ITI-39" if exchange.documents:

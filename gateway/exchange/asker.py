@@ -58,6 +58,10 @@ class Way:
     withheld: list[Withheld] = field(default_factory=list, compare=False)
     """What the rules did not give so far, and why: for the log of this plan alone."""
 
+    def reaching(self) -> tuple[Rule, ...]:
+        """The plan's rules that give this asker something for its purpose."""
+        return tuple(rule for rule in self.rules if _reaches(rule, self.partner, self.purpose))
+
     def gives(self, offered: OfferedDocument, member: Member) -> bool:
         """Whether a rule offers the document (DECISIONS 10)."""
         verdict = offer(

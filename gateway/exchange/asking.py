@@ -56,9 +56,14 @@ class Patience:
     that answers slowly each time is late all the same.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, whole: "Patience | None" = None) -> None:
         self._seconds = seconds
         self._left_seconds = seconds
+        self._whole = whole
+
+    def part(self, share: float) -> "Patience":
+        """For one question a share of what is left; what it uses up is gone of the whole."""
+        return Patience(round(self._left_seconds * share, 1), whole=self)
 
     @property
     def is_over(self) -> bool:
@@ -70,7 +75,7 @@ class Patience:
         if self._left_seconds <= seconds:
             return False
         await asyncio.sleep(seconds)
-        self._left_seconds -= seconds
+        self._spend(seconds)
         return True
 
     @asynccontextmanager
@@ -87,7 +92,12 @@ class Patience:
         except TimeoutError:
             raise PartnerLate(f"no answer within {self._seconds:g} s") from None
         finally:
-            self._left_seconds -= time.monotonic() - started
+            self._spend(time.monotonic() - started)
+
+    def _spend(self, seconds: float) -> None:
+        self._left_seconds -= seconds
+        if self._whole is not None:
+            self._whole._spend(seconds)
 
 
 @dataclass(frozen=True, slots=True)

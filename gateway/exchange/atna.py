@@ -34,10 +34,12 @@ from ihe.audit_events import (
     document_retrieve_event,
     document_submission_event,
     patient_discovery_event,
+    patient_location_event,
 )
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, PatientId
 from ihe.namespaces import name
+from ihe.patient_location import read_location_request
 from ihe.saml import Assertion, CodedAttribute, read_assertion
 from ihe.soap import (
     ANONYMOUS,
@@ -157,6 +159,15 @@ def _discovery(told: _Told) -> Iterator[AuditEvent]:
     )
 
 
+def _location(told: _Told) -> Iterator[AuditEvent]:
+    """Of whom the question names: by our id where we are asked, by the locator's where we ask."""
+    yield patient_location_event(
+        told.conversation,
+        query=None if told.asked is None else _bytes(told.asked),
+        patient=_read(read_location_request, told.asked) or told.patient,
+    )
+
+
 def _query(told: _Told) -> Iterator[AuditEvent]:
     asked = _read(read_adhoc_query_request, told.asked)
     adhoc = None if told.asked is None else told.asked.find("{*}AdhocQuery")
@@ -222,6 +233,7 @@ def _deferral(told: _Told) -> Iterator[AuditEvent]:
 _EVENTS: Final = {
     "ITI-55": _discovery,
     DEFERRAL: _deferral,
+    "ITI-56": _location,
     "ITI-38": _query,
     "ITI-39": _retrieve,
     "ITI-41": _submission,

@@ -25,6 +25,7 @@ from gateway.store.wire_messages import WireMessage, open_message
 from ihe.acknowledgement import read_acknowledgement
 from ihe.discovery import Matched, MoreDemographicsRequested
 from ihe.errors import IheError
+from ihe.patient_location import read_location_request, read_location_response
 from ihe.registry_response import RegistryError
 from ihe.soap import ITI_55_DEFERRED_RESULT, find_fault, parse_envelope, read_envelope
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
@@ -144,6 +145,18 @@ def _acknowledgement(body: Element) -> str:
     return "taken" if said.accepted else f"not taken, {said.problem or 'without a code'}"
 
 
+def _location_request(body: Element) -> str:
+    read_location_request(body)
+    return "asks which communities know a patient"
+
+
+def _locations(body: Element) -> str:
+    """The answer alone does not say which question it answers: each location repeats it."""
+    found = read_location_response(body, asked=None)
+    unusable = f", {found.unreadable} unusable" if found.unreadable else ""
+    return f"{len(found.locations)} locations{unusable}"
+
+
 def _query_request(body: Element) -> str:
     return f"asks by {type(read_adhoc_query_request(body)).__name__.removesuffix('Query')}"
 
@@ -179,6 +192,7 @@ def _errors(errors: tuple[RegistryError, ...], unreadable: int) -> str:
 _READERS: Final[Mapping[str, tuple[_Reader, _Reader]]] = {
     "ITI-55": (_discovery_request, _discovery),
     DEFERRAL: (_deferred, _acknowledgement),
+    "ITI-56": (_location_request, _locations),
     "ITI-38": (_query_request, _query),
     "ITI-39": (_retrieve_request, _retrieve),
 }

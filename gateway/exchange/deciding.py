@@ -146,11 +146,13 @@ def decide_match(transaction: Transaction, *, plan: PlanId, match: str, verdict:
 
     Raises:
         UnknownId
-        NothingToDecide: it is decided so already.
+        NothingToDecide: somebody has decided it already, so or otherwise: that is undone first.
     """
     link = _the_match(transaction, plan, match)
     if link.is_decided and link.state == verdict:
         raise NothingToDecide(f"the match is {verdict} already")
+    if link.is_decided:
+        raise NothingToDecide(f"the match is {link.state}: undo that before it is decided anew")
     links.decide(transaction, link, state=verdict)
     return _the_match(transaction, plan, match)
 
@@ -173,4 +175,5 @@ def _the_match(transaction: Transaction, plan: PlanId, match: str) -> Link:
     found = find_match(transaction, plan=plan, match=match)
     if found is None:
         raise UnknownId("match", match)
-    return found
+    # Of two people who decide at once the second must see what the first decided.
+    return links.to_change(transaction, found)

@@ -291,6 +291,7 @@ def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
         detail=against or _UNEXPLAINED.get(state),
         degree=match.degree,
         known=replace(match.demographics, ids=()),
+        is_locator=match.supports_locator,
     )
 
 

@@ -22,11 +22,12 @@ from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
 from gateway.exchange.discovering import discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
+from gateway.exchange.locating import is_located, locate
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
-from gateway.model.retrieval import PartnerOutcome, PartnerProgress, RetrievalState
+from gateway.model.retrieval import NOT_LOCATED, PartnerOutcome, PartnerProgress, RetrievalState
 from gateway.store import links, partner_health, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
@@ -62,7 +63,10 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     retrieval, database = asking.retrieval, asking.archive.database
     await database.write_async(lambda tx: begin(tx, unanswered, retrieval))
     # Exceptions are kept until all have ended: none may cost another partner its answer.
-    ended = await asyncio.gather(*map(_visit, unanswered), return_exceptions=True)
+    ended = await asyncio.gather(*map(_visit, _first(unanswered)), return_exceptions=True)
+    # Whom a Health Data Locator may name waits until all of those have said what they know.
+    named = await asyncio.gather(*map(_visit, _then(unanswered)), return_exceptions=True)
+    ended = [*ended, *named]
     for failure in ended:
         if isinstance(failure, BaseException):
             raise failure
@@ -70,6 +74,14 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
         lambda tx: end_if_all_have(tx, plan=retrieval.plan, retrieval_id=retrieval.id)
     )
     return tuple(one for one in ended if isinstance(one, GoOn))
+
+
+def _first(everyone: Iterable[Visit]) -> list[Visit]:
+    return [one for one in everyone if not one.partner.profile.only_where_located]
+
+
+def _then(everyone: Iterable[Visit]) -> list[Visit]:
+    return [one for one in everyone if one.partner.profile.only_where_located]
 
 
 def once_each(asked: Sequence[Partner]) -> tuple[Partner, ...]:
@@ -100,7 +112,7 @@ def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: Ret
 
 def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
     answered = {"matched", "no_match"}
-    everyone = list(ended)
+    everyone = [one for one in ended if one.detail != NOT_LOCATED]
     if all(one.outcome in answered and not one.documents_missing for one in everyone):
         return "done"
     return "partial" if any(one.outcome in answered for one in everyone) else "failed"
@@ -178,6 +190,8 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     if address is None:
         visit.failed(NotCalled("it has no address for patient discovery"))
         return "not_asked"
+    if not await is_located(visit):
+        return "not_asked"
     if (resting := await _resting(visit)) is not None:
         visit.failed(resting)
         return "not_asked"
@@ -185,6 +199,8 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     held = [link for link in found if link.state == "held"]
     visit.remarks.extend(link.detail or "a match is held for a person to decide" for link in held)
     confirmed = [link for link in found if link.state == "confirmed"]
+    for link in confirmed:
+        await locate(visit, link)
     if confirmed:
         await _fetch_all(visit, await _not_fetched_by_others(visit, confirmed))
         return "matched"

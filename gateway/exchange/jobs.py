@@ -162,13 +162,16 @@ async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
     asking = Asking(
         means.archive, _client(means), means.community, plan, member, retrieval, means.replies_at
     )
-    waiting = await ask_partners(
-        asking, [partner for partner in asked if only in (None, partner.id)]
-    )
+    waiting = await ask_partners(asking, [one for one in asked if _is_asked(one, only)])
     if waiting:
         await means.archive.database.write_async(
             lambda tx: _come_back(tx, means.queue, retrieval, waiting)
         )
+
+
+def _is_asked(partner: Partner, only: PartnerId | None) -> bool:
+    """With the part that is gone on with, those that wait for what it may have told (ITI-56)."""
+    return only in (None, partner.id) or partner.profile.only_where_located
 
 
 def _come_back(

@@ -18,7 +18,7 @@ from gateway.model.retrieval import PartnerOutcome
 from gateway.store import exchange_log, partners, retrievals
 from gateway.store.database import Transaction
 
-TRANSACTIONS: Final = frozenset({"ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80"})
+TRANSACTIONS: Final = frozenset({"ITI-55", "ITI-56", "ITI-38", "ITI-39", "ITI-41", "ITI-80"})
 _CARRYING: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
 _MOST_REASONS: Final = 5
 _PAGE: Final = 1000

@@ -2,8 +2,9 @@
 
 Asked for are current documents, stable and on demand. A community that has more than it lists at
 once is asked in windows of creation time, halved until each is small enough; one that fails over
-all time, and does not over a few years, is asked in windows from then on. On-demand documents have
-no creation time until they are made, and so no window. References are followed to entries.
+all time, or is late with it, and is neither over a few years, is asked in windows from then on.
+On-demand documents have no creation time until they are made, and so no window. References are
+followed to entries.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from itertools import pairwise
 from typing import Final
 
 from ccda.safe_xml import Element, serialize_xml
-from gateway.clients.failures import NotCalled, PartnerFailed
-from gateway.exchange.asking import Answered, Call
+from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
+from gateway.exchange.asking import Answered, Call, Patience, explain
 from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
@@ -48,6 +49,8 @@ _OF_OTHERS: Final = (
 )
 _LADDER: Final = (1826, 183)
 """Days of the windows that are tried with whoever fails over all time: five years, half a year."""
+_FOR_ALL_TIME: Final = 2 / 3
+"""Of the time that is left: the rest is for shorter times, if that for all of it is too long."""
 LENGTHY: Final = frozenset({ErrorCode.REGISTRY_ERROR, ErrorCode.REGISTRY_OUT_OF_RESOURCES})
 """What partners say to a time that is too long for them (user-asks 3)."""
 _WINDOW: Final = "query_window_days"
@@ -102,9 +105,16 @@ async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[Doc
         await listing.find(("stable",), _Window(since))
     else:
         try:
-            await listing.find(_BOTH)
+            await listing.find(_BOTH, patience=visit.patience.part(_FOR_ALL_TIME))
         except _OverAllTime as failure:
-            await listing.find_in_windows(failure.errors)
+            if not await listing.find_in_windows(in_words(failure.errors)):
+                listing.remember(failure.errors)
+        except PartnerLate as late:
+            # What comes on a connection of its own was waited for much longer than this.
+            if holder.profile.asynchronous or visit.patience.is_over:
+                raise
+            if not await listing.find_in_windows(explain(late)):
+                raise
     return listing.entries()
 
 
@@ -155,21 +165,27 @@ class _Listing:
             )
         return tuple(self.found.values())
 
-    async def find(self, types: tuple[ObjectType, ...], window: _Window | None = None) -> None:
+    async def find(
+        self,
+        types: tuple[ObjectType, ...],
+        window: _Window | None = None,
+        *,
+        patience: Patience | None = None,
+    ) -> None:
         """Asks for those documents, in smaller windows if they are too many at once."""
-        answer = await self._ask(self._query(types, window))
+        answer = await self._ask(self._query(types, window), patience)
         if types == _BOTH and _failed_altogether(answer):
             raise _OverAllTime(_errors(answer))
         too_many = [one for one in _errors(answer) if one.code is ErrorCode.TOO_MANY_RESULTS]
         if not too_many:
-            self._remember(_errors(answer))
+            self.remember(_errors(answer))
         elif types == _BOTH:
             await self.find(("on-demand",))
             await self._halve(_Window(), too_many)
         elif types == ("stable",):
             await self._halve(window or _Window(), too_many)
         else:
-            self._remember(too_many)
+            self.remember(too_many)
         await self._follow(answer)
 
     async def window_days(self) -> int | None:
@@ -182,28 +198,30 @@ class _Listing:
             return stated
         return lesson.value if stated is None else min(stated, lesson.value)
 
-    async def find_in_windows(self, errors: Sequence[RegistryError]) -> None:
-        """Asks for the same in windows, and keeps the lesson if that is what it takes.
+    async def find_in_windows(self, failure: str) -> bool:
+        """Asks for the same in windows, and keeps the lesson if that is what it takes; False if it
+        lists nothing in these either.
 
         Two windows show whether it is: one that fails for the newest half a year fails for
-        another reason, and is asked no further.
+        another reason, and is asked no further. The first that is listed is the lesson: should
+        the time not suffice for the others, the next retrieval begins with windows.
         """
         for days in _LADDER:
             newest, *older = reversed(list(_windows(None, days, self.today)))
             answer = await self._ask(self._query(("stable",), newest))
             if _failed_altogether(answer):
                 continue
-            self._remember(_errors(answer))
+            await self._learn(days, failure)
+            self.remember(_errors(answer))
             await self._follow(answer)
             await self.find(("on-demand",))
             for window in older:
                 await self.find(("stable",), window)
-            await self._learn(days, errors)
-            return
-        self._remember(errors)
+            return True
+        return False
 
-    async def _learn(self, days: int, errors: Sequence[RegistryError]) -> None:
-        why = f"it failed over all time ({in_words(errors)}), and then listed {days} days"
+    async def _learn(self, days: int, failure: str) -> None:
+        why = f"it failed over all time ({failure}), and then listed {days} days"
         await self.visit.asking.archive.database.write_async(
             lambda tx: partner_lessons.learn(
                 tx,
@@ -227,12 +245,12 @@ class _Listing:
     async def get(self, query: GetDocumentsQuery) -> None:
         """Asks for entries by their ids; those that do not come are missing."""
         answer = await self._ask(query)
-        self._remember(_errors(answer))
+        self.remember(_errors(answer))
 
     async def _halve(self, window: _Window, too_many: Sequence[RegistryError]) -> None:
         halves = window.halves(self.today)
         if halves is None or self.queries >= _QUERIES:
-            self._remember(too_many)
+            self.remember(too_many)
             return
         for half in halves:
             await self.find(("stable",), half)
@@ -245,11 +263,12 @@ class _Listing:
             some = tuple(wanted[start : start + _REFERENCES_AT_ONCE])
             await self.get(GetDocumentsQuery(self.link.home_community_id, entry_uuids=some))
 
-    def _remember(self, errors: Sequence[RegistryError]) -> None:
+    def remember(self, errors: Sequence[RegistryError]) -> None:
+        """That the list may be incomplete, and why."""
         if errors:
             self.problems.append(in_words(errors))
 
-    async def _ask(self, query: AdhocQuery) -> AdhocQueryResponse:
+    async def _ask(self, query: AdhocQuery, patience: Patience | None = None) -> AdhocQueryResponse:
         address = self.holder.endpoints.iti38
         if address is None:
             raise NotCalled("it has no address for document queries")
@@ -266,7 +285,7 @@ class _Listing:
             return self._answered(query, answer, before)
 
         body = write_adhoc_query_request(query)
-        call = Call(self.holder, ITI_38_REQUEST, address, body, self.visit.patience)
+        call = Call(self.holder, ITI_38_REQUEST, address, body, patience or self.visit.patience)
         answer = await put(self.visit, Question(call, question_name("ITI-38", body)), read, effect)
         if answer is None:
             raise PartnerFailed("its list of documents was taken before and is gone")

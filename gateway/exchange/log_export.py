@@ -31,6 +31,8 @@ _EVENTS: Final[Mapping[tuple[str, str], tuple[str, str, str]]] = {
     ("in", "ITI-55"): ("110112", "Query", "E"),
     ("out", DEFERRAL): ("110112", "Query", "E"),
     ("in", DEFERRAL): ("110112", "Query", "E"),
+    ("out", "ITI-56"): ("110112", "Query", "E"),
+    ("in", "ITI-56"): ("110112", "Query", "E"),
     ("out", "ITI-38"): ("110112", "Query", "E"),
     ("in", "ITI-38"): ("110112", "Query", "E"),
     ("out", "ITI-39"): ("110107", "Import", "C"),

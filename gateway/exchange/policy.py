@@ -287,6 +287,8 @@ def rule_in_words(rule: Rule, partner_names: Mapping[PartnerId, str]) -> str:
     what = "documents, also those that others wrote," if rule.third_party else "its own documents"
     if rule.on_demand:
         what = f"{what.removesuffix(',')} and a summary of them made on demand,"
+    if rule.locations:
+        what = f"{what.removesuffix(',')} and where else a member is known,"
     of_class = f"of class {rule.class_code} " if rule.class_code else ""
     codes = " or ".join(rule.confidentiality) or "no confidentiality at all"
     sensitive = _SENSITIVE.intersection(rule.confidentiality)

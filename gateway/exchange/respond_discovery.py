@@ -6,7 +6,7 @@ it takes, whom we know (DECISIONS 10, 11).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
 from typing import Final
@@ -31,6 +31,7 @@ from gateway.exchange.matching import (
 )
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.probing import NearMiss
+from gateway.exchange.respond_location import tells_locations
 from gateway.model.community import Community
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Member, Plan
@@ -63,12 +64,14 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What one plan's members say to a question. `reason` is why none of them is answered."""
+    """What one plan's members say to a question. `reason` is why none of them is answered;
+    `is_locator` says whether the asker may hear where else they are known (ITI-56)."""
 
     plan: Plan
     found: tuple[tuple[Member, MatchResult], ...] = ()
     reason: str | None = None
     near: NearMiss | None = None
+    is_locator: bool = False
 
 
 def discover(
@@ -95,7 +98,10 @@ def discover(
         missing = minimum_set_missing(asked)
         effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
         return Discovered(MoreDemographicsRequested(missing) if missing else NoMatch(), (effect,))
-    looks = [_look(transaction, way.plan, stated, asked) for way in ways(transaction, plans, asker)]
+    looks = [
+        replace(_look(transaction, way.plan, stated, asked), is_locator=tells_locations(way))
+        for way in ways(transaction, plans, asker)
+    ]
     if not looks:
         return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
     near = next((look.near for look in looks if look.near), None)
@@ -104,7 +110,11 @@ def discover(
     shown = [(member, result.score) for member, result in found if result.score >= limit]
     if not shown:
         return Discovered(NoMatch(), _nobody(looks, asked), near)
-    matches = tuple(_match(member, score, community) for member, score in shown)
+    located = {look.plan.id for look in looks if look.is_locator}
+    matches = tuple(
+        replace(_match(member, score, community), supports_locator=member.plan in located)
+        for member, score in shown
+    )
     reason = left_out(asked)
     effects = tuple(Effect(plan=one.plan, member=one.id, reason=reason) for one, _ in shown)
     return Discovered(Matched(matches), effects, near)

@@ -19,7 +19,7 @@ from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused
 from gateway.exchange.submitted_scans import is_scan, keep_scan
 from gateway.model.community import Community
-from gateway.model.document import Blob, Replaced, Source
+from gateway.model.document import Blob, Document, Replaced, Source
 from gateway.model.identity import MemberId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
@@ -248,12 +248,12 @@ def take(
                 partner=given.partner.id,
                 entry_uuid=association.target,
             )
-            if target is None or target.clinical_id is None:
+            if target is None:
                 code = ErrorCode.PARTIAL_REPLACE_CONTENT
                 context = f"what {entry.unique_id} replaces was not submitted here"
                 warnings.append(RegistryError(code, context, Severity.WARNING))
             else:
-                replaced.append(Replaced(clinical_id=target.clinical_id))
+                replaced.append(_as_replaced(target))
         done.append(
             replace(
                 one,
@@ -263,6 +263,13 @@ def take(
             )
         )
     return Taken(given, tuple(done), tuple(warnings))
+
+
+def _as_replaced(target: Document) -> Replaced:
+    """By the id that stands in it; a PDF or a picture has none, nor what nobody could read."""
+    if target.clinical_id is None:
+        return Replaced(document=target.id)
+    return Replaced(clinical_id=target.clinical_id)
 
 
 def _replacing(request: ProvideAndRegisterRequest, entry: DocumentEntry) -> Iterator[Association]:

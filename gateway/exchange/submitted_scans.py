@@ -6,16 +6,19 @@ the rest must match one member, and none of its identifiers another's. An identi
 match: then it waits for a person, with the member as candidate whom it names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
 from gateway.exchange.ingest import Ingested, Received, demographics
 from gateway.exchange.mail_attachments import Attachment, keep_attachments
 from gateway.exchange.matching import Found, best_match, compare
+from gateway.exchange.summaries import hold_summary, renew_summary
+from gateway.exchange.superseding import settle_versions
+from gateway.model.document import Document, Replaced
 from gateway.model.identity import MemberId
 from gateway.model.member import Plan
-from gateway.store import members
+from gateway.store import members, replacements
 from gateway.store.database import Transaction
 from ihe.discovery import Demographics
 from ihe.metadata import DocumentEntry
@@ -55,7 +58,20 @@ def keep_scan(
         member=None if stated is None else _match(transaction, stated, member, plan),
     )
     (kept,) = keep_attachments(transaction, [attachment], beside, one.source, plan=plan, now=now)
+    if one.replaced and kept.outcome != "duplicate":
+        _replace(transaction, kept.document, one.replaced, now)
     return kept
+
+
+def _replace(
+    transaction: Transaction, kept: Document, replaced: Iterable[Replaced], now: datetime
+) -> None:
+    """What it replaces gives way to it, now or when a person files it."""
+    replacements.put(transaction, plan=kept.plan, document=kept.id, replaced=replaced)
+    if kept.member is not None:
+        hold_summary(transaction, plan=kept.plan, member=kept.member, now=now)
+        settle_versions(transaction, kept)
+        renew_summary(transaction, plan=kept.plan, member=kept.member, now=now)
 
 
 def _match(

@@ -74,11 +74,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What a document says it replaces: by its ClinicalDocument/id, or as a version of a set."""
+    """What a document says it replaces: by its ClinicalDocument/id, as a version of a set, or,
+    where it has no such id, as the very document that is here."""
 
     clinical_id: str | None = None
     set_id: str | None = None
     version: int | None = None
+    document: DocumentId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ class Link:
     known: Demographics | None = None
     """What the community has on record for the person, without its ids; None if it was not kept."""
 
+    is_locator: bool = False
+    """The community says that it knows where else the person is known (ITI-56)."""
+
     @property
     def id(self) -> str:
         """By which people name it: opaque, and the same as long as it is the same match."""

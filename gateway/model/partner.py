@@ -19,6 +19,8 @@ class Endpoints:
     iti41: str | None = None
     iti80: str | None = None
     """Where it takes submissions as a gateway (XCDR); before `iti41`, if it names both."""
+    iti56: str | None = None
+    """Where it says who else knows a patient; at `iti55`, if it names no other."""
     direct_domain: str | None = None
     replies: tuple[str, ...] = ()
     """Where else it may have answers sent that it does not wait for on the connection."""
@@ -28,7 +30,7 @@ class Endpoints:
 
         Whatever else a message names is not called: it could be a host of our own.
         """
-        registered = (self.iti55, self.iti38, self.iti39, *self.replies)
+        registered = (self.iti55, self.iti56, self.iti38, self.iti39, *self.replies)
         return any(known == address for known in registered if known is not None)
 
 
@@ -60,6 +62,11 @@ class PartnerProfile:
     person, or a slow index, has found it (ITI TF-2: 3.55, Deferred Response)."""
     answer_within_seconds: float = 3600.0
     """How long an asynchronous or deferred answer is waited for, from when its request was sent."""
+    health_data_locator: bool = False
+    """It is asked which other communities know a member whom it knows (ITI-56), where it says of
+    its match that it can tell."""
+    only_where_located: bool = False
+    """It is asked only for members whom a Health Data Locator says that it knows."""
     minimum_degree_match: int = 50
     """Below this, 0 to 100 by the partner's own measure, it need not name anybody."""
     ssn_on_request: bool = True

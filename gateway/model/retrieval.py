@@ -9,6 +9,9 @@ from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, 
 RETRIEVE: Final = "retrieve"
 """The kind of the job that runs a retrieval."""
 
+NOT_LOCATED: Final = "no Health Data Locator says that it knows the member"
+"""Why a partner that is only asked where it is located was not: nothing is missing by that."""
+
 RetrievalState = Literal["waiting", "running", "done", "partial", "failed", "cancelled"]
 Step = Literal["discovery", "query", "retrieve"]
 PartnerOutcome = Literal["matched", "no_match", "refused", "failed", "late", "held", "not_asked"]

@@ -1,8 +1,9 @@
 """By which patient ids communities know our members (ITI-55)."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.link import Link, LinkState
@@ -32,6 +33,7 @@ def put(transaction: Transaction, link: Link) -> None:
         "degree": link.degree,
         "valid_until": link.valid_until,
         "known": None if link.known is None else dump(link.known),
+        "is_locator": link.is_locator,
     }
     upsert(transaction, tables.link, values, _KEY)
 
@@ -76,19 +78,18 @@ def for_people(transaction: Transaction, *, plan: PlanId) -> tuple[Link, ...]:
     return _links(transaction, statement.order_by(table.c.found))
 
 
+def to_change(transaction: Transaction, link: Link) -> Link:
+    """The link as it is now; whoever else would change it waits until COMMIT."""
+    statement = select(tables.link).where(*_is(link))
+    if transaction.is_postgres:  # SQLite lets one write at a time
+        statement = statement.with_for_update()
+    return next(iter(_links(transaction, statement)), link)
+
+
 def decide(transaction: Transaction, link: Link, *, state: LinkState) -> bool:
     """A person sets the link's state, or with `held` has it wait again; False when it is gone."""
-    table = tables.link
     result = transaction.connection.execute(
-        update(table)
-        .where(
-            table.c.plan == link.plan,
-            table.c.member == link.member,
-            table.c.partner == link.partner,
-            table.c.home_community_id == str(link.home_community_id),
-            table.c.patient_id == link.patient_id.cx,
-        )
-        .values(state=state, is_decided=state != "held")
+        update(tables.link).where(*_is(link)).values(state=state, is_decided=state != "held")
     )
     return result.rowcount == 1
 
@@ -101,6 +102,15 @@ def forget(transaction: Transaction, *, plan: PlanId, member: MemberId, partner:
         .where(table.c.plan == plan, table.c.member == member, table.c.partner == partner)
         .values(valid_until=None)
     )
+
+
+def _is(link: Link) -> Iterator[ColumnElement[bool]]:
+    table = tables.link
+    yield table.c.plan == link.plan
+    yield table.c.member == link.member
+    yield table.c.partner == link.partner
+    yield table.c.home_community_id == str(link.home_community_id)
+    yield table.c.patient_id == link.patient_id.cx
 
 
 def _links(transaction: Transaction, statement: Any) -> tuple[Link, ...]:
@@ -122,4 +132,5 @@ def _link(row: Any) -> Link:
         degree=row.degree,
         valid_until=row.valid_until,
         known=None if row.known is None else load(Demographics, row.known),
+        is_locator=row.is_locator,
     )

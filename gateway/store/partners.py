@@ -41,6 +41,7 @@ _OF_PARTNER: Final = (
     tables.partner_lesson,
     tables.delegation,
     tables.link,
+    tables.patient_location,
 )
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 

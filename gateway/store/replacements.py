@@ -26,6 +26,9 @@ from gateway.store.transaction import Transaction
 _OF_IT: Final = tables.replacement.c.document == bindparam("number")
 _NONE_OF_IT: Final = Prepared(delete(tables.replacement).where(_OF_IT))
 _ALL_OF_IT: Final = Prepared(select(tables.replacement).where(_OF_IT))
+_BY_NUMBER: Final = Prepared(
+    select_documents().where(tables.document.c.number == bindparam("number"))
+)
 
 
 def put(
@@ -41,7 +44,7 @@ def put(
     Of one that `is_new` none has found anything.
 
     Raises:
-        UnknownId: no such document in this plan.
+        UnknownId: it, or one that it replaces by itself, is no document of this plan.
     """
     number, table = number_of(transaction, plan=plan, document=document), tables.replacement
     if not is_new:
@@ -54,6 +57,9 @@ def put(
             "clinical_id": indexable(one.clinical_id),
             "set_id": indexable(one.set_id),
             "version": one.version,
+            "replaced": None
+            if one.document is None
+            else number_of(transaction, plan=plan, document=one.document),
         }
         for ordinal, one in enumerate(replaced)
     ]
@@ -76,16 +82,21 @@ def replaced_by(transaction: Transaction, document: Document) -> tuple[Document,
         if row.set_id is not None and row.version is not None:
             versions = by_set(transaction, plan=plan, set_id=row.set_id)
             named += (one for one in versions if one.version == row.version)
+        if row.replaced is not None:
+            named += map(read_document, _BY_NUMBER.rows(transaction, {"number": row.replaced}))
         found.update({one.id: one for one in named})
     return tuple(found.values())
 
 
 def replacing(transaction: Transaction, document: Document) -> tuple[Document, ...]:
-    """Those of the plan's documents that say they replace it."""
-    is_version = document.set_id is not None and document.version is not None
-    if document.clinical_id is None and not is_version:
-        return ()
+    """Those of the plan's documents that say they replace it.
+
+    Raises:
+        UnknownId: no such document in its plan.
+    """
+    number = number_of(transaction, plan=document.plan, document=document.id)
     given = {
+        "number": number,
         "plan": document.plan,
         "clinical_id": indexable(document.clinical_id),
         "set_id": indexable(document.set_id),
@@ -102,6 +113,7 @@ def _replacing() -> Prepared:
     is_set = table.c.set_id == bindparam("set_id")
     is_version = and_(is_set, table.c.version == bindparam("version"))
     numbers = select(table.c.document).where(
-        table.c.plan == bindparam("plan"), or_(is_named, is_version)
+        table.c.plan == bindparam("plan"),
+        or_(is_named, is_version, table.c.replaced == bindparam("number")),
     )
     return Prepared(select_documents().where(tables.document.c.number.in_(numbers)))

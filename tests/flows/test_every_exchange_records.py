@@ -24,20 +24,32 @@ from gateway.api import soap
 from gateway.app import House
 from gateway.exchange import asking
 from gateway.model.exchange import Exchange
-from gateway.store import exchange_log
-from ihe.identifiers import UniqueId
+from gateway.model.link import Link
+from gateway.model.partner import PartnerProfile
+from gateway.store import exchange_log, links
+from ihe.discovery import Matched
+from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
+from ihe.patient_location import write_location_request
 from ihe.registry_response import RegistryResponse, ResponseStatus
 from ihe.soap import (
     ITI_38_REQUEST,
     ITI_39_REQUEST,
     ITI_41_REQUEST,
     ITI_55_REQUEST,
+    ITI_56_REQUEST,
     ITI_80_REQUEST,
     MessageKind,
 )
 from ihe.wire import SealedRequest, read_unopened
 from tests.gateway import house as lakeshore
-from tests.gateway.asking import ask, discovery, find_documents, retrieve, wanted
+from tests.gateway.asking import (
+    ask,
+    discovery,
+    find_documents,
+    patient_id,
+    retrieve,
+    wanted,
+)
 from tests.gateway.clients.asking_house import MEMBER as ASKED_FOR
 from tests.gateway.clients.asking_house import (
     PLAN,
@@ -53,12 +65,14 @@ from tests.gateway.clients.scripted_partner import (
     Heard,
     Reply,
     Script,
+    a_match,
+    discovered,
     envelope_in,
     scripted,
 )
 from tests.gateway.clients.scripted_partner import retrieved as retrieved_reply
 from tests.gateway.clients.test_misbehaving_partners import fault
-from tests.gateway.house import MEMBER, a_rule, documents, records
+from tests.gateway.house import MEMBER, a_partner, a_rule, documents, records
 from tests.gateway.submitting import a_submission, a_take_rule, an_entry, the_ccd
 from tests.gateway.submitting import post as submit
 from tests.gateway.visiting import Visitor, visiting
@@ -70,6 +84,7 @@ SENT_BY_US: Final = TRANSACTIONS - {"ITI-41", "ITI-80"}
 PUSHED_BY_US: Final = frozenset({"ITI-41", "ITI-80"})
 """Shown, however they end, in tests/gateway/exchange/test_submitting.py."""
 """Nothing of ours submits documents; the day it does, `test_what_we_send` fails."""
+OTHER: Final = a_partner("Elsewhere Clinic", "2.999.7303.1")
 IN: Final = ("success", "refused", "failed")
 OUT: Final = ("success", "refused", "failed", "late", "unknown")
 ALSO: Final = {"ITI-39": ("partial",)}
@@ -109,6 +124,31 @@ def _find(visitor: Visitor, **asserted: Any) -> Any:
 
 def _get(visitor: Visitor, *one: Any, **asserted: Any) -> Any:
     return _post(visitor, "/ihe/xca", retrieve(*one), ITI_39_REQUEST, **asserted)
+
+
+def _locate(visitor: Visitor, **asserted: Any) -> Any:
+    return _post(
+        visitor, "/ihe/xcpd", write_location_request(patient_id()), ITI_56_REQUEST, **asserted
+    )
+
+
+def _told(visitor: Visitor) -> Told:
+    there = HomeCommunityId.parse("2.999.7303.1")
+    known = Link(
+        MEMBER.plan,
+        MEMBER.id,
+        OTHER.id,
+        there,
+        PatientId("EW-1", there.oid),
+        "confirmed",
+        datetime.now(UTC),
+    )
+    visitor.house.database.write(lambda tx: links.put(tx, known))
+    return Told(_locate(visitor), OF_MEMBER, "told of one other community")
+
+
+def _untold(visitor: Visitor) -> Told:
+    return Told(_locate(visitor), {}, "no other community is known")
 
 
 OF_MEMBER: Final = {"plan": MEMBER.plan, "member": MEMBER.id}
@@ -193,6 +233,9 @@ ASKED_OF_US: Final[dict[tuple[str, str], tuple[Callable[[Visitor], Told], ...]]]
     ("ITI-55", "success"): (_found, _nobody),
     ("ITI-55", "refused"): (_no_purpose(_discover),),
     ("ITI-55", "failed"): (_lost(_discover, "member_key"),),
+    ("ITI-56", "success"): (_told,),
+    ("ITI-56", "refused"): (_untold, _no_purpose(_locate)),
+    ("ITI-56", "failed"): (_lost(_locate, "link"),),
     ("ITI-38", "success"): (_listed,),
     ("ITI-38", "refused"): (_no_purpose(_find),),
     ("ITI-38", "failed"): (_lost(_find, "document"),),
@@ -237,7 +280,8 @@ def test_what_we_send_is_what_the_verbs_name() -> None:
 def test_what_a_partner_asks_leaves_one_record(
     name: str, outcome: str, act: Callable[[Visitor], Told], tmp_path: Path
 ) -> None:
-    with visiting(tmp_path, rules=[a_rule(), a_take_rule()]) as visitor:
+    rules = [replace(a_rule(), locations=True), a_take_rule()]
+    with visiting(tmp_path, rules=rules, known=[OTHER]) as visitor:
         before = len(records(visitor.house))
         told = act(visitor)
         (record,) = records(visitor.house)[before:]
@@ -282,6 +326,11 @@ def _facts(record: Exchange) -> Exchange:
 
 # ---- we ask a partner ------------------------------------------------------------------------
 
+
+def _at_a_locator(heard: Heard) -> Reply:
+    return Reply(discovered(heard, Matched((a_match(supports_locator=True),))))
+
+
 Answering = Callable[[Heard], Reply]
 
 
@@ -316,7 +365,7 @@ REASONS: Final = {
     "partial": "partial: 1 missing",
     "refused": "it answered with a SOAP fault (Sender)",
     "failed": "it answered with a SOAP fault (Receiver)",
-    "late": "no answer within 1 s",
+    "late": "no answer within ",
     "unknown": exchange_log.INTERRUPTED,
 }
 ASKED_BY_US: Final = [
@@ -328,17 +377,19 @@ ASKED_BY_US: Final = [
 def test_what_we_ask_leaves_one_record(name: str, how: str, tmp_path: Path) -> None:
     with _asked(tmp_path, name, how) as (house, script, retrieval):
         found = [one for one in calls(house) if one.transaction == name]
-        if how == "partial":  # what did not come is asked for again, alone
+        # What did not come is asked for again, alone; a list that is late, in windows.
+        if how == "partial" or (name, how) == ("ITI-38", "late"):
             found = found[:1]
         (record,) = found
         order = retrieval_of(house, retrieval)
         came = tuple(one.id for one in documents(house))
     assert record.outcome == ("failed" if how == "late" else how)
     if REASONS[how] is None:
-        assert record.reason is None
+        told = "it says that the member is known to 2.999.7309.1" if name == "ITI-56" else None
+        assert record.reason == told
     else:
         assert REASONS[how] in (record.reason or "")
-    endpoint = {"ITI-55": "iti55", "ITI-38": "iti38", "ITI-39": "iti39"}[name]
+    endpoint = name.lower().replace("-", "")
     given = {
         "direction": "out",
         "transaction": name,
@@ -372,8 +423,11 @@ def _asked(folder: Path, name: str, how: str) -> Iterator[tuple[House, Script, A
 
     answer = pull_the_plug if how == "unknown" else HOW[how]
     script_of = {} if answer is None else {verb: answer}
-    late = {"timeout_seconds": 1.0} if how == "late" else {}
-    with scripted(**late, **script_of) as script:  # type: ignore[arg-type]
+    seconds = 1.0 if how == "late" else 20.0
+    profile = PartnerProfile(timeout_seconds=seconds, health_data_locator=True)
+    if name == "ITI-56":
+        script_of["ITI_55"] = _at_a_locator
+    with scripted(profile=profile, **script_of) as script:
         with asking_house(folder / "plan", [script.partner]) as house:
             retrieval = new_retrieval(house)
             asyncio.run(run_retrieval(house, retrieval))

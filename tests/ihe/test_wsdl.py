@@ -11,6 +11,7 @@ from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element, parse_xml
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
+from ihe.patient_location import write_location_request
 from ihe.wsdl import WsdlName, wsdl_bytes
 from ihe.xca_query import FindDocumentsQuery, write_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, write_retrieve_request
@@ -31,6 +32,7 @@ DISCOVERY = write_discovery_request(
         Demographics(ids=(II("2.999.2", "x"),)),
     )
 )
+LOCATE = write_location_request(PatientId("A-1", Oid("2.999.5")))
 QUERY = write_adhoc_query_request(FindDocumentsQuery(PatientId("A-1", Oid("2.999.5"))))
 RETRIEVE = write_retrieve_request(
     RetrieveDocumentSetRequest((DocumentRequest(Oid("2.999.7"), UniqueId("d1"), HOME),))
@@ -63,6 +65,12 @@ def content(element: Element) -> list[tuple[Any, dict[Any, Any], str | None]]:
             "RespondingGateway_Deferred_PRPA_IN201305UV02",
             DISCOVERY,
             "urn:hl7-org:v3:PRPA_IN201305UV02:Deferred:CrossGatewayPatientDiscovery",
+        ),
+        (
+            "xcpd",
+            "RespondingGateway_PatientLocationQuery",
+            LOCATE,
+            "urn:ihe:iti:2009:PatientLocationQuery",
         ),
         (
             "xca",

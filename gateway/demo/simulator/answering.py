@@ -12,11 +12,13 @@ from gateway.demo.simulator.replies import (
     Reply,
     Seal,
     discovery_reply,
+    location_reply,
     query_reply,
     retrieve_reply,
 )
 from ihe.errors import IheError
 from ihe.mtom import MultipartReader, RootPart, is_multipart
+from ihe.patient_location import read_location_request
 from ihe.soap import Transaction, http_status, parse_envelope, read_envelope, read_kind
 from ihe.stored_query import AdhocQuery
 from ihe.trust import SigningKey
@@ -86,6 +88,8 @@ class Responder:
             for change in (one.discovery for one in moods if one.discovery is not None):
                 discovery = change(discovery)
             return discovery_reply(discovery, person, self.held, seal)
+        if step == "ITI-56":
+            return location_reply(read_location_request(body), self.held, seal)
         if step == "ITI-38":
             return query_reply(self._listing(moods, read_adhoc_query_request(body)), seal)
         wanted = read_retrieve_request(body)

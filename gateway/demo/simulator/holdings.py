@@ -14,6 +14,7 @@ from gateway.demo.parties import MEMBER
 from ihe.discovery import Demographics, Discovery, Match, Matched, NoMatch, PatientDiscoveryRequest
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry
+from ihe.patient_location import PatientLocation
 from ihe.query_filter import matches
 from ihe.registry_response import (
     ErrorCode,
@@ -28,7 +29,10 @@ from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, docume
 
 HOME: Final = HomeCommunityId.parse("2.999.7309.1")
 NAME: Final = "Simulated Partner"
+ELSEWHERE: Final = HomeCommunityId.parse("2.999.7399.1")
+"""Another community, which nobody runs."""
 _NUMBER: Final = "SP-3301"
+_THERE: Final = "EW-1207"
 _FILES: Final = {
     "northfield_ccd.xml": "20250318160500",
     "northfield_discharge_summary.xml": "20240211093000",
@@ -77,7 +81,14 @@ class Holdings:
         if not _is_the_same(asked.demographics, self.person):
             return NoMatch()
         known = replace(self.person, ids=())
-        return Matched((Match(self.patient, self.home, known, degree=98),))
+        match = Match(self.patient, self.home, known, degree=98, supports_locator=True)
+        return Matched((match,))
+
+    def locate(self, asked: PatientId) -> tuple[PatientLocation, ...]:
+        """ITI-56: another made-up community, where she is known too; nobody else is anywhere."""
+        if asked != self.patient:
+            return ()
+        return (PatientLocation(ELSEWHERE, PatientId(_THERE, Oid(f"{ELSEWHERE}.2"))),)
 
     def find(self, asked: AdhocQuery) -> AdhocQueryResponse:
         """ITI-38: FindDocuments and GetDocuments; of other queries it says that it knows none."""

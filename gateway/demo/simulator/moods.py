@@ -12,11 +12,11 @@ from typing import Any, Final
 from lxml import etree
 
 from ccda.hl7v3 import PN
-from gateway.demo.simulator.holdings import Given, Holdings, Retrieved
+from gateway.demo.simulator.holdings import ELSEWHERE, Given, Holdings, Retrieved
 from gateway.demo.simulator.replies import Manner, Reply
 from ihe.discovery import Discovery, Matched
 from ihe.errors import IheError, Unavailable
-from ihe.identifiers import HomeCommunityId, UniqueId
+from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry
 from ihe.registry_response import (
     ErrorCode,
@@ -31,7 +31,6 @@ from ihe.xca_query import AdhocQueryResponse
 from ihe.xca_retrieve import RetrieveDocumentSetRequest
 
 STEPS: Final[tuple[Transaction, ...]] = ("ITI-55", "ITI-38", "ITI-39")
-_ELSEWHERE: Final = HomeCommunityId.parse("2.999.7399.1")
 _FIRST: Final = "20000101"
 """Nothing is older than that at a partner that cannot list a long time."""
 _YEARS: Final = 10
@@ -347,7 +346,7 @@ _ALL: Final = (
         "its documents name another home community",
         ("ITI-39",),
         retrieval=_documents(
-            lambda given, _held: tuple(replace(one, home=_ELSEWHERE) for one in given)
+            lambda given, _held: tuple(replace(one, home=ELSEWHERE) for one in given)
         ),
     ),
     Mood(

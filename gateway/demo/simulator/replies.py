@@ -11,8 +11,11 @@ from ccda.safe_xml import Element
 from gateway.demo.simulator.holdings import Given, Holdings, Retrieved
 from ihe.discovery import Discovery, PatientDiscoveryRequest
 from ihe.document_content import ContentId
+from ihe.errors import NotPermitted
+from ihe.identifiers import PatientId
 from ihe.mtom import MultipartWriter, Part
-from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, MessageKind
+from ihe.patient_location import write_location_response
+from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, ITI_56_ANSWER, MessageKind
 from ihe.trust import SigningKey
 from ihe.wire import Unopened, seal_answer
 from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
@@ -71,6 +74,18 @@ def discovery_reply(
         sender=held.home,
     )
     return Reply(seal(body, ITI_55_ANSWER))
+
+
+def location_reply(asked: PatientId, held: Holdings, seal: Seal) -> Reply:
+    """ITI-56.
+
+    Raises:
+        NotPermitted: it knows nobody by that id.
+    """
+    told = held.locate(asked)
+    if not told:
+        raise NotPermitted("unknown patient id", told="No location is known for this patient id.")
+    return Reply(seal(write_location_response(told, asked=asked), ITI_56_ANSWER))
 
 
 def query_reply(response: AdhocQueryResponse, seal: Seal) -> Reply:

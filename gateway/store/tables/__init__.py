@@ -47,6 +47,7 @@ from gateway.store.tables.partners import (
     PartnerHealthRow,
     PartnerLessonRow,
     PartnerRow,
+    PatientLocationRow,
     PolicyRuleRow,
 )
 from gateway.store.tables.people import (
@@ -106,6 +107,7 @@ delegation = _table(DelegationRow)
 own_key = _table(OwnKeyRow)
 policy_rule = _table(PolicyRuleRow)
 link = _table(LinkRow)
+patient_location = _table(PatientLocationRow)
 blob = _table(BlobRow)
 document = _table(DocumentRow)
 replacement = _table(ReplacementRow)

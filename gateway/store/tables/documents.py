@@ -73,6 +73,7 @@ class ReplacementRow(Row, table=True):
     __table_args__ = (
         Index("replacement_of_document", "plan", "clinical_id"),
         Index("replacement_of_version", "plan", "set_id", "version"),
+        Index("replacement_of_number", "replaced"),
         {"sqlite_with_rowid": False},
     )
     document: int = Field(primary_key=True, foreign_key="document.number", sa_type=BigNumber)
@@ -81,6 +82,7 @@ class ReplacementRow(Row, table=True):
     clinical_id: str | None = None
     set_id: str | None = None
     version: int | None = None
+    replaced: int | None = Field(default=None, sa_type=BigNumber)
 
 
 class SubmittedEntryRow(Row, table=True):

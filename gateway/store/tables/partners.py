@@ -181,3 +181,17 @@ class LinkRow(Row, table=True):
     degree: int | None = None
     valid_until: datetime | None = Field(default=None, sa_type=UtcTime)
     known: str | None = Field(default=None, sa_type=Text)
+    is_locator: bool = False
+
+
+class PatientLocationRow(Row, table=True):
+    """A community that a Health Data Locator, `partner`, has said to know a member."""
+
+    __tablename__ = "patient_location"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    plan: str = Field(primary_key=True, foreign_key="plan.id")
+    member: str = Field(primary_key=True, foreign_key="member.id")
+    partner: str = Field(primary_key=True, foreign_key="partner.id")
+    home_community_id: str = Field(primary_key=True)
+    patient_id: str = Field(primary_key=True)
+    told: datetime = Field(sa_type=UtcTime)

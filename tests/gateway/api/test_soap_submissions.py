@@ -1,7 +1,9 @@
 """Partners submit documents at /ihe/xdr: ITI-41, ITI-80, and a HISP's Direct edge."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from lxml import etree
 
 from ccda.hl7v3 import PN, TS
 from ccda.safe_xml import parse_xml
+from gateway.exchange.deciding import file_as, read_held
 from gateway.exchange.metadata import source_patient_info
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
@@ -282,6 +285,54 @@ def test_a_replacement_supersedes_what_was_submitted_before(place: Place) -> Non
     assert submit(place.door, request, newer) == SUCCESS
     old, new = submitted(place)
     assert (old.superseded_by, new.superseded_by) == (new.id, None)
+
+
+NEWER_SCAN = b"%PDF-1.7 the same scan, all pages"
+
+
+@pytest.mark.parametrize("first", [SCAN, CONTENT], ids=["a scan", "a clinical document"])
+def test_a_scan_supersedes_what_it_replaces_and_nobody_is_warned(
+    place: Place, first: bytes
+) -> None:
+    before = a_scan(source_patient_info=HERS) if first is SCAN else an_entry(first)
+    submit(place.door, a_submission((before, first)), first)
+    newer = an_entry(NEWER_SCAN, mime_type="application/pdf", source_patient_info=HERS)
+    replaces = replacing(newer.entry_uuid, before.entry_uuid)
+    request = a_submission((newer, NEWER_SCAN), associations=[replaces])
+    assert submit(place.door, request, NEWER_SCAN) == SUCCESS
+    old, new = submitted(place)
+    assert (old.superseded_by, new.superseded_by) == (new.id, None)
+
+
+def test_a_clinical_document_supersedes_a_scan(place: Place) -> None:
+    before = a_scan(source_patient_info=HERS)
+    submit(place.door, a_submission((before, SCAN)), SCAN)
+    newer = an_entry(CONTENT)
+    replaces = replacing(newer.entry_uuid, before.entry_uuid)
+    request = a_submission((newer, CONTENT), associations=[replaces])
+    assert submit(place.door, request, CONTENT) == SUCCESS
+    old, new = submitted(place)
+    assert (old.superseded_by, new.superseded_by) == (new.id, None)
+
+
+def test_a_scan_that_waits_supersedes_once_a_person_files_it(place: Place) -> None:
+    before = a_scan(source_patient_info=HERS)
+    submit(place.door, a_submission((before, SCAN)), SCAN)
+    newer = an_entry(NEWER_SCAN, mime_type="application/pdf", patient_id=patient_id())
+    replaces = replacing(newer.entry_uuid, before.entry_uuid)
+    request = a_submission((newer, NEWER_SCAN), associations=[replaces])
+    assert submit(place.door, request, NEWER_SCAN) == SUCCESS
+    old, new = submitted(place)
+    assert (new.state, old.superseded_by) == ("held", None)
+    house = place.house
+    (plan,) = (one for one in house.plans if one.id == PLAN)
+    received = asyncio.run(read_held(house.archive, new, plan))
+    now = datetime.now(UTC)
+    house.database.write(
+        file_as(received, new.id, member=MEMBER, community=house.community, now=now)
+    )
+    old, new = submitted(place)
+    assert (new.state, old.superseded_by) == ("filed", new.id)
 
 
 def test_what_replaces_nothing_of_the_partners_own_is_taken_with_a_warning(place: Place) -> None:

@@ -27,8 +27,9 @@ from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry
 from ihe.mtom import MultipartReader, MultipartWriter, Part, RootPart, is_multipart
+from ihe.patient_location import PatientLocation, read_location_request, write_location_response
 from ihe.registry_response import RegistryResponse, ResponseStatus
-from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, MessageKind
+from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, ITI_56_ANSWER, MessageKind
 from ihe.wire import read_unopened, seal_answer
 from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
 from ihe.xca_retrieve import (
@@ -49,6 +50,7 @@ from tests.gateway import house as lakeshore
 
 NAME = "Northfield Health"
 HOME = HomeCommunityId.parse("2.999.7301.1")
+ELSEWHERE = HomeCommunityId.parse("2.999.7309.1")
 PATIENT = PatientId("NF-220871", Oid(f"{HOME}.2"))
 REPOSITORY = Oid(f"{HOME}.3")
 DOCUMENTS = {
@@ -131,6 +133,13 @@ def a_match(known: Demographics | None = None, **changes: Any) -> Match:
     return replace(Match(PATIENT, HOME, known, degree=90), **changes)
 
 
+def located(heard: Heard, *locations: PatientLocation) -> bytes:
+    """The body of an ITI-56 answer; one community that is in no directory unless told otherwise."""
+    told = locations or (PatientLocation(ELSEWHERE, PatientId("EL-1", Oid(f"{ELSEWHERE}.2"))),)
+    asked = read_location_request(heard.body)
+    return heard.seal(write_location_response(told, asked=asked), ITI_56_ANSWER)
+
+
 def an_entry(unique_id: UniqueId, **changes: Any) -> DocumentEntry:
     code = Code("34133-9", "2.16.840.1.113883.6.1", "Summary of episode note")
     entry = DocumentEntry(
@@ -196,6 +205,7 @@ def packaged(envelope: bytes, parts: list[Part]) -> Reply:
 
 _WELL: dict[str, Answer] = {
     "ITI_55": lambda heard: Reply(discovered(heard)),
+    "ITI_56": lambda heard: Reply(located(heard)),
     "ITI_38": lambda heard: Reply(listed(heard)),
     "ITI_39": retrieved,
 }
@@ -238,7 +248,9 @@ def scripted(
     profile = profile or PartnerProfile(timeout_seconds=timeout_seconds)
     with _listening(application, context) as port:
         base = f"https://localhost:{port}"
-        endpoints = Endpoints(f"{base}/ITI_55", f"{base}/ITI_38", f"{base}/ITI_39")
+        endpoints = Endpoints(
+            f"{base}/ITI_55", f"{base}/ITI_38", f"{base}/ITI_39", iti56=f"{base}/ITI_56"
+        )
         partner = lakeshore.a_partner(name, str(home), endpoints=endpoints, profile=profile)
         if files is not None:
             partner = replace(partner, tls_certificates=(certificate.read_text(),))

@@ -203,6 +203,38 @@ def test_a_match_is_decided_and_taken_back(house: House, verdict: Verdict) -> No
         house.database.write(lambda tx: undo_match(tx, plan=PLAN, match=link.id))
 
 
+def test_a_match_that_is_decided_is_undone_before_it_is_decided_otherwise(house: House) -> None:
+    link = a_match(house)
+    house.database.write(lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict="confirmed"))
+    with pytest.raises(NothingToDecide, match="undo that before"):
+        house.database.write(
+            lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict="rejected")
+        )
+    (stands,) = house.database.read(lambda tx: links.of_member(tx, plan=PLAN, member=MEMBER.id))
+    assert stands.state == "confirmed"
+
+
+def test_of_two_who_decide_a_match_in_one_moment_the_second_is_told(house: House) -> None:
+    match, is_decided = a_match(house).id, threading.Event()
+
+    def first(transaction: Transaction) -> None:
+        decide_match(transaction, plan=PLAN, match=match, verdict="confirmed")
+        is_decided.set()
+        time.sleep(0.3)  # in which the other looks, if it may
+
+    def second(transaction: Transaction) -> None:
+        decide_match(transaction, plan=PLAN, match=match, verdict="rejected")
+
+    with ThreadPoolExecutor() as threads:
+        decided = threads.submit(house.database.write, first)
+        assert is_decided.wait(20)
+        with pytest.raises(NothingToDecide):
+            house.database.write(second)
+        decided.result(20)
+    (stands,) = house.database.read(lambda tx: links.of_member(tx, plan=PLAN, member=MEMBER.id))
+    assert stands.state == "confirmed"
+
+
 def test_a_match_that_nobody_doubts_and_nobody_decided_is_not_put_before_people(
     house: House,
 ) -> None:

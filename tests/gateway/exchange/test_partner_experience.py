@@ -16,10 +16,19 @@ from gateway.store import partner_health, partner_lessons
 from ihe.namespaces import name
 from ihe.saml_writing import AssertionStyle
 from ihe.soap import parse_envelope, read_envelope
+from ihe.stored_query import FindDocumentsQuery, TimeRange
+from ihe.xca_query import read_adhoc_query_request
 from ihe.xca_retrieve import read_retrieve_request
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import asking_house, assert_sound, calls, retrieve
-from tests.gateway.clients.scripted_partner import Heard, Reply, discovered, retrieved, scripted
+from tests.gateway.clients.scripted_partner import (
+    Heard,
+    Reply,
+    discovered,
+    listed,
+    retrieved,
+    scripted,
+)
 from tests.gateway.demo.simulating import simulated
 
 
@@ -216,6 +225,41 @@ def test_a_time_that_is_too_long_is_split_and_the_lesson_kept_until_revoked(
         )
         retrieve(house)
         assert _lists(house)[13] == "failed"
+        assert_sound(house)
+
+
+def _late_over_all_time(heard: Heard) -> Reply:
+    asked = read_adhoc_query_request(heard.body)
+    assert isinstance(asked, FindDocumentsQuery)
+    is_long = asked.creation_time == TimeRange() and "stable" in asked.entry_types
+    return Reply(listed(heard), delay_seconds=60 if is_long else 0)
+
+
+def test_a_list_that_is_late_over_all_time_and_comes_in_windows_teaches_that(
+    tmp_path: Path,
+) -> None:
+    with (
+        scripted(ITI_38=_late_over_all_time, timeout_seconds=3) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        (row,) = retrieve(house).values()
+        assert (row.outcome, row.documents_new, row.detail) == ("matched", 2, None)
+        assert _lists(house) == ["failed"] + ["success"] * 6
+        (lesson,) = _lessons(house)
+        assert (lesson.kind, lesson.value) == ("query_window_days", 1826)
+        assert "no answer within" in lesson.why and lesson.why.endswith("listed 1826 days")
+        retrieve(house)
+        assert _lists(house)[7:] == ["success"] * 6
+
+
+def test_a_partner_that_is_late_with_any_list_teaches_nothing(tmp_path: Path) -> None:
+    with (
+        scripted(ITI_38=lambda heard: Reply(b"", delay_seconds=60), timeout_seconds=1) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        (row,) = retrieve(house).values()
+        assert row.outcome == "late"
+        assert _lessons(house) == []
         assert_sound(house)
 
 
