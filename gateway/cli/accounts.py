@@ -25,6 +25,7 @@ from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, csv_cells
 from gateway.exchange.log_reports import export_of, outflow_of
 from gateway.exchange.spreadsheet import csv_lines, write_csv
 from gateway.exchange.workers import WorkerFailed
+from gateway.model.community import Community
 from gateway.model.disclosure import FINDING, Accounting, FindingKind
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import PlanId
@@ -150,16 +151,18 @@ def export(
     with opened(config) as house:
         number, records = export_of(house.database, own or ALL_PLANS, days(since, until))
         record_look(house, "CLI-LOG-EXPORT", plan=own, reason=f"{number} records as {form}")
-        put_pieces(_exported(house, records, form), output)
+        put_pieces(exported(house.community, records, form), output)
 
 
-def _exported(house: House, records: Iterator[RecordedExchange], form: str) -> Iterator[bytes]:
-    """The records in that form, piece by piece."""
+def exported(
+    community: Community, records: Iterator[RecordedExchange], form: str
+) -> Iterator[bytes]:
+    """The records in that form, one after the other: none is read before the last is written."""
     if form == "csv":
         for line in csv_lines(CSV_COLUMNS, map(csv_cells, records)):
             yield line.encode()
         return
-    observer = Observer(house.community, socket.gethostname())
+    observer = Observer(community, socket.gethostname())
     for record in records:
         told = audit_event(record, observer) if form == "fhir" else exchange_form(record)
         yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)

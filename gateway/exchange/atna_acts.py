@@ -130,6 +130,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     # What was ordered, and may not be done when its time comes.
     _NOT_ALLOWED: ("RETRIEVAL", "SUBMISSION"),
+    # What the answer tells is told already, by the event of its exchange.
+    Kind(ACTIVITY, "E", _ours("answer-sealed", "Answer sealed anew")): ("ANSWER-SEALED-ANEW",),
     Kind(ACTIVITY, "E", STARTED): (START,),
     Kind(ACTIVITY, "E", STOPPED): (STOP,),
 }  # fmt: skip

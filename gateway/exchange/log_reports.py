@@ -17,7 +17,7 @@ from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
 _PAGE: Final = 1000
-_EXPORTED: Final = 250
+_EXPORTED: Final = 200
 Rows = list[tuple[object, ...]]
 
 
@@ -71,6 +71,7 @@ def export_of(
                 if record.sequence <= last:
                     yield record
             after = page[-1].sequence if page else last
+            del page  # before the next one is there
 
     return number, pages()
 
