@@ -13,6 +13,7 @@ from gateway.api import (
     endings,
     exchange_reports,
     exchanges,
+    fhir,
     health,
     held,
     mail,
@@ -34,7 +35,7 @@ from gateway.api.problems import PROBLEM_SCHEMA
 
 _PLAN_ROUTES: Final = (
     members, disclosures, summaries, retrievals, submissions, documents, views, held, quarantine,
-    messages, direct_sending, mail, exchange_reports, exchanges, partners,
+    messages, direct_sending, mail, exchange_reports, exchanges, partners, fhir,
 )  # fmt: skip
 
 Check = Callable[[], str | None]

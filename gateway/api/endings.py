@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import docs
 from gateway.api.access import Desk, peer_of
-from gateway.api.problems import Problem, problem_of, problem_response
+from gateway.api.problems import Problem, outcome_response, problem_of, problem_response
 from gateway.model.exchange import Exchange, Outcome
 from gateway.store import exchange_log
 from gateway.store.database import Database
@@ -32,6 +32,7 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_FHIR: Final = "/fhir/"
 _STRICT_TRANSPORT: Final = "max-age=31536000"
 
 
@@ -51,7 +52,8 @@ async def end(request: Request, error: Exception) -> Response:
         log_error(second)
         problem = problem_of(second)
     headers = error.headers if isinstance(error, HTTPException) else None
-    return problem_response(problem, headers)
+    is_fhir = request.url.path.startswith(_FHIR)
+    return (outcome_response if is_fhir else problem_response)(problem, headers)
 
 
 async def _record(request: Request, problem: Problem) -> None:

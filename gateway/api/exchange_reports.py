@@ -13,7 +13,8 @@ from gateway.api.exchanges import MOST, Moment, exchange_form
 from gateway.api.means import Limit, Means
 from gateway.api.problems import Problem
 from gateway.exchange import refusals, unusual
-from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, audit_event, csv_cells
+from gateway.exchange.fhir_audit import Observer, audit_event
+from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, csv_cells
 from gateway.exchange.log_reports import Rows, outflow_of, refusals_of, unusual_of
 from gateway.exchange.spreadsheet import write_csv
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
@@ -115,9 +116,9 @@ async def export_exchanges(
     await at.act(unit)
     if form == "csv":
         return _csv(write_csv(CSV_COLUMNS, map(csv_cells, page)))
-    gateway = str(means.community.home_community_id)
+    observer = Observer(means.community, means.host)
     forms = (
-        audit_event(record, gateway=gateway) if form == "fhir" else exchange_form(record)
+        audit_event(record, observer) if form == "fhir" else exchange_form(record)
         for record in page
     )
     lines = b"".join(orjson.dumps(one, option=orjson.OPT_APPEND_NEWLINE) for one in forms)

@@ -33,6 +33,8 @@ class PlanMeans:
     """What access to members is usual."""
     direct: DirectMeans | None = None
     """For sending and looking; None where there is no mail."""
+    host: str = "localhost"
+    """This machine's name, as audit events tell it."""
 
     def plan(self, plan: PlanId) -> Plan:
         """The plan of that id.

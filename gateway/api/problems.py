@@ -105,3 +105,29 @@ def problem_response(problem: Problem, headers: Mapping[str, str] | None = None)
         media_type="application/problem+json",
         headers={**(headers or {}), **needed.get(problem.status, {})},
     )
+
+
+_ISSUES: Final = {
+    401: "login", 403: "forbidden", 404: "not-found", 405: "not-supported", 409: "conflict",
+    413: "too-costly", 415: "not-supported", 503: "transient",
+}  # fmt: skip
+
+
+def outcome_response(problem: Problem, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """The same at a FHIR door, as an OperationOutcome (FHIR R4 3.1.0.6)."""
+    code = problem.fields.get("code") or _ISSUES.get(problem.status)
+    usual = "invalid" if problem.status < 500 else "exception"
+    issue = {"severity": "error", "code": code or usual, "diagnostics": problem.detail}
+    if expression := problem.fields.get("expression"):
+        issue["expression"] = [expression]
+    answer = problem_response(problem, headers)
+    return JSONResponse(
+        {"resourceType": "OperationOutcome", "issue": [issue]},
+        problem.status,
+        media_type="application/fhir+json",
+        headers={
+            name: value
+            for name, value in answer.headers.items()
+            if name not in ("content-length", "content-type")
+        },
+    )

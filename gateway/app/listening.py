@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import ssl
 from dataclasses import replace
 from datetime import timedelta
@@ -48,7 +49,12 @@ def listeners(house: House) -> list[Listener]:
     """
     settings = house.settings
     plan_means = PlanMeans(
-        house.archive, house.community, house.plans, house.queue, usual=settings.audit.usual
+        house.archive,
+        house.community,
+        house.plans,
+        house.queue,
+        usual=settings.audit.usual,
+        host=socket.gethostname(),
     )
     if settings.mail is not None:
         size = settings.mail.limits.message_bytes

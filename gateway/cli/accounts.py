@@ -3,9 +3,11 @@
 Each look is recorded before its first line is printed (ATNA's Audit Log Used).
 """
 
+import socket
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import orjson
 import typer
@@ -13,21 +15,22 @@ import typer
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, PlanOption, member_of, opened, plan_of
-from gateway.cli.printing import check_pdf, put
+from gateway.cli.printing import check_pdf, put, put_pieces
 from gateway.cli.recording import act_of_operator, record_look, refusal
 from gateway.cli.terminal import Exit, Failure
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json, new_finding
 from gateway.exchange.disclosures_pdf import write_accounting_pdf
-from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, audit_event, csv_cells
-from gateway.exchange.log_reports import outflow_of, records_of
-from gateway.exchange.spreadsheet import write_csv
+from gateway.exchange.fhir_audit import Observer, audit_event
+from gateway.exchange.log_export import CSV_COLUMNS, OUTFLOW_COLUMNS, csv_cells
+from gateway.exchange.log_reports import export_of, outflow_of
+from gateway.exchange.spreadsheet import csv_lines, write_csv
 from gateway.exchange.workers import WorkerFailed
+from gateway.model.community import Community
 from gateway.model.disclosure import FINDING, Accounting, FindingKind
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import PlanId
 from gateway.store import exchange_log
 from gateway.store.scope import ALL_PLANS, Scope
-from gateway.store.transaction import Transaction
 
 _DAY: Final = ["%Y-%m-%d"]
 FromOption = Annotated[
@@ -144,25 +147,25 @@ def export(
     config: ConfigOption = None,
 ) -> None:
     """The exchange log, oldest record first, to be read elsewhere."""
-    scope: Scope = PlanId(plan) if plan else ALL_PLANS
+    own = PlanId(plan) if plan else None
     with opened(config) as house:
-        gateway = str(house.community.home_community_id)
-
-        def spell(record: RecordedExchange) -> dict[str, Any]:
-            is_fhir = form == "fhir"
-            return audit_event(record, gateway=gateway) if is_fhir else exchange_form(record)
-
-        def look(tx: Transaction) -> tuple[str, int]:
-            records = list(records_of(tx, scope, days(since, until)))
-            if form == "csv":
-                return write_csv(CSV_COLUMNS, map(csv_cells, records)), len(records)
-            lines = (orjson.dumps(spell(record)).decode() for record in records)
-            return "".join(f"{line}\n" for line in lines), len(records)
-
-        content, number = house.database.read(look)
-        own = PlanId(plan) if plan else None
+        number, records = export_of(house.database, own or ALL_PLANS, days(since, until))
         record_look(house, "CLI-LOG-EXPORT", plan=own, reason=f"{number} records as {form}")
-    put(content.encode() if output else content.rstrip("\r\n"), output)
+        put_pieces(exported(house.community, records, form), output)
+
+
+def exported(
+    community: Community, records: Iterator[RecordedExchange], form: str
+) -> Iterator[bytes]:
+    """The records in that form, one after the other: none is read before the last is written."""
+    if form == "csv":
+        for line in csv_lines(CSV_COLUMNS, map(csv_cells, records)):
+            yield line.encode()
+        return
+    observer = Observer(community, socket.gethostname())
+    for record in records:
+        told = audit_event(record, observer) if form == "fhir" else exchange_form(record)
+        yield orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _day(given: datetime | None) -> date | None:

@@ -15,7 +15,7 @@ from gateway.cli.exchange_reports import refusals, unusual
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
-from gateway.exchange.log_export import description
+from gateway.exchange.fhir_audit import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.model.retention import PlanMonth

@@ -1,6 +1,7 @@
 """What a command gives for reading and printing: a page, a PDF, into a file or to the terminal."""
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -50,3 +51,19 @@ def put(content: str | bytes, output: Path | None) -> None:
         output.write_bytes(data)
     except OSError as error:
         raise Failure(f"{output} cannot be written: {error.strerror}") from None
+
+
+def put_pieces(pieces: Iterable[bytes], output: Path | None) -> None:
+    """Into the file, or to the terminal, as they come: all of it is never held."""
+    try:
+        if output is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return
+        with output.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+    except OSError as error:
+        where = "the output" if output is None else output
+        raise Failure(f"{where} cannot be written: {error.strerror}") from None

@@ -96,7 +96,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CLI-PROOF", "CLI-DISCLOSURES", "CLI-OUTFLOW", "CLI-LOG-EXPORT", "CLI-LEDGER",
         "REST-LEDGER",
         "CLI-REFUSALS", "CLI-UNUSUAL", "REST-REFUSALS", "REST-UNUSUAL", "REST-OUTFLOW",
-        "REST-LOG-EXPORT",
+        "REST-LOG-EXPORT", "FHIR-AUDIT-SEARCH", "FHIR-AUDIT-READ",
     ),
     Kind(IMPORT, "C", _rest("create"), "in"): ("REST-DOCUMENT-IN",),
     Kind(IMPORT, "C", _ours("file", "File taken in"), "in"): ("FILE", "CLI-MEMBERS-IMPORT"),
@@ -130,6 +130,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     # What was ordered, and may not be done when its time comes.
     _NOT_ALLOWED: ("RETRIEVAL", "SUBMISSION"),
+    # What the answer tells is told already, by the event of its exchange.
+    Kind(ACTIVITY, "E", _ours("answer-sealed", "Answer sealed anew")): ("ANSWER-SEALED-ANEW",),
     Kind(ACTIVITY, "E", STARTED): (START,),
     Kind(ACTIVITY, "E", STOPPED): (STOP,),
 }  # fmt: skip
@@ -141,13 +143,19 @@ def act_events(
     exchange: Exchange, act: Act, *, member: PatientId | None, log_uri: str
 ) -> Iterator[AuditEvent]:
     """What ATNA is told of the record: nothing if no event is defined for it."""
-    kind = ACTS.get(exchange.transaction)
-    if kind is None:
-        return
+    kind = kind_of_act(exchange)
+    if kind is not None:
+        yield act_event(act, kind, tuple(_objects(exchange, kind, member, log_uri)))
+
+
+def kind_of_act(exchange: Exchange) -> Kind | None:
+    """What sort of event the record is; None if no event is defined for it."""
+    if is_stranger(exchange) and exchange.transaction not in DIRECT:
+        return _NOT_BELIEVED
     if exchange.transaction in DIRECT and exchange.outcome == "refused":
         # Mail that is not what it says, or of nobody we trust, was never imported.
-        kind = _NOT_BELIEVED if exchange.direction == "in" else _NOT_ALLOWED
-    yield act_event(act, kind, tuple(_objects(exchange, kind, member, log_uri)))
+        return _NOT_BELIEVED if exchange.direction == "in" else _NOT_ALLOWED
+    return ACTS.get(exchange.transaction)
 
 
 def is_stranger(exchange: Exchange) -> bool:

@@ -2,8 +2,9 @@
 
 It was computed and sealed, and its record committed with its envelope, when the request came; here
 it is only brought, if it may still be given. Once its Timestamp is no longer fresh it is sealed
-anew, and a second record of the same message id names that envelope; documents are read as they
-are sent. Should it never arrive, a second record says so (DECISIONS 16).
+anew. That is an act of its own, whose record names the new envelope under the same message id; the
+exchange has the one record that it had, so nobody is told of twice. Documents are read as they are
+sent. Should it never arrive, a second record says so (DECISIONS 16).
 """
 
 import asyncio
@@ -45,7 +46,7 @@ from ihe.wire import seal_again, seal_answer
 _BODY: Final = Limits(size_bytes=64 * 1024 * 1024, text_characters=64 * 1024 * 1024)
 _FRESH: Final = timedelta(minutes=5)
 """How long an envelope is brought as it was sealed: half of what its Timestamp says."""
-SEALED_ANEW: Final = "the answer was sealed anew to be brought again"
+SEALED_ANEW: Final = "ANSWER-SEALED-ANEW"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ def _why_not_told(
 
 
 async def _envelope(archive: Archive, client: SoapClient, owed: OwedAnswer) -> bytes:
-    """The one that the records name; a fresh one, with records of its own, once that is stale."""
+    """The one that the records name; a fresh one, with a record of its own, once that is stale."""
     sealed = owed.exchanges[0].answer_hash if owed.exchanges else None
     if sealed is not None and datetime.now(UTC) - owed.created < _FRESH:
         kept = await archive.database.read_async(
@@ -162,12 +163,26 @@ async def _envelope(archive: Archive, client: SoapClient, owed: OwedAnswer) -> b
 
     def unit(transaction: Transaction) -> None:
         anew.put(transaction)
-        for exchange in owed.exchanges:
-            again = replace(exchange, time=now, reason=SEALED_ANEW)
-            exchange_log.append(transaction, anew.named_in(again))
+        for exchange in {one.plan: one for one in owed.exchanges}.values():
+            exchange_log.append(transaction, anew.named_in(_sealing(exchange, now)))
 
     await archive.database.write_async(unit)  # before its first byte leaves
     return envelope
+
+
+def _sealing(exchange: Exchange, now: datetime) -> Exchange:
+    """That the answer of this exchange was sealed anew: whom it tells of is in its own record."""
+    return replace(
+        exchange,
+        time=now,
+        transaction=SEALED_ANEW,
+        outcome="success",
+        member=None,
+        documents=(),
+        reason=f"the answer to {exchange.transaction} was sealed anew to be brought",
+        duration_ms=None,
+        request_hash=None,
+    )
 
 
 def _seal(client: SoapClient, owed: OwedAnswer) -> bytes:

@@ -12,10 +12,12 @@ from gateway.exchange.unusual import Unusual, unusual_accesses
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.settings_audit import Usual
 from gateway.store import exchange_log, exchange_search
+from gateway.store.database import Database
 from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
 _PAGE: Final = 1000
+_EXPORTED: Final = 200
 Rows = list[tuple[object, ...]]
 
 
@@ -45,6 +47,33 @@ def records_of(
         if len(page) < _PAGE:
             return
         after = page[-1].sequence
+
+
+def export_of(
+    database: Database, plan: Scope, wanted: ExchangeFilter
+) -> tuple[int, Iterator[RecordedExchange]]:
+    """How many records fit, and these, oldest first, a page at a time: no more are held.
+
+    Between the pages no transaction is open, however slowly they are written. Records never
+    change, and what is appended meanwhile is not among them.
+    """
+    number, last = database.read(lambda tx: exchange_search.extent(tx, plan=plan, wanted=wanted))
+
+    def pages() -> Iterator[RecordedExchange]:
+        after: int | None = None
+        while last is not None and (after is None or after < last):
+            page = database.read(
+                lambda tx, after=after: exchange_log.search(  # type: ignore[misc]
+                    tx, plan=plan, wanted=wanted, descending=False, limit=_EXPORTED, after=after
+                )
+            )
+            for record in page:
+                if record.sequence <= last:
+                    yield record
+            after = page[-1].sequence if page else last
+            del page  # before the next one is there
+
+    return number, pages()
 
 
 def outflow_of(transaction: Transaction, plan: Scope, span: ExchangeFilter) -> Rows:

@@ -32,5 +32,10 @@ class Community:
         """The root of the ids of our HL7 V3 messages and queries."""
         return self._arc(4)
 
+    @property
+    def transactions(self) -> Oid:
+        """The code system of the kinds of records for which no standard has a code."""
+        return self._arc(5)
+
     def _arc(self, number: int) -> Oid:
         return Oid(f"{self.home_community_id}.{number}")

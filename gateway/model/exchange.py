@@ -60,8 +60,22 @@ class RecordedExchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Among:
+    """Records of these transactions in that direction, refused or not; `is_stranger` if they are
+    those of somebody who had not shown who he was."""
+
+    direction: Direction
+    is_refused: bool
+    is_stranger: bool
+    transactions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ExchangeFilter:
-    """What is looked for in the record; None means any. `until` is exclusive."""
+    """What is looked for in the record; None means any. `until` is exclusive.
+
+    `among` wants any of its own; `peer` is that of records which name no partner.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -75,6 +89,9 @@ class ExchangeFilter:
     document: DocumentId | None = None
     conversation: ConversationId | None = None
     message_id: str | None = None
+    peer: str | None = None
+    outcomes: tuple[Outcome, ...] | None = None
+    among: tuple[Among, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ def _fault(row: Sequence[Any], expected: int, previous: str) -> tuple[int, str]:
     if _readable(values) != row[_CANON]:
         return expected, f"record {expected} was changed: {_changed(values, row[_CANON])}"
     if row[_PREVIOUS] != previous:
-        if expected > 1 and _is_sealed_over(row, row[_PREVIOUS]):
+        if expected > 1 and _is_sealed_over_another(row, previous):
             # It still fits the record it was sealed over, so the one before is another now.
             return expected - 1, f"record {expected - 1} was rewritten after it was sealed"
         return expected, f"record {expected} was changed: previous_hash"
@@ -183,14 +183,14 @@ def _readable(values: Mapping[str, Any]) -> str:
         return canonical({**{name: repr(value) for name, value in values.items()}})
 
 
-def _is_sealed_over(row: Sequence[Any], previous: object) -> bool:
+def _is_sealed_over_another(row: Sequence[Any], previous: str) -> bool:
+    """Whether its hash fits the one that it names, and that is not `previous` spelled otherwise."""
     try:
-        sealed = chain_hash(
-            previous=str(previous), canon=str(row[_CANON]), sequence=int(row[_SEQUENCE])
-        )
+        named = bytes.fromhex(str(row[_PREVIOUS])).hex()
+        sealed = chain_hash(previous=named, canon=str(row[_CANON]), sequence=int(row[_SEQUENCE]))
     except ValueError:
         return False
-    return bool(sealed == row[_HASH])
+    return named != previous and bool(sealed == row[_HASH])
 
 
 def _changed(values: Mapping[str, Any], canon: object) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, or_, select, tuple_
 
-from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
+from gateway.model.exchange import Among, Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
 from gateway.store import tables
 from gateway.store.exchange_private import (
@@ -95,6 +95,16 @@ def search(
         skipped = 0 if rows or not offset else _skipped(transaction, fitting, order, offset)
         rows += _run(transaction, unstated, "sequence", descending, limit - len(rows), skipped)
     return _recorded(transaction, rows)
+
+
+def extent(
+    transaction: Transaction, *, plan: Scope, wanted: ExchangeFilter
+) -> tuple[int, int | None]:
+    """How many records fit, and the last of them; nothing of a member or a document is asked."""
+    fitting = _fitting(select(_TABLE.c.sequence).where(_of_plan(plan, wanted)), wanted).subquery()
+    statement = select(func.count(), func.max(fitting.c.sequence))
+    number, last = transaction.connection.execute(statement).one()
+    return number, last
 
 
 def _of_plan(plan: Scope, wanted: ExchangeFilter | None) -> ColumnElement[bool]:
@@ -200,7 +210,24 @@ def _fitting(statement: Select[Any], wanted: ExchangeFilter) -> Select[Any]:
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
             statement = statement.where(_TABLE.c[name] == value)
+    if wanted.peer is not None:
+        statement = statement.where(_TABLE.c.partner.is_(None), _TABLE.c.peer == wanted.peer)
+    if wanted.outcomes is not None:
+        statement = statement.where(_TABLE.c.outcome.in_(wanted.outcomes))
+    if wanted.among is not None:
+        statement = statement.where(or_(false(), *map(_among, wanted.among)))
     return _within_times(statement, wanted.since, wanted.until)
+
+
+def _among(kind: Among) -> ColumnElement[bool]:
+    refused = _TABLE.c.outcome == "refused"
+    unknown = and_(refused, _TABLE.c.partner.is_(None), _TABLE.c.person.is_(None))
+    return and_(
+        _TABLE.c.direction == kind.direction,
+        refused if kind.is_refused else not_(refused),
+        *((unknown if kind.is_stranger else not_(unknown),) if kind.direction == "in" else ()),
+        _TABLE.c.transaction.in_(kind.transactions),
+    )
 
 
 def _private(

@@ -11,8 +11,10 @@ from uuid import NAMESPACE_URL, uuid5
 import pytest
 
 from gateway.exchange.atna_acts import ACTS, DIRECT
-from gateway.exchange.log_export import audit_event
+from gateway.exchange.fhir_audit import IHE_EVENTS, Observer, audit_event
+from gateway.model.community import Community
 from gateway.model.exchange import Direction, Exchange, RecordedExchange
+from ihe.identifiers import HomeCommunityId, Oid
 from tests.interop.bundles import FOLDERS, demo_member_bundle, document_bundles
 from tests.interop.validators import VALIDATORS, Problem, Problems
 
@@ -97,7 +99,8 @@ def audit_event_bundle() -> bytes:
         "member": "m-1", "documents": ("d-1", "d-2"), "message_id": "urn:uuid:1",
         "reason": "1 missing",
     }  # fmt: skip
-    transactions = sorted({"ITI-55", "ITI-38", "ITI-39", "ITI-41", "ITI-80", *DIRECT, *ACTS})
+    transactions = sorted({name for _, name in IHE_EVENTS} | {*DIRECT, *ACTS})
+    observer = Observer(Community(HomeCommunityId(Oid("2.999.1")), "Acme"), "gateway.test")
     told = [
         Exchange(TIME, direction, name, outcome, partner=partner, **facts)
         for name in transactions
@@ -109,9 +112,7 @@ def audit_event_bundle() -> bytes:
         )
     ]
     events = [
-        audit_event(
-            RecordedExchange(place, one, "ab" * 32, "cd" * 32, place % 2 == 0), gateway="2.999.1"
-        )
+        audit_event(RecordedExchange(place, one, "ab" * 32, "cd" * 32, place % 2 == 0), observer)
         for place, one in enumerate(told, 1)
     ]
     entries = [

@@ -37,6 +37,7 @@ WAITING: Final[frozenset[Role]] = frozenset({"staff", "system", "operator"})
 AUDIT: Final[frozenset[Role]] = frozenset({"auditor"})
 M, D, R = "{member_id}", "{document_id}", "{retrieval_id}"
 V1: Final = "/api/v1"
+FHIR: Final = "/fhir/r4"
 
 MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/members"): ("REST-MEMBERS", CLINICAL),
@@ -78,6 +79,9 @@ MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/exchanges/refusals"): ("REST-REFUSALS", AUDIT),
     ("GET", f"{V1}/exchanges/unusual"): ("REST-UNUSUAL", AUDIT),
     ("GET", f"{V1}/exchanges/export"): ("REST-LOG-EXPORT", AUDIT),
+    ("GET", f"{FHIR}/AuditEvent"): ("FHIR-AUDIT-SEARCH", AUDIT),
+    ("POST", f"{FHIR}/AuditEvent/_search"): ("FHIR-AUDIT-SEARCH", AUDIT),
+    ("GET", f"{FHIR}/AuditEvent/exchange-{{sequence}}"): ("FHIR-AUDIT-READ", AUDIT),
     ("GET", f"{V1}/partners"): ("REST-PARTNERS", EVERYONE),
     ("GET", f"{V1}/partners/ledger"): ("REST-LEDGER", EVERYONE),
 }
@@ -250,13 +254,21 @@ def call(
         body = {"json": {"address": "anne@clinic.example"}}
     if path == "/direct/messages":
         body = {**MESSAGE, "content": MESSAGE["content"] + uuid4().bytes}
+    if path.startswith(FHIR) and "{" not in path:
+        body = {"params" if method == "GET" else "data": {"date": "ge2000-01-01"}}
     return doors.call(method, path.format(**ids), token, **body)
 
 
 def assert_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == PROBLEM
     form: dict[str, Any] = answer.json()
+    if answer.request.url.path.startswith(FHIR):
+        assert answer.headers["content-type"] == "application/fhir+json"
+        (issue,) = form["issue"]
+        assert (form["resourceType"], issue["severity"]) == ("OperationOutcome", "error")
+        assert issue["code"]
+        return {"detail": issue["diagnostics"]}
+    assert answer.headers["content-type"] == PROBLEM
     assert form["status"] == status
     assert form["type"] == "about:blank"
     assert form["title"]
@@ -396,7 +408,8 @@ def test_a_verb_that_a_door_does_not_know_is_a_problem_that_names_those_it_does(
     for method in wrong:
         answer = doors.call(method, path.format(**ids), doors.token(PLAN, "staff"))
         assert answer.status_code == 405
-        assert answer.headers["content-type"] == PROBLEM
+        kind = "application/fhir+json" if path.startswith(FHIR) else PROBLEM
+        assert answer.headers["content-type"] == kind
         assert set(answer.headers["allow"].replace(" ", "").split(",")) <= known
     assert [one for one in doors.recorded(last) if one["plan"] is not None] == []
     assert doors.counted() == counted + len(wrong)

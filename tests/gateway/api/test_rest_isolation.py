@@ -85,8 +85,17 @@ BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
         "json": {"from": "desk@direct.acme.example", "to": ["anne@clinic.example"], **PURPOSE}
     },
     ("POST", "/api/v1/direct/checks"): {"json": {"address": "anne@clinic.example"}},
+    ("POST", "/fhir/r4/AuditEvent/_search"): {"data": {"date": "ge2000-01-01"}},
     ("POST", "/direct/messages"): {"content": b"Message-ID: <1@clinic.example>\r\n\r\nsealed\r\n"},
 }
+EVENTS: Final = "/fhir/r4/AuditEvent"
+SEARCHED: Final = {
+    "patient.identifier": ("member",),
+    "entity.identifier": ("document", "member", "message"),
+    "agent.identifier": ("partner", "person"),
+}
+"""What a FHIR search, which reads its parameters itself, is asked by, and of which kinds it is."""
+EVER: Final = {"date": "ge2000-01-01"}
 ENVELOPE: Final = {"mail_from": "a@clinic.example", "rcpt_to": "b@direct.acme.example"}
 """What the relay door is told in its query."""
 
@@ -250,6 +259,9 @@ class Call:
 
 def calls(twins: Twins, route: APIRoute, owner: PlanId) -> Iterator[Call]:
     """The route with each id of `owner` in each of its parameters, and once without any."""
+    if route.path.startswith(EVENTS) and not names_in(route.path):
+        yield from searches(twins, route, owner)
+        return
     for method in sorted(route.methods or ()):
         body = BODIES.get((method, route.path), {})
         path_names = names_in(route.path)
@@ -263,6 +275,19 @@ def calls(twins: Twins, route: APIRoute, owner: PlanId) -> Iterator[Call]:
                 for kind in KINDS.get(query.alias, ()):
                     for id in twins.foreign(kind, owner):
                         yield Call(method, path, {query.alias: id}, body, True)
+
+
+def searches(twins: Twins, route: APIRoute, owner: PlanId) -> Iterator[Call]:
+    """The search of AuditEvents, by form or in the URL: for all, and by each id of `owner`."""
+    (method,) = route.methods or ()
+    given = [(name, id) for name, kinds in SEARCHED.items() for kind in kinds
+             for id in twins.foreign(kind, owner)]  # fmt: skip
+    for asked in ({}, *({name: id} for name, id in given)):
+        params = EVER | asked
+        if method == "GET":
+            yield Call(method, route.path, params, {}, bool(asked))
+        else:
+            yield Call(method, route.path, {}, {"data": params}, bool(asked))
 
 
 def all_routes(twins: Twins) -> list[APIRoute]:
@@ -327,6 +352,8 @@ def _call_and_judge(twins: Twins, call: Call, caller: PlanId, role: Role, owner:
 
 
 def _is_empty(answer: httpx.Response) -> bool:
+    if answer.status_code == 200 and answer.json().get("resourceType") == "Bundle":
+        return "entry" not in answer.json()
     return answer.status_code == 200 and not any(answer.json().values())
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.model.caller import Role
 from tests.gateway.api.doors import PURPOSE, Doors, open_doors, routes_of
-from tests.gateway.api.test_rest_access import AUDIT, MATRIX, V1, call, prepared
+from tests.gateway.api.test_rest_access import AUDIT, FHIR, MATRIX, V1, call, prepared
 from tests.gateway.house import MEMBER, PLAN
 
 ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -59,6 +59,9 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/exchanges/refusals"): (),
     ("GET", f"{V1}/exchanges/unusual"): (),
     ("GET", f"{V1}/exchanges/export"): (),
+    ("GET", f"{FHIR}/AuditEvent"): (),
+    ("POST", f"{FHIR}/AuditEvent/_search"): (),
+    ("GET", f"{FHIR}/AuditEvent/exchange-{{sequence}}"): (),
     ("GET", f"{V1}/partners"): (),
     ("GET", f"{V1}/partners/ledger"): (),
 }  # fmt: skip

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from ccda.safe_xml import Element
 from gateway.app import House
+from gateway.exchange.disclosures import account
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Endpoints
@@ -358,17 +359,44 @@ def test_the_envelope_that_was_brought_is_kept_with_its_record(
         assert kept(there.house, record.answer_hash) == there.delivered[0]
 
 
-def test_an_answer_that_has_waited_is_sealed_anew_and_recorded_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [ITI_55_REQUEST, ITI_38_REQUEST, ITI_39_REQUEST])
+def test_an_answer_that_is_sealed_anew_is_one_exchange_and_accounted_for_once(
+    kind: MessageKind, tmp_path: Path
+) -> None:
     with asker(tmp_path) as there:
-        sealed, _ = there.ask(discovery(), ITI_55_REQUEST)
+        document = next(
+            one for one in documents(there.house) if one.custodian == lakeshore.ORGANIZATION
+        )
+        bodies = {
+            ITI_55_REQUEST: discovery(),
+            ITI_38_REQUEST: find_documents(),
+            ITI_39_REQUEST: retrieve(document),
+        }
+        sealed, _ = there.ask(bodies[kind], kind)
+        (counted,) = disclosed(there.house)
         _grow_old(there.house)
         there.work()
         first, second = there.records()
-        assert (second.message_id, second.member) == (first.message_id, first.member)
-        assert second.reason == "the answer was sealed anew to be brought again"
+        assert disclosed(there.house) == [counted]
+        assert (first.transaction, first.outcome) == (kind.transaction, "success")
+        assert first.member is not None
+        assert (second.transaction, second.outcome) == ("ANSWER-SEALED-ANEW", "success")
+        assert (second.member, second.documents) == (None, ())
+        assert (second.plan, second.partner) == (first.plan, first.partner)
+        assert (second.message_id, second.person) == (first.message_id, first.person)
+        assert second.reason == f"the answer to {kind.transaction} was sealed anew to be brought"
         assert kept(there.house, second.answer_hash) == there.delivered[0]
         assert kept(there.house, first.answer_hash) != there.delivered[0]
-        assert read_discovery_response(answer_to(sealed, there.delivered[0]))
+        assert sealed.message_id.encode() in there.delivered[0]
+
+
+def disclosed(house: House) -> list[int]:
+    """By which records the member would be accounted to, and what excludes them aside."""
+    (member,) = house.database.read(lambda tx: tuple(members.iter_all(tx, plan=lakeshore.PLAN)))
+    told = house.database.read(
+        lambda tx: account(tx, member=member, asked=datetime.now(UTC).date())
+    )
+    return [one.sequence for one in (*told.listed, *told.excluded)]
 
 
 def _grow_old(house: House) -> None:

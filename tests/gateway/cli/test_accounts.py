@@ -16,11 +16,12 @@ import pytest
 from pypdf import PdfReader
 
 from gateway.app import House
+from gateway.cli.accounts import exported
 from gateway.exchange.accounting import window
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json
 from gateway.exchange.spreadsheet import write_csv
 from gateway.model.disclosure import Accounting
-from gateway.model.exchange import Exchange
+from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.partner import PartnerProfile
 from gateway.store import exchange_log
 from gateway.store.values import load
@@ -180,6 +181,25 @@ def test_the_log_is_exported_record_by_record(terminal: Terminal, form: str) -> 
     assert [(one["transaction"], one["reason"]) for one in records] == [
         ("CLI-LOG-EXPORT", f"{len(expected)} records as {form}")
     ]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "fhir"])
+def test_an_export_writes_each_record_before_it_reads_the_next(house: House, form: str) -> None:
+    """With what `export_of` holds, a page, an export of any log needs no more memory."""
+    taken = []
+
+    def records() -> Iterator[RecordedExchange]:
+        for number, fact in enumerate(FACTS, 1):
+            taken.append(number)
+            yield RecordedExchange(number, fact, "ab" * 32, "cd" * 32)
+
+    pieces = exported(house.community, records(), form)
+    if form == "csv":
+        assert next(pieces).startswith(b"sequence,")
+    for number, piece in enumerate(pieces, 1):
+        assert taken[-1] == number
+        assert piece
+    assert len(taken) == len(FACTS)
 
 
 def _check_events(events: list[dict], expected: list[int]) -> None:  # type: ignore[type-arg]

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.exchange.log_export import CSV_COLUMNS, audit_event, csv_cells, description
+from gateway.exchange.fhir_audit import Observer, audit_event, description
+from gateway.exchange.log_export import CSV_COLUMNS, csv_cells
+from gateway.model.community import Community
 from gateway.model.exchange import Exchange, RecordedExchange
+from ihe.identifiers import HomeCommunityId, Oid
 
 TIME = datetime(2016, 3, 1, tzinfo=UTC)
+OBSERVER = Observer(Community(HomeCommunityId(Oid("2.999.1")), "Acme"), "gateway.test")
 
 
 def recorded(reason: str | None = None, *, is_disposed: bool = True) -> RecordedExchange:
@@ -30,5 +34,5 @@ def test_every_form_marks_a_record_that_was_disposed_of(
     record = recorded(reason, is_disposed=is_disposed)
     cells = dict(zip(CSV_COLUMNS, csv_cells(record), strict=True))
     assert (cells["disposed"], cells["reason"]) == ("yes" if is_disposed else "", reason)
-    assert audit_event(record, gateway="2.999.1").get("outcomeDesc") == words
+    assert audit_event(record, OBSERVER).get("outcomeDesc") == words
     assert description(record) == words

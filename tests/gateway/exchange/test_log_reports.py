@@ -1,14 +1,16 @@
 """What is unusual is found without unsealing the days before: the same as by reading everything."""
 
 import random
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.app import House
-from gateway.exchange.log_reports import outflow_of, records_of, unusual_of
+from gateway.exchange.log_reports import export_of, outflow_of, records_of, unusual_of
 from gateway.exchange.unusual import Unusual, unusual_accesses
 from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import DocumentId, MemberId, PartnerId
@@ -80,3 +82,44 @@ def test_what_left_is_the_same_in_whatever_order_the_log_is_read(house: House) -
     assert by_time != by_sequence
     assert sorted(by_time) == by_sequence
     assert house.database.read(lambda tx: outflow_of(tx, PLAN, span)) != []
+
+
+# ---- all of it -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def heavy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """2,000 records of 8 kB: they weigh 16 MB, and as much again in their sealed text."""
+    with open_house(tmp_path_factory.mktemp("heavy"), furnished=False, known=()) as opened:
+        facts = [replace(one, reason="x" * 8000) for one in looks(2000)]
+        opened.database.write(lambda tx: [exchange_log.append(tx, one) for one in facts])
+        yield opened
+
+
+def test_an_export_holds_a_page_of_the_log_and_never_all_of_it(heavy: House) -> None:
+    number, records = export_of(heavy.database, ALL_PLANS, ExchangeFilter())
+    tracemalloc.start()
+    try:
+        weight = sum(len(one.exchange.reason or "") for one in records)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert number >= 2000
+    assert weight >= 16_000_000
+    assert peak_bytes < 8_000_000
+
+
+@pytest.mark.parametrize("plan", [PLAN, ALL_PLANS], ids=["one plan", "all"])
+def test_an_export_gives_each_record_once_and_none_that_came_after_it_began(
+    house: House, plan: Scope
+) -> None:
+    span = ExchangeFilter(since=SINCE - timedelta(days=80))
+    expected = house.database.read(lambda tx: list(records_of(tx, plan, span)))
+    number, records = export_of(house.database, plan, span)
+    house.database.write(
+        lambda tx: exchange_log.append(tx, replace(next(looks(1)), plan=PLAN, time=SINCE))
+    )
+    assert list(records) == expected
+    assert number == len(expected) > 200
+    nothing = export_of(house.database, plan, ExchangeFilter(since=SINCE + timedelta(days=900)))
+    assert (nothing[0], list(nothing[1])) == (0, [])
