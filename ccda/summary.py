@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ccda.hl7v3 import CD
 from ccda.model import KINDS, Interval, Kind
+from ccda.values import quickly_made
 
 SECTION_KEYS: Final[Mapping[Kind, str]] = {
     "problem": "problems",
@@ -40,6 +41,7 @@ SECTION_KEYS: Final[Mapping[Kind, str]] = {
 assert tuple(SECTION_KEYS) == KINDS  # noqa: S101  # a new kind needs a section
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class LineSource:
     """One statement of one document. `time` is when it was recorded, by its author if known.
@@ -57,6 +59,7 @@ class LineSource:
     joined_by: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
     """One measurement: in the trend's unit, and as it was written."""
@@ -71,6 +74,7 @@ class TrendPoint:
     sources: tuple[LineSource, ...] = ()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class SummaryLine:
     """One fact. For a test `value` and `start` are those of its newest point.

@@ -5,7 +5,7 @@ group keeps what distinguishes its statements once, so that many copies of one s
 more than one when groups are compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, Literal
@@ -108,6 +108,14 @@ def alone(one: Statement) -> Cluster:
             named = value.code or value.display or value.original_text or ""
             made.findings = frozenset({(value.system or "", named)})
     made.goes_on = one.status not in ENDED and not date_digits(one.entry.end)
+    return made
+
+
+def together(statements: Sequence[Statement]) -> Cluster:
+    """Those of one fact, in the order they are given."""
+    made = alone(statements[0])
+    for one in statements[1:]:
+        made.take(alone(one))
     return made
 
 

@@ -8,9 +8,10 @@ joins them, what contradicts it keeps them apart: negation, two codes of one sys
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 
 from ccda.hl7v3 import TS
 from gateway.exchange.apart import (
@@ -24,12 +25,15 @@ from gateway.exchange.apart import (
     fit,
     is_one_thing,
     is_one_time,
+    together,
 )
 from gateway.exchange.moments import date_digits, fineness, sort_key
 from gateway.exchange.statements import CodeKey, Statement
 
-__all__ = ["Cluster", "Evidence", "cluster", "contradictions", "learn_translations", "why_one"]
+__all__ = ["Evidence", "Fact", "cluster", "contradictions", "learn_translations", "why_one"]
 
+Fact = list[Statement]
+"""The statements of one fact; at least one."""
 Evidence = dict[CodeKey, dict[CodeKey, str]]
 """From a code to those that some document gives as its translation; which document."""
 
@@ -45,10 +49,10 @@ def learn_translations(statements: Iterable[Statement]) -> Evidence:
     return learned
 
 
-def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Cluster]:
+def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Fact]:
     """The statements of one kind, grouped by fact, in an order that depends on them alone."""
     ordered = sorted(statements, key=_surest_first)
-    holder = {one.order: alone(one) for one in ordered}
+    holder: dict[tuple[str, int], Cluster] = {}  # of those that share something with another
     buckets = (
         (part, why)
         for bucket, why in _buckets(ordered, learned)
@@ -57,7 +61,7 @@ def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Cluster]
     for bucket, why in buckets:
         heads: dict[int, Cluster] = {}
         for one in bucket:
-            mine = holder[one.order]
+            mine = holder.get(one.order) or holder.setdefault(one.order, alone(one))
             if id(mine) in heads:
                 continue
             match = _home([head for head in heads.values() if fit(head, mine, why)], mine)
@@ -69,8 +73,8 @@ def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Cluster]
                 holder[member.order] = large
             large.take(small)
             heads = {id(h): h for h in (large if h is match else h for h in heads.values())}
-    unique = {id(found): found for found in holder.values()}
-    return list(unique.values())
+    facts = (holder[one.order].statements if one.order in holder else [one] for one in ordered)
+    return list({id(fact): fact for fact in facts}.values())
 
 
 def _surest_first(one: Statement) -> tuple[Any, ...]:
@@ -119,12 +123,11 @@ def why_one(one: Statement, other: Statement, learned: Evidence) -> str:
     return SAME_NAME if one.name == other.name else "joined through another source"
 
 
-def contradictions(
-    clusters: Sequence[Cluster], learned: Evidence
-) -> Iterator[tuple[Cluster, Cluster]]:
+def contradictions(facts: Sequence[Fact], learned: Evidence) -> Iterator[tuple[Fact, Fact]]:
     """Pairs of which one says that it is so and the other that it is not, of the same fact."""
-    if not any(one.statements[0].entry.negated for one in clusters):
+    if not any(one[0].entry.negated for one in facts):
         return
+    clusters = [together(one) for one in facts]
     told: dict[_Key, dict[int, Cluster]] = defaultdict(dict)
     for place, one in enumerate(clusters):
         if not one.statements[0].entry.negated:
@@ -136,7 +139,7 @@ def contradictions(
             near = {place: yes for key in keys for place, yes in told.get(key, {}).items()}
             for _, yes in sorted(near.items()):
                 if is_one_time(yes, no, SAME_CODE) and _is_same_fact(yes, no, learned):
-                    yield yes, no
+                    yield yes.statements, no.statements
 
 
 _Key = tuple[CodeKey | str, str]
@@ -161,24 +164,51 @@ def _buckets(
     statements: list[Statement], learned: Evidence
 ) -> Iterator[tuple[list[Statement], Why]]:
     """Statements that share something, with the words for it; the strongest first."""
-    shared = _reused_ids(statements)
-    for bucket in _sharing(statements, lambda one: one.ids - shared):
-        yield bucket, SAME_ID
-    for bucket in _sharing(statements, lambda one: ("|".join(code) for code in one.codes)):
-        yield bucket, SAME_CODE
-    having: dict[CodeKey, list[Statement]] = defaultdict(list)
-    for one in statements:
-        for code in one.codes:
-            having[code].append(one)
-    for code in sorted(having):
-        for other in sorted(learned.get(code, {})):
+    by_id = _holders(statements, attrgetter("ids"))
+    for id_ in sorted(_shared(by_id)):
+        if not _is_reused(by_id[id_]):
+            yield by_id[id_], SAME_ID
+    having = _holders(statements, attrgetter("codes"))
+    for code in sorted(_shared(having), key="|".join):
+        yield having[code], SAME_CODE
+    for code in sorted(having.keys() & learned.keys()):
+        for other in sorted(learned[code]):
             if code < other and other in having:
                 pair = [one for one in having[other] if code not in one.codes]
                 yield [*having[code], *pair], SAME_CODE
-    uncoded = {one.name for one in statements if not one.codes and one.name}
-    named = [one for one in statements if one.name in uncoded]
-    for bucket in _sharing(named, lambda one: (one.name,)):
-        yield bucket, SAME_NAME
+    if not all(one.codes for one in statements):
+        by_name = _holders(statements, lambda one: (one.name,))
+        for name in sorted(_shared(by_name)):
+            if name and not all(one.codes for one in by_name[name]):
+                yield by_name[name], SAME_NAME
+
+
+_Held = TypeVar("_Held", str, CodeKey)
+
+
+def _holders(
+    statements: list[Statement], keys: Callable[[Statement], Iterable[_Held]]
+) -> dict[_Held, list[Statement]]:
+    """From each id, code or name to the statements that have it."""
+    found: dict[_Held, list[Statement]] = defaultdict(list)
+    for one in statements:
+        for key in keys(one):
+            found[key].append(one)
+    return found
+
+
+def _shared(held: Mapping[_Held, list[Statement]]) -> list[_Held]:
+    return [key for key, having in held.items() if len(having) > 1]
+
+
+def _is_reused(held: list[Statement]) -> bool:
+    """Whether one document gives the id to two things: some systems write one id everywhere."""
+    first: dict[str, Statement] = {}
+    for one in held:
+        other = first.setdefault(one.document.id, one)
+        if other is not one and not (other.codes & one.codes or other.name == one.name):
+            return True
+    return False
 
 
 def _by_period(bucket: list[Statement]) -> list[list[Statement]]:
@@ -192,29 +222,6 @@ def _by_period(bucket: list[Statement]) -> list[list[Statement]]:
         for period in _periods(one.when, width):
             periods[period].append(one)
     return [periods[period] for period in sorted(periods) if len(periods[period]) > 1]
-
-
-def _reused_ids(statements: list[Statement]) -> frozenset[str]:
-    """Ids that one document gives to two things: some systems write one id everywhere."""
-    holders: dict[tuple[str, str], list[Statement]] = defaultdict(list)
-    for one in statements:
-        for id_ in one.ids:
-            holders[one.document.id, id_].append(one)
-    return frozenset(
-        id_
-        for (_, id_), held in holders.items()
-        if any(not (held[0].codes & one.codes or held[0].name == one.name) for one in held[1:])
-    )
-
-
-def _sharing(
-    statements: list[Statement], keys: Callable[[Statement], Iterable[str]]
-) -> list[list[Statement]]:
-    found: dict[str, list[Statement]] = defaultdict(list)
-    for one in statements:
-        for key in keys(one):
-            found[key].append(one)
-    return [found[key] for key in sorted(key for key, held in found.items() if len(held) > 1)]
 
 
 def _is_same_fact(yes: Cluster, no: Cluster, learned: Evidence) -> bool:

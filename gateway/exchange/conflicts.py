@@ -1,6 +1,6 @@
 """On what sources disagree, in words (never decided silently)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ccda.hl7v3 import TS, iso_time
@@ -12,11 +12,13 @@ _CRITICAL: Final = {"CRITH": 2, "CRITL": 1}
 _SHORT: Final = {"CRITH": "high criticality", "CRITL": "low criticality"}
 
 
-def latest_by_voice(statements: Iterable[Statement]) -> list[Statement]:
+def latest_by_voice(statements: Sequence[Statement]) -> list[Statement]:
     """What each organization says now, the most recent first.
 
     A change within one organization is its own correction, not a disagreement.
     """
+    if len(statements) == 1:
+        return list(statements)
     latest: dict[str, Statement] = {}
     for one in sorted(statements, key=lambda one: one.rank):
         latest[one.voice] = one

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD, II, TS
 from ccda.model import Entry
 from ccda.summary import LineSource
+from ccda.values import quickly_made
 from gateway.exchange.moments import date_digits, finest, sort_key
 from gateway.model.document import Document, IndexedEntry
 
@@ -37,6 +38,7 @@ ENDED: Final = frozenset(
 _ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One entry with its document. `voice` is who speaks: one organization, however often."""
@@ -48,7 +50,6 @@ class Statement:
     primary: CodeKey | None
     """The code itself, translations aside."""
     ids: frozenset[str]
-    name: str
     status: str | None
     recorded: str
     """When it was recorded, as a sort key."""
@@ -62,6 +63,11 @@ class Statement:
     """What orders statements by how much they count: the later the more."""
     when: TS | None
     """The clinical time: of the event, or the onset."""
+
+    @property
+    def name(self) -> str:
+        """What it is about, in plain words; made when asked for: few are joined by it."""
+        return _name(_identity(self.entry), self.entry.text)
 
     def source(self, joined_by: str | None = None) -> LineSource:
         return LineSource(
@@ -95,15 +101,14 @@ def read_statements(
     unique = {document.id: document for document, _ in pairs}
     old = superseded_documents([*documents, *unique.values()])
     written = {id: _Written.of(document, id in old) for id, document in unique.items()}
-    given = sorted(
-        ((written[document.id], item) for document, item in pairs),
-        key=lambda pair: (pair[0].order, pair[1].ordinal),
-    )
-    groups, today = _Groups([item for _, item in given]), as_of.strftime("%Y%m%d")
+    inside: dict[str, list[IndexedEntry]] = defaultdict(list)
+    for _, item in pairs:
+        inside[item.document].append(item)
+    today = as_of.strftime("%Y%m%d")
     return [
-        _statement(by, item, groups.parent(item), today)
-        for by, item in given
-        if not groups.is_folded(item)
+        _statement(by, item, parent, today)
+        for by in sorted(written.values(), key=lambda one: one.order)
+        for item, parent in _unfolded(sorted(inside[by.document.id], key=lambda one: one.ordinal))
     ]
 
 
@@ -157,31 +162,28 @@ def superseded_documents(documents: Iterable[Document]) -> frozenset[str]:
     )
 
 
-class _Groups:
-    """Which entry stands inside which: a member's path begins with its group's."""
+def _unfolded(items: Sequence[IndexedEntry]) -> Iterator[tuple[IndexedEntry, Entry | None]]:
+    """A document's entries, each with the one that it stands inside: its path begins with that's.
 
-    def __init__(self, items: Iterable[IndexedEntry]) -> None:
-        self._parents: dict[tuple[str, str], IndexedEntry] = {}
-        by_document: dict[str, list[IndexedEntry]] = defaultdict(list)
+    Without those that only group others, and have some.
+    """
+    parents: dict[str, IndexedEntry] = {}
+    if any(item.entry.parent is not None for item in items):
+        paths = {item.entry.path: item for item in items}
         for item in items:
-            by_document[item.document].append(item)
-        for document, entries in by_document.items():
-            paths = {entry.entry.path: entry for entry in entries}
-            for entry in entries:
-                if entry.entry.parent is not None:
-                    parent = _nearest(entry.entry.path, paths)
-                    if parent is not None:
-                        self._parents[document, entry.entry.path] = parent
-        self._with_members = {(p.document, p.ordinal) for p in self._parents.values()}
+            if item.entry.parent is not None:
+                parent = _nearest(item.entry.path, paths)
+                if parent is not None:
+                    parents[item.entry.path] = parent
+    with_members = {parent.ordinal for parent in parents.values()}
+    for item in items:
+        if not (item.ordinal in with_members and _only_groups(item.entry)):
+            found = parents.get(item.entry.path)
+            yield item, found.entry if found else None
 
-    def parent(self, item: IndexedEntry) -> Entry | None:
-        found = self._parents.get((item.document, item.entry.path))
-        return found.entry if found else None
 
-    def is_folded(self, item: IndexedEntry) -> bool:
-        details = item.entry.details
-        groups = details.get("panel") is True or details.get("relative") is True
-        return groups and (item.document, item.ordinal) in self._with_members
+def _only_groups(entry: Entry) -> bool:
+    return entry.details.get("panel") is True or entry.details.get("relative") is True
 
 
 def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | None:
@@ -205,7 +207,6 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         codes=frozenset(codes),
         primary=codes[0] if codes and identity and identity.code else None,
         ids=frozenset(_ids(by.document, item)),
-        name=_name(identity, entry.text),
         status=_status(entry, today),
         recorded=recorded,
         recorded_iso=time.iso if time else None,

@@ -5,6 +5,7 @@ decided in `code_groups`, how one value is chosen among several here: the statem
 speaks for the line, except for an allergy, where the more dangerous one does.
 """
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -24,8 +25,8 @@ from ccda.summary import (
     summary_json,
 )
 from gateway.exchange.code_groups import (
-    Cluster,
     Evidence,
+    Fact,
     cluster,
     contradictions,
     learn_translations,
@@ -144,27 +145,24 @@ def _letter(index: int) -> str:
 
 
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
-    clusters = cluster((one for one in statements if not one.entry.no_information), learned)
+    facts = cluster((one for one in statements if not one.entry.no_information), learned)
     denials = [one for one in statements if one.entry.no_information and is_denial(one)]
     denying = [one for one in denials if not one.superseded]
-    conflicts = _negations(clusters, learned)
-    lines = [
-        _line(kind, found, learned, denying, conflicts.get(found.statements[0].order))
-        for found in clusters
-    ]
+    conflicts = _negations(facts, learned)
+    lines = [_line(kind, fact, learned, denying, conflicts.get(fact[0].order)) for fact in facts]
     return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
 
 
-def _negations(clusters: Sequence[Cluster], learned: Evidence) -> dict[tuple[str, int], str]:
-    """The conflict of each cluster that another contradicts, by its first statement."""
+def _negations(facts: Sequence[Fact], learned: Evidence) -> dict[tuple[str, int], str]:
+    """The conflict of each fact that another contradicts, by its first statement."""
     found: dict[tuple[str, int], str] = {}
-    for yes, no in contradictions(clusters, learned):
-        held = [one for one in yes.statements if not one.superseded]
-        denied = [one for one in no.statements if not one.superseded]
+    for yes, no in contradictions(facts, learned):
+        held = [one for one in yes if not one.superseded]
+        denied = [one for one in no if not one.superseded]
         if held and denied:
             text = negation_conflict(held, denied)
             for side in (yes, no):
-                found.setdefault(side.statements[0].order, text)
+                found.setdefault(side[0].order, text)
     return found
 
 
@@ -182,12 +180,12 @@ def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
 
 def _line(
     kind: Kind,
-    found: Cluster,
+    fact: Fact,
     learned: Evidence,
     denying: Sequence[Statement],
     contradiction: str | None,
 ) -> SummaryLine:
-    ranked = sorted(found.statements, key=lambda one: one.rank, reverse=True)
+    ranked = sorted(fact, key=lambda one: one.rank, reverse=True)
     current = [one for one in ranked if not one.superseded]
     speaking = current or ranked
     voices = latest_by_voice(speaking)
@@ -195,10 +193,11 @@ def _line(
     ordered = [winner, *(one for one in ranked if one is not winner)]
     agreeing = [one for one in ordered if not (current and one.superseded)]
 
-    def source_of(one: Statement) -> LineSource:
-        return one.source(None if one is winner else why_one(winner, one, learned))
-
-    trend = trend_of(ordered, source_of) if kind in TREND_KINDS else ()
+    sources = {
+        one.order: one.source(None if one is winner else why_one(winner, one, learned))
+        for one in ordered
+    }
+    trend = trend_of(ordered, sources) if kind in TREND_KINDS else ()
     newest = trend[-1] if trend and trend[-1].time else None
     stating = _stating(kind, winner, speaking)
     status = _line_status(stating)
@@ -207,7 +206,7 @@ def _line(
     return SummaryLine(
         kind=kind,
         display=_display(kind, agreeing),
-        sources=tuple(map(source_of, ordered)),
+        sources=tuple(sources.values()),
         code=_code(kind, ordered),
         status=status,
         start=newest.time if newest else start.iso if start else None,
@@ -278,11 +277,13 @@ def _conflict(
         against = [one for one in denying if any(denies(one, other) for other in current)]
         found = allergy_conflict(voices)
         return found or (nothing_known_conflict(voices, against) if against else None)
+    if kind in TREND_KINDS:
+        return next((point.conflict for point in reversed(trend) if point.conflict), None)
+    if len(voices) < 2:
+        return None
     if kind in ("medication", "problem"):
         return status_conflict(winner, voices) or dose_conflict(voices)
-    if kind == "immunization":
-        return lot_conflict(voices)
-    return next((point.conflict for point in reversed(trend) if point.conflict), None)
+    return lot_conflict(voices) if kind == "immunization" else None
 
 
 def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
@@ -305,12 +306,15 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     return CD(first.code, first.system, first.display, translations=bare)
 
 
+_NOT_NAMED: Final = "not named"
+
+
 def _display(kind: Kind, agreeing: Sequence[Statement]) -> str:
-    names = [name for one in agreeing for name in _names(one)]
-    if kind in ("result", "vital_sign") and names:
+    names = (name for one in agreeing for name in _names(one))
+    if kind in ("result", "vital_sign"):
         # LOINC's long names fill a page; a laboratory's own are made to be read.
-        return min(names, key=lambda name: (len(name), name))
-    return next(iter(names), "not named")
+        return min(names, key=lambda name: (len(name), name), default=_NOT_NAMED)
+    return next(names, _NOT_NAMED)
 
 
 def _names(one: Statement) -> list[str]:
@@ -336,10 +340,20 @@ def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:
     return merged
 
 
+class _Downward(dict[int, int]):
+    """Each character as one that sorts the other way round."""
+
+    def __missing__(self, character: int) -> int:
+        return sys.maxunicode - character
+
+
+_DOWNWARD: Final = _Downward()
+
+
 def _line_order(line: SummaryLine) -> tuple[Any, ...]:
     """What holds today first, then newest first, then by name; else in the order they stand."""
     group = 3 if line.withdrawn else 2 if line.negated else 1 if line.status in ENDED else 0
     if line.kind in EVENT_KINDS:
         group = min(group, 0) if not line.withdrawn else 3
-    newest = tuple(-ord(character) for character in line.start or "")
-    return group, not line.start, newest, line.display
+    newest_first = (line.start or "").translate(_DOWNWARD)
+    return group, not line.start, newest_first, line.display

@@ -1,7 +1,7 @@
 """One test over time: repeated reports become one point, different units one unit."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from ccda.hl7v3 import CD, TS
 from ccda.model import Interval, Kind
 from ccda.summary import LineSource, TrendPoint
+from ccda.values import quickly_made
 from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
 from gateway.exchange.units import (
@@ -24,9 +25,11 @@ from gateway.exchange.units import (
 TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
 LOINC: Final = "2.16.840.1.113883.6.1"
 
-SourceOf = Callable[[Statement], LineSource]
+Sources = Mapping[tuple[str, int], LineSource]
+"""Of each statement, by its order."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """A statement's value; `quantity` in the trend's unit where it could be brought there."""
@@ -37,11 +40,11 @@ class _Reading:
     is_converted: bool
 
 
-def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[TrendPoint, ...]:
+def trend_of(statements: Sequence[Statement], sources: Sources) -> tuple[TrendPoint, ...]:
     """The points, oldest first. Statements without a value make none."""
     valued = [one for one in statements if _text(one) is not None]
-    if not valued:
-        return ()
+    if len(valued) < 2:  # nothing to compare it with, nor to bring it to the unit of
+        return tuple(_point([_as_written(one)], sources, None) for one in valued)
     tests = {code for one in statements for system, code in one.codes if system == LOINC}
     read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
     # A measurement counts once for its unit, however many tell of it.
@@ -50,12 +53,12 @@ def trend_of(statements: Sequence[Statement], source_of: SourceOf) -> tuple[Tren
     readings = [_reading(one, read[one.order], unit, tests) for one in valued]
     # The weightiest first, so that a point speaks with the words of its best source.
     readings.sort(key=lambda one: one.statement.rank, reverse=True)
-    groups = _grouped(readings) if len(readings) > 1 else [readings]
+    groups = _grouped(readings)
     # Of two values of one moment the weightier comes last: it is the one that a line speaks with.
     groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.rank))
     disagreeing = _disagreements(groups)
     return tuple(
-        _point(group, source_of, disagreeing.get(index)) for index, group in enumerate(groups)
+        _point(group, sources, disagreeing.get(index)) for index, group in enumerate(groups)
     )
 
 
@@ -97,38 +100,34 @@ def _grouped(readings: Sequence[_Reading]) -> list[list[_Reading]]:
     points: dict[int, _Point] = {}
     filed: dict[str, dict[int, _Point]] = defaultdict(dict)
     for one in readings:
-        home = _alone(one)
-        near = {key: found for at in _meets(one) for key, found in filed[at].items()}
+        home, ids, dates = _alone(one), _ids(one), _dates(one)
+        near = {key: found for at in _meets(ids, dates) for key, found in filed[at].items()}
         # What is one with two shows that they are one: a date alone between two time zones.
         for key, found in near.items():
             if not found.is_one_with(home):
                 continue
             found.take(home)
             if points.pop(id(home), None) is not None:
-                for at in {at for reading in home.readings for at in _files(reading)}:
+                for at in {at for each in home.readings for at in _files(_ids(each), _dates(each))}:
                     filed[at].pop(id(home), None)
                     filed[at][key] = found
             home = found
         points[id(home)] = home
-        for at in _files(one):
+        for at in _files(ids, dates):
             filed[at][id(home)] = home
     return [point.readings for point in points.values()]
 
 
-def _files(one: _Reading) -> list[str]:
+def _files(ids: list[str], dates: list[str]) -> list[str]:
     """Where a reading is found again: by id, by its date, and as one within that month and year."""
-    dates = _dates(one)
-    within = {
-        f"within {date[:length]}" for date in dates for length in (4, 6) if length < len(date)
-    }
-    return [*_ids(one), *(f"at {date}" for date in dates), *sorted(within)]
+    within = [f"within {date[:size]}" for date in dates for size in (4, 6) if size < len(date)]
+    return [*ids, *[f"at {date}" for date in dates], *within]
 
 
-def _meets(one: _Reading) -> list[str]:
+def _meets(ids: list[str], dates: list[str]) -> list[str]:
     """Where those stand that may be the same: as coarse a date or coarser, or within its own."""
-    dates = _dates(one)
     coarser = {f"at {date[:length]}" for date in dates for length in (4, 6, 8)}
-    return [*_ids(one), *sorted(coarser), *(f"within {date}" for date in dates)]
+    return [*ids, *sorted(coarser), *[f"within {date}" for date in dates]]
 
 
 def _ids(one: _Reading) -> list[str]:
@@ -138,7 +137,14 @@ def _ids(one: _Reading) -> list[str]:
 def _dates(one: _Reading) -> list[str]:
     """As written, and in UTC."""
     when = one.statement.when
-    return sorted({date_digits(when), sort_key(when)[:8]} - {""})
+    here, in_utc = date_digits(when), sort_key(when)[:8]
+    if here == in_utc:
+        return [here] if here else []
+    return sorted(date for date in (here, in_utc) if date)
+
+
+def _as_written(one: Statement) -> _Reading:
+    return _Reading(one, read_quantity(one.entry.value, one.entry.unit), _text(one), False)
 
 
 def _reading(
@@ -204,14 +210,13 @@ def _said(one: _Reading) -> str:
     return f"{one.statement.speaker or 'one source'} says {value}"
 
 
-def _point(group: list[_Reading], source_of: SourceOf, conflict: str | None) -> TrendPoint:
+def _point(group: list[_Reading], sources: Sources, conflict: str | None) -> TrendPoint:
     best = next((one for one in group if not one.statement.superseded), group[0])
     # Of one report in two units, the one that needs no conversion is shown.
     shown = next((one for one in group if not one.is_converted and _is_same(one, best)), best)
     entry = shown.statement.entry
     time = _time(group)
     value = written(shown.quantity) if shown.is_converted and shown.quantity else shown.text
-    sources = sorted(group, key=lambda one: one.statement.order)
     return TrendPoint(
         time=time.iso if time else None,
         value=value,
@@ -220,7 +225,7 @@ def _point(group: list[_Reading], source_of: SourceOf, conflict: str | None) -> 
         written_unit=entry.unit,
         interpretation=_interpretation(shown.statement),
         conflict=conflict,
-        sources=tuple(source_of(one.statement) for one in sources),
+        sources=tuple(sources[order] for order in sorted(one.statement.order for one in group)),
     )
 
 

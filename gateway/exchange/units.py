@@ -8,7 +8,10 @@ in no table is only ever compared with itself.
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Final
+
+from ccda.values import quickly_made
 
 # What documents write, lower case and without spaces, for the UCUM code.
 _SPELLINGS: Final = {
@@ -86,6 +89,7 @@ _MONOVALENT: Final = frozenset({"2951-2", "2823-3", "2075-0", "2028-9", "1963-8"
 _MOST_PLACES: Final = 15
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Quantity:
     """A number in a unit. `half_step` is half the last digit written: how far it is uncertain."""
@@ -106,8 +110,13 @@ def read_quantity(value: object, unit: str | None) -> Quantity | None:
     if not number.is_finite() or abs(number.adjusted()) > _MOST_PLACES:
         return None
     exponent = number.as_tuple().exponent
-    step = Decimal(1).scaleb(exponent if isinstance(exponent, int) and exponent < 0 else 0)
-    return Quantity(number, ucum(unit), step / 2)
+    half_step = _half_step(exponent if isinstance(exponent, int) and exponent < 0 else 0)
+    return Quantity(number, ucum(unit), half_step)
+
+
+@lru_cache(maxsize=64)  # numbers differ, and are written with as many places
+def _half_step(exponent: int) -> Decimal:
+    return Decimal(1).scaleb(exponent) / 2
 
 
 def ucum(unit: str | None) -> str | None:

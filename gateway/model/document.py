@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from ccda.model import Entry
+from ccda.values import quickly_made
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 
 DocumentState = Literal["filed", "held", "quarantined", "withdrawn"]
@@ -83,6 +84,7 @@ class Replaced:
     document: DocumentId | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class IndexedEntry:
     """One clinical statement of a filed document: `ordinal` counts from 0 over the document."""
