@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from gateway.model.exchange import Exchange, VerifyResult
@@ -72,6 +73,8 @@ def test_whatever_a_record_says_is_verified_however_the_database_spells_it(
         for exchange in (made, replace(made, role=None, duration_ms=None)):
             database.write(lambda t, exchange=exchange: exchange_log.append(t, exchange))  # type: ignore[misc]
     assert database.read(exchange_log.verify) == VerifyResult(2 * len(AWKWARD))
+    if database.is_postgres:  # by the quick way, without a second look at any
+        assert words(database, learned=False) == [True] * (2 * len(AWKWARD))
 
 
 MUTATIONS = {
@@ -161,3 +164,30 @@ def test_a_number_kept_as_text_under_a_changed_schema_is_found(
         connection.commit()
     result = log.read(exchange_log.verify)
     assert (result.first_bad, result.reason) == (2, "record 2 was changed: duration_ms")
+
+
+def test_functions_that_somebody_put_before_the_databases_own_are_not_asked(
+    postgres_url: str, opened: Callable[..., Database]
+) -> None:
+    """Whoever owns the database could else let every comparison say yes."""
+    log = opened(postgres_url)
+    for _ in range(3):
+        log.write(lambda t: exchange_log.append(t, FULL))
+    log.close()
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE exchange SET person = 'nobody' WHERE sequence = 2")
+        connection.execute("CREATE SCHEMA evil")
+        connection.execute(
+            "CREATE FUNCTION evil.yes(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE "
+            "AS 'SELECT true'"
+        )
+        connection.execute(
+            "CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.yes)"
+        )
+        connection.execute(f"ALTER DATABASE {name} SET search_path = evil, pg_catalog, public")
+    with psycopg.connect(postgres_url) as connection:
+        assert connection.execute("SELECT 'a'::text = 'b'::text").fetchone() == (True,)
+    result = opened(postgres_url).read(exchange_log.verify)
+    assert (result.first_bad, result.reason) == (2, "record 2 was changed: person")
