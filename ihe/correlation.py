@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from ccda.safe_xml import Element
+from ccda.safe_xml import Element, parse_xml
 
 NAMESPACE: Final = "urn:ihe:iti:xcpd:2009"
 TIME_TO_LIVE: Final = f"{{{NAMESPACE}}}CorrelationTimeToLive"
@@ -58,6 +58,15 @@ def write_time_to_live(granted: timedelta) -> str:
         f'<xcpd:CorrelationTimeToLive xmlns:xcpd="{NAMESPACE}">{write_duration(granted)}'
         "</xcpd:CorrelationTimeToLive>"
     )
+
+
+def grant(header: Element, granted: timedelta) -> None:
+    """Says in a SOAP header for how long the message may be used again.
+
+    Raises:
+        ValueError: `granted` is not at least a second.
+    """
+    header.append(parse_xml(write_time_to_live(granted).encode()))
 
 
 def write_duration(duration: timedelta) -> str:

@@ -8,9 +8,10 @@ leaves no exchange record.
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from threading import Lock
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -23,9 +24,11 @@ from gateway.exchange.metering import (
     BOUNDS_SECONDS,
     Standing,
     Tally,
+    VisitTally,
     purpose_label,
     standing,
     tally_from_now,
+    visits_from_now,
 )
 from gateway.model.identity import PlanId
 from gateway.store.database import Database
@@ -42,6 +45,9 @@ class Meters:
     queue: JobQueue
     plans: tuple[PlanId, ...]
     tally: Tally
+    visits: tuple[VisitTally, ...]
+    lock: Lock = field(default_factory=Lock)
+    """Of the visits' tallies: two who scrape at once must not add up one thing twice."""
 
 
 def meters(database: Database, queue: JobQueue, plans: tuple[PlanId, ...]) -> Meters:
@@ -50,7 +56,8 @@ def meters(database: Database, queue: JobQueue, plans: tuple[PlanId, ...]) -> Me
     Raises:
         StoreError: the log's end cannot be read.
     """
-    return Meters(database, queue, plans, tally_from_now(database))
+    visits = visits_from_now(database, plans, now=datetime.now(UTC))
+    return Meters(database, queue, plans, tally_from_now(database), visits)
 
 
 @router.get("/metrics")
@@ -69,7 +76,9 @@ def measured(found: Meters) -> bytes:
     """
     now = datetime.now(UTC)
     found.tally.catch_up(found.database)
-    stands = found.database.read(partial(standing, queue=found.queue, plans=found.plans, now=now))
+    look = partial(standing, queue=found.queue, plans=found.plans, tallies=found.visits, now=now)
+    with found.lock:
+        stands = found.database.read(look)
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Figures(found.tally, stands))
     ProcessCollector(registry=registry)
@@ -83,8 +92,9 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self.tally.lock:
-            found = [self._ended(), self._took(), self._ledger()]
+            found = [self._ended(), self._took(), self._ledger(), self._spent()]
         yield from found
+        yield from self._visits()
         yield from self._partners()
         yield from self._jobs()
         yield from self._feeds()
@@ -132,6 +142,37 @@ class _Figures(Collector):
             if labels[0] in known:
                 found.add_metric(labels, number)
         return found
+
+    def _spent(self) -> Metric:
+        found = CounterMetricFamily(
+            "gateway_partner_exchange_seconds",
+            "Time that exchanges with partners took.",
+            labels=("partner", "transaction", "side"),
+        )
+        known = {one.id for one in self.stands.partners}
+        for labels, seconds in sorted(self.tally.seconds.items()):
+            if labels[0] in known:
+                found.add_metric(labels, seconds)
+        return found
+
+    def _visits(self) -> Iterator[Metric]:
+        members = CounterMetricFamily(
+            "gateway_partner_members_asked",
+            "Members asked for since this process began, by how it ended at the partner.",
+            labels=("partner", "purpose", "outcome"),
+        )
+        documents = CounterMetricFamily(
+            "gateway_partner_documents_listed",
+            "Documents of these: found, new, missing.",
+            labels=("partner", "purpose", "state"),
+        )
+        known = {one.id for one in self.stands.partners}
+        counts = self.stands.counts
+        for family, numbers in ((members, counts.members), (documents, counts.documents)):
+            for labels, number in sorted(numbers.items()):
+                if labels[0] in known:
+                    family.add_metric(labels, max(0, number))
+            yield family
 
     def _partners(self) -> Iterator[Metric]:
         known = {one.id for one in self.stands.partners}

@@ -9,6 +9,7 @@ from lxml import etree
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_replied import Replied, Result
+from gateway.exchange.asker import Effect
 from gateway.exchange.policy import purpose_stated
 from gateway.model.exchange import Exchange
 from gateway.model.later import BRING_RESULT, DELIVER, OwedAnswer
@@ -68,6 +69,7 @@ def owe_result(
 ) -> None:
     """Keeps a deferred answer, with the records that it will have, and has it brought."""
     purpose = purpose_stated(opened.assertion)
+    lifetime = means.time_to_live if _names_someone(result.effects) else None
     plans = {exchange.plan for exchange in exchanges}
     owed = OwedAnswer(
         id=str(uuid4()),
@@ -80,6 +82,7 @@ def owe_result(
         confirmations=(),
         body=_text(result.body),
         exchanges=exchanges,
+        time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
         purpose=purpose if isinstance(purpose, PurposeOfUse) else None,
     )
     _put(transaction, owed, means, kind=BRING_RESULT)
@@ -129,5 +132,9 @@ def _text(body: Element | WrittenPayload) -> str:
 
 def time_to_live(replied: Replied, means: PartnerMeans) -> timedelta | None:
     """What we grant with an ITI-55 answer that names a member; nothing with any other."""
-    names_someone = any(effect.member is not None for effect in replied.effects)
-    return means.time_to_live if replied.kind is ITI_55_ANSWER and names_someone else None
+    is_answer = replied.kind is ITI_55_ANSWER
+    return means.time_to_live if is_answer and _names_someone(replied.effects) else None
+
+
+def _names_someone(effects: tuple[Effect, ...]) -> bool:
+    return any(effect.member is not None for effect in effects)

@@ -24,6 +24,7 @@ from gateway.store import awaited_answers
 from gateway.store.database import Transaction
 from gateway.store.job_queue import JobQueue
 from ihe.acknowledgement import DUPLICATE_KEY, UNKNOWN_KEY, correlation_key
+from ihe.correlation import read_time_to_live
 from ihe.v3_message import read_community
 from ihe.wire import OpenedRequest
 from ihe.xcpd import read_answered
@@ -61,9 +62,11 @@ def take_result(
         told = unwanted or _Unwanted(UNKNOWN_KEY, "the result names no question of ours")
         effect = Effect("refused", reason=told.reason)
         return acknowledge(message_id, sender, effect, means, problem=told.problem)
+    lifetime = read_time_to_live(opened.header)
     answer = ArrivedAnswer(
         arrived=now,
         body=etree.tostring(opened.body, encoding="unicode", with_tail=False),
+        time_to_live_seconds=None if lifetime is None else int(lifetime.total_seconds()),
         envelope_hash=sha256(envelope).hexdigest(),
     )
     effect = Effect(

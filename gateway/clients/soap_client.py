@@ -34,10 +34,11 @@ from gateway.clients.failures import (
 from gateway.clients.pouring import Sink
 from gateway.clients.restraint import Restraint
 from gateway.clients.tls import NothingToTrust
-from gateway.clients.zeep_operations import invoke
+from gateway.clients.zeep_operations import header_of, invoke
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import RequireUnrevoked, certificate, trust_of
+from ihe.correlation import grant
 from ihe.errors import SecurityRefused
 from ihe.mtom import MultipartWriter, Part
 from ihe.saml import Assertion
@@ -197,17 +198,19 @@ class SoapClient:
         ready: Ready,
         sink: Sink | None = None,
         crossing: Crossing | None = None,
+        time_to_live: timedelta | None = None,
     ) -> OpenedAnswer | None:
         """None once the partner has taken the request; its answer will come to `reply_to`.
 
-        `ready` is awaited with the request's SignatureValues before the first byte leaves. Quirk:
+        `ready` is awaited with the request's SignatureValues before the first byte leaves.
+        `time_to_live` is how long a deferred result may be used again. Quirk:
         some answer on the same connection all the same; then that is the answer.
 
         Raises:
             PartnerFailed, IheError: as of `call`; the request may have arrived or not.
         """
         sent = SealedRequest(b"", kind, message_id, ())
-        later = _Later(reply_to, ready)
+        later = _Later(reply_to, ready, time_to_live)
         crossing = crossing or Crossing()
         return await self._request(partner, sent, address, body, assertion, sink, crossing, later)
 
@@ -262,6 +265,8 @@ class SoapClient:
 
         def sign(envelope: Element) -> Element:
             now = datetime.now(UTC)
+            if later is not None and later.time_to_live is not None:
+                grant(header_of(envelope), later.time_to_live)
             signed = sign_request(
                 envelope,
                 assertion=assertion,
@@ -429,6 +434,7 @@ class _Later:
 
     reply_to: str
     ready: Ready
+    time_to_live: timedelta | None = None
 
 
 def _digest(partner: Partner, key: SigningKey, today: date) -> Digest:

@@ -90,7 +90,7 @@ class _Addressing(zeep.Plugin):  # type: ignore[misc]
     def egress(
         self, envelope: Element, http_headers: Any, operation: Any, binding_options: Any
     ) -> tuple[Element, Any]:
-        header = _header(envelope)
+        header = header_of(envelope)
         for name in ("Action", "To"):
             _required(header, name).set(_MUST_UNDERSTAND, "1")
         _required(header, "MessageID").text = self._message_id
@@ -118,7 +118,12 @@ class _Namespaces(zeep.Plugin):  # type: ignore[misc]
         return envelope, http_headers
 
 
-def _header(envelope: Element) -> Element:
+def header_of(envelope: Element) -> Element:
+    """The soap:Header of an envelope that zeep wrote.
+
+    Raises:
+        RuntimeError: it wrote none.
+    """
     header = envelope.find("{http://www.w3.org/2003/05/soap-envelope}Header")
     if header is None:
         raise RuntimeError("zeep wrote no soap:Header")

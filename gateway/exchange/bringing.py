@@ -139,7 +139,7 @@ async def bring_result(house: Answering, answer_id: str) -> None:
 
 async def _send(attempt: _Attempt, message_id: str, crossing: Crossing) -> OpenedAnswer | None:
     house, partner = attempt.house, attempt.partner
-    seconds = partner.profile.timeout_seconds
+    seconds, granted = partner.profile.timeout_seconds, attempt.owed.time_to_live_seconds
 
     async def ready(_values: tuple[str, ...]) -> None:
         await attempt.make_ready(crossing)
@@ -157,6 +157,7 @@ async def _send(attempt: _Attempt, message_id: str, crossing: Crossing) -> Opene
                 reply_to=ANONYMOUS,
                 ready=ready,
                 crossing=crossing,
+                time_to_live=None if granted is None else timedelta(seconds=granted),
             )
     except TimeoutError:
         raise PartnerLate(f"no answer within {seconds:g} s") from None

@@ -8,9 +8,9 @@ freely is counted as `other`.
 
 import re
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
 from typing import Final
@@ -41,6 +41,9 @@ BOUNDS_SECONDS: Final = (
 """The upper ends of what durations are sorted into; partners are given a minute and more."""
 LEDGER_TIME: Final = timedelta(days=1)
 """Of so long ago retrievals still count among those of `members`."""
+_EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SURELY_WRITTEN: Final = timedelta(hours=1)
+"""Before now: what began then is in the database, whichever process' clock and disk are slow."""
 _PAGE: Final = 10_000
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9-]{0,39}")
 _PURPOSES: Final = NHIN_CODES | TEFCA_CODES | RETIRED_CODES
@@ -64,6 +67,10 @@ class Durations:
         self.seconds += seconds
 
 
+def _no_seconds() -> defaultdict[tuple[str, str, str], float]:
+    return defaultdict(float)
+
+
 @dataclass(slots=True)
 class Tally:
     """The log's records after the one at `after`, counted."""
@@ -72,6 +79,8 @@ class Tally:
     ended: Counter[_Ended] = field(default_factory=Counter)
     ledger: Counter[_Entry] = field(default_factory=Counter)
     took: dict[tuple[str, str], Durations] = field(default_factory=dict)
+    seconds: defaultdict[tuple[str, str, str], float] = field(default_factory=_no_seconds)
+    """Spent on exchanges, by partner, transaction and direction."""
     lock: Lock = field(default_factory=Lock)
 
     def catch_up(self, database: Database) -> None:
@@ -96,6 +105,72 @@ class Tally:
             purpose = purpose_label(one.purpose)
             entry = (one.partner, purpose, transaction, one.direction, one.outcome)
             self.ledger[entry] += one.count
+            if one.duration_ms is not None:
+                self.seconds[one.partner, transaction, one.direction] += one.duration_ms / 1000
+
+
+_Asked = tuple[str, str, str]
+"""Partner, purpose, and how it ended or what was counted of documents."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCounts:
+    """How often members' records were asked for, and the documents that were listed."""
+
+    members: Counter[_Asked] = field(default_factory=Counter)
+    documents: Counter[_Asked] = field(default_factory=Counter)
+
+    def add(self, visit: Visits) -> None:
+        purpose = purpose_label(visit.purpose)
+        self.members[visit.partner, purpose, visit.outcome] += visit.times
+        for state, number in (
+            ("found", visit.documents_found),
+            ("new", visit.documents_new),
+            ("missing", visit.documents_missing),
+        ):
+            self.documents[visit.partner, purpose, state] += number
+
+    def take(self, other: "VisitCounts", sign: int = 1) -> None:
+        for mine, theirs in ((self.members, other.members), (self.documents, other.documents)):
+            for key, number in theirs.items():
+                mine[key] += sign * number
+
+
+@dataclass(slots=True)
+class VisitTally:
+    """What became of a plan's retrievals, from when this process began.
+
+    A retrieval has no place in a row that tells when it ended. So those begun since `since` are
+    added up at each look, on top of what is settled: all that began before the oldest that is still
+    open, an hour ago at the latest, will not change any more, and is not looked at again.
+    """
+
+    plan: PlanId
+    since: datetime
+    settled: VisitCounts = field(default_factory=VisitCounts)
+
+    def look(self, transaction: Transaction, now: datetime) -> VisitCounts:
+        oldest = retrievals.oldest_open(transaction, plan=self.plan, since=self.since)
+        until = max(self.since, min(oldest or now, now - _SURELY_WRITTEN))
+        self.settled.take(self._between(transaction, self.since, until))
+        self.since = until
+        found = VisitCounts()
+        found.take(self.settled)
+        found.take(self._between(transaction, until, now + _SURELY_WRITTEN))
+        return found
+
+    def forget_the_past(self, transaction: Transaction, now: datetime) -> None:
+        """What has ended by now is of other processes."""
+        begun = retrievals.oldest_open(transaction, plan=self.plan, since=_EVER)
+        self.since = min(begun or now, now - _SURELY_WRITTEN)
+        before = self._between(transaction, self.since, now + _SURELY_WRITTEN)
+        self.settled.take(before, -1)
+
+    def _between(self, transaction: Transaction, since: datetime, until: datetime) -> VisitCounts:
+        found = VisitCounts()
+        for visit in retrievals.visits(transaction, plan=self.plan, since=since, until=until):
+            found.add(visit)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +183,23 @@ class Standing:
     jobs: tuple[JobCount, ...]
     feeds: tuple[FeedState, ...]
     visits: tuple[Visits, ...]
+    counts: VisitCounts
     records: int
     under_way: int
+
+
+def visits_from_now(
+    database: Database, plans: tuple[PlanId, ...], *, now: datetime
+) -> tuple[VisitTally, ...]:
+    """Tallies of what becomes of each plan's retrievals from now on."""
+    tallies = tuple(VisitTally(plan, now) for plan in plans)
+
+    def unit(transaction: Transaction) -> None:
+        for one in tallies:
+            one.forget_the_past(transaction, now)
+
+    database.read(unit)
+    return tallies
 
 
 def tally_from_now(database: Database) -> Tally:
@@ -118,10 +208,17 @@ def tally_from_now(database: Database) -> Tally:
 
 
 def standing(
-    transaction: Transaction, queue: JobQueue, plans: tuple[PlanId, ...], *, now: datetime
+    transaction: Transaction,
+    queue: JobQueue,
+    plans: tuple[PlanId, ...],
+    tallies: tuple[VisitTally, ...],
+    *,
+    now: datetime,
 ) -> Standing:
     """How it stands, of all plans."""
-    since = now - LEDGER_TIME
+    since, counts = now - LEDGER_TIME, VisitCounts()
+    for tally in tallies:
+        counts.take(tally.look(transaction, now))
     return Standing(
         now=now,
         partners=partners.list_all(transaction, plan=ALL_PLANS),
@@ -133,6 +230,7 @@ def standing(
             for plan in plans
             for visit in retrievals.visits(transaction, plan=plan, since=since, until=now)
         ),
+        counts=counts,
         records=checkpoints.size(transaction),
         under_way=exchange_counts.under_way(transaction),
     )

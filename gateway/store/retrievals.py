@@ -191,6 +191,18 @@ def visits(
     )
 
 
+def oldest_open(transaction: Transaction, *, plan: PlanId, since: datetime) -> datetime | None:
+    """When the oldest retrieval begun since then began that has not ended."""
+    table = tables.retrieval
+    found = transaction.connection.execute(
+        select(table.c.created)
+        .where(table.c.plan == plan, table.c.created >= since, table.c.finished.is_(None))
+        .order_by(table.c.created)
+        .limit(1)
+    ).scalar()
+    return found
+
+
 def _number(transaction: Transaction, plan: PlanId, retrieval: RetrievalId) -> int:
     table = tables.retrieval
     number = transaction.connection.execute(

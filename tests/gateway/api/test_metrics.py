@@ -1,6 +1,7 @@
 """What the gateway measures: each exchange once, what waits, who ails, and nobody's data."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -165,6 +166,65 @@ def _visited(house: House) -> None:
                 retrievals.put_progress(tx, plan=PLAN, retrieval=one.id, progress=progress)
 
         house.database.write(unit)
+
+
+def a_retrieval(number: int, created: datetime, *progress: PartnerProgress) -> Retrieval:
+    return Retrieval(
+        RetrievalId(f"00000000-0000-4000-8000-00000000001{number}"),
+        PLAN,
+        MEMBER.id,
+        "PAYMENT",
+        Requester("Pat Payer", "adjuster"),
+        ConversationId(f"counted {number}"),
+        created,
+        partners=progress,
+    )
+
+
+def keep(house: House, one: Retrieval, *, is_new: bool = True, ends: bool = True) -> None:
+    def unit(tx: Any) -> None:
+        if is_new:
+            retrievals.create(tx, one)
+        for progress in one.partners:
+            retrievals.put_progress(tx, plan=PLAN, retrieval=one.id, progress=progress)
+        if ends:
+            at = datetime.now(UTC)
+            retrievals.set_state(tx, plan=PLAN, retrieval=one.id, state="done", finished=at)
+
+    house.database.write(unit)
+
+
+def test_what_became_of_retrievals_is_counted_once_and_only_grows(house: House) -> None:
+    now = datetime.now(UTC)
+    matched = PartnerProgress(
+        PARTNER.id, PARTNER.name, "retrieve", "matched", documents_found=3, documents_new=2
+    )
+    waits = replace(matched, outcome=None, documents_found=0, documents_new=0)
+    keep(house, a_retrieval(1, now - timedelta(days=2), matched))
+    keep(house, a_retrieval(2, now - timedelta(days=1), waits), ends=False)
+    found = meters(house.database, house.queue, (PLAN,))
+    key = (PARTNER.id, "PAYMENT", "matched")
+    asked, listed = "gateway_partner_members_asked_total", "gateway_partner_documents_listed_total"
+    # What ended before this process began was another's to count.
+    assert of(scraped(found), asked).get(key, 0) == 0
+    keep(house, a_retrieval(2, now - timedelta(days=1), matched), is_new=False)
+    keep(house, a_retrieval(3, now, matched))
+    for _ in range(3):
+        samples = scraped(found)
+        assert of(samples, asked)[key] == 2
+        assert of(samples, listed)[PARTNER.id, "PAYMENT", "found"] == 6
+    # Settled, it is not looked at again, and still counted.
+    assert all(tally.since > now - timedelta(hours=2) for tally in found.visits)
+    keep(house, a_retrieval(4, now, replace(matched, outcome="late")))
+    assert of(scraped(found), asked)[PARTNER.id, "PAYMENT", "late"] == 1
+    assert of(scraped(found), asked)[key] == 2
+
+
+def test_the_time_that_partners_took_is_a_counter(house: House, found: Meters) -> None:
+    told(house)
+    told(house, duration_ms=400)
+    spent = of(scraped(found), "gateway_partner_exchange_seconds_total")
+    assert spent == {(PARTNER.id, "ITI-38", "out"): 0.44}
 
 
 def test_what_waits_is_counted_with_its_age(house: House, found: Meters) -> None:

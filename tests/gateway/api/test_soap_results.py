@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from lxml import etree
 
 from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
@@ -20,8 +22,10 @@ from ihe.acknowledgement import (
     read_acknowledgement,
     write_acknowledgement,
 )
+from ihe.correlation import grant
 from ihe.discovery import Matched, NoMatch
-from ihe.soap import ITI_55_ACKNOWLEDGEMENT, ITI_55_DEFERRED_RESULT
+from ihe.namespaces import name
+from ihe.soap import ITI_55_ACKNOWLEDGEMENT, ITI_55_DEFERRED_RESULT, parse_envelope
 from ihe.xcpd import read_discovery_request
 from tests.gateway import house as lakeshore
 from tests.gateway.asking import ask
@@ -39,6 +43,7 @@ from tests.gateway.clients.scripted_partner import (
     listed,
     retrieved,
 )
+from tests.gateway.exchange.test_discovering import links_of
 
 OTHER = "Southfield Health"
 
@@ -131,6 +136,26 @@ def test_a_result_is_taken_and_the_retrieval_goes_on(tmp_path: Path) -> None:
             "ITI-55-DEFERRED", "ITI-55", "ITI-38", "ITI-39",
         ]  # fmt: skip
         assert_sound(there.house)
+
+
+def test_a_result_is_used_again_for_as_long_as_it_says(tmp_path: Path) -> None:
+    with deferring(tmp_path) as there:
+        there.ask()
+        sealed = ask(result(there), ITI_55_DEFERRED_RESULT, partner=there.script.partner)
+        root = parse_envelope(sealed.envelope)
+        grant(root.find(name("soap:Header")), timedelta(days=7))  # type: ignore[arg-type]
+        # The header is the TLS peer's word, as body and addressing are (DECISIONS 1).
+        reply = there.door.post("/ihe/xcpd", etree.tostring(root), by=NAME)
+        assert said(reply) == (True, None)
+        there.work()
+        (link,) = links_of(there.house)
+        assert link.valid_until is not None
+        left = link.valid_until - datetime.now(UTC)
+        assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+        there.ask()
+        there.work()
+        assert len(there.heard) == 1
+        assert "asked by the patient id it gave before" in (there.row.detail or "")
 
 
 def test_a_second_result_is_refused_before_and_after_the_first_was_read(tmp_path: Path) -> None:

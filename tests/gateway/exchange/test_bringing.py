@@ -16,6 +16,7 @@ from gateway.exchange.jobs import perform
 from gateway.model.exchange import Exchange
 from gateway.model.job import Job
 from gateway.model.later import BRING_RESULT, OwedAnswer
+from gateway.settings import Limits
 from gateway.store import owed_answers
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.values import load
@@ -26,6 +27,7 @@ from ihe.acknowledgement import (
     read_acknowledgement,
     write_acknowledgement,
 )
+from ihe.correlation import read_time_to_live
 from ihe.discovery import Matched
 from ihe.saml import read_assertion
 from ihe.soap import ITI_55_ACKNOWLEDGEMENT, parse_envelope, read_envelope
@@ -95,7 +97,7 @@ def away(_heard: Heard) -> Reply:
 
 
 @contextmanager
-def place(folder: Path, *replies: Callable[[Heard], Reply]) -> Iterator[Place]:
+def place(folder: Path, *replies: Callable[[Heard], Reply], **changes: Any) -> Iterator[Place]:
     heard: list[Heard] = []
     answers = list(replies)
 
@@ -108,7 +110,7 @@ def place(folder: Path, *replies: Callable[[Heard], Reply]) -> Iterator[Place]:
         endpoints = replace(script.partner.endpoints, replies=(address,))
         partner = replace(script.partner, endpoints=endpoints)
         rules = [lakeshore.a_rule(partner)]
-        with visiting(folder, rules=rules, partner=partner) as visitor:
+        with visiting(folder, rules=rules, partner=partner, **changes) as visitor:
             body = visitor.say(discovery(deferred=True, respond_to=address))
             assert read_acknowledgement(body).accepted
             yield Place(visitor, heard, answers)
@@ -137,6 +139,14 @@ def test_the_result_is_a_signed_message_of_our_own_with_the_members_id(tmp_path:
         ]
         assert there.owed is None
         assert_sound(there.visitor.house)
+
+
+@pytest.mark.parametrize("days", [0, 7])
+def test_for_how_long_the_result_may_be_used_is_said_with_it(tmp_path: Path, days: int) -> None:
+    with place(tmp_path, taken, limits=Limits(correlation_days=days)) as there:
+        there.bring()
+        header = read_envelope(parse_envelope(there.heard[0].envelope)).header
+        assert read_time_to_live(header) == (timedelta(days=days) or None)
 
 
 def test_what_is_told_is_recorded_once_however_often_it_is_brought(tmp_path: Path) -> None:
