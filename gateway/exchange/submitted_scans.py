@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.exchange.ingest import Ingested, Received, demographics
 from gateway.exchange.mail_attachments import Attachment, keep_attachments
-from gateway.exchange.matching import Found, best_match, compare
+from gateway.exchange.matching import Found, best_match, compare, read_person
 from gateway.model.identity import MemberId
 from gateway.model.member import Plan
 from gateway.store import members
@@ -66,7 +66,7 @@ def _match(
         one = members.get(transaction, plan=plan.id, member=named)
         is_match = one is not None and compare(demographics(one, plan), stated).decision == "match"
         return named if is_match else None
-    known = members.resembling(transaction, plan=plan.id, named=stated)
+    known = members.resembling(transaction, plan=plan.id, person=read_person(stated))
     match best_match([(one.id, demographics(one, plan)) for one in known], stated):
         case Found(member=found):
             return found
