@@ -23,7 +23,15 @@ from gateway.exchange.demographics import demographics_of
 from gateway.exchange.derived import is_derived
 from gateway.exchange.filing import file_document
 from gateway.exchange.header_encounter import header_encounter
-from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, compare
+from gateway.exchange.matching import (
+    Ambiguous,
+    Found,
+    NotFound,
+    choose,
+    compare,
+    judge,
+    read_person,
+)
 from gateway.exchange.reading import Reading, read_document, sniff
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
@@ -39,6 +47,7 @@ from gateway.model.document import (
 )
 from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.model.member import Member, Plan
+from gateway.model.person import Person
 from gateway.store import clinical as clinical_store
 from gateway.store import documents, members, replacements
 from gateway.store.database import Transaction
@@ -325,8 +334,10 @@ def _whose(
         return _is_the_one(transaction, received.candidate, named, plan, _ASKED_FOR)
     if received.named_member is not None:
         return _is_the_one(transaction, received.named_member, named, plan, _SUBMITTED)
-    known = members.resembling(transaction, plan=plan.id, named=named)
-    match best_match([(member.id, demographics(member, plan)) for member in known], named):
+    person = read_person(named)
+    known = members.resembling(transaction, plan=plan.id, person=person)
+    judged = judge([(member.id, demographics(member, plan)) for member in known], person)
+    match choose(judged):
         case Found(member=found):
             member = next(member for member in known if member.id == found)
             return _unless_another(member, received.named_person, plan)
@@ -337,7 +348,7 @@ def _whose(
                 reason = "a member resembles the person it names, but not surely enough"
                 return _Undecided(reason, possible[0][0])
     if create_members:
-        return _create_member(transaction, named, plan)
+        return _create_member(transaction, named, person, plan)
     return _Undecided("it names no member of this plan")
 
 
@@ -398,7 +409,7 @@ def policy_ids(clinical: ClinicalDocument) -> tuple[II, ...]:
 
 
 def _create_member(
-    transaction: Transaction, named: Demographics, plan: Plan
+    transaction: Transaction, named: Demographics, person: Person, plan: Plan
 ) -> Member | _Undecided:
     number = _member_number(named, plan)
     if number is None or not named.names:
@@ -406,7 +417,7 @@ def _create_member(
     if members.get_by_member_id(transaction, plan=plan.id, member_id=number) is not None:
         return _Undecided("another person of this plan already has that number")
     member = Member(MemberId(str(uuid4())), plan.id, number, named)
-    return members.put(transaction, member)
+    return members.put(transaction, member, person)
 
 
 def _member_number(named: Demographics, plan: Plan) -> str | None:

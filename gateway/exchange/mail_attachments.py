@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from gateway.exchange.ingest import Ingested, demographics
 from gateway.exchange.mail_carried import Kept
-from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match
+from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, read_person
 from gateway.model.document import Blob, Document, Source
 from gateway.model.identity import DocumentId, MemberId
 from gateway.model.member import Plan
@@ -105,7 +105,7 @@ def _whose(
 
 def _named(transaction: Transaction, named: Demographics, plan: Plan) -> MemberId | None:
     """Who is most likely meant, for a person to say so."""
-    known = members.resembling(transaction, plan=plan.id, named=named)
+    known = members.resembling(transaction, plan=plan.id, person=read_person(named))
     match best_match([(one.id, demographics(one, plan)) for one in known], named):
         case Found(member=found):
             return found

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from gateway.exchange.asker import Asker, Effect, takers
 from gateway.exchange.ingest import Ingested, Received, demographics, ingest
-from gateway.exchange.matching import Found, best_match
+from gateway.exchange.matching import Found, best_match, read_person
 from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused
 from gateway.exchange.submitted_scans import is_scan, keep_scan
@@ -169,7 +169,7 @@ def _by_person(
 ) -> MemberId | None:
     if person is None:
         return None
-    known = members.resembling(transaction, plan=plan.id, named=person)
+    known = members.resembling(transaction, plan=plan.id, person=read_person(person))
     match best_match([(member.id, demographics(member, plan)) for member in known], person):
         case Found(member=found):
             return found

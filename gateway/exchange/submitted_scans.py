@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.exchange.ingest import Ingested, Received, demographics
 from gateway.exchange.mail_attachments import Attachment, keep_attachments
-from gateway.exchange.matching import Found, best_match, compare
+from gateway.exchange.matching import Found, best_match, compare, read_person
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.model.document import Document, Replaced
@@ -82,7 +82,7 @@ def _match(
         one = members.get(transaction, plan=plan.id, member=named)
         is_match = one is not None and compare(demographics(one, plan), stated).decision == "match"
         return named if is_match else None
-    known = members.resembling(transaction, plan=plan.id, named=stated)
+    known = members.resembling(transaction, plan=plan.id, person=read_person(stated))
     match best_match([(one.id, demographics(one, plan)) for one in known], stated):
         case Found(member=found):
             return found

@@ -13,13 +13,22 @@ from gateway.model.document import Document, IndexedEntry
 from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
-from gateway.store.entry_rows import read_entry, read_section, write_entry, write_section
+from gateway.store.entry_rows import (
+    ENTRY_COLUMNS,
+    SECTION_COLUMNS,
+    read_entry,
+    read_section,
+    write_entry,
+    write_section,
+)
 from gateway.store.prepared import Prepared
-from gateway.store.sql import insert_rows, upsert
+from gateway.store.sql import insert_values, upsert
 from gateway.store.transaction import Transaction
 
 Statements = Mapping[DocumentId, tuple[IndexedEntry, ...]]
 """Those of each document."""
+_SECTION: Final = ("document", "plan", "ordinal", *SECTION_COLUMNS)
+_ENTRY: Final = ("document", "plan", "ordinal", "section", *ENTRY_COLUMNS)
 _SECTIONS: Final = Prepared(
     select(tables.section)
     .where(tables.section.c.document == bindparam("number"))
@@ -55,24 +64,19 @@ def insert_sections(
     number = number_of(transaction, plan=plan, document=document)
     for statement in () if is_new else (_FORGET_ENTRIES, _FORGET_SECTIONS):
         statement.run(transaction, {"number": number})
-    key = {"document": number, "plan": plan}
     rows = [
-        {**key, "ordinal": ordinal, **write_section(section)}
-        for ordinal, section in enumerate(sections)
+        (number, plan, ordinal, *write_section(section)) for ordinal, section in enumerate(sections)
     ]
-    placed = [
-        (position, entry) for position, section in enumerate(sections) for entry in section.entries
-    ]
-    entries = [
-        {**key, "ordinal": ordinal, "section": position, **write_entry(entry)}
-        for ordinal, (position, entry) in enumerate(placed)
-    ]
-    insert_rows(transaction, tables.section, rows)
-    insert_rows(transaction, tables.entry, entries)
-    return tuple(
-        IndexedEntry(document, ordinal, _code(sections[position]), entry)
-        for ordinal, (position, entry) in enumerate(placed)
-    )
+    insert_values(transaction, tables.section, _SECTION, rows)
+    indexed: list[IndexedEntry] = []
+    entries: list[tuple[Any, ...]] = []
+    for position, section in enumerate(sections):
+        code = _code(section)
+        for entry in section.entries:
+            entries.append((number, plan, len(indexed), position, *write_entry(entry)))
+            indexed.append(IndexedEntry(document, len(indexed), code, entry))
+    insert_values(transaction, tables.entry, _ENTRY, entries)
+    return tuple(indexed)
 
 
 def of_member(

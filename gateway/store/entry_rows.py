@@ -22,35 +22,48 @@ _NOTHING: Final[dict[str, Any]] = {
     "details": {},
 }
 """What of a section has no column, and its value where there is none."""
-_PLAIN: Final = ("text", "no_information", "mood", "parent")
-_MANY: Final = ("ids", "authors", "details")
-_plain, _many, _of_code = attrgetter(*_PLAIN), attrgetter(*_MANY), attrgetter(*_REST_OF_CODE)
+ENTRY_COLUMNS: Final = (
+    "kind", "path", "line", "status", "unit", "negated", "code", "code_system", "display",
+    "value", "start_time", "end_time", "at_time", "rest",
+)  # fmt: skip
+"""What `write_entry` gives, in this order."""
+SECTION_COLUMNS: Final = ("code", "code_system", "title", "text", "rest")
+"""What `write_section` gives, in this order."""
+_of_code = attrgetter(*_REST_OF_CODE)
 
 
-def write_entry(entry: Entry) -> dict[str, Any]:
-    """The columns of one statement, its key and plan excepted."""
+def write_entry(entry: Entry) -> tuple[Any, ...]:
+    """The `ENTRY_COLUMNS` of one statement: all but its key and plan."""
     rest: dict[str, Any] = {}
-    for name, item in zip(_PLAIN, _plain(entry), strict=True):
-        if item is not None and item is not False:  # a parent of 0 is one
-            rest[name] = item
-    for name, item in zip(_MANY, _many(entry), strict=True):
-        if item:
-            rest[name] = item
-    return {
-        "kind": entry.kind,
-        "path": entry.path,
-        "line": entry.line,
-        "status": entry.status,
-        "unit": entry.unit,
-        "negated": entry.negated,
-        "value": _write_value(entry.value, rest),
-        **_write_code(entry.code, rest),
-        "start_time": _write_time("start", entry.start, rest),
-        "end_time": _write_time("end", entry.end, rest),
-        "at_time": _write_time("time", entry.time, rest),
-        "display": None if entry.code is None else entry.code.display,
-        "rest": dump(rest) if rest else None,
-    }
+    if entry.text is not None:
+        rest["text"] = entry.text
+    if entry.no_information:
+        rest["no_information"] = True
+    if entry.mood is not None:
+        rest["mood"] = entry.mood
+    if entry.parent is not None:  # a parent of 0 is one
+        rest["parent"] = entry.parent
+    if entry.ids:
+        rest["ids"] = entry.ids
+    if entry.authors:
+        rest["authors"] = entry.authors
+    if entry.details:
+        rest["details"] = entry.details
+    return (
+        entry.kind,
+        entry.path,
+        entry.line,
+        entry.status,
+        entry.unit,
+        entry.negated,
+        *_write_code(entry.code, rest),
+        None if entry.code is None else entry.code.display,
+        _write_value(entry.value, rest),
+        _write_time("start", entry.start, rest),
+        _write_time("end", entry.end, rest),
+        _write_time("time", entry.time, rest),
+        dump(rest) if rest else None,
+    )
 
 
 def read_entry(row: Row[Any]) -> Entry:
@@ -78,19 +91,14 @@ def read_entry(row: Row[Any]) -> Entry:
     )
 
 
-def write_section(section: Section) -> dict[str, Any]:
-    """The columns of one section, its key and plan excepted; entries have rows of their own."""
+def write_section(section: Section) -> tuple[Any, ...]:
+    """The `SECTION_COLUMNS` of one section: all but its key and plan."""
     rest: dict[str, Any] = {}
-    columns = _write_code(section.code, rest, display=True)
+    code, system = _write_code(section.code, rest, display=True)
     for name, nothing in _NOTHING.items():
         if (item := getattr(section, name)) != nothing:
             rest[name] = item
-    return {
-        **columns,
-        "title": section.title,
-        "text": section.text,
-        "rest": dump(rest) if rest else None,
-    }
+    return code, system, section.title, section.text, dump(rest) if rest else None
 
 
 def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
@@ -111,10 +119,12 @@ def read_section(row: Row[Any], entries: tuple[Entry, ...]) -> Section:
     )
 
 
-def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False) -> dict[str, Any]:
+def _write_code(
+    code: CD | None, rest: dict[str, Any], *, display: bool = False
+) -> tuple[str | None, str | None]:
     """Code and system as columns; `display` says whether the display name has none of its own."""
     if code is None:
-        return {"code": None, "code_system": None}
+        return None, None
     left = {
         name: item
         for name, item in zip(_REST_OF_CODE, _of_code(code), strict=True)
@@ -124,7 +134,7 @@ def _write_code(code: CD | None, rest: dict[str, Any], *, display: bool = False)
         left["display"] = code.display
     if left or (code.code is None and code.system is None):
         rest["code"] = left
-    return {"code": code.code, "code_system": code.system}
+    return code.code, code.system
 
 
 def _read_code(

@@ -1,7 +1,7 @@
 """Members as their plan's roster states them, and by what they may be found."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from typing import Any, Final
@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, literal, select, union_all, update
 
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
-from gateway.model.person import read_person
+from gateway.model.person import Person, read_person
 from gateway.store import tables
 from gateway.store.errors import UnknownId
 from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
@@ -54,10 +54,11 @@ class Candidates:
     fillers: tuple[Member, ...] = ()
 
 
-def put(transaction: Transaction, member: Member) -> Member:
+def put(transaction: Transaction, member: Member, person: Person | None = None) -> Member:
     """Adds the member, or changes the one with its plan and member_id.
 
-    Its `id` then stays, and so does whether it opted out: a roster does not know.
+    Its `id` then stays, and so does whether it opted out: a roster does not know. `person` are the
+    member's demographics where they were read before.
     """
     values = {
         "id": member.id,
@@ -68,9 +69,11 @@ def put(transaction: Transaction, member: Member) -> Member:
         "coverage_end": _text(member.coverage_end),
         "opted_out": member.opted_out,
     }
-    upsert(transaction, tables.member, values, ["plan", "member_id"], keep=["id", "opted_out"])
-    stored = get_by_member_id(transaction, plan=member.plan, member_id=member.member_id) or member
-    _put_keys(transaction, stored)
+    kept = upsert(
+        transaction, tables.member, values, ["plan", "member_id"], keep=["id", "opted_out"]
+    )
+    stored = replace(member, id=MemberId(kept.id), opted_out=kept.opted_out)
+    _put_keys(transaction, stored, person or read_person(member.demographics))
     return stored
 
 
@@ -120,11 +123,8 @@ def candidates(
     return Candidates(found, tuple(fillers))
 
 
-def resembling(
-    transaction: Transaction, *, plan: PlanId, named: Demographics
-) -> tuple[Member, ...]:
+def resembling(transaction: Transaction, *, plan: PlanId, person: Person) -> tuple[Member, ...]:
     """The candidates, and for a reviewer whoever has the name, unless too many have."""
-    person = read_person(named)
     return _by_keys(transaction, plan, (*keys_of(person), *name_keys(person)))
 
 
@@ -197,15 +197,18 @@ def set_opted_out(
 def key_rows(members: Iterable[Member]) -> Iterator[dict[str, str]]:
     """The rows of `member_key` for these members."""
     for member in members:
-        person = read_person(member.demographics)
-        keys = {*keys_of(person), *name_keys(person), number_key(member.member_id)}
-        for kind, value in sorted(keys):
-            yield {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
+        yield from _key_rows(member, read_person(member.demographics))
 
 
-def _put_keys(transaction: Transaction, member: Member) -> None:
+def _key_rows(member: Member, person: Person) -> Iterator[dict[str, str]]:
+    keys = {*keys_of(person), *name_keys(person), number_key(member.member_id)}
+    for kind, value in sorted(keys):
+        yield {"plan": member.plan, "kind": kind, "value": value, "member": member.id}
+
+
+def _put_keys(transaction: Transaction, member: Member, person: Person) -> None:
     _NO_KEYS.run(transaction, {"member": member.id})
-    insert_rows(transaction, tables.member_key, list(key_rows([member])))
+    insert_rows(transaction, tables.member_key, list(_key_rows(member, person)))
 
 
 def _member(row: Any) -> Member:

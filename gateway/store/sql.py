@@ -44,11 +44,19 @@ def upsert(
     values: Mapping[str, Any],
     key: Sequence[str],
     keep: Sequence[str] = (),
-) -> None:
-    """Inserts the row, or gives the one of that key these values, save those of `keep`."""
+) -> Any:
+    """Inserts the row, or gives the one of that key these values, save those of `keep`.
+
+    Gives what the row then has in the columns of `keep`; None where there are none.
+    """
     changed = tuple(name for name in values if name not in key and name not in keep)
-    statement = _upsert(table, tuple(key), tuple(values), changed, transaction.is_postgres)
+    statement = _upsert(
+        table, tuple(key), tuple(values), changed, tuple(keep), transaction.is_postgres
+    )
+    if keep:
+        return statement.first(transaction, values)
     statement.run(transaction, values)
+    return None
 
 
 def insert_rows(transaction: Transaction, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -56,16 +64,23 @@ def insert_rows(transaction: Transaction, table: Table, rows: Sequence[Mapping[s
 
     The driver takes the values as they are, in a fifth of SQLAlchemy's time: no `UtcTime`.
     """
+    columns = tuple(table.c.keys())
+    insert_values(transaction, table, columns, list(map(itemgetter(*columns), rows)))
+
+
+def insert_values(
+    transaction: Transaction, table: Table, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+) -> None:
+    """As `insert_rows`; each row is its values in the order of `columns`, which are all."""
     if not rows:
         return
-    values = map(itemgetter(*table.c.keys()), rows)
     cursor = transaction.cursor()
     if transaction.is_postgres:
-        with cursor.copy(_copy_in(table)) as copy:
-            for row in values:
+        with cursor.copy(_copy_in(table, columns)) as copy:
+            for row in rows:
                 copy.write_row(row)
     else:
-        cursor.executemany(_insert_whole(table), values)
+        cursor.executemany(_insert_whole(table, columns), rows)
     cursor.close()
 
 
@@ -93,11 +108,15 @@ def _upsert(
     key: tuple[str, ...],
     columns: tuple[str, ...],
     changed: tuple[str, ...],
+    kept: tuple[str, ...],
     is_postgres: bool,
 ) -> Prepared:
     statement = _insert(table, is_postgres)
     values = {name: statement.excluded[name] for name in changed}
-    return Prepared(statement.on_conflict_do_update(index_elements=key, set_=values), columns)
+    statement = statement.on_conflict_do_update(index_elements=key, set_=values)
+    if kept:
+        return Prepared(statement.returning(*(table.c[name] for name in kept)), columns)
+    return Prepared(statement, columns)
 
 
 def _insert(table: Table, is_postgres: bool) -> sqlite.Insert | postgresql.Insert:
@@ -105,15 +124,15 @@ def _insert(table: Table, is_postgres: bool) -> sqlite.Insert | postgresql.Inser
 
 
 @cache
-def _insert_whole(table: Table) -> str:
-    marks = ", ".join("?" for _ in table.c)
-    return f"INSERT INTO {table.name} ({_columns(table)}) VALUES ({marks})"  # noqa: S608
+def _insert_whole(table: Table, columns: tuple[str, ...]) -> str:
+    marks = ", ".join("?" for _ in columns)
+    return f"INSERT INTO {table.name} ({_quoted(columns)}) VALUES ({marks})"  # noqa: S608
 
 
 @cache
-def _copy_in(table: Table) -> str:
-    return f"COPY {table.name} ({_columns(table)}) FROM STDIN"
+def _copy_in(table: Table, columns: tuple[str, ...]) -> str:
+    return f"COPY {table.name} ({_quoted(columns)}) FROM STDIN"
 
 
-def _columns(table: Table) -> str:
-    return ", ".join(f'"{column.name}"' for column in table.c)
+def _quoted(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)

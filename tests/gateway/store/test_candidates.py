@@ -12,6 +12,7 @@ from sqlalchemy import text
 from ccda.hl7v3 import AD, II, PN, TEL, TS
 from gateway.model.identity import MemberId
 from gateway.model.member import Member
+from gateway.model.person import read_person
 from gateway.store import members
 from gateway.store.database import Database, Transaction
 from ihe.xcpd import Demographics
@@ -72,7 +73,7 @@ def test_candidates_share_an_id_a_home_or_the_birth_date_and_a_part_of_the_name(
 def test_a_name_alone_leads_to_a_member_for_a_reviewer_only(ada: Database) -> None:
     named = Demographics((PN("O'Neil", ("Ada",)),))
     assert found(ada, named) == []
-    resembling = ada.read(lambda t: members.resembling(t, plan=ACME, named=named))
+    resembling = ada.read(lambda t: members.resembling(t, plan=ACME, person=read_person(named)))
     assert [member.id for member in resembling] == ["m1"]
 
 
