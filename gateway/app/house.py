@@ -28,7 +28,7 @@ from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate as certificate_of
-from gateway.settings import InvalidSettings, KeyPair, Settings
+from gateway.settings import InvalidSettings, KeyPair, Limits, Settings
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, open_database
 from gateway.store.job_queue import JobQueue, open_queue
@@ -132,37 +132,12 @@ def open_house(
         create_key_file(settings.key_file)
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     upgrade(settings.database)
-    limits = settings.limits
     database = open_database(settings.database, key_file=settings.key_file, failpoint=failpoint)
     written = None if handed_down else stated or settings
-    known = tuple(
-        Plan(
-            PlanId(plan.id),
-            plan.name,
-            plan.member_id_root,
-            plan.treatment_agreement,
-            plan.requester_role,
-            plan.authority,
-        )
-        for plan in settings.plans
-    )
+    known = tuple(_plans(settings))
     fetcher = Fetcher(frozenset(settings.revocation.private_addresses))
     try:
-        with (
-            WorkerPool(
-                limits.worker_processes,
-                limits.worker_memory_bytes,
-                limits.worker_deadline_seconds,
-                modules=_WORKER_MODULES,
-            ) as workers,
-            WorkerPool(
-                limits.worker_processes,
-                _MESSAGE_BYTES,
-                _MESSAGE_SECONDS,
-                cpu_seconds=limits.mail_cpu_seconds,
-                modules=_OPENER_MODULES,
-            ) as openers,
-        ):
+        with _pools(settings.limits) as (workers, openers):
             database.write(lambda tx: apply_settings(tx, settings, known, stated=written))
             keys = KeyRing(settings.key_file, database)
             blobs = BlobStore(settings.data_dir / "blobs", keys, failpoint)
@@ -179,6 +154,39 @@ def open_house(
             )
     finally:
         database.close()
+
+
+def _plans(settings: Settings) -> Iterator[Plan]:
+    for one in settings.plans:
+        yield Plan(
+            PlanId(one.id),
+            one.name,
+            one.member_id_root,
+            one.treatment_agreement,
+            one.requester_role,
+            one.authority,
+        )
+
+
+@contextmanager
+def _pools(limits: Limits) -> Iterator[tuple[WorkerPool, WorkerPool]]:
+    """Workers that read documents, and such as open messages."""
+    with (
+        WorkerPool(
+            limits.worker_processes,
+            limits.worker_memory_bytes,
+            limits.worker_deadline_seconds,
+            modules=_WORKER_MODULES,
+        ) as workers,
+        WorkerPool(
+            limits.worker_processes,
+            _MESSAGE_BYTES,
+            _MESSAGE_SECONDS,
+            cpu_seconds=limits.mail_cpu_seconds,
+            modules=_OPENER_MODULES,
+        ) as openers,
+    ):
+        yield workers, openers
 
 
 def log_seal(settings: Settings) -> LogSeal:

@@ -20,7 +20,7 @@ from direct.discovery import Candidate, Found, InvalidAddress, NotFound
 from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
-from gateway.clients.smtp_client import HandedOver, NotHandedOver
+from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
@@ -155,19 +155,9 @@ async def _send(
     means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
 ) -> None:
     started = time.monotonic()
-    try:
-        servers = await asyncio.to_thread(means.route, domain)
-    except LookupFailed as failure:
-        raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
-    if not servers:  # RFC 7505: 3, a null MX
-        said = "its domain takes no mail"
-        gone = [refuse(one.recipient, said, now=means.clock()) for one in reached]
-        await means.archive.database.write_async(
-            lambda tx: _give_up(tx, means.queue, message, gone)
-        )
+    servers = await _servers(means, message, reached, domain)
+    if not servers:
         return
-    if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
-        raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
     content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)
     sealed = content if means.mode == "hisp" else await _sealed(means, message, content, reached)
     blob = await means.archive.store_async(message.plan, sealed)
@@ -189,23 +179,7 @@ async def _send(
         ended = failure
 
     def close(transaction: Transaction) -> None:
-        now = means.clock()
-        found = mail_sent.get(transaction, plan=message.plan, message=message.id, to_change=True)
-        latest = found or message
-        # A notice may have come while the message left: what it moved stays moved.
-        heard = {one.address for one in latest.recipients if one.state != "queued"}
-        moved = tuple(
-            _moved(each, ended, means, message, now)
-            for each in recipients
-            if each.address not in heard
-        )
-        for recipient in moved:
-            mail_sent.put_recipient(
-                transaction, plan=message.plan, message=message.id, recipient=recipient
-            )
-            watch(transaction, means.queue, message, recipient)
-        tell_sender(transaction, means.queue, message, moved)
-        outcome, reason = _ended(ended, moved)
+        outcome, reason = _move(transaction, means, message, recipients, ended)
         elapsed = round((time.monotonic() - started) * 1000)
         told = replace(record, outcome=outcome, reason=reason, duration_ms=elapsed)
         exchange_log.close_exchange(transaction, opened, told)
@@ -218,6 +192,50 @@ async def _send(
     later = [one.reason for one in ended.refused if not one.is_permanent]
     if later:
         raise NotDelivered(f"a recipient was not taken yet: {later[0]}")
+
+
+async def _servers(
+    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
+) -> Sequence[Server]:
+    """The domain's; none once its recipients are given up because it takes no mail."""
+    try:
+        servers = await asyncio.to_thread(means.route, domain)
+    except LookupFailed as failure:
+        raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
+    if not servers:  # RFC 7505: 3, a null MX
+        said = "its domain takes no mail"
+        gone = [refuse(one.recipient, said, now=means.clock()) for one in reached]
+        await means.archive.database.write_async(
+            lambda tx: _give_up(tx, means.queue, message, gone)
+        )
+    if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
+        raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
+    return servers
+
+
+def _move(
+    transaction: Transaction,
+    means: DirectMeans,
+    message: SentMail,
+    recipients: Sequence[Recipient],
+    ended: HandedOver | NotHandedOver,
+) -> tuple[Outcome, str | None]:
+    """Each recipient to the state that this attempt has brought it to; how the attempt ended."""
+    now = means.clock()
+    found = mail_sent.get(transaction, plan=message.plan, message=message.id, to_change=True)
+    latest = found or message
+    # A notice may have come while the message left: what it moved stays moved.
+    heard = {one.address for one in latest.recipients if one.state != "queued"}
+    moved = tuple(
+        _moved(each, ended, means, message, now) for each in recipients if each.address not in heard
+    )
+    for recipient in moved:
+        mail_sent.put_recipient(
+            transaction, plan=message.plan, message=message.id, recipient=recipient
+        )
+        watch(transaction, means.queue, message, recipient)
+    tell_sender(transaction, means.queue, message, moved)
+    return _ended(ended, moved)
 
 
 async def _sealed(
