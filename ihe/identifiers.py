@@ -8,6 +8,7 @@ _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
 _CX: Final = re.compile(r"([^^]+)\^[^^]*\^[^^]*\^[^&^]*&([^&^]+)&ISO(?:\^.*)?")
 # HL7 V2 escapes for its own delimiters (HL7 V2.5: 2.7.1).
 _ESCAPES: Final = {"|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\\": "\\E\\"}
+_ESCAPING: Final = str.maketrans(_ESCAPES)
 _ESCAPED: Final = re.compile(r"\\[FSTRE]\\")
 _MEANINGS: Final = {escape: character for character, escape in _ESCAPES.items()}
 
@@ -80,8 +81,7 @@ class PatientId:
     @property
     def cx(self) -> str:
         """`id^^^&root&ISO`, HL7's own delimiters inside the id escaped."""
-        escaped = "".join(_ESCAPES.get(character, character) for character in self.id)
-        return f"{escaped}^^^&{self.authority}&ISO"
+        return f"{self.id.translate(_ESCAPING)}^^^&{self.authority}&ISO"
 
 
 @dataclass(frozen=True, slots=True)

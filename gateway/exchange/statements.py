@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from ccda.hl7v3 import CD, II, TS
@@ -28,6 +29,8 @@ _SYSTEMS: Final = {
 }
 _NDC: Final = "2.16.840.1.113883.6.69"
 _NDC_PARTS: Final = (5, 4, 2)
+_LONGEST_REMEMBERED: Final = 100
+"""Characters; hardly a code is longer, and what is none may be a megabyte."""
 
 _ENDED_WORDS: Final = {
     "aborted": "stopped", "suspended": "on hold", "held": "on hold", "obsolete": "inactive",
@@ -225,9 +228,21 @@ def code_keys(code: CD | None) -> Iterable[CodeKey]:
         return
     for one in (code, *code.translations):
         if one.code and not one.null_flavor:
-            system = (one.system or "").strip().casefold().removeprefix("urn:oid:")
-            text = one.code.strip().upper()
-            yield _SYSTEMS.get(system, system), _billed(text) if system == _NDC else text
+            yield code_key(one.system, one.code)
+
+
+def code_key(system: str | None, code: str) -> CodeKey:
+    """One code by which all its spellings are known."""
+    if len(system or "") + len(code) > _LONGEST_REMEMBERED:
+        return _code_key.__wrapped__(system, code)
+    return _code_key(system, code)
+
+
+@lru_cache(maxsize=1 << 12)  # records of one house repeat their codes
+def _code_key(system: str | None, code: str) -> CodeKey:
+    system = (system or "").strip().casefold().removeprefix("urn:oid:")
+    text = code.strip().upper()
+    return _SYSTEMS.get(system, system), _billed(text) if system == _NDC else text
 
 
 def _billed(ndc: str) -> str:

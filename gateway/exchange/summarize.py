@@ -49,7 +49,7 @@ from gateway.exchange.statements import (
     ENDED,
     CodeKey,
     Statement,
-    code_keys,
+    code_key,
     document_order,
     first_start,
     read_statements,
@@ -185,7 +185,7 @@ def _line(
     denying: Sequence[Statement],
     contradiction: str | None,
 ) -> SummaryLine:
-    ranked = sorted(fact, key=lambda one: one.rank, reverse=True)
+    ranked = sorted(fact, key=lambda one: one.rank, reverse=True) if len(fact) > 1 else fact
     current = [one for one in ranked if not one.superseded]
     speaking = current or ranked
     voices = latest_by_voice(speaking)
@@ -297,7 +297,7 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     for one in ordered:
         for code in (one.entry.code, *(one.entry.code.translations if one.entry.code else ())):
             if code is not None and code.code and not code.null_flavor:
-                codes.setdefault(next(iter(code_keys(code))), code)
+                codes.setdefault(code_key(code.system, code.code), code)
     if not codes:
         return ordered[0].entry.code
     first, *others = codes.values()
@@ -344,7 +344,8 @@ class _Downward(dict[int, int]):
     """Each character as one that sorts the other way round."""
 
     def __missing__(self, character: int) -> int:
-        return sys.maxunicode - character
+        self[character] = sys.maxunicode - character
+        return self[character]
 
 
 _DOWNWARD: Final = _Downward()

@@ -225,7 +225,7 @@ def _point(group: list[_Reading], sources: Sources, conflict: str | None) -> Tre
         written_unit=entry.unit,
         interpretation=_interpretation(shown.statement),
         conflict=conflict,
-        sources=tuple(sources[order] for order in sorted(one.statement.order for one in group)),
+        sources=tuple([sources[order] for order in sorted([r.statement.order for r in group])]),
     )
 
 

@@ -127,9 +127,11 @@ def _dataclass_reader(kind: type[Any]) -> _Reader:
         if readers is None:  # not while it is made: a dataclass may hold itself
             found = {name: _reader(hints[name]) for name in names}
             readers = {name: reader for name, reader in found.items() if reader is not _as_it_is}
-        given = {key: item for key, item in data.items() if key in names}
-        for key in readers.keys() & given.keys():
-            given[key] = readers[key](given[key])
-        return kind(**given)
+        known = data if data.keys() <= names else {k: data[k] for k in data.keys() & names}
+        if not readers:
+            return kind(**known)
+        return kind(
+            **{key: readers[key](item) if key in readers else item for key, item in known.items()}
+        )
 
     return read
