@@ -39,7 +39,7 @@ def refused(there: Later, answer: lakeshore.Reply, reason: str, said: str = UNWA
     assert fault_of(answer).sentence == said
     found = lakeshore.refusals(there.house)
     assert {(transaction, why): n for (transaction, _, why), n in found.items()} == {
-        ("ITI-55", reason): 1
+        ("ITI-55/ITI-56", reason): 1
     }
 
 
