@@ -21,7 +21,7 @@ from ihe.rule_breaking import Deviation, fragment
 from ihe.saml import read_time
 from ihe.soap import MESSAGE_KINDS, MessageKind, find_fault, parse_envelope
 
-__all__ = ["Asked", "Deviation", "answer_deviations", "fragment"]
+__all__ = ["Asked", "Deviation", "answer_deviations", "fragment", "result_deviations"]
 
 _SOAP: Final = "ITI TF-2: V.3.2 (SOAP 1.2)"
 _ADDRESSING: Final = "ITI TF-2: V.3.1 (WS-Addressing 1.0)"
@@ -166,6 +166,11 @@ def _locations(message: Element, asked: Asked) -> Iterator[Deviation]:
         if named is None or dict(named.attrib) != who:
             text = "RequestedPatientId is not the one that was asked for"
             yield Deviation(_LOCATION, text, fragment(one))
+
+
+def result_deviations(message: Element, asked: Asked) -> Iterator[Deviation]:
+    """Of a deferred result, which is a message of its own: what its body breaks."""
+    yield from _discovery(message, asked)
 
 
 def _discovery(message: Element, asked: Asked) -> Iterator[Deviation]:

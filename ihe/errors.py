@@ -102,6 +102,12 @@ class SoapFault(IheError):
         self.code = code
         self.text = text
 
+    @property
+    def is_about_mtom(self) -> bool:
+        """Whether the peer names how attachments travel: it does not take them as they came."""
+        text = (self.text or "").lower()
+        return any(word in text for word in ("mtom", "xop", "multipart/related"))
+
 
 class CommunityCouldNotAnswer(IheError):
     """ITI-55 case 5: the responder reports a problem, e.g. `ResponderBusy`."""

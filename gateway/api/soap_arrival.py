@@ -25,6 +25,10 @@ from ihe.soap import ENVELOPE_LIMIT_BYTES
 
 # ihe-wire 2.3: partners send SOAP 1.2 as text/xml and application/xml too.
 _ENVELOPE_TYPES: Final = ("application/soap+xml", "text/xml", "application/xml")
+_NOT_SOAP: Final = "the content type is not one of SOAP 1.2"
+_MTOM: Final = (
+    'MTOM required: a message with attachments is multipart/related; type="application/xop+xml"'
+)
 _SMALL_BYTES: Final = ENVELOPE_LIMIT_BYTES + 1024 * 1024
 _ARRIVAL_SECONDS: Final = 60.0
 _DOCUMENTS_SECONDS: Final = 30 * 60.0
@@ -74,7 +78,8 @@ async def read_message(
     content_type = request.headers.get("content-type", "")
     kind = content_type.partition(";")[0].strip().lower()
     if not is_multipart(content_type) and kind not in _ENVELOPE_TYPES:
-        raise UnexpectedMessage("the content type is not one of SOAP 1.2")
+        about_mtom = kind == "application/xop+xml" or kind.startswith("multipart/")
+        raise UnexpectedMessage(_MTOM if about_mtom else _NOT_SOAP)
     try:
         async with asyncio.timeout(_ARRIVAL_SECONDS) as patience:
             if not is_multipart(content_type):

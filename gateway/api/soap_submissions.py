@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_replied import Replied
@@ -48,7 +49,8 @@ from ihe.wire import OpenedRequest
 from ihe.xdr import read_provide_and_register
 from ihe.xdr_headers import AddressBlock, read_address_block, read_home_community_block
 
-TRANSACTIONS = frozenset({"ITI-41", "ITI-80"})
+_NO_MTOM: Final = "is not in the message, which has no attachments: MTOM required"
+TRANSACTIONS: Final = frozenset({"ITI-41", "ITI-80"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _blobs(
         else:
             blob = means.archive.store(given.plan.id, content)
         if blob is None:
-            context = f"the part of {entry.unique_id} is not in the message"
+            lack = "is not in the message" if by_cid else _NO_MTOM
+            context = f"the part of {entry.unique_id} {lack}"
             raise RegistryRefusal(ErrorCode.MISSING_DOCUMENT, context)
         pairs.append((entry, blob))
     check_blobs(pairs)

@@ -45,6 +45,9 @@ def check(
         typer.Option(help="Write the report as a page to this file, for the partner to read."),
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Write to this file.")] = None,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds that a deferred result is waited for at most.")
+    ] = 60.0,
     plan: PlanOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
@@ -53,8 +56,10 @@ def check(
 
     Connection, TLS, clock and WSDL; then a discovery of a made-up person, a query for an unknown
     patient and a retrieve of an unknown document: nothing is disclosed. With --member it goes on
-    to that patient's documents. Every request has its exchange record. Exit 0: nothing found;
-    3: it answers, with deviations; 1: it gave no answer.
+    to that patient's documents. A partner with deferred_discovery in its profile is asked a
+    deferred question, too; its result comes to `gateway serve`, which must be up. Every request
+    has its exchange record. Exit 0: nothing found; 3: it answers, with deviations; 1: it gave no
+    answer.
     """
     try:
         stated = PurposeOfUse.parse(purpose)
@@ -79,7 +84,7 @@ def check(
                 purpose=stated.code,
             )
         )
-        report = asyncio.run(_check(house, own, partner, stated, patient))
+        report = asyncio.run(_check(house, own, partner, stated, patient, wait))
     form = _json if json else _markdown if markdown else _text
     if html is not None:
         put(render_check(report), html)
@@ -118,7 +123,12 @@ def _demand_allowed(house: House, patient: Member, plan: Plan, stated: PurposeOf
 
 
 async def _check(
-    house: House, plan: Plan, partner: Partner, stated: PurposeOfUse, patient: Member | None
+    house: House,
+    plan: Plan,
+    partner: Partner,
+    stated: PurposeOfUse,
+    patient: Member | None,
+    wait_seconds: float,
 ) -> Report:
     now = datetime.now(UTC)
     nobody = Member(MemberId(str(uuid4())), plan.id, "", Demographics())
@@ -133,8 +143,16 @@ async def _check(
     )
     client = open_client(house)
     try:
-        asking = Asking(house.archive, client, house.community, plan, patient or nobody, retrieval)
-        return await check_partner(asking, partner, member=patient)
+        asking = Asking(
+            house.archive,
+            client,
+            house.community,
+            plan,
+            patient or nobody,
+            retrieval,
+            house.settings.replies_at,
+        )
+        return await check_partner(asking, partner, member=patient, wait_seconds=wait_seconds)
     finally:
         await client.close()
 

@@ -14,7 +14,7 @@ from gateway.cli.terminal import Exit, Failure, out
 from gateway.demo.simulator.folder import Made, lay_out, write_partner_file
 from gateway.demo.simulator.holdings import HOME, NAME
 from gateway.demo.simulator.listening import listening
-from gateway.demo.simulator.moods import MOODS, Mood, mood
+from gateway.demo.simulator.moods import DEFERRED, MOODS, Mood, mood
 from gateway.model.trust import certificate
 from ihe.identifiers import HomeCommunityId
 
@@ -73,8 +73,9 @@ def simulate(
 
 
 async def _run(made: Made, folder: Path, *, name: str, home: HomeCommunityId, port: int) -> None:
-    async with listening(made.responder, made.context, port=port) as up:
-        file = write_partner_file(folder, name=name, home=home, port=up.port)
+    defers = any(one.name in DEFERRED for one in made.responder.moods)
+    async with listening(made.responder, made.context, client=made.client, port=port) as up:
+        file = write_partner_file(folder, name=name, home=home, port=up.port, defers=defers)
         out.print(f"{name} ({home}) answers at https://localhost:{up.port}/ihe/xcpd and /ihe/xca")
         for one in made.responder.moods:
             out.print(f"  mood {one.name} in {', '.join(one.at)}: {one.said}")
@@ -112,11 +113,11 @@ def _pem(file: Path) -> str:
 
 def _list(*, json: bool) -> None:
     if json:
-        for one in MOODS.values():
+        for one in (*MOODS.values(), *DEFERRED.values()):
             form = {"name": one.name, "at": list(one.at), "said": one.said}
             typer.echo(orjson.dumps(form).decode())
         return
     table = Table("mood", "shows in", "what it does")
-    for one in MOODS.values():
+    for one in (*MOODS.values(), *DEFERRED.values()):
         table.add_row(one.name, "TLS" if one.expired else ", ".join(one.at), one.said)
     out.print(table)

@@ -242,7 +242,8 @@ def explain(error: BaseException) -> str:
             return f"its answer could not be trusted: {error.reason}"
         case SoapFault():
             code = error.code if error.code in _FAULTS else "a code of its own"
-            return f"it answered with a SOAP fault ({code})"
+            about = ", which speaks of MTOM" if error.is_about_mtom else ""
+            return f"it answered with a SOAP fault ({code}){about}"
         case CommunityCouldNotAnswer():
             known = f" ({error.problem})" if error.problem in _PROBLEMS else ""
             return f"it reported a problem of its own{known}"

@@ -62,6 +62,7 @@ Indicator = Literal[0, 4, 8, 12]
 _INDICATORS: Final[dict[Outcome, Indicator]] = {
     "success": 0, "partial": 4, "refused": 4, "failed": 8, "unknown": 8,
 }  # fmt: skip
+_OR: Final = "/"
 _HOST: Final = re.compile(r"https?://(?:[^/@]*@)?\[?([^]/:?#]+)")
 _QUERY_BY_PARAMETER: Final = "{*}controlActProcess/{*}queryByParameter"
 _ASSERTION: Final = f"{name('wsse:Security')}/{name('saml2:Assertion')}"
@@ -110,7 +111,8 @@ def audit_events(
         return ()
     member = _member(exchange, reporter)
     act = _act(exchange, reporter)
-    if is_stranger(exchange) and exchange.transaction not in DIRECT:
+    is_unopened = _OR in exchange.transaction
+    if is_unopened or (is_stranger(exchange) and exchange.transaction not in DIRECT):
         return (stranger_event(act),)
     events = _EVENTS.get(exchange.transaction)
     if events is None:
@@ -130,8 +132,9 @@ def audit_events(
 
 
 def has_event(transaction: str) -> bool:
-    """Whether records of that name are told."""
-    return transaction in _EVENTS or transaction in ACTS
+    """Whether records of that name are told; of a message that was not opened it names all that
+    its door takes."""
+    return all(one in _EVENTS or one in ACTS for one in transaction.split(_OR))
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,10 @@ _STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
 )
 _OURS: Final = "The partner finds fault with our request: show it this exchange's message id"
 _THEIRS: Final = f"{_LATER} that it answers with a fault; {CHECK}"
+_MTOM: Final = (
+    'Ask the partner how it takes documents, and say so in its profile: mtom = "always" (as the'
+    ' standard has it) or "never"'
+)
 _UNKNOWN: Final = f"See `gateway exchanges show` for what came; {CHECK}"
 
 LISTED_FOR_OTHERS: Final = (
@@ -81,6 +85,8 @@ INCOMPLETE: Final = "Ask again later for the rest of the list; if it stays so, t
 
 def next_step(error: BaseException) -> str | None:
     """What the reader can do; None of a fault of our own, which the log of the service explains."""
+    if isinstance(error, SoapFault) and error.is_about_mtom:
+        return _MTOM
     if isinstance(error, SoapFault):
         return _OURS if error.code in ("Sender", "Client") else _THEIRS
     for kind, step in _STEPS:

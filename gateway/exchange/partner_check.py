@@ -27,6 +27,7 @@ from gateway.exchange.asking import (
     new_assertion,
     new_record,
 )
+from gateway.exchange.deferral_check import check_deferral
 from gateway.exchange.disclosing import first_set
 from gateway.exchange.keeping import keep
 from gateway.exchange.listing import LENGTHY
@@ -79,8 +80,11 @@ _FIVE_YEARS: Final = 1826
 _DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
 
 
-async def check_partner(asking: Asking, partner: Partner, *, member: Member | None) -> Report:
-    """The report; whatever goes wrong is in it. `member` is a test patient."""
+async def check_partner(
+    asking: Asking, partner: Partner, *, member: Member | None, wait_seconds: float = 60.0
+) -> Report:
+    """The report; whatever goes wrong is in it. `member` is a test patient; `wait_seconds` is how
+    long a deferred result is waited for at most."""
     report = Report(
         partner.name,
         str(partner.home_community_id),
@@ -88,6 +92,8 @@ async def check_partner(asking: Asking, partner: Partner, *, member: Member | No
         asking.community.organization,
     )
     await _Walk(asking, partner, report).all(member)
+    if partner.profile.deferred_discovery:
+        await check_deferral(asking, partner, _NOBODY, report, wait_seconds=wait_seconds)
     return report
 
 

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+import orjson
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
@@ -18,6 +20,22 @@ Perform = Callable[[Job], Awaitable[None]]
 
 class PermanentFailure(Exception):
     """Raised by a verb when trying again cannot help: the job is dead at once."""
+
+
+PAYLOAD_LIMIT_BYTES: Final = 16 * 1024
+"""A payload names what the job is about; what that is stands in rows and blobs of its own."""
+
+
+def checked_payload(payload: Mapping[str, str]) -> dict[str, str]:
+    """The payload as it is kept.
+
+    Raises:
+        ValueError: it is too large to hold references alone.
+    """
+    given = dict(payload)
+    if len(orjson.dumps(given)) > PAYLOAD_LIMIT_BYTES:
+        raise ValueError("a job's payload holds references, never content")
+    return given
 
 
 def backoff_seconds(attempt: int) -> float:
@@ -51,7 +69,11 @@ class JobQueue(Protocol):
         idempotency_key: str | None = None,
         run_at: datetime | None = None,
     ) -> int:
-        """The job's id. Asked for again under the same kind and key, it is the first one's."""
+        """The job's id. Asked for again under the same kind and key, it is the first one's.
+
+        Raises:
+            ValueError: the payload is over `PAYLOAD_LIMIT_BYTES`.
+        """
 
     async def work(
         self,

@@ -23,7 +23,7 @@ from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
-from gateway.store.job_port import Perform, PermanentFailure, QueueOptions
+from gateway.store.job_port import Perform, PermanentFailure, QueueOptions, checked_payload
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
@@ -76,7 +76,7 @@ class ProcrastinateQueue:
     ) -> int:
         now = self._options.clock()
         # One argument, so that no payload's key can collide with the task's own.
-        job = {"kind": kind, "plan": plan, "payload": dict(payload)}
+        job = {"kind": kind, "plan": plan, "payload": checked_payload(payload)}
         values = {
             "queue": _QUEUE,
             "task": _TASK,

@@ -19,7 +19,7 @@ from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
-from gateway.store.job_port import Perform, PermanentFailure, QueueOptions
+from gateway.store.job_port import Perform, PermanentFailure, QueueOptions, checked_payload
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
 
@@ -48,7 +48,7 @@ class RowQueue:
         values = {
             "plan": plan,
             "kind": kind,
-            "payload": orjson.dumps(dict(payload)).decode(),
+            "payload": orjson.dumps(checked_payload(payload)).decode(),
             "state": "waiting",
             "attempt": 0,
             "run_at": run_at or now,

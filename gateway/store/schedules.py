@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 
 from gateway.model.identity import PlanId
 from gateway.store import tables
-from gateway.store.job_port import JobQueue
+from gateway.store.job_port import JobQueue, checked_payload
 from gateway.store.sql import indexable, insert_new, upsert
 from gateway.store.transaction import Transaction
 
@@ -54,7 +54,7 @@ def put(
         "name": name,
         "plan": plan,
         "kind": kind,
-        "payload": orjson.dumps(dict(payload)).decode(),
+        "payload": orjson.dumps(checked_payload(payload)).decode(),
         "every_seconds": every_seconds,
         "next_run": first,
     }

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ccda.safe_xml import Element
+from gateway.demo.simulator.deferring import deferral_reply
 from gateway.demo.simulator.holdings import Holdings
 from gateway.demo.simulator.moods import Mood
 from gateway.demo.simulator.replies import (
@@ -87,6 +88,9 @@ class Responder:
             discovery = self.held.discover(person)
             for change in (one.discovery for one in moods if one.discovery is not None):
                 discovery = change(discovery)
+            if person.deferred:
+                changes = [one.deferral for one in moods if one.deferral is not None]
+                return deferral_reply(discovery, person, self.held, seal, changes)
             return discovery_reply(discovery, person, self.held, seal)
         if step == "ITI-56":
             return location_reply(read_location_request(body), self.held, seal)

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
-from gateway.clients.tls import partner_listener_context
+from gateway.clients.tls import outgoing_context, partner_listener_context
 from gateway.demo.certificates import create_authority, issue
 from gateway.demo.simulator.answering import Responder
 from gateway.demo.simulator.holdings import holdings
@@ -17,12 +18,21 @@ from ihe.trust import SigningKey
 PARTNER_FILE = "partner.toml"
 
 
+_DEFERRING: Final = """
+[profile]
+deferred_discovery = true
+answer_within_seconds = 3
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """A partner ready to listen."""
 
     responder: Responder
     context: ssl.SSLContext
+    client: ssl.SSLContext
+    """With which it connects to the gateways that it lets in."""
 
 
 def lay_out(
@@ -43,12 +53,16 @@ def lay_out(
     signing.save(folder, "signing")
     certificate, key = tls.save(folder, "tls")
     context = partner_listener_context(certificate=certificate, key=key, anchors=(), pinned=callers)
+    client = outgoing_context(certificate=certificate, key=key, anchors=(), pinned=callers)
     signing_key = SigningKey(signing.key, signing.certificate)
-    return Made(Responder(holdings(home), signing_key, moods), context)
+    return Made(Responder(holdings(home), signing_key, moods), context, client)
 
 
-def write_partner_file(folder: Path, *, name: str, home: HomeCommunityId, port: int) -> Path:
-    """For `gateway partners add`."""
+def write_partner_file(
+    folder: Path, *, name: str, home: HomeCommunityId, port: int, defers: bool = False
+) -> Path:
+    """For `gateway partners add`; of a partner that `defers`, it is waited for a few seconds."""
+    profile = "" if not defers else _DEFERRING
     base = f"https://localhost:{port}/ihe"
     file = folder / PARTNER_FILE
     file.write_text(
@@ -62,7 +76,7 @@ signing_certificates = ["signing.pem"]
 iti55 = "{base}/xcpd"
 iti38 = "{base}/xca"
 iti39 = "{base}/xca"
-""",
+{profile}""",
         encoding="utf-8",
     )
     return file

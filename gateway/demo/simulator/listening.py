@@ -5,21 +5,26 @@ A request is read whole; what is sent back, and how, is the mood's.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Final
 
+import httpx
+
 from gateway.demo.simulator.answering import Responder
-from gateway.demo.simulator.replies import Reply
+from gateway.demo.simulator.replies import Brought, Reply
 from ihe.wsdl import WsdlName, wsdl_bytes
 
+log = logging.getLogger("gateway")
 _HEAD_BYTES: Final = 64 * 1024
 _REQUEST_BYTES: Final = 64 * 1024 * 1024
+_BRING_SECONDS: Final = 20.0
 _DRIP_SECONDS: Final = 0.25
 _ENDLESS: Final = b" " * 65536
 _REASONS: Final = {200: "OK", 302: "Found", 404: "Not Found", 500: "Internal Server Error"}
@@ -33,18 +38,26 @@ class Listening:
 
     port: int
     responder: Responder
+    client: ssl.SSLContext | None = None
+    """With which it connects to bring what comes later; without one it brings nothing."""
+    errands: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 @asynccontextmanager
 async def listening(
-    responder: Responder, context: ssl.SSLContext, *, host: str = "127.0.0.1", port: int = 0
+    responder: Responder,
+    context: ssl.SSLContext,
+    *,
+    client: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> AsyncIterator[Listening]:
     """The partner up while the block runs; with port 0, at any that is free.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    state = Listening(port, responder)
+    state = Listening(port, responder, client)
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -63,9 +76,9 @@ async def listening(
         yield state
     finally:
         server.close()
-        for one in tuple(talks):  # those that hang on purpose
+        for one in (*talks, *state.errands):  # those that hang on purpose
             one.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.gather(*talks, *state.errands, return_exceptions=True)
 
 
 async def _talk(state: Listening, streams: _Streams) -> None:
@@ -85,8 +98,30 @@ async def _talk(state: Listening, streams: _Streams) -> None:
         reply = await asyncio.to_thread(
             _reply, state, method, target.split(" ")[0], headers.get("content-type", ""), content
         )
-        if not await _send(streams, reply):
+        is_open = await _send(streams, reply)
+        for one in reply.then:
+            _set_out(state, one)
+        if not is_open:
             return
+
+
+def _set_out(state: Listening, brought: Brought) -> None:
+    if state.client is not None:
+        errand = asyncio.create_task(_bring(state.client, brought))
+        state.errands.add(errand)
+        errand.add_done_callback(state.errands.discard)
+
+
+async def _bring(context: ssl.SSLContext, brought: Brought) -> None:
+    await asyncio.sleep(brought.after_seconds)
+    kind = f'application/soap+xml; charset=UTF-8; action="{brought.action}"'
+    try:
+        async with httpx.AsyncClient(verify=context, timeout=_BRING_SECONDS) as client:
+            await client.post(
+                brought.address, content=brought.envelope, headers={"Content-Type": kind}
+            )
+    except httpx.HTTPError as error:  # whoever runs the simulation reads it
+        log.warning("a deferred result could not be brought: %s", type(error).__name__)
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -12,8 +12,10 @@ from typing import Any, Final
 from lxml import etree
 
 from ccda.hl7v3 import PN
+from gateway.demo.simulator.deferring import Deferral, OfDeferral
 from gateway.demo.simulator.holdings import ELSEWHERE, Given, Holdings, Retrieved
 from gateway.demo.simulator.replies import Manner, Reply
+from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED
 from ihe.discovery import Discovery, Matched
 from ihe.errors import IheError, Unavailable
 from ihe.identifiers import UniqueId
@@ -58,6 +60,7 @@ class Mood:
     clock: timedelta = timedelta()
     reply: OfReply | None = None
     inline: bool = False
+    deferral: OfDeferral | None = None
     expired: bool = False
     """Its TLS certificate ran out: this cannot be had for one transaction alone."""
 
@@ -69,7 +72,7 @@ def mood(text: str) -> Mood:
         ValueError: there is none, or it does not show there; the text says what there is.
     """
     name, _, step = text.partition("@")
-    found = MOODS.get(name)
+    found = MOODS.get(name) or DEFERRED.get(name)
     if found is None:
         raise ValueError(f"there is no mood {name}; `gateway simulate --list` has those there are")
     if not step:
@@ -253,6 +256,74 @@ _FAULTS: Final = tuple(
     for code, status in zip(codes, (200, 400, 500), strict=True)
 )
 
+# ---- what is wrong with an answer that comes later -------------------------------------------
+
+
+def _without_act(deferral: Deferral) -> Deferral:
+    """Results that say nothing: no controlActProcess."""
+    for one in deferral.results:
+        for act in one.body.findall("{*}controlActProcess"):
+            one.body.remove(act)
+    return deferral
+
+
+def _of_another_community(deferral: Deferral) -> Deferral:
+    return replace(
+        deferral, results=tuple(replace(one, home=ELSEWHERE) for one in deferral.results)
+    )
+
+
+def _after(seconds: float) -> OfDeferral:
+    return lambda deferral: replace(
+        deferral,
+        results=tuple(replace(one, after_seconds=seconds) for one in deferral.results),
+    )
+
+
+def _twice(deferral: Deferral) -> Deferral:
+    again = (replace(one, after_seconds=2 * one.after_seconds) for one in deferral.results)
+    return replace(deferral, results=(*deferral.results, *again))
+
+
+_LATER: Final[tuple[Transaction, ...]] = ("ITI-55",)
+LATE_SECONDS: Final = 5.0
+_DEFERRED: Final = (
+    Mood("deferred", "answers a deferred question as it should", _LATER),
+    Mood(
+        "deferred-never",
+        "acknowledges a deferred question and never brings a result",
+        _LATER,
+        deferral=lambda deferral: replace(deferral, results=()),
+    ),
+    Mood(
+        "deferred-malformed",
+        "brings a deferred result without its control act",
+        _LATER,
+        deferral=_without_act,
+    ),
+    Mood("deferred-twice", "brings a deferred result twice", _LATER, deferral=_twice),
+    Mood(
+        "deferred-wrong-sender",
+        "brings a deferred result in the name of another community",
+        _LATER,
+        deferral=_of_another_community,
+    ),
+    Mood(
+        "deferred-late",
+        f"brings a deferred result after {LATE_SECONDS:g} s, when nobody waits any more",
+        _LATER,
+        deferral=_after(LATE_SECONDS),
+    ),
+    Mood(
+        "deferred-refused",
+        "acknowledges a deferred question with an error (NS250)",
+        _LATER,
+        deferral=lambda _deferral: Deferral((), DEFERRAL_NOT_SUPPORTED),
+    ),
+)
+
+# ---- all of them -----------------------------------------------------------------------------
+
 _ALL: Final = (
     Mood("empty", "HTTP 200 with nothing in it", reply=_instead()),
     Mood("truncated", "only the first half of the MTOM package", ("ITI-39",), reply=_halved),
@@ -390,3 +461,5 @@ _ALL: Final = (
     ),
 )
 MOODS: Final[dict[str, Mood]] = {one.name: one for one in _ALL}
+DEFERRED: Final[dict[str, Mood]] = {one.name: one for one in _DEFERRED}
+"""How a question is answered that asks for a deferred answer; they show in no other."""

@@ -32,14 +32,25 @@ Manner = Literal["whole", "hang", "drip", "endless", "reset", "early close"]
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """A message of its own that is posted to `address` some time after the answer."""
+
+    after_seconds: float
+    address: str
+    envelope: bytes
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """An HTTP answer."""
+    """An HTTP answer, and what is brought after it."""
 
     content: bytes
     content_type: str = SOAP
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     manner: Manner = "whole"
+    then: tuple[Brought, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,24 @@ def test_a_header_that_must_be_understood_and_is_not_is_refused(place: Place) ->
 
 @pytest.mark.parametrize(
     "content_type",
-    ["application/json", "text/plain", None, "multipart/form-data; boundary=a"],
+    ["application/json", "text/plain", None],
 )
 def test_another_content_type_is_refused_unread(place: Place, content_type: str | None) -> None:
     sentence = "the content type is not one of SOAP 1.2"
+    with nothing_but_a_count(place, sentence):
+        reply = place.door.post("/ihe/xcpd", a_request().envelope, content_type=content_type)
+    assert (reply.status, fault_of(reply).sentence) == (400, sentence)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/xop+xml", "multipart/form-data; boundary=a", "multipart/mixed"]
+)
+def test_a_package_that_is_none_hears_that_mtom_is_required(
+    place: Place, content_type: str
+) -> None:
+    sentence = (
+        'MTOM required: a message with attachments is multipart/related; type="application/xop+xml"'
+    )
     with nothing_but_a_count(place, sentence):
         reply = place.door.post("/ihe/xcpd", a_request().envelope, content_type=content_type)
     assert (reply.status, fault_of(reply).sentence) == (400, sentence)

@@ -23,10 +23,16 @@ from gateway.store.documents import list_page
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.metadata import Association, AssociationType
-from ihe.registry_response import ErrorCode, RegistryResponse, ResponseStatus, Severity
+from ihe.registry_response import (
+    ErrorCode,
+    RegistryResponse,
+    ResponseStatus,
+    Severity,
+    read_registry_response,
+)
 from ihe.soap import ITI_41_REQUEST, ITI_55_REQUEST, ITI_80_REQUEST, MessageKind
 from tests.gateway.api.soap_place import Place, elsewhere
-from tests.gateway.asking import ask, discovery, fault_of, patient_id
+from tests.gateway.asking import answer_to, ask, discovery, fault_of, patient_id
 from tests.gateway.exchange.atna_told import HOST, PROCESS, told
 from tests.gateway.house import (
     HOME,
@@ -377,6 +383,15 @@ def test_a_document_that_is_not_the_described_one_is_not_taken(
     assert submitted(place) == [] and contents(place.house)["blob"] == before
     (record,) = of_partner(place)
     assert (record.transaction, record.outcome, record.plan) == ("ITI-41", "refused", PLAN)
+
+
+def test_a_plain_envelope_that_names_a_part_hears_that_mtom_is_required(place: Place) -> None:
+    asked = sealed(a_submission((an_entry(CONTENT), CONTENT)))
+    reply = place.door.post("/ihe/xdr", asked.envelope, content_type=SOAP)
+    (error,) = read_registry_response(answer_to(asked, reply.body)).errors
+    assert error.code is ErrorCode.MISSING_DOCUMENT
+    assert error.context.endswith("which has no attachments: MTOM required")
+    assert submitted(place) == []
 
 
 def test_a_part_that_does_not_come_is_a_missing_document(place: Place) -> None:

@@ -209,6 +209,11 @@ HTML = b"<html><head><title>Sign in</title></head><body><br>Envelope Fault</body
             "it answered with a SOAP fault (Receiver)",
         ),
         (Reply(fault("Sender")), "refused", "it answered with a SOAP fault (Sender)"),
+        (
+            Reply(fault("Sender").replace(b"Rosalind Sampleton was not found", b"MTOM required")),
+            "refused",
+            "it answered with a SOAP fault (Sender), which speaks of MTOM",
+        ),
         (Reply(fault("Sampleton")), "failed", "it answered with a SOAP fault (a code of its own)"),
         (
             Reply(SOAP_1_1_FAULT, "text/xml", 500),

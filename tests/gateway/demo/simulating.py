@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from gateway.clients.tls import partner_listener_context
+from gateway.clients.tls import outgoing_context, partner_listener_context
 from gateway.demo.certificates import issue
 from gateway.demo.simulator.answering import Responder
 from gateway.demo.simulator.holdings import HOME, NAME, holdings
@@ -58,14 +58,15 @@ def _files(wanted: Wanted) -> tuple[Path, Path]:
     return lakeshore.key_files(wanted.name)
 
 
-def _place(wanted: Wanted) -> tuple[Responder, ssl.SSLContext]:
+def _place(wanted: Wanted) -> tuple[Responder, ssl.SSLContext, ssl.SSLContext]:
     key = lakeshore.signing_key(wanted.name)
     certificate, private = _files(wanted)
     anchors = [lakeshore.authority().certificate_pem]
     context = partner_listener_context(
         certificate=certificate, key=private, anchors=anchors, pinned=()
     )
-    return Responder(holdings(wanted.home), key, _moods(wanted)), context
+    client = outgoing_context(certificate=certificate, key=private, anchors=anchors, pinned=())
+    return Responder(holdings(wanted.home), key, _moods(wanted)), context, client
 
 
 def _partner(wanted: Wanted, port: int) -> Partner:
@@ -92,14 +93,16 @@ def _expired_files(name: str) -> tuple[Path, Path]:
 
 
 @contextmanager
-def _up(places: Sequence[tuple[Responder, ssl.SSLContext]]) -> Iterator[list[int]]:
+def _up(
+    places: Sequence[tuple[Responder, ssl.SSLContext, ssl.SSLContext]],
+) -> Iterator[list[int]]:
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     ports: list[int] = []
 
     async def run() -> None:
         async with AsyncExitStack() as stack:
-            for responder, context in places:
-                up = await stack.enter_async_context(listening(responder, context))
+            for responder, context, client in places:
+                up = await stack.enter_async_context(listening(responder, context, client=client))
                 ports.append(up.port)
             ready.set()
             await stop.wait()

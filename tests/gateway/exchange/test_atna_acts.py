@@ -171,6 +171,16 @@ def test_who_read_what_is_told() -> None:
     assert objects == [("1", f"{MEMBER}^^^&2.999.1.1&ISO"), ("3", "d-1"), ("26", "<1@there>")]
 
 
+@pytest.mark.parametrize("door", ["ITI-55/ITI-56", "ITI-38/ITI-39", "ITI-41/ITI-80"])
+@pytest.mark.parametrize("outcome", ["refused", "failed"])
+def test_a_message_that_nobody_opened_is_an_alert_whatever_its_door_takes(
+    door: str, outcome: Outcome
+) -> None:
+    assert has_event(door)
+    (message,) = told(record(door, outcome, person=None, role=None))
+    assert {"110113", "110126"} <= set(event_of(message))
+
+
 def test_strangers_counted_together_are_one_alert_that_says_how_many() -> None:
     (message,) = told(record("REST", "refused", person=None, count=7, reason="no token"))
     said = message.findtext("EventIdentification/EventOutcomeDescription")

@@ -11,6 +11,7 @@ from gateway.model.job import Job
 from gateway.model.member import Plan
 from gateway.store import plans
 from gateway.store.database import Database
+from gateway.store.job_port import PAYLOAD_LIMIT_BYTES
 from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
 from gateway.store.scope import ALL_PLANS
 from tests.gateway.store.builders import ACME, OTHER
@@ -129,6 +130,31 @@ async def test_a_job_for_later_waits(database: Database, queue: JobQueue) -> Non
     await _work(queue, verb)
     assert verb.jobs == []
     assert _state(database, queue, job) == ("waiting", None)
+
+
+async def test_a_payload_holds_references_and_no_content(
+    database: Database, queue: JobQueue
+) -> None:
+    fits = {"message": "m" * (PAYLOAD_LIMIT_BYTES - len('{"message":""}'))}
+    _enqueue(database, queue, payload=fits)
+    too_large = {"message": fits["message"] + "m"}
+    with pytest.raises(ValueError, match="references"):
+        _enqueue(database, queue, payload=too_large)
+    with pytest.raises(ValueError, match="references"):
+        database.write(
+            lambda t: queue.schedule(
+                t,
+                name="n",
+                kind="retrieve",
+                plan=ACME,
+                payload=too_large,
+                every_seconds=60,
+                first=datetime.now(UTC),
+            )
+        )
+    done = Recorder()
+    await _work(queue, done)
+    assert [job.payload for job in done.jobs] == [fits]
 
 
 async def test_a_failed_job_is_tried_again(database: Database, queue: JobQueue) -> None:
