@@ -222,7 +222,9 @@ class MultipartReader:
     def _read_body(self, events: list[Event]) -> bool:
         content_end, boundary = self._search()
         if content_end > self._not_content:
-            self._take(bytes(self._buffer[self._not_content : content_end]), events)
+            with memoryview(self._buffer) as whole:  # a slice of the buffer would be one more copy
+                content = bytes(whole[self._not_content : content_end])
+            self._take(content, events)
         if boundary is None:
             if content_end > self._not_content:
                 del self._buffer[:content_end]

@@ -7,8 +7,9 @@ from typing import Final, Protocol
 
 from ihe.mtom import PartData, PartEnd, PartStart, RootPart
 
-_SINK_CHUNK_BYTES: Final = 1024 * 1024
-"""Handed over at a time: a frame of the blob store. As much again is on its way to disk."""
+_SINK_CHUNK_BYTES: Final = 2 * 1024 * 1024
+"""Handed over at a time, so that the way to a thread and its digests costs little. As much again
+is on its way to disk."""
 
 
 class Writer(Protocol):
@@ -33,7 +34,8 @@ class Pouring:
         self.root = b""
         self._sink = sink
         self._writer: Writer | None = None
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []
+        self._size = 0
         self._writing: asyncio.Task[None] | None = None
 
     async def take(self, event: RootPart | PartStart | PartData | PartEnd) -> None:
@@ -43,8 +45,9 @@ class Pouring:
             case PartStart(cid=cid, content_type=content_type):
                 self._writer = self._sink(cid, content_type) if self._sink else None
             case PartData(content=content):
-                self._buffer += content
-                if len(self._buffer) >= _SINK_CHUNK_BYTES:
+                self._pieces.append(content)
+                self._size += len(content)
+                if self._size >= _SINK_CHUNK_BYTES:
                     await self._flush()
             case PartEnd():
                 await self._flush()
@@ -60,12 +63,19 @@ class Pouring:
             await self._settle()
 
     async def _flush(self) -> None:
-        chunk, self._buffer = self._buffer, bytearray()  # handed over, not copied
+        pieces, self._pieces, self._size = self._pieces, [], 0
         await self._settle()
-        if self._writer is not None and chunk:
-            self._writing = asyncio.create_task(asyncio.to_thread(self._writer.write, chunk))
+        if self._writer is not None and pieces:
+            self._writing = asyncio.create_task(asyncio.to_thread(_write, self._writer, pieces))
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
+
+
+def _write(writer: Writer, pieces: list[bytes]) -> None:
+    """Joined in the thread, not on the loop, which reads on meanwhile."""
+    joined = b"".join(pieces)
+    pieces.clear()
+    writer.write(joined)

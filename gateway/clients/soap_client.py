@@ -31,6 +31,7 @@ from gateway.clients.failures import (
     TooLarge,
     Unreachable,
 )
+from gateway.clients.http_transport import HttpTransport
 from gateway.clients.pouring import Sink
 from gateway.clients.restraint import Restraint
 from gateway.clients.tls import NothingToTrust
@@ -403,7 +404,7 @@ class SoapClient:
         if kept is not None:  # our certificate is another now; calls under way go on
             self._outdated.append(kept.client)
         client = httpx.AsyncClient(
-            verify=context,
+            transport=HttpTransport(context),
             timeout=httpx.Timeout(partner.profile.timeout_seconds),
             trust_env=False,
             follow_redirects=False,

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
@@ -48,6 +49,8 @@ _LENGTH: Final = struct.Struct(">I")
 _SECRET: Final = struct.Struct(">32sQ")
 _LONGEST_FRAME: Final = FRAME + FRAME // 128 + 1024
 """Sealed: zstd's worst case and the tag; a longer length is damage, not to be read into memory."""
+_TAG_BYTES: Final = 16
+_CUT: Final = "stored bytes are cut or changed"
 _PLAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ADDRESS: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -139,27 +142,16 @@ class BlobStore:
     def _frames(self, path: Path, plan: PlanId, address: str) -> Iterator[bytes]:
         with path.open("rb") as file:
             seal, size = self._open_header(file, plan, address)
-            opener = zstandard.ZstdDecompressor()
-            number, given, sealed = 0, 0, _read_frame(file)
-            while True:
-                following = _read_frame(file)
-                nonce, bound = seal.place(number, not following)
-                try:
-                    frame = opener.decompress(
-                        seal.cipher.decrypt(nonce, sealed, bound), max_output_size=FRAME
-                    )
-                except (InvalidTag, zstandard.ZstdError):
-                    raise DamagedBlob("stored bytes are cut, reordered or changed") from None
+            frames = _Frames(file, seal)
+            given = 0
+            for frame in frames:
                 given += len(frame)
-                if not following and given != size:
+                if frames.is_last and given != size:
                     raise DamagedBlob("stored bytes are not as many as were written")
                 if frame:
                     yield frame
-                if not following:
-                    return
-                number, sealed = number + 1, following
 
-    def _open_header(self, file: BinaryIO, plan: PlanId, address: str) -> tuple[_Seal, int]:
+    def _open_header(self, file: BufferedReader, plan: PlanId, address: str) -> tuple[_Seal, int]:
         header = file.read(_HEADER.size)
         if len(header) < _HEADER.size or not header.startswith(_MAGIC):
             raise DamagedBlob("a stored file has no header of ours")
@@ -182,6 +174,7 @@ class BlobWriter:
         self._failpoint = failpoint
         self._data_key = secrets.token_bytes(32)
         self._seal = _Seal(AESGCM(self._data_key), key.plan, secrets.token_bytes(16))
+        self._packer = zstandard.ZstdCompressor(level=_LEVEL)
         self._waiting = bytearray()
         self._number = 0
         self._size = 0
@@ -264,7 +257,7 @@ class BlobWriter:
 
     def _write_frame(self, plain: bytearray | memoryview, *, is_last: bool) -> None:
         nonce, bound = self._seal.place(self._number, is_last)
-        packed = zstandard.ZstdCompressor(level=_LEVEL).compress(plain)
+        packed = self._packer.compress(plain)
         sealed = self._seal.cipher.encrypt(nonce, packed, bound)
         file = self._open_file()
         file.write(_LENGTH.pack(len(sealed)))
@@ -304,16 +297,60 @@ def _digesters() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_digesters.cache_clear)  # a fork leaves the threads behind
 
 
-def _read_frame(file: BinaryIO) -> bytes:
-    """The next sealed frame; empty at the end."""
-    head = file.read(_LENGTH.size)
-    if not head:
-        return b""
-    length = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
-    sealed = file.read(length) if 0 < length <= _LONGEST_FRAME else b""
-    if not sealed or len(sealed) != length:
-        raise DamagedBlob("stored bytes are cut or changed")
-    return sealed
+class _Frames:
+    """The frames of a file, opened one after the other.
+
+    Each is read and opened where the one before it was: fresh memory for each takes longer than
+    opening it, as threads take turns at one file.
+    """
+
+    def __init__(self, file: BufferedReader, seal: _Seal) -> None:
+        self.is_last = False
+        self._file = file
+        self._seal = seal
+        self._unpacker = zstandard.ZstdDecompressor()
+        self._sealed = memoryview(b"")
+        self._packed = memoryview(b"")
+
+    def __iter__(self) -> Iterator[bytes]:
+        """
+        Raises:
+            DamagedBlob: a frame is not the one that was written there.
+        """
+        length, number = self._length(), 0
+        while not self.is_last:
+            sealed = self._read(length)
+            length = self._length()
+            self.is_last = not length
+            yield self._open(sealed, number)
+            number += 1
+
+    def _length(self) -> int:
+        """How many sealed bytes the next frame has; 0 at the end."""
+        head = self._file.read(_LENGTH.size)
+        if not head:
+            return 0
+        length: int = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else 0
+        if not _TAG_BYTES < length <= _LONGEST_FRAME:
+            raise DamagedBlob(_CUT)
+        return length
+
+    def _read(self, length: int) -> memoryview:
+        if length > len(self._sealed):
+            self._sealed, self._packed = (memoryview(bytearray(length)) for _ in range(2))
+        sealed = self._sealed[:length]
+        if not length or self._file.readinto(sealed) != length:
+            raise DamagedBlob(_CUT)
+        return sealed
+
+    def _open(self, sealed: memoryview, number: int) -> bytes:
+        nonce, bound = self._seal.place(number, self.is_last)
+        packed = self._packed[: max(0, len(sealed) - _TAG_BYTES)]
+        try:
+            self._seal.cipher.decrypt_into(nonce, sealed, bound, packed)
+            return self._unpacker.decompress(packed, max_output_size=FRAME)
+        except (InvalidTag, zstandard.ZstdError):
+            raise DamagedBlob("stored bytes are cut, reordered or changed") from None
 
 
 def _bound(key: PlanKey, blob_id: bytes, address: str) -> bytes:

@@ -63,8 +63,14 @@ def by_ids(
     transaction: Transaction, *, plan: PlanId, ids: Iterable[str]
 ) -> tuple[OfferedDocument, ...]:
     """The registered documents of these unique ids (ours) or entry UUIDs that are still filed."""
-    rows = transaction.connection.execute(_by_ids(), {"plan": plan, "ids": list(ids)})
-    return tuple(map(_offered, rows))
+    wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return ()
+    places = 1 << (len(wanted) - 1).bit_length()
+    # The last one again and again: so few statements serve lists of any length.
+    wanted += wanted[-1:] * (places - len(wanted))
+    given = {"plan": plan, **{_place(n): one for n, one in enumerate(wanted)}}
+    return tuple(map(_offered, _by_ids(places).rows(transaction, given)))
 
 
 @cache
@@ -85,10 +91,14 @@ def _of_member(replaced: bool, named: tuple[str, ...]) -> Select[Any]:
 
 
 @cache
-def _by_ids() -> Select[Any]:
+def _by_ids(places: int) -> Prepared:
     offer = tables.offer
-    ids: BindParameter[str] = bindparam("ids", expanding=True)
-    return _select().where(offer.c.unique_id.in_(ids) | offer.c.entry_uuid.in_(ids))
+    ids: list[BindParameter[str]] = [bindparam(_place(n)) for n in range(places)]
+    return Prepared(_select().where(offer.c.unique_id.in_(ids) | offer.c.entry_uuid.in_(ids)))
+
+
+def _place(number: int) -> str:
+    return f"id_{number}"
 
 
 def _select() -> Select[Any]:

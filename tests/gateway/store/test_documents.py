@@ -124,6 +124,23 @@ def test_only_filed_and_current_documents_are_offered(house: Database) -> None:
     assert [offered.entry_uuid for offered in asked] == ["urn:uuid:d2"]
 
 
+@pytest.mark.parametrize("others", [0, 1, 2, 3, 6, 499])
+def test_an_offer_is_found_among_ids_of_any_number(house: Database, others: int) -> None:
+    for id in ("d1", "d2"):
+        document = house.write(
+            lambda t, id=id: documents.insert(t, a_document(id, state="filed", member=M1))
+        )
+        offered = OfferedDocument(document, f"urn:uuid:{id}", f"2.25.{id}", "<rim/>")
+        house.write(lambda t, one=offered: offers.put(t, one))
+    ids = [*(f"unknown-{number}" for number in range(others)), "2.25.d1"]
+    for asked in (ids, ids[::-1], [*ids, "urn:uuid:d1", "2.25.d1"]):
+        found = house.read(lambda t, ids=asked: offers.by_ids(t, plan=ACME, ids=ids))
+        assert [one.unique_id for one in found] == ["2.25.d1"]
+    both = house.read(lambda t: offers.by_ids(t, plan=ACME, ids=[*ids, "urn:uuid:d2"]))
+    assert [one.unique_id for one in both] == ["2.25.d1", "2.25.d2"]
+    assert house.read(lambda t: offers.by_ids(t, plan=ACME, ids=[])) == ()
+
+
 def test_offers_are_narrowed_by_code_and_hold_no_summary_of_ours(house: Database) -> None:
     def register(id: str, **changes: object) -> str:
         given = a_document(id, state="filed", member=M1, **changes)
