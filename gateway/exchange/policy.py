@@ -287,13 +287,12 @@ def rule_in_words(rule: Rule, partner_names: Mapping[PartnerId, str]) -> str:
     what = "documents, also those that others wrote," if rule.third_party else "its own documents"
     if rule.on_demand:
         what = f"{what.removesuffix(',')} and a summary of them made on demand,"
-    if rule.locations:
-        what = f"{what.removesuffix(',')} and where else a member is known,"
     of_class = f"of class {rule.class_code} " if rule.class_code else ""
     codes = " or ".join(rule.confidentiality) or "no confidentiality at all"
     sensitive = _SENSITIVE.intersection(rule.confidentiality)
+    told = ", and says where else a member is known (ITI-56)" if rule.locations else ""
     remark = f" (SENSITIVE: {', '.join(sorted(sensitive))})" if sensitive else ""
     return (
         f"{rule.name}: {rule.plan} gives {what} {of_class}of confidentiality {codes}{remark} to "
-        f"{whom} {why}"
+        f"{whom} {why}{told}"
     )

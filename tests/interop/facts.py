@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 RESPONDER_HOME = "urn:oid:2.16.840.1.113883.3.9999.1"
+ELSEWHERE_HOME = "urn:oid:2.16.840.1.113883.3.9999.4"
 INITIATOR_HOME = "urn:oid:2.16.840.1.113883.3.9999.2"
 GATEWAY_HOME = "urn:oid:2.16.840.1.113883.3.9999.3"
 
@@ -26,6 +27,8 @@ RESPONDER: Mapping[str, str] = {
     **PATIENT,
     "own.home": RESPONDER_HOME,
     "own.repository": "2.16.840.1.113883.3.9999.1.8",
+    # Where else its patient is known (ITI-56).
+    "elsewhere.home": ELSEWHERE_HOME,
     "document.entry-id": "urn:uuid:6f0fa5a8-6a4f-4c39-9d3e-0c6f4b1a2d10",
     "document.unique-id": "2.16.840.1.113883.3.9999.1.9.1",
     "document.mime-type": "text/xml",

@@ -29,13 +29,15 @@ from gateway.exchange.partner_findings import Report
 from gateway.model.document import Document, Source
 from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
+from gateway.model.link import Link
 from gateway.model.member import Member
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.model.retrieval import Requester, Retrieval
 from gateway.settings import load_settings
-from gateway.store import documents, exchange_log, members, partners, tokens
+from gateway.store import documents, exchange_log, links, members, partners, tokens
+from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, PatientId
 from ihe.xcpd import Demographics
 from tests.interop import facts
 from tests.interop.certificates import Party
@@ -111,6 +113,24 @@ class OurGateway:
     def enroll(self, person: Member) -> None:
         self._house.database.write(lambda tx: members.put(tx, person))
 
+    def know_elsewhere(self, other: Partner, patient: PatientId) -> None:
+        """The member is known to another community, by a match that stands."""
+        link = Link(
+            PLAN,
+            self.member.id,
+            other.id,
+            other.home_community_id,
+            patient,
+            "confirmed",
+            datetime.now(UTC),
+        )
+
+        def unit(transaction: Transaction) -> None:
+            partners.put(transaction, other)
+            links.put(transaction, link)
+
+        self._house.database.write(unit)
+
     def file(self, content: bytes) -> Document:
         """Files a document, as `gateway ingest` does."""
         plan, archive = self._house.plans[0], self._house.archive
@@ -173,13 +193,21 @@ class OurGateway:
     # ---- what it is asked to do --------------------------------------------------------------
 
     def retrieve(
-        self, person: Member, addresses: Addresses, *, pinned: Party | None = None
+        self,
+        person: Member,
+        addresses: Addresses,
+        *,
+        pinned: Party | None = None,
+        locations: str | None = None,
     ) -> "Retrieved":
         """Asks the partner, which answers at `addresses`, for the member's records over REST.
 
-        `pinned` is whose certificates the partner is known by, if not its own.
+        `pinned` is whose certificates the partner is known by, if not its own; `locations` is where
+        it says who else knows a patient.
         """
-        endpoints = Endpoints(addresses.discovery, addresses.query, addresses.retrieve)
+        endpoints = Endpoints(
+            addresses.discovery, addresses.query, addresses.retrieve, iti56=locations
+        )
         partner = replace(self._partner, endpoints=endpoints)
         if pinned is not None:
             partner = replace(partner, **_certificates(pinned))
@@ -380,6 +408,7 @@ plan = "{PLAN}"
 partner = "{partner.id}"
 purpose = "{facts.INITIATOR["user.purpose"]}"
 third_party = true
+locations = true
 
 [[policy.rules]]
 name = "documents of all authors, submitted to {partner.name}"

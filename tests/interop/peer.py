@@ -150,6 +150,7 @@ class JavaResponder(_Java):
         port = free_port()
         self.addresses = Addresses.on(port)
         base = f"https://127.0.0.1:{port}"
+        self.locations = f"{base}/locations"
         self.submissions = {"ITI-41": f"{base}/xdr", "ITI-80": f"{base}/xcdr"}
         arguments = ["server", str(port), "--facts", str(facts), *stores.arguments()]
         super().__init__([*arguments, *_as_arguments(options)], scratch, jvm=jvm)

@@ -23,6 +23,8 @@ KINDS = {
     "PRPA_IN201305UV02",
     "PRPA_IN201306UV02",
     "MCCI_IN000002UV01",
+    "PatientLocationQueryRequest",
+    "PatientLocationQueryResponse",
     "AdhocQueryRequest",
     "AdhocQueryResponse",
     "RetrieveDocumentSetRequest",
@@ -30,6 +32,8 @@ KINDS = {
     "RegistryResponse",
 }
 SPOILED = {
+    "PatientLocationQueryRequest": ("RequestedPatientId", "RequestedPatient"),
+    "PatientLocationQueryResponse": ("HomeCommunityId", "HomeCommunity"),
     "PRPA_IN201305UV02": ("<queryId", "<queryAge"),
     "PRPA_IN201306UV02": ('<typeCode code="', '<typeCode kode="'),
     "AdhocQueryRequest": ("$XDSDocumentEntryPatientId", "$XDSDocumentEntryWhatever"),

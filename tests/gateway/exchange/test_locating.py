@@ -13,6 +13,8 @@ from gateway.model.retrieval import NOT_LOCATED
 from ihe.discovery import Matched
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 from ihe.patient_location import PatientLocation, read_location_request
+from ihe.xcpd import read_discovery_request
+from tests.gateway.api.test_soap_results import acknowledged, bring
 from tests.gateway.clients.asking_house import (
     HOME as OUR_HOME,
 )
@@ -26,6 +28,7 @@ from tests.gateway.clients.asking_house import (
     retrieve,
     run_retrieval,
 )
+from tests.gateway.clients.later_partner import later
 from tests.gateway.clients.scripted_partner import (
     HOME,
     NAME,
@@ -36,7 +39,10 @@ from tests.gateway.clients.scripted_partner import (
     Script,
     a_match,
     discovered,
+    discovery_body,
+    listed,
     located,
+    retrieved,
     scripted,
 )
 from tests.gateway.clients.test_misbehaving_partners import fault
@@ -171,3 +177,45 @@ def test_only_who_is_told_to_be_one_and_says_that_it_is_gets_the_question(tmp_pa
             assert "ITI_56" not in script.heard
             says = "it says that it is no Health Data Locator"
             assert (says in (row.detail or "")) == profile.health_data_locator
+
+
+def test_whom_a_locator_may_yet_name_waits_for_what_it_says(tmp_path: Path) -> None:
+    heard: list[Heard] = []
+
+    def acknowledging(asked: Heard) -> Reply:
+        heard.append(asked)
+        return acknowledged(asked)
+
+    at_once: dict[str, Answer] = {
+        "ITI_55": acknowledging,
+        "ITI_56": names(THERE),
+        "ITI_38": lambda asked: Reply(listed(asked)),
+        "ITI_39": retrieved,
+    }
+    with (
+        scripted(
+            name="Second Clinic", home=SECOND, profile=NAMED_ONLY, ITI_55=known_there
+        ) as second,
+        later(
+            tmp_path,
+            others=[second.partner],
+            at_once=at_once,
+            asynchronous=False,
+            deferred_discovery=True,
+            health_data_locator=True,
+        ) as there,
+    ):
+        there.ask()
+        waits = answers(there.house, there.retrieval)["Second Clinic"]
+        assert waits.outcome is None
+        assert (waits.detail or "").startswith("it is asked if a Health Data Locator names it")
+        assert second.heard == []
+        request = read_discovery_request(heard[0].body)
+        found = Matched((a_match(supports_locator=True),))
+        assert bring(there, discovery_body(request, found)).status == 200
+        there.work()
+        rows = answers(there.house, there.retrieval)
+        assert second.heard[0] == "ITI_55"
+        assert rows["Second Clinic"].step != "discovery"
+        assert all(row.outcome is not None for row in rows.values())
+        assert retrieval_of(there.house, there.retrieval).finished is not None

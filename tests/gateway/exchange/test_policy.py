@@ -343,6 +343,8 @@ def test_a_rule_is_a_sentence() -> None:
         "confidentiality N or R (SENSITIVE: R) to Lakeshore for T-HCO"
     )
     assert "no partner known by that id" in rule_in_words(wide, {})
+    telling = rule_in_words(replace(ANY, locations=True), {})
+    assert telling.endswith("for any purpose, and says where else a member is known (ITI-56)")
 
 
 def test_a_rule_to_take_is_said_in_words_and_offers_nothing() -> None:

@@ -152,7 +152,8 @@ final class Discovery {
                     <custodian typeCode="CST">
                       <assignedEntity classCode="ASSIGNED">
                         <id root="%12$s"/>
-                        <code code="NotHealthDataLocator" codeSystem="1.3.6.1.4.1.19376.1.2.27.2"/>
+                        <code code="SupportsHealthDataLocator"\
+                 codeSystem="1.3.6.1.4.1.19376.1.2.27.2"/>
                       </assignedEntity>
                     </custodian>
                   </registrationEvent>

@@ -48,6 +48,9 @@ final class Initiator {
         if (!found.isMatch()) {
             return found.isError() ? 1 : 3;
         }
+        if (settings.options().containsKey("locate")) {
+            return Step.take("ITI-56", said -> locate(found, said)) == null ? 1 : 0;
+        }
         var patient = new Identifiable(found.id(), new AssigningAuthority(found.root(), "ISO"));
         var home = "urn:oid:" + found.home();
         var entries = Step.take("ITI-38 FindDocuments",
@@ -85,6 +88,17 @@ final class Initiator {
                 PixPdqV3CamelValidators.iti55RequestValidator(),
                 PixPdqV3CamelValidators.iti55ResponseValidator(), said)
                 .getMessage().getBody(String.class);
+    }
+
+    private Boolean locate(Discovery.Answer found, Map<String, Object> said) throws Exception {
+        var answer = ask("ITI-56", "xcpd-iti56", 0,
+                Locations.request(found.root(), found.id()),
+                PixPdqV3CamelValidators.iti56RequestValidator(),
+                PixPdqV3CamelValidators.iti56ResponseValidator(), said)
+                .getMessage().getBody(String.class);
+        said.put("outcome", "located");
+        said.put("locations", Locations.read(answer));
+        return true;
     }
 
     /** The result that is brought to us, once the question is acknowledged. */

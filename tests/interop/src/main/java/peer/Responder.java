@@ -51,6 +51,10 @@ final class Responder {
                 Map.of(),
                 PixPdqV3CamelValidators.iti55RequestValidator(), new DiscoveryService(settings),
                 PixPdqV3CamelValidators.iti55ResponseValidator());
+        publish("ITI-56", "xcpd-iti56", "locations", "urn:ihe:iti:2009:PatientLocationQuery",
+                Map.of(),
+                PixPdqV3CamelValidators.iti56RequestValidator(), new LocationService(settings),
+                PixPdqV3CamelValidators.iti56ResponseValidator());
         // ITI-39's schema does not load (a reference in it dangles); ITI-55's validator has its own.
         publish("ITI-38", "xca-iti38", "xca/query", "urn:ihe:iti:2007:CrossGatewayQuery",
                 validates() ? Map.of(Message.SCHEMA_VALIDATION_ENABLED, "IN") : Map.of(),

@@ -23,6 +23,7 @@ record Settings(List<String> words, Map<String, String> options, Properties fact
                           [--native-signature URI] [--signature URI] [--digest URI]
                           [--key-info FORM of KeyNames] [--assertion-key-info FORM] [--and-for UNIQUE_ID]
                           [--reply-port PORT] [--deferred-port PORT] [--audit FILE]
+                          [--locate yes, for ITI-56 instead of documents]
                           [--submit ITI-41|ITI-80, to URL_XCPD, --document FILE]
                    validate FOLDER
             A step is ITI-55, ITI-38 or ITI-39.

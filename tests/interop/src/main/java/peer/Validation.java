@@ -42,6 +42,10 @@ final class Validation {
                     message, XCPD.Interactions.ITI_55.getRequestValidationProfile()),
             "PRPA_IN201306UV02", Validation::checkDiscoveryAnswer,
             "MCCI_IN000002UV01", Validation::checkDiscoveryAnswer,
+            "PatientLocationQueryRequest", message -> new CombinedXmlValidator().validate(
+                    message, XCPD.Interactions.ITI_56.getRequestValidationProfile()),
+            "PatientLocationQueryResponse", message -> new CombinedXmlValidator().validate(
+                    message, XCPD.Interactions.ITI_56.getResponseValidationProfile()),
             "AdhocQueryRequest", message -> AdhocQueryRequestValidator.getInstance().validate(
                     new EbXMLAdhocQueryRequest30(read(message, AdhocQueryRequest.class)),
                     XCA.Interactions.ITI_38),
