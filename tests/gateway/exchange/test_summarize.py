@@ -317,6 +317,23 @@ def severe(status: str = "active") -> Entry:
     return entry("allergy", PENICILLIN, status=status, details={"criticality": {"code": "CRITH"}})
 
 
+def test_a_denial_meets_every_code_that_a_fact_is_told_by() -> None:
+    later = document("a later", "20230601", partner="a")
+    found = lines(
+        "problem",
+        holding(A, entry("problem", DIABETES_ICD, id_="1")),
+        holding(later, entry("problem", DIABETES, id_="1")),
+        holding(B, entry("problem", DIABETES, negated=True)),
+        holding(C, entry("problem", DIABETES_ICD, negated=True)),
+    )
+    assert [(line.negated, len(line.sources)) for line in found] == [
+        (False, 2),
+        (True, 1),
+        (True, 1),
+    ]
+    assert all(line.conflict for line in found)
+
+
 def test_an_allergy_on_which_organizations_disagree_shows_the_dangerous_side() -> None:
     line = only(
         "allergy",
