@@ -123,7 +123,16 @@ class _Walk:
     async def all(self, member: Member | None) -> None:
         endpoints = self.partner.endpoints
         doors = dict.fromkeys(
-            one for one in (endpoints.iti55, endpoints.iti38, endpoints.iti39) if one is not None
+            one
+            for one in (
+                endpoints.iti55,
+                endpoints.iti56,
+                endpoints.iti38,
+                endpoints.iti39,
+                endpoints.iti41,
+                endpoints.iti80,
+            )
+            if one is not None
         )
         if not doors:
             self._say("deviation", "directory", "it has no addresses; add them to its file")
