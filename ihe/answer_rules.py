@@ -21,8 +21,9 @@ from ihe.rule_breaking import Deviation, fragment
 from ihe.saml import read_time
 from ihe.soap import MESSAGE_KINDS, MessageKind, find_fault, parse_envelope
 
-__all__ = ["Asked", "Deviation", "answer_deviations", "fragment", "result_deviations"]
+__all__ = ["FAULT", "Asked", "Deviation", "answer_deviations", "fragment", "result_deviations"]
 
+FAULT: Final = "a well-formed request is answered with a SOAP fault"
 _SOAP: Final = "ITI TF-2: V.3.2 (SOAP 1.2)"
 _ADDRESSING: Final = "ITI TF-2: V.3.1 (WS-Addressing 1.0)"
 _SECURITY: Final = "NHIN Messaging Platform; WS-Security 1.1: 8.5 (Signature Confirmation)"
@@ -59,9 +60,7 @@ def answer_deviations(
     fault = find_fault(root)
     if fault is not None:
         said = next(root.iter("{*}Fault"))
-        yield Deviation(
-            _SOAP, "a well-formed request is answered with a SOAP fault", fragment(said)
-        )
+        yield Deviation(_SOAP, FAULT, fragment(said))
         return
     header, body = root.find(name("soap:Header")), root.find(name("soap:Body"))
     yield from _addressing(header, asked)

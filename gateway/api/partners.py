@@ -70,9 +70,11 @@ def _form(partner: Partner) -> dict[str, Any]:
         "network": partner.network,
         "endpoints": {
             "iti55": endpoints.iti55,
+            "iti56": endpoints.iti56,
             "iti38": endpoints.iti38,
             "iti39": endpoints.iti39,
             "iti41": endpoints.iti41,
+            "iti80": endpoints.iti80,
             "direct_domain": endpoints.direct_domain,
         },
         "timeout_seconds": partner.profile.timeout_seconds,

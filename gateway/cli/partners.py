@@ -121,7 +121,7 @@ def _quirks(form: Any) -> list[Quirk]:
     addresses = endpoints if isinstance(endpoints, dict) else {}
     given = [
         one if isinstance(one, str) else None
-        for one in (addresses.get(key) for key in ("iti55", "iti56", "iti38", "iti39"))
+        for one in (addresses.get(key) for key in ("iti55", "iti38", "iti39"))
     ]
     try:
         home = HomeCommunityId.parse(str(form.get("home_community_id")))
@@ -166,7 +166,7 @@ def _check(form: _Form) -> None:
     Raises:
         ValueError: which key is wrong and why.
     """
-    for name in ("iti55", "iti38", "iti39", "iti41", "iti80"):
+    for name in ("iti55", "iti56", "iti38", "iti39", "iti41", "iti80"):
         address = getattr(form.endpoints, name)
         if address is not None and not address.lower().startswith("https://"):
             raise ValueError(f"endpoints.{name} must be an https address")

@@ -14,10 +14,11 @@ from gateway.cli.terminal import Exit, Failure, out
 from gateway.demo.simulator.folder import Made, lay_out, write_partner_file
 from gateway.demo.simulator.holdings import HOME, NAME
 from gateway.demo.simulator.listening import listening
-from gateway.demo.simulator.moods import DEFERRED, MOODS, Mood, mood
+from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS, Mood, mood
 from gateway.model.trust import certificate
 from ihe.identifiers import HomeCommunityId
 
+_ALL: Final = (*MOODS.values(), *DEFERRED.values(), *LOCATING.values())
 _FOLDER: Final = Path("simulated-partner")
 
 
@@ -113,11 +114,11 @@ def _pem(file: Path) -> str:
 
 def _list(*, json: bool) -> None:
     if json:
-        for one in (*MOODS.values(), *DEFERRED.values()):
+        for one in _ALL:
             form = {"name": one.name, "at": list(one.at), "said": one.said}
             typer.echo(orjson.dumps(form).decode())
         return
     table = Table("mood", "shows in", "what it does")
-    for one in (*MOODS.values(), *DEFERRED.values()):
+    for one in _ALL:
         table.add_row(one.name, "TLS" if one.expired else ", ".join(one.at), one.said)
     out.print(table)

@@ -5,6 +5,7 @@ it takes, and what it refuses and why, stands in the database, and is read there
 """
 
 import asyncio
+import copy
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -177,7 +178,7 @@ class _Check:
         open_id = await database.write_async(lambda tx: exchange_log.open_exchange(tx, record))
         crossing = Crossing()
         try:
-            answer = await self._send(waiting, body, crossing)
+            answer = await self._send(waiting, copy.deepcopy(body), crossing)
         except (PartnerFailed, IheError) as error:
             reason = explain(error)
             failed = replace(record, outcome=failure_outcome(error), reason=reason)

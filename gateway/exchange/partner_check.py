@@ -6,6 +6,7 @@ agreed with the partner the walk goes on to real answers, as far as its document
 """
 
 import asyncio
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -47,15 +48,22 @@ from gateway.model.member import Member
 from gateway.model.partner import Partner
 from gateway.store import exchange_log
 from gateway.store.database import Transaction
-from ihe.answer_rules import Asked
-from ihe.discovery import Demographics, Matched, PatientDiscoveryRequest
+from ihe.answer_rules import FAULT, Asked
+from ihe.discovery import Demographics, Match, Matched, PatientDiscoveryRequest
 from ihe.document_content import ContentId
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import DocumentEntry
 from ihe.mtom import is_multipart
+from ihe.patient_location import read_location_response, write_location_request
 from ihe.registry_response import ErrorCode, Severity
-from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST, MessageKind
+from ihe.soap import (
+    ITI_38_REQUEST,
+    ITI_39_REQUEST,
+    ITI_55_REQUEST,
+    ITI_56_REQUEST,
+    MessageKind,
+)
 from ihe.stored_query import FindDocumentsQuery, TimeRange
 from ihe.wire import OpenedAnswer
 from ihe.xca_query import AdhocQueryResponse, read_adhoc_query_response, write_adhoc_query_request
@@ -115,7 +123,16 @@ class _Walk:
     async def all(self, member: Member | None) -> None:
         endpoints = self.partner.endpoints
         doors = dict.fromkeys(
-            one for one in (endpoints.iti55, endpoints.iti38, endpoints.iti39) if one is not None
+            one
+            for one in (
+                endpoints.iti55,
+                endpoints.iti56,
+                endpoints.iti38,
+                endpoints.iti39,
+                endpoints.iti41,
+                endpoints.iti80,
+            )
+            if one is not None
         )
         if not doors:
             self._say("deviation", "directory", "it has no addresses; add them to its file")
@@ -210,6 +227,8 @@ class _Walk:
                 self._say("deviation", "ITI-55", "it does not find the test patient", _DISCOVERY)
             return
         match = found.discovery.matches[0]
+        if self.partner.profile.health_data_locator:
+            await self._locations(match, member)
         query = FindDocumentsQuery(patient_id=match.patient_id, home_community_id=home)
         answer = await self._ask(
             ITI_38_REQUEST, endpoints.iti38, write_adhoc_query_request(query), member
@@ -230,6 +249,26 @@ class _Walk:
             self._say("deviation", "ITI-38", f"the list comes with errors: {said}", _QUERY)
         self.report.findings.extend(of_list(listed.entries, match.patient_id))
         await self._documents(listed.entries, member)
+
+    async def _locations(self, match: Match, member: Member) -> None:
+        """Where else it says that the test patient is known, if it is a Health Data Locator."""
+        door = self.partner.endpoints.iti56 or self.partner.endpoints.iti55
+        if door is None or not match.supports_locator:
+            text = "its match says that it is no Health Data Locator; its profile has it as one"
+            self._say("limitation", "ITI-56", text, _DISCOVERY)
+            return
+        body = write_location_request(match.patient_id)
+        before = len(self.report.findings)
+        answer = await self._ask(ITI_56_REQUEST, door, body, member)
+        if answer is not None:
+            told = read_location_response(answer.opened.body, asked=match.patient_id)
+            self._say("passed", "ITI-56", f"it tells of {len(told.locations)} locations")
+            return
+        # Its schema knows no empty answer: that the patient is known nowhere else is a fault, too.
+        said = self.report.findings[before:]
+        if [one.text for one in said] == [FAULT]:
+            text = "it tells of nobody else who knows the test patient, by a SOAP fault"
+            self.report.findings[before:] = [replace(said[0], level="limitation", text=text)]
 
     async def _shorter_time(
         self, query: FindDocumentsQuery, member: Member
@@ -303,6 +342,7 @@ class _Walk:
         """The answer, once its deviations are noted; None when there is none to go on with."""
         partner, step = self.partner, kind.transaction
         call, crossing, sizes = _call(partner, kind, door), Crossing(), Sizes()
+        said = copy.deepcopy(body)  # what is sent moves into its envelope
         message_id = _message_id()
         record = new_record(self.asking, call, message_id)
         record = replace(record, member=None if member is None else member.id)
@@ -325,7 +365,7 @@ class _Walk:
             failure = error
             record = replace(record, outcome=failure_outcome(error), reason=explain(error))
         await self._close(open_id, record, crossing)
-        broken = list(of_answer(crossing, Asked(kind, message_id, partner.home_community_id, body)))
+        broken = list(of_answer(crossing, Asked(kind, message_id, partner.home_community_id, said)))
         for one in broken:
             self.report.findings.append(replace(one, place=step, message_id=message_id))
         if failure is not None and not broken:

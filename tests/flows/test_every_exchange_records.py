@@ -423,7 +423,7 @@ def _asked(folder: Path, name: str, how: str) -> Iterator[tuple[House, Script, A
 
     answer = pull_the_plug if how == "unknown" else HOW[how]
     script_of = {} if answer is None else {verb: answer}
-    seconds = 1.0 if how == "late" else 20.0
+    seconds = 2.0 if how == "late" else 20.0
     profile = PartnerProfile(timeout_seconds=seconds, health_data_locator=True)
     if name == "ITI-56":
         script_of["ITI_55"] = _at_a_locator

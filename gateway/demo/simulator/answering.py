@@ -93,7 +93,8 @@ class Responder:
                 return deferral_reply(discovery, person, self.held, seal, changes)
             return discovery_reply(discovery, person, self.held, seal)
         if step == "ITI-56":
-            return location_reply(read_location_request(body), self.held, seal)
+            changes_of = [one.located for one in moods if one.located is not None]
+            return location_reply(read_location_request(body), self.held, seal, changes_of)
         if step == "ITI-38":
             return query_reply(self._listing(moods, read_adhoc_query_request(body)), seal)
         wanted = read_retrieve_request(body)

@@ -18,7 +18,7 @@ from gateway.demo.simulator.replies import Manner, Reply
 from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED
 from ihe.discovery import Discovery, Matched
 from ihe.errors import IheError, Unavailable
-from ihe.identifiers import UniqueId
+from ihe.identifiers import PatientId, UniqueId
 from ihe.metadata import DocumentEntry
 from ihe.registry_response import (
     ErrorCode,
@@ -60,6 +60,8 @@ class Mood:
     clock: timedelta = timedelta()
     reply: OfReply | None = None
     inline: bool = False
+    located: Callable[[PatientId], PatientId] | None = None
+    """Whose locations it says that they are, of whom it was asked for."""
     deferral: OfDeferral | None = None
     expired: bool = False
     """Its TLS certificate ran out: this cannot be had for one transaction alone."""
@@ -72,7 +74,7 @@ def mood(text: str) -> Mood:
         ValueError: there is none, or it does not show there; the text says what there is.
     """
     name, _, step = text.partition("@")
-    found = MOODS.get(name) or DEFERRED.get(name)
+    found = MOODS.get(name) or DEFERRED.get(name) or LOCATING.get(name)
     if found is None:
         raise ValueError(f"there is no mood {name}; `gateway simulate --list` has those there are")
     if not step:
@@ -322,6 +324,15 @@ _DEFERRED: Final = (
     ),
 )
 
+_LOCATING: Final = (
+    Mood(
+        "other-location",
+        "tells who knows another patient than was asked for",
+        ("ITI-56",),
+        located=lambda asked: replace(asked, id="SP-9999"),
+    ),
+)
+
 # ---- all of them -----------------------------------------------------------------------------
 
 _ALL: Final = (
@@ -463,3 +474,5 @@ _ALL: Final = (
 MOODS: Final[dict[str, Mood]] = {one.name: one for one in _ALL}
 DEFERRED: Final[dict[str, Mood]] = {one.name: one for one in _DEFERRED}
 """How a question is answered that asks for a deferred answer; they show in no other."""
+LOCATING: Final[dict[str, Mood]] = {one.name: one for one in _LOCATING}
+"""How a Health Data Locator answers where a patient is known; they show to whom asks that."""

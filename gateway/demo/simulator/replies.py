@@ -1,6 +1,6 @@
 """A simulated partner's answer on its way out: as it should be sealed and sent, or otherwise."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -87,7 +87,12 @@ def discovery_reply(
     return Reply(seal(body, ITI_55_ANSWER))
 
 
-def location_reply(asked: PatientId, held: Holdings, seal: Seal) -> Reply:
+def location_reply(
+    asked: PatientId,
+    held: Holdings,
+    seal: Seal,
+    changes: Sequence[Callable[[PatientId], PatientId]] = (),
+) -> Reply:
     """ITI-56.
 
     Raises:
@@ -96,6 +101,8 @@ def location_reply(asked: PatientId, held: Holdings, seal: Seal) -> Reply:
     told = held.locate(asked)
     if not told:
         raise NotPermitted("unknown patient id", told="No location is known for this patient id.")
+    for change in changes:
+        asked = change(asked)
     return Reply(seal(write_location_response(told, asked=asked), ITI_56_ANSWER))
 
 

@@ -202,6 +202,7 @@ def test_what_became_of_retrievals_is_counted_once_and_only_grows(house: House) 
     waits = replace(matched, outcome=None, documents_found=0, documents_new=0)
     keep(house, a_retrieval(1, now - timedelta(days=2), matched))
     keep(house, a_retrieval(2, now - timedelta(days=1), waits), ends=False)
+    keep(house, a_retrieval(5, now - timedelta(hours=12), matched))
     found = meters(house.database, house.queue, (PLAN,))
     key = (PARTNER.id, "PAYMENT", "matched")
     asked, listed = "gateway_partner_members_asked_total", "gateway_partner_documents_listed_total"

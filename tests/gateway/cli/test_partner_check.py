@@ -31,6 +31,7 @@ from tests.gateway import house as lakeshore
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, assert_sound, calls
 from tests.gateway.demo.simulating import Wanted, all_simulated, simulated
+from tests.gateway.demo.walking import walk
 
 NAMED = {
     "empty": "it answered HTTP 200 with an empty body",
@@ -173,6 +174,19 @@ def test_every_deviation_of_the_message_has_its_rule_and_no_content(
             assert "SP-3301" not in shown, mood
             if finding.fragment is not None:
                 assert finding.section, mood
+
+
+def test_the_door_for_submissions_is_looked_at_too_and_nothing_is_submitted(
+    tmp_path: Path,
+) -> None:
+    with simulated() as partner:
+        door = (partner.endpoints.iti38 or "").replace("/xca", "/xdr")
+        partner = replace(partner, endpoints=replace(partner.endpoints, iti41=door))
+        with asking_house(tmp_path, [partner]) as house:
+            about = [(one.level, one.text) for one in walk(house, partner) if one.place == door]
+            assert ("limitation", "?wsdl gives no WSDL (HTTP 404)") in about
+            assert any(text.startswith("TLS: TLSv1.") for _, text in about)
+            assert "ITI-41" not in {one.transaction for one in calls(house)}
 
 
 # ---- the command -----------------------------------------------------------------------------

@@ -95,6 +95,11 @@ BAD = {
         HEAD + '[endpoints]\nreplies = ["http://x"]',
         "endpoints.replies",
     ),
+    "plain locations": (
+        "p.toml",
+        HEAD + '[endpoints]\niti56 = "http://hie.example/xcpd"',
+        "endpoints.iti56",
+    ),
     "no waiting": ("p.toml", HEAD + "[profile]\nanswer_within_seconds = 0", "answer_within"),
     "over-sure": ("p.toml", HEAD + "[profile]\nminimum_degree_match = 101", "minimum_degree"),
     "no window": ("p.toml", HEAD + "[profile]\nquery_window_days = 0", "query_window"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.simulator.moods import DEFERRED, MOODS
+from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS
 from tests.gateway.cli.terminal import Terminal, furnish, run
 from tests.gateway.house import key_files
 
@@ -62,7 +62,7 @@ def test_its_partner_file_is_taken_and_its_doors_want_our_certificate(terminal: 
 
 def test_the_list_has_every_mood_with_what_it_does() -> None:
     listed = run("simulate", "--list", "--json").lines
-    assert {one["name"] for one in listed} == {*MOODS, *DEFERRED}
+    assert {one["name"] for one in listed} == {*MOODS, *DEFERRED, *LOCATING}
     assert all(one["said"] and one["at"] for one in listed)
     shown = run("simulate", "--list").out
     assert "wrong-relates-to" in shown
