@@ -161,6 +161,9 @@ def get(
     transaction: Transaction, *, plan: PlanId, document: DocumentId, to_change: bool = False
 ) -> Document | None:
     """The document; `to_change` keeps whoever else would change it waiting until COMMIT."""
+    new = transaction.new_documents.get((plan, document))
+    if new is not None:
+        return new
     if to_change and transaction.is_postgres:  # SQLite lets one write at a time
         table = tables.document
         held = select(table.c.id).where(table.c.plan == plan, table.c.id == document)

@@ -81,6 +81,7 @@ def test_what_becomes_of_a_new_document_is_told_as_it_stands(house: Database) ->
         for step in steps:
             changed = step(transaction)
             assert documents.get(transaction, plan=ACME, document=D1) == changed
+            assert documents.list_page(transaction, plan=ACME) == (changed,)
             told.append(f"{changed.state}, {changed.title}")
         return told
 
