@@ -1,6 +1,7 @@
 """Documents: received once, filed, held, quarantined, withdrawn, superseded (DECISIONS 14)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -19,6 +20,8 @@ NOT_READ: Final = "worker"
 """The stage of a quarantined document whose reader failed: it may be read yet."""
 _ONCE = ("plan", "blob_address", "source_key")
 _IS_IT = (tables.document.c.plan == bindparam("plan")) & (tables.document.c.id == bindparam("id"))
+_STANDING: Final = frozenset({"state", "member", "candidate", "reason", "superseded_by"})
+"""What becomes of a document; these are called alike in its row and in its value."""
 _NUMBER: Final = Prepared(select(tables.document.c.number).where(_IS_IT))
 
 
@@ -32,6 +35,7 @@ def insert(transaction: Transaction, document: Document) -> Document:
     number = insert_numbered(transaction, tables.document, _values(document), _ONCE, "number")
     if number is not None:
         transaction.document_numbers[document.plan, document.id] = number
+        transaction.new_documents[document.plan, document.id] = document
         return document
     table = tables.document
     row = transaction.connection.execute(
@@ -157,6 +161,9 @@ def get(
     transaction: Transaction, *, plan: PlanId, document: DocumentId, to_change: bool = False
 ) -> Document | None:
     """The document; `to_change` keeps whoever else would change it waiting until COMMIT."""
+    new = transaction.new_documents.get((plan, document))
+    if new is not None:
+        return new
     if to_change and transaction.is_postgres:  # SQLite lets one write at a time
         table = tables.document
         held = select(table.c.id).where(table.c.plan == plan, table.c.id == document)
@@ -285,20 +292,29 @@ def _change(
     transaction: Transaction, plan: PlanId, document: DocumentId, **values: Any
 ) -> Document:
     given = {f"new_{name}": value for name, value in values.items()}
-    changing = _changing(tuple(values))
-    row = changing.first(transaction, {"plan_": plan, "id_": document, **given})
+    given |= {"plan_": plan, "id_": document}
+    new = transaction.new_documents.pop((plan, document), None)
+    if new is not None and values.keys() <= _STANDING:
+        _update(tuple(values)).run(transaction, given)
+        new = transaction.new_documents[plan, document] = replace(new, **values)
+        return new
+    row = _update(tuple(values), is_told=True).first(transaction, given)
     if row is None:
         raise UnknownId("document", document)
     return read_document(row)
 
 
 @cache
-def _changing(names: tuple[str, ...]) -> Prepared:
-    """An UPDATE keeps its columns' own names for itself, hence `plan_` and `id_`."""
+def _update(names: tuple[str, ...], *, is_told: bool = False) -> Prepared:
+    """An UPDATE, which gives the whole row if it `is_told`: for what was not all known before.
+
+    It keeps its columns' own names for itself, hence `plan_` and `id_`.
+    """
     table = tables.document
     is_it = (table.c.plan == bindparam("plan_")) & (table.c.id == bindparam("id_"))
     new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return Prepared(update(table).where(is_it).values(new).returning(*table.c, *_hashes()))
+    statement = update(table).where(is_it).values(new)
+    return Prepared(statement.returning(*table.c, *_hashes()) if is_told else statement)
 
 
 def _hashes() -> tuple[Any, ...]:

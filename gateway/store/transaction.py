@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from gateway.model.document import Document
 from gateway.model.identity import DocumentId, PlanId
 from gateway.store.month_key import MonthKey, MonthName
 from gateway.store.scope import Scope
@@ -50,7 +51,7 @@ class Transaction:
 
     __slots__ = (
         "_after", "_before", "_connection", "_driver", "_log_keys", "_presence", "document_numbers",
-        "is_postgres",
+        "is_postgres", "new_documents",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,8 @@ class Transaction:
         self._log_keys = log_keys
         self.document_numbers: Final[dict[tuple[PlanId, DocumentId], int]] = {}
         """What `store.documents` has learned of its numbers, which never change."""
+        self.new_documents: Final[dict[tuple[PlanId, DocumentId], Document]] = {}
+        """Those that `store.documents` inserted: until COMMIT nobody else changes them."""
         self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
         self._after: list[Callable[[], None]] = []
 

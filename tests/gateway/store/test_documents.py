@@ -1,13 +1,14 @@
 """A document is received once, and is always in exactly one state."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from gateway.model.document import OfferedDocument, Source
+from gateway.model.document import Document, OfferedDocument, Source
 from gateway.model.identity import DocumentId, MemberId, PartnerId
 from gateway.store import documents, offers
-from gateway.store.database import Database
+from gateway.store.database import Database, Transaction
 from gateway.store.errors import UnknownId
 from tests.gateway.store.builders import ACME, NOW, OTHER, a_document
 
@@ -62,6 +63,36 @@ def test_a_held_document_is_nobodys_until_it_is_filed(house: Database) -> None:
         lambda t: documents.hold(t, plan=ACME, document=D1, reason="no", candidate=M1)
     )
     assert (held.state, held.member, held.candidate, held.reason) == ("held", None, M1, "no")
+
+
+def test_what_becomes_of_a_new_document_is_told_as_it_stands(house: Database) -> None:
+    reread = a_document(title="another title")
+    steps: tuple[Callable[[Transaction], Document], ...] = (
+        lambda t: documents.insert(t, a_document()),
+        lambda t: documents.hold(t, plan=ACME, document=D1, reason="x", candidate=M1),
+        lambda t: documents.file(t, plan=ACME, document=D1, member=M1),
+        lambda t: documents.describe(t, reread),
+        lambda t: documents.supersede(t, plan=ACME, document=D1, by=None),
+        lambda t: documents.withdraw(t, plan=ACME, document=D1, reason="wrong patient"),
+    )
+
+    def unit(transaction: Transaction) -> list[str]:
+        told = []
+        for step in steps:
+            changed = step(transaction)
+            assert documents.get(transaction, plan=ACME, document=D1) == changed
+            assert documents.list_page(transaction, plan=ACME) == (changed,)
+            told.append(f"{changed.state}, {changed.title}")
+        return told
+
+    assert house.write(unit) == [
+        "held, Summary of care",
+        "held, Summary of care",
+        "filed, Summary of care",
+        "filed, another title",
+        "filed, another title",
+        "withdrawn, another title",
+    ]
 
 
 def test_attempts_to_read_a_quarantined_document_are_counted(house: Database) -> None:
