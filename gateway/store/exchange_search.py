@@ -10,14 +10,16 @@ meanwhile moves nothing. Records that lack the column they are sorted by come la
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, false, func, not_, or_, select, tuple_
+from sqlalchemy import Row, Select, func, select, tuple_, union_all
 
-from gateway.model.exchange import Among, Exchange, ExchangeFilter, RecordedExchange
+from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
-from gateway.store import tables
+from gateway.store import exchange_paths, tables
+from gateway.store.exchange_paths import Column, Looking, plans_of
 from gateway.store.exchange_private import (
     Private,
     document_index,
@@ -25,20 +27,15 @@ from gateway.store.exchange_private import (
     month_name,
     private_of,
 )
-from gateway.store.scope import Scope, within
+from gateway.store.scope import AllPlans, Scope, within
 from gateway.store.transaction import Transaction
 
-Column = Literal[
-    "sequence", "time", "direction", "transaction", "outcome", "partner", "peer", "person",
-    "role", "purpose", "authority", "member", "reason", "conversation", "message_id",
-    "duration_ms", "count",
-]  # fmt: skip
-_EQUAL: Final = (
-    "direction", "transaction", "outcome", "partner", "person", "purpose", "conversation",
-    "message_id",
-)  # fmt: skip
 _TABLE: Final = tables.exchange
 _LOOKS: Final = 5000
+_AT_ONCE: Final = 1000
+
+
+__all__ = ["Column", "NoSuchRecord", "extent", "following", "get", "past_looks", "search"]
 
 
 class NoSuchRecord(LookupError):
@@ -77,57 +74,70 @@ def search(
     Raises:
         NoSuchRecord: the plan has no record `after`.
     """
-    fitting = select(_TABLE).where(_of_plan(plan, wanted))
-    if wanted is not None:
-        fitting = _private(transaction, plan, _fitting(fitting, wanted), wanted)
     value = None if after is None else _value_at(transaction, plan, after, order)
-    column = _TABLE.c[order]
-    rows: list[Row[Any]] = []
+    looking = _looking(transaction, plan, wanted or ExchangeFilter(), order, descending)
+    found: list[int] = []
     if after is None or value is not None:
-        stated = fitting.where(column.is_not(None)) if column.nullable else fitting
-        if after is not None:
-            stated = stated.where(_beyond(order, value, after, descending))
-        rows += _run(transaction, stated, order, descending, limit, offset)
-    if column.nullable and len(rows) < limit:
-        unstated = fitting.where(column.is_(None))
-        if after is not None and value is None:
-            unstated = unstated.where(_beyond("sequence", after, after, descending))
-        skipped = 0 if rows or not offset else _skipped(transaction, fitting, order, offset)
-        rows += _run(transaction, unstated, "sequence", descending, limit - len(rows), skipped)
-    return _recorded(transaction, rows)
+        place = None if after is None else (value, after)
+        stated = replace(looking, place=place, limit=limit + offset)
+        found += _sequences(transaction, plan, stated)
+    if _TABLE.c[order].nullable and len(found) < limit + offset:
+        place = (None, after) if after is not None and value is None else None
+        room = limit + offset - len(found)
+        unstated = replace(looking, place=place, is_stated=False, limit=room)
+        found += _sequences(transaction, plan, unstated)
+    return _recorded(transaction, _rows(transaction, found[offset:]))
+
+
+def _looking(
+    transaction: Transaction, plan: Scope, wanted: ExchangeFilter, order: Column, descending: bool
+) -> Looking:
+    """A member and a document by their keyed hashes of every month in question, and as they are."""
+    members, documents = None, None
+    if wanted.member is not None or wanted.document is not None:
+        keys = transaction.log_keys.within(transaction, plan, wanted.since, wanted.until)
+        if (member := wanted.member) is not None:
+            members = (member, *(member_index(key, member) for key in keys))
+        if (document := wanted.document) is not None:
+            documents = (document, *(document_index(key, document) for key in keys))
+    return Looking(wanted, members, documents, order, descending, None, True, 0)
+
+
+def _sequences(transaction: Transaction, plan: Scope, looking: Looking) -> list[int]:
+    """Of all plans each one's first, and of these the first."""
+    every = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
+    parts = [exchange_paths.keys(transaction, looking, one) for one in every]
+    if not parts:
+        return []
+    statement: Any = parts[0]
+    if len(parts) > 1:
+        one = union_all(*(select(part.subquery()) for part in parts)).subquery()
+        names = ("value", "sequence") if looking.is_stated else ("sequence",)
+        by = (one.c[name].desc() if looking.descending else one.c[name] for name in names)
+        statement = select(one.c.sequence, one.c.value).order_by(*by).limit(looking.limit)
+    return [row[0] for row in transaction.connection.execute(statement)]
+
+
+def _rows(transaction: Transaction, sequences: Sequence[int]) -> list[Row[Any]]:
+    """Those records, in that order."""
+    found: dict[int, Row[Any]] = {}
+    for first in range(0, len(sequences), _AT_ONCE):
+        some = sequences[first : first + _AT_ONCE]
+        statement = select(_TABLE).where(_TABLE.c.sequence.in_(some))
+        found |= {row.sequence: row for row in transaction.connection.execute(statement)}
+    return [found[sequence] for sequence in sequences]
 
 
 def extent(
     transaction: Transaction, *, plan: Scope, wanted: ExchangeFilter
 ) -> tuple[int, int | None]:
     """How many records fit, and the last of them; nothing of a member or a document is asked."""
-    fitting = _fitting(select(_TABLE.c.sequence).where(_of_plan(plan, wanted)), wanted).subquery()
+    conditions = exchange_paths.fitting(wanted, lambda name: _TABLE.c[name])
+    own = within(_TABLE.c.plan, plan)
+    fitting = select(_TABLE.c.sequence).where(own, *conditions).subquery()
     statement = select(func.count(), func.max(fitting.c.sequence))
     number, last = transaction.connection.execute(statement).one()
     return number, last
-
-
-def _of_plan(plan: Scope, wanted: ExchangeFilter | None) -> ColumnElement[bool]:
-    """The plan's, spelt so that its index is used only where nothing narrower is asked for.
-
-    SQLite takes a plan of a million records for as narrow as a member of twenty.
-    """
-    if wanted is None or wanted == ExchangeFilter():
-        return within(_TABLE.c.plan, plan)
-    return within(func.coalesce(_TABLE.c.plan, ""), plan)
-
-
-def _run(
-    transaction: Transaction,
-    statement: Select[Any],
-    order: Column,
-    descending: bool,
-    limit: int,
-    offset: int,
-) -> list[Row[Any]]:
-    by = [_TABLE.c.sequence] if order == "sequence" else [_TABLE.c[order], _TABLE.c.sequence]
-    ordered = statement.order_by(*(column.desc() if descending else column for column in by))
-    return list(transaction.connection.execute(ordered.limit(limit).offset(offset)))
 
 
 def past_looks(
@@ -147,7 +157,8 @@ def past_looks(
     known = {member_index(key, member): member for key in keys for member in members}
     place: tuple[datetime, int] | None = None
     while True:
-        rows = transaction.connection.execute(_looks(plan, since, until, place)).all()
+        statement = _looks(transaction, plan, since, until, place)
+        rows = transaction.connection.execute(statement).all()
         for row in rows:
             looked = Exchange(
                 row.time,
@@ -166,97 +177,49 @@ def past_looks(
 
 
 def _looks(
-    plan: Scope, since: datetime, until: datetime, after: tuple[datetime, int] | None
+    transaction: Transaction,
+    plan: Scope,
+    since: datetime,
+    until: datetime,
+    after: tuple[datetime, int] | None,
+) -> Any:
+    """The next of each plan, by its index, and of these the next."""
+    every = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
+    parts = [_looks_of(one, since, until, after) for one in every]
+    if len(parts) == 1:
+        return parts[0]
+    one = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    return select(one).order_by(one.c.time, one.c.sequence).limit(_LOOKS)
+
+
+def _looks_of(
+    plan: str | None, since: datetime, until: datetime, after: tuple[datetime, int] | None
 ) -> Select[Any]:
     names = ("sequence", "time", "transaction", "outcome", "partner", "person", "role", "member")
+    time = _TABLE.c.time
     statement = select(*(_TABLE.c[name] for name in names)).where(
-        within(_TABLE.c.plan, plan),
+        _TABLE.c.plan.is_(None) if plan is None else _TABLE.c.plan == plan,
         _TABLE.c.direction == "in",
         _TABLE.c.outcome.in_(("success", "partial")),
         _TABLE.c.member.is_not(None),
+        time >= since,
+        time < until,
     )
-    statement = _within_times(statement, since, until)
     if after is not None:
-        statement = statement.where(_beyond("time", after[0], after[1], False))
-    return statement.order_by(_TABLE.c.time, _TABLE.c.sequence).limit(_LOOKS)
-
-
-def _skipped(transaction: Transaction, fitting: Select[Any], order: Column, offset: int) -> int:
-    """How much of an offset is left once all records that state the column are passed."""
-    stated = fitting.where(_TABLE.c[order].is_not(None)).with_only_columns(_TABLE.c.sequence)
-    passed = transaction.connection.execute(stated.limit(offset)).fetchall()
-    return offset - len(passed)
+        there = tuple_(*after, types=[time.type, _TABLE.c.sequence.type])
+        statement = statement.where(tuple_(time, _TABLE.c.sequence) > there)
+    return statement.order_by(time, _TABLE.c.sequence).limit(_LOOKS)
 
 
 def _value_at(transaction: Transaction, plan: Scope, sequence: int, order: Column) -> Any:
     row = transaction.connection.execute(
-        select(_TABLE.c[order]).where(_TABLE.c.sequence == sequence, within(_TABLE.c.plan, plan))
+        select(exchange_paths.beginning(order)).where(
+            _TABLE.c.sequence == sequence, within(_TABLE.c.plan, plan)
+        )
     ).first()
     if row is None:
         raise NoSuchRecord(sequence)
     return row[0]
-
-
-def _beyond(order: Column, value: Any, after: int, descending: bool) -> ColumnElement[bool]:
-    """A comparison of whole rows: both engines seek by it where an index has these columns."""
-    if order == "sequence":
-        return _TABLE.c.sequence < after if descending else _TABLE.c.sequence > after
-    place = tuple_(_TABLE.c[order], _TABLE.c.sequence)
-    there = tuple_(value, after, types=[_TABLE.c[order].type, _TABLE.c.sequence.type])
-    return place < there if descending else place > there
-
-
-def _fitting(statement: Select[Any], wanted: ExchangeFilter) -> Select[Any]:
-    for name in _EQUAL:
-        if (value := getattr(wanted, name)) is not None:
-            statement = statement.where(_TABLE.c[name] == value)
-    if wanted.peer is not None:
-        statement = statement.where(_TABLE.c.partner.is_(None), _TABLE.c.peer == wanted.peer)
-    if wanted.outcomes is not None:
-        statement = statement.where(_TABLE.c.outcome.in_(wanted.outcomes))
-    if wanted.among is not None:
-        statement = statement.where(or_(false(), *map(_among, wanted.among)))
-    return _within_times(statement, wanted.since, wanted.until)
-
-
-def _among(kind: Among) -> ColumnElement[bool]:
-    refused = _TABLE.c.outcome == "refused"
-    unknown = and_(refused, _TABLE.c.partner.is_(None), _TABLE.c.person.is_(None))
-    return and_(
-        _TABLE.c.direction == kind.direction,
-        refused if kind.is_refused else not_(refused),
-        *((unknown if kind.is_stranger else not_(unknown),) if kind.direction == "in" else ()),
-        _TABLE.c.transaction.in_(kind.transactions),
-    )
-
-
-def _private(
-    transaction: Transaction, plan: Scope, statement: Select[Any], wanted: ExchangeFilter
-) -> Select[Any]:
-    """Narrowed to the member and the document that are wanted."""
-    member, document = wanted.member, wanted.document
-    if member is None and document is None:
-        return statement
-    keys = transaction.log_keys.within(transaction, plan, wanted.since, wanted.until)
-    if member is not None:
-        stands_for = [member, *(member_index(key, member) for key in keys)]
-        statement = statement.where(_TABLE.c.member.in_(stands_for))
-    if document is not None:
-        stands_for = [document, *(document_index(key, document) for key in keys)]
-        holds = tables.exchange_document
-        named = select(holds.c.sequence).where(holds.c.document.in_(stands_for))
-        statement = statement.where(_TABLE.c.sequence.in_(named))
-    return statement
-
-
-def _within_times(
-    statement: Select[Any], since: datetime | None, until: datetime | None
-) -> Select[Any]:
-    if since is not None:
-        statement = statement.where(_TABLE.c.time >= since)
-    if until is not None:
-        statement = statement.where(_TABLE.c.time < until)
-    return statement
 
 
 def _recorded(transaction: Transaction, rows: Sequence[Row[Any]]) -> tuple[RecordedExchange, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import psycopg
 
@@ -22,6 +22,7 @@ from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 from gateway.store import exchange_log
 from gateway.store.database import Database, open_database
+from gateway.store.exchange_search import Column
 from gateway.store.key_file import create_key_file
 from gateway.store.migrations import upgrade
 from gateway.store.scope import ALL_PLANS
@@ -186,7 +187,7 @@ def _searched(database: Database, size: int) -> list[dict[str, Figure]]:
         ),
     }
     rows = [_timed(database, name, size, wanted) for name, wanted in kinds.items()]
-    return [*rows, _paged(database, size, draw)]
+    return [*rows, _paged(database, size, draw), *_sorted(database, size, draw)]
 
 
 def _a_day(draw: random.Random, size: int) -> ExchangeFilter:
@@ -195,13 +196,21 @@ def _a_day(draw: random.Random, size: int) -> ExchangeFilter:
 
 
 def _timed(
-    database: Database, name: str, size: int, wanted: Callable[[], ExchangeFilter]
+    database: Database,
+    name: str,
+    size: int,
+    wanted: Callable[[], ExchangeFilter],
+    order: Callable[[], Column] = lambda: "sequence",
 ) -> dict[str, Figure]:
     seconds = []
     for _ in range(_SEARCHES):
-        asked = wanted()
+        asked, by = wanted(), order()
         started = time.perf_counter()
-        database.read(lambda tx, asked=asked: exchange_log.search(tx, plan=_PLAN, wanted=asked))  # type: ignore[misc]
+        database.read(
+            lambda tx, asked=asked, by=by: exchange_log.search(  # type: ignore[misc]
+                tx, plan=_PLAN, wanted=asked, order=by
+            )
+        )
         seconds.append(time.perf_counter() - started)
     return _row(f"search by {name}, {size:,}", seconds)
 
@@ -219,6 +228,22 @@ def _paged(database: Database, size: int, draw: random.Random) -> dict[str, Figu
         )
         seconds.append(time.perf_counter() - started)
     return _row(f"page by person, {size:,}", seconds)
+
+
+def _sorted(database: Database, size: int, draw: random.Random) -> list[dict[str, Figure]]:
+    """Pages of one plan sorted by a column drawn anew: all of it, a partner's, a day's."""
+    columns = get_args(Column)
+    kinds: dict[str, Callable[[], ExchangeFilter]] = {
+        "all": ExchangeFilter,
+        "partner": lambda: ExchangeFilter(partner=PartnerId(f"2.999.{draw.randrange(40)}")),
+        "a day": lambda: _a_day(draw, size),
+    }
+    return [
+        _timed(
+            database, f"{name}, sorted by any column", size, wanted, lambda: draw.choice(columns)
+        )
+        for name, wanted in kinds.items()
+    ]
 
 
 def _row(name: str, seconds: list[float]) -> dict[str, Figure]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, Text
+from sqlalchemy import Index, LargeBinary, Text, text
 from sqlmodel import Field
 
 from gateway.store.column_types import BigNumber, UtcTime
@@ -18,14 +18,28 @@ class ExchangeRow(Row, table=True):
     __tablename__ = "exchange"
     __table_args__ = (
         Index("exchange_of_plan", "plan", "sequence"),
-        Index("exchange_of_member", "member", "sequence"),
-        Index("exchange_of_conversation", "conversation", "sequence"),
-        Index("exchange_by_time", "time", "sequence"),
-        Index("exchange_by_transaction", "transaction", "sequence"),
-        Index("exchange_by_outcome", "outcome", "sequence"),
-        Index("exchange_by_partner", "partner", "sequence"),
-        Index("exchange_by_person", "person", "sequence"),
-        Index("exchange_by_purpose", "purpose", "sequence"),
+        Index("exchange_by_member", "plan", "member", "sequence"),
+        Index("exchange_by_conversation", "plan", "conversation", "sequence"),
+        Index("exchange_by_time", "plan", "time", "sequence"),
+        Index("exchange_by_transaction", "plan", "transaction", "sequence"),
+        Index("exchange_by_outcome", "plan", "outcome", "sequence"),
+        Index("exchange_by_partner", "plan", "partner", "sequence"),
+        Index("exchange_by_person", "plan", "person", "sequence"),
+        Index("exchange_by_purpose", "plan", "purpose", "sequence"),
+        Index("exchange_by_direction", "plan", "direction", "sequence"),
+        *(
+            Index(
+                f"exchange_by_{name}",
+                "plan",
+                name,
+                "sequence",
+                sqlite_where=text(f"{name} IS NOT NULL"),
+                postgresql_where=text(f"{name} IS NOT NULL"),
+            )
+            for name in ("role", "duration_ms")
+        ),
+        # Of what may be long, migration 0032 indexes the beginning.
+        Index("exchange_by_count", "plan", "count", "sequence"),
     )
     sequence: int = Field(
         primary_key=True, sa_type=BigNumber, sa_column_kwargs={"autoincrement": False}

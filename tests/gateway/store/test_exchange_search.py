@@ -1,6 +1,10 @@
 """Records are found by each thing they say, in any order, page after page without end."""
 
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -8,10 +12,13 @@ from sqlalchemy import text
 
 from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import DocumentId, PartnerId
-from gateway.store import exchange_log
-from gateway.store.database import Database
+from gateway.store import exchange_log, exchange_paths, exchange_search
+from gateway.store.database import Database, open_database
+from gateway.store.exchange_paths import Looking
 from gateway.store.exchange_search import Column, NoSuchRecord
+from gateway.store.key_file import create_key_file
 from gateway.store.scope import ALL_PLANS
+from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
 
 COLUMNS: tuple[Column, ...] = get_args(Column)
@@ -156,23 +163,106 @@ def test_a_stranger_with_a_name_without_end_is_recorded_and_found_by_its_beginni
     assert database.read(exchange_log.verify).records == 1
 
 
-_PLAN_OF_A_QUERY = {
-    "member": "exchange_of_member", "partner": "exchange_by_partner",
-    "person": "exchange_by_person", "purpose": "exchange_by_purpose",
-    "transaction": "exchange_by_transaction", "outcome": "exchange_by_outcome",
-    "conversation": "exchange_of_conversation",
-}  # fmt: skip
+# ---- how it is found -------------------------------------------------------------------------
+
+EVERY = get_args(exchange_search.Column)
+WALKED = [name for name in EVERY if name != "sequence"]
 
 
-@pytest.mark.parametrize("column", _PLAN_OF_A_QUERY)
-def test_sqlite_seeks_by_an_index_that_also_orders(sqlite_url: str, opened, column: str) -> None:  # type: ignore[no-untyped-def]
-    statement = (
-        f"EXPLAIN QUERY PLAN SELECT * FROM exchange WHERE \"{column}\" = 'x' "  # noqa: S608
-        "ORDER BY sequence DESC LIMIT 100"
-    )
-    steps = opened(sqlite_url).read(lambda t: t.connection.execute(text(statement)).fetchall())
-    (step,) = [row.detail for row in steps]
-    assert f"USING INDEX {_PLAN_OF_A_QUERY[column]}" in step
+def path_of(log: Database, order: str = "sequence", **wanted: object) -> list[str]:
+    """By which steps SQLite finds the first page's records of a plan, as it explains them."""
+    stands_for = {
+        name: (str(wanted.pop(one)),) if one in wanted else None
+        for name, one in (("members", "member"), ("documents", "document"))
+    }
+    asked = ExchangeFilter(**wanted)  # type: ignore[arg-type]
+    looking = Looking(asked, *stands_for.values(), order, True, None, True, 100)  # type: ignore[arg-type]
+
+    def explained(transaction: Transaction) -> list[str]:
+        statement = exchange_paths.keys(transaction, looking, ACME)
+        dialect = transaction.connection.dialect
+        written = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        cursor = transaction.cursor()
+        cursor.execute(f"EXPLAIN QUERY PLAN {written}", tuple(written.params.values()))
+        return [row[3] for row in cursor.fetchall()]
+
+    return log.read(explained)
+
+
+@pytest.fixture(scope="module")
+def long_log(migrated_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """600 records: so many that one in two is too many to be read whole for a page of 100."""
+    folder = tmp_path_factory.mktemp("long")
+    file = folder / "gateway.sqlite"
+    shutil.copy(migrated_sqlite, file)
+    create_key_file(folder / "kek")
+    with closing(open_database(f"sqlite:///{file}", key_file=folder / "kek")) as opened:
+
+        def unit(transaction: Transaction) -> None:
+            for number in range(600):
+                told = an_exchange(
+                    time=NOW + timedelta(minutes=number),
+                    partner="p1" if number % 2 else f"p{number}",
+                    person="rare" if number == 7 else "often",
+                )
+                exchange_log.append(transaction, told)
+
+        opened.write(unit)
+        yield opened
+
+
+@pytest.mark.parametrize("column", WALKED)
+def test_whatever_a_plans_records_are_sorted_by_is_walked_by_its_index(
+    long_log: Database, column: str
+) -> None:
+    """So a page takes as long of ten million records as of a thousand: nothing is sorted."""
+    for wanted in ({}, {"person": "often"}):
+        steps = path_of(long_log, column, **wanted)
+        assert len(steps) == 1
+        name = "person" if column == "person" else column
+        assert f"USING INDEX exchange_by_{name} (plan=?" in steps[0] or (
+            f"USING COVERING INDEX exchange_by_{name} (plan=?" in steps[0]
+        ), steps
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        ({}, "exchange_of_plan (plan=?"),
+        ({"partner": "p1"}, "exchange_by_partner (plan=? AND partner=?"),
+        ({"person": "rare", "partner": "p1"}, "exchange_by_person (plan=? AND person=?"),
+        ({"purpose": "PAYMENT"}, "exchange_by_purpose (plan=? AND purpose=?"),
+        ({"outcome": "refused"}, "exchange_by_outcome (plan=? AND outcome=?"),
+        ({"transaction": "ITI-39"}, "exchange_by_transaction (plan=? AND transaction=?"),
+        ({"direction": "in"}, "exchange_by_direction (plan=? AND direction=?"),
+        ({"conversation": "c"}, "exchange_by_conversation (plan=? AND conversation=?"),
+        ({"message_id": "m"}, "exchange_by_message_id (plan=? AND <expr>=?"),
+        ({"peer": "1.2.3.4"}, "exchange_by_peer (plan=? AND <expr>=?"),
+    ],
+)
+def test_what_is_asked_for_leads_by_the_rarest_and_nothing_is_sorted(
+    long_log: Database, wanted: dict[str, object], index: str
+) -> None:
+    (step,) = path_of(long_log, **wanted)
+    assert index in step
+
+
+@pytest.mark.parametrize("column", EVERY)
+def test_the_few_of_a_member_a_document_or_an_hour_are_read_and_then_sorted(
+    long_log: Database, column: str
+) -> None:
+    hour = {"since": NOW, "until": NOW + timedelta(hours=1)}
+    for wanted, index in (
+        ({"member": "m"}, "exchange_by_member (plan=? AND member=?"),
+        ({"document": "d"}, "exchange_document"),
+        (hour, "exchange_by_time (plan=? AND time>? AND time<?"),
+    ):
+        steps = path_of(long_log, column, **wanted)
+        if column == "time" and wanted is hour:
+            assert "exchange_by_time (plan=? AND time>? AND time<?" in steps[0]
+            continue
+        assert "USING INTEGER PRIMARY KEY (rowid=?)" in steps[0], steps
+        assert any(index in step for step in steps), steps
 
 
 def test_the_turned_around_documents_are_kept_as_the_records_are(log: Database) -> None:

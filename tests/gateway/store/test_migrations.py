@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import procrastinate.schema
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -22,7 +23,11 @@ from gateway.store.tables import METADATA
 from gateway.store.values import dump
 from tests.gateway.store.builders import ACME, a_member
 
+BY_BEGINNING = {f"exchange_by_{name}" for name in ("peer", "authority", "reason", "message_id")}
+"""Indexes of expressions, which SQLAlchemy cannot read back; `test_exchange_search` uses each."""
 
+
+@pytest.mark.filterwarnings("ignore:Skipped unsupported reflection of expression-based index")
 def test_the_migrated_schema_is_what_the_tables_declare(url: str) -> None:
     engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
     with engine.connect() as connection:
@@ -31,7 +36,7 @@ def test_the_migrated_schema_is_what_the_tables_declare(url: str) -> None:
             opts={
                 "compare_type": True,
                 "include_object": lambda _object, name, *_rest: (
-                    not name.startswith("procrastinate")
+                    not name.startswith("procrastinate") and name not in BY_BEGINNING
                 ),
             },
         )
