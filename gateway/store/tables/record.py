@@ -38,7 +38,7 @@ class ExchangeRow(Row, table=True):
             )
             for name in ("role", "duration_ms")
         ),
-        # Of what may be long, migration 0032 indexes the beginning.
+        # Of what may be long, migration 0034 indexes the beginning.
         Index("exchange_by_count", "plan", "count", "sequence"),
     )
     sequence: int = Field(

@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0032"
-down_revision = "0030"
+revision = "0034"
+down_revision = "0032"
 
 _WHOLE = (
     "member", "conversation", "time", "transaction", "outcome", "partner", "person", "purpose",
