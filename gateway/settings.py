@@ -208,6 +208,9 @@ class Limits(_Part):
     """How many whole entries an ITI-38 answer holds; beyond it only their ids are given."""
     worker_processes: int = Field(default=1, ge=1)
     worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
+    mail_cpu_seconds: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+    """What one message of Direct mail may have of the processor, its documents' reading included;
+    those that this does not reach are kept, to be read by themselves."""
     worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     correlation_days: int = Field(default=0, ge=0)
     """How long partners may use a patient id of ours without asking again; 0 grants nothing."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, cast
 
 from cryptography import x509
 from lxml import etree
@@ -52,8 +52,8 @@ _EVIDENCE: Final = [
     name("saml2:AuthzDecisionStatement"),
     name("saml2:Assertion"),
 ]
-_SAME_ID: Final = etree.XPath(
-    "count(//@*[.=$id][local-name()='ID' or local-name()='Id' or local-name()='id'])"
+_IDS: Final = etree.XPath(
+    "//@*[local-name()='ID' or local-name()='Id' or local-name()='id']", smart_strings=False
 )
 
 
@@ -117,7 +117,8 @@ def check_request(header: Element, trust: Trust, expected: Expectations) -> Chec
 
 def _check_request(header: Element, trust: Trust, expected: Expectations) -> CheckedRequest:
     security = _one_security(header)
-    signed, by = _verify_assertion(security, trust, expected.now)
+    ids = _ids_around(header)
+    signed, by = _verify_assertion(security, ids, trust, expected.now)
     assertion = read_assertion(signed.element)
     check_conditions(
         signed.element,
@@ -135,7 +136,7 @@ def _check_request(header: Element, trust: Trust, expected: Expectations) -> Che
     # A bearer need not prove a key; if there is a proof all the same, it is looked at.
     if holders or _signatures(security):
         holders = holders or [_Holder(public_key(by.certificate), by.certificate)]
-        proven = _verify_timestamp(security, timestamp, holders, expected.now)
+        proven = _verify_timestamp(security, timestamp, holders, ids, expected.now)
         timestamp, values = proven.element, (proven.value,)
     created, fresh_until = _check_time(timestamp, expected.now, expected.skew)
     proof = values[0] if values else signed.value
@@ -168,11 +169,13 @@ def _signatures(security: Element) -> list[Element]:
 # ---- the assertion ---------------------------------------------------------------------------
 
 
-def _verify_assertion(security: Element, trust: Trust, now: datetime) -> tuple[Signed, Believed]:
+def _verify_assertion(
+    security: Element, ids: list[str], trust: Trust, now: datetime
+) -> tuple[Signed, Believed]:
     """The one assertion that is an identity, verified by its own Signature (DECISIONS 1)."""
     element = _one(security, "saml2:Assertion")
     _refuse_other_assertions(element)
-    _refuse_same_id(element, element.get("ID", ""))
+    _refuse_same_id(ids, element.get("ID", ""))
     signature = _one(element, "ds:Signature")
     believed = believed_certificates(
         read_key_info(signature.find(name("ds:KeyInfo"))), trust, now=now
@@ -192,9 +195,15 @@ def _refuse_other_assertions(identity: Element) -> None:
             raise SecurityRefused("an assertion stands where none may")
 
 
-def _refuse_same_id(element: Element, identifier: str) -> None:
-    """A second element of this id could be taken for the signed one, here or by others."""
-    if not identifier or _SAME_ID(element.getroottree(), id=identifier) != 1:
+def _ids_around(element: Element) -> list[str]:
+    """Every id in the message that the element stands in."""
+    return cast(list[str], _IDS(element.getroottree()))
+
+
+def _refuse_same_id(ids: list[str], identifier: str) -> None:
+    """A second element of this id could be taken for the signed one, here or by others; `ids` are
+    all that the message has."""
+    if not identifier or ids.count(identifier) != 1:
         raise SecurityRefused("the id of a signed element is empty or not its own")
 
 
@@ -261,10 +270,10 @@ def _read_holder(data: Element, now: datetime) -> list[_Holder]:
 
 
 def _verify_timestamp(
-    security: Element, timestamp: Element, holders: list[_Holder], now: datetime
+    security: Element, timestamp: Element, holders: list[_Holder], ids: list[str], now: datetime
 ) -> Signed:
     signature = _one(security, "ds:Signature")
-    _refuse_same_id(timestamp, timestamp.get(_WSU_ID, ""))
+    _refuse_same_id(ids, timestamp.get(_WSU_ID, ""))
     hint = read_key_info(signature.find(name("ds:KeyInfo"))).key
     if hint is not None:
         holders = [holder for holder in holders if same_key(holder.key, hint)]
@@ -351,7 +360,7 @@ def _check_answer(
     by: Believed | None = None
     if _signatures(security):
         signature = _one(security, "ds:Signature")
-        _refuse_same_id(timestamp, timestamp.get(_WSU_ID, ""))
+        _refuse_same_id(_ids_around(security), timestamp.get(_WSU_ID, ""))
         believed = believed_certificates(_answer_hints(security, signature), trust, now=now)
         holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
         signed, index = _verify_with_any(timestamp, signature, holders, now)

@@ -47,9 +47,6 @@ _OPENER_MODULES: Final = (
 _MESSAGE_BYTES: Final = 300 * 1024 * 1024
 """What opening one message may take; the largest that we accept need less."""
 _MESSAGE_SECONDS: Final = 20.0
-_MESSAGE_CPU_SECONDS: Final = 1.0
-"""Of the processor, to open a message and again to find what it carries: two for both, of which the
-worst that we know takes one third. The wall's clock may take more on a busy machine."""
 
 
 @dataclass(slots=True)
@@ -162,7 +159,7 @@ def open_house(
                 limits.worker_processes,
                 _MESSAGE_BYTES,
                 _MESSAGE_SECONDS,
-                cpu_seconds=_MESSAGE_CPU_SECONDS,
+                cpu_seconds=limits.mail_cpu_seconds,
                 modules=_OPENER_MODULES,
             ) as openers,
         ):

@@ -31,7 +31,7 @@ from gateway.exchange.mail_notifying import answers_to, write_answers
 from gateway.exchange.mail_reports import Report
 from gateway.exchange.mail_sealing import OpenedMail
 from gateway.exchange.mail_verdict import verdict_form
-from gateway.exchange.workers import WorkerFailed
+from gateway.exchange.workers import Budget, WorkerFailed
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId, PlanId
@@ -83,33 +83,37 @@ async def receive_mail(means: DirectMeans, plan_id: PlanId, message: MailId) -> 
     if mail.state not in ("spooled", "judged"):
         return
     raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
-    found = await _judged(means, mail, raw)
+    budget = Budget(means.message_cpu_seconds)
+    found = await _judged(means, mail, raw, budget)
     if isinstance(found, _Refused):
         await _quarantine(means, mail, found)
     elif found.letter.report is not None:
         await _take_report(means, mail, found, started)
     else:
-        await _take_content(means, mail, plan, raw, found, started)
+        await _take_content(means, mail, plan, raw, found, budget, started)
 
 
 # ---- opening and judging ---------------------------------------------------------------------
 
 
-async def _judged(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Trusted | _Refused:
+async def _judged(
+    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
+) -> _Trusted | _Refused:
     try:
         if means.mode == "hisp":
-            return await _from_hisp(means, mail, raw)
+            return await _from_hisp(means, mail, raw, budget)
         keys = await means.archive.database.read_async(
             lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
         )
         if not keys:
             return _Refused("we have no key for any of its recipients")
         pairs = key_pairs(means, keys)
-        opened, letter = await means.opening.run_async(
-            open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
+        opened, letter = await means.opening.run_within(
+            budget, open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
         )
     except DirectError as error:
-        bounce = await _bounce(means, mail, raw) if isinstance(error, NotEncrypted) else None
+        not_encrypted = isinstance(error, NotEncrypted)
+        bounce = await _bounce(means, mail, raw, budget) if not_encrypted else None
         return bounce or _Refused(error.reason)
     except WorkerFailed as failure:
         if failure.reason == "closed":  # we are stopping: it says nothing about the message
@@ -126,7 +130,9 @@ async def _judged(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     return _Trusted(letter, opened, judged, trusted)
 
 
-async def _bounce(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Trusted | None:
+async def _bounce(
+    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
+) -> _Trusted | None:
     """A mail server's own report that it could not deliver, which no server signs.
 
     It may only make known that a message of ours failed on its way, while nobody has signed
@@ -135,7 +141,9 @@ async def _bounce(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     if mail.mail_from != "":
         return None
     try:
-        letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
+        letter = await means.opening.run_within(
+            budget, read_letter, raw, mail.rcpt_to, mail.mail_from
+        )
     except DirectError:
         return None
     told = await means.archive.database.read_async(lambda tx: failures_on_the_way(tx, letter, mail))
@@ -144,9 +152,11 @@ async def _bounce(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Truste
     return _Trusted(replace(letter, report=Report(told)), None, (), ())
 
 
-async def _from_hisp(means: DirectMeans, mail: ReceivedMail, raw: bytes) -> _Trusted:
+async def _from_hisp(
+    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
+) -> _Trusted:
     """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
-    letter = await means.opening.run_async(read_letter, raw, mail.rcpt_to, mail.mail_from)
+    letter = await means.opening.run_within(budget, read_letter, raw, mail.rcpt_to, mail.mail_from)
     return _Trusted(letter, None, (), mail.rcpt_to)
 
 
@@ -201,11 +211,18 @@ async def _take_content(
     plan: Plan,
     raw: bytes,
     trusted: _Trusted,
+    budget: Budget,
     started: float,
 ) -> None:
     content = raw if trusted.opened is None else trusted.opened.content
     contents = await take_documents(
-        means.archive, means.opening, content, raw, plan=plan, sender=trusted.letter.from_
+        means.archive,
+        means.opening,
+        content,
+        raw,
+        plan=plan,
+        sender=trusted.letter.from_,
+        budget=budget,
     )
     now = means.clock()
     answers = answers_to(means, trusted.letter, trusted.recipients, failure=contents.failure)

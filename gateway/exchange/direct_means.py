@@ -80,6 +80,8 @@ class DirectMeans:
     """How a domain's documents are packed."""
     forwards: tuple[Forward, ...] = ()
     clock: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    message_cpu_seconds: float = 2.0
+    """What one message may have of the processor, to be opened, taken apart, and read."""
     openers: WorkerPool | None = None
     """Workers that open messages and take them apart, with less memory than readers of documents
     have: strangers write what they are given. The archive's if there are none."""

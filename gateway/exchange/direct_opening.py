@@ -75,6 +75,7 @@ def open_direct(
         algorithms=lambda domain: _algorithms(out.route(domain)),
         packing=lambda domain: _packing(out.route(domain)),
         openers=openers,
+        message_cpu_seconds=settings.limits.mail_cpu_seconds,
     )
 
 

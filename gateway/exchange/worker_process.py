@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
@@ -70,10 +71,10 @@ def serve(
     file: int,
     memory_limit_bytes: int,
     alarm_seconds: float,
-    cpu_seconds: float | None,
     modules: Iterable[str],
 ) -> None:
-    """Runs what comes in until the other end is gone."""
+    """Runs what comes in until the other end is gone: a job, then the seconds of the processor that
+    it may have; out goes what it had of them, then its answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     # The parent's kill comes first; this one stands in when the parent is gone, and the kernel
     # keeps it even while a C function holds the interpreter.
@@ -91,8 +92,11 @@ def serve(
             while True:
                 job = pipe.recv_bytes()
                 signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
-                signal.setitimer(signal.ITIMER_PROF, cpu_seconds or 0)
-                _answer(pipe, job)
+                signal.setitimer(signal.ITIMER_PROF, pipe.recv() or 0)
+                began = time.process_time()
+                answer = _answer(job)
+                pipe.send(time.process_time() - began)
+                pipe.send_bytes(answer)
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except EOFError:
@@ -107,14 +111,13 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _answer(pipe: Connection, job: bytes) -> None:
+def _answer(job: bytes) -> bytes:
     try:
-        answer = _pickled(_run(job))
+        return _pickled(_run(job))
     except MemoryError:
-        answer = _pickled(Unusable("memory"))
+        return _pickled(Unusable("memory"))
     except Exception as error:  # what cannot be pickled has no one type
-        answer = _pickled(Unusable("error", type(error).__name__))
-    pipe.send_bytes(answer)
+        return _pickled(Unusable("error", type(error).__name__))
 
 
 class _Pickler(pickle.Pickler):

@@ -13,8 +13,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing import Pipe
 from types import TracebackType
 from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
@@ -49,6 +51,13 @@ class WorkerFailed(Exception):
         super().__init__(f"a worker process failed: {reason}")
         self.reason: Final = reason
         self.detail: Final = detail
+
+
+@dataclass(slots=True)
+class Budget:
+    """Seconds of the processor that several runs share."""
+
+    left_seconds: float
 
 
 class WorkerPool:
@@ -97,10 +106,18 @@ class WorkerPool:
             CcdaError, IheError and their like: the function's own, as it raised them.
             WorkerFailed: it gave no answer, or raised something that is no part of its contract.
         """
+        return self._run((function, args, kwargs), None)  # type: ignore[no-any-return]  # as it is
+
+    def _run(self, job: object, budget: "Budget | None") -> Any:
+        if budget is not None and budget.left_seconds <= 0:
+            raise WorkerFailed("deadline")
         worker = self._take()
         answer: Answer | None = None
         try:
-            answer = worker.answer((function, args, kwargs), self._deadline_seconds)
+            if budget is None:
+                answer, _ = worker.answer(job, self._deadline_seconds, self._cpu_seconds)
+            else:
+                answer = self._charged(worker, job, budget)
         except WorkerFailed:
             if self._closed.is_set():
                 raise WorkerFailed("closed") from None
@@ -112,7 +129,7 @@ class WorkerPool:
             )
             self._give_back(worker, is_spent=is_spent)
         if isinstance(answer, Returned):
-            return answer.value  # type: ignore[no-any-return]  # what the function returned
+            return answer.value
         if isinstance(answer, Raised):
             raise rebuild(answer)
         raise WorkerFailed(answer.reason, answer.detail)
@@ -130,6 +147,30 @@ class WorkerPool:
         return await loop.run_in_executor(
             self._threads, lambda: self.run(function, *args, **kwargs)
         )
+
+    async def run_within(
+        self, budget: "Budget", function: Callable[..., Result], *args: object
+    ) -> Result:
+        """As `run_async`; the run has no more of the processor than the budget has left.
+
+        Raises WorkerFailed for the deadline, without a run, once nothing is left.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closed.is_set():
+            raise WorkerFailed("closed")
+        job: object = (function, args, {})
+        result: Result = await loop.run_in_executor(self._threads, lambda: self._run(job, budget))
+        return result
+
+    def _charged(self, worker: "_Worker", job: object, budget: "Budget") -> Answer:
+        """Charges the budget for the run, and for handing things over to it and back."""
+        allowed = min(budget.left_seconds, self._cpu_seconds or budget.left_seconds)
+        began, taken = time.thread_time(), allowed
+        try:
+            answer, taken = worker.answer(job, self._deadline_seconds, allowed)
+        finally:
+            budget.left_seconds -= taken + time.thread_time() - began
+        return answer
 
     def close(self) -> None:
         """Ends every worker, busy ones too: their runs fail with `closed`."""
@@ -170,7 +211,6 @@ class WorkerPool:
             taken = worker or _Worker(
                 self._memory_limit_bytes,
                 self._deadline_seconds,
-                self._cpu_seconds,
                 self._modules,
             )
         except BaseException:
@@ -197,7 +237,6 @@ class _Worker:
         self,
         memory_limit_bytes: int,
         deadline_seconds: float,
-        cpu_seconds: float | None,
         modules: tuple[str, ...],
     ) -> None:
         self._pipe, theirs = Pipe()
@@ -206,7 +245,6 @@ class _Worker:
             "file": theirs.fileno(),
             "memory_limit_bytes": memory_limit_bytes,
             "alarm_seconds": deadline_seconds + 1.0,
-            "cpu_seconds": cpu_seconds,
             "modules": modules,
         }
         with theirs:
@@ -223,13 +261,18 @@ class _Worker:
             self.end()
             raise
 
-    def answer(self, job: object, deadline_seconds: float) -> Answer:
+    def answer(
+        self, job: object, deadline_seconds: float, cpu_seconds: float | None
+    ) -> tuple[Answer, float]:
+        """What came of it, and the seconds of the processor that it took."""
         try:
             self._pipe.send(job)
+            self._pipe.send(cpu_seconds)
         except (BrokenPipeError, ConnectionResetError):
             raise self._death() from None
+        taken: float = self._receive(deadline_seconds)
         answer: Answer = self._receive(deadline_seconds)
-        return answer
+        return answer, taken
 
     def is_alive(self) -> bool:
         return self._process.poll() is None

@@ -5,6 +5,7 @@ ETT's published cases of delivery notices are named (mt_…) in the tests that h
 
 import email
 import email.policy
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from direct.smime import SigningIdentity, seal
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
+from gateway.exchange.replaying import read_again, refile
 from gateway.settings_mail_out import Forward
 from gateway.store import mail_received, mail_sent, policy_rules
 from tests.gateway.exchange.direct_certificates import authority, certified
@@ -171,6 +173,32 @@ async def test_mt_41_what_is_trusted_and_cannot_be_delivered_gets_processed_and_
     (row,) = plan.received()
     assert row.state == "quarantined"
     assert outcomes(plan, "DIRECT-RECEIVE") == [("failed", row.reason)]
+
+
+async def test_what_costs_more_than_one_message_may_is_kept_to_be_read_by_itself(
+    plan: Office,
+) -> None:
+    small = demo_document("northfield_ccd.xml")
+    # A document of very many statements: reading it takes longer than the message has left.
+    large = re.sub(rb"<entry\b.*?</entry>", lambda one: one[0] * 40, small, flags=re.DOTALL)
+    parts = [OutgoingPart(small, "text/xml", "a.xml"), OutgoingPart(large, "text/xml", "b.xml")]
+    plan.means = replace(plan.means, message_cpu_seconds=0.6)
+    await plan.spool(sealed(written(plan, parts=parts)), (INTAKE,), DOCTOR)
+    await plan.work()
+    (mail,) = plan.received()
+    reason = "its message has taken all its time: it can be read by itself"
+    assert (mail.state, mail.reason) == ("held", reason)
+    states = {one.blob.size_bytes: (one.state, one.reason) for one in documents(plan.house)}
+    assert states == {len(small): ("filed", None), len(large): ("quarantined", reason)}
+    (left,) = [one for one in documents(plan.house) if one.state == "quarantined"]
+    house = plan.house
+    again = refile(
+        await read_again(house.archive, left, house.plans[0]),
+        plan=house.plans[0],
+        community=house.community,
+        now=plan.now,
+    )
+    assert house.database.write(again).document.state == "filed"
 
 
 async def told(at: Office, mail: Any) -> list[str | None]:

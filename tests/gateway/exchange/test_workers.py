@@ -15,7 +15,7 @@ import pytest
 
 from ccda.errors import DoctypeRefused, MalformedXml
 from ccda.safe_xml import parse_xml
-from gateway.exchange.workers import WorkerFailed, WorkerPool
+from gateway.exchange.workers import Budget, WorkerFailed, WorkerPool
 
 MEGABYTE = 1024 * 1024
 ROOT = Path(__file__).resolve().parents[3]
@@ -201,3 +201,27 @@ def _is_running(pid: int) -> bool:
 def _children(pid: int) -> list[int]:
     listed = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in listed.read_text(encoding="ascii").split()]
+
+
+# ---- what several runs share ------------------------------------------------------------------
+
+
+async def test_runs_share_a_budget_and_none_starts_once_it_is_spent(pool: WorkerPool) -> None:
+    budget = Budget(0.3)
+    assert await pool.run_within(budget, sum, [1, 2]) == 3
+    assert 0.2 < budget.left_seconds < 0.3
+    with pytest.raises(WorkerFailed) as failed:
+        await pool.run_within(budget, re.match, r"(a+)+$", "a" * 40 + "b")
+    assert failed.value.reason == "deadline"
+    assert budget.left_seconds <= 0
+    before = await pool.run_async(os.getpid)
+    with pytest.raises(WorkerFailed) as refused:
+        await pool.run_within(budget, os.abort)
+    assert refused.value.reason == "deadline"
+    assert await pool.run_async(os.getpid) == before  # no worker is replaced for what never ran
+
+
+async def test_waiting_costs_nothing_of_a_budget(pool: WorkerPool) -> None:
+    budget = Budget(0.3)
+    await pool.run_within(budget, time.sleep, 0.4)
+    assert budget.left_seconds > 0.2
