@@ -74,9 +74,10 @@ def simulate(
 
 
 async def _run(made: Made, folder: Path, *, name: str, home: HomeCommunityId, port: int) -> None:
-    defers = any(one.name in DEFERRED for one in made.responder.moods)
     async with listening(made.responder, made.context, client=made.client, port=port) as up:
-        file = write_partner_file(folder, name=name, home=home, port=up.port, defers=defers)
+        file = write_partner_file(
+            folder, name=name, home=home, port=up.port, moods=made.responder.moods
+        )
         out.print(f"{name} ({home}) answers at https://localhost:{up.port}/ihe/xcpd and /ihe/xca")
         for one in made.responder.moods:
             out.print(f"  mood {one.name} in {', '.join(one.at)}: {one.said}")

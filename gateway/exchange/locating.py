@@ -4,6 +4,7 @@ What it tells is used for discovery alone: a community that it names is asked by
 match looked at as every other. A patient id that somebody else gave is not asked with.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -92,18 +93,21 @@ async def _ask(visit: Visit, link: Link) -> None:
             locator=partner.id,
             now=datetime.now(UTC),
         )
-        return Answered(reason=_said(_homes(visit, told)))
+        return Answered(reason="; ".join(_all_said(visit, told)))
 
     body = write_location_request(link.patient_id)
     call = Call(partner, ITI_56_REQUEST, address, body, visit.patience)
     told = await put(visit, Question(call, f"ITI-56 {link.patient_id.cx}"), read, effect)
     if told is None:  # never: what it tells is read again
         return
-    homes = _homes(visit, told)
-    visit.remarks.append(_said(homes))
+    visit.remarks.extend(_all_said(visit, told))
+    await _remark_unlisted(visit, _homes(visit, told))
+
+
+def _all_said(visit: Visit, told: PatientLocations) -> Iterator[str]:
+    yield _said(_homes(visit, told))
     if told.unreadable:
-        visit.remarks.append(f"{told.unreadable} of the locations that it tells cannot be used")
-    await _remark_unlisted(visit, homes)
+        yield f"{told.unreadable} of the locations that it tells cannot be used"
 
 
 def _homes(visit: Visit, told: PatientLocations) -> tuple[HomeCommunityId, ...]:

@@ -11,18 +11,15 @@ from gateway.clients.tls import outgoing_context, partner_listener_context
 from gateway.demo.certificates import create_authority, issue
 from gateway.demo.simulator.answering import Responder
 from gateway.demo.simulator.holdings import holdings
-from gateway.demo.simulator.moods import Mood
+from gateway.demo.simulator.moods import DEFERRED, LOCATING, Mood
 from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
 
 PARTNER_FILE = "partner.toml"
 
 
-_DEFERRING: Final = """
-[profile]
-deferred_discovery = true
-answer_within_seconds = 3
-"""
+_DEFERS: Final = "deferred_discovery = true\nanswer_within_seconds = 3\n"
+_LOCATES: Final = "health_data_locator = true\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +56,14 @@ def lay_out(
 
 
 def write_partner_file(
-    folder: Path, *, name: str, home: HomeCommunityId, port: int, defers: bool = False
+    folder: Path, *, name: str, home: HomeCommunityId, port: int, moods: tuple[Mood, ...] = ()
 ) -> Path:
-    """For `gateway partners add`; of a partner that `defers`, it is waited for a few seconds."""
-    profile = "" if not defers else _DEFERRING
+    """For `gateway partners add`; its profile has it asked what its moods show in: of a partner
+    that defers, an answer is waited for a few seconds."""
+    profile = _DEFERS if any(one.name in DEFERRED for one in moods) else ""
+    profile += _LOCATES if any(one.name in LOCATING for one in moods) else ""
+    if profile:
+        profile = f"\n[profile]\n{profile}"
     base = f"https://localhost:{port}/ihe"
     file = folder / PARTNER_FILE
     file.write_text(

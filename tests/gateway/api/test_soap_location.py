@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 
 from ccda.safe_xml import Element
+from gateway.exchange.accounting import what_left
 from gateway.model.link import Link, LinkState
 from gateway.model.policy import Rule
 from gateway.store import links, members
@@ -85,6 +86,9 @@ def test_who_may_hear_it_is_told_who_else_knows_the_member_and_the_record_says_s
         assert (record.plan, record.member) == (PLAN, MEMBER.id)
         assert record.reason == "told of one other community that knows the member"
         assert record.message_id == sealed.message_id
+        assert what_left(record) == (
+            "which other communities know the member, and the member's ids there"
+        )
         (event,) = told(visitor.house, record)
         assert event.event == ("110112", "E", "ITI-56", "0")
         assert event.patients == [patient_id().cx]
@@ -122,7 +126,7 @@ def test_whatever_depends_on_the_patient_is_one_and_the_same_fault(
         *_, record = records(visitor.house)
         assert (record.transaction, record.outcome) == ("ITI-56", "refused")
         assert reason in (record.reason or "")
-        assert record.member is None
+        assert record.member is None and what_left(record) is None
 
 
 @pytest.mark.parametrize("rules", [(), (a_rule(),)])

@@ -3,6 +3,7 @@
 import ssl
 import subprocess
 import sys
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -11,7 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS
+from gateway.demo.simulator.folder import write_partner_file
+from gateway.demo.simulator.holdings import HOME
+from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS, mood
+from gateway.model.partner import PartnerProfile
 from tests.gateway.cli.terminal import Terminal, furnish, run
 from tests.gateway.house import key_files
 
@@ -28,8 +32,8 @@ def simulated(terminal: Terminal, *moods: str) -> Iterator[Path]:
     """The command running; the partner file it has written."""
     command = [sys.executable, "-m", "gateway", "simulate", "--config", str(terminal.config)]
     command += ["--folder", str(terminal.folder / "simulated")]
-    for mood in moods:
-        command += ["--mood", mood]
+    for one in moods:
+        command += ["--mood", one]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -66,6 +70,18 @@ def test_the_list_has_every_mood_with_what_it_does() -> None:
     assert all(one["said"] and one["at"] for one in listed)
     shown = run("simulate", "--list").out
     assert "wrong-relates-to" in shown
+
+
+def test_its_partner_file_has_it_asked_what_its_moods_show_in(tmp_path: Path) -> None:
+    def profile(*names: str) -> PartnerProfile:
+        moods = tuple(mood(one) for one in names)
+        file = write_partner_file(tmp_path, name="A", home=HOME, port=1, moods=moods)
+        return PartnerProfile(**tomllib.loads(file.read_text("utf-8")).get("profile", {}))
+
+    assert profile("hang") == PartnerProfile()
+    assert profile("deferred-late").deferred_discovery
+    both = profile("deferred", "other-location")
+    assert both.deferred_discovery and both.health_data_locator
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.simulator.holdings import ELSEWHERE
-from tests.gateway.clients.asking_house import MEMBER, asking_house, assert_sound, retrieve
+from tests.gateway.clients.asking_house import MEMBER, asking_house, assert_sound, calls, retrieve
 from tests.gateway.demo.simulating import simulated
 from tests.gateway.demo.walking import walk
 
@@ -23,6 +23,8 @@ def test_what_a_locator_tells_is_said_and_what_is_wrong_named(
         detail = row.detail or ""
         assert (f"the member is known to {ELSEWHERE}" in detail) != is_wrong
         assert ("1 of the locations that it tells cannot be used" in detail) == is_wrong
+        (record,) = [one for one in calls(house) if one.transaction == "ITI-56"]
+        assert ("1 of the locations" in (record.reason or "")) == is_wrong
         found = [one for one in walk(house, partner, member=MEMBER) if one.place == "ITI-56"]
         wrong = [one for one in found if one.level == "deviation"]
         assert [one.text for one in wrong] == (

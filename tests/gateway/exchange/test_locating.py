@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.app import House
+from gateway.exchange.accounting import what_left
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import NOT_LOCATED
 from ihe.discovery import Matched
@@ -101,6 +102,7 @@ def test_whom_a_locator_names_is_asked_after_it_and_looked_at_as_everybody(tmp_p
         assert (link.home_community_id, link.state) == (SECOND, "confirmed")
         (record,) = [one for one in calls(house) if one.transaction == "ITI-56"]
         assert record.reason == f"it says that the member is known to {SECOND}"
+        assert (what_left(record) or "").startswith("that the plan asks which communities know")
         assert_sound(house)
         ((event,),) = events_of(house, "ITI-56")
         assert event.event == ("110112", "E", "ITI-56", "0")
