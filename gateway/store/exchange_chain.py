@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 
 from gateway.model.exchange import Exchange, VerifyResult
 from gateway.model.merkle import Frontier, leaf_hash
@@ -32,6 +32,10 @@ _PLACE: Final = frozenset({"sequence", "canon", "previous_hash", "hash"})
 SEALED: Final = tuple(column.name for column in tables.exchange.c if column.name not in _PLACE)
 """The columns that the canonical text holds: all but the record's place in the chain."""
 _NAMES: Final = tuple(sorted(SEALED))
+_FILTERED: Final = text(
+    "SELECT relname FROM pg_catalog.pg_class WHERE (relrowsecurity OR relkind <> 'r') "
+    "AND oid IN ('exchange'::regclass, 'exchange_document'::regclass)"
+)
 _sha256: Final = hashlib.sha256
 _SEQUENCE, _PREVIOUS, _HASH, _CANON, _COLUMNS = range(5)
 """Where a row that is verified has what; the sealed columns follow, by name."""
@@ -78,6 +82,8 @@ def verify_with_roots(
     agreement = Agreement(transaction, _NAMES)
     for row in agreement.rows():
         sealed = _sealed_as_said(row, expected, previous)
+        if sealed is None and row[_SEQUENCE] != expected:
+            return VerifyResult(expected - 1, *_misplaced(row[_SEQUENCE], expected)), roots
         if sealed is None:
             # Column by column, for the database may only spell it otherwise than we do.
             whole = next(_rows(transaction, after=after, batch=1))
@@ -99,11 +105,32 @@ def verify_with_roots(
     if (head.sequence, head.hash) != (expected - 1, previous.hex()):
         bad, reason = max(expected - 1, 1), "the head does not name the last record"
         return VerifyResult(expected - 1, bad, reason), roots
+    if (found := _uncounted(transaction, expected - 1)) is not None:
+        return VerifyResult(max(found[0], 1) - 1, *found), roots
     misfiled = first_misfiled(transaction)
     if misfiled is not None:
         reason = f"record {misfiled} is not found by just the documents that it names"
         return VerifyResult(min(misfiled, expected) - 1, misfiled, reason), roots
     return VerifyResult(expected - 1), roots
+
+
+def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
+    """A record that a search would show and the walk has not met, or the other way round.
+
+    Whoever owns the database may drop the key, and let a record stand twice; put one before all
+    others; or have PostgreSQL hide some from whom it likes.
+    """
+    table = tables.exchange.c.sequence
+    statement = select(func.count(), func.min(table)).select_from(tables.exchange)
+    number, lowest = transaction.connection.execute(statement).one()
+    if lowest is not None and lowest < 1:
+        return _misplaced(lowest, 1)
+    if number != walked:
+        again = select(table).group_by(table).having(func.count() > 1).order_by(table).limit(1)
+        return _misplaced(transaction.connection.execute(again).scalar() or walked, walked + 1)
+    if transaction.is_postgres and transaction.connection.execute(_FILTERED).scalar() is not None:
+        return 1, "the database does not show the log's records to everybody alike"
+    return None
 
 
 def leaves(transaction: Transaction, *, after: int, until: int) -> Iterator[bytes]:
@@ -160,10 +187,17 @@ def _sealed(row: Sequence[Any], expected: int, previous: bytes) -> tuple[bytes, 
     return (leaf, found.digest()) if found.hexdigest() == sealed else None
 
 
+def _misplaced(sequence: int, expected: int) -> tuple[int, str]:
+    """What it is that stands where the record `expected` should."""
+    if sequence > expected:
+        return expected, f"record {expected} is missing"
+    if sequence < 1:
+        return sequence, f"record {sequence} was inserted: the first is 1"
+    return sequence, f"record {sequence} was inserted beside the one that is sealed"
+
+
 def _fault(row: Sequence[Any], expected: int, previous: str) -> tuple[int, str]:
     """Which record is wrong and why, seen from this row."""
-    if row[_SEQUENCE] != expected:
-        return expected, f"record {expected} is missing"
     values = dict(zip(_NAMES, row[_COLUMNS:], strict=True))
     if _readable(values) != row[_CANON]:
         return expected, f"record {expected} was changed: {_changed(values, row[_CANON])}"

@@ -52,10 +52,10 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def migrated_postgres(server: str) -> Iterator[str]:
     """A database with our schema, to copy."""
-    url = _create_database(server, template=None)
+    url = create_database(server, template=None)
     upgrade(url)
     yield url
-    _drop_database(server, url)
+    drop_database(server, url)
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +75,9 @@ def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(server: str, migrated_postgres: str) -> Iterator[str]:
-    url = _create_database(server, template=make_url(migrated_postgres).database)
+    url = create_database(server, template=make_url(migrated_postgres).database)
     yield url
-    _drop_database(server, url)
+    drop_database(server, url)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -128,7 +128,8 @@ def house(database: Database) -> Database:
     return database
 
 
-def _create_database(server: str, template: str | None) -> str:
+def create_database(server: str, template: str | None) -> str:
+    """The URL of a new database, a copy of `template` or empty."""
     name = f"store_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         copied = f" TEMPLATE {template}" if template else ""
@@ -136,7 +137,8 @@ def _create_database(server: str, template: str | None) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
-def _drop_database(server: str, url: str) -> None:
+def drop_database(server: str, url: str) -> None:
+    """Also of who is still connected."""
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
 
@@ -147,12 +149,12 @@ def empty_url(server: str) -> Iterator[Callable[[], str]]:
     made: list[str] = []
 
     def make_one() -> str:
-        made.append(_create_database(server, template=None))
+        made.append(create_database(server, template=None))
         return made[-1]
 
     yield make_one
     for url in made:
-        _drop_database(server, url)
+        drop_database(server, url)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """One exchange, one record, in the transaction of its effect; nothing is changed unseen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import String, create_engine, make_url, text, type_coerce
 from sqlalchemy.exc import DBAPIError
@@ -12,10 +14,12 @@ from gateway.model.exchange import Exchange, ExchangeFilter, VerifyResult
 from gateway.model.identity import DocumentId
 from gateway.model.member import Plan
 from gateway.store import exchange_chain, exchange_log, plans, tables
-from gateway.store.database import Database, driver_url
+from gateway.store.database import Database, driver_url, open_database
 from gateway.store.errors import ExchangeNotOpen
+from gateway.store.key_file import create_key_file
 from gateway.store.scope import ALL_PLANS
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
+from tests.gateway.store.conftest import create_database, drop_database
 
 FULL = Exchange(
     time=NOW,
@@ -154,6 +158,79 @@ def test_a_cut_end_is_found_as_long_as_the_head_stands(
     tamper("DELETE FROM exchange WHERE sequence >= 4")
     result = log.read(exchange_log.verify)
     assert (result.records, result.first_bad) == (3, 4)
+
+
+BEFORE_ALL = -(2**63)
+"""The least number that a database knows: nothing is greater than one before it."""
+
+
+@pytest.mark.parametrize("sequence", [0, -1, BEFORE_ALL])
+def test_a_record_put_before_the_first_is_found_and_named(
+    log: Database, tamper: Callable[[str], None], sequence: int
+) -> None:
+    tamper("CREATE TABLE forged AS SELECT * FROM exchange WHERE sequence = 3")
+    tamper(f"UPDATE forged SET sequence = {sequence}, person = 'Mallory'")  # noqa: S608
+    tamper("INSERT INTO exchange SELECT * FROM forged")
+    shown = log.read(lambda t: exchange_log.search(t, plan=ACME, order="time"))
+    assert sequence in [one.sequence for one in shown]
+    result = log.read(exchange_log.verify)
+    assert (result.records, result.first_bad) == (0, sequence)
+    assert result.reason == f"record {sequence} was inserted: the first is 1"
+
+
+@pytest.mark.parametrize("sequence", [1, 1000, 2000, 2001])
+def test_a_record_that_stands_twice_is_found_and_named(
+    crowded: tuple[Database, str], sequence: int
+) -> None:
+    """2,000 are read at once: what stands at such an end twice would be read once."""
+    log, url = crowded
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "INSERT INTO exchange SELECT * FROM exchange WHERE sequence = %s", (sequence,)
+        )
+    result = log.read(exchange_log.verify)
+    with psycopg.connect(url) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "DELETE FROM exchange WHERE ctid ="
+            " (SELECT max(ctid) FROM exchange WHERE sequence = %s)",
+            (sequence,),
+        )
+    assert result.first_bad == sequence
+    assert result.reason == f"record {sequence} was inserted beside the one that is sealed"
+    assert log.read(exchange_log.verify) == VerifyResult(2001)
+
+
+@pytest.fixture(scope="module")
+def crowded(
+    server: str, migrated_postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, str]]:
+    """On PostgreSQL 2,001 records in a table whose owner has dropped its key."""
+    key_file = tmp_path_factory.mktemp("crowded") / "kek"
+    create_key_file(key_file)
+    url = create_database(server, template=make_url(migrated_postgres).database)
+    with closing(open_database(url, key_file=key_file)) as opened:
+        opened.write(lambda t: [exchange_log.append(t, an_exchange()) for _ in range(2001)])
+        with psycopg.connect(url) as connection:
+            connection.execute("ALTER TABLE exchange DROP CONSTRAINT exchange_primary")
+        yield opened, url
+    drop_database(server, url)
+
+
+def test_records_that_postgresql_hides_from_some_are_found_out_whoever_looks(
+    postgres_url: str, opened: Callable[[str], Database]
+) -> None:
+    """The owner sees them still, and would verify a whole log of which auditors see less."""
+    log = opened(postgres_url)
+    for _ in range(3):
+        log.write(lambda t: exchange_log.append(t, FULL))
+    assert log.read(exchange_log.verify) == VerifyResult(3)
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute("CREATE POLICY hidden ON exchange USING (sequence <> 2)")
+        connection.execute("ALTER TABLE exchange ENABLE ROW LEVEL SECURITY")
+    result = log.read(exchange_log.verify)
+    assert result.reason == "the database does not show the log's records to everybody alike"
 
 
 def test_a_record_sealed_anew_is_found_by_the_one_after_it(
