@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from ihe.mtom import PartData, PartEnd, PartStart, RootPart
 
-_SINK_CHUNK_BYTES: Final = 2 * 1024 * 1024
+_SINK_CHUNK_BYTES: Final = 4 * 1024 * 1024
 """Handed over at a time, so that the way to a thread and its digests costs little. As much again
 is on its way to disk."""
 

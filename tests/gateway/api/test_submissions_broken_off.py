@@ -50,7 +50,7 @@ def recorded(place: Place) -> list[str | None]:
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
 def test_what_breaks_off_leaves_no_row_and_no_file(place: Place, share: float) -> None:
-    large = CONTENT + b"<!--" + b"x" * 4_000_000 + b"-->"
+    large = CONTENT + b"<!--" + b"x" * 9_000_000 + b"-->"  # two pieces and more
     head, body = request(large)
     before, stored = elsewhere(place), files(place)
     with place.door.connected() as connection:
