@@ -33,7 +33,8 @@ bench-large: $(VENV)/.ready ## the exchange log at ten million records; hours, a
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)
 	CORPUS_STEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 900 -q tests/ccda/test_writer.py \
-		tests/ccda/test_html_corpus.py tests/gateway/exchange/test_summaries.py tests/flows/test_crash.py
+		tests/ccda/test_html_corpus.py tests/gateway/exchange/test_summaries.py \
+		tests/gateway/exchange/test_mail_cost.py tests/flows/test_crash.py
 	$(BIN)/python -m pytest --override-ini addopts= --import-mode=importlib --timeout 1500 -q tests/interop $(ARGS)
 
 fuzz: $(VENV)/.ready   ## mutated documents by the thousand; ARGS="--runs 100000", "mail", "cms --runs 100000"

@@ -1,5 +1,5 @@
-"""Of the public corpus every so manieth document is tried by the tests that take long over each,
-and a process is killed at every so manieth durable step.
+"""Of the public corpus every so manieth document is tried by the tests that take long over each;
+so are the largest messages, and a process is killed at every so manieth durable step.
 
 `make interop` tries them all: CORPUS_STEP=1.
 """

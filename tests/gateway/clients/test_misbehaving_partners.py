@@ -156,7 +156,10 @@ def test_a_partner_that_hangs_is_late_and_slows_nobody(
     assert found.row.elapsed_ms is not None and found.row.elapsed_ms < 5000
     last = found.recorded[-1]
     assert last == (transaction.replace("_", "-"), "failed", "no answer within 1 s")
-    assert [one.outcome for one in found.records[:-1]] == ["success"] * (len(found.records) - 1)
+    before = [(one.transaction, one.outcome) for one in found.records[:-1]]
+    # A list that is late over all time is asked for in a window, too.
+    late = [("ITI-38", "failed")] if transaction == "ITI_38" else []
+    assert before == [(name, "success") for name, _ in before[: len(before) - len(late)]] + late
 
 
 def test_a_partner_that_is_slow_each_time_is_late_in_all(tmp_path: Path, good: Partner) -> None:
