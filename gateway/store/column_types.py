@@ -41,4 +41,4 @@ class UtcTime(TypeDecorator[datetime]):
 
 def utc_text(time: datetime) -> str:
     """`2026-11-21T07:20:11.123456Z`: always UTC, always microseconds."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

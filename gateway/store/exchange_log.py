@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -17,7 +18,7 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.errors import ExchangeNotOpen
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
-from gateway.store.exchange_private import document_indexes, has_private
+from gateway.store.exchange_private import has_private
 from gateway.store.exchange_search import following, get, search
 from gateway.store.month_keys import month_of
 from gateway.store.sql import indexable
@@ -89,8 +90,9 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
         if key is not None:
-            rows = [(one, sequence, exchange.plan) for one in document_indexes(key, exchange)]
-            if rows:
+            indexes = orjson.loads(values["documents"])
+            if indexes:
+                rows = [(one, sequence, exchange.plan) for one in indexes]
                 cursor.executemany(insert_document, rows)
         place._sequence, previous = sequence, sealed
     cursor.execute(

@@ -151,7 +151,8 @@ class MonthKeys:
 
 def month_of(time: datetime) -> str:
     """In which month, of UTC, that is."""
-    return f"{time.astimezone(UTC):%Y-%m}"
+    there = time.astimezone(UTC)
+    return f"{there.year:04}-{there.month:02}"
 
 
 def _name(scope: str, month: str) -> bytes:
