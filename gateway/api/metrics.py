@@ -30,7 +30,7 @@ from gateway.exchange.metering import (
     tally_from_now,
     visits_from_now,
 )
-from gateway.model.identity import PlanId
+from gateway.model.identity import PartnerId, PlanId
 from gateway.store.database import Database
 from gateway.store.job_queue import JobQueue
 
@@ -80,7 +80,8 @@ def measured(found: Meters) -> bytes:
     with found.lock:
         stands = found.database.read(look)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Figures(found.tally, stands))
+    known = frozenset(one.id for one in stands.partners)
+    registry.register(_Figures(found.tally, stands, known))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -89,6 +90,8 @@ def measured(found: Meters) -> bytes:
 class _Figures(Collector):
     tally: Tally
     stands: Standing
+    known: frozenset[PartnerId]
+    """Partners of the directory: of others nothing is shown."""
 
     def collect(self) -> Iterator[Metric]:
         with self.tally.lock:
@@ -137,9 +140,8 @@ class _Figures(Collector):
             "Exchanges with partners, by purpose of use.",
             labels=("partner", "purpose", "transaction", "side", "outcome"),
         )
-        known = {one.id for one in self.stands.partners}
         for labels, number in sorted(self.tally.ledger.items()):
-            if labels[0] in known:
+            if labels[0] in self.known:
                 found.add_metric(labels, number)
         return found
 
@@ -149,9 +151,8 @@ class _Figures(Collector):
             "Time that exchanges with partners took.",
             labels=("partner", "transaction", "side"),
         )
-        known = {one.id for one in self.stands.partners}
         for labels, seconds in sorted(self.tally.seconds.items()):
-            if labels[0] in known:
+            if labels[0] in self.known:
                 found.add_metric(labels, seconds)
         return found
 
@@ -166,16 +167,14 @@ class _Figures(Collector):
             "Documents of these: found, new, missing.",
             labels=("partner", "purpose", "state"),
         )
-        known = {one.id for one in self.stands.partners}
         counts = self.stands.counts
         for family, numbers in ((members, counts.members), (documents, counts.documents)):
             for labels, number in sorted(numbers.items()):
-                if labels[0] in known:
+                if labels[0] in self.known:
                     family.add_metric(labels, max(0, number))
             yield family
 
     def _partners(self) -> Iterator[Metric]:
-        known = {one.id for one in self.stands.partners}
         members = _gauge(
             "partner_members",
             "Members asked for in the last 24 hours, by how it ended at the partner.",
@@ -189,7 +188,7 @@ class _Figures(Collector):
         ended: Counter[tuple[str, str, str]] = Counter()
         brought: Counter[tuple[str, str, str]] = Counter()
         for visit in self.stands.visits:
-            if visit.partner in known:
+            if visit.partner in self.known:
                 purpose = purpose_label(visit.purpose)
                 ended[visit.partner, purpose, visit.outcome] += visit.times
                 brought[visit.partner, purpose, "found"] += visit.documents_found

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -141,18 +142,26 @@ def test_of_two_who_file_at_once_the_second_is_told(house: House) -> None:
 
 
 def test_of_two_who_decide_in_one_moment_the_second_is_told(house: House) -> None:
-    document, is_decided = held(house).document.id, threading.Event()
+    document = held(house).document.id
 
-    def first(transaction: Transaction) -> None:
-        reject_document(transaction, plan=PLAN, document=document, reason="nobody of ours")
+    def reject(reason: str) -> Callable[[Transaction], object]:
+        return lambda tx: reject_document(tx, plan=PLAN, document=document, reason=reason)
+
+    _the_second_is_told(house, reject("nobody of ours"), reject("another reason"))
+
+
+def _the_second_is_told(
+    house: House, first: Callable[[Transaction], object], second: Callable[[Transaction], object]
+) -> None:
+    is_decided = threading.Event()
+
+    def decide(transaction: Transaction) -> None:
+        first(transaction)
         is_decided.set()
         time.sleep(0.3)  # in which the other looks, if it may
 
-    def second(transaction: Transaction) -> None:
-        reject_document(transaction, plan=PLAN, document=document, reason="another reason")
-
     with ThreadPoolExecutor() as threads:
-        decided = threads.submit(house.database.write, first)
+        decided = threads.submit(house.database.write, decide)
         assert is_decided.wait(20)
         with pytest.raises(NothingToDecide):
             house.database.write(second)
@@ -215,22 +224,12 @@ def test_a_match_that_is_decided_is_undone_before_it_is_decided_otherwise(house:
 
 
 def test_of_two_who_decide_a_match_in_one_moment_the_second_is_told(house: House) -> None:
-    match, is_decided = a_match(house).id, threading.Event()
+    match = a_match(house).id
 
-    def first(transaction: Transaction) -> None:
-        decide_match(transaction, plan=PLAN, match=match, verdict="confirmed")
-        is_decided.set()
-        time.sleep(0.3)  # in which the other looks, if it may
+    def decide(verdict: Verdict) -> Callable[[Transaction], object]:
+        return lambda tx: decide_match(tx, plan=PLAN, match=match, verdict=verdict)
 
-    def second(transaction: Transaction) -> None:
-        decide_match(transaction, plan=PLAN, match=match, verdict="rejected")
-
-    with ThreadPoolExecutor() as threads:
-        decided = threads.submit(house.database.write, first)
-        assert is_decided.wait(20)
-        with pytest.raises(NothingToDecide):
-            house.database.write(second)
-        decided.result(20)
+    _the_second_is_told(house, decide("confirmed"), decide("rejected"))
     (stands,) = house.database.read(lambda tx: links.of_member(tx, plan=PLAN, member=MEMBER.id))
     assert stands.state == "confirmed"
 
