@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.simulator.moods import MOODS, STEPS, mood
+from gateway.demo.simulator.mood import STEPS
+from gateway.demo.simulator.moods import MOODS, mood
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress
 from ihe.identifiers import HomeCommunityId
