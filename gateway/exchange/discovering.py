@@ -13,12 +13,12 @@ from uuid import uuid4
 from ccda.hl7v3 import II, TS
 from gateway.clients.failures import NotCalled
 from gateway.exchange.asking import Answered, Call
-from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.disclosing import first_set, fuller_set
 from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
+from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.exchange.widening import Wider, widen
 from gateway.model.link import Link, LinkState

@@ -8,11 +8,11 @@ from typing import Final
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange import next_steps
 from gateway.exchange.asking import Answered, Call, explain
-from gateway.exchange.awaiting import AnswerAwaited, Divisible, Question
 from gateway.exchange.calling import put
 from gateway.exchange.choosing import choose, decide_again, doubt_of, is_assembled, take_in
 from gateway.exchange.ingest import Ingested, Received, receive
 from gateway.exchange.listing import list_again, list_documents, question_name
+from gateway.exchange.question import AnswerAwaited, Divisible, Question
 from gateway.exchange.retrieving import Arrived, ArrivedDocument, Attachments, collect
 from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source

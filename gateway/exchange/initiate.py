@@ -19,10 +19,11 @@ from typing import Final
 
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
-from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
+from gateway.exchange.awaiting import abandon
 from gateway.exchange.discovering import discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
 from gateway.exchange.locating import is_located, locate
+from gateway.exchange.question import AnswerAwaited, PartnerRefused
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link

@@ -18,10 +18,10 @@ from typing import Final
 from ccda.safe_xml import Element, serialize_xml
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange.asking import Answered, Call, Patience, explain
-from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
 from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
+from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner
