@@ -28,7 +28,13 @@ from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
-from gateway.model.retrieval import NOT_LOCATED, PartnerOutcome, PartnerProgress, RetrievalState
+from gateway.model.retrieval import (
+    NO_ADDRESS,
+    NOT_LOCATED,
+    PartnerOutcome,
+    PartnerProgress,
+    RetrievalState,
+)
 from gateway.store import links, partner_health, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
@@ -59,7 +65,8 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     Raises:
         StoreUnavailable: some answers could not be kept; asked again, it goes on with those.
     """
-    everyone = visits(asking, once_each(asked))
+    own = asking.community.home_community_id  # a directory of a network lists us, too
+    everyone = visits(asking, once_each([one for one in asked if one.home_community_id != own]))
     unanswered = [visit for visit in everyone if visit.progress.outcome is None]
     retrieval, database = asking.retrieval, asking.archive.database
     await database.write_async(lambda tx: begin(tx, unanswered, retrieval))
@@ -112,8 +119,10 @@ def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: Ret
 
 
 def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
+    """Nothing is missing by those who are not to be asked, unless there is nobody else."""
     answered = {"matched", "no_match"}
     everyone = [one for one in ended if one.detail != NOT_LOCATED]
+    everyone = [one for one in everyone if one.detail != NO_ADDRESS] or everyone
     if all(one.outcome in answered and not one.documents_missing for one in everyone):
         return "done"
     return "partial" if any(one.outcome in answered for one in everyone) else "failed"
@@ -189,7 +198,7 @@ def _outcome(error: Exception) -> PartnerOutcome:
 async def _ask(visit: Visit) -> PartnerOutcome:
     address = visit.partner.endpoints.iti55
     if address is None:
-        visit.failed(NotCalled("it has no address for patient discovery"))
+        visit.failed(NotCalled(NO_ADDRESS))
         return "not_asked"
     if not await is_located(visit):
         return "not_asked"

@@ -216,6 +216,8 @@ def test_records_of_another_community_are_asked_for_there(tmp_path: Path) -> Non
         with asking_house(tmp_path, [hub, known]) as house:
             rows = retrieve(house)
             assert (rows[NAME].outcome, rows["Holder"].outcome) == ("matched", "not_asked")
+            (retrieval,) = lakeshore.rows_of(house, "retrieval")
+            assert retrieval["state"] == "done", "nothing is missing by whom a hub answers for"
             assert (script.heard, holder.heard) == (["ITI_55"], ["ITI_38", "ITI_39"])
             assert [one.partner for one in calls(house)] == [hub.id, known.id, known.id]
 
@@ -250,6 +252,8 @@ def test_a_partner_without_an_address_is_not_asked(tmp_path: Path) -> None:
         row = retrieve(house)[NAME]
         assert (row.outcome, row.detail) == ("not_asked", "it has no address for patient discovery")
         assert calls(house) == []
+        (retrieval,) = lakeshore.rows_of(house, "retrieval")
+        assert retrieval["state"] == "failed", "there is nobody else"
 
 
 # ---- faults of our own -----------------------------------------------------------------------

@@ -8,19 +8,31 @@ from pathlib import Path
 from gateway.exchange.initiate import once_each
 from gateway.model.identity import PartnerId, RetrievalId
 from gateway.model.partner import Endpoints
+from ihe.discovery import Matched
 from ihe.identifiers import HomeCommunityId
 from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import HOME as ACME
 from tests.gateway.clients.asking_house import (
     PLAN,
     answers,
     asking_house,
     assert_sound,
+    calls,
     new_retrieval,
     retrieval_of,
     retrieve,
     run_retrieval,
 )
-from tests.gateway.clients.scripted_partner import NAME, Heard, Reply, discovered, listed, scripted
+from tests.gateway.clients.scripted_partner import (
+    HOME,
+    NAME,
+    Heard,
+    Reply,
+    a_match,
+    discovered,
+    listed,
+    scripted,
+)
 from tests.gateway.clients.test_misbehaving_partners import fault
 
 HUB = "Statewide Exchange"
@@ -107,3 +119,25 @@ def test_the_way_that_is_left_is_taken(tmp_path: Path) -> None:
         assert (rows[NAME].outcome, rows[HUB].outcome) == ("failed", "matched")
         assert rows[HUB].documents_new == 2
         assert retrieval_of(house, retrieval).state == "partial"
+
+
+def test_we_do_not_ask_ourselves_for_what_a_hub_knows_of_us(tmp_path: Path) -> None:
+    ours = HomeCommunityId.parse(ACME)
+    found = Matched((a_match(home_community_id=ours), a_match()))
+
+    def both(heard: Heard) -> Reply:
+        return Reply(discovered(heard, found))
+
+    ourselves = lakeshore.a_partner("Acme Health Plan", ACME)
+    with (
+        scripted(ITI_55=both) as script,
+        asking_house(tmp_path, [script.partner, ourselves]) as house,
+    ):
+        rows = retrieve(house)
+        assert set(rows) == {NAME}
+        said = "it names our own community, too: not asked"
+        assert (rows[NAME].outcome, rows[NAME].documents_new, rows[NAME].detail) == (
+            "matched", 2, said,
+        )  # fmt: skip
+        assert calls(house)[0].reason == said
+        assert [one["home_community_id"] for one in lakeshore.rows_of(house, "link")] == [str(HOME)]
