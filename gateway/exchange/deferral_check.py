@@ -31,10 +31,11 @@ from gateway.exchange.check_requests import (
 )
 from gateway.exchange.partner_findings import Finding, Report
 from gateway.model.exchange import Exchange, ExchangeFilter
-from gateway.model.later import CHECK, DEFERRAL, ArrivedAnswer, AwaitedAnswer
+from gateway.model.later import CHECK, DEFERRAL, ArrivedAnswer, AwaitedAnswer, Result
 from gateway.model.partner import Partner
 from gateway.store import awaited_answers, exchange_log, wire_messages
 from gateway.store.database import Transaction
+from gateway.store.exchange_log import INTERRUPTED
 from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import open_message
 from ihe.acknowledgement import (
@@ -60,6 +61,8 @@ _PLACE: Final = "ITI-55 deferred"
 _ACKNOWLEDGED: Final = "ITI TF-2: 3.55.4.1.3 (Deferred Response, acknowledgement)"
 _RESULT: Final = "ITI TF-2: 3.55.4.2 (Deferred Response, result)"
 _LOOK_SECONDS: Final = 0.2
+_LEFT: Final = timedelta(minutes=10)
+"""After the time for its result: no check that lives takes so long to look at it."""
 _GRACE_SECONDS: Final = 4.0
 """How long is looked afterwards for a result that comes once more, or too late."""
 _REFUSED: Final = {
@@ -88,6 +91,19 @@ async def check_deferral(
         report.findings.append(Finding("limitation", _PLACE, text))
         return
     await _Check(asking, partner, report, address, asking.replies_at, wait_seconds).all(told)
+
+
+def recover_checks(transaction: Transaction, *, now: datetime) -> int:
+    """Records as `unknown` what a check had asked that was killed: nobody else waits for it."""
+    left = awaited_answers.unsettled(transaction, question=CHECK, before=now - _LEFT)
+    for one in left:
+        awaited_answers.settle(
+            transaction, message_id=one.message_id, result="failed", reason=INTERRUPTED
+        )
+        exchange_log.append(
+            transaction, replace(one.exchange, outcome="unknown", reason=INTERRUPTED)
+        )
+    return len(left)
 
 
 @dataclass(slots=True)
@@ -336,15 +352,11 @@ class _Check:
         )
 
         def unit(transaction: Transaction) -> None:
-            if awaited_answers.get(transaction, message_id=waiting.message_id) is None:
-                return  # it never left
-            result = "success" if answer is not None else "late"
-            awaited_answers.settle(
-                transaction,
-                message_id=waiting.message_id,
-                result=result,  # type: ignore[arg-type]
-                reason=record.reason,
-            )
-            exchange_log.append(transaction, record)
+            result: Result = "success" if answer is not None else "late"
+            # False: it never left.
+            if awaited_answers.settle(
+                transaction, message_id=waiting.message_id, result=result, reason=record.reason
+            ):
+                exchange_log.append(transaction, record)
 
         await self.asking.archive.database.write_async(unit)
