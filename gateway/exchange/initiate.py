@@ -44,6 +44,8 @@ from ihe.identifiers import HomeCommunityId
 log = logging.getLogger(__name__)
 _NOTHING_CAME: Final = frozenset({"failed", "late", "refused", "not_asked"})
 _ANSWERED: Final = frozenset({"matched", "no_match", "held", "refused"})
+_THROUGH: Final = "its records are asked for through"
+_AWAITED: Final = "its records are being asked for through another partner"
 _BUSY: Final = timedelta(seconds=1)
 """After how long to look again whether somebody else has gone on with a visit."""
 
@@ -74,7 +76,10 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     ended = await asyncio.gather(*map(_visit, _first(unanswered)), return_exceptions=True)
     # Whom a Health Data Locator may name waits until all of those have said what they know.
     named = await asyncio.gather(*map(_visit, _then(unanswered)), return_exceptions=True)
-    ended = [*ended, *named]
+    # What was left to others is fetched after all where these have failed meanwhile.
+    left = (visit for visit in unanswered if visit.left)
+    again = await asyncio.gather(*map(_visit, left), return_exceptions=True)
+    ended = [*ended, *named, *again]
     for failure in ended:
         if isinstance(failure, BaseException):
             raise failure
@@ -146,7 +151,10 @@ async def _visit_now(visit: Visit) -> GoOn | None:
         return GoOn(visit.partner.id, datetime.now(UTC) + _BUSY)
     try:
         outcome = await _ask_to_the_end(visit)
-        await database.write_async(lambda tx: _finish(tx, visit, outcome))
+        if outcome is None:
+            await visit.save(detail=_AWAITED)
+        else:
+            await database.write_async(lambda tx: _finish(tx, visit, outcome))
     except AnswerAwaited as awaited:
         await visit.save(detail=awaited.said)
         return GoOn(visit.partner.id, awaited.expires)
@@ -161,9 +169,10 @@ async def _leave(visit: Visit) -> None:
         await visit.asking.archive.database.write_async(lambda tx: leave(tx, visit))
 
 
-async def _ask_to_the_end(visit: Visit) -> PartnerOutcome:
+async def _ask_to_the_end(visit: Visit) -> PartnerOutcome | None:
+    """None where it is to be asked once more, when others have ended."""
     try:
-        return await _ask(visit)
+        return await (_ask_for_left(visit) if visit.left else _ask(visit))
     except (StoreUnavailable, AnswerAwaited):
         raise
     except Exception as error:  # the door of one partner: the others go on
@@ -195,7 +204,7 @@ def _outcome(error: Exception) -> PartnerOutcome:
     return "refused" if is_refusal(error) or isinstance(error, PartnerRefused) else "failed"
 
 
-async def _ask(visit: Visit) -> PartnerOutcome:
+async def _ask(visit: Visit) -> PartnerOutcome | None:
     address = visit.partner.endpoints.iti55
     if address is None:
         visit.failed(NotCalled(NO_ADDRESS))
@@ -212,8 +221,10 @@ async def _ask(visit: Visit) -> PartnerOutcome:
     for link in confirmed:
         await locate(visit, link)
     if confirmed:
-        await _fetch_all(visit, await _not_fetched_by_others(visit, confirmed))
-        return "matched"
+        ours, left = await _shared_out(visit, confirmed)
+        await _fetch_all(visit, ours)
+        visit.left = [link for link, _ in left]
+        return None if left else "matched"
     if held:
         return "held"
     if found:
@@ -243,24 +254,37 @@ async def _resting(visit: Visit) -> Resting | None:
     )
 
 
-async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> list[Link]:
-    """Those patient ids that no other partner named before us in this retrieval (user-asks 20).
+async def _ask_for_left(visit: Visit) -> PartnerOutcome:
+    """Once all others have ended, or wait for an answer on a connection of its own."""
+    left, visit.left = visit.left, []
+    ours, still = await _shared_out(visit, left)
+    visit.remarks.extend(f"{_THROUGH} {name}" for _, name in still)
+    await _fetch_all(visit, ours)
+    return "matched"
+
+
+async def _shared_out(
+    visit: Visit, confirmed: Sequence[Link]
+) -> tuple[list[Link], list[tuple[Link, str]]]:
+    """Those patient ids that we fetch; those that another partner, which named them before us in
+    this retrieval, is fetching now, and who that is (user-asks 20).
 
     Two ways to one community would bring each document twice. Where the other partner's part of
     the retrieval has failed, ours is the way that is left.
     """
     asking = visit.asking
 
-    def unit(transaction: Transaction) -> list[Link]:
+    def unit(transaction: Transaction) -> tuple[list[Link], list[tuple[Link, str]]]:
         plan, retrieval = asking.plan.id, asking.retrieval
         current = retrievals.get(transaction, plan=plan, retrieval=retrieval.id)
         asked = {one.partner: one for one in current.partners} if current else {}
         known = links.of_member(transaction, plan=plan, member=asking.member.id)
-        ours = []
+        ours: list[Link] = []
+        left: list[tuple[Link, str]] = []
         for link in confirmed:
             ways = [one for one in known if _is_same_patient(one, link)]
             before = [
-                asked[one.partner].partner_name
+                asked[one.partner]
                 for one in ways
                 if one.partner in asked
                 and one.partner != visit.partner.id
@@ -269,11 +293,13 @@ async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> lis
                 and is_of_retrieval(one, retrieval)
                 and (one.found, one.partner) < (link.found, link.partner)
             ]
-            if before:
-                visit.remarks.append(f"its records are asked for through {before[0]}")
-            else:
+            if not before:
                 ours.append(link)
-        return ours
+            elif all(one.outcome is None for one in before):
+                left.append((link, before[0].partner_name))
+            else:
+                visit.remarks.append(f"{_THROUGH} {before[0].partner_name}")
+        return ours, left
 
     return await asking.archive.database.read_async(unit)
 

@@ -1,6 +1,7 @@
 """Several ways to one community: it is asked once (user-asks 20)."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,42 @@ def test_records_that_two_partners_name_are_fetched_once(tmp_path: Path) -> None
         assert northfield.heard.count("ITI_38") == northfield.heard.count("ITI_39") == 1
         said = sorted(row.detail or "" for row in rows.values())
         assert said in [["", f"{THROUGH}{name}"] for name in (NAME, HUB)]
+        assert_sound(house)
+
+
+def test_what_was_left_to_a_partner_that_fails_later_is_fetched_after_all(tmp_path: Path) -> None:
+    """The hub names the patient first, and is late with its own list until its time is over."""
+    retrieval, is_named = RetrievalId(""), threading.Event()
+    waiting = "its records are being asked for through another partner"
+
+    def two(heard: Heard) -> Reply:
+        found = Matched((a_match(home_community_id=HUB_HOME), a_match()))
+        return Reply(discovered(heard, found))
+
+    def second(heard: Heard) -> Reply:
+        assert is_named.wait(20), "the hub was never asked for its list"
+        return Reply(discovered(heard))
+
+    def late(heard: Heard) -> Reply:
+        is_named.set()
+        deadline = time.monotonic() + 20
+        while answers(house, retrieval)[NAME].detail != waiting:
+            assert time.monotonic() < deadline, "nothing was left to the hub"
+            time.sleep(0.05)
+        return Reply(listed(heard), delay_seconds=30)
+
+    with (
+        scripted(ITI_55=second) as northfield,
+        scripted(name=HUB, home=HUB_HOME, ITI_55=two, ITI_38=late, timeout_seconds=3) as hub,
+        asking_house(tmp_path, [northfield.partner, hub.partner]) as house,
+    ):
+        retrieval = new_retrieval(house)
+        asyncio.run(run_retrieval(house, retrieval))
+        rows = answers(house, retrieval)
+        assert (rows[HUB].outcome, rows[NAME].outcome) == ("late", "matched")
+        assert (rows[NAME].documents_found, rows[NAME].documents_new) == (2, 2)
+        assert rows[NAME].detail is None
+        assert retrieval_of(house, retrieval).state == "partial"
         assert_sound(house)
 
 
