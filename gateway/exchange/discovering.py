@@ -49,6 +49,8 @@ _UNEXPLAINED: Final[dict[LinkState, str]] = {
     "held": "too little agrees to be sure",
     "rejected": "too little agrees to be the member",
 }
+UNLISTED: Final = "is not in the directory"
+"""Why a match is held that a person cannot decide."""
 _LONGEST: Final = timedelta(days=365)
 """However long a partner says that its answer holds: people move, and records are merged."""
 
@@ -315,8 +317,7 @@ def _settled(transaction: Transaction, link: Link) -> Link:
     if link.state == "held":
         return link if before is None else replace(link, state=before.state)
     if link.state == "confirmed" and not _is_listed(transaction, link):
-        home = link.home_community_id
-        detail = f"the community that holds the records ({home}) is not in the directory"
+        detail = f"the community that holds the records ({link.home_community_id}) {UNLISTED}"
         return replace(link, state="held", detail=detail)
     return link
 

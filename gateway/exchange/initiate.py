@@ -20,9 +20,10 @@ from typing import Final
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import abandon
-from gateway.exchange.discovering import discover, is_of_retrieval
+from gateway.exchange.discovering import UNLISTED, discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
 from gateway.exchange.locating import is_located, locate
+from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH
 from gateway.exchange.question import AnswerAwaited, PartnerRefused
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
@@ -124,13 +125,15 @@ def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: Ret
 
 
 def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
-    """Nothing is missing by those who are not to be asked, unless there is nobody else."""
+    """Nothing is missing by those who are not to be asked, unless there is nobody else; what a
+    person has to decide is no failure."""
     answered = {"matched", "no_match"}
     everyone = [one for one in ended if one.detail != NOT_LOCATED]
     everyone = [one for one in everyone if one.detail != NO_ADDRESS] or everyone
     if all(one.outcome in answered and not one.documents_missing for one in everyone):
         return "done"
-    return "partial" if any(one.outcome in answered for one in everyone) else "failed"
+    in_part = answered | {"held"}
+    return "partial" if any(one.outcome in in_part for one in everyone) else "failed"
 
 
 # ---- one partner -----------------------------------------------------------------------------
@@ -216,7 +219,10 @@ async def _ask(visit: Visit) -> PartnerOutcome | None:
         return "not_asked"
     found = await discover(visit, address)
     held = [link for link in found if link.state == "held"]
-    visit.remarks.extend(link.detail or "a match is held for a person to decide" for link in held)
+    for link in held:
+        detail = link.detail or "a match is held for a person to decide"
+        visit.remarks.append(detail)
+        visit.steps.append(ADD_HOLDER if detail.endswith(UNLISTED) else DECIDE_MATCH)
     confirmed = [link for link in found if link.state == "confirmed"]
     for link in confirmed:
         await locate(visit, link)

@@ -100,6 +100,9 @@ def test_somebody_who_may_be_the_member_is_held_with_the_reason(tmp_path: Path) 
     ):
         row = retrieve(house)[NAME]
         assert (row.outcome, row.detail) == ("held", UNSURE)
+        assert "`gateway held list`" in (row.next_step or "")
+        (retrieval,) = lakeshore.rows_of(house, "retrieval")
+        assert retrieval["state"] == "partial", "a person has to decide, and nothing failed"
         assert script.heard == ["ITI_55"]
         assert [(one.state, one.detail) for one in links_of(house)] == [("held", UNSURE)]
 
@@ -231,6 +234,7 @@ def test_records_of_an_unknown_community_are_held_visibly(tmp_path: Path) -> Non
         row = retrieve(house)[NAME]
         detail = "the community that holds the records (2.999.7305.1) is not in the directory"
         assert (row.outcome, row.detail) == ("held", detail)
+        assert "`gateway partners add`" in (row.next_step or "")
         assert script.heard == ["ITI_55"]
         assert [(one.state, one.detail) for one in links_of(house)] == [("held", detail)]
 

@@ -6,14 +6,20 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from gateway.exchange.initiate import once_each
-from gateway.model.identity import PartnerId, RetrievalId
+from gateway.model.identity import MemberId, PartnerId, RetrievalId
 from gateway.model.partner import Endpoints
+from gateway.store import members
 from ihe.discovery import Matched
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, UniqueId
+from ihe.registry_response import ResponseStatus
+from ihe.xca_query import AdhocQueryResponse
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import HOME as ACME
 from tests.gateway.clients.asking_house import (
+    MEMBER,
     PLAN,
     answers,
     asking_house,
@@ -25,13 +31,16 @@ from tests.gateway.clients.asking_house import (
     run_retrieval,
 )
 from tests.gateway.clients.scripted_partner import (
+    DOCUMENTS,
     HOME,
     NAME,
     Heard,
     Reply,
     a_match,
+    an_entry,
     discovered,
     listed,
+    retrieved,
     scripted,
 )
 from tests.gateway.clients.test_misbehaving_partners import fault
@@ -178,3 +187,36 @@ def test_we_do_not_ask_ourselves_for_what_a_hub_knows_of_us(tmp_path: Path) -> N
         )  # fmt: skip
         assert calls(house)[0].reason == said
         assert [one["home_community_id"] for one in lakeshore.rows_of(house, "link")] == [str(HOME)]
+
+
+@pytest.mark.parametrize("has_other_ids", [False, True])
+def test_what_is_filed_with_another_member_is_said_and_not_taken_for_the_members(
+    has_other_ids: bool, tmp_path: Path
+) -> None:
+    """A community gives one patient's documents for two members of the plan."""
+    twin = replace(MEMBER, id=MemberId("twin"), member_id="DM-7")
+    twin = replace(twin, demographics=replace(MEMBER.demographics, ids=()))
+    bytes_of = {one: lakeshore.demo_document(file) for one, file in DOCUMENTS.items()}
+    ids = dict(zip(DOCUMENTS, DOCUMENTS, strict=True))
+
+    def listing(heard: Heard) -> Reply:
+        entries = tuple(map(an_entry, ids))
+        return Reply(listed(heard, AdhocQueryResponse(ResponseStatus.SUCCESS, entries=entries)))
+
+    def giving(heard: Heard) -> Reply:
+        return retrieved(heard, {id: bytes_of[known] for id, known in ids.items()})
+
+    with (
+        scripted(ITI_38=listing, ITI_39=giving) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        retrieve(house)
+        house.database.write(lambda tx: members.put(tx, twin))
+        if has_other_ids:
+            ids = {UniqueId(f"{id}.9"): known for id, known in ids.items()}
+        row = retrieve(house, member=twin.id)[NAME]
+        assert (row.outcome, row.documents_new) == ("matched", 0)
+        assert row.detail == "2 of its documents are filed with another member"
+        assert "one person" in (row.next_step or "")
+        assert script.heard.count("ITI_39") == 1 + has_other_ids
+        assert {one.member for one in lakeshore.documents(house)} == {MEMBER.id}
