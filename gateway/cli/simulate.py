@@ -124,5 +124,6 @@ def _list(*, json: bool) -> None:
         return
     table = Table("mood", "shows in", "what it does")
     for one in _ALL:
-        table.add_row(one.name, "TLS" if one.expired else ", ".join(one.at), one.said)
+        place = "the connection" if one.is_of_connection else ", ".join(one.at)
+        table.add_row(one.name, place, one.said)
     out.print(table)

@@ -43,4 +43,11 @@ class Mood:
     """Whose locations it says that they are, of whom it was asked for."""
     deferral: OfDeferral | None = None
     expired: bool = False
-    """Its TLS certificate ran out: this cannot be had for one transaction alone."""
+    """Its TLS certificate ran out."""
+    refuses: bool = False
+    """It takes no connection."""
+
+    @property
+    def is_of_connection(self) -> bool:
+        """Whether it shows before anything is asked: it cannot be had for one transaction alone."""
+        return self.expired or self.refuses

@@ -16,7 +16,7 @@ from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.holdings import ELSEWHERE, Given, Holdings, Retrieved
 from gateway.demo.simulator.locating_moods import LOCATING
 from gateway.demo.simulator.mood import Mood, OfReply, OfRetrieval
-from gateway.demo.simulator.replies import Manner, Reply
+from gateway.demo.simulator.replies import SLOW_SECONDS, Manner, Reply
 from ihe.discovery import Discovery, Matched
 from ihe.errors import IheError, Unavailable
 from ihe.identifiers import UniqueId
@@ -53,7 +53,7 @@ def mood(text: str) -> Mood:
     if not step:
         return found
     at = tuple(one for one in found.at if one == step.upper())
-    if not at or found.expired:
+    if not at or found.is_of_connection:
         raise ValueError(f"the mood {name} does not show in {step}, only in {', '.join(found.at)}")
     return replace(found, at=at)
 
@@ -257,7 +257,9 @@ _ALL: Final = (
         "HTTP 503, to come back in two minutes",
         reply=_instead(status=503, headers=(("Retry-After", "120"),)),
     ),
+    Mood("refuse", "takes no connection", refuses=True),
     Mood("hang", "takes the request and never answers", reply=_sent("hang")),
+    Mood("slow", f"answers after {SLOW_SECONDS:g} s", reply=_sent("slow")),
     Mood("drip", "answers a byte at a time", reply=_sent("drip")),
     Mood("endless", "an answer without an end", reply=_sent("endless")),
     Mood("reset", "resets the connection instead of answering", reply=_sent("reset")),

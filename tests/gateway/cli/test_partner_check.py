@@ -42,6 +42,8 @@ NAMED = {
     "busy": "it answered HTTP 503: it is busy or away",
     "hang": "no answer within",
     "drip": "no answer within",
+    "slow": "no answer within",
+    "refuse": "no connection could be made",
     "endless": "is larger than we take",
     "reset": "it broke the connection off",
     "early-close": "it broke the connection off",
@@ -89,7 +91,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
             moods=(name,) if name else (),
             name=f"In mood {name}",
             home=HomeCommunityId.parse(f"2.999.7500.{number}"),
-            profile=PartnerProfile(timeout_seconds=4 if name in ("hang", "drip") else 200),
+            profile=PartnerProfile(timeout_seconds=4 if name in ("hang", "drip", "slow") else 200),
         )
         for number, name in enumerate(("", *MOODS), 1)
     }
