@@ -97,12 +97,13 @@ def _partner(house: House, plan: Plan, name: str) -> Partner:
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     usable = [one for one in known if one.plan in (None, plan.id)]
     found = [one for one in usable if name in (one.name, str(one.home_community_id), one.id)]
-    if not found:
+    if len({one.home_community_id for one in found}) != 1:
+        what = f"more than one partner is called {name}" if found else f"there is no partner {name}"
         raise refusal(
             house,
             "CLI-PARTNER-CHECK",
             plan=plan.id,
-            reason=f"there is no partner {name}",
+            reason=what,
             advice="; see `gateway partners list`",
             exit_code=Exit.USAGE,
         )

@@ -259,3 +259,15 @@ def test_a_partner_that_is_not_there_is_usage(terminal: Terminal) -> None:
     ended = terminal.run("partners", "check", "Nobody", "--plan", "acme")
     assert ended.exit_code == 2
     assert "gateway partners list" in ended.err
+
+
+def test_of_two_partners_of_one_name_neither_is_asked(terminal: Terminal) -> None:
+    with lakeshore.open_house(terminal.folder, furnished=False) as it:
+        for home in ("2.999.71", "2.999.72"):
+            one = lakeshore.a_partner("Family Clinic", home)
+            it.database.write(lambda tx, one=one: partners.put(tx, one))  # type: ignore[misc]
+    ended = terminal.run("partners", "check", "Family Clinic", "--plan", "acme")
+    assert ended.exit_code == 2
+    assert "more than one partner is called Family Clinic" in ended.err
+    assert terminal.records()[-1]["outcome"] == "refused"
+    assert terminal.run("partners", "check", "2.999.71", "--plan", "acme").exit_code == 1
