@@ -22,7 +22,7 @@ from gateway.exchange.partner_findings import Report
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.identity import ConversationId, MemberId, RetrievalId
 from gateway.model.member import Member, Plan
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Requester, Retrieval
 from gateway.store import partners
@@ -107,7 +107,10 @@ def _partner(house: House, plan: Plan, name: str) -> Partner:
             advice="; see `gateway partners list`",
             exit_code=Exit.USAGE,
         )
-    return next((one for one in found if one.plan == plan.id), found[0])
+    partner = next((one for one in found if one.plan == plan.id), found[0])
+    if partner.profile.retired:
+        raise refusal(house, "CLI-PARTNER-CHECK", plan=plan.id, reason=f"nothing asked: {RETIRED}")
+    return partner
 
 
 def _demand_allowed(house: House, patient: Member, plan: Plan, stated: PurposeOfUse) -> None:

@@ -18,7 +18,7 @@ class Changes:
     added: tuple[Partner, ...] = ()
     changed: tuple[Partner, ...] = ()
     retired: tuple[Partner, ...] = ()
-    """No longer listed, or not active: nobody asks them, and their records stay."""
+    """No longer listed, or not active: nothing is exchanged with them; their records stay."""
     unchanged: int = 0
 
 
@@ -61,7 +61,7 @@ def compare(
     listed = {one.home_community_id for one in communities}
     gone = [old for home, old in before.items() if home not in listed]
     if complete:
-        silent = [replace(old, endpoints=_silenced(old.endpoints)) for old in gone]
+        silent = [_retired(old) for old in gone]
         retired += [new for new, old in zip(silent, gone, strict=True) if new != old]
         unchanged += sum(new == old for new, old in zip(silent, gone, strict=True))
     else:
@@ -78,7 +78,7 @@ def _partner(
         old = Partner(id, one.name, home, Endpoints(), network, plan, profile=_profile(one))
     endpoints, within = _reached(one, old, complete=complete)
     if not one.active:
-        return replace(old, name=one.name, endpoints=_silenced(old.endpoints))
+        return _retired(replace(old, name=one.name))
     # What directories do not list is the operator's.
     kept = replace(
         old.endpoints,
@@ -87,7 +87,7 @@ def _partner(
         iti39=endpoints.iti39,
         iti41=endpoints.iti41 or old.endpoints.iti41,
     )
-    profile = replace(old.profile, within=within)
+    profile = replace(old.profile, within=within, retired=False)
     return replace(old, name=one.name, endpoints=kept, profile=profile)
 
 
@@ -116,12 +116,13 @@ def _reached(one: Listed, old: Partner, *, complete: bool) -> tuple[Endpoints, s
 
 def _moved_with(holders: Iterable[Partner], others: Iterable[Partner]) -> Iterator[Partner]:
     """Who is not listed, and reached by one that has changed: its addresses are that one's."""
-    addresses = {one.home_community_id.urn: one.endpoints for one in holders}
+    by_home = {one.home_community_id.urn: one for one in holders}
     for other in others:
-        new = addresses.get(other.profile.within or "")
-        if new is not None:
+        holder = by_home.get(other.profile.within or "")
+        if holder is not None:
+            new = Endpoints() if holder.profile.retired else holder.endpoints
             moved = replace(other.endpoints, iti55=new.iti55, iti38=new.iti38, iti39=new.iti39)
-            if moved != other.endpoints and _is_reachable(other.endpoints):
+            if moved != other.endpoints:
                 yield replace(other, endpoints=moved)
 
 
@@ -146,5 +147,5 @@ def _host(address: str) -> str | None:
     return name.strip("[]").lower() or None
 
 
-def _silenced(endpoints: Endpoints) -> Endpoints:
-    return Endpoints(direct_domain=endpoints.direct_domain, replies=endpoints.replies)
+def _retired(partner: Partner) -> Partner:
+    return replace(partner, profile=replace(partner.profile, retired=True))

@@ -30,7 +30,7 @@ from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Exchange, ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, PlanId, RetrievalId
 from gateway.model.member import Plan
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Retrieval
 from gateway.model.submission import Submission
@@ -104,6 +104,8 @@ def check(
     partner = partners.get(transaction, plan=given.plan, partner=given.partner)
     if plan is None or member is None or partner is None:
         raise NotSubmitted("its plan, member or partner is not there")
+    if partner.profile.retired:
+        raise NotSubmitted(f"the partner takes no submissions: {RETIRED}")
     if partner.endpoints.iti80 is None and partner.endpoints.iti41 is None:
         raise NotSubmitted("the partner takes no submissions: its endpoints name no iti41 or iti80")
     purpose = PurposeOfUse.parse(given.purpose)

@@ -74,6 +74,19 @@ def test_endpoints_alone_are_not_taken_over_in_silence(terminal: Terminal) -> No
     assert "endpoints are of no organization that is listed with them" in ended.err
 
 
+def test_who_is_listed_no_more_has_left_until_it_is_listed_again(terminal: Terminal) -> None:
+    terminal.run("partners", "import", SAMPLE, "--network", "net")
+    whole = json.loads(SAMPLE.read_bytes())
+    terminal.write("one.json", json.dumps({**whole, "entry": whole["entry"][3:4]}))
+    one = terminal.folder / "one.json"
+    for source, left in ((one, 4), (SAMPLE, 0)):
+        terminal.run("partners", "import", source, "--network", "net", "--complete")
+        listed = terminal.run("partners", "list", "--json").lines
+        assert sum(row["retired"] for row in listed) == left
+    terminal.run("partners", "import", one, "--network", "net", "--complete")
+    assert "it has left its" in terminal.run("partners", "list").out
+
+
 def test_our_own_community_in_the_directory_is_no_partner(terminal: Terminal) -> None:
     whole = json.loads(SAMPLE.read_bytes())
     ours = whole["entry"][3]

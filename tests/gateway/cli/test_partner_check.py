@@ -261,6 +261,16 @@ def test_a_partner_that_is_not_there_is_usage(terminal: Terminal) -> None:
     assert "gateway partners list" in ended.err
 
 
+def test_who_has_left_its_network_is_asked_nothing(terminal: Terminal) -> None:
+    gone = lakeshore.a_partner("Gone", "2.999.73", profile=PartnerProfile(retired=True))
+    with lakeshore.open_house(terminal.folder, furnished=False) as it:
+        it.database.write(lambda tx: partners.put(tx, gone))
+    ended = terminal.run("partners", "check", "Gone", "--plan", "acme")
+    assert ended.exit_code == 1
+    assert "it has left its network" in ended.err
+    assert terminal.records()[-1]["outcome"] == "refused"
+
+
 def test_of_two_partners_of_one_name_neither_is_asked(terminal: Terminal) -> None:
     with lakeshore.open_house(terminal.folder, furnished=False) as it:
         for home in ("2.999.71", "2.999.72"):

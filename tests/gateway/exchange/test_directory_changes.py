@@ -89,7 +89,7 @@ def test_only_what_differs_changes_and_what_an_operator_set_stays() -> None:
 def test_who_is_no_longer_active_is_asked_nothing_and_may_come_back() -> None:
     known = taken(NORTH).added
     (retired,) = taken(replace(NORTH, active=False), known=known).retired
-    assert retired.endpoints == Endpoints()
+    assert retired.profile.retired
     assert taken(replace(NORTH, active=False)) == Changes(), "a stranger who is gone is no news"
     (back,) = taken(NORTH, known=(retired,)).changed
     assert back == known[0]
@@ -120,7 +120,7 @@ def test_our_own_community_is_no_partner_of_ours() -> None:
     assert [one.name for one in changes.added] == ["Clinic"]
 
 
-def test_where_an_operator_says_that_it_takes_more_stays_until_it_is_retired() -> None:
+def test_where_an_operator_says_that_it_takes_more_stays() -> None:
     (north,) = taken(NORTH).added
     more = replace(
         north.endpoints,
@@ -133,7 +133,8 @@ def test_where_an_operator_says_that_it_takes_more_stays_until_it_is_retired() -
     assert taken(NORTH, known=(by_hand,)) == Changes(unchanged=1)
     (gone,) = taken(known=(by_hand,), complete=True).retired
     (inactive,) = taken(replace(NORTH, active=False), known=(by_hand,)).retired
-    assert gone.endpoints == inactive.endpoints == Endpoints(direct_domain="direct.north.example")
+    assert gone == inactive and gone.profile.retired
+    assert taken(NORTH, known=(gone,)).changed == (by_hand,), "and it may come back"
 
 
 def test_a_delta_without_the_endpoints_takes_no_address_away() -> None:

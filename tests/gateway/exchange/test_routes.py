@@ -189,6 +189,26 @@ def test_we_do_not_ask_ourselves_for_what_a_hub_knows_of_us(tmp_path: Path) -> N
         assert [one["home_community_id"] for one in lakeshore.rows_of(house, "link")] == [str(HOME)]
 
 
+def test_who_has_left_the_network_is_asked_nothing_directly_or_through_a_hub(
+    tmp_path: Path,
+) -> None:
+    there = Matched((a_match(home_community_id=HUB_HOME), a_match()))
+    with (
+        scripted(ITI_55=lambda heard: Reply(discovered(heard, there))) as script,
+        scripted(name=HUB, home=HUB_HOME) as left,
+    ):
+        gone = replace(left.partner, profile=replace(left.partner.profile, retired=True))
+        with asking_house(tmp_path, [script.partner, gone]) as house:
+            retrieval = new_retrieval(house)
+            asyncio.run(run_retrieval(house, retrieval))
+            rows = answers(house, retrieval)
+            assert set(rows) == {NAME}
+            assert (rows[NAME].outcome, rows[NAME].documents_new) == ("matched", 2)
+            assert f"({HUB_HOME}) is not in the directory" in (rows[NAME].detail or "")
+            assert left.heard == []
+            assert retrieval_of(house, retrieval).state == "done"
+
+
 @pytest.mark.parametrize("has_other_ids", [False, True])
 def test_what_is_filed_with_another_member_is_said_and_not_taken_for_the_members(
     has_other_ids: bool, tmp_path: Path
