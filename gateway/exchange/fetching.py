@@ -134,8 +134,9 @@ class _Fetching:
 
     async def _size(self) -> int:
         """How many documents at once: what the profile says, or less if that was learned."""
+        now = self.visit.asking.retrieval.created  # a visit that is run anew asks the same
         lesson = await self.visit.asking.archive.database.read_async(
-            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_AT_ONCE)
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_AT_ONCE, now=now)
         )
         stated = self.holder.profile.documents_per_retrieve
         return stated if lesson is None else min(stated, lesson.value)

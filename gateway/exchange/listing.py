@@ -190,8 +190,9 @@ class _Listing:
 
     async def window_days(self) -> int | None:
         """Of how many days its windows are: as its profile says, or fewer if that was learned."""
+        now = self.visit.asking.retrieval.created  # a visit that is run anew asks the same
         lesson = await self.visit.asking.archive.database.read_async(
-            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_WINDOW)
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_WINDOW, now=now)
         )
         stated = self.holder.profile.query_window_days
         if lesson is None:
