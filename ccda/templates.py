@@ -215,6 +215,17 @@ VITAL_SIGN_CODES: Final = frozenset(
 SOCIAL_HISTORY_CODES: Final = frozenset(
     "76689-9 46098-0 76690-7 76691-5 82810-3 11341-5 95370-3 63504-5 86645-9".split()
 )
+# Acts that hold a diagnosis: of an encounter, at discharge, on admission, around an operation.
+DIAGNOSIS_ACTS: Final = frozenset(
+    "29308-4 11535-2 78375-3 46241-6 42347-5 10219-4 10218-6 59769-0".split()
+)
+# Problem Type (2.16.840.1.113883.3.88.12.3221.7.2), its LOINC twins and the bare assertion: a code
+# that says which sort of thing was observed, and not what.
+PROBLEM_TYPES: Final = frozenset(
+    "404684003 409586006 282291009 64572001 248536006 418799008 55607006 373930000 75326-9 "
+    "75325-1 75318-6 75323-6 29308-4 75322-8 75275-8 75321-0 75319-4 75312-9 75314-5 75315-2 "
+    "75317-8 ASSERTION".split()
+)
 CONDITION_SYSTEMS: Final = frozenset(
     (SNOMED_CT, *(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103)))
 )

@@ -26,13 +26,15 @@ def add_goals(statements: Sequence[Statement], resources: Resources) -> None:
 def add_goal(statement: Statement, resources: Resources) -> None:
     """FHIR R4 demands a lifecycleStatus: one nobody states is a goal that is proposed no more
     than accepted, so the words of the source decide, and where there are none, active is not.
+    What the source says is no goal was rejected.
     """
     entry = statement.entry
+    status = concept_maps.GOAL.get(entry.status or "", "proposed")
     start = day(when(entry.start) or when(entry.time))
-    target = _target(statement)
+    target = None if entry.negated else _target(statement)
     changed = day(recorded(statement))
     form = {
-        "lifecycleStatus": concept_maps.GOAL.get(entry.status or "", "proposed"),
+        "lifecycleStatus": "rejected" if entry.negated else status,
         "description": concept(entry.code, entry.text) or absent(),
         "subject": resources.patient,
         **stated(

@@ -32,10 +32,10 @@ def make_entry(
     `negated` add to what the statement's own statusCode and negationInd say.
     """
     times = read_times(statement) if times is None else times
-    negated = negated or statement.is_negated
+    negated = negated or statement.is_negated or statement.is_within_denied
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
-    own_status = statement.code_of("statusCode")
+    own_status = statement.status
     children = statement.children
     more: Form = {}
     if not children.keys() <= READ_BY_KIND:

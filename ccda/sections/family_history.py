@@ -48,7 +48,7 @@ def read_condition(statement: Statement, narrative: Narrative) -> Entry:
             inner.told = True
             age = value_form(read_value(inner.one("value"), narrative))
             details |= without_none(age=age)
-        elif inner.is_a(templates.DEATH_OBSERVATION):
+        elif inner.is_a(templates.DEATH_OBSERVATION) and not inner.is_negated:
             details["cause_of_death"] = True
     return make_entry(
         statement,

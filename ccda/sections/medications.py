@@ -121,6 +121,7 @@ def _indication(statement: Statement, narrative: Narrative) -> Form:
     generic = statement.code_of("code") in _GENERIC
     form = without_none(
         ids=id_texts(statement.children),
+        negated=True if statement.is_negated or statement.is_unrelated else None,
         type=None if generic else read_code(code, narrative),
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
@@ -144,7 +145,7 @@ def _supply(statement: Statement, narrative: Narrative) -> Form:
     form = without_none(
         mood=statement.get("moodCode"),
         relation=statement.relation,
-        status=statement.code_of("statusCode"),
+        status=statement.status,
         code=read_code(statement.one("code"), narrative),
         text=narrative.text(statement.one("text")),
         negated=True if statement.is_negated else None,

@@ -92,12 +92,22 @@ def clinical_status(
     template: frozenset[str],
     narrative: Narrative,
 ) -> tuple[str | None, Form | None]:
-    """The status observation, in a word and whole; without one the concern's statusCode."""
+    """The status observation, in a word and whole; without one the concern's statusCode.
+
+    What was nullified was entered in error, whatever else is said of it.
+    """
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
         stated, form = _status_of_concern(concern, template, narrative)
-        stated = stated or concern.code_of("statusCode")
-    return stated, form
+        if stated is None and not _tells_only_that_it_was_made(concern):
+            stated = concern.status
+    return ("nullified" if statement.status == "nullified" else stated), form
+
+
+def _tells_only_that_it_was_made(concern: Statement) -> bool:
+    """A diagnosis that is completed may be of what goes on (C-CDA R2.1: 3.28, 4.80)."""
+    is_diagnosis = concern.code_of("code") in templates.DIAGNOSIS_ACTS
+    return is_diagnosis and concern.status == "completed"
 
 
 def _status_of_concern(
@@ -117,8 +127,10 @@ def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None
         return None
     concern.told = True
     code = concern.one("code")
+    made = _tells_only_that_it_was_made(concern)
     form = without_none(
-        status=concern.code_of("statusCode"),
+        status=None if made else concern.status,
+        status_code=concern.status if made else None,
         **read_times(concern).form(),
         negated=True if concern.is_negated else None,
         ids=id_texts(concern.children),
@@ -139,7 +151,8 @@ def inner_value(
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
                 inner.told = True
-                more = without_none(ids=id_texts(inner.children))
+                no = True if inner.is_negated else None
+                more = without_none(ids=id_texts(inner.children), negated=no)
                 return form | more | read_particulars(inner, narrative, "part", form)
     return None
 

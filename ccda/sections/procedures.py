@@ -104,5 +104,6 @@ def _reasons(statement: Statement, narrative: Narrative) -> list[Form]:
             form = form or read_code(inner.one("code"), narrative)
             if form is not None:
                 inner.told = True
-                forms.append(form | without_none(ids=id_texts(inner.children)))
+                no = True if inner.is_negated or inner.is_unrelated else None
+                forms.append(form | without_none(ids=id_texts(inner.children), negated=no))
     return forms

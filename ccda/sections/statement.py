@@ -16,6 +16,11 @@ CLINICAL_STATEMENTS: Final = frozenset(
     "substanceAdministration supply".split()
 )
 _HOLDERS: Final = frozenset(("entryRelationship", "component"))
+# By these a statement is a part, the matter or the effect of the one it stands in: where the
+# relationship does not hold, neither does the statement. A denied cause or reason may well be so.
+_HOLDING: Final = frozenset((None, "COMP", "SUBJ", "MFST"))
+_PARTS_OF: Final = frozenset((None, "COMP", "SUBJ"))
+_GATHERING: Final = frozenset(("act", "organizer"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
 _HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
@@ -37,6 +42,11 @@ class _LocalNames(dict[str, str]):
 
 
 _NAME_OF: Final = _LocalNames()
+
+
+def bare_oid(written: str) -> str:
+    """An OID that was written as a URN or with white space around it."""
+    return written.strip().removeprefix("urn:oid:")
 
 
 def local_name(element: Element) -> str:
@@ -79,16 +89,17 @@ class Statement:
     `path` selects it in the whole document by positions alone, so that neither prefix nor
     namespace matters: `/*/*[7]/*[2]`. It is made on the way down, as asking an element for its
     place among many siblings takes as long as there are siblings.
-    `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
-    entry stands in the section, once it has one; the outermost counts them (`next_position`).
+    `relation` is the typeCode of the entryRelationship that holds it, `is_unrelated` whether that
+    is negated; `position` is where its entry stands in the section, once it has one; the outermost
+    counts them (`next_position`).
     `level` counts the statements around it. `told` is set once the details of another statement's
     entry say what this one says; `answers` is what was found inside for each template, as
     thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "answers", "children", "element", "level", "name",
-        "next_position", "path", "position", "relation", "told",
+        "_inner", "_templates", "above", "answers", "children", "element", "is_unrelated", "level",
+        "name", "next_position", "path", "position", "relation", "told",
     )  # fmt: skip
 
     def __init__(
@@ -98,6 +109,8 @@ class Statement:
         path: str,
         above: "Statement | None",
         relation: str | None,
+        *,
+        is_unrelated: bool = False,
     ) -> None:
         self.element = element
         self.name = name
@@ -105,6 +118,7 @@ class Statement:
         self.above = above
         self.level: int = 0 if above is None else above.level + 1
         self.relation = relation
+        self.is_unrelated = is_unrelated
         self.children = children_of(element)
         self.position: int | None = None
         self.next_position = 0
@@ -135,10 +149,16 @@ class Statement:
         return found[0].get("code") if found else None
 
     @property
+    def status(self) -> str | None:
+        """Its statusCode, in the small letters that ActStatus is written in."""
+        found = self.code_of("statusCode")
+        return None if found is None else found.strip().lower() or None
+
+    @property
     def templates(self) -> frozenset[str]:
         if self._templates is None:
             roots = (template.get("root") for template in self.all("templateId"))
-            self._templates = frozenset(root for root in roots if root)
+            self._templates = frozenset(bare_oid(root) for root in roots if root)
         return self._templates
 
     def is_a(self, template: frozenset[str]) -> bool:
@@ -151,7 +171,20 @@ class Statement:
 
     @property
     def is_negated(self) -> bool:
-        return (self.element.get("negationInd") or "").strip().lower() in ("true", "1")
+        """Whether it says that it is not so, by its own or its relationship's negationInd."""
+        if self.is_unrelated and self.relation in _HOLDING:
+            return True
+        return _says_no(self.element)
+
+    @property
+    def is_within_denied(self) -> bool:
+        """Whether an act or organizer that it is a part of is denied, and it with that."""
+        part, whole = self, self.above
+        while whole is not None and whole.name in _GATHERING and part.relation in _PARTS_OF:
+            if whole.is_negated:
+                return True
+            part, whole = whole, whole.above
+        return False
 
     @property
     def inner(self) -> list["Statement"]:
@@ -191,10 +224,17 @@ def statements_in(
     holder: Element, path: str, above: Statement | None = None
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
+    unrelated = above is not None and _says_no(holder)
     for position, child in enumerate(holder, 1):
         name = _NAME_OF[child.tag]  # type: ignore[index] # a parsed tag is text
         if name in CLINICAL_STATEMENTS:
-            yield Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
+            below, relation = f"{path}/*[{position}]", holder.get("typeCode")
+            yield Statement(child, name, below, above, relation, is_unrelated=unrelated)
+
+
+def _says_no(element: Element) -> bool:
+    written = element.get("negationInd")
+    return written is not None and written.strip().lower() in ("true", "1")
 
 
 def walk(statement: Statement, into: frozenset[str] = CLINICAL_STATEMENTS) -> Iterator[Statement]:
