@@ -10,7 +10,7 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, name_of, read_code, without_none
+from ccda.sections.form import Form, name_of, read_code, read_quantity, without_none
 from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.particulars import read_specimens
@@ -93,7 +93,7 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
 
 
 def _value_attributes(element: Element) -> Form:
-    """What qualifies a value: a bound that is not included, the type of an enclosed file."""
+    """What qualifies a value: a bound that is not included, other units, an enclosed file."""
     form: Form = {}
     if len(element):
         bounds = ((name, first(element, name)) for name in ("low", "high"))
@@ -104,6 +104,8 @@ def _value_attributes(element: Element) -> Form:
         ]
         if exclusive:
             form["exclusive"] = exclusive
+        if element.get("value") and (others := (read_quantity(element) or {}).get("translations")):
+            form["value_translations"] = others
     elif element.get("representation"):
         form |= without_none(
             media_type=element.get("mediaType"), representation=element.get("representation")

@@ -1,14 +1,17 @@
 """How a line stands: what has ended is not among what holds, what was refused was not given."""
 
+from gateway.exchange.summary_text import summary_text
 from tests.gateway.exchange.records import (
     ASTHMA,
     DIABETES,
     FLU,
+    PENICILLIN,
     A,
     B,
     entry,
     holding,
     lines,
+    merged,
     only,
 )
 
@@ -57,3 +60,17 @@ def test_it_never_merges_with_the_same_vaccine_given_that_day() -> None:
         holding(B, entry("immunization", FLU, time="20241008", status="completed")),
     )
     assert sorted(line.negated for line in found) == [False, True]
+
+
+def test_a_reaction_that_was_not_seen_makes_no_allergy_worse_and_is_not_told() -> None:
+    severe = {"code": "24484000", "display": "Severe"}
+    hives = {"display": "Hives", "severity": severe, "negated": True}
+    rash = {"display": "Rash", "severity": {"code": "255604002", "display": "Mild"}}
+    summary = merged(
+        holding(A, entry("allergy", PENICILLIN, details={"reaction": [hives, rash]})),
+        holding(B, entry("allergy", PENICILLIN, details={"reaction": [rash]})),
+    )
+    (line,) = summary.section("allergy").lines
+    assert line.conflict is None
+    told = summary_text(summary, member={"name": "A"})
+    assert "rash" in told and "hives" not in told
