@@ -25,7 +25,8 @@ from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, when
 
 _ABATEMENT: Final = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement"
-_DENIALS: Final = dict(concept_maps.NO_KNOWN_ALLERGY.values())
+# "No known allergies" had another code in SNOMED CT, which C-CDA R1.1 and its elders used.
+_DENIALS: Final = frozenset((*dict(concept_maps.NO_KNOWN_ALLERGY.values()), "160244002"))
 
 
 def add_allergies(statements: Sequence[Statement], resources: Resources) -> None:

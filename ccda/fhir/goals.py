@@ -35,7 +35,7 @@ def add_goal(statement: Statement, resources: Resources) -> None:
     changed = day(recorded(statement))
     form = {
         "lifecycleStatus": "rejected" if entry.negated else status,
-        "description": concept(entry.code, entry.text) or absent(),
+        "description": concept(entry.code, entry.text) or _described(statement) or absent(),
         "subject": resources.patient,
         **stated(
             startDate=start,
@@ -46,6 +46,12 @@ def add_goal(statement: Statement, resources: Resources) -> None:
         ),
     }
     resources.state(statement, "Goal", form)
+
+
+def _described(statement: Statement) -> Json | None:
+    """A goal that nothing names is what is to be reached, where that is told in words."""
+    said = _in_words(statement)
+    return {"text": said} if said else None
 
 
 def _target(statement: Statement) -> Json | None:

@@ -1,15 +1,24 @@
 """What every kind of entry shares: where it stands, who says it, when, in which state."""
 
+from typing import Final
+
 from ccda.hl7v3 import CD
 from ccda.model import Entry, Kind
 from ccda.narrative import Narrative
 from ccda.sections.form import Form, name_of
-from ccda.sections.no_information import says_nothing_is_known
+from ccda.sections.no_information import (
+    names_a_class,
+    names_nothing,
+    says_nothing_is_known,
+)
 from ccda.sections.participants import read_authors, read_ids
 from ccda.sections.particulars import READ_BY_KIND, read_particulars
 from ccda.sections.statement import Statement
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
+
+# Kinds whose code is what is asserted, and not the question that a value answers.
+_ASSERTED: Final = frozenset(("allergy", "problem"))
 
 
 def make_entry(
@@ -24,12 +33,14 @@ def make_entry(
     status: str | None = None,
     negated: bool = False,
     no_information: bool | None = None,
+    says_more: bool = False,
     details: Form | None = None,
 ) -> Entry:
     """The entry of a statement about `code`.
 
     `name` is the words that stand for the code, where they stand beside it. `status` and
-    `negated` add to what the statement's own statusCode and negationInd say.
+    `negated` add to what the statement's own statusCode and negationInd say. `says_more` is
+    whether it is information without a name too: an answer, a payer, the time of a visit.
     """
     times = read_times(statement) if times is None else times
     negated = negated or statement.is_negated or statement.is_within_denied
@@ -43,11 +54,10 @@ def make_entry(
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
-        no_information = says_nothing_is_known(
-            code,
-            name_of(code) or text,
-            negated=negated,
-            null_flavor=statement.get("nullFlavor"),
+        said = _said(kind, code, text)
+        is_told = says_more and not negated and "nullFlavor" not in statement.element.attrib
+        no_information = not (is_told and names_nothing(code, said)) and _has_no_information(
+            statement, code, said, negated=negated
         )
     above = statement.above
     while above is not None and above.position is None:
@@ -73,3 +83,22 @@ def make_entry(
         details=more if details is None else details | more if more else details,
         parent=None if above is None else above.position,
     )
+
+
+def _said(kind: Kind, code: CD | None, text: str | None) -> str | None:
+    """What it is called; an allergy or problem of a whole class is what its text makes of it."""
+    if kind in _ASSERTED and code is not None and text and names_a_class(code):
+        return text
+    return name_of(code) or text
+
+
+def _has_no_information(
+    statement: Statement, code: CD | None, said: str | None, *, negated: bool
+) -> bool:
+    null_flavor, above = statement.get("nullFlavor"), statement.above
+    if says_nothing_is_known(code, said, negated=negated, null_flavor=null_flavor):
+        return True
+    # A nullFlavor of the act around it leaves nothing where only a class is named.
+    if code is None or above is None or not names_a_class(code):
+        return False
+    return above.get("nullFlavor") is not None

@@ -35,6 +35,7 @@ from ccda.sections.value import read_value
 _GENERIC: Final = frozenset(
     "404684003 55607006 282291009 64572001 29308-4 75326-9 75321-0 75323-6 ASSERTION".split()
 )
+_SIG: Final = "76662-6"  # LOINC: instructions, medication
 _OUTSIDE_MEDICATIONS: Final = frozenset("act organizer encounter procedure observation".split())
 
 
@@ -93,7 +94,7 @@ def administration(statement: Statement, times: Times, narrative: Narrative) -> 
 def _free_text_sig(statement: Statement, narrative: Narrative) -> str | None:
     """C-CDA R2.1 companion: Medication Free Text Sig (4.147)."""
     for inner in statement.inner:
-        if inner.is_a(templates.MEDICATION_SIG):
+        if inner.is_a(templates.MEDICATION_SIG) or inner.code_of("code") == _SIG:
             said = narrative.text(inner.one("text"))
             inner.told = said is not None
             return said

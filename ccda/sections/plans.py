@@ -20,6 +20,7 @@ from ccda.sections.products import Product, read_product
 from ccda.sections.statement import Statement, walk
 from ccda.sections.times import read_times
 from ccda.sections.value import read_value
+from ccda.sections.wrappers import unwrapped
 
 _GATHERING: Final = frozenset(("act", "organizer"))
 
@@ -34,12 +35,15 @@ def read_outcomes(top: Statement, narrative: Narrative) -> Iterator[Entry]:
 
 
 def read_plan(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    yield read_planned(top, narrative)
+    for statement in unwrapped(top, narrative):
+        yield read_planned(statement, narrative)
 
 
 def read_intervention(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """What has been done is a procedure; what has not, is planned."""
-    yield _read("procedure" if top.get("moodCode") == "EVN" else "plan", top, narrative)
+    for statement in unwrapped(top, narrative):
+        kind: Kind = "procedure" if statement.get("moodCode") == "EVN" else "plan"
+        yield _read(kind, statement, narrative)
 
 
 def read_concern(top: Statement, narrative: Narrative) -> Iterator[Entry]:

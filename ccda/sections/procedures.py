@@ -20,14 +20,16 @@ from ccda.sections.statement import Children, Statement, children_of, first
 from ccda.sections.times import read_times
 from ccda.sections.udi import whole_udi
 from ccda.sections.value import Value, read_value
+from ccda.sections.wrappers import unwrapped
 
 _PICTURES: Final = frozenset(("observationMedia", "regionOfInterest"))
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Each statement of an entry is one procedure; what stands inside it only describes it."""
-    if top.name not in _PICTURES:
-        yield read_procedure(top, narrative)
+    for statement in unwrapped(top, narrative):
+        if statement.name not in _PICTURES:
+            yield read_procedure(statement, narrative)
 
 
 def read_procedure(statement: Statement, narrative: Narrative) -> Entry:

@@ -45,19 +45,24 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
 def read_panel(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
     """An organizer: what was ordered, its state and specimen; its parts hold the values."""
     code = narrative.code(statement.one("code"))
+    groups = statement.inner and not all(map(_has_no_information, (statement, *statement.inner)))
     return make_entry(
         statement,
         kind,
         narrative,
         code=code,
         # A panel without a code of its own still groups what it holds.
-        no_information=False if statement.inner and names_nothing(code, name_of(code)) else None,
+        no_information=False if groups and names_nothing(code, name_of(code)) else None,
         details=without_none(
             panel=True,
             specimen=_specimen(statement, narrative),
             performer=read_performers(statement, narrative),
         ),
     )
+
+
+def _has_no_information(statement: Statement) -> bool:
+    return statement.get("nullFlavor") is not None
 
 
 def read_observation(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:

@@ -74,3 +74,12 @@ def test_a_reaction_that_was_not_seen_makes_no_allergy_worse_and_is_not_told() -
     assert line.conflict is None
     told = summary_text(summary, member={"name": "A"})
     assert "rash" in told and "hives" not in told
+
+
+def test_what_nobody_named_is_called_by_what_else_is_told_of_it() -> None:
+    policy = entry("coverage", None, details={"payer": {"name": "Acme Health"}})
+    seen = entry("encounter", None, time="2020", details={"location": {"name": "Clinic"}})
+    model = entry("device", None, details={"device": [{"model": "Model X"}]})
+    said = entry("goal", None, value="Walk daily")
+    named = [only(one.kind, holding(A, one)).display for one in (policy, seen, model, said)]
+    assert named == ["Acme Health", "Clinic", "Model X", "Walk daily"]
