@@ -43,7 +43,8 @@ def make_entry(
     whether it is information without a name too: an answer, a payer, the time of a visit.
     """
     times = read_times(statement) if times is None else times
-    negated = negated or statement.is_negated or statement.is_within_denied
+    above = statement.above
+    negated = negated or statement.is_negated or (above is not None and statement.is_within_denied)
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
     own_status = statement.status
@@ -54,12 +55,16 @@ def make_entry(
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
-        said = _said(kind, code, text)
-        is_told = says_more and not negated and "nullFlavor" not in statement.element.attrib
-        no_information = not (is_told and names_nothing(code, said)) and _has_no_information(
-            statement, code, said, negated=negated
-        )
-    above = statement.above
+        said = name_of(code) or text
+        if kind in _ASSERTED and code is not None and names_a_class(code):
+            no_information = _is_unknown_class(statement, code, text or said, negated=negated)
+        else:
+            null_flavor = statement.get("nullFlavor")
+            no_information = says_nothing_is_known(
+                code, said, negated=negated, null_flavor=null_flavor
+            ) and not (
+                says_more and not negated and null_flavor is None and names_nothing(code, said)
+            )
     while above is not None and above.position is None:
         above = above.above
     statement.take_position()
@@ -85,20 +90,12 @@ def make_entry(
     )
 
 
-def _said(kind: Kind, code: CD | None, text: str | None) -> str | None:
-    """What it is called; an allergy or problem of a whole class is what its text makes of it."""
-    if kind in _ASSERTED and code is not None and text and names_a_class(code):
-        return text
-    return name_of(code) or text
+def _is_unknown_class(statement: Statement, code: CD, said: str | None, *, negated: bool) -> bool:
+    """An allergy or problem of a whole class is what its text makes of it, if there is any.
 
-
-def _has_no_information(
-    statement: Statement, code: CD | None, said: str | None, *, negated: bool
-) -> bool:
+    A nullFlavor, of the act around it too, leaves nothing.
+    """
     null_flavor, above = statement.get("nullFlavor"), statement.above
-    if says_nothing_is_known(code, said, negated=negated, null_flavor=null_flavor):
-        return True
-    # A nullFlavor of the act around it leaves nothing where only a class is named.
-    if code is None or above is None or not names_a_class(code):
-        return False
-    return above.get("nullFlavor") is not None
+    if null_flavor is None and above is not None:
+        null_flavor = above.get("nullFlavor")
+    return says_nothing_is_known(code, said, negated=negated, null_flavor=null_flavor)

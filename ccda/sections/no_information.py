@@ -57,7 +57,16 @@ _NOT_AVAILABLE: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MARKER: Final = 200
-_FIRST_LETTERS: Final = frozenset("nNuUpPhHdDtTaAmMfFiI*")  # others begin no such sentence
+_FIRST_WORDS: Final = frozenset(
+    "no none nka nkda nkfa nkma not nil nothing n/a unknown patient the has is denies reports "
+    "allergies medications problems immunizations family history".split()
+)
+# Most names are told apart by how they begin.
+_BEGINNINGS: Final = frozenset(
+    case(word[:2])
+    for word in (*_FIRST_WORDS, "n.", "* ", "*n")
+    for case in (str, str.title, str.upper)
+)
 
 
 def names_nothing(code: CD | None, name: str | None) -> bool:
@@ -92,9 +101,13 @@ def says_nothing_is_known(
             return True
     elif written in _NOTHING_KNOWN or ((negated or null_flavor) and written in _CLASSES):
         return True
-    if not name or name[0] not in _FIRST_LETTERS:
-        return False
-    return _matches(_NOTHING_SAID.fullmatch, name.lstrip("* "))
+    return name is not None and name[:2] in _BEGINNINGS and _is_sentence_of_nothing(name)
+
+
+def _is_sentence_of_nothing(name: str) -> bool:
+    sentence = name.lstrip("* ")
+    first = sentence.partition(" ")[0].replace(".", "").rstrip("!").lower()
+    return first in _FIRST_WORDS and _matches(_NOTHING_SAID.fullmatch, sentence)
 
 
 def _matches(search: Callable[[str], object], name: str) -> bool:

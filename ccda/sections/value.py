@@ -58,8 +58,8 @@ def _coded(element: Element, narrative: Narrative) -> Value:
 
 
 def _quantity(element: Element, narrative: Narrative) -> Value:
-    value, null_flavor = _written(element), element.get("nullFlavor")
-    if value is not None:
+    value, null_flavor = element.get("value"), element.get("nullFlavor")
+    if value and not value.isspace():
         return Value(value, element.get("unit") or element.get("currency"), null_flavor)
     translation = first(element, "translation")
     if translation is not None and translation.get("value"):
@@ -70,7 +70,7 @@ def _quantity(element: Element, narrative: Narrative) -> Value:
 
 def _written(element: Element) -> str | None:
     value = element.get("value")
-    return None if value is None or not value.strip() else value
+    return None if value is None or value.isspace() else value or None
 
 
 def _text(element: Element, narrative: Narrative) -> Value:
