@@ -20,6 +20,7 @@ from gateway.cli.proofs import (
 )
 from gateway.cli.retention import certificates, dispose_of, retention
 from gateway.cli.terminal import Exit, out
+from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
 
 audit_app = typer.Typer(help="Proof that the exchange log is whole.", no_args_is_help=True)
@@ -50,20 +51,31 @@ def verify(
 ) -> None:
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
-    With checkpoints that were kept elsewhere, also whether the log still is what they signed.
+    Also whether what the records name is still there, envelopes, mail and keys, but for what was
+    disposed of; and with checkpoints that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
         outside = outside_checkpoints(checkpoint, key, house)
         result, roots = house.database.read(lambda tx: verify_with_roots(tx, outside))
+        kept = Evidence((), 0)
+        if result.reason is None:  # else nothing that the records name can be relied on
+            kept = house.database.read(evidence)
+    first_bad = result.first_bad
+    reason = result.reason or _against(outside, roots, result.records)
+    if reason is None and kept.gone:
+        first_bad, reason = kept.gone[0].sequence, _in_words(kept)
     form = {
         "records": result.records,
-        "first_bad": result.first_bad,
-        "reason": result.reason or _against(outside, roots, result.records),
+        "first_bad": first_bad,
+        "reason": reason,
+        "disposed": kept.disposed,
     }
     if json:
         typer.echo(orjson.dumps(form).decode())
     elif form["reason"] is None:
         out.print(f"{result.records} records checked; all are whole and in one chain")
+        if kept.disposed:
+            out.print(f"what {kept.disposed} of them name was disposed of, as the log says itself")
         for size in sorted(outside):
             out.print(f"the first {size} are those that {outside[size][-1]} was signed over")
     elif result.first_bad is None:
@@ -73,6 +85,14 @@ def verify(
         out.print(f"{result.records} records before it were")
     if form["reason"] is not None:
         raise typer.Exit(int(Exit.FAILED))
+
+
+def _in_words(kept: Evidence) -> str:
+    """What is gone beside a log that is sound in itself."""
+    first, others = kept.gone[0], len(kept.gone) - 1
+    place = "a record" if first.sequence is None else f"record {first.sequence}"
+    more = f"; {others} more miss what they name" if others else ""
+    return f"{place} is whole, but {first.what} is gone, which no disposal took{more}"
 
 
 def _against(

@@ -14,11 +14,10 @@ from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
 from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_note
 from gateway.model.identity import PlanId
-from gateway.model.retention import HOUSE, PlanMonth
+from gateway.model.retention import DISPOSAL, HOUSE, PlanMonth
 from gateway.store import disposals, legal_holds
 from gateway.store.transaction import Transaction
 
-_ACT: Final = "LOG-DISPOSAL"
 _LOOK: Final = "CLI-AUDIT-DISPOSE-SHOW"
 
 
@@ -97,7 +96,7 @@ def dispose_of(
         found = house.database.read(lambda tx: _wanted(tx, house, month, plan, now))
         own = PlanId(plan) if plan else None
         if month and not found:
-            name, why = _LOOK if not execute else _ACT, "the log has no such month"
+            name, why = _LOOK if not execute else DISPOSAL, "the log has no such month"
             house.database.write(
                 lambda tx: record(tx, name, plan=own, outcome="refused", reason=why)
             )
@@ -132,7 +131,7 @@ def _order(month: PlanMonth) -> tuple[str, str]:
 
 
 def _do(house: House, one: Assessed, now: datetime) -> Assessed:
-    seal, by = log_seal(house.settings), act_of_operator(_ACT, plan=one.month.plan)
+    seal, by = log_seal(house.settings), act_of_operator(DISPOSAL, plan=one.month.plan)
     years_of = house.settings.retention_years
     return house.database.write(
         lambda tx: dispose(tx, one.month, years_of, seal=seal, by=by, now=now)

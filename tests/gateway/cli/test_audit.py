@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.model.exchange import Exchange
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -38,7 +40,7 @@ def test_a_whole_log_is_counted_and_the_check_leaves_no_trace(terminal: Terminal
     assert ended.exit_code == 0
     assert "7 records checked" in ended.out
     form = terminal.run("audit", "verify", "--json")
-    assert form.lines == [{"records": 7, "first_bad": None, "reason": None}]
+    assert form.lines == [{"records": 7, "first_bad": None, "reason": None, "disposed": 0}]
     assert len(terminal.records()) == 7
 
 
@@ -118,6 +120,25 @@ def test_a_record_put_in_the_place_of_another_is_found(terminal: Terminal) -> No
     ended = terminal.run("audit", "verify", "--json")
     assert ended.exit_code == 1
     assert ended.lines[0]["first_bad"] == 2
+
+
+def test_an_envelope_or_a_key_that_nobody_disposed_of_is_missed(terminal: Terminal) -> None:
+    """The chain is sound, and says what there was."""
+    (key,) = terminal.rows("SELECT month FROM log_month WHERE scope = 'acme'")
+    told = Exchange(datetime.now(UTC), "in", "ITI-55", "success", request_hash="ab" * 32)
+    terminal.append(told)
+    ended = terminal.run("audit", "verify", "--json")
+    assert (ended.exit_code, ended.lines[0]["first_bad"]) == (1, 8)
+    assert ended.lines[0]["reason"] == (
+        "record 8 is whole, but its request is gone, which no disposal took"
+    )
+    tamper(terminal, "DROP TRIGGER log_month_stays", "DELETE FROM log_month WHERE scope = 'acme'")
+    ended = terminal.run("audit", "verify")
+    assert ended.exit_code == 1
+    assert "1 more miss what they name" in ended.out.replace("\n", " ")
+    assert f"record 1 is whole, but the key of {key['month']} of acme is gone" in (
+        ended.out.replace("\n", " ")
+    )
 
 
 # ---- looking ---------------------------------------------------------------------------------

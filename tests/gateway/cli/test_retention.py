@@ -12,8 +12,6 @@ from gateway.cli.terminal import out
 from gateway.model.checkpoint import LogKey, read_note
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId
-from gateway.store import exchange_log
-from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -30,15 +28,8 @@ def terminal(tmp_path: Path) -> Terminal:
     """Two records of 2014, of two months, and one of 2024."""
     made = furnish(tmp_path)
     april = replace(OLD, time=datetime(2014, 4, 5, tzinfo=UTC), partner=PartnerId("p2"))
-    append(made, OLD, april, RECENT)
+    made.append(OLD, april, RECENT)
     return made
-
-
-def append(terminal: Terminal, *exchanges: Exchange) -> None:
-    key_file = terminal.folder / "keys" / "key-encryption-key"
-    with closing(open_database(f"sqlite:///{terminal.database}", key_file=key_file)) as database:
-        for exchange in exchanges:
-            database.write(lambda t, e=exchange: exchange_log.append(t, e))
 
 
 def test_a_dry_run_shows_what_is_due_and_changes_nothing(terminal: Terminal) -> None:
