@@ -32,11 +32,11 @@ async def read_disclosures(
     form: Annotated[str, Query(alias="format", pattern="^(json|csv|pdf)$")] = "json",
 ) -> Response:
     """What left the house of the member, of six years at the most, and what was left out why."""
-    now = datetime.now(UTC)
+    now, keys = datetime.now(UTC), means.archive.blobs.keys
 
     def look(tx: Transaction) -> Accounting:
         member = the_member(tx, at.caller.plan, member_id)
-        return account(tx, member=member, asked=now.date(), since=since, until=until)
+        return account(tx, keys, member=member, asked=now.date(), since=since, until=until)
 
     def unit(_: Transaction, note: Note) -> None:
         note.member = told.member.id

@@ -66,7 +66,12 @@ def disclosures(
         person = member_of(house, plan_of(house, plan).id, member, act="CLI-DISCLOSURES")
         told = house.database.read(
             lambda tx: account(
-                tx, member=person, asked=now.date(), since=_day(since), until=_day(until)
+                tx,
+                house.archive.blobs.keys,
+                member=person,
+                asked=now.date(),
+                since=_day(since),
+                until=_day(until),
             )
         )
         content = _written(house, told, form, everything, now)

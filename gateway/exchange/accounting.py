@@ -13,7 +13,8 @@ from typing import Final, cast, get_args
 from gateway.model.disclosure import FINDING, Exclusion, Finding, FindingKind
 from gateway.model.exchange import Exchange, RecordedExchange
 
-RULES: Final = "45 CFR 164.528, rules 1"
+RULES: Final = "45 CFR 164.528, rules 2"
+"""Rules 1 listed also what was never sent, and left out what was told to who asked for more."""
 YEARS: Final = 6
 """45 CFR 164.528(a)(1): the six years before the day on which the accounting is asked for."""
 
@@ -67,11 +68,13 @@ _SENT: Final = ("DIRECT-SEND", "ITI-41", "ITI-80")
 def what_left(exchange: Exchange) -> str | None:
     """What of its member the exchange told somebody outside, in words; None if nothing.
 
-    A question of ours tells who it is about whatever the answer is. An answer of ours tells
-    something only if it names documents or a member; the record of one that broke off follows one
-    that is counted already (DECISIONS 16).
+    A question of ours tells who it is about whatever the answer is, once it has left. An answer of
+    ours tells something only if it names documents or a member; the record of one that broke off
+    follows one that is counted already (DECISIONS 16).
     """
     if exchange.direction == "out":
+        if _never_left(exchange):
+            return None
         if exchange.transaction in _SENT:
             return _documents(exchange) or "a message about the member"
         return _ASKED.get(exchange.transaction)
@@ -88,6 +91,12 @@ def what_left(exchange: Exchange) -> str | None:
             return _documents(exchange)
         case _:
             return None
+
+
+def _never_left(exchange: Exchange) -> bool:
+    """Whether it ended before there was an envelope to send, which its record would name: nobody
+    could be asked so, or no rule let it go."""
+    return exchange.outcome in ("failed", "refused") and exchange.request_hash is None
 
 
 def is_certain(exchange: Exchange) -> bool:
