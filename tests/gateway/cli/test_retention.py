@@ -130,6 +130,28 @@ def test_a_month_under_a_hold_stays_until_it_is_lifted(terminal: Terminal) -> No
     assert terminal.run("audit", "dispose").out.strip() == "no month of the log is due"
 
 
+def test_a_hold_is_on_a_partner_of_the_directory_or_of_the_log_and_no_other(
+    terminal: Terminal,
+) -> None:
+    """A name for an id, or an id that is mistyped, would hold nothing."""
+    for unknown in ("Northfield Health", "p3"):
+        with terminal.recording() as made:
+            ended = terminal.run("audit", "hold", "add", "--reason", "x", "--partner", unknown)
+        assert ended.exit_code == 1
+        assert "no partner of this id" in ended.err
+        assert [(one["transaction"], one["outcome"], one["partner"]) for one in made] == [
+            ("CLI-AUDIT-HOLD", "refused", None)
+        ]
+    assert terminal.run("audit", "hold", "list").out.strip() == "nothing is held"
+    listed = terminal.rows("SELECT id FROM partner")[0]["id"]
+    assert terminal.run("audit", "hold", "add", "--reason", "x", "--partner", listed).out
+    held = terminal.run("audit", "hold", "add", "--reason", "x", "--partner", "p2").out.strip()
+    told = {
+        one["month"]: one["refusal"] for one in terminal.run("audit", "dispose", "--json").lines
+    }
+    assert told == {"2014-03": None, "2014-04": f"it is under legal hold {held}"}
+
+
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
