@@ -233,7 +233,32 @@ def test_the_log_is_searched_sorted_and_paged_at_the_terminal(terminal: Terminal
     assert terminal.run("exchanges", "list", "--after", "4000").exit_code == 1
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r", " =", "＝"])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", " =", "＝"])
 def test_a_cell_that_a_spreadsheet_would_calculate_is_text(begin: str) -> None:
     (_, row) = csv.reader(io.StringIO(write_csv(["a", "b"], [[f"{begin}1+1", -1]]), newline=""))
     assert row == [f"'{begin}1+1", "-1"]
+
+
+@pytest.mark.parametrize("divided_by", [";", "\t"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Summary;=HYPERLINK("http://evil.test";"x")', "Summary; =1+1", "a\t+1", "a\n@SUM(1)",
+        'a;"=1', "=1;=2", "a\r\n-1",
+    ],
+)  # fmt: skip
+def test_no_cell_is_calculated_where_cells_are_divided_otherwise(
+    words: str, divided_by: str
+) -> None:
+    """A spreadsheet with a comma in its numbers divides by semicolons, or is told to by tabs."""
+    text = write_csv(["a", "b", "c"], [["1", words, "2"], ["3", "4", words]])
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=divided_by):
+        for cell in row:
+            for line in cell.splitlines():
+                assert not line.lstrip(' "').startswith(("=", "+", "-", "@")), (row, text)
+
+
+def test_what_is_no_formula_stays_as_it_was() -> None:
+    words = ["Blood pressure; heart rate", "first line\r\n\r\nsecond line", "1-2", "a=b", "O'Hara"]
+    (_, row) = csv.reader(io.StringIO(write_csv(words, [words]), newline=""))
+    assert row == words
