@@ -1,5 +1,6 @@
 """`gateway audit`: the proof that the log was not altered, and what an auditor asks of it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -20,6 +21,7 @@ from gateway.cli.proofs import (
 )
 from gateway.cli.retention import certificates, dispose_of, retention
 from gateway.cli.terminal import Exit, out
+from gateway.model.checkpoint import Checkpoint
 from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
 
@@ -56,7 +58,8 @@ def verify(
     """
     with opened(config) as house:
         outside = outside_checkpoints(checkpoint, key, house)
-        result, roots = house.database.read(lambda tx: verify_with_roots(tx, outside))
+        sizes = [signed.size for signed, _ in outside]
+        result, roots = house.database.read(lambda tx: verify_with_roots(tx, sizes))
         kept = Evidence((), 0)
         if result.reason is None:  # else nothing that the records name can be relied on
             kept = house.database.read(evidence)
@@ -76,8 +79,8 @@ def verify(
         out.print(f"{result.records} records checked; all are whole and in one chain")
         if kept.disposed:
             out.print(f"what {kept.disposed} of them name was disposed of, as the log says itself")
-        for size in sorted(outside):
-            out.print(f"the first {size} are those that {outside[size][-1]} was signed over")
+        for signed, path in outside:
+            out.print(f"the first {signed.size} are those that {path} was signed over")
     elif result.first_bad is None:
         out.print(f"the log is not sound: {form['reason']}")
     else:
@@ -96,12 +99,13 @@ def _in_words(kept: Evidence) -> str:
 
 
 def _against(
-    outside: dict[int, tuple[bytes, str, Path]], roots: dict[int, bytes], records: int
+    outside: Sequence[tuple[Checkpoint, Path]], roots: Mapping[int, bytes], records: int
 ) -> str | None:
     """What a checkpoint kept elsewhere says against a log that is sound in itself."""
-    for size, (root, _, path) in sorted(outside.items()):
-        if size > records:
-            return f"{path} was signed over {size} records, {size - records} more than there are"
-        if roots[size] != root:
+    for signed, path in outside:
+        size, more = signed.size, signed.size - records
+        if more > 0:
+            return f"{path} was signed over {size} records, {more} more than there are"
+        if roots[size] != signed.root:
             return f"the first {size} records are not those that {path} was signed over"
     return None

@@ -92,8 +92,10 @@ def prove(
 
 def outside_checkpoints(
     paths: list[Path] | None, key: Path | None, house: House
-) -> dict[int, tuple[bytes, str, Path]]:
-    """Root, head and file of the checkpoints that somebody kept elsewhere, by size.
+) -> list[tuple[Checkpoint, Path]]:
+    """The checkpoints that somebody kept elsewhere, each with its file, the smallest first.
+
+    Two may be of one size: who signs two logs gives each to another.
 
     Raises:
         Failure: one is not readable, or not signed by the key.
@@ -102,13 +104,10 @@ def outside_checkpoints(
     try:
         if key is not None:
             public = LogKey.parse(_read(key))
-        found = {}
-        for path in paths or ():
-            made = read_checkpoint(_read(path), public)
-            found[made.size] = made.root, made.head, path
+        found = [(read_checkpoint(_read(path), public), path) for path in paths or ()]
     except InvalidCheckpoint as reason:
         raise Failure(str(reason)) from None
-    return found
+    return sorted(found, key=lambda one: one[0].size)
 
 
 def _path(

@@ -173,6 +173,27 @@ def test_a_chain_made_anew_with_a_stolen_role_is_found_by_the_checkpoint_only(
     assert "the first 9 records are not those" in ended.out.replace("\n", " ")
 
 
+def test_two_logs_signed_with_one_key_are_found_by_whoever_has_both_checkpoints(
+    terminal: Terminal, outside: Path
+) -> None:
+    """Each fits the log that it was shown; they are of one size, and only one is of this log."""
+    with closing(without_triggers(terminal)) as connection:
+        connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
+        connection.execute("DROP TRIGGER checkpoint_keeps_deletes")
+        connection.execute("DELETE FROM checkpoint")
+        rebuild(connection)
+        connection.commit()
+    other = outside / "other"
+    other.write_text(terminal.run("audit", "checkpoint").out)
+    key, first = outside / "key", outside / "checkpoint"
+    assert terminal.run("audit", "verify", "--checkpoint", other, "--key", key).exit_code == 0
+    for both in ((first, other), (other, first)):
+        given = [option for one in both for option in ("--checkpoint", one)]
+        ended = terminal.run("audit", "verify", *given, "--key", key)
+        assert ended.exit_code == 1
+        assert f"not those that {first} was signed over" in ended.out.replace("\n", " ")
+
+
 def test_another_key_is_found_by_the_key_that_the_auditor_keeps(
     terminal: Terminal, outside: Path
 ) -> None:
