@@ -1,7 +1,9 @@
 """`gateway audit`: the proof that the log was not altered, and what an auditor asks of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import orjson
 import typer
@@ -21,6 +23,7 @@ from gateway.cli.proofs import (
 )
 from gateway.cli.retention import certificates, dispose_of, retention
 from gateway.cli.terminal import Exit, out
+from gateway.exchange.contents import read_contents
 from gateway.model.checkpoint import Checkpoint
 from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
@@ -48,13 +51,19 @@ audit_app.command("retry")(retry)
 def verify(
     checkpoint: CheckpointOption = None,
     key: KeyOption = None,
+    contents: Annotated[
+        bool,
+        typer.Option(
+            "--contents", help="Also open all that is kept; as long as it takes to read it."
+        ),
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
-    Also whether what the records name is still there, envelopes, mail and keys, but for what was
-    disposed of; and with checkpoints that were kept elsewhere, whether the log is what they signed.
+    Also whether what the records name is still there: envelopes, mail and keys, but for what was
+    disposed of. With checkpoints that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
         outside = outside_checkpoints(checkpoint, key, house)
@@ -63,6 +72,8 @@ def verify(
         kept = Evidence((), 0)
         if result.reason is None:  # else nothing that the records name can be relied on
             kept = house.database.read(evidence)
+            if contents and not kept.gone:
+                kept = replace(kept, gone=tuple(read_contents(house.archive)))
     first_bad = result.first_bad
     reason = result.reason or _against(outside, roots, result.records)
     if reason is None and kept.gone:
@@ -93,9 +104,10 @@ def verify(
 def _in_words(kept: Evidence) -> str:
     """What is gone beside a log that is sound in itself."""
     first, others = kept.gone[0], len(kept.gone) - 1
-    place = "a record" if first.sequence is None else f"record {first.sequence}"
-    more = f"; {others} more miss what they name" if others else ""
-    return f"{place} is whole, but {first.what} is gone, which no disposal took{more}"
+    place = "the log" if first.sequence is None else f"record {first.sequence}"
+    how = "is not what was kept" if first.is_damaged else "is gone, and no disposal took it"
+    more = f"; {others} more" if others else ""
+    return f"{place} is whole, but what it names {how}: {first.what}{more}"
 
 
 def _against(

@@ -37,10 +37,12 @@ _PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What is gone and nobody disposed of, in words; the first record that names it."""
+    """What nobody has any more and nobody disposed of, in words, and the first record to name it;
+    or that is there, and `is_damaged`."""
 
     sequence: int | None
     what: str
+    is_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

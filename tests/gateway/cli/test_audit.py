@@ -130,14 +130,25 @@ def test_an_envelope_or_a_key_that_nobody_disposed_of_is_missed(terminal: Termin
     ended = terminal.run("audit", "verify", "--json")
     assert (ended.exit_code, ended.lines[0]["first_bad"]) == (1, 8)
     assert ended.lines[0]["reason"] == (
-        "record 8 is whole, but its request is gone, which no disposal took"
+        "record 8 is whole, but what it names is gone, and no disposal took it: its request"
     )
     tamper(terminal, "DROP TRIGGER log_month_stays", "DELETE FROM log_month WHERE scope = 'acme'")
     ended = terminal.run("audit", "verify")
     assert ended.exit_code == 1
-    assert "1 more miss what they name" in ended.out.replace("\n", " ")
-    assert f"record 1 is whole, but the key of {key['month']} of acme is gone" in (
-        ended.out.replace("\n", " ")
+    assert f": the key of {key['month']} of acme; 1 more" in ended.out.replace("\n", " ")
+
+
+def test_bytes_that_were_changed_are_found_where_all_is_opened(terminal: Terminal) -> None:
+    assert terminal.run("audit", "verify", "--contents").exit_code == 0
+    (document,) = terminal.rows("SELECT id, blob_address FROM document ORDER BY number LIMIT 1")
+    address = document["blob_address"]
+    file = terminal.folder / "data" / "blobs" / "acme" / address[:2] / address[2:]
+    file.write_bytes(file.read_bytes()[:-1])
+    assert terminal.run("audit", "verify").exit_code == 0
+    ended = terminal.run("audit", "verify", "--contents", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"] == (
+        f"the log is whole, but what it names is not what was kept: document {document['id']}"
     )
 
 
