@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 
 from gateway.app import House, log_seal
-from gateway.cli.opening import ConfigOption, JsonOption, opened
+from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.recording import act_of_operator, record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
@@ -93,8 +93,8 @@ def dispose_of(
     """
     now = datetime.now(UTC)
     with opened(config) as house:
-        found = house.database.read(lambda tx: _wanted(tx, house, month, plan, now))
-        own = PlanId(plan) if plan else None
+        own = plan_named(house, plan)
+        found = house.database.read(lambda tx: _wanted(tx, house, month, own, now))
         if month and not found:
             name, why = _LOOK if not execute else DISPOSAL, "the log has no such month"
             house.database.write(
@@ -112,7 +112,7 @@ def dispose_of(
 
 
 def _wanted(
-    tx: Transaction, house: House, month: list[str] | None, plan: str | None, now: datetime
+    tx: Transaction, house: House, month: list[str] | None, plan: PlanId | None, now: datetime
 ) -> list[Assessed]:
     years_of = house.settings.retention_years
     if not month:

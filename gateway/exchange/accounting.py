@@ -62,6 +62,10 @@ _ANSWERED: Final = ("success", "partial")
 _SENT: Final = ("DIRECT-SEND", "ITI-41", "ITI-80")
 
 
+class NoSuchWindow(Exception):
+    """There can be no accounting of those days; the text says why."""
+
+
 # ---- what left -------------------------------------------------------------------------------
 
 
@@ -132,13 +136,23 @@ def basis(purpose: str | None, finding: Finding | None) -> str:
 
 
 def window(asked: date, since: date | None, until: date | None) -> tuple[date, date]:
-    """First and last day of the accounting: never more than six years back, never the future."""
+    """First and last day of the accounting: never more than six years back, never the future.
+
+    Raises:
+        NoSuchWindow: no day is within; an accounting of none would say that nothing was disclosed.
+    """
     try:
         earliest = asked.replace(year=asked.year - YEARS)
     except ValueError:  # 29 February
         earliest = asked.replace(year=asked.year - YEARS, day=28)
-    last = min(until or asked, asked)
-    return max(since or earliest, earliest), last
+    first, last = max(since or earliest, earliest), min(until or asked, asked)
+    if since is not None and until is not None and since > until:
+        raise NoSuchWindow("the first day is after the last")
+    if first > asked:
+        raise NoSuchWindow("the first day has not come yet")
+    if last < earliest:
+        raise NoSuchWindow(f"an accounting reaches back {YEARS} years, to {earliest}")
+    return first, last
 
 
 def after(day: date) -> date:

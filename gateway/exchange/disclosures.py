@@ -52,6 +52,9 @@ def account(
 
     Findings count whenever they were made: they are about what happened, not when it was seen. What
     a partner was told that asked for more stands in the envelope that is kept; `keys` open it.
+
+    Raises:
+        NoSuchWindow: no day is asked for that an accounting may be of.
     """
     first, last = window(asked, since, until)
     findings = read_findings(_records(transaction, member, ExchangeFilter(transaction=FINDING)))

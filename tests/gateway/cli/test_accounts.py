@@ -94,6 +94,52 @@ def test_days_bound_an_accounting_and_six_years_bound_them(house: House) -> None
     assert window(date(2028, 2, 29), None, None)[0] == date(2022, 2, 28)
 
 
+@pytest.mark.parametrize(
+    ("days", "why"),
+    [
+        (("--from", "2026-05-02", "--to", "2026-05-01"), "the first day is after the last"),
+        (("--from", "9000-01-01"), "the first day has not come yet"),
+        (("--from", "1999-01-01", "--to", "2000-01-01"), "an accounting reaches back 6 years"),
+    ],
+)
+def test_of_no_days_there_is_no_accounting_rather_than_an_empty_one(
+    terminal: Terminal, days: tuple[str, ...], why: str
+) -> None:
+    """It would say that nothing was disclosed."""
+    with terminal.recording() as records:
+        ended = terminal.run("audit", "disclosures", NUMBER, *PLAN, *days)
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert why in ended.err
+    assert [(one["transaction"], one["outcome"]) for one in records] == [
+        ("CLI-DISCLOSURES", "refused")
+    ]
+
+
+LOOKS = (
+    ("audit", "export"), ("audit", "outflow"), ("exchanges", "list"), ("exchanges", "refusals"),
+    ("exchanges", "unusual"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("look", [*LOOKS, ("audit", "dispose")], ids=" ".join)
+def test_of_a_plan_that_there_is_not_nothing_is_shown_rather_than_no_records(
+    terminal: Terminal, look: tuple[str, ...]
+) -> None:
+    """Nor does what was typed stand in the log as a plan's name."""
+    with terminal.recording() as records:
+        ended = terminal.run(*look, "--plan", "acne")
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert "there is no plan acne" in ended.err
+    assert records == []
+
+
+@pytest.mark.parametrize("look", [one for one in LOOKS if one[1] != "list"], ids=" ".join)
+def test_days_the_wrong_way_round_are_refused(terminal: Terminal, look: tuple[str, ...]) -> None:
+    ended = terminal.run(*look, "--from", "2026-05-02", "--to", "2026-05-01")
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert "--from is after --to" in ended.err
+
+
 def test_the_same_is_handed_out_at_the_terminal_and_each_look_is_recorded(
     terminal: Terminal,
 ) -> None:
