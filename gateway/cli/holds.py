@@ -1,19 +1,21 @@
 """`gateway audit hold`: what of the log must stay while somebody may need it as evidence."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import orjson
 import typer
 from rich.table import Table
 
+from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, member_of, opened, plan_of
-from gateway.cli.recording import operator, record, record_look
+from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
-from gateway.model.exchange import Outcome
+from gateway.model.exchange import ExchangeFilter, Outcome
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.retention import Hold
-from gateway.store import legal_holds
+from gateway.store import exchange_log, legal_holds, partners
+from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
 hold_app = typer.Typer(
@@ -21,6 +23,7 @@ hold_app = typer.Typer(
 )
 ReasonOption = Annotated[str, typer.Option(help="Why, as a court or an auditor would name it.")]
 _DAY = ["%Y-%m-%d"]
+_ADD: Final = "CLI-AUDIT-HOLD"
 
 
 @hold_app.command("add")
@@ -48,7 +51,9 @@ def add(
         raise Failure("--from must be before --to", Exit.USAGE)
     with opened(config) as house:
         own = plan_of(house, plan).id if plan or member else None
-        person = member_of(house, own, member, act="CLI-AUDIT-HOLD") if member and own else None
+        person = member_of(house, own, member, act=_ADD) if member and own else None
+        if partner is not None:
+            _require_known(house, own, PartnerId(partner))
         hold = Hold(
             legal_holds.new_id(),
             words,
@@ -65,7 +70,7 @@ def add(
             legal_holds.put(tx, hold)
             about = person.id if person else None
             record(
-                tx, "CLI-AUDIT-HOLD", plan=own, member=about, partner=hold.partner,
+                tx, _ADD, plan=own, member=about, partner=hold.partner,
                 reason=f"hold {hold.id}",
             )  # fmt: skip
 
@@ -126,6 +131,21 @@ def lift(
         if house.database.write(unit) is None:
             raise Failure("there is no such hold in force; see `gateway audit hold list`")
     out.print(f"{id} is lifted")
+
+
+def _require_known(house: House, plan: PlanId | None, partner: PartnerId) -> None:
+    """A hold on a partner whom no record names would hold nothing, and nobody would notice."""
+    scope: Scope = ALL_PLANS if plan is None else plan
+    wanted = ExchangeFilter(partner=partner)
+
+    def is_known(tx: Transaction) -> bool:
+        listed = partners.get(tx, plan=scope, partner=partner)
+        # One that was taken out of the directory has its records still.
+        return bool(listed or exchange_log.search(tx, plan=scope, wanted=wanted, limit=1))
+
+    if not house.database.read(is_known):
+        reason = "no partner of this id is in the directory or the log"
+        raise refusal(house, _ADD, plan=plan, reason=reason, advice="; see `gateway partners list`")
 
 
 def _worded(reason: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.model.disclosure import FINDING
 from gateway.model.exchange import Exchange
+from gateway.model.retention import DISPOSAL
 from ihe.atna import AuditCode, AuditEvent, ParticipantObject
 from ihe.audit_acts import (
     ACCESS_DECISION,
@@ -116,7 +117,7 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CLI-DIRECT-ANCHOR-REMOVE", "CLI-DIRECT-BUNDLE-ADD", "CLI-DIRECT-BUNDLE-APPROVE",
         "CLI-DIRECT-BUNDLE-REJECT", "CLI-DIRECT-BUNDLE-REMOVE", "CLI-DIRECT-KEYS-IMPORT",
         "CLI-DIRECT-KEYS-USE", "DIRECT-BUNDLE", "CLI-AUDIT-HOLD", "CLI-AUDIT-HOLD-LIFT",
-        "LOG-DISPOSAL", "CLI-DB-ROLE", SETTINGS, POLICY,
+        DISPOSAL, "CLI-DB-ROLE", SETTINGS, POLICY,
     ),
     _USERS: ("CLI-TOKEN-CREATE", "CLI-TOKEN-REVOKE"),
     _RESTRICTED: (

@@ -13,6 +13,8 @@ from typing import Final
 from gateway.model.identity import MemberId, PartnerId, PlanId
 
 _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+DISPOSAL: Final = "LOG-DISPOSAL"
+"""The transaction of a record that says that a month was disposed of, or why it was not."""
 HOUSE: Final = "the house itself"
 """Whose month it is that belongs to no plan."""
 
