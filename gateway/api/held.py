@@ -23,6 +23,7 @@ from gateway.exchange.deciding import (
     undo_match,
     unfile,
 )
+from gateway.exchange.person_words import person_json
 from gateway.model.document import Document
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.link import Link
@@ -61,8 +62,10 @@ async def list_held(
     """
     plan = at.caller.plan
     if member is not None:
+        if at.caller.role not in CLINICAL:  # what is known of a person is for who decides
+            raise Problem(403, f"The role {at.caller.role} may not see a member's matches.")
         found = await at.act(lambda tx, note: _of_member(tx, note, plan, member))
-        return {"documents": [], "next": None, "matches": [match_form(match) for match in found]}
+        return {"documents": [], "next": None, "matches": [full_match_form(one) for one in found]}
 
     def unit(transaction: Transaction, note: Note) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
         last = DocumentId(after) if after else None
@@ -232,3 +235,9 @@ def match_form(match: Link) -> dict[str, Any]:
         "found": match.found.isoformat(),
         "reason": match.detail,
     }
+
+
+def full_match_form(match: Link) -> dict[str, Any]:
+    """With what the community knows of its patient, for whoever decides."""
+    known = None if match.known is None else person_json(match.known)
+    return {**match_form(match), "patient_id": match.patient_id.cx, "known": known}

@@ -139,6 +139,7 @@ def _say(changes: Changes, directory: Directory, *, json: bool, dry_run: bool) -
             "changed": [_form(one) for one in changes.changed],
             "retired": [_form(one) for one in changes.retired],
             "unchanged": changes.unchanged,
+            "left_alone": [_form(one) for one in changes.left_alone],
             "unusable": list(directory.unusable),
         }
         typer.echo(orjson.dumps(form).decode())
@@ -150,6 +151,9 @@ def _say(changes: Changes, directory: Directory, *, json: bool, dry_run: bool) -
         mute = [one for one in (*changes.added, *changes.changed) if not one.endpoints.iti55]
         if mute:
             out.print(f"{len(mute)} of them have no address for patient discovery")
+        for one in changes.left_alone:
+            place = f"of the network {one.network}" if one.network else "of no network"
+            out.print(f"{printable(one.name)} is a partner already, {place}: left as it is")
         for one in changes.added:
             say_what_is_known(one)
     for reason in directory.unusable:

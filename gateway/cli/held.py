@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from gateway.api.documents import document_form
-from gateway.api.held import match_form
+from gateway.api.held import full_match_form, match_form
 from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.recording import record, record_look
@@ -26,6 +26,7 @@ from gateway.exchange.deciding import (
     undo_match,
     unfile,
 )
+from gateway.exchange.person_words import person_words
 from gateway.model.document import Document, DocumentState
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.link import Link
@@ -90,31 +91,37 @@ def list_held(
             )
             table.add_row(match.id, found, printable(match.patient_id.cx), why)
         out.print(table)
-        out.print("A match: `gateway held confirm ID`, or `gateway held reject ID`.")
+        out.print("A match: `gateway held confirm ID`, or `gateway held reject ID`; what is known")
+        out.print("of both people: `gateway held list --member NUMBER`.")
 
 
 def _list_matches(house: House, plan: PlanId, number: str, *, json: bool) -> None:
-    """By which patient ids communities know the member, and since when that counts."""
-    member = member_of(house, plan, number, act="CLI-HELD").id
-    found = house.database.read(lambda tx: links.of_member(tx, plan=plan, member=member))
+    """By which patient ids communities know the member, and what they know of that patient."""
+    member = member_of(house, plan, number, act="CLI-HELD")
+    found = house.database.read(lambda tx: links.of_member(tx, plan=plan, member=member.id))
     known = house.database.read(lambda tx: partners.list_all(tx, plan=plan))
-    record_look(house, "CLI-HELD", plan=plan, member=member)
+    record_look(house, "CLI-HELD", plan=plan, member=member.id)
     if json:
-        for form in map(match_form, found):
+        for form in map(full_match_form, found):
             typer.echo(orjson.dumps(form).decode())
         return
     if not found:
         out.print("None.")
         return
     names = {partner.id: partner.name for partner in known}
-    table = Table(id_column(20), "state", "by", "patient id there", "why")
+    out.print(f"the member: {printable(person_words(member.demographics))}")
     for match in found:
         state = f"{match.state} by a person" if match.is_decided else match.state
-        who = printable(names.get(match.partner, match.partner))
-        why = printable(match.detail)
-        table.add_row(match.id, state, who, printable(match.patient_id.cx), why)
-    out.print(table)
-    out.print("`gateway held reject ID` if it is not the member, `gateway held undo ID` to undo.")
+        why = f": {printable(match.detail)}" if match.detail else ""
+        there = "not kept" if match.known is None else person_words(match.known)
+        out.print(f"\n{match.id}  {state}{why}")
+        who = names.get(match.partner, match.partner)
+        out.print(f"  at {printable(who)}, as {printable(match.patient_id.cx)}")
+        out.print(f"  there: {printable(there)}")
+    out.print(
+        "\n`gateway held confirm ID` or `gateway held reject ID`; `gateway held undo ID` takes it"
+        " back."
+    )
 
 
 def _why(member: str | None, reason: str | None) -> str:

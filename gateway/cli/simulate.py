@@ -83,7 +83,7 @@ async def _run(made: Made, folder: Path, *, name: str, home: HomeCommunityId, po
         )
         out.print(f"{name} ({home}) answers at https://localhost:{up.port}/ihe/xcpd and /ihe/xca")
         for one in made.responder.moods:
-            out.print(f"  mood {one.name} in {', '.join(one.at)}: {one.said}")
+            out.print(f"  mood {one.name} in {_place(one)}: {one.said}")
         out.print(f"gateway partners add {file}")
         out.print("Ctrl-C ends it.")
         await until_asked_to_stop()
@@ -116,6 +116,10 @@ def _pem(file: Path) -> str:
     return text
 
 
+def _place(mood: Mood) -> str:
+    return "the connection" if mood.is_of_connection else ", ".join(mood.at)
+
+
 def _list(*, json: bool) -> None:
     if json:
         for one in _ALL:
@@ -124,6 +128,5 @@ def _list(*, json: bool) -> None:
         return
     table = Table("mood", "shows in", "what it does")
     for one in _ALL:
-        place = "the connection" if one.is_of_connection else ", ".join(one.at)
-        table.add_row(one.name, place, one.said)
+        table.add_row(one.name, _place(one), one.said)
     out.print(table)

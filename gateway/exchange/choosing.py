@@ -76,7 +76,7 @@ async def _not_yet_held(
     before = retrieval.created if holder.profile.asynchronous else datetime.max.replace(tzinfo=UTC)
     wanted: list[DocumentEntry] = []
     waiting: dict[DocumentId, Document] = {}
-    with_others: list[Document] = []
+    before_now: list[Document] = []
 
     def look(transaction: Transaction, entry: DocumentEntry) -> None:
         unique_id = str(entry.unique_id)
@@ -90,7 +90,7 @@ async def _not_yet_held(
         ]
         if not known:
             wanted.append(entry)
-        with_others.extend(known[:1])
+        before_now.extend(known[:1])
         waiting.update({one.id: one for one in known if _may_be_filed_yet(visit, transaction, one)})
 
     def look_at_all(transaction: Transaction) -> None:
@@ -98,18 +98,20 @@ async def _not_yet_held(
             look(transaction, entry)
 
     await visit.asking.archive.database.read_async(look_at_all)
-    say_with_others(visit, with_others)
+    say_not_filed(visit, before_now)
     await decide_again(visit, [(one.blob, one.source) for one in waiting.values()])
     return wanted
 
 
-def say_with_others(visit: Visit, known: Iterable[Document]) -> None:
-    """That what the partner has for the member is another's here: one of the two is not right."""
+def say_not_filed(visit: Visit, known: Sequence[Document]) -> None:
+    """That what the partner has for the member is another's here: one of the two is not right; or
+    that somebody has decided that it is not the member's."""
     own = visit.asking.member.id
-    number = sum(one.state == "filed" and one.member != own for one in known)
-    if number:
+    if number := sum(one.state == "filed" and one.member != own for one in known):
         visit.remarks.append(f"{number} of its documents are filed with another member")
         visit.steps.append(WITH_ANOTHER)
+    if number := sum(one.state == "withdrawn" for one in known):
+        visit.remarks.append(f"{number} of its documents are not filed: a person decided so")
 
 
 def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document) -> bool:

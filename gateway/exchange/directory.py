@@ -7,7 +7,7 @@ records come with the other's.
 FHIR R4 (and STU3, which names the same things): Bundle, Organization, Endpoint.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -98,7 +98,8 @@ def read_directory(resources: Iterable[Resource]) -> Directory:
             organizations[known] = resource
         elif kind == "Endpoint":
             endpoints[known] = resource
-    own = {id: _own(id, one, endpoints) for id, one in organizations.items()}
+    managed = _managed(endpoints)
+    own = {id: _own(id, one, endpoints, managed) for id, one in organizations.items()}
     listed: dict[HomeCommunityId, Listed] = {}
     unusable = []
     for id, organization in organizations.items():
@@ -191,15 +192,26 @@ class _Own:
     """Whether these are all that it has: all that it names, and any that name it."""
 
 
-def _own(id: str, organization: Resource, known: Mapping[str, Resource]) -> _Own:
+def _managed(endpoints: Mapping[str, Resource]) -> Mapping[str, Sequence[str]]:
+    """Endpoints by the organization that they name; looked up once, since directories are large."""
+    by_manager: dict[str, list[str]] = {}
+    for name, endpoint in endpoints.items():
+        if manager := _reference(endpoint.get("managingOrganization")):
+            by_manager.setdefault(manager, []).append(name)
+    return by_manager
+
+
+def _own(
+    id: str,
+    organization: Resource,
+    known: Mapping[str, Resource],
+    managed: Mapping[str, Sequence[str]],
+) -> _Own:
     """Where the organization takes each transaction: by its references, or those back to it."""
     named = [_reference(one) for one in _list(organization.get("endpoint"))]
-    references = {f"{id}{one}" if one.startswith("#") else one for one in named if one}
-    endpoints = [
-        name
-        for name, endpoint in known.items()
-        if name in references or _reference(endpoint.get("managingOrganization")) == id
-    ]
+    references = dict.fromkeys(f"{id}{one}" if one.startswith("#") else one for one in named if one)
+    back = managed.get(id, ())
+    endpoints = [name for name in dict.fromkeys((*references, *back)) if name in known]
     # Who is not active reaches nobody below it either.
     is_active = organization.get("active") is not False
     found: dict[str, str] = {}
@@ -213,7 +225,7 @@ def _own(id: str, organization: Resource, known: Mapping[str, Resource]) -> _Own
         iti39=found.get("iti39"),
         iti41=found.get("iti41"),
     )
-    return _Own(tuple(endpoints), addresses, bool(endpoints) and references <= known.keys())
+    return _Own(tuple(endpoints), addresses, bool(endpoints) and references.keys() <= known.keys())
 
 
 def _is_usable(endpoint: Resource) -> bool:

@@ -20,6 +20,9 @@ class Changes:
     retired: tuple[Partner, ...] = ()
     """No longer listed, or not active: nothing is exchanged with them; their records stay."""
     unchanged: int = 0
+    left_alone: tuple[Partner, ...] = ()
+    """Listed, and partners already of another network, or of none: what these are trusted by, and
+    where they answer, an operator has said."""
 
 
 def compare(
@@ -37,12 +40,17 @@ def compare(
     Partners of other networks, and those of a partner file that the network does not list, are
     left alone. `own` is our community: a network lists us, too, and we do not ask ourselves.
     """
-    communities = [one for one in communities if one.home_community_id != own]
-    before = {
-        partner.home_community_id: partner
-        for partner in known
-        if partner.plan == plan and partner.network == network
-    }
+    of_plan = {one.home_community_id: one for one in known if one.plan == plan}
+    before = {home: one for home, one in of_plan.items() if one.network == network}
+    others = {home: one for home, one in of_plan.items() if one.network != network}
+    left_alone = tuple(
+        others[one.home_community_id] for one in communities if one.home_community_id in others
+    )
+    communities = [
+        one
+        for one in communities
+        if one.home_community_id != own and one.home_community_id not in others
+    ]
     added: list[Partner] = []
     changed: list[Partner] = []
     retired: list[Partner] = []
@@ -66,7 +74,7 @@ def compare(
         unchanged += sum(new == old for new, old in zip(silent, gone, strict=True))
     else:
         changed += _moved_with((*changed, *retired), gone)
-    return Changes(tuple(added), tuple(changed), tuple(retired), unchanged)
+    return Changes(tuple(added), tuple(changed), tuple(retired), unchanged, left_alone)
 
 
 def _partner(

@@ -14,7 +14,7 @@ from gateway.exchange.choosing import (
     decide_again,
     doubt_of,
     is_assembled,
-    say_with_others,
+    say_not_filed,
     take_in,
 )
 from gateway.exchange.ingest import Ingested, Received, receive
@@ -237,7 +237,7 @@ class _Fetching:
         visit.remarks.extend(said)
         if taken is not None and not again:
             visit.steps.extend(_steps(*taken, filed))
-        say_with_others(visit, filed)
+        say_not_filed(visit, filed)
         await self._look_at_assembled(batch)
         return tuple(again)
 

@@ -91,11 +91,15 @@ def test_a_members_matches_are_shown_and_one_in_no_doubt_is_rejected(doors: Door
     shown = doors.get("/api/v1/held", staff, member=MEMBER.id).json()
     (match,) = shown["matches"]
     assert (match["id"], match["state"], match["decided"]) == (link.id, "confirmed", False)
+    assert (match["patient_id"], match["known"]) == (patient.cx, None)
+    operator = doors.token(PLAN, "operator")
+    assert doors.get("/api/v1/held", operator, member=MEMBER.id).status_code == 403
     done = doors.call(
         "POST", f"/api/v1/held/{link.id}/reject", staff, json={"reason": "another person"}
     )
     assert (done.status_code, done.json()["state"]) == (200, "rejected")
-    _, looked, decided = doors.recorded(last)
+    _, looked, refused, decided = doors.recorded(last)
+    assert (refused["transaction"], refused["outcome"]) == ("REST-HELD", "refused")
     assert (looked["transaction"], looked["member"]) == ("REST-HELD", MEMBER.id)
     assert (decided["member"], decided["reason"]) == (MEMBER.id, "another person")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.cli.terminal import Terminal, furnish
-from tests.gateway.house import HOME
+from tests.gateway.house import HOME, certificate_of
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "directory" / "network.json"
 
@@ -85,6 +85,25 @@ def test_who_is_listed_no_more_has_left_until_it_is_listed_again(terminal: Termi
         assert sum(row["retired"] for row in listed) == left
     terminal.run("partners", "import", one, "--network", "net", "--complete")
     assert "it has left its" in terminal.run("partners", "list").out
+
+
+def test_a_partner_of_a_file_is_not_overwritten_by_a_directory(terminal: Terminal) -> None:
+    pem = certificate_of("Lakeshore").certificate_pem
+    terminal.write("pinned.pem", pem)
+    file = terminal.write(
+        "partner.toml",
+        'name = "Our Lakeshore"\nhome_community_id = "2.999.70.2"\n'
+        'tls_certificates = ["pinned.pem"]\n[endpoints]\niti55 = "https://own.example/pd"\n',
+    )
+    assert terminal.run("partners", "add", file).exit_code == 0
+    ended = terminal.run("partners", "import", SAMPLE, "--network", "net")
+    said = " ".join(ended.out.split())
+    assert "Our Lakeshore is a partner already, of no network: left as it is" in said
+    (row,) = terminal.rows("SELECT * FROM partner WHERE home_community_id = '2.999.70.2'")
+    assert (row["name"], row["network"]) == ("Our Lakeshore", None)
+    assert "own.example" in row["endpoints"]
+    pinned = terminal.rows("SELECT pem FROM partner_certificate WHERE partner = '2.999.70.2'")
+    assert [one["pem"].strip() for one in pinned] == [pem.strip()]
 
 
 def test_our_own_community_in_the_directory_is_no_partner(terminal: Terminal) -> None:

@@ -102,16 +102,20 @@ def test_all_matches_of_a_member_are_shown_and_one_in_no_doubt_is_rejected(
     terminal, id = match
     with open_house(terminal.folder, furnished=False) as house:
         (link,) = house.database.read(lambda tx: links.for_people(tx, plan=PLAN))
-        house.database.write(lambda tx: links.put(tx, replace(link, state="confirmed")))
+        changed = replace(link, state="confirmed", known=MEMBER.demographics)
+        house.database.write(lambda tx: links.put(tx, changed))
     assert "None." in terminal.run("held", "list", "--plan", "acme").out
     with terminal.recording() as records:
         shown = terminal.run("held", "list", "--member", NUMBER, "--plan", "acme")
     assert id in shown.out and "confirmed" in shown.out
+    assert shown.out.count("Sampleton") == 2, "ours and theirs"
+    assert "77^^^" in shown.out
     assert [(one["transaction"], one["member"]) for one in records] == [("CLI-HELD", MEMBER.id)]
     form, _ = act(terminal, "reject", id)
     assert (form["state"], form["decided"]) == ("rejected", True)
     lines = terminal.run("held", "list", "--member", NUMBER, "--plan", "acme", "--json").lines
     assert [(one["id"], one["state"]) for one in lines] == [(id, "rejected")]
+    assert lines[0]["known"]["birth_date"] and "ids" not in lines[0]["known"]
     assert terminal.run("held", "list", "--member", "none", "--plan", "acme").exit_code == 1
 
 

@@ -146,3 +146,21 @@ def test_nobody_is_reached_by_one_above_that_is_not_active() -> None:
     found = {str(one.home_community_id): one for one in
              read_directory([hub, clinic, endpoint("x")]).communities}  # fmt: skip
     assert (found["2.999.1.1"].endpoints, found["2.999.1.1"].within) == (Endpoints(), None)
+
+
+def test_each_endpoint_is_looked_at_once_however_many_organizations_there_are() -> None:
+    looked: list[str] = []
+
+    class Watched(dict[str, object]):
+        def get(self, key: str, default: object = None) -> object:
+            looked.append(key)
+            return super().get(key, default)
+
+    resources: list[dict[str, object]] = []
+    for number in range(50):
+        back = {"reference": f"Organization/o{number}"}
+        resources.append(organization(f"o{number}", f"2.999.5.{number}"))
+        resources.append(Watched(endpoint(f"e{number}", managingOrganization=back)))
+    directory = read_directory(resources)
+    assert all(one.endpoints.iti55 for one in directory.communities)
+    assert looked.count("managingOrganization") == 50

@@ -106,13 +106,15 @@ def test_who_is_not_listed_is_retired_only_if_all_are_listed() -> None:
 
 def test_partners_of_other_networks_and_plans_are_left_alone() -> None:
     (north,) = taken(NORTH).added
-    others = (
-        replace(north, network="another"),
-        replace(north, plan=PlanId("acme")),
-        a_partner(),
-    )
+    others = (replace(north, plan=PlanId("acme")), a_partner())
     changes = taken(NORTH, known=others, complete=True)
     assert (len(changes.added), changes.retired, changes.unchanged) == (1, (), 0)
+    for network in ("another", None):
+        # It is the same partner: what an operator has pinned, and said of it, would be gone.
+        known = replace(north, network=network, tls_certificates=("a pinned one",))
+        changes = taken(NORTH, CLINIC, known=(known,), complete=True)
+        assert [one.name for one in changes.added] == ["Clinic"]
+        assert (changes.changed, changes.retired, changes.left_alone) == ((), (), (known,))
 
 
 def test_our_own_community_is_no_partner_of_ours() -> None:

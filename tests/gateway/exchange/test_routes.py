@@ -4,10 +4,12 @@ import asyncio
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.exchange.deciding import unfile
 from gateway.exchange.initiate import once_each
 from gateway.model.identity import MemberId, PartnerId, RetrievalId
 from gateway.model.partner import Endpoints
@@ -240,3 +242,15 @@ def test_what_is_filed_with_another_member_is_said_and_not_taken_for_the_members
         assert "one person" in (row.next_step or "")
         assert script.heard.count("ITI_39") == 1 + has_other_ids
         assert {one.member for one in lakeshore.documents(house)} == {MEMBER.id}
+
+
+def test_what_a_person_has_taken_out_is_said_to_be_not_filed(tmp_path: Path) -> None:
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        (one, _) = lakeshore.documents(house)
+        house.database.write(
+            lambda tx: unfile(tx, plan=PLAN, document=one.id, reason="r", now=datetime.now(UTC))
+        )
+        row = retrieve(house)[NAME]
+        assert (row.documents_found, row.documents_new) == (2, 0)
+        assert row.detail == "1 of its documents are not filed: a person decided so"
