@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ccda.condition_status import condition_status
-from ccda.hl7v3 import CD, II, TS
+from ccda.hl7v3 import CD, II, TS, known_time
 from ccda.model import Entry
 from ccda.summary import LineSource
 from ccda.values import quickly_made
@@ -224,9 +224,20 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
 
 
 def _as_meant(entry: Entry) -> Entry:
-    """A vaccine with the reason why it was refused was not given, negationInd forgotten or not."""
-    is_refused = entry.kind == "immunization" and "refusal_reason" in entry.details
-    return replace(entry, negated=True) if is_refused and not entry.negated else entry
+    """A vaccine with the reason why it was refused was not given, negationInd forgotten or not.
+
+    A time of which the month or the day was written as 00 is known no better than to the year.
+    """
+    if entry.kind == "immunization" and "refusal_reason" in entry.details and not entry.negated:
+        entry = replace(entry, negated=True)
+    meant: dict[str, Any] = {
+        name: TS(known, time.null_flavor)
+        for name in ("start", "end", "time")
+        if (time := getattr(entry, name)) is not None
+        and time.value
+        and (known := known_time(time.value)) != time.value
+    }
+    return replace(entry, **meant) if meant else entry
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:

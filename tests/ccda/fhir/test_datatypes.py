@@ -10,9 +10,9 @@ from ccda.fhir import fhir_json
 from ccda.fhir.datatypes import concept, identifier, quantity
 from ccda.fhir.numbers import number, whole
 from ccda.fhir.systems import code_system
-from ccda.fhir.times import date_time, instant, is_after, period_of
+from ccda.fhir.times import date_time, instant, is_after, period_of, when
 from ccda.fhir.units import ucum
-from ccda.hl7v3 import CD, II
+from ccda.hl7v3 import CD, II, TS
 
 
 @pytest.mark.parametrize(
@@ -147,3 +147,11 @@ def test_an_id_without_an_extension_is_its_root() -> None:
     assert identifier(II("2.999.1")) == {"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.999.1"}
     assert identifier(II("2.999.1", "7")) == {"system": "urn:oid:2.999.1", "value": "7"}
     assert identifier(II(None, None, None, "UNK")) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [("20120000", "2012"), ("20120800", "2012-08"), ("20120806102200Z", "2012-08-06T10:22:00Z")],
+)
+def test_a_time_is_as_precise_as_it_is_known(written: str, found: str) -> None:
+    assert when(TS(written)) == found
