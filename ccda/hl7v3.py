@@ -69,6 +69,14 @@ class CD:
     """What narrows the code, each as name and value: laterality, left."""
 
 
+def narrowed(name: str, code: CD | None) -> str:
+    """`name` with what narrows the code, where it does not say that: Fracture of femur (left)."""
+    values = (value for _, value in code.qualifiers) if code is not None else ()
+    words = [said for value in values if value and (said := value.display or value.original_text)]
+    more = [said for said in words if said.casefold() not in name.casefold()]
+    return f"{name} ({', '.join(more)})" if more else name
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class TS:

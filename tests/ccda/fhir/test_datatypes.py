@@ -155,3 +155,12 @@ def test_an_id_without_an_extension_is_its_root() -> None:
 )
 def test_a_time_is_as_precise_as_it_is_known(written: str, found: str) -> None:
     assert when(TS(written)) == found
+
+
+def test_what_narrows_a_code_is_told_in_its_words() -> None:
+    """FHIR R4 has no qualifiers; without them left and right are one."""
+    left = (CD("272741003"), CD("7771000", display="Left"))
+    found = concept(CD("71620000", display="Fracture of femur", qualifiers=(left,)))
+    assert found is not None and found["text"] == "Fracture of femur (Left)"
+    said = concept(CD("1", display="Fracture of left femur", qualifiers=(left,)))
+    assert said is not None and said["text"] == "Fracture of left femur"
