@@ -62,6 +62,10 @@ def test_a_half_is_no_whole_number() -> None:
         ("10^3/ul", "10^3/ul"), ("K/uL", "10*3/uL"), ("mcg", "ug"),
         ("K", None), ("C/F", None), ("ft", None), ("tablet", None), ("Positive", None),
         ("CELLS", None), ("mg per dL", None), ("THOUS", None), ("G", None),
+        # What UCUM reads as megagrams, megalitres, petagrams and gigametres nobody means.
+        ("MG", "mg"), ("Mg", "mg"), ("ML", "mL"), ("Mg/dL", "mg/dL"), ("KG", "kg"), ("Pg", None),
+        ("GM/L", None), ("ML/min", None), ("Mmol/h", None), ("mM", None), ("G/L", None),
+        ("g/l", "g/L"), ("MHz", "MHz"), ("M[iU]", "M[iU]"), ("kPa", "kPa"),
     ],
 )  # fmt: skip
 def test_a_unit_has_a_code_only_where_it_surely_is_ucum(unit: str, code: str | None) -> None:
