@@ -234,6 +234,8 @@ PROBLEM_TYPES: Final = frozenset(
     "75325-1 75318-6 75323-6 29308-4 75322-8 75275-8 75321-0 75319-4 75312-9 75314-5 75315-2 "
     "75317-8 ASSERTION".split()
 )
+# RxNorm, NDC and CVX: codes that name nothing but drugs and vaccines.
+DRUGS: Final = CVX | {"2.16.840.1.113883.6.88", "2.16.840.1.113883.6.69"}
 ICD: Final = frozenset(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103))
 CONDITION_SYSTEMS: Final = ICD | {SNOMED_CT}
 

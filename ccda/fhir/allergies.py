@@ -53,8 +53,7 @@ def denied_class(statement: Statement) -> Json | None:
 def _allergy(statement: Statement, resources: Resources) -> Json:
     entry = statement.entry
     denial = denied_class(statement) if entry.no_information else None
-    kind = statement.one("type")
-    typed = kind.get("code") if isinstance(kind, dict) and denial is None else None
+    typed = _kind(statement) if denial is None else None
     end = when(entry.end)
     verification = (
         "refuted"
@@ -84,6 +83,13 @@ def _allergy(statement: Statement, resources: Resources) -> Json:
             reaction=_reactions(statement),
         ),
     }
+
+
+def _kind(statement: Statement) -> str | None:
+    """Which kind of allergy: the value, or the code where the value is the allergen (HITSP C32)."""
+    told = (statement.one("type"), statement.one("observation"))
+    codes = [str(form.get("code")) for form in told if isinstance(form, dict)]
+    return next((code for code in codes if code in concept_maps.ALLERGY_KINDS), None)
 
 
 def _clinical(statement: Statement) -> Json:

@@ -38,6 +38,7 @@ ALLERGY_CATEGORY: Final[Mapping[str, str]] = {
     "419511003": "medication", "59037007": "medication", "426232007": "environment",
     "232347008": "environment",
 }  # fmt: skip
+ALLERGY_KINDS: Final = frozenset((*ALLERGY_TYPE, *ALLERGY_CATEGORY))
 # CF-NoKnownAllergies, with the propensities that deny the same class.
 NO_KNOWN_ALLERGY: Final[Mapping[str, tuple[str, str]]] = {
     **dict.fromkeys(("414285001", "418471000"), ("429625007", "No known food allergy")),

@@ -142,13 +142,13 @@ def value_of(statement: Statement) -> Json:
     if _is_not_done(statement):
         return {"dataAbsentReason": _NOT_PERFORMED}
     if entry.negated and not statement.is_panel:
-        return denied(found, is_measured=entry.kind in _MEASURED)
+        return denied(found)
     if not found and (reason := statement.one("value_null_flavor")):
         return {"dataAbsentReason": absent_concept(reason)}
     return found
 
 
-def denied(found: Json, *, is_measured: bool = False) -> Json:
+def denied(found: Json) -> Json:
     """FHIR has no negated observation: what is not so is false, or is said in words.
 
     Of a measurement false would be read as a negative result.
@@ -159,7 +159,7 @@ def denied(found: Json, *, is_measured: bool = False) -> Json:
     if text:
         return {"valueString": f"Not: {text}"}
     # A denied quantity stays out: what it would have been is not what was found.
-    return {"dataAbsentReason": absent_concept(None)} if is_measured else {"valueBoolean": False}
+    return {"dataAbsentReason": absent_concept(None)} if found else {"valueBoolean": False}
 
 
 def _value(statement: Statement, value: str | CD | Interval | None, unit: str | None) -> Json:

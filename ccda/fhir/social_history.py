@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ccda.fhir.datatypes import concept, form_concept, stated
+from ccda.fhir.datatypes import concept, form_concept, quantity, stated
 from ccda.fhir.observations import denied, observation, with_reason
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
@@ -64,7 +64,8 @@ def _smoking(statement: Statement, resources: Resources, question: Any) -> Json:
     if answer is not None:
         told = [name for name in form if name.startswith("value") or name == "dataAbsentReason"]
         form = {name: part for name, part in form.items() if name not in told}
-        said = {"valueCodeableConcept": answer}
+        amount = quantity(entry.text) if entry.code is None else None
+        said = {"valueQuantity": amount} if amount else {"valueCodeableConcept": answer}
         form |= denied(said) if entry.negated else said
     return form
 

@@ -36,14 +36,19 @@ _GENERIC: Final = frozenset(
     "404684003 55607006 282291009 64572001 29308-4 75326-9 75321-0 75323-6 ASSERTION".split()
 )
 _SIG: Final = "76662-6"  # LOINC: instructions, medication
+_GIVEN: Final = frozenset(("substanceAdministration", "supply"))
 _OUTSIDE_MEDICATIONS: Final = frozenset("act organizer encounter procedure observation".split())
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    """The outermost administrations; those inside describe the same drug (tapers, parts)."""
-    for statement in walk(top, _OUTSIDE_MEDICATIONS):
-        if statement.name == "substanceAdministration" or statement.is_supply_entry:
-            yield read_medication(statement, narrative)
+    """The outermost administrations; those inside describe the same drug (tapers, parts).
+
+    An order or a dispense stands for one where none is told.
+    """
+    told = [one for one in walk(top, _OUTSIDE_MEDICATIONS) if one.name in _GIVEN]
+    given = [one for one in told if one.name == "substanceAdministration"]
+    for statement in given or told:
+        yield read_medication(statement, narrative)
 
 
 def read_medication(statement: Statement, narrative: Narrative) -> Entry:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ccda import templates
 from ccda.hl7v3 import CD, text_of
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -29,8 +30,11 @@ def read_product(statement: Statement, narrative: Narrative) -> Product:
     holder = statement.one("consumable")
     holder = statement.one("product") if holder is None else holder
     manufactured = first(holder, "manufacturedProduct")
+    if manufactured is None and holder is None:
+        inside = _product_inside(statement, narrative)
+        return _product_in_code(statement, narrative) if inside == Product() else inside
     if manufactured is None:
-        return _product_inside(statement, narrative) if holder is None else Product()
+        return Product()
     parts = children_of(manufactured)
     material = parts.get("manufacturedMaterial") or parts.get("manufacturedLabeledDrug")
     organization = parts.get("manufacturerOrganization")
@@ -52,6 +56,14 @@ def _product_inside(statement: Statement, narrative: Narrative) -> Product:
             if product != Product():
                 return product
     return Product()
+
+
+def _product_in_code(statement: Statement, narrative: Narrative) -> Product:
+    """Quirk: an administration without a product, whose own code is that of a drug or vaccine."""
+    code = statement.one("code")
+    if code is None or code.get("codeSystem") not in templates.DRUGS:
+        return Product()
+    return Product(narrative.code(code))
 
 
 def playing_device_code(statement: Statement) -> Element | None:

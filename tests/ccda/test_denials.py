@@ -238,3 +238,9 @@ def test_denials_stay_denied_in_the_document_that_is_made_of_the_summary() -> No
     }
     assert read["allergy"].details["reaction"][0]["negated"] is True
     assert read["medication"].details["indication"][0]["negated"] is True
+
+
+def test_a_denied_outcome_is_not_false(convert: Convert) -> None:
+    outcome = GLUCOSE + '<value xsi:type="PQ" value="95" unit="%"/>'
+    (found,) = convert("11383-7", observation(outcome, NOT))["Observation"]
+    assert "valueBoolean" not in found and "95" not in str(found)

@@ -83,3 +83,23 @@ def test_what_nobody_named_is_called_by_what_else_is_told_of_it() -> None:
     said = entry("goal", None, value="Walk daily")
     named = [only(one.kind, holding(A, one)).display for one in (policy, seen, model, said)]
     assert named == ["Acme Health", "Clinic", "Model X", "Walk daily"]
+
+
+def test_a_time_is_known_as_far_as_it_is_written() -> None:
+    """20120000 is the year 2012: so write systems that do not know the month."""
+    line = only(
+        "problem",
+        holding(A, entry("problem", ASTHMA, start="20120000")),
+        holding(B, entry("problem", ASTHMA, start="20120806")),
+    )
+    assert line.start == "2012-08-06"
+    assert only("problem", holding(A, entry("problem", ASTHMA, start="20120000"))).start == "2012"
+
+
+def test_a_time_in_iso_8601_is_the_same_time_and_its_end_is_one() -> None:
+    line = only(
+        "problem",
+        holding(A, entry("problem", ASTHMA, start="2012-08-06", end="2013-01-01")),
+        holding(B, entry("problem", ASTHMA, start="20120806", end="20130101")),
+    )
+    assert (line.start, line.end, line.status) == ("2012-08-06", "2013-01-01", "resolved")
