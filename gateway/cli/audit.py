@@ -27,6 +27,7 @@ from gateway.exchange.contents import read_contents
 from gateway.model.checkpoint import Checkpoint
 from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
+from gateway.store.guards import missing_guards
 
 audit_app = typer.Typer(help="Proof that the exchange log is whole.", no_args_is_help=True)
 
@@ -63,7 +64,8 @@ def verify(
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
     Also whether what the records name is still there: envelopes, mail and keys, but for what was
-    disposed of. With checkpoints that were kept elsewhere, whether the log is what they signed.
+    disposed of; and whether the database's triggers, which keep all that from being changed, stand.
+    With checkpoints that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
         outside = outside_checkpoints(checkpoint, key, house)
@@ -74,10 +76,13 @@ def verify(
             kept = house.database.read(evidence)
             if contents and not kept.gone:
                 kept = replace(kept, gone=tuple(read_contents(house.archive)))
+        unguarded = house.database.read(missing_guards)
     first_bad = result.first_bad
     reason = result.reason or _against(outside, roots, result.records)
     if reason is None and kept.gone:
         first_bad, reason = kept.gone[0].sequence, _in_words(kept)
+    if reason is None and unguarded:
+        reason = f"it is whole, and nothing keeps it so any more: no {', '.join(unguarded)}"
     form = {
         "records": result.records,
         "first_bad": first_bad,

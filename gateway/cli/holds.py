@@ -1,7 +1,7 @@
 """`gateway audit hold`: what of the log must stay while somebody may need it as evidence."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -13,7 +13,7 @@ from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.model.exchange import ExchangeFilter, Outcome
 from gateway.model.identity import PartnerId, PlanId
-from gateway.model.retention import Hold
+from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, Hold
 from gateway.store import exchange_log, legal_holds, partners
 from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
@@ -23,7 +23,6 @@ hold_app = typer.Typer(
 )
 ReasonOption = Annotated[str, typer.Option(help="Why, as a court or an auditor would name it.")]
 _DAY = ["%Y-%m-%d"]
-_ADD: Final = "CLI-AUDIT-HOLD"
 
 
 @hold_app.command("add")
@@ -51,7 +50,7 @@ def add(
         raise Failure("--from must be before --to", Exit.USAGE)
     with opened(config) as house:
         own = plan_of(house, plan).id if plan or member else None
-        person = member_of(house, own, member, act=_ADD) if member and own else None
+        person = member_of(house, own, member, act=HOLD_PLACED) if member and own else None
         if partner is not None:
             _require_known(house, own, PartnerId(partner))
         hold = Hold(
@@ -70,7 +69,7 @@ def add(
             legal_holds.put(tx, hold)
             about = person.id if person else None
             record(
-                tx, _ADD, plan=own, member=about, partner=hold.partner,
+                tx, HOLD_PLACED, plan=own, member=about, partner=hold.partner,
                 reason=f"hold {hold.id}",
             )  # fmt: skip
 
@@ -124,7 +123,7 @@ def lift(
         outcome: Outcome = "success" if found else "refused"
         # What was typed may be anything: only a known id is written down.
         said = f"hold {found.id}" if found else "no such hold in force"
-        record(tx, "CLI-AUDIT-HOLD-LIFT", plan=plan, outcome=outcome, reason=said)
+        record(tx, HOLD_LIFTED, plan=plan, outcome=outcome, reason=said)
         return found
 
     with opened(config) as house:
@@ -145,7 +144,9 @@ def _require_known(house: House, plan: PlanId | None, partner: PartnerId) -> Non
 
     if not house.database.read(is_known):
         reason = "no partner of this id is in the directory or the log"
-        raise refusal(house, _ADD, plan=plan, reason=reason, advice="; see `gateway partners list`")
+        raise refusal(
+            house, HOLD_PLACED, plan=plan, reason=reason, advice="; see `gateway partners list`"
+        )
 
 
 def _worded(reason: str) -> str:

@@ -1,7 +1,8 @@
 """What the log's records name and is kept beside them: whether all of it is still there.
 
 The records are chained, and what they name is not. But the chain holds the SHA-256 of each envelope
-and mail, and under which month's key a record's private part is: so it says what there has to be.
+and mail, under which month's key a record's private part is, and which holds were placed: so it
+says what there has to be.
 What is not there is lawfully gone if the chain says that too: the disposal of a month is a record,
 which names its certificate by hash. Nothing is opened here but keys: this finds no damage.
 """
@@ -14,15 +15,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
-from gateway.model.exchange import ExchangeFilter, RecordedExchange
-from gateway.model.retention import DISPOSAL, HOUSE
-from gateway.store import tables
+from gateway.model.retention import DISPOSAL, HOLD_LIFTED, HOLD_PLACED, HOUSE
+from gateway.store import legal_holds, tables
 from gateway.store.disposals import certificates
 from gateway.store.errors import KeyFileUnusable
-from gateway.store.exchange_search import search
 from gateway.store.month_key import MonthName
 from gateway.store.month_keys import month_of
-from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
 _TOLD: Final = tables.exchange
@@ -32,7 +30,6 @@ _KEY: Final = tables.log_month
 _RECEIVED: Final = "DIRECT-RECEIVE"
 _MAIL: Final = (_RECEIVED, "DIRECT-SEND")
 """Mail is kept as a blob; what nobody took is sealed anew each time, and the last alone is kept."""
-_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,7 @@ def evidence(transaction: Transaction) -> Evidence:
     keys = _without_key(transaction)
     lawful = _disposed(transaction)
     gone = [one for name, one in keys.items() if name not in lawful]
+    gone += _holds(transaction)
     disposed = 0
     for row, what in crossed:
         if lawful.isdisjoint((row.plan or "", month) for month in _kept_in(row)):
@@ -148,29 +146,37 @@ def _disposed(transaction: Transaction) -> frozenset[MonthName]:
         (month.plan or "", month.month): hashlib.sha256(certificate.encode()).hexdigest()
         for month, certificate, _ in certificates(transaction)
     }
-    told = {
-        (record.exchange.plan or "", record.exchange.reason) for record in _disposals(transaction)
-    }
+    told = [(row.plan or "", row.reason or "") for row in _acts(transaction, DISPOSAL)]
     return frozenset(name for name, digest in signed.items() if _is_told(name, digest, told))
 
 
-def _is_told(name: MonthName, digest: str, told: Iterable[tuple[str, str | None]]) -> bool:
+def _is_told(name: MonthName, digest: str, told: Iterable[tuple[str, str]]) -> bool:
     scope, month = name
     return any(
-        plan == scope
-        and (reason or "").startswith(f"{month}: ")
-        and (reason or "").endswith(digest)
+        plan == scope and reason.startswith(f"{month}: ") and reason.endswith(digest)
         for plan, reason in told
     )
 
 
-def _disposals(transaction: Transaction) -> Iterator[RecordedExchange]:
-    wanted, place = ExchangeFilter(transaction=DISPOSAL, outcome="success"), None
-    while True:
-        page = search(
-            transaction, plan=ALL_PLANS, wanted=wanted, descending=False, limit=_PAGE, after=place
-        )
-        yield from page
-        if len(page) < _PAGE:
-            return
-        place = page[-1].sequence
+def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:
+    """What the records of those acts say in the clear, of the ones that were done."""
+    columns = (_TOLD.c.sequence, _TOLD.c.plan, _TOLD.c.partner, _TOLD.c.reason)
+    done = select(*columns).where(_TOLD.c.transaction == name, _TOLD.c.outcome == "success")
+    return list(transaction.connection.execute(done.order_by(_TOLD.c.sequence)))
+
+
+# ---- holds -----------------------------------------------------------------------------------
+
+
+def _holds(transaction: Transaction) -> Iterator[Gone]:
+    """The holds that the chain says were placed, and that are not as it says."""
+    known = {hold.id: hold for hold in legal_holds.list_all(transaction, lifted=True)}
+    lifted = {row.reason for row in _acts(transaction, HOLD_LIFTED)}
+    for row in _acts(transaction, HOLD_PLACED):
+        hold = known.get((row.reason or "").removeprefix("hold "))
+        if hold is None:
+            yield Gone(row.sequence, f"legal {row.reason}")
+        elif not hold.is_in_force and row.reason not in lifted:
+            yield Gone(row.sequence, f"legal {row.reason}, which nobody lifted on record")
+        elif (hold.plan, hold.partner) != (row.plan, row.partner):
+            yield Gone(row.sequence, f"legal {row.reason}, which is on something else")

@@ -166,7 +166,8 @@ def recover(transaction: Transaction, *, now: datetime) -> int:
 
 
 def count_refusal(transaction: Transaction, exchange: Exchange) -> None:
-    """Counts a refusal of someone who was not yet known; its time says which minute it is in."""
+    """Counts what was refused to someone who was not yet known, or failed; its time says which
+    minute it is in."""
     table = tables.refusal
     statement = (
         (postgresql if transaction.is_postgres else sqlite)
@@ -179,6 +180,7 @@ def count_refusal(transaction: Transaction, exchange: Exchange) -> None:
             plan=exchange.plan,
             first=exchange.time,
             count=exchange.count,
+            outcome=exchange.outcome,
         )
     )
     key = ["minute", "peer", "reason", "transaction"]
@@ -217,7 +219,7 @@ def _refusal(row: Row[Any]) -> Exchange:
         time=row.first,
         direction="in",
         transaction=row.transaction,
-        outcome="refused",
+        outcome=row.outcome,
         plan=row.plan,
         peer=row.peer or None,
         reason=row.reason or None,

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ from gateway.app import House
 from gateway.cli.accounts import exported
 from gateway.exchange.accounting import window
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json
+from gateway.exchange.disclosures_pdf import write_accounting_pdf
 from gateway.exchange.spreadsheet import write_csv
-from gateway.model.disclosure import Accounting
+from gateway.model.disclosure import Accounting, Recipient
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.partner import PartnerProfile
 from gateway.store import exchange_log
@@ -160,6 +161,18 @@ def test_the_same_is_handed_out_at_the_terminal_and_each_look_is_recorded(
     assert [(one["transaction"], one["plan"], one["member"]) for one in records] == [
         ("CLI-DISCLOSURES", "acme", MEMBER.id)
     ] * 3
+
+
+def test_a_name_without_a_blank_stays_in_its_column(house: House) -> None:
+    told = _account(house)
+    name = "W" * 120
+    (first, *_) = told.listed
+    long = replace(told, listed=(replace(first, recipient=Recipient(name)),))
+    pdf = write_accounting_pdf(long, everything=False, author="Acme", now=datetime.now(UTC))
+    printed = PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    lines = [n for line in printed.splitlines() if (n := line.count("W")) > 5]
+    assert sum(lines) == 120
+    assert max(lines) <= 24
 
 
 def test_a_later_finding_brings_a_disclosure_in(tmp_path: Path) -> None:

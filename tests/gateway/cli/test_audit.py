@@ -152,6 +152,15 @@ def test_bytes_that_were_changed_are_found_where_all_is_opened(terminal: Termina
     )
 
 
+def test_a_log_that_nothing_keeps_any_more_is_told(terminal: Terminal) -> None:
+    tamper(terminal)
+    ended = terminal.run("audit", "verify")
+    assert ended.exit_code == 1
+    assert "nothing keeps it so any more: no exchange_document_keeps" in (
+        ended.out.replace("\n", " ")
+    )
+
+
 # ---- looking ---------------------------------------------------------------------------------
 
 

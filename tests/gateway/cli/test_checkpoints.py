@@ -9,7 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -57,13 +58,19 @@ def verified(terminal: Terminal, outside: Path) -> Ended:
     return terminal.run("audit", "verify", "--checkpoint", checkpoint, "--key", key)
 
 
-def without_triggers(terminal: Terminal) -> sqlite3.Connection:
-    connection = sqlite3.connect(terminal.database)
-    for (name,) in connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'exchange%'"
-    ).fetchall():
-        connection.execute(f'DROP TRIGGER "{name}"')
-    return connection
+@contextmanager
+def unguarded(terminal: Terminal) -> Iterator[sqlite3.Connection]:
+    """As somebody who puts back the triggers once he has done what they forbid."""
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        triggers = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            connection.execute(f'DROP TRIGGER "{name}"')
+        yield connection
+        for _, sql in triggers:
+            connection.execute(sql)
+        connection.commit()
 
 
 def rebuild(connection: sqlite3.Connection) -> None:
@@ -122,7 +129,7 @@ def test_a_log_as_it_was_signed_passes_also_after_it_has_grown(
 def test_the_chain_alone_finds(
     terminal: Terminal, what: str, statements: list[str], found: str
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
@@ -134,7 +141,7 @@ def test_the_chain_alone_finds(
 def test_a_tail_cut_with_its_head_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("DELETE FROM exchange WHERE sequence > 6")
         connection.execute(
             "UPDATE exchange_head SET sequence=6, hash=(SELECT hash FROM exchange WHERE sequence=6)"
@@ -163,7 +170,7 @@ def test_yesterdays_backup_is_found_by_the_checkpoint_only(
 def test_a_chain_made_anew_with_a_stolen_role_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
         rebuild(connection)
         connection.commit()
@@ -177,9 +184,8 @@ def test_two_logs_signed_with_one_key_are_found_by_whoever_has_both_checkpoints(
     terminal: Terminal, outside: Path
 ) -> None:
     """Each fits the log that it was shown; they are of one size, and only one is of this log."""
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
-        connection.execute("DROP TRIGGER checkpoint_keeps_deletes")
         connection.execute("DELETE FROM checkpoint")
         rebuild(connection)
         connection.commit()
@@ -214,7 +220,7 @@ def test_ten_thousand_single_mutations_of_any_column_are_all_found(terminal: Ter
         row["name"] for row in terminal.rows("SELECT name FROM pragma_table_info('exchange')")
     ]
     chance, hit = random.Random(20261126), set()
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         database = open_database(f"sqlite:///{terminal.database}")
         try:
@@ -326,7 +332,7 @@ def test_of_a_log_that_was_altered_nothing_is_proven(
     terminal: Terminal, outside: Path, is_kept_outside: bool
 ) -> None:
     """The path would lead nowhere; whoever asks is told, and not only whoever checks."""
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
         rebuild(connection)
         connection.commit()

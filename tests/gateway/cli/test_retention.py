@@ -152,6 +152,32 @@ def test_a_hold_is_on_a_partner_of_the_directory_or_of_the_log_and_no_other(
     assert told == {"2014-03": None, "2014-04": f"it is under legal hold {held}"}
 
 
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DELETE FROM legal_hold", "legal hold {}"),
+        ("UPDATE legal_hold SET lifted = placed", "legal hold {}, which nobody lifted on record"),
+        ("UPDATE legal_hold SET plan = 'other'", "legal hold {}, which is on something else"),
+    ],
+)
+def test_a_hold_that_is_not_as_the_log_says_is_missed(
+    terminal: Terminal, statement: str, what: str
+) -> None:
+    added = terminal.run("audit", "hold", "add", "--reason", "a suit", "--plan", "acme")
+    lifted = terminal.run("audit", "hold", "add", "--reason", "another", "--plan", "acme")
+    terminal.run("audit", "hold", "lift", lifted.out.strip(), "--reason", "settled")
+    assert terminal.run("audit", "verify").exit_code == 0
+    id = added.out.strip()
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        for name in ("updates", "deletes"):
+            connection.execute(f"DROP TRIGGER legal_hold_keeps_{name}")
+        connection.execute(f"{statement} WHERE id = ?", (id,))
+        connection.commit()
+    ended = terminal.run("audit", "verify", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"].endswith(f"no disposal took it: {what.format(id)}")
+
+
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
