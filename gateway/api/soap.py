@@ -47,7 +47,13 @@ from ihe.errors import (
     SecurityRefused,
     Unavailable,
 )
-from ihe.soap import ANONYMOUS, ITI_39_ANSWER, ITI_55_DEFERRED_RESULT, http_status
+from ihe.soap import (
+    ANONYMOUS,
+    ITI_39_ANSWER,
+    ITI_55_DEFERRED_REQUEST,
+    ITI_55_DEFERRED_RESULT,
+    http_status,
+)
 from ihe.wire import (
     may_relate,
     read_related,
@@ -62,8 +68,9 @@ Door = Literal["xcpd", "xca", "xdr"]
 _XCPD: Final = frozenset({"ITI-55", "ITI-56"})
 _SOAP: Final = "application/soap+xml; charset=UTF-8"
 _CANNOT: Final = "The gateway cannot answer now."
-_BRIEF: Final = frozenset({"ITI-38", "ITI-39"})
-"""What is usually answered in a millisecond, and leaves the loop by itself where it is not."""
+_BRIEF: Final = frozenset({"ITI-55", "ITI-38", "ITI-39"})
+"""What is usually answered in a millisecond or two, and leaves the loop itself where it is not."""
+_DEFERRED: Final = frozenset({ITI_55_DEFERRED_REQUEST, ITI_55_DEFERRED_RESULT})
 _BRIEF_BYTES: Final = 32 * 1024
 """An envelope of more is not opened on the loop; most requests have ten thousand."""
 
@@ -215,7 +222,7 @@ async def _take_answer(visit: Visit, message: Message, awaited: AwaitedAnswer) -
 def _reply(visit: Visit) -> tuple[Replied, bytes]:
     """What the verb answers, and its envelope, sealed."""
     _, opened = verified(visit)
-    if opened.transaction not in _BRIEF:
+    if opened.transaction not in _BRIEF or opened.kind in _DEFERRED:
         leave()
     if opened.kind is ITI_55_DEFERRED_RESULT:
         partners, opened = verified_bringer(visit)

@@ -19,6 +19,7 @@ from gateway.exchange.asker import Asker, Effect
 from gateway.exchange.respond_discovery import Discovered, could_not_search
 from gateway.exchange.respond_discovery import discover as search
 from gateway.model.partner import Partner
+from gateway.store.brief import leave
 from gateway.store.errors import StoreUnavailable
 from ihe.acknowledgement import ELEMENT_MISSING, NO_SUCH_DESTINATION
 from ihe.soap import ITI_55_ANSWER, ITI_55_DEFERRED_REQUEST
@@ -35,6 +36,7 @@ def discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replie
     request = read_discovery_request(opened.body)
     # Quirk: some say so only in the action, or only in the priority; both mean it.
     if request.deferred or opened.kind is ITI_55_DEFERRED_REQUEST:
+        leave()
         return _defer(replace(request, deferred=True), asker, means)
     found = _found(request, asker, means)
     effects = found.discovered.effects

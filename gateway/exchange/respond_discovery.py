@@ -37,6 +37,7 @@ from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.model.member import Member, Plan
 from gateway.model.person import Person, read_person
 from gateway.store import members
+from gateway.store.brief import leave
 from gateway.store.database import Transaction
 from ihe.errors import CommunityCouldNotAnswer
 from ihe.xcpd import (
@@ -51,6 +52,8 @@ from ihe.xcpd import (
 
 _COMPARED_AT_ONCE: Final = 4
 """Comparisons come in multiples of this, with fillers; hardly a question has more candidates."""
+_BRIEF_PLANS: Final = 2
+"""To look for somebody in more takes long enough for a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +101,12 @@ def discover(
         missing = minimum_set_missing(asked)
         effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
         return Discovered(MoreDemographicsRequested(missing) if missing else NoMatch(), (effect,))
+    open_ways = list(ways(transaction, plans, asker))
+    if len(open_ways) > _BRIEF_PLANS:
+        leave()
     looks = [
         replace(_look(transaction, way.plan, stated, asked), is_locator=tells_locations(way))
-        for way in ways(transaction, plans, asker)
+        for way in open_ways
     ]
     if not looks:
         return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
@@ -176,6 +182,8 @@ def _said(reason: str, asked: Person) -> str:
 def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Person) -> _Look:
     known = members.candidates(transaction, plan=plan.id, named=stated, filled_to=_COMPARED_AT_ONCE)
     compared = (*known.members, *known.fillers)
+    if len(compared) > _COMPARED_AT_ONCE:
+        leave()
     judged = judge([(member.id, demographics(member, plan)) for member in compared], asked)
     by_id = {member.id: member for member in known.members}
     real = [one for one in judged if one[0] in by_id]

@@ -2,18 +2,28 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
 
+from ccda.hl7v3 import PN
 from ccda.safe_xml import Element
 from gateway.api import soap
-from gateway.exchange import respond_query, respond_retrieve
+from gateway.exchange import respond_discovery, respond_query, respond_retrieve
+from gateway.model.identity import MemberId
+from gateway.store import members
+from gateway.store.database import Transaction
 from ihe.namespaces import name
-from ihe.soap import ITI_38_REQUEST, ITI_39_REQUEST, ITI_55_REQUEST, MessageKind
+from ihe.soap import (
+    ITI_38_REQUEST,
+    ITI_39_REQUEST,
+    ITI_55_DEFERRED_REQUEST,
+    ITI_55_REQUEST,
+    MessageKind,
+)
 from ihe.stored_query import GetAllQuery
 from ihe.xca_query import write_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest
@@ -25,10 +35,13 @@ from tests.gateway.asking import (
     patient_id,
     retrieve,
 )
-from tests.gateway.house import HOME, a_rule, demo_document, file, records
+from tests.gateway.house import HOME, MEMBER, a_rule, demo_document, file, records
 from tests.gateway.visiting import Visitor, visiting
 
 LOOP, THREAD = "loop", "thread"
+STRANGER = replace(
+    MEMBER.demographics, names=(PN(family="Nobody", given=("Nowhere",)),), ids=(), telecoms=()
+)
 
 
 @dataclass
@@ -38,14 +51,16 @@ class Watched:
     visitor: Visitor
     steps: list[str] = field(default_factory=list)
 
-    def places(self, body: Element, kind: MessageKind, path: str = "/ihe/xca") -> list[str]:
-        return self.places_of(ask(body, kind).envelope, path)
+    def places(
+        self, body: Element, kind: MessageKind, path: str = "/ihe/xca", *, recorded: int = 1
+    ) -> list[str]:
+        return self.places_of(ask(body, kind).envelope, path, recorded=recorded)
 
-    def places_of(self, envelope: bytes, path: str = "/ihe/xca") -> list[str]:
+    def places_of(self, envelope: bytes, path: str = "/ihe/xca", *, recorded: int = 1) -> list[str]:
         self.steps.clear()
         before = len(records(self.visitor.house))
         assert self.visitor.door.post(path, envelope).status == 200
-        assert len(records(self.visitor.house)) == before + 1
+        assert len(records(self.visitor.house)) == before + recorded
         return list(self.steps)
 
 
@@ -74,8 +89,40 @@ def test_documents_are_listed_and_given_on_the_loop(watched: Watched) -> None:
     assert watched.places(retrieve(document), ITI_39_REQUEST) == [LOOP]
 
 
-def test_whoever_is_looked_for_is_looked_for_in_a_thread(watched: Watched) -> None:
+def test_a_person_is_looked_for_on_the_loop_and_in_a_thread_where_many_resemble_them(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = discovery(STRANGER)
+    watched.places(nobody, ITI_55_REQUEST, "/ihe/xcpd")  # the first of a month, of no plan
+    for asked in (discovery(), nobody):
+        assert watched.places(asked, ITI_55_REQUEST, "/ihe/xcpd") == [LOOP]
+    monkeypatch.setattr(respond_discovery, "_BRIEF_PLANS", 0)
     assert watched.places(discovery(), ITI_55_REQUEST, "/ihe/xcpd") == [LOOP, THREAD]
+    monkeypatch.undo()
+    _watch(monkeypatch, watched.steps)
+    _enroll_again(watched)
+    again = watched.places(
+        discovery(), ITI_55_REQUEST, "/ihe/xcpd", recorded=1 + respond_discovery._COMPARED_AT_ONCE
+    )
+    assert again == [LOOP, THREAD]
+
+
+def _enroll_again(watched: Watched) -> None:
+    """The same person under more numbers than are compared at once."""
+
+    def unit(transaction: Transaction) -> None:
+        for number in range(respond_discovery._COMPARED_AT_ONCE):
+            id = MemberId(f"again-{number}")
+            members.put(transaction, replace(MEMBER, id=id, member_id=f"LS-77{number}"))
+
+    watched.visitor.house.database.write(unit)
+
+
+def test_a_deferred_question_is_taken_in_a_thread(watched: Watched) -> None:
+    deferred = discovery(deferred=True, respond_to="https://elsewhere.example/")
+    assert watched.places(deferred, ITI_55_DEFERRED_REQUEST, "/ihe/xcpd") == [LOOP, THREAD]
+    only_by_priority = discovery(deferred=True, respond_to="https://elsewhere.example/")
+    assert watched.places(only_by_priority, ITI_55_REQUEST, "/ihe/xcpd") == [LOOP, THREAD]
 
 
 def test_other_queries_and_summaries_are_answered_in_a_thread(watched: Watched) -> None:
