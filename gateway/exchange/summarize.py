@@ -200,7 +200,7 @@ def _line(
     }
     trend = trend_of(ordered, sources) if kind in TREND_KINDS else ()
     newest = trend[-1] if trend and trend[-1].time else None
-    stating = _stating(kind, winner, speaking)
+    stating = _stating(winner, speaking)
     status = _line_status(stating)
     start, end = first_start(agreeing), _end(stating, agreeing)
     valued = _valued(winner, agreeing)
@@ -232,9 +232,10 @@ def _winner(kind: Kind, speaking: Sequence[Statement], voices: Sequence[Statemen
     return speaking[0]
 
 
-def _stating(kind: Kind, winner: Statement, speaking: Sequence[Statement]) -> Statement:
-    """Who says how it stands: of a visit the last that tells, for an update (ADT A08) may not."""
-    if kind != "encounter" or winner.status is not None:
+def _stating(winner: Statement, speaking: Sequence[Statement]) -> Statement:
+    """Who says how it stands: the last that tells. An update (ADT A08) or a diagnosis may not."""
+    entry = winner.entry
+    if winner.status is not None or entry.negated or entry.kind not in ("encounter", "problem"):
         return winner
     return next((one for one in speaking if one.status is not None), winner)
 

@@ -103,3 +103,22 @@ def test_a_time_in_iso_8601_is_the_same_time_and_its_end_is_one() -> None:
         holding(B, entry("problem", ASTHMA, start="20120806", end="20130101")),
     )
     assert (line.start, line.end, line.status) == ("2012-08-06", "2013-01-01", "resolved")
+
+
+def test_a_later_diagnosis_that_does_not_tell_takes_no_status_back() -> None:
+    """The statusCode of a diagnosis in a visit says only that it was made."""
+    line = only(
+        "problem",
+        holding(A, entry("problem", ASTHMA, status="active", recorded="2023")),
+        holding(B, entry("problem", ASTHMA, status="completed", recorded="2024")),
+    )
+    assert line.status == "active"
+
+
+def test_an_allergy_that_one_holds_without_a_status_is_not_ended_by_another() -> None:
+    line = only(
+        "allergy",
+        holding(A, entry("allergy", PENICILLIN, status="resolved", recorded="2023")),
+        holding(B, entry("allergy", PENICILLIN, status=None, recorded="2024")),
+    )
+    assert line.status != "resolved"
