@@ -21,6 +21,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from lxml import etree
 
@@ -35,6 +36,12 @@ if "TMPDIR" not in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).
     # a sync does to one: they kill processes, and what a process wrote outlives it here too.
     os.environ["TMPDIR"] = str(MEMORY)
     tempfile.tempdir = None
+
+# How long an example takes says something of the machine, not of the code.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 assert "ihe.wire" not in sys.modules, "the hook must come before whoever seals messages"
 ws_security = importlib.import_module("ihe.ws_security")

@@ -410,7 +410,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(TREES, max_size=4))
 def test_any_elements_in_any_order_are_a_well_built_page_with_every_word(trees: list[str]) -> None:
     text = "".join(trees)

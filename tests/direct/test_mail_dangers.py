@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from direct.addresses import Mailbox, parse_mailbox, parse_mailboxes
@@ -111,7 +111,6 @@ def test_header_injection_on_the_way_out_is_impossible(hostile: str) -> None:
         write_part(OutgoingPart(b"x", f"text/plain{hostile}"))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=100))
 def test_whatever_is_decoded_from_a_header_is_printable(text: str) -> None:
     shown = decode_words(text)
@@ -214,7 +213,6 @@ def test_addresses_as_honest_senders_write_them() -> None:
     assert parse_mailbox("x@xn--bcher-kva.test").domain == "xn--bcher-kva.test"
 
 
-@settings(deadline=None)
 @given(st.text('ab@.<>()",:;\\ \t\r\0é[]-', max_size=30) | st.text(max_size=60))
 def test_an_address_is_either_refused_or_exactly_one_plain_address(text: str) -> None:
     try:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from direct.addresses import Mailbox
@@ -50,7 +50,6 @@ def test_a_written_message_reads_back_as_it_was_meant() -> None:
     assert message.defects == ()
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=3000), st.sampled_from(["text/plain", "application/pdf", "text/xml"]))
 def test_content_survives_to_the_byte(content: bytes, media_type: str) -> None:
     raw = written(OutgoingPart(content, media_type), OutgoingPart(content, media_type, "a.bin"))
@@ -60,20 +59,17 @@ def test_content_survives_to_the_byte(content: bytes, media_type: str) -> None:
 PRINTABLE = st.characters(codec="utf-8").filter(str.isprintable)
 
 
-@settings(deadline=None)
 @given(st.text(PRINTABLE, max_size=200))
 def test_a_subject_in_any_letters_survives(subject: str) -> None:
     assert read_message(written(subject=subject)).subject == (" ".join(subject.split()) or None)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=50).filter(lambda text: not text.isprintable()))
 def test_a_subject_that_is_not_printable_is_never_written(subject: str) -> None:
     with pytest.raises(ValueError, match="printable"):
         written(subject=subject)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=400), st.text(max_size=80))
 def test_every_line_we_write_is_seven_bit_and_short_enough(content: bytes, name: str) -> None:
     try:

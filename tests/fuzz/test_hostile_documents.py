@@ -23,7 +23,7 @@ FOLDERS = [folder for folder in (SAMPLES, CORPUS) if folder.is_dir()]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(number=st.integers(0, 2**32 - 1))
 def test_whatever_is_done_to_a_document_reading_it_ends_well(folder: Path, number: int) -> None:
     seen = look(case(number, load_seeds(folder)))
@@ -31,7 +31,7 @@ def test_whatever_is_done_to_a_document_reading_it_ends_well(folder: Path, numbe
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=25, derandomize=True)
 @given(number=st.integers(0, 2**32 - 1))
 def test_what_was_read_of_it_can_be_written_as_a_valid_document(folder: Path, number: int) -> None:
     """Every document that the writer makes in these tests is held to schema and schematron."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ccda.safe_xml import parse_xml
@@ -74,7 +74,6 @@ CODES = st.builds(Code, WORDS, st.none() | WORDS, st.none() | WORDS)
 MANY = st.lists(WORDS, max_size=3).map(tuple)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         DocumentEntry,

@@ -1,7 +1,7 @@
 """Identifiers, checked when made."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
@@ -44,7 +44,6 @@ def test_what_is_no_patient_id_is_refused(text: str) -> None:
         PatientId.parse(text)
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text == text.strip()))
 def test_every_patient_id_survives_its_own_writing(text: str) -> None:
     patient_id = PatientId(text, Oid("2.999.5"))

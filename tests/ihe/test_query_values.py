@@ -1,7 +1,7 @@
 """The grammar of stored query values."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ihe.query_values import listed, parse_values
@@ -33,7 +33,6 @@ def test_values_are_read_with_quotes_or_without(text: str, values: tuple[str, ..
     assert parse_values(text) == values
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=120)))
 def test_any_values_survive_being_listed(values: list[str]) -> None:
     written = list(listed(values))

@@ -38,7 +38,7 @@ from tests.ihe_messages import (
 )
 
 KINDS = ["rsa", "p256", "p384"]
-slow = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+slow = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("kind", KINDS)

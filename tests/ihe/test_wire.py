@@ -305,7 +305,7 @@ def one_request() -> str:
     return a_request().envelope.decode()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(where=st.integers(0, 9999), damage=st.sampled_from(DAMAGE), length=st.integers(0, 3))
 def test_a_damaged_request_is_refused_or_says_the_same(
     one_request: str, where: int, damage: str, length: int

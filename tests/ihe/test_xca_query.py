@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -170,7 +170,6 @@ CODES = st.lists(st.builds(Code, NO_CARET, st.none() | NO_CARET), max_size=4).ma
 GROUPS = st.lists(CODES.filter(len), max_size=3).map(tuple)
 
 
-@settings(deadline=None)
 @given(
     st.builds(
         FindDocumentsQuery,

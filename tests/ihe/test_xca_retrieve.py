@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -138,7 +138,6 @@ def test_a_response_written_is_valid_and_reads_back_the_same(
     assert read_retrieve_response(written) == response
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1).filter(lambda text: text.isprintable()), st.binary(min_size=1))
 def test_any_content_id_and_any_bytes_come_back(content_id: str, content: bytes) -> None:
     for each in (ContentId(content_id), content):

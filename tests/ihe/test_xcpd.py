@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS, US_SSN, v3
@@ -109,7 +109,6 @@ PEOPLE = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(PEOPLE)
 def test_whatever_a_person_is_called_goes_out_and_comes_back(person: Demographics) -> None:
     request = replace(REQUEST, demographics=person)

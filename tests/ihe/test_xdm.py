@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -183,7 +183,6 @@ def test_what_a_mac_leaves_behind_is_no_document() -> None:
     assert [file.path for file in read_xdm(zipped(files)).documents] == ["A.XML"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=500), min_size=1, max_size=5))
 def test_any_documents_survive_to_the_byte(contents: list[bytes]) -> None:
     documents = [(entry(number), content) for number, content in enumerate(contents, 1)]

@@ -397,9 +397,7 @@ def _to_own_partner(body: dict[str, Any]) -> dict[str, Any]:
 # ---- at random -------------------------------------------------------------------------------
 
 
-@settings(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_no_choice_of_ids_and_parameters_shows_anything_of_another_plan(
     twins: Twins, data: st.DataObject

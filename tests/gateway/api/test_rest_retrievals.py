@@ -230,7 +230,7 @@ def test_a_body_over_the_limit_is_refused(doors: Doors) -> None:
     assert record["outcome"] == "refused"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     form=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -1,7 +1,7 @@
 """ADT notices read into values, however their senders delimit them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.exchange.adt import AdtId, read_adt
@@ -126,7 +126,6 @@ def test_what_is_no_adt_is_none(content: bytes) -> None:
     assert read_adt(content) is None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.text("|^~\\&\rPIDMSHV1 a", max_size=200))
 def test_never_fails(content: bytes, text: str) -> None:
     read_adt(content)

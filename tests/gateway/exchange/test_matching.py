@@ -355,7 +355,7 @@ people = st.builds(
 
 
 @given(people, people)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_it_does_not_matter_which_side_is_ours(one: Demographics, other: Demographics) -> None:
     there, back = compare(one, other), compare(other, one)
     assert (there.score, there.decision) == (back.score, back.decision)
@@ -364,7 +364,7 @@ def test_it_does_not_matter_which_side_is_ours(one: Demographics, other: Demogra
 
 
 @given(people, people)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_match_never_rests_on_names_that_differ(one: Demographics, other: Demographics) -> None:
     result = compare(one, other)
     if result.decision == "match":
