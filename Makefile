@@ -18,7 +18,7 @@ demo: $(VENV)/.ready   ## the main job on loopback: discover, query, retrieve, o
 	$(BIN)/gateway demo $(ARGS)
 
 test: $(VENV)/.ready   ## all tests that need pip alone
-	$(BIN)/python -m pytest -n 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.ready   ## format, rules, types
 	$(BIN)/ruff format --check .

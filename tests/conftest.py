@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,22 @@ ws_security = importlib.import_module("ihe.ws_security")
 soap = importlib.import_module("ihe.soap")
 
 PUBLIC_SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples"
+# Whose tests mostly wait for processes: begun first, they wait while others compute.
+WAITING = frozenset(
+    {
+        "flows/test_crash.py",
+        "flows/test_crash_postgresql.py",
+        "flows/test_demo.py",
+        "flows/test_direct_kill.py",
+        "gateway/cli/test_partner_check.py",
+        "gateway/demo/test_deferred_moods.py",
+        "gateway/demo/test_moods.py",
+        "gateway/intakes/test_mail_kill.py",
+        "gateway/test_app.py",
+        "gateway/test_mail_process.py",
+        "gateway/test_partner_processes.py",
+    }
+)
 BODY = "{http://www.w3.org/2003/05/soap-envelope}Body"
 
 
@@ -141,12 +158,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the public samples beside the checkout, what reads only them is no test at all."""
+    """Without the public samples beside the checkout, what reads only them is no test at all.
+
+    Of the files those that wait come first, then those with most tests.
+    """
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (_relative(item.path) not in WAITING, -sizes[item.path]))
     if PUBLIC_SAMPLES.is_dir():
         return
     without = [item for item in items if item.get_closest_marker("public_samples")]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
+
+
+def _relative(path: Path) -> str:
+    return path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.fixture
