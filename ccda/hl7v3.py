@@ -69,6 +69,14 @@ class CD:
     """What narrows the code, each as name and value: laterality, left."""
 
 
+def narrowed(name: str, code: CD | None) -> str:
+    """`name` with what narrows the code, where it does not say that: Fracture of femur (left)."""
+    values = (value for _, value in code.qualifiers) if code is not None else ()
+    words = [said for value in values if value and (said := value.display or value.original_text)]
+    more = [said for said in words if said.casefold() not in name.casefold()]
+    return f"{name} ({', '.join(more)})" if more else name
+
+
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class TS:
@@ -174,8 +182,10 @@ _TRANSLATION: Final = v3("translation")
 # A month of 13 or a day of 00 is no time, however many digits it has.
 _TIME: Final = re.compile(
     r"(?!0000)(\d{4})(?:(0[1-9]|1[0-2])(?:(0[1-9]|[12]\d|3[01])(?:([01]\d|2[0-4])"
-    r"(?:([0-5]\d)(?:([0-5]\d|60)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?)?"
+    r"(?:([0-5]\d)(?:([0-5]\d|60)(\.\d+)?)?)?)?)?)?(?:([+-])(\d\d):?(\d\d)?|(Z))?"
 )
+# 20120000: a year, whose month and day nobody knows.
+_NOT_KNOWN: Final = re.compile(r"(?!0000)(\d{4})(?:00|((?!00)\d\d)00)[\d.]*(?:[+-]\d{2,4}|Z)?")
 
 _LONGEST_REMEMBERED: Final = 40
 """Characters; no time is longer, and what is none may be a megabyte."""
@@ -193,13 +203,23 @@ def _iso_time(value: str) -> str:
     match = _TIME.fullmatch(value.strip())
     if match is None:
         return value
-    year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = match.groups()
+    year, month, day, hour, minute, second, fraction, *zone = match.groups()
+    sign, zone_hour, zone_minute, utc = zone
     text: str = "-".join(part for part in (year, month, day) if part)
     if hour:
         text += "T" + ":".join(part for part in (hour, minute, second) if part) + (fraction or "")
         if sign:
             text += f"{sign}{zone_hour}:{zone_minute or '00'}"
+        text += utc or ""
     return text
+
+
+def known_time(written: str) -> str:
+    """What is known of a time: senders write 00 for a month or a day that they do not know."""
+    if written[4:6] != "00" and written[6:8] != "00":
+        return written
+    match = _NOT_KNOWN.fullmatch(written.strip())
+    return written if match is None else match[1] + (match[2] or "")
 
 
 def hl7_time(iso: str) -> str:

@@ -12,7 +12,7 @@ from ccda.fhir.numbers import number
 from ccda.fhir.systems import UCUM, URI, code_system, holds, identifier_system, is_hl7, root_uri
 from ccda.fhir.times import Json
 from ccda.fhir.units import ucum
-from ccda.hl7v3 import AD, CD, II, PN, TEL
+from ccda.hl7v3 import AD, CD, II, PN, TEL, narrowed
 
 _NAME_USES: Final = {"A": "nickname", "C": "official", "L": "usual", "P": "nickname"}
 _ADDRESS_USES: Final = {
@@ -103,7 +103,7 @@ def concept(code: CD | None, text: str | None = None) -> Json | None:
     said: Json = {"coding": codings} if codings else {}
     name = words(code.original_text) or words(text) or words(code.display) or _named(code)
     if name is not None:
-        said["text"] = name
+        said["text"] = narrowed(name, code) if code.qualifiers else name
     return said or None
 
 
@@ -113,6 +113,11 @@ def _named(code: CD) -> str | None:
 
 def form_concept(form: object) -> Json | None:
     return concept(code_of(form))
+
+
+def is_negated(form: object) -> bool:
+    """Whether the document says that what a detail tells is not so."""
+    return isinstance(form, dict) and bool(form.get("negated"))
 
 
 def concepts(detail: object) -> list[Json]:

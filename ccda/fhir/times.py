@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ccda.fhir.remembered import remembered
 from ccda.fhir.systems import DATA_ABSENT
-from ccda.hl7v3 import TS, iso_time
+from ccda.hl7v3 import TS, iso_time, known_time
 
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ def when(time: TS | None) -> str | None:
 
 @remembered
 def _of_hl7(written: str) -> str | None:
-    return date_time(iso_time(written))
+    return date_time(iso_time(known_time(written)))
 
 
 @remembered

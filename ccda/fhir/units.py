@@ -14,19 +14,22 @@ _METRIC: Final = (
     r"m\[Hg\]|m\[H2O\]|\[iU\]|\[IU\]|\[CFU\]|mol|osm|kat|bar|cal|eq|Pa|Hz|Bq|Gy|Sv|"
     r"m|g|s|L|l|U|J|W|V"
 )
-_PREFIX: Final = r"(?:da|[YZEPTGMkhdcmunpfazy])?"
+_PREFIX: Final = r"(?:da|[khdcmunpfazy])?"
+# Mg and ML are what people write for mg and mL, and no dose is measured in megagrams.
+_LARGE: Final = r"[YZEPTGM](?:\[iU\]|\[IU\]|\[CFU\]|Pa|Hz|Bq|U|J|W)"
 _OTHER: Final = (
     r"10\*|10\^|%|\[(?:lb_av|oz_av|in_i|ft_i|yd_i|mi_i|degF|pH|ppm|ppb|ppth|pptr|drp|tsp_us|tbs_us|"
     r"foz_us|cup_us|pt_us|qt_us|gal_us|HPF|LPF|arb'U|Cal|ELU|EIA'U|GPL'U|MPL'U|APL'U|p'diop|diop|"
     r"USP'U|Ch|pnt|AU|BAU|FFU|PFU|TU|todd'U|ka'U|bdsk'U|knk'U|mclg'U|dye'U|smgy'U|anti'Xa'U)\]|"
     r"Cel|min|h|d|wk|mo|a|deg"
 )
-_ATOM: Final = rf"(?:{_OTHER}|{_PREFIX}(?:{_METRIC}))"
+_ATOM: Final = rf"(?:{_OTHER}|{_LARGE}|{_PREFIX}(?:{_METRIC}))"
 _TERM: Final = rf"(?:{_ATOM}(?:[+-]?\d+)?(?:\{{[!-z|~]*\}})?|\d+(?:\{{[!-z|~]*\}})?|\{{[!-z|~]*\}})"
 _UNIT: Final = re.compile(rf"/?{_TERM}(?:[./]{_TERM})*")
 
 # What people write, folded to lower case without spaces, and can only mean one UCUM unit by.
 _SPELLINGS: Final = {
+    **{unit.lower(): unit for unit in "kg mg mL dL cm mg/dL g/dL g/L mmol/L pg/mL".split()},
     "lb": "[lb_av]", "lbs": "[lb_av]", "pound": "[lb_av]", "pounds": "[lb_av]",
     "oz": "[oz_av]", "kgs": "kg", "kilos": "kg", "in": "[in_i]", "inch": "[in_i]",
     "inches": "[in_i]", "in_i": "[in_i]", "feet": "[ft_i]", "cms": "cm",
@@ -42,12 +45,16 @@ _SPELLINGS: Final = {
     "day": "d", "days": "d", "week": "wk", "weeks": "wk", "month": "mo", "months": "mo",
     "year": "a", "years": "a", "yr": "a", "yrs": "a", "minute": "min", "minutes": "min",
 }  # fmt: skip
+# Giga per litre, of cells, as well as grams.
+_SEVERAL: Final = frozenset(("G/L",))
 
 
 @remembered
 def ucum(unit: str) -> str | None:
     """The UCUM code of a unit as written; None where there is none that is sure."""
     text = unit.strip()
+    if text in _SEVERAL:
+        return None
     known = _SPELLINGS.get(text.lower().replace(" ", ""))
     if known is not None:
         return known

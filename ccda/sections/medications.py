@@ -35,14 +35,20 @@ from ccda.sections.value import read_value
 _GENERIC: Final = frozenset(
     "404684003 55607006 282291009 64572001 29308-4 75326-9 75321-0 75323-6 ASSERTION".split()
 )
+_SIG: Final = "76662-6"  # LOINC: instructions, medication
+_GIVEN: Final = frozenset(("substanceAdministration", "supply"))
 _OUTSIDE_MEDICATIONS: Final = frozenset("act organizer encounter procedure observation".split())
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    """The outermost administrations; those inside describe the same drug (tapers, parts)."""
-    for statement in walk(top, _OUTSIDE_MEDICATIONS):
-        if statement.name == "substanceAdministration" or statement.is_supply_entry:
-            yield read_medication(statement, narrative)
+    """The outermost administrations; those inside describe the same drug (tapers, parts).
+
+    An order or a dispense stands for one where none is told.
+    """
+    told = [one for one in walk(top, _OUTSIDE_MEDICATIONS) if one.name in _GIVEN]
+    given = [one for one in told if one.name == "substanceAdministration"]
+    for statement in given or told:
+        yield read_medication(statement, narrative)
 
 
 def read_medication(statement: Statement, narrative: Narrative) -> Entry:
@@ -93,7 +99,7 @@ def administration(statement: Statement, times: Times, narrative: Narrative) -> 
 def _free_text_sig(statement: Statement, narrative: Narrative) -> str | None:
     """C-CDA R2.1 companion: Medication Free Text Sig (4.147)."""
     for inner in statement.inner:
-        if inner.is_a(templates.MEDICATION_SIG):
+        if inner.is_a(templates.MEDICATION_SIG) or inner.code_of("code") == _SIG:
             said = narrative.text(inner.one("text"))
             inner.told = said is not None
             return said
@@ -121,6 +127,7 @@ def _indication(statement: Statement, narrative: Narrative) -> Form:
     generic = statement.code_of("code") in _GENERIC
     form = without_none(
         ids=id_texts(statement.children),
+        negated=True if statement.is_negated or statement.is_unrelated else None,
         type=None if generic else read_code(code, narrative),
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
@@ -144,7 +151,7 @@ def _supply(statement: Statement, narrative: Narrative) -> Form:
     form = without_none(
         mood=statement.get("moodCode"),
         relation=statement.relation,
-        status=statement.code_of("statusCode"),
+        status=statement.status,
         code=read_code(statement.one("code"), narrative),
         text=narrative.text(statement.one("text")),
         negated=True if statement.is_negated else None,

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ccda import templates
 from ccda.hl7v3 import CD, text_of
 from ccda.narrative import Narrative
+from ccda.safe_xml import Element
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import id_texts
-from ccda.sections.statement import Statement, children_of, first
+from ccda.sections.statement import Statement, children_of, first, walk
 
 _GIVES: Final = frozenset(("substanceAdministration", "supply"))
 
@@ -28,8 +30,11 @@ def read_product(statement: Statement, narrative: Narrative) -> Product:
     holder = statement.one("consumable")
     holder = statement.one("product") if holder is None else holder
     manufactured = first(holder, "manufacturedProduct")
+    if manufactured is None and holder is None:
+        inside = _product_inside(statement, narrative)
+        return _product_in_code(statement, narrative) if inside == Product() else inside
     if manufactured is None:
-        return _product_inside(statement, narrative) if holder is None else Product()
+        return Product()
     parts = children_of(manufactured)
     material = parts.get("manufacturedMaterial") or parts.get("manufacturedLabeledDrug")
     organization = parts.get("manufacturerOrganization")
@@ -51,6 +56,24 @@ def _product_inside(statement: Statement, narrative: Narrative) -> Product:
             if product != Product():
                 return product
     return Product()
+
+
+def _product_in_code(statement: Statement, narrative: Narrative) -> Product:
+    """Quirk: an administration without a product, whose own code is that of a drug or vaccine."""
+    code = statement.one("code")
+    if code is None or code.get("codeSystem") not in templates.DRUGS:
+        return Product()
+    return Product(narrative.code(code))
+
+
+def playing_device_code(statement: Statement) -> Element | None:
+    """The first playingDevice with a code, of this statement or of a part of it."""
+    for part in walk(statement):
+        for participant in part.all("participant"):
+            code = first(participant, "participantRole", "playingDevice", "code")
+            if code is not None:
+                return code
+    return None
 
 
 def product_form(statement: Statement, narrative: Narrative) -> Form | None:

@@ -121,9 +121,19 @@ def write_code(
         add(add(element, "originalText"), "reference", value=f"#{words}")
     elif code is not None and code.original_text:
         add(element, "originalText", code.original_text)
+    if code is not None and type_name == "CD":  # of the coded types CD alone can be narrowed
+        _write_qualifiers(element, code)
     for translation in code.translations if code is not None else ():
         _write_bare(element, "translation", translation, UNKNOWN)
     return element
+
+
+def _write_qualifiers(element: Element, code: CD) -> None:
+    for name, value in code.qualifiers:
+        if value is not None and is_coded(value):
+            qualifier = add(element, "qualifier")
+            _write_bare(qualifier, "name", name, UNKNOWN)
+            _write_bare(qualifier, "value", value, UNKNOWN)
 
 
 def _write_bare(parent: Element, name: str, code: CD | None, null_flavor: str) -> Element:

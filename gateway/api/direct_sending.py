@@ -20,14 +20,16 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_checking import check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
-from gateway.exchange.mail_looking import documents_of, load_verdict, page
+from gateway.exchange.mail_looking import documents_of, load_verdict, member_of, page
 from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.exchange.mail_reading import NotShown, read_mail
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId
+from gateway.model.member import Plan
+from gateway.model.purpose import PurposeOfUse
 from gateway.model.received_mail import ReceivedMail
 from gateway.model.sent_mail import HeardNotice, SentMail
 from gateway.settings_mail_out import Package
-from gateway.store import mail_received, mail_sent
+from gateway.store import mail_received, mail_sent, members
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/direct", tags=["mail"])
@@ -76,8 +78,8 @@ async def send_message(
     direct = _direct(means)
     form = await read_form(request, MessageForm)
     plan = means.plan(at.caller.plan)
-    at.note.member = MemberId(form.member) if form.member else None
-    at.note.purpose = form.purpose
+    at.note.purpose = PurposeOfUse.code_of(form.purpose)
+    at.note.member = await at.database.read_async(lambda tx: _known(tx, plan, form.member))
     try:
         message = await prepare(direct, plan, _order(form), now=datetime.now(UTC))
     except NotSent as refused:
@@ -92,6 +94,14 @@ async def send_message(
     await at.act(unit)
     address = f"/api/v1/direct/sent/{message.id}"
     return JSONResponse(sent_form(message), 202, headers={"Location": address})
+
+
+def _known(transaction: Transaction, plan: Plan, written: str | None) -> MemberId | None:
+    """The member of the plan; whatever else was written there must not enter the log."""
+    if written is None:
+        return None
+    known = members.get(transaction, plan=plan.id, member=MemberId(written))
+    return None if known is None else known.id
 
 
 def _order(form: MessageForm) -> Order:
@@ -210,6 +220,7 @@ async def read_mail_content(
         if found is None:
             raise Problem(404, "There is no such message in your plan.")
         note.conversation = ConversationId(found.id)
+        note.member = member_of(transaction, found)
         note.documents = documents_of(transaction, found)
         return found
 

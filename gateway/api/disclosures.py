@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from gateway.api.access import AUDIT, Desk, Note, desk
 from gateway.api.means import Means, PathId, the_member
 from gateway.api.problems import Problem
+from gateway.exchange.accounting import NoSuchWindow
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json
 from gateway.exchange.disclosures_pdf import write_accounting_pdf
 from gateway.exchange.typeset import NOT_INSTALLED, is_installed
@@ -32,11 +33,11 @@ async def read_disclosures(
     form: Annotated[str, Query(alias="format", pattern="^(json|csv|pdf)$")] = "json",
 ) -> Response:
     """What left the house of the member, of six years at the most, and what was left out why."""
-    now = datetime.now(UTC)
+    now, keys = datetime.now(UTC), means.archive.blobs.keys
 
     def look(tx: Transaction) -> Accounting:
         member = the_member(tx, at.caller.plan, member_id)
-        return account(tx, member=member, asked=now.date(), since=since, until=until)
+        return account(tx, keys, member=member, asked=now.date(), since=since, until=until)
 
     def unit(_: Transaction, note: Note) -> None:
         note.member = told.member.id
@@ -44,7 +45,10 @@ async def read_disclosures(
     if form == "pdf" and not is_installed():
         raise Problem(501, NOT_INSTALLED)
     # Not in the act's own unit: on SQLite nobody else writes while that one runs.
-    told = await at.database.read_async(look)
+    try:
+        told = await at.database.read_async(look)
+    except NoSuchWindow as reason:
+        raise Problem(422, f"There is no accounting of those days: {reason}.") from None
     answer = await _written(told, form, everything, means, now)
     await at.act(unit)
     return answer

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Query, Response
 
 from gateway.api.access import AUDIT, Desk, Note, desk
-from gateway.api.exchanges import MOST, Moment, exchange_form
+from gateway.api.exchanges import MOST, Moment, exchange_form, within
 from gateway.api.means import Limit, Means
 from gateway.api.problems import Problem
 from gateway.exchange import refusals, unusual
@@ -75,6 +75,7 @@ async def read_unusual(
     """Access to look at and why, by the thresholds of the settings; of the last seven days unless
     it is said."""
     first = since or (until or datetime.now(UTC)) - _WEEK
+    within(first, until)
 
     def look(tx: Transaction) -> Rows:
         plan, usual = at.caller.plan, means.usual
@@ -98,7 +99,7 @@ async def export_exchanges(
     limit: Limit = 1000,
 ) -> Response:
     """The plan's records, oldest first, to be read elsewhere; go on `after` the last one."""
-    wanted = ExchangeFilter(since=since, until=until)
+    wanted = within(since, until)
 
     def look(tx: Transaction) -> tuple[RecordedExchange, ...]:
         plan = at.caller.plan
@@ -127,7 +128,7 @@ async def export_exchanges(
 
 
 def _span(since: datetime | None, until: datetime | None, usual: timedelta) -> ExchangeFilter:
-    return ExchangeFilter(since=since or (until or datetime.now(UTC)) - usual, until=until)
+    return within(since or (until or datetime.now(UTC)) - usual, until)
 
 
 async def _looked(at: Desk, look: Callable[[Transaction], Rows]) -> Rows:

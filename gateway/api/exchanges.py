@@ -1,5 +1,6 @@
 """The exchange log, for auditors; the look is itself recorded (DECISIONS 16)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -58,9 +59,8 @@ async def list_exchanges(
     Of `disposed_months` nobody can say any more which member or document a record was about.
     `after` goes on where the last page ended, however deep; `offset` counts from the beginning.
     """
-    wanted = ExchangeFilter(
-        since=since,
-        until=until,
+    wanted = replace(
+        within(since, until),
         transaction=transaction,
         outcome=outcome,
         direction=direction,
@@ -121,6 +121,17 @@ async def read_exchange(
         return found
 
     return exchange_form(await at.act(unit))
+
+
+def within(since: datetime | None, until: datetime | None) -> ExchangeFilter:
+    """The records of that time.
+
+    Raises:
+        Problem: 422, of no time at all: an empty answer would say that nothing happened.
+    """
+    if since is not None and until is not None and since >= until:
+        raise Problem(422, "since must be before until.")
+    return ExchangeFilter(since=since, until=until)
 
 
 def exchange_form(record: RecordedExchange) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from gateway.model.exchange import RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.submission import SUBMIT, Submission
+from gateway.store import partners
 from gateway.store.database import Transaction
 from gateway.store.values import dump
 
@@ -76,12 +77,13 @@ async def start_submission(
             documents=tuple(map(DocumentId, form.documents)),
             summary=form.summary,
         )
+        known = partners.get(transaction, plan=member.plan, partner=given.partner)
+        at.note.partner = None if known is None else known.id
         try:
             check(transaction, given, means.plans, means.community, now=now)
         except NotSubmitted as refusal:
             raise Problem(403, f"Nothing was sent: {refusal}.") from None
         note.documents, note.conversation = given.documents, ConversationId(given.id)
-        note.partner = given.partner
         means.queue.enqueue(
             transaction,
             kind=SUBMIT,

@@ -11,6 +11,7 @@ from typing import Final
 from cryptography import x509
 
 from gateway.app.applying import apply_settings
+from gateway.clients.connections import Connections
 from gateway.clients.fetch import Fetcher
 from gateway.clients.revocation import RevocationChecks
 from gateway.clients.soap_client import SoapClient
@@ -233,7 +234,7 @@ def open_client(house: House) -> SoapClient:
 
     return SoapClient(
         own_key=signing_keys(house, settings.signing).signing_key,
-        context_for=context_for,
+        connections=Connections(context_for, house.require_unrevoked),
         anchors_for=house.anchors_for,
         purposes_for=house.purposes_for,
         require_unrevoked=house.require_unrevoked,

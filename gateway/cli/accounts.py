@@ -6,6 +6,7 @@ Each look is recorded before its first line is printed (ATNA's Audit Log Used).
 import socket
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -14,10 +15,18 @@ import typer
 
 from gateway.api.exchanges import exchange_form
 from gateway.app import House
-from gateway.cli.opening import ConfigOption, PlanOption, member_of, opened, plan_of
+from gateway.cli.opening import (
+    ConfigOption,
+    PlanOption,
+    member_of,
+    opened,
+    plan_named,
+    plan_of,
+)
 from gateway.cli.printing import check_pdf, put, put_pieces
 from gateway.cli.recording import act_of_operator, record_look, refusal
 from gateway.cli.terminal import Exit, Failure
+from gateway.exchange.accounting import NoSuchWindow
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json, new_finding
 from gateway.exchange.disclosures_pdf import write_accounting_pdf
 from gateway.exchange.fhir_audit import Observer, audit_event
@@ -28,9 +37,8 @@ from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
 from gateway.model.disclosure import FINDING, Accounting, FindingKind
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
-from gateway.model.identity import PlanId
 from gateway.store import exchange_log
-from gateway.store.scope import ALL_PLANS, Scope
+from gateway.store.scope import ALL_PLANS
 
 _DAY: Final = ["%Y-%m-%d"]
 FromOption = Annotated[
@@ -64,11 +72,21 @@ def disclosures(
     now = datetime.now(UTC)
     with opened(config) as house:
         person = member_of(house, plan_of(house, plan).id, member, act="CLI-DISCLOSURES")
-        told = house.database.read(
-            lambda tx: account(
-                tx, member=person, asked=now.date(), since=_day(since), until=_day(until)
-            )
+        look = partial(
+            account,
+            keys=house.archive.blobs.keys,
+            member=person,
+            asked=now.date(),
+            since=_day(since),
+            until=_day(until),
         )
+        try:
+            told = house.database.read(look)
+        except NoSuchWindow as reason:
+            why = f"there is no accounting of those days: {reason}"
+            raise refusal(
+                house, "CLI-DISCLOSURES", plan=person.plan, reason=why, exit_code=Exit.USAGE
+            ) from None
         content = _written(house, told, form, everything, now)
         record_look(house, "CLI-DISCLOSURES", plan=person.plan, member=person.id)
     put(content, output)
@@ -127,10 +145,10 @@ def outflow(
     config: ConfigOption = None,
 ) -> None:
     """What left the house, by partner, purpose and month, as CSV."""
-    scope: Scope = PlanId(plan) if plan else ALL_PLANS
+    span = days(since, until)
     with opened(config) as house:
-        found = house.database.read(lambda tx: outflow_of(tx, scope, days(since, until)))
-        own = PlanId(plan) if plan else None
+        own = plan_named(house, plan)
+        found = house.database.read(lambda tx: outflow_of(tx, own or ALL_PLANS, span))
         record_look(house, "CLI-OUTFLOW", plan=own, reason=f"{len(found)} lines")
     typer.echo(write_csv(OUTFLOW_COLUMNS, found), nl=False)
 
@@ -147,9 +165,10 @@ def export(
     config: ConfigOption = None,
 ) -> None:
     """The exchange log, oldest record first, to be read elsewhere."""
-    own = PlanId(plan) if plan else None
+    span = days(since, until)
     with opened(config) as house:
-        number, records = export_of(house.database, own or ALL_PLANS, days(since, until))
+        own = plan_named(house, plan)
+        number, records = export_of(house.database, own or ALL_PLANS, span)
         record_look(house, "CLI-LOG-EXPORT", plan=own, reason=f"{number} records as {form}")
         put_pieces(exported(house.community, records, form), output)
 
@@ -174,6 +193,8 @@ def _day(given: datetime | None) -> date | None:
 
 def days(since: datetime | None, until: datetime | None) -> ExchangeFilter:
     """The last day is within."""
+    if since is not None and until is not None and since > until:
+        raise Failure("--from is after --to", Exit.USAGE)
     return ExchangeFilter(
         since=since and since.replace(tzinfo=UTC),
         until=until and until.replace(tzinfo=UTC) + timedelta(days=1),

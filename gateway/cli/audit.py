@@ -1,6 +1,9 @@
 """`gateway audit`: the proof that the log was not altered, and what an auditor asks of it."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import orjson
 import typer
@@ -20,7 +23,11 @@ from gateway.cli.proofs import (
 )
 from gateway.cli.retention import certificates, dispose_of, retention
 from gateway.cli.terminal import Exit, out
+from gateway.exchange.contents import read_contents
+from gateway.model.checkpoint import Checkpoint
+from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
+from gateway.store.guards import missing_guards
 
 audit_app = typer.Typer(help="Proof that the exchange log is whole.", no_args_is_help=True)
 
@@ -45,27 +52,51 @@ audit_app.command("retry")(retry)
 def verify(
     checkpoint: CheckpointOption = None,
     key: KeyOption = None,
+    contents: Annotated[
+        bool,
+        typer.Option(
+            "--contents", help="Also open all that is kept; as long as it takes to read it."
+        ),
+    ] = False,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
-    With checkpoints that were kept elsewhere, also whether the log still is what they signed.
+    Also whether what the records name is still there: envelopes, mail and keys, but for what was
+    disposed of; and whether the database's triggers, which keep all that from being changed, stand.
+    With checkpoints that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
         outside = outside_checkpoints(checkpoint, key, house)
-        result, roots = house.database.read(lambda tx: verify_with_roots(tx, outside))
+        sizes = [signed.size for signed, _ in outside]
+        result, roots = house.database.read(lambda tx: verify_with_roots(tx, sizes))
+        kept = Evidence((), 0)
+        if result.reason is None:  # else nothing that the records name can be relied on
+            kept = house.database.read(evidence)
+            if contents and not kept.gone:
+                kept = replace(kept, gone=tuple(read_contents(house.archive)))
+        unguarded = house.database.read(missing_guards)
+    first_bad = result.first_bad
+    reason = result.reason or _against(outside, roots, result.records)
+    if reason is None and kept.gone:
+        first_bad, reason = kept.gone[0].sequence, _in_words(kept)
+    if reason is None and unguarded:
+        reason = f"it is whole, and nothing keeps it so any more: no {', '.join(unguarded)}"
     form = {
         "records": result.records,
-        "first_bad": result.first_bad,
-        "reason": result.reason or _against(outside, roots, result.records),
+        "first_bad": first_bad,
+        "reason": reason,
+        "disposed": kept.disposed,
     }
     if json:
         typer.echo(orjson.dumps(form).decode())
     elif form["reason"] is None:
         out.print(f"{result.records} records checked; all are whole and in one chain")
-        for size in sorted(outside):
-            out.print(f"the first {size} are those that {outside[size][-1]} was signed over")
+        if kept.disposed:
+            out.print(f"what {kept.disposed} of them name was disposed of, as the log says itself")
+        for signed, path in outside:
+            out.print(f"the first {signed.size} are those that {path} was signed over")
     elif result.first_bad is None:
         out.print(f"the log is not sound: {form['reason']}")
     else:
@@ -75,13 +106,23 @@ def verify(
         raise typer.Exit(int(Exit.FAILED))
 
 
+def _in_words(kept: Evidence) -> str:
+    """What is gone beside a log that is sound in itself."""
+    first, others = kept.gone[0], len(kept.gone) - 1
+    place = "the log" if first.sequence is None else f"record {first.sequence}"
+    how = "is not what was kept" if first.is_damaged else "is gone, and no disposal took it"
+    more = f"; {others} more" if others else ""
+    return f"{place} is whole, but what it names {how}: {first.what}{more}"
+
+
 def _against(
-    outside: dict[int, tuple[bytes, str, Path]], roots: dict[int, bytes], records: int
+    outside: Sequence[tuple[Checkpoint, Path]], roots: Mapping[int, bytes], records: int
 ) -> str | None:
     """What a checkpoint kept elsewhere says against a log that is sound in itself."""
-    for size, (root, _, path) in sorted(outside.items()):
-        if size > records:
-            return f"{path} was signed over {size} records, {size - records} more than there are"
-        if roots[size] != root:
+    for signed, path in outside:
+        size, more = signed.size, signed.size - records
+        if more > 0:
+            return f"{path} was signed over {size} records, {more} more than there are"
+        if roots[size] != signed.root:
             return f"the first {size} records are not those that {path} was signed over"
     return None

@@ -30,6 +30,7 @@ from gateway.exchange.mail_forms import checked_form, sent_form
 from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.model.identity import ConversationId, DocumentId, MailId, PlanId
 from gateway.model.member import Plan
+from gateway.model.purpose import PurposeOfUse
 from gateway.model.sent_mail import RECIPIENT_STATES, SentMail
 from gateway.settings_mail_out import Package
 from gateway.store import mail_sent
@@ -110,7 +111,7 @@ def _post(house: House, means: DirectMeans, plan: Plan, order: Order) -> SentMai
         name="CLI-SEND",
         plan=plan.id,
         member=order.member,
-        purpose=order.purpose or None,
+        purpose=PurposeOfUse.code_of(order.purpose),
     )
     try:
         message = asyncio.run(prepare(means, plan, order, now=now))

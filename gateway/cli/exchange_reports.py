@@ -12,15 +12,14 @@ import typer
 from rich.table import Table
 
 from gateway.cli.accounts import FromOption, ToOption, days
-from gateway.cli.opening import ConfigOption, opened
+from gateway.cli.opening import ConfigOption, opened, plan_named
 from gateway.cli.recording import record_look
 from gateway.cli.terminal import out, printable
 from gateway.exchange import refusals as refusals_table
 from gateway.exchange import unusual as unusual_table
 from gateway.exchange.log_reports import Rows, refusals_of, unusual_of
 from gateway.exchange.spreadsheet import write_csv
-from gateway.model.identity import PlanId
-from gateway.store.scope import ALL_PLANS, Scope
+from gateway.store.scope import ALL_PLANS
 
 _WEEK: Final = timedelta(days=7)
 FormOption = Annotated[
@@ -38,10 +37,10 @@ def refusals(
     config: ConfigOption = None,
 ) -> None:
     """Who was refused, by which rule and how often, by month; also what a rule kept out."""
+    span = days(since, until)
     with opened(config) as house:
-        span = days(since, until)
-        found = house.database.read(lambda tx: refusals_of(tx, _scope(plan), span))
-        own = PlanId(plan) if plan else None
+        own = plan_named(house, plan)
+        found = house.database.read(lambda tx: refusals_of(tx, own or ALL_PLANS, span))
         record_look(house, "CLI-REFUSALS", plan=own, reason=f"{len(found)} lines")
     _print(refusals_table.COLUMNS, found, form, nothing="Nobody was refused anything.")
 
@@ -60,18 +59,13 @@ def unusual(
     span = days(since, until)
     first = span.since or datetime.now(UTC) - _WEEK
     with opened(config) as house:
-        usual = house.settings.audit.usual
+        usual, own = house.settings.audit.usual, plan_named(house, plan)
         found = house.database.read(
-            lambda tx: unusual_of(tx, _scope(plan), since=first, until=span.until, usual=usual)
+            lambda tx: unusual_of(tx, own or ALL_PLANS, since=first, until=span.until, usual=usual)
         )
-        own = PlanId(plan) if plan else None
         record_look(house, "CLI-UNUSUAL", plan=own, reason=f"{len(found)} lines")
     rows = unusual_table.rows(found)
     _print(unusual_table.COLUMNS, rows, form, nothing="Nothing is unusual.")
-
-
-def _scope(plan: str | None) -> Scope:
-    return PlanId(plan) if plan else ALL_PLANS
 
 
 def _print(columns: Sequence[str], rows: Rows, form: str, *, nothing: str) -> None:

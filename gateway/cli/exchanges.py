@@ -12,12 +12,12 @@ from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.conversations import print_reread, print_wire, reread_form
 from gateway.cli.exchange_reports import refusals, unusual
-from gateway.cli.opening import ConfigOption, JsonOption, opened
+from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.fhir_audit import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
-from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
 from gateway.model.retention import PlanMonth
 from gateway.store import disposals, exchange_log, members
 from gateway.store.exchange_search import Column as LogColumn
@@ -76,9 +76,9 @@ def list_exchanges(
         purpose=purpose,
         document=DocumentId(document) if document else None,
     )
-    scope: Scope = PlanId(plan) if plan else ALL_PLANS
 
     def look(tx: Transaction) -> _Seen:
+        scope = own or ALL_PLANS
         about = _member(tx, scope, member) if member else None
         asked = replace(wanted, member=about)
         found = exchange_log.search(
@@ -92,8 +92,8 @@ def list_exchanges(
         )
         return found, about, disposals.hidden(tx, scope, asked)
 
-    own = PlanId(plan) if plan else None
     with opened(config) as house:
+        own = plan_named(house, plan)
         try:
             found, about, hidden = house.database.read(look)
         except NoSuchRecord:

@@ -7,13 +7,15 @@ import orjson
 import typer
 from rich.table import Table
 
+from gateway.app import House
 from gateway.cli.opening import ConfigOption, JsonOption, member_of, opened, plan_of
-from gateway.cli.recording import operator, record, record_look
+from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
-from gateway.model.exchange import Outcome
+from gateway.model.exchange import ExchangeFilter, Outcome
 from gateway.model.identity import PartnerId, PlanId
-from gateway.model.retention import Hold
-from gateway.store import legal_holds
+from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, Hold
+from gateway.store import exchange_log, legal_holds, partners
+from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
 hold_app = typer.Typer(
@@ -48,7 +50,9 @@ def add(
         raise Failure("--from must be before --to", Exit.USAGE)
     with opened(config) as house:
         own = plan_of(house, plan).id if plan or member else None
-        person = member_of(house, own, member, act="CLI-AUDIT-HOLD") if member and own else None
+        person = member_of(house, own, member, act=HOLD_PLACED) if member and own else None
+        if partner is not None:
+            _require_known(house, own, PartnerId(partner))
         hold = Hold(
             legal_holds.new_id(),
             words,
@@ -65,7 +69,7 @@ def add(
             legal_holds.put(tx, hold)
             about = person.id if person else None
             record(
-                tx, "CLI-AUDIT-HOLD", plan=own, member=about, partner=hold.partner,
+                tx, HOLD_PLACED, plan=own, member=about, partner=hold.partner,
                 reason=f"hold {hold.id}",
             )  # fmt: skip
 
@@ -119,13 +123,30 @@ def lift(
         outcome: Outcome = "success" if found else "refused"
         # What was typed may be anything: only a known id is written down.
         said = f"hold {found.id}" if found else "no such hold in force"
-        record(tx, "CLI-AUDIT-HOLD-LIFT", plan=plan, outcome=outcome, reason=said)
+        record(tx, HOLD_LIFTED, plan=plan, outcome=outcome, reason=said)
         return found
 
     with opened(config) as house:
         if house.database.write(unit) is None:
             raise Failure("there is no such hold in force; see `gateway audit hold list`")
     out.print(f"{id} is lifted")
+
+
+def _require_known(house: House, plan: PlanId | None, partner: PartnerId) -> None:
+    """A hold on a partner whom no record names would hold nothing, and nobody would notice."""
+    scope: Scope = ALL_PLANS if plan is None else plan
+    wanted = ExchangeFilter(partner=partner)
+
+    def is_known(tx: Transaction) -> bool:
+        listed = partners.get(tx, plan=scope, partner=partner)
+        # One that was taken out of the directory has its records still.
+        return bool(listed or exchange_log.search(tx, plan=scope, wanted=wanted, limit=1))
+
+    if not house.database.read(is_known):
+        reason = "no partner of this id is in the directory or the log"
+        raise refusal(
+            house, HOLD_PLACED, plan=plan, reason=reason, advice="; see `gateway partners list`"
+        )
 
 
 def _worded(reason: str) -> str:

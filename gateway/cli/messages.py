@@ -13,7 +13,7 @@ from gateway.app import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable, save_files
-from gateway.exchange.mail_looking import documents_of
+from gateway.exchange.mail_looking import documents_of, member_of
 from gateway.exchange.mail_reading import NotShown, mail_text, read_mail, read_parts
 from gateway.model.identity import ConversationId, MailId, PlanId
 from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
@@ -84,17 +84,11 @@ def show_message(
             raise Failure("there is no [mail] in gateway.toml", Exit.USAGE)
         wanted = MailId(message)
         mail = house.database.read(lambda tx: mail_received.get(tx, plan=own, message=wanted))
-        ids = house.database.read(lambda tx: documents_of(tx, mail)) if mail is not None else ()
         if mail is None:
             reason = "the plan has received no message with this id"
             raise refusal(house, "CLI-INBOX-SHOW", plan=own, reason=reason)
-        seen = ConversationId(mail.id)
         why = None if save is None else "what it carries is saved as files"
-        house.database.write(
-            lambda tx: record(
-                tx, "CLI-INBOX-SHOW", plan=own, documents=ids, conversation=seen, reason=why
-            )
-        )
+        house.database.write(lambda tx: _record(tx, mail, why))
         try:
             form = asyncio.run(read_mail(means, mail))
             files = {} if save is None else asyncio.run(read_parts(means, mail))
@@ -108,6 +102,18 @@ def show_message(
         out.print(printable(_page(mail, form)))
         for name in files:
             out.print(f"Saved         {name}")
+
+
+def _record(transaction: Transaction, mail: ReceivedMail, reason: str | None) -> None:
+    record(
+        transaction,
+        "CLI-INBOX-SHOW",
+        plan=mail.plan,
+        member=member_of(transaction, mail),
+        documents=documents_of(transaction, mail),
+        conversation=ConversationId(mail.id),
+        reason=reason,
+    )
 
 
 def _page(mail: ReceivedMail, form: Mapping[str, Any]) -> str:

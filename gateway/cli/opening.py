@@ -130,6 +130,11 @@ def plan_of(house: House, plan: str | None) -> Plan:
     return found
 
 
+def plan_named(house: House, plan: str | None) -> PlanId | None:
+    """The plan that was named; None for all plans at once, where none was."""
+    return None if plan is None else plan_of(house, plan).id
+
+
 def member_of(house: House, plan: PlanId, number: str, *, act: str) -> Member:
     """The member with the plan's own number; a search for nobody is recorded as a refused `act`."""
     found = house.database.read(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -13,11 +13,12 @@ from gateway.cli.opening import ConfigOption, opened
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Failure
 from gateway.exchange.checkpoints import make_checkpoint
-from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_checkpoint
-from gateway.model.merkle import inclusion_path
+from gateway.model.checkpoint import Checkpoint, InvalidCheckpoint, LogKey, read_checkpoint
+from gateway.model.merkle import inclusion_path, root_of
 from gateway.store import exchange_chain
 from gateway.store.transaction import Transaction
 
+_ACT: Final = "CLI-PROOF"
 CheckpointOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -70,23 +71,31 @@ def prove(
         seal = log_seal(house.settings)
         if checkpoint is None:
             made = house.database.write(lambda tx: make_checkpoint(tx, seal, now=datetime.now(UTC)))
-            note, size = (made.note, made.size) if made else ("", 0)
+            note = made.note if made else ""
         else:
             note = _read(checkpoint)
-            size = _sized(note, seal.public)
-        if sequence > size:
+        signed = _checked(note, seal.public) if note else None
+        size = signed.size if signed else 0
+        if signed is None or sequence > size:
             reason = f"the checkpoint is of {size} records: {sequence} is not among them"
-            raise refusal(house, "CLI-PROOF", plan=None, reason=reason)
-        canon, path = house.database.read(lambda tx: _path(tx, sequence, size))
-        record_look(house, "CLI-PROOF", plan=None, reason=f"record {sequence}")
+            raise refusal(house, _ACT, plan=None, reason=reason)
+        found = house.database.read(lambda tx: _path(tx, sequence, signed))
+        if isinstance(found, str):
+            raise refusal(
+                house, _ACT, plan=None, reason=found, advice="; see `gateway audit verify`"
+            )
+        canon, path = found
+        record_look(house, _ACT, plan=None, reason=f"record {sequence}")
     form = {"sequence": sequence, "record": canon, "path": path, "checkpoint": note}
     typer.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2).decode())
 
 
 def outside_checkpoints(
     paths: list[Path] | None, key: Path | None, house: House
-) -> dict[int, tuple[bytes, str, Path]]:
-    """Root, head and file of the checkpoints that somebody kept elsewhere, by size.
+) -> list[tuple[Checkpoint, Path]]:
+    """The checkpoints that somebody kept elsewhere, each with its file, the smallest first.
+
+    Two may be of one size: who signs two logs gives each to another.
 
     Raises:
         Failure: one is not readable, or not signed by the key.
@@ -95,26 +104,29 @@ def outside_checkpoints(
     try:
         if key is not None:
             public = LogKey.parse(_read(key))
-        found = {}
-        for path in paths or ():
-            made = read_checkpoint(_read(path), public)
-            found[made.size] = made.root, made.head, path
+        found = [(read_checkpoint(_read(path), public), path) for path in paths or ()]
     except InvalidCheckpoint as reason:
         raise Failure(str(reason)) from None
-    return found
+    return sorted(found, key=lambda one: one[0].size)
 
 
-def _path(transaction: Transaction, sequence: int, size: int) -> tuple[str, list[str]]:
-    leaves = list(exchange_chain.leaves(transaction, after=0, until=size))
-    if len(leaves) < size:
-        raise Failure(f"the log has {len(leaves)} records, the checkpoint {size}")
+def _path(
+    transaction: Transaction, sequence: int, signed: Checkpoint
+) -> tuple[str, list[str]] | str:
+    """The record and what leads from it to the root that was signed, or why nothing does."""
+    leaves = list(exchange_chain.leaves(transaction, after=0, until=signed.size))
+    if len(leaves) < signed.size:
+        return f"the log has {len(leaves)} records, the checkpoint {signed.size}"
+    if root_of(leaves) != signed.root:
+        # A path would be made all the same, and lead nowhere.
+        return f"the first {signed.size} records are not those that the checkpoint was signed over"
     canon = exchange_chain.canon_of(transaction, sequence)
     return canon, [node.hex() for node in inclusion_path(leaves, sequence - 1)]
 
 
-def _sized(note: str, key: LogKey) -> int:
+def _checked(note: str, key: LogKey) -> Checkpoint:
     try:
-        return read_checkpoint(note, key).size
+        return read_checkpoint(note, key)
     except InvalidCheckpoint as reason:
         raise Failure(str(reason)) from None
 

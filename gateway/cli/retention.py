@@ -8,17 +8,16 @@ import typer
 from rich.table import Column, Table
 
 from gateway.app import House, log_seal
-from gateway.cli.opening import ConfigOption, JsonOption, opened
+from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.recording import act_of_operator, record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
 from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_note
 from gateway.model.identity import PlanId
-from gateway.model.retention import HOUSE, PlanMonth
+from gateway.model.retention import DISPOSAL, HOUSE, PlanMonth
 from gateway.store import disposals, legal_holds
 from gateway.store.transaction import Transaction
 
-_ACT: Final = "LOG-DISPOSAL"
 _LOOK: Final = "CLI-AUDIT-DISPOSE-SHOW"
 
 
@@ -94,10 +93,10 @@ def dispose_of(
     """
     now = datetime.now(UTC)
     with opened(config) as house:
-        found = house.database.read(lambda tx: _wanted(tx, house, month, plan, now))
-        own = PlanId(plan) if plan else None
+        own = plan_named(house, plan)
+        found = house.database.read(lambda tx: _wanted(tx, house, month, own, now))
         if month and not found:
-            name, why = _LOOK if not execute else _ACT, "the log has no such month"
+            name, why = _LOOK if not execute else DISPOSAL, "the log has no such month"
             house.database.write(
                 lambda tx: record(tx, name, plan=own, outcome="refused", reason=why)
             )
@@ -113,7 +112,7 @@ def dispose_of(
 
 
 def _wanted(
-    tx: Transaction, house: House, month: list[str] | None, plan: str | None, now: datetime
+    tx: Transaction, house: House, month: list[str] | None, plan: PlanId | None, now: datetime
 ) -> list[Assessed]:
     years_of = house.settings.retention_years
     if not month:
@@ -132,7 +131,7 @@ def _order(month: PlanMonth) -> tuple[str, str]:
 
 
 def _do(house: House, one: Assessed, now: datetime) -> Assessed:
-    seal, by = log_seal(house.settings), act_of_operator(_ACT, plan=one.month.plan)
+    seal, by = log_seal(house.settings), act_of_operator(DISPOSAL, plan=one.month.plan)
     years_of = house.settings.retention_years
     return house.database.write(
         lambda tx: dispose(tx, one.month, years_of, seal=seal, by=by, now=now)

@@ -35,12 +35,15 @@ def check(proof: dict[str, Any], key_text: str) -> str:
     own_hint = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
     if public[:1] != b"\x01" or len(public) != 33 or own_hint.hex() != hint:
         raise NotProven("that is no key of a log")
+    sequence = proof["sequence"]
+    if type(sequence) is not int:  # half a number, or a truth, would name a record that is none
+        raise NotProven("the record's number is not one")
     size, root = signed(proof["checkpoint"], name, own_hint, public[1:])
     leaf = hashlib.sha256(b"\x00" + proof["record"].encode()).digest()
     path = [bytes.fromhex(node) for node in proof["path"]]
-    if climb(leaf, proof["sequence"] - 1, size, path) != root:
+    if climb(leaf, sequence - 1, size, path) != root:
         raise NotProven("the record is not in the log that the checkpoint is of")
-    return f"record {proof['sequence']} is in the log of {name}, which had {size} records"
+    return f"record {sequence} is in the log of {name}, which had {size} records"
 
 
 def signed(note: str, name: str, hint: bytes, public: bytes) -> tuple[int, bytes]:
@@ -148,7 +151,7 @@ def main(arguments: list[str]) -> int:
     except (NotProven, OSError) as reason:
         print(f"not proven: {reason}", file=sys.stderr)
         return 1
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         print("not proven: the proof or the key cannot be read", file=sys.stderr)
         return 1
     return 0

@@ -5,14 +5,11 @@ straight to a sink, so a document of any size passes in constant memory.
 """
 
 import asyncio
-import secrets
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import httpx
 from cryptography import x509
@@ -21,27 +18,17 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from gateway.clients.answer_reading import ENVELOPE_LIMIT_BYTES, Crossing, read_answer
-from gateway.clients.failures import (
-    BrokenOff,
-    NotCalled,
-    NotSoap,
-    NotTrusted,
-    PartnerFailed,
-    PartnerLate,
-    TooLarge,
-    Unreachable,
-)
-from gateway.clients.http_transport import HttpTransport
+from gateway.clients.connections import Connections
+from gateway.clients.failures import NotCalled, NotSoap, TooLarge
+from gateway.clients.packages import Package, request_package
 from gateway.clients.pouring import Sink
 from gateway.clients.restraint import Restraint
-from gateway.clients.tls import NothingToTrust
 from gateway.clients.zeep_operations import header_of, invoke
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
-from gateway.model.trust import RequireUnrevoked, certificate, trust_of
+from gateway.model.trust import RequireUnrevoked, trust_of
 from ihe.correlation import grant
-from ihe.errors import SecurityRefused
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom import Part
 from ihe.saml import Assertion
 from ihe.signature import Digest
 from ihe.soap import (
@@ -72,38 +59,11 @@ _OPERATIONS: Final[dict[MessageKind, tuple[WsdlName, str]]] = {
     ITI_41_REQUEST: ("xdr", "DocumentRecipient_ProvideAndRegisterDocumentSet-b"),
     ITI_80_REQUEST: ("xdr", "RespondingGateway_CrossGatewayDocumentProvide"),
 }
-# These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.
-_AS_MTOM: Final = frozenset({"ITI-39", "ITI-41", "ITI-80"})
 _UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}
 
 
 Ready = Callable[[tuple[str, ...]], Awaitable[None]]
 """Told the SignatureValues of a request that is about to leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A sealed message as HTTP content: whole, or in pieces that are made as they are sent."""
-
-    content_type: str
-    content: bytes | AsyncIterator[bytes]
-
-
-def plain_package(envelope: bytes, action: str) -> Package:
-    """An envelope without attachments."""
-    return Package(f'application/soap+xml; charset=UTF-8; action="{action}"', envelope)
-
-
-def mtom_package(envelope: bytes, action: str, parts: Iterable[Part]) -> Package:
-    """An envelope with its attachments, each read only as it is sent."""
-    writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=action)
-
-    async def pieces() -> AsyncIterator[bytes]:
-        chunks = writer.chunks(parts)
-        while (chunk := await asyncio.to_thread(next, chunks, None)) is not None:
-            yield chunk
-
-    return Package(writer.content_type, pieces())
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,32 +78,21 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A connection pool, and the context it was made with."""
-
-    context: ssl.SSLContext
-    client: httpx.AsyncClient
-
-
-@dataclass(frozen=True, slots=True)
 class SoapClient:
     """Our side of every outgoing exchange; one a process.
 
-    `own_key` gives the key that signs now, `context_for` the TLS context by which a partner is
-    verified, the same object as long as nothing has changed, `anchors_for` the PEM
-    texts of its network's anchors, `purposes_for` the code system of its network's purposes.
+    `own_key` gives the key that signs now, `anchors_for` the PEM texts of the anchors of a
+    partner's network, `purposes_for` the code system of its purposes.
     """
 
     own_key: Callable[[], SigningKey]
-    context_for: Callable[[Partner], ssl.SSLContext]
+    connections: Connections
     anchors_for: Callable[[Partner], Sequence[str]]
     purposes_for: Callable[[Partner], PurposeSystem]
     require_unrevoked: RequireUnrevoked
     skew: timedelta
     message_limit_bytes: int
     restraint: Restraint = field(default_factory=Restraint)
-    _connections: dict[Partner, _Kept] = field(default_factory=dict)
-    _outdated: list[httpx.AsyncClient] = field(default_factory=list)
 
     @property
     def signing_key(self) -> SigningKey:
@@ -222,7 +171,7 @@ class SoapClient:
             PartnerFailed: it did not take it.
             SoapFault: it answered with a fault.
         """
-        async with self._answer(partner, address, package.content_type, package.content) as given:
+        async with self._posted(partner, address, package) as given:
             if given.is_success:
                 return
             envelope = await read_answer(given, None, Crossing(), self.message_limit_bytes)
@@ -237,7 +186,7 @@ class SoapClient:
         Raises:
             PartnerFailed: no answer over a connection we trust.
         """
-        async with self._open_stream(partner, "GET", address, {}, None) as given:
+        async with self.connections.opened(partner, "GET", address, {}, None) as given:
             channel = given.extensions["network_stream"].get_extra_info("ssl_object")
             leaf = x509.load_der_x509_certificate(channel.getpeercert(binary_form=True))
             content = bytearray()
@@ -284,7 +233,7 @@ class SoapClient:
             if later is not None:
                 await later.ready(tuple(values))
             is_mtom = partner.profile.mtom == "always"
-            package = _package(kind, crossing.request, parts, is_mtom=is_mtom)
+            package = request_package(kind, crossing.request, parts, is_mtom=is_mtom)
             may_wait = later is not None
             return await self._post(partner, package, url, sink, crossing, may_wait=may_wait)
 
@@ -326,12 +275,15 @@ class SoapClient:
 
     async def close(self) -> None:
         """Closes the connections that were kept open."""
-        for connection in (*self._outdated, *(one.client for one in self._connections.values())):
-            await connection.aclose()
-        self._connections.clear()
-        self._outdated.clear()
+        await self.connections.close()
 
     # ---- one POST ----------------------------------------------------------------------------
+
+    def _posted(
+        self, partner: Partner, url: str, package: Package
+    ) -> AbstractAsyncContextManager[httpx.Response]:
+        headers = {"Content-Type": package.content_type}
+        return self.connections.opened(partner, "POST", url, headers, package.content)
 
     async def _post(
         self,
@@ -347,86 +299,11 @@ class SoapClient:
 
         None when the request was taken and the answer comes later.
         """
-        async with self._answer(partner, url, package.content_type, package.content) as response:
+        async with self._posted(partner, url, package) as response:
             if response.status_code == 202 or (may_wait and _is_empty(response)):
                 return None
             limit = self.message_limit_bytes
             return response.status_code, await read_answer(response, sink, crossing, limit)
-
-    @asynccontextmanager
-    async def _answer(
-        self, partner: Partner, url: str, content_type: str, content: bytes | AsyncIterator[bytes]
-    ) -> AsyncIterator[httpx.Response]:
-        headers = {"Content-Type": content_type}
-        async with self._open_stream(partner, "POST", url, headers, content) as response:
-            yield response
-
-    @asynccontextmanager
-    async def _open_stream(
-        self,
-        partner: Partner,
-        method: str,
-        url: str,
-        headers: dict[str, str],
-        content: bytes | AsyncIterator[bytes] | None,
-    ) -> AsyncIterator[httpx.Response]:
-        if not url.lower().startswith("https://"):
-            raise NotCalled("its address is not https")
-        try:
-            connection = self._connection(partner)
-            async with connection.stream(
-                method,
-                url,
-                content=content,
-                headers={**headers, "Accept": "*/*", **_UNCOMPRESSED},
-                extensions={"trace": partial(self._look_at_tls, partner)},
-            ) as response:
-                yield response
-        except NothingToTrust:
-            raise NotCalled("nothing says which TLS certificate it must show") from None
-        except httpx.TimeoutException:
-            seconds = partner.profile.timeout_seconds
-            raise PartnerLate(f"no answer within {seconds:g} s") from None
-        except (httpx.ConnectError, ssl.SSLError) as error:
-            # TLS 1.3 refuses our certificate only as we read, and then ssl speaks for itself.
-            raise _why_not_connected(error) from None
-        except httpx.InvalidURL:
-            raise NotCalled("its address is not usable") from None
-        except httpx.HTTPError as error:
-            # Texts of the library may quote the URL, and are not repeated.
-            raise _why_broken_off(error) from None
-
-    def _connection(self, partner: Partner) -> httpx.AsyncClient:
-        context = self.context_for(partner)
-        kept = self._connections.get(partner)
-        if kept is not None and kept.context is context:
-            return kept.client
-        if kept is not None:  # our certificate is another now; calls under way go on
-            self._outdated.append(kept.client)
-        client = httpx.AsyncClient(
-            transport=HttpTransport(context),
-            timeout=httpx.Timeout(partner.profile.timeout_seconds),
-            trust_env=False,
-            follow_redirects=False,
-            headers={"User-Agent": "document-exchange-gateway"},
-        )
-        self._connections[partner] = _Kept(context, client)
-        return client
-
-    async def _look_at_tls(self, partner: Partner, event: str, info: dict[str, Any]) -> None:
-        """Once TLS stands, and before our first byte: whether its certificate was revoked."""
-        if event != "connection.start_tls.complete":
-            return
-        stream = info["return_value"]
-        shown = stream.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        leaf = x509.load_der_x509_certificate(shown)
-        # TLS has verified the chain and does not show it; its issuer is found from the leaf.
-        chain = () if leaf in map(certificate, partner.tls_certificates) else (leaf,)
-        try:
-            await asyncio.to_thread(self.require_unrevoked, partner, leaf, chain)
-        except SecurityRefused as refusal:
-            await stream.aclose()
-            raise NotTrusted(f"its TLS certificate is not trusted ({refusal.reason})") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,33 +335,3 @@ def _is_empty(response: httpx.Response) -> bool:
     """Quirk: 200 or 204 and nothing else, from those who mean 202."""
     length = response.headers.get("content-length")
     return response.is_success and (length == "0" or response.status_code == 204)
-
-
-def _package(
-    kind: MessageKind, envelope: bytes, parts: Iterable[Part], *, is_mtom: bool
-) -> Package:
-    """`is_mtom` is the partner's wish; whatever has attachments is MTOM."""
-    attached = tuple(parts)
-    if attached:
-        return mtom_package(envelope, kind.action, attached)
-    if kind.transaction not in _AS_MTOM or not is_mtom:
-        return plain_package(envelope, kind.action)
-    writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=kind.action)
-    return Package(writer.content_type, b"".join(writer.chunks(())))
-
-
-def _why_broken_off(error: httpx.HTTPError) -> PartnerFailed:
-    if isinstance(error, httpx.NetworkError | httpx.RemoteProtocolError):
-        return BrokenOff("it broke the connection off before its answer was whole")
-    return PartnerFailed(f"the connection failed ({type(error).__name__})")
-
-
-def _why_not_connected(error: Exception) -> PartnerFailed:
-    causes: Any = error
-    while causes is not None:
-        if isinstance(causes, ssl.SSLCertVerificationError):
-            return NotTrusted(f"its TLS certificate is not trusted ({causes.verify_message})")
-        if isinstance(causes, ssl.SSLError):
-            return NotTrusted("the TLS handshake failed")
-        causes = causes.__cause__ or causes.__context__
-    return Unreachable("no connection could be made")

@@ -13,7 +13,8 @@ from typing import Final, cast, get_args
 from gateway.model.disclosure import FINDING, Exclusion, Finding, FindingKind
 from gateway.model.exchange import Exchange, RecordedExchange
 
-RULES: Final = "45 CFR 164.528, rules 1"
+RULES: Final = "45 CFR 164.528, rules 2"
+"""Rules 1 listed also what was never sent, and left out what was told to who asked for more."""
 YEARS: Final = 6
 """45 CFR 164.528(a)(1): the six years before the day on which the accounting is asked for."""
 
@@ -61,17 +62,23 @@ _ANSWERED: Final = ("success", "partial")
 _SENT: Final = ("DIRECT-SEND", "ITI-41", "ITI-80")
 
 
+class NoSuchWindow(Exception):
+    """There can be no accounting of those days; the text says why."""
+
+
 # ---- what left -------------------------------------------------------------------------------
 
 
 def what_left(exchange: Exchange) -> str | None:
     """What of its member the exchange told somebody outside, in words; None if nothing.
 
-    A question of ours tells who it is about whatever the answer is. An answer of ours tells
-    something only if it names documents or a member; the record of one that broke off follows one
-    that is counted already (DECISIONS 16).
+    A question of ours tells who it is about whatever the answer is, once it has left. An answer of
+    ours tells something only if it names documents or a member; the record of one that broke off
+    follows one that is counted already (DECISIONS 16).
     """
     if exchange.direction == "out":
+        if _never_left(exchange):
+            return None
         if exchange.transaction in _SENT:
             return _documents(exchange) or "a message about the member"
         return _ASKED.get(exchange.transaction)
@@ -88,6 +95,12 @@ def what_left(exchange: Exchange) -> str | None:
             return _documents(exchange)
         case _:
             return None
+
+
+def _never_left(exchange: Exchange) -> bool:
+    """Whether it ended before there was an envelope to send, which its record would name: nobody
+    could be asked so, or no rule let it go."""
+    return exchange.outcome in ("failed", "refused") and exchange.request_hash is None
 
 
 def is_certain(exchange: Exchange) -> bool:
@@ -123,13 +136,23 @@ def basis(purpose: str | None, finding: Finding | None) -> str:
 
 
 def window(asked: date, since: date | None, until: date | None) -> tuple[date, date]:
-    """First and last day of the accounting: never more than six years back, never the future."""
+    """First and last day of the accounting: never more than six years back, never the future.
+
+    Raises:
+        NoSuchWindow: no day is within; an accounting of none would say that nothing was disclosed.
+    """
     try:
         earliest = asked.replace(year=asked.year - YEARS)
     except ValueError:  # 29 February
         earliest = asked.replace(year=asked.year - YEARS, day=28)
-    last = min(until or asked, asked)
-    return max(since or earliest, earliest), last
+    first, last = max(since or earliest, earliest), min(until or asked, asked)
+    if since is not None and until is not None and since > until:
+        raise NoSuchWindow("the first day is after the last")
+    if first > asked:
+        raise NoSuchWindow("the first day has not come yet")
+    if last < earliest:
+        raise NoSuchWindow(f"an accounting reaches back {YEARS} years, to {earliest}")
+    return first, last
 
 
 def after(day: date) -> date:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, Literal
 
-from ccda.hl7v3 import CD, TS
+from ccda.hl7v3 import TS
 from ccda.model import Kind
 from gateway.exchange.identity import (
+    dose_of,
+    findings_of,
     is_one_identity,
     marks_of,
     same_details,
     shares_mark,
+    sites_of,
     strengths,
 )
 from gateway.exchange.moments import date_digits, may_be_one, sort_key
@@ -36,8 +39,12 @@ TIMES: Final[dict[Kind, Times]] = {
 # Kinds of which a mood other than EVN is an order for one that may never have happened.
 _DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
 
-# Kinds of which one code stands over many findings: each coded value is another.
-_FINDINGS: Final[frozenset[Kind]] = frozenset({"functional_status", "mental_status"})
+# Kinds of which one code stands over many findings: each value is another.
+_FINDINGS: Final[frozenset[Kind]] = frozenset(
+    {"functional_status", "mental_status", "advance_directive", "goal"}
+)
+# Kinds of which one side of the body is another thing, and not another way to measure.
+_PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern"})
 _DAY: Final = len("YYYYMMDD")
 
 Why = Literal["same statement id", "same code", "same name, one without a code"]
@@ -61,6 +68,10 @@ class Cluster:
     marks: dict[str, frozenset[str]] = field(default_factory=dict)
     strengths: frozenset[str] = frozenset()
     findings: frozenset[tuple[str, str]] = frozenset()
+    sites: dict[str, set[str]] = field(default_factory=dict)
+    """Where on the body, by system; what narrows the code, by what is narrowed."""
+    doses: dict[str, set[str]] = field(default_factory=dict)
+    """Those that each document tells."""
     goes_on: bool = False
 
     @property
@@ -74,7 +85,12 @@ class Cluster:
     def take(self, other: "Cluster") -> None:
         """Everything of the other into this one."""
         self.statements += other.statements
-        for mine, theirs in ((self.codes, other.codes), (self.primaries, other.primaries)):
+        for mine, theirs in (
+            (self.codes, other.codes),
+            (self.primaries, other.primaries),
+            (self.sites, other.sites),
+            (self.doses, other.doses),
+        ):
             for system, codes in theirs.items():
                 mine.setdefault(system, set()).update(codes)
         self.voices |= other.voices
@@ -102,11 +118,11 @@ def alone(one: Statement) -> Cluster:
     made.courses.add((date_digits(one.entry.start), date_digits(one.entry.end)))
     if one.entry.kind == "medication":
         made.strengths = strengths(one)
-    if one.entry.kind in _FINDINGS and isinstance(one.entry.value, CD):
-        value = one.entry.value
-        if value.code or value.display or value.original_text:
-            named = value.code or value.display or value.original_text or ""
-            made.findings = frozenset({(value.system or "", named)})
+        made.doses = dose_of(one)
+    if one.entry.kind in _FINDINGS:
+        made.findings = findings_of(one)
+    if one.entry.kind in _PLACED:
+        made.sites = sites_of(one)
     made.goes_on = one.status not in ENDED and not date_digits(one.entry.end)
     return made
 
@@ -133,6 +149,8 @@ def fit(one: Cluster, other: Cluster, why: Why) -> bool:
     # One id is one finding, though a correction may have changed it.
     if why != SAME_ID and one.findings and other.findings and not one.findings & other.findings:
         return False
+    if why != SAME_ID and not _is_one_place_and_dose(one, other):
+        return False
     return is_one_time(one, other, why) and is_one_thing(one, other)
 
 
@@ -149,6 +167,11 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
     if not is_one_identity(one.kind, one.marks, other.marks):
         return False
     return same_details(one.statements[0], other.statements[0])
+
+
+def _is_one_place_and_dose(one: Cluster, other: Cluster) -> bool:
+    """One side is not the other; and no document tells one course in two doses."""
+    return _same_codes(one.sites, other.sites) and _same_codes(one.doses, other.doses)
 
 
 def is_one_time(one: Cluster, other: Cluster, why: Why) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 
 from gateway.model.disclosure import FINDING
 from gateway.model.exchange import Exchange
+from gateway.model.retention import DISPOSAL, HOLD_LIFTED, HOLD_PLACED
 from ihe.atna import AuditCode, AuditEvent, ParticipantObject
 from ihe.audit_acts import (
     ACCESS_DECISION,
@@ -115,8 +116,8 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
         "CHECKPOINT-KEY", "CLI-KEYS-IMPORT", "CLI-KEYS-ROTATE", "CLI-DIRECT-ANCHOR-ADD",
         "CLI-DIRECT-ANCHOR-REMOVE", "CLI-DIRECT-BUNDLE-ADD", "CLI-DIRECT-BUNDLE-APPROVE",
         "CLI-DIRECT-BUNDLE-REJECT", "CLI-DIRECT-BUNDLE-REMOVE", "CLI-DIRECT-KEYS-IMPORT",
-        "CLI-DIRECT-KEYS-USE", "DIRECT-BUNDLE", "CLI-AUDIT-HOLD", "CLI-AUDIT-HOLD-LIFT",
-        "LOG-DISPOSAL", "CLI-DB-ROLE", SETTINGS, POLICY,
+        "CLI-DIRECT-KEYS-USE", "DIRECT-BUNDLE", HOLD_PLACED, HOLD_LIFTED,
+        DISPOSAL, "CLI-DB-ROLE", SETTINGS, POLICY,
     ),
     _USERS: ("CLI-TOKEN-CREATE", "CLI-TOKEN-REVOKE"),
     _RESTRICTED: (

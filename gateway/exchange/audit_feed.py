@@ -20,7 +20,7 @@ from gateway.model.audit_feed import DeadLetter
 from gateway.model.exchange import RecordedExchange
 from gateway.store import audit_feed, exchange_log, partners, wire_messages
 from gateway.store.database import Database, Transaction
-from gateway.store.errors import StoreUnavailable
+from gateway.store.errors import DamagedRecord, StoreUnavailable
 from gateway.store.keys import KeyRing
 from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import WireMessage, open_message
@@ -39,6 +39,7 @@ _SUSPECT: Final = 3
 """After so many refusals of a batch its records go one by one, to find the one that offends."""
 _HOPELESS: Final = 6
 """After so many the next one is tried: if it is taken, the first is at fault."""
+_NOT_TAKEN: Final = "the repository does not take it"
 _CHECKPOINT: Final = Kind(
     LOG_USED, "R", AuditCode("checkpoint", OURS, "Checkpoint of the exchange log"), "out"
 )
@@ -77,12 +78,13 @@ class Feed:
         if state is None:
             return 0
         limit = _BATCH if self._refusals < _SUSPECT else 1
-        revived = database.read(partial(self._revived, limit=limit))
+        revived = self._revived(limit)
         if revived:
-            return self._told(revived, None)
-        found = database.read(
-            lambda tx: exchange_log.following(tx, after=state.sequence, limit=limit + 1)
-        )
+            told = self._told(revived, None)
+            if not told and self._refusals >= _HOPELESS:
+                self._bury(revived[0].sequence, _NOT_TAKEN)  # it stands in the way of new ones
+            return told
+        found = self._following(state.sequence, limit + 1)
         records, after = found[:limit], found[limit:]
         if not records:
             return 0
@@ -91,13 +93,38 @@ class Feed:
             told = self._told(after, after[0].sequence, given_up=records[0])
         return told
 
-    def _revived(self, transaction: Transaction, *, limit: int) -> tuple[RecordedExchange, ...]:
-        letters = audit_feed.dead_letters(transaction, self.repository, again=True, limit=limit)
-        found = (
-            exchange_log.get(transaction, plan=ALL_PLANS, sequence=letter.sequence)
-            for letter in letters
+    def _revived(self, limit: int) -> tuple[RecordedExchange, ...]:
+        """Dead letters that are to be tried once more; not those of which nobody can read whose."""
+        database, found = self.means.database, []
+        for letter in database.read(
+            partial(audit_feed.dead_letters, repository=self.repository, again=True, limit=limit)
+        ):
+            look = partial(exchange_log.get, plan=ALL_PLANS, sequence=letter.sequence)
+            try:
+                record = database.read(look)
+            except DamagedRecord as damaged:
+                self._bury(damaged.sequence, _reason(damaged))
+            else:
+                found += [] if record is None else [record]
+        return tuple(found)
+
+    def _following(self, after: int, limit: int) -> tuple[RecordedExchange, ...]:
+        """The next records; one that was changed so that nobody can read it is passed over."""
+        read, look = self.means.database.read, partial(exchange_log.following, after=after)
+        try:
+            return read(partial(look, limit=limit))
+        except DamagedRecord:
+            try:
+                return read(partial(look, limit=1))
+            except DamagedRecord as damaged:
+                self._bury(damaged.sequence, _reason(damaged), is_new=True)
+                return ()
+
+    def _bury(self, sequence: int, reason: str, *, is_new: bool = False) -> None:
+        letters = [DeadLetter(sequence, reason)]
+        self.means.database.write(
+            partial(self._advance, done=[sequence], letters=letters, is_old=not is_new)
         )
-        return tuple(record for record in found if record is not None)
 
     def _told(
         self,
@@ -114,7 +141,7 @@ class Feed:
             self._failed(reason)
             return 0
         if given_up is not None:
-            letters.append(DeadLetter(given_up.sequence, "the repository does not take it"))
+            letters.append(DeadLetter(given_up.sequence, _NOT_TAKEN))
         self._attempts = self._refusals = 0
         self.means.database.write(
             partial(self._advance, done=done, letters=letters, is_old=cursor is None)

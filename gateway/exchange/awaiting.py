@@ -98,12 +98,12 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
     base = asking.replies_at
     if base is None:
         raise NotCalled("it answers later, and our own address for that is not set")
-    waiting = _new_wait(visit, question)
-    crossing = Crossing()
+    waiting, crossing = _new_wait(visit, question), Crossing()
     door = f"{base}/{_DOORS[call.kind.transaction]}"
 
     async def ready(values: tuple[str, ...]) -> None:
-        await _keep_request(visit, replace(waiting, signature_values=values), crossing)
+        nonlocal waiting
+        waiting = await _keep_request(visit, replace(waiting, signature_values=values), crossing)
 
     await asking.client.restraint.turn(call.partner)
     try:
@@ -129,7 +129,9 @@ async def _send(visit: Visit, question: Question) -> AwaitedAnswer:
         raise
     except Exception as error:
         # Not when we are cancelled: the partner may have it, and will answer all the same.
-        if await _fail(visit, question, waiting, error, unless_answered=True):
+        said = replace(waiting.exchange, answer_hash=await _keep_answer(visit, crossing))
+        failed = replace(waiting, exchange=said)
+        if await _fail(visit, question, failed, error, unless_answered=True):
             raise
     else:
         if answer is not None:
@@ -159,19 +161,21 @@ def _new_wait(visit: Visit, question: Question) -> AwaitedAnswer:
     )
 
 
-async def _keep_request(visit: Visit, waiting: AwaitedAnswer, crossing: Crossing) -> None:
+async def _keep_request(visit: Visit, waiting: AwaitedAnswer, crossing: Crossing) -> AwaitedAnswer:
     """Durable before the first byte leaves: that we wait, and the envelope that goes out."""
     archive = visit.asking.archive
     kept = await asyncio.to_thread(
         keep, archive, crossing.request, None, [waiting.plan], now=waiting.sent
     )
 
+    named = replace(waiting, exchange=kept.named_in(waiting.exchange))
+
     def unit(transaction: Transaction) -> None:
-        named = replace(waiting, exchange=kept.named_in(waiting.exchange))
         awaited_answers.put(transaction, named)
         kept.put(transaction)
 
     await archive.database.write_async(unit)
+    return named
 
 
 async def _keep_answer(visit: Visit, crossing: Crossing) -> str | None:
@@ -279,7 +283,7 @@ def _record(known: AwaitedAnswer, answered: Answered, answer: ArrivedAnswer | No
         documents=answered.documents,
         reason=answered.reason,
         duration_ms=max(0, round((ended - known.sent).total_seconds() * 1000)),
-        answer_hash=None if answer is None else answer.envelope_hash,
+        answer_hash=known.exchange.answer_hash if answer is None else answer.envelope_hash,
     )
 
 

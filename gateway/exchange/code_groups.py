@@ -101,6 +101,9 @@ def _home(fitting: Sequence[Cluster], mine: Cluster) -> Cluster | None:
         case "none":
             return fitting[0]
         case "span":
+            # Of one drug in two doses it is the course in its own.
+            doses = set().union(*mine.doses.values())
+            fitting = [h for h in fitting if doses & set().union(*h.doses.values())] or fitting
             alike = [head for head in fitting if head.goes_on == mine.goes_on] or fitting
             return max(alike, key=lambda head: max(course[0] for course in head.courses))
         case "event" | "placed":

@@ -11,17 +11,15 @@ from typing import Final
 from ccda.safe_xml import Element
 from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import indexed_sections
+from gateway.exchange.keeping import kept_envelope
 from gateway.exchange.reading import read_document
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.identity import PlanId
 from gateway.model.later import DEFERRAL
-from gateway.store import clinical, documents, wire_messages
+from gateway.store import clinical, documents
 from gateway.store.database import Transaction
-from gateway.store.errors import StoreError
 from gateway.store.keys import KeyRing
-from gateway.store.scope import ALL_PLANS
-from gateway.store.wire_messages import WireMessage, open_message
 from ihe.acknowledgement import read_acknowledgement
 from ihe.discovery import Matched, MoreDemographicsRequested
 from ihe.errors import IheError
@@ -58,19 +56,9 @@ def crossed(transaction: Transaction, keys: KeyRing, record: RecordedExchange) -
     told = record.exchange
     return Crossed(
         record,
-        _opened(transaction, keys, told.request_hash),
-        _opened(transaction, keys, told.answer_hash),
+        kept_envelope(transaction, keys, told.request_hash),
+        kept_envelope(transaction, keys, told.answer_hash),
     )
-
-
-def _opened(transaction: Transaction, keys: KeyRing, hash: str | None) -> bytes | None:
-    kept: WireMessage | None = None
-    if hash is not None:
-        kept = wire_messages.get(transaction, plan=ALL_PLANS, hash=hash)
-    try:
-        return None if kept is None else open_message(keys, kept)
-    except StoreError:
-        return None
 
 
 # ---- messages --------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from typing import Final
 from uuid import uuid4
 
 from ccda.safe_xml import Limits, parse_xml
-from gateway.clients.soap_client import Package, SoapClient, mtom_package, plain_package
+from gateway.clients.packages import Package, mtom_package, plain_package
+from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Asker, ways
 from gateway.exchange.asking import explain, is_refusal

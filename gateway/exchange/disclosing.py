@@ -47,6 +47,13 @@ def first_set(known: Demographics) -> Demographics:
     )
 
 
+def besides(told: Demographics) -> str | None:
+    """In words, what a request tells that no first one does; None if nothing."""
+    first = first_set(told)
+    more = [each for each in _WORDS if _given(told, each) != _given(first, each)]
+    return _listed(more) or None
+
+
 def _is_personal(identifier: II) -> bool:
     root = identifier.root or ""
     return root == US_SSN or root.startswith(_LICENCES)

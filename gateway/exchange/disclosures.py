@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from gateway.exchange import accounting
 from gateway.exchange.accounting import after, link_to, read_findings, what_left, window
+from gateway.exchange.disclosing import besides
+from gateway.exchange.keeping import kept_envelope
 from gateway.exchange.spreadsheet import write_csv
 from gateway.exchange.summarize import member_json
 from gateway.model.disclosure import (
@@ -24,7 +26,11 @@ from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.member import Member
 from gateway.store import documents, exchange_log, partners
+from gateway.store.keys import KeyRing
 from gateway.store.transaction import Transaction
+from ihe.errors import IheError
+from ihe.soap import parse_envelope, read_envelope
+from ihe.xcpd import read_discovery_request
 
 COLUMNS: Final = (
     "date", "recipient", "address", "community", "what", "documents", "purpose", "certain",
@@ -35,6 +41,7 @@ _PAGE: Final = 1000
 
 def account(
     transaction: Transaction,
+    keys: KeyRing,
     *,
     member: Member,
     asked: date,
@@ -43,7 +50,11 @@ def account(
 ) -> Accounting:
     """What left the house of the member in those days, both inclusive and in UTC.
 
-    Findings count whenever they were made: they are about what happened, not when it was seen.
+    Findings count whenever they were made: they are about what happened, not when it was seen. What
+    a partner was told that asked for more stands in the envelope that is kept; `keys` open it.
+
+    Raises:
+        NoSuchWindow: no day is asked for that an accounting may be of.
     """
     first, last = window(asked, since, until)
     findings = read_findings(_records(transaction, member, ExchangeFilter(transaction=FINDING)))
@@ -55,7 +66,7 @@ def account(
         if record is not None and first <= record.exchange.time.date() <= last:
             records[sequence] = record
     found = [
-        _disclosure(transaction, member.plan, records[sequence], findings.get(sequence), what)
+        _disclosure(transaction, keys, member.plan, records[sequence], findings.get(sequence), what)
         for sequence in sorted(records)
         if (what := _told(records[sequence].exchange, findings.get(sequence)))
     ]
@@ -124,25 +135,42 @@ def _midnight(day: date) -> datetime:
 
 def _disclosure(
     transaction: Transaction,
+    keys: KeyRing,
     plan: PlanId,
     record: RecordedExchange,
     finding: Finding | None,
     what: str,
 ) -> Disclosure:
     told = record.exchange
+    excluded = accounting.exclusion(told.purpose, finding)
+    more = _besides(transaction, keys, told) if excluded is None else None
     return Disclosure(
         sequence=record.sequence,
         time=told.time,
         transaction=told.transaction,
         recipient=_recipient(transaction, plan, told),
-        what=what,
+        what=what if more is None else f"{what}; besides that {more}",
         documents=tuple(_named(transaction, plan, each) for each in told.documents),
         purpose=told.purpose,
         basis=accounting.basis(told.purpose, finding),
         is_certain=accounting.is_certain(told),
         finding=finding,
-        exclusion=accounting.exclusion(told.purpose, finding),
+        exclusion=excluded,
     )
+
+
+def _besides(transaction: Transaction, keys: KeyRing, told: Exchange) -> str | None:
+    """What a request of ours told because it was asked for more, as its envelope says."""
+    if (told.direction, told.transaction) != ("out", "ITI-55"):
+        return None
+    envelope = kept_envelope(transaction, keys, told.request_hash)
+    if envelope is None:
+        return None
+    try:
+        asked = read_discovery_request(read_envelope(parse_envelope(envelope)).payload)
+    except IheError:
+        return None  # of a version that wrote it otherwise
+    return besides(asked.demographics)
 
 
 def _recipient(transaction: Transaction, plan: PlanId, told: Exchange) -> Recipient:

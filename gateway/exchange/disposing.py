@@ -77,6 +77,7 @@ def dispose(
     now: datetime,
 ) -> Assessed:
     """Disposes of the month if it may be; the record `by` says which, or why it was refused."""
+    legal_holds.freeze(transaction)
     found = assess(transaction, month, years_of, now=now)
     act = replace(by, plan=month.plan, time=now)
     if found.refusal is not None:

@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ccda.model import Kind
+from ccda.hl7v3 import CD
+from ccda.model import Interval, Kind
 from gateway.exchange.adt import VISIT
 from gateway.exchange.statements import Statement
 
@@ -91,6 +92,41 @@ def strengths(one: Statement) -> frozenset[str]:
     texts = [text for text in (*names, one.entry.text) if text]
     found = (match for text in texts for match in _STRENGTH.finditer(text))
     return frozenset(f"{match[1]} {match[2].casefold()}" for match in found)
+
+
+def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
+    """What was found or is to be reached, of a kind whose code alone does not say it."""
+    match one.entry.value:
+        case CD() as value:
+            named = value.code or value.display or value.original_text
+            return frozenset({(value.system or "", named)} if named else ())
+        case Interval(low=low, high=high):
+            return frozenset({("interval", f"{low} {high} {one.entry.unit}")})
+        case str() as value:
+            return frozenset({("text", f"{value.casefold()} {one.entry.unit or ''}")})
+        case _:
+            return frozenset()
+
+
+def sites_of(one: Statement) -> dict[str, set[str]]:
+    """Where on the body it is, by code system; and what narrows its code: the side, the stage."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for form in _forms(one.details.get("target_site")):
+        if form.get("code"):
+            found[f"site {form.get('system')}"].add(str(form["code"]))
+    for name, value in one.entry.code.qualifiers if one.entry.code else ():
+        if value is not None and value.code:
+            narrowed = name.code if name is not None else None
+            found[f"qualifier {narrowed}"].add(value.code)
+    return dict(found)
+
+
+def dose_of(one: Statement) -> dict[str, set[str]]:
+    """How much is taken, by the document that tells it."""
+    dose = one.details.get("dose")
+    if not isinstance(dose, Mapping) or not dose.get("value"):
+        return {}
+    return {one.document.id: {f"{dose['value']} {dose.get('unit') or ''}".casefold()}}
 
 
 def _plain(name: str) -> str:

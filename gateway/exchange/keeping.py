@@ -1,4 +1,5 @@
-"""An exchange's envelopes, kept with its record: sealed before the unit of work, put inside it."""
+"""An exchange's envelopes, kept with its record: sealed before the unit of work, put inside it; and
+read again."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -9,7 +10,10 @@ from gateway.model.exchange import Exchange
 from gateway.model.identity import PlanId
 from gateway.store import wire_messages
 from gateway.store.database import Transaction
-from gateway.store.wire_messages import WireMessage, seal_message
+from gateway.store.errors import StoreError
+from gateway.store.keys import KeyRing
+from gateway.store.scope import ALL_PLANS
+from gateway.store.wire_messages import WireMessage, open_message, seal_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +25,7 @@ class Kept:
     messages: tuple[WireMessage, ...] = ()
 
     def put(self, transaction: Transaction) -> None:
-        for message in self.messages:
-            wire_messages.put(transaction, message)
+        wire_messages.put_all(transaction, self.messages)
 
     def named_in(self, exchange: Exchange) -> Exchange:
         """The record with the hashes of what is kept; what it names already stays."""
@@ -58,3 +61,14 @@ def keep(
         answer_hash=answers[0].hash if answers else None,
         messages=(*requests, *answers),
     )
+
+
+def kept_envelope(transaction: Transaction, keys: KeyRing, hash: str | None) -> bytes | None:
+    """The envelope that a record names; None of one that is lost, damaged or disposed of."""
+    kept: WireMessage | None = None
+    if hash is not None:
+        kept = wire_messages.get(transaction, plan=ALL_PLANS, hash=hash)
+    try:
+        return None if kept is None else open_message(keys, kept)
+    except StoreError:
+        return None

@@ -31,6 +31,7 @@ from gateway.model.identity import MailId, PlanId
 from gateway.model.sent_mail import MAIL_SEND, MAIL_WATCH, Recipient, SentMail
 from gateway.store import direct_keys, exchange_log, mail_sent
 from gateway.store.database import Transaction
+from gateway.store.documents import keep_blob
 from gateway.store.job_queue import JobQueue
 
 TRANSACTION: Final = "DIRECT-SEND"
@@ -180,6 +181,9 @@ async def _send(
 
     def close(transaction: Transaction) -> None:
         outcome, reason = _move(transaction, means, message, recipients, ended)
+        if isinstance(ended, HandedOver):
+            # Its record names these bytes, also where a notice has moved every recipient already.
+            keep_blob(transaction, plan=message.plan, blob=blob)
         elapsed = round((time.monotonic() - started) * 1000)
         told = replace(record, outcome=outcome, reason=reason, duration_ms=elapsed)
         exchange_log.close_exchange(transaction, opened, told)

@@ -10,9 +10,9 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_sealing import KeyPairDer, key_pair_der, open_mail
 from gateway.exchange.mail_verdict import evidence, verdict_text
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
-from gateway.model.identity import ConversationId, DocumentId
+from gateway.model.identity import ConversationId, DocumentId, MemberId
 from gateway.model.received_mail import ReceivedMail
-from gateway.store import direct_keys, exchange_log, mail_received, mail_sent
+from gateway.store import direct_keys, documents, exchange_log, mail_received, mail_sent
 from gateway.store.database import Transaction
 
 _RECEIVED: Final = "DIRECT-RECEIVE"
@@ -74,6 +74,16 @@ def documents_of(transaction: Transaction, mail: ReceivedMail) -> tuple[Document
     """What the message's records name."""
     told = _records(transaction, mail, _RECEIVED)
     return tuple(dict.fromkeys(one for each in told for one in each.exchange.documents))
+
+
+def member_of(transaction: Transaction, mail: ReceivedMail) -> MemberId | None:
+    """Whose documents it brought, as they are filed now; None of nobody's, and of several's."""
+    kept = (
+        documents.get(transaction, plan=mail.plan, document=id)
+        for id in documents_of(transaction, mail)
+    )
+    found = {one.member for one in kept if one is not None and one.member is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def key_pairs(means: DirectMeans, keys: Sequence[direct_keys.DirectKey]) -> tuple[KeyPairDer, ...]:

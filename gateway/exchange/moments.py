@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
-from ccda.hl7v3 import TS
+from ccda.hl7v3 import TS, hl7_time
 
-_TIME: Final = re.compile(r"(\d{4,14})(?:\.\d+)?(?:([+-])(\d\d):?(\d\d)?)?")
+_TIME: Final = re.compile(r"(\d{4,14})(?:\.\d+)?(?:([+-])(\d\d):?(\d\d)?|Z)?")
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 _FORMATS: Final = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 
 
@@ -34,7 +35,10 @@ def fineness(time: TS | None) -> int:
 @lru_cache(maxsize=1 << 14)  # one record repeats its times, and merging compares them often
 def _read(value: str) -> tuple[str, str]:
     """The digits as written, and as UTC where an offset is told."""
-    found = _TIME.fullmatch(value.strip())
+    written = value.strip()
+    # Quirk: ISO 8601 where HL7 writes digits alone.
+    written = hl7_time(written) if _ISO.fullmatch(written) else written
+    found = _TIME.fullmatch(written)
     if found is None:
         return "", ""
     digits, sign, hours, minutes = found.groups()

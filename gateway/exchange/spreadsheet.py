@@ -2,17 +2,21 @@
 
 What begins like a formula is calculated when the file is opened, and can send the table's content
 elsewhere; names and reasons are others' words. Such a cell begins with an apostrophe, which
-spreadsheets take as "this is text".
+spreadsheets take as "this is text". Where a comma is in numbers a spreadsheet divides cells by
+semicolons, and by tabs if it is told to: what would begin a cell there has its apostrophe too.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""How a formula may begin; the full-width letters are read as the others where they are at home."""
+_FORMULA: Final = re.compile(
+    '^(?=[ "\u00a0\ufeff]*[=+@\t\r\n＝＋－＠-])|(?<=[;\t\r\n])(?=[ "\u00a0\ufeff]*[=+@＝＋－＠-])'
+)
+"""Where a formula may begin; full-width letters are read as the others where they are at home."""
 
 
 def write_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -33,7 +37,4 @@ def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Itera
 
 def _cell(value: object) -> object:
     """Numbers are ours and stay numbers."""
-    if not isinstance(value, str):
-        return value
-    begins = value.lstrip(" \u00a0\ufeff")
-    return f"'{value}" if begins.startswith(_FORMULA) else value
+    return _FORMULA.sub("'", value) if isinstance(value, str) else value

@@ -3,12 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
-from ccda.hl7v3 import CD, II, TS
+from ccda.condition_status import condition_status
+from ccda.hl7v3 import CD, II, TS, known_time
 from ccda.model import Entry
 from ccda.summary import LineSource
 from ccda.values import quickly_made
@@ -37,7 +38,7 @@ _ENDED_WORDS: Final = {
 }  # fmt: skip
 ENDED: Final = frozenset(
     "stopped completed resolved inactive cancelled nullified remission".split()
-) | {"on hold"}
+) | {"on hold", "history of", "ruled out"}
 _ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
 
 
@@ -198,7 +199,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = item.entry
+    entry = _as_meant(item.entry)
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -220,6 +221,23 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         rank=(recorded, by.sort_key, order),
         when=entry.time or entry.start,
     )
+
+
+def _as_meant(entry: Entry) -> Entry:
+    """A vaccine with the reason why it was refused was not given, negationInd forgotten or not.
+
+    A time of which the month or the day was written as 00 is known no better than to the year.
+    """
+    if entry.kind == "immunization" and "refusal_reason" in entry.details and not entry.negated:
+        entry = replace(entry, negated=True)
+    meant: dict[str, Any] = {
+        name: TS(known, time.null_flavor)
+        for name in ("start", "end", "time")
+        if (time := getattr(entry, name)) is not None
+        and time.value
+        and (known := known_time(time.value)) != time.value
+    }
+    return replace(entry, **meant) if meant else entry
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:
@@ -275,7 +293,7 @@ def _ended_by(end: TS, written: TS) -> bool:
 
 def _status(entry: Entry, today: str) -> str | None:
     """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
-    stated = (entry.status or "").strip().casefold()
+    stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
     end = date_digits(entry.end)
     ends_as = _ENDS_AS.get(entry.kind)
@@ -297,6 +315,9 @@ def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
     return {**entry.details, "relative": {**relative, "display": parent.code.display}}
 
 
+_ASSERTION: Final = "ASSERTION"
+# What C-CDA R1.1 asserts of smoking, later releases answer (C-CDA R2.1: 3.99).
+_SMOKING: Final = CD("72166-2", "2.16.840.1.113883.6.1", "Tobacco smoking status")
 _WORDS: Final = re.compile(r"[^\W_]+")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -316,11 +337,22 @@ def _is_identifying(id_: II) -> bool:
 
 
 def _identity(entry: Entry) -> CD | None:
-    """What the statement is about. Of a smoking status that is the question, not the answer."""
+    """What the statement is about. Of a smoking status that is the question, not the answer.
+
+    An assertion asks nothing: what is asserted is what it is about.
+    """
     question = entry.details.get("question")
-    if entry.kind != "social_history" or not isinstance(question, Mapping):
-        return entry.code
-    return CD(question.get("code"), question.get("system"), question.get("display"))
+    if entry.kind == "social_history" and isinstance(question, Mapping):
+        if question.get("code") == _ASSERTION:
+            return _SMOKING
+        return CD(question.get("code"), question.get("system"), question.get("display"))
+    if is_assertion(entry) and isinstance(entry.value, CD):
+        return entry.value
+    return entry.code
+
+
+def is_assertion(entry: Entry) -> bool:
+    return entry.code is not None and entry.code.code == _ASSERTION
 
 
 def _name(code: CD | None, text: str | None) -> str:

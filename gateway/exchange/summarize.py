@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from ccda.hl7v3 import CD, TS
+from ccda.hl7v3 import CD, TS, narrowed
 from ccda.model import KINDS, Kind
 from ccda.summary import (
     Completeness,
@@ -52,6 +52,7 @@ from gateway.exchange.statements import (
     code_key,
     document_order,
     first_start,
+    is_assertion,
     read_statements,
     superseded_documents,
 )
@@ -292,7 +293,8 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
         return ordered[0].entry.code
     if len(ordered) == 1 and (only := ordered[0].entry.code) and not only.translations:
         is_code = only.code and not only.null_flavor
-        return CD(only.code, only.system, only.display) if is_code else only
+        told = CD(only.code, only.system, only.display, qualifiers=only.qualifiers)
+        return told if is_code else only
     codes: dict[CodeKey, CD] = {}
     for one in ordered:
         for code in (one.entry.code, *(one.entry.code.translations if one.entry.code else ())):
@@ -303,7 +305,9 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     first, *others = codes.values()
     others.sort(key=lambda code: (code.system or "", code.code or ""))
     bare = tuple(CD(code.code, code.system, code.display) for code in others)
-    return CD(first.code, first.system, first.display, translations=bare)
+    return CD(
+        first.code, first.system, first.display, translations=bare, qualifiers=first.qualifiers
+    )
 
 
 _NOT_NAMED: Final = "not named"
@@ -321,10 +325,24 @@ def _names(one: Statement) -> list[str]:
     if one.entry.kind == "care_team" and (people := people_named(one)):
         return people
     code = one.entry.code
+    if is_assertion(one.entry) and isinstance(one.entry.value, CD):
+        code = one.entry.value
     coded = [code, *code.translations] if code else []
     names = [each.display for each in coded] + [each.original_text for each in coded[:1]]
     spoken = [name for name in names if name]
-    return spoken or [text for text in (one.entry.text, code.code if code else None) if text]
+    given = (one.entry.text, code.code if code else None, _told_beside(one))
+    return [narrowed(name, code) for name in spoken] or [text for text in given if text]
+
+
+def _told_beside(one: Statement) -> str | None:
+    """What stands for a name that nobody gave: who pays, where it was, which model, the answer."""
+    for detail in ("payer", "location", "device"):
+        form = one.details.get(detail)
+        form = form[0] if isinstance(form, list) and form else form
+        name = (form.get("name") or form.get("model")) if isinstance(form, Mapping) else None
+        if isinstance(name, str):
+            return name
+    return one.entry.value if isinstance(one.entry.value, str) else None
 
 
 def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:

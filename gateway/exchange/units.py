@@ -5,6 +5,7 @@ and, for a few tests by LOINC, the factor between mass and amount of substance. 
 in no table is only ever compared with itself.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,9 @@ from functools import lru_cache
 from typing import Final
 
 from ccda.values import quickly_made
+
+# 1,250 is a thousand and more; the comma of 12,9 parts no thousands, and is no number to us.
+_GROUPED: Final = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?")
 
 # What documents write, lower case and without spaces, for the UCUM code.
 _SPELLINGS: Final = {
@@ -24,6 +28,7 @@ _SPELLINGS: Final = {
     "mmhg": "mm[Hg]", "mm[hg]": "mm[Hg]", "mmhg.": "mm[Hg]",
     "bpm": "/min", "beats/min": "/min", "/min": "/min", "{beats}/min": "/min",
     "breaths/min": "/min", "{breaths}/min": "/min",
+    **{unit.lower(): unit for unit in "kg mg mL dL L cm".split()},
     "mg/dl": "mg/dL", "g/dl": "g/dL", "gm/dl": "g/dL", "g/l": "g/L", "ug/dl": "ug/dL",
     "ng/ml": "ng/mL", "pg/ml": "pg/mL", "mcg/ml": "ug/mL", "mcg/dl": "ug/dL", "mg/l": "mg/L",
     "mmol/l": "mmol/L", "umol/l": "umol/L", "meq/l": "meq/L",
@@ -103,8 +108,11 @@ def read_quantity(value: object, unit: str | None) -> Quantity | None:
     """The measured value, or None when it is text, a code or a bound."""
     if not isinstance(value, str):
         return None
+    written = value.strip()
+    if _GROUPED.fullmatch(written):
+        written = written.replace(",", "")
     try:
-        number = Decimal(value.strip().replace(",", ""))
+        number = Decimal(written)
     except InvalidOperation:
         return None
     if not number.is_finite() or abs(number.adjusted()) > _MOST_PLACES:
@@ -124,6 +132,8 @@ def ucum(unit: str | None) -> str | None:
     if unit is None or not unit.strip():
         return None
     text = unit.strip()
+    if text == "G/L":  # giga, of cells, as well as grams
+        return text
     return _SPELLINGS.get(text.lower().replace(" ", ""), text)
 
 

@@ -76,6 +76,14 @@ class PurposeOfUse:
         raise ValueError(f"unknown purpose of use; known are {', '.join(sorted(NHIN_CODES))}")
 
     @classmethod
+    def code_of(cls, text: str) -> str | None:
+        """The code; None of whatever else was written there, which is for no record."""
+        try:
+            return cls.parse(text).code
+        except ValueError:
+            return None
+
+    @classmethod
     def read(cls, code: str, system: str | None) -> "PurposeOfUse":
         """The purpose that a partner states; `system` is an OID with or without `urn:oid:`.
 

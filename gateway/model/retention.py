@@ -13,6 +13,11 @@ from typing import Final
 from gateway.model.identity import MemberId, PartnerId, PlanId
 
 _MONTH: Final = re.compile(r"[12]\d{3}-(0[1-9]|1[0-2])")
+DISPOSAL: Final = "LOG-DISPOSAL"
+"""The transaction of a record that says that a month was disposed of, or why it was not."""
+HOLD_PLACED: Final = "CLI-AUDIT-HOLD"
+HOLD_LIFTED: Final = "CLI-AUDIT-HOLD-LIFT"
+"""Those of records of legal holds, which name them by id."""
 HOUSE: Final = "the house itself"
 """Whose month it is that belongs to no plan."""
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from sqlalchemy import delete, func, insert, select, update
 
 from gateway.model.audit_feed import DeadLetter, FeedState
-from gateway.store import checkpoints, exchange_log, tables
+from gateway.store import checkpoints, tables
 from gateway.store.transaction import Transaction
 
 _LONGEST: Final = 500
@@ -126,8 +126,9 @@ def states(transaction: Transaction, *, now: datetime) -> tuple[FeedState, ...]:
 
 
 def _behind(transaction: Transaction, row: Any, size: int, now: datetime) -> FeedState:
-    waiting = exchange_log.following(transaction, after=row.sequence, limit=1)
-    oldest = waiting[0].exchange.time if waiting else now
+    told = tables.exchange.c
+    waiting = select(told.time).where(told.sequence > row.sequence).order_by(told.sequence)
+    oldest = transaction.connection.execute(waiting.limit(1)).scalar() or now
     table = tables.audit_dead_letter
     dead = transaction.connection.execute(
         select(func.count()).select_from(table).where(table.c.repository == row.repository)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, insert, select, text, update
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retention import Hold
@@ -23,6 +23,12 @@ def put(transaction: Transaction, hold: Hold) -> None:
     names = tables.legal_hold.c.keys()
     values = {name: getattr(hold, name) for name in names}
     transaction.connection.execute(insert(tables.legal_hold).values(values))
+
+
+def freeze(transaction: Transaction) -> None:
+    """Until this unit has ended no hold is placed or lifted, and one that just was is seen."""
+    if transaction.is_postgres:  # on SQLite nobody else writes anyway
+        transaction.connection.execute(text("LOCK TABLE legal_hold IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def lift(transaction: Transaction, id: str, *, by: str, because: str, now: datetime) -> Hold | None:

@@ -14,6 +14,7 @@ from ccda.hl7v3 import (
     TS,
     hl7_time,
     iso_time,
+    known_time,
     read_ad,
     read_cd,
     read_ii,
@@ -53,6 +54,7 @@ def parent() -> Element:
         ("20100203040506+0000", "2010-02-03T04:05:06+00:00"),
         ("20100203040506.789-0500", "2010-02-03T04:05:06.789-05:00"),
         ("20100203040506-05", "2010-02-03T04:05:06-05:00"),
+        ("20100203040506Z", "2010-02-03T04:05:06Z"),
     ],
 )
 def test_a_time_keeps_precision_and_offset(written: str, iso: str) -> None:
@@ -62,6 +64,25 @@ def test_a_time_keeps_precision_and_offset(written: str, iso: str) -> None:
 @pytest.mark.parametrize("written", ["1", "201", "2010-02-03", "unknown", "201002034"])
 def test_what_is_no_time_stays_as_written(written: str) -> None:
     assert iso_time(written) == written
+
+
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("20100000", "2010"),
+        ("201000", "2010"),
+        ("20100200", "201002"),
+        ("20100200000000-0500", "201002"),
+        ("20100203", "20100203"),
+        ("2010020300", "2010020300"),
+        ("201010", "201010"),
+        ("20001010", "20001010"),
+        ("00000000", "00000000"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_month_or_day_that_is_written_as_00_is_not_known(written: str, known: str) -> None:
+    assert known_time(written) == known
 
 
 def test_no_time_is_none() -> None:

@@ -27,6 +27,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.link import Link
 from gateway.model.partner import PartnerProfile
 from gateway.store import exchange_log, links
+from gateway.store.evidence import Evidence, evidence
 from ihe.discovery import Matched
 from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
 from ihe.patient_location import write_location_request
@@ -83,7 +84,6 @@ TRANSACTIONS: Final = {
 SENT_BY_US: Final = TRANSACTIONS - {"ITI-41", "ITI-80"}
 PUSHED_BY_US: Final = frozenset({"ITI-41", "ITI-80"})
 """Shown, however they end, in tests/gateway/exchange/test_submitting.py."""
-"""Nothing of ours submits documents; the day it does, `test_what_we_send` fails."""
 OTHER: Final = a_partner("Elsewhere Clinic", "2.999.7303.1")
 IN: Final = ("success", "refused", "failed")
 OUT: Final = ("success", "refused", "failed", "late", "unknown")
@@ -287,6 +287,7 @@ def test_what_a_partner_asks_leaves_one_record(
         (record,) = records(visitor.house)[before:]
         assert record.request_hash is not None and record.answer_hash is not None
         assert record.duration_ms is not None
+        assert visitor.house.database.read(evidence) == Evidence((), 0)
     given = {
         "direction": "in",
         "transaction": name,
@@ -383,6 +384,7 @@ def test_what_we_ask_leaves_one_record(name: str, how: str, tmp_path: Path) -> N
         (record,) = found
         order = retrieval_of(house, retrieval)
         came = tuple(one.id for one in documents(house))
+        assert house.database.read(evidence) == Evidence((), 0)
     assert record.outcome == ("failed" if how == "late" else how)
     if REASONS[how] is None:
         told = "it says that the member is known to 2.999.7309.1" if name == "ITI-56" else None

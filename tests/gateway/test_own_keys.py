@@ -99,13 +99,13 @@ def test_what_we_ask_is_signed_and_sent_with_the_next_keys(tmp_path: Path) -> No
     with open_house(tmp_path) as house:
         client = open_client(house)
         partner = a_partner()
-        first = client.context_for(partner)
-        assert client.context_for(partner) is first
+        first = client.connections.context_for(partner)
+        assert client.connections.context_for(partner) is first
         assert client.issuer == "CN=Our gateway,O=Gateway demo"
         follow(house, "signing", datetime.now(UTC))
         follow(house, "tls", datetime.now(UTC))
         assert client.issuer == "CN=Our next key,O=Gateway demo"
-        assert client.context_for(partner) is not first
+        assert client.connections.context_for(partner) is not first
 
 
 def test_the_last_to_come_into_use_is_used(tmp_path: Path) -> None:

@@ -205,7 +205,10 @@ class ExchangeOpenRow(Row, table=True):
 
 
 class RefusalRow(Row, table=True):
-    """Refusals before anyone was known, gathered until their minute is over (DECISIONS 17)."""
+    """Refusals before anyone was known, gathered until their minute is over (DECISIONS 17).
+
+    So are failures of ours: `outcome` says which, and each has reasons of its own.
+    """
 
     __tablename__ = "refusal"
     minute: datetime = Field(primary_key=True, sa_type=UtcTime)
@@ -215,6 +218,7 @@ class RefusalRow(Row, table=True):
     plan: str | None = None
     first: datetime = Field(sa_type=UtcTime)
     count: int
+    outcome: str = Field(sa_column_kwargs={"server_default": "refused"})
 
 
 class ReplayRow(Row, table=True):

@@ -92,3 +92,17 @@ def test_a_severity_of_the_allergy_is_that_of_each_reaction_that_has_none(
     given = allergy(hives + cough + severe, allergen=PENICILLIN)
     (found,) = convert(ALLERGIES, given)["AllergyIntolerance"]
     assert [one["severity"] for one in found["reaction"]] == ["severe", "mild"]
+
+
+def test_no_known_allergies_may_be_told_by_the_elder_code(convert: Convert) -> None:
+    given = allergy(kind="160244002")
+    given = given[: given.index("<participant")] + given[given.index("</participant>") + 14 :]
+    (found,) = convert(ALLERGIES, given)["AllergyIntolerance"]
+    assert found["code"]["coding"][0]["code"] == "160244002"
+
+
+def test_the_kind_may_stand_in_the_code_and_the_allergen_in_the_value(convert: Convert) -> None:
+    """CCD 1.0, HITSP C32."""
+    given = allergy(kind="7980", allergen=PENICILLIN).replace("ASSERTION", "416098002")
+    (found,) = convert(ALLERGIES, given)["AllergyIntolerance"]
+    assert (found["type"], found["category"]) == ("allergy", ["medication"])

@@ -10,9 +10,9 @@ from ccda.fhir import fhir_json
 from ccda.fhir.datatypes import concept, identifier, quantity
 from ccda.fhir.numbers import number, whole
 from ccda.fhir.systems import code_system
-from ccda.fhir.times import date_time, instant, is_after, period_of
+from ccda.fhir.times import date_time, instant, is_after, period_of, when
 from ccda.fhir.units import ucum
-from ccda.hl7v3 import CD, II
+from ccda.hl7v3 import CD, II, TS
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,10 @@ def test_a_half_is_no_whole_number() -> None:
         ("10^3/ul", "10^3/ul"), ("K/uL", "10*3/uL"), ("mcg", "ug"),
         ("K", None), ("C/F", None), ("ft", None), ("tablet", None), ("Positive", None),
         ("CELLS", None), ("mg per dL", None), ("THOUS", None), ("G", None),
+        # What UCUM reads as megagrams, megalitres, petagrams and gigametres nobody means.
+        ("MG", "mg"), ("Mg", "mg"), ("ML", "mL"), ("Mg/dL", "mg/dL"), ("KG", "kg"), ("Pg", None),
+        ("GM/L", None), ("ML/min", None), ("Mmol/h", None), ("mM", None), ("G/L", None),
+        ("g/l", "g/L"), ("MHz", "MHz"), ("M[iU]", "M[iU]"), ("kPa", "kPa"),
     ],
 )  # fmt: skip
 def test_a_unit_has_a_code_only_where_it_surely_is_ucum(unit: str, code: str | None) -> None:
@@ -147,3 +151,20 @@ def test_an_id_without_an_extension_is_its_root() -> None:
     assert identifier(II("2.999.1")) == {"system": "urn:ietf:rfc:3986", "value": "urn:oid:2.999.1"}
     assert identifier(II("2.999.1", "7")) == {"system": "urn:oid:2.999.1", "value": "7"}
     assert identifier(II(None, None, None, "UNK")) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [("20120000", "2012"), ("20120800", "2012-08"), ("20120806102200Z", "2012-08-06T10:22:00Z")],
+)
+def test_a_time_is_as_precise_as_it_is_known(written: str, found: str) -> None:
+    assert when(TS(written)) == found
+
+
+def test_what_narrows_a_code_is_told_in_its_words() -> None:
+    """FHIR R4 has no qualifiers; without them left and right are one."""
+    left = (CD("272741003"), CD("7771000", display="Left"))
+    found = concept(CD("71620000", display="Fracture of femur", qualifiers=(left,)))
+    assert found is not None and found["text"] == "Fracture of femur (Left)"
+    said = concept(CD("1", display="Fracture of left femur", qualifiers=(left,)))
+    assert said is not None and said["text"] == "Fracture of left femur"

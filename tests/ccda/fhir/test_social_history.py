@@ -82,3 +82,10 @@ def test_a_sex_that_is_not_told_is_left_out(convert: Convert) -> None:
     unknown = '<value xsi:type="CD" nullFlavor="UNK"/>'
     found = convert(SOCIAL, observation("46098-0", unknown, template="507"))
     assert "extension" not in found["Patient"][0]
+
+
+def test_how_many_cigarettes_is_a_number(convert: Convert) -> None:
+    asked = '<code code="8663-7" codeSystem="2.16.840.1.113883.6.1"/>'
+    given = f'<observation moodCode="EVN">{asked}<value xsi:type="INT" value="20"/></observation>'
+    (found,) = convert("29762-2", given)["Observation"]
+    assert found["valueQuantity"] == {"value": 20}

@@ -138,3 +138,54 @@ def test_a_sig_in_its_own_statement_is_found(read_entries: ReadEntries) -> None:
     holder = f'<entryRelationship typeCode="COMP">{sig}</entryRelationship>'
     (entry,) = read_entries(MEDICATIONS, administration(ASPIRIN + holder))
     assert entry.details["sig"] == "After meals"
+
+
+def test_a_free_text_sig_is_known_by_its_code(read_entries: ReadEntries) -> None:
+    sig = (
+        '<entryRelationship typeCode="COMP"><substanceAdministration><code code="76662-6"/>'
+        "<text>1 tablet daily</text></substanceAdministration></entryRelationship>"
+    )
+    (entry,) = read_entries(MEDICATIONS, administration(ASPIRIN + sig))
+    assert entry.details["sig"] == "1 tablet daily"
+
+
+RXNORM = '<code code="314076" codeSystem="2.16.840.1.113883.6.88"/>'
+
+
+def test_a_drug_may_stand_in_the_code_of_an_administration_without_product(
+    read_entries: ReadEntries,
+) -> None:
+    (entry,) = read_entries(MEDICATIONS, administration(RXNORM))
+    assert entry.code is not None and entry.code.code == "314076"
+
+
+def test_the_code_of_an_administration_that_names_no_drug_is_no_drug(
+    read_entries: ReadEntries,
+) -> None:
+    (entry,) = read_entries(MEDICATIONS, administration('<code code="DRUG"/>'))
+    assert (entry.code, entry.no_information) == (None, True)
+
+
+SUPPLY = ASPIRIN.replace("consumable", "product")
+
+
+def test_a_supply_in_an_act_is_a_medication_where_no_administration_is_told(
+    read_entries: ReadEntries,
+) -> None:
+    supply = f'<supply moodCode="INT">{SUPPLY}</supply>'
+    act = '<act><code code="1"/><entryRelationship>{}</entryRelationship></act>'
+    (entry,) = read_entries(MEDICATIONS, act.format(supply))
+    assert entry.code is not None and entry.code.code == "1191"
+    both = act.format(supply + administration(ASPIRIN))
+    (entry,) = read_entries(MEDICATIONS, both)
+    assert entry.path.endswith("/*[2]")
+
+
+def test_a_denied_status_is_none(read_entries: ReadEntries) -> None:
+    status = (
+        '<entryRelationship><observation negationInd="true"><code code="33999-4"/>'
+        '<value xsi:type="CD" code="55561003"/></observation></entryRelationship>'
+    )
+    content = f'<statusCode code="completed"/>{ASPIRIN}{status}'
+    (entry,) = read_entries(MEDICATIONS, administration(content))
+    assert entry.status == "completed"

@@ -11,7 +11,8 @@ import pytest
 from direct.addresses import Mailbox
 from direct.message import OutgoingPart, write_message
 from gateway.model.caller import ROLES, Role
-from gateway.model.identity import MailId, PlanId
+from gateway.model.exchange import Exchange
+from gateway.model.identity import ConversationId, MailId, PlanId
 from gateway.model.link import Link
 from gateway.model.member import Plan
 from gateway.model.partner import Endpoints
@@ -131,10 +132,17 @@ def prepared(doors: Doors) -> dict[str, str]:
     doors.house.database.write(lambda tx: policy_rules.put(tx, a_rule(TAKER, name="to the taker")))
     path = f"{V1}/members/{MEMBER.id}/submissions"
     submitted = doors.call("POST", path, doors.token(PLAN, "staff"), json=SUBMITTED)
+    trusted = trusted_message(doors, TEXT, number=1)
+    brought = Exchange(
+        datetime.now(UTC), "in", "DIRECT-RECEIVE", "success", plan=PLAN,
+        documents=(next(one["id"] for one in listed if one["member"] == MEMBER.id),),
+        conversation=ConversationId(trusted),
+    )  # fmt: skip
+    doors.house.database.write(lambda tx: exchange_log.append(tx, brought))
     return {
         "submission_id": submitted.json()["id"],
         "message_id": message,
-        "trusted_id": trusted_message(doors, TEXT, number=1),
+        "trusted_id": trusted,
         "sent_id": sent.json()["id"],
         "item_id": doors.give(b"no document")["id"],
         **undecided(doors),

@@ -80,6 +80,20 @@ def test_the_page_to_print_is_a_pdf(doors: Doors) -> None:
     assert len(longer.content) > len(answer.content)
 
 
+@pytest.mark.parametrize(
+    "days",
+    [
+        {"from": "2026-05-02", "to": "2026-05-01"}, {"from": "9000-01-01"}, {"to": "2000-01-01"},
+    ],
+)  # fmt: skip
+def test_of_no_days_there_is_no_accounting(doors: Doors, days: dict[str, str]) -> None:
+    last = doors.last()
+    answer = ask(doors, **days)
+    assert answer.status_code == 422
+    assert "no accounting of those days" in answer.json()["detail"]
+    assert [one["outcome"] for one in doors.recorded(last)] == ["refused"]
+
+
 @pytest.mark.parametrize("form", ["json", "csv", "pdf"])
 def test_each_look_is_on_record_with_the_member(doors: Doors, form: str) -> None:
     last = doors.last()

@@ -48,7 +48,9 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/direct/messages/{{message_id}}"): ("conversation",),
     ("POST", f"{V1}/direct/messages"): ("purpose", "authority", "conversation"),
     ("GET", f"{V1}/direct/messages/{{message_id}}/verdict"): ("conversation",),
-    ("GET", f"{V1}/direct/messages/{{trusted_id}}/content"): ("conversation",),
+    ("GET", f"{V1}/direct/messages/{{trusted_id}}/content"): (
+        "member", "documents", "conversation",
+    ),
     ("GET", f"{V1}/direct/sent"): (),
     ("GET", f"{V1}/direct/sent/{{sent_id}}"): ("conversation",),
     ("POST", f"{V1}/direct/checks"): (),

@@ -117,3 +117,13 @@ def test_each_look_says_how_much_was_seen(doors: Doors, what: str, name: str, re
     (record,) = doors.recorded(last)
     assert (record["transaction"], record["person"]) == (name, f"{PLAN} auditor")
     assert reason in record["reason"]
+
+
+@pytest.mark.parametrize("what", ["", "/outflow", "/refusals", "/unusual", "/export"])
+def test_of_no_time_at_all_nothing_is_answered(doors: Doors, what: str) -> None:
+    """An empty answer would say that nothing happened."""
+    last = doors.last()
+    span = {"since": "2026-05-02T00:00:00Z", "until": "2026-05-02T00:00:00Z"}
+    answer = doors.get(f"/api/v1/exchanges{what}", doors.token(PLAN, "auditor"), **span)
+    assert (answer.status_code, answer.json()["detail"]) == (422, "since must be before until.")
+    assert [one["outcome"] for one in doors.recorded(last)] == ["refused"]

@@ -53,7 +53,12 @@ def test_a_members_summary_goes_as_a_rule_gives_it(doors: Doors) -> None:
     answer = send(doors, member=MEMBER.id, summary=True)
     assert answer.status_code == 202, answer.text
     assert len(answer.json()["documents"]) == 1
+    last = doors.last()
     refused = send(doors, member=MEMBER.id, summary=True, purpose="OPERATIONS")
+    (record,) = doors.recorded(last)
+    assert (record["outcome"], record["member"], record["purpose"]) == (
+        "refused", MEMBER.id, "OPERATIONS",
+    )  # fmt: skip
     assert refused.status_code == 422
     assert "no rule gives" in refused.json()["detail"]
 
@@ -93,6 +98,9 @@ def test_what_may_not_be_sent_is_refused_and_recorded(
     assert answer.headers["content-type"] == PROBLEM
     (record,) = doors.recorded(last)
     assert record["outcome"] == "refused"
+    # Of what the caller writes only what is known stands in the log.
+    assert record["member"] is None
+    assert record["purpose"] in (None, "PAYMENT")
     assert doors.rows("SELECT * FROM mail_sent") == []
 
 

@@ -78,8 +78,12 @@ def test_one_that_may_not_be_sent_when_its_time_comes_is_refused(doors: Doors) -
 def test_what_may_not_leave_is_a_problem_and_no_job(
     doors: Doors, changes: dict[str, Any], status: int, word: str
 ) -> None:
+    last = doors.last()
     answer = order(doors, **changes)
     assert answer.status_code == status, answer.text
+    (record,) = doors.recorded(last)
+    assert record["outcome"] == "refused"
+    assert record["partner"] == (PARTNER.id if word == "no rule gives" else None)
     assert answer.headers["content-type"] == PROBLEM
     assert word in answer.json()["detail"]
     assert doors.rows("SELECT kind FROM job") == []

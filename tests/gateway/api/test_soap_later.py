@@ -407,9 +407,8 @@ def test_an_answer_that_is_sealed_anew_is_one_exchange_and_accounted_for_once(
 def disclosed(house: House) -> list[int]:
     """By which records the member would be accounted to, and what excludes them aside."""
     (member,) = house.database.read(lambda tx: tuple(members.iter_all(tx, plan=lakeshore.PLAN)))
-    told = house.database.read(
-        lambda tx: account(tx, member=member, asked=datetime.now(UTC).date())
-    )
+    keys, today = house.archive.blobs.keys, datetime.now(UTC).date()
+    told = house.database.read(lambda tx: account(tx, keys, member=member, asked=today))
     return [one.sequence for one in (*told.listed, *told.excluded)]
 
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from gateway.cli import main
 from gateway.cli.recording import operator
+from gateway.model.exchange import Exchange
+from gateway.store import exchange_log
+from gateway.store.database import open_database
 from tests.clear_records import in_the_clear
 from tests.gateway.house import (
     HOME,
@@ -121,6 +124,13 @@ class Terminal:
         )
         key_file = self.folder / "keys" / "key-encryption-key"
         return in_the_clear(rows, database=self.database, key_file=key_file)
+
+    def append(self, *exchanges: Exchange) -> None:
+        """These, at the end of the log."""
+        key_file = self.folder / "keys" / "key-encryption-key"
+        with closing(open_database(f"sqlite:///{self.database}", key_file=key_file)) as database:
+            for exchange in exchanges:
+                database.write(lambda t, e=exchange: exchange_log.append(t, e))
 
     @contextmanager
     def recording(self) -> Iterator[list[dict[str, Any]]]:

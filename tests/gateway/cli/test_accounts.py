@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,9 @@ from gateway.app import House
 from gateway.cli.accounts import exported
 from gateway.exchange.accounting import window
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json
+from gateway.exchange.disclosures_pdf import write_accounting_pdf
 from gateway.exchange.spreadsheet import write_csv
-from gateway.model.disclosure import Accounting
+from gateway.model.disclosure import Accounting, Recipient
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.partner import PartnerProfile
 from gateway.store import exchange_log
@@ -62,7 +63,8 @@ def house(terminal: Terminal) -> Iterator[House]:
 
 
 def _account(house: House, **window: date) -> Accounting:
-    return house.database.read(lambda tx: account(tx, member=MEMBER, asked=ASKED, **window))
+    keys = house.archive.blobs.keys
+    return house.database.read(lambda tx: account(tx, keys, member=MEMBER, asked=ASKED, **window))
 
 
 # ---- the accounting --------------------------------------------------------------------------
@@ -93,6 +95,52 @@ def test_days_bound_an_accounting_and_six_years_bound_them(house: House) -> None
     assert window(date(2028, 2, 29), None, None)[0] == date(2022, 2, 28)
 
 
+@pytest.mark.parametrize(
+    ("days", "why"),
+    [
+        (("--from", "2026-05-02", "--to", "2026-05-01"), "the first day is after the last"),
+        (("--from", "9000-01-01"), "the first day has not come yet"),
+        (("--from", "1999-01-01", "--to", "2000-01-01"), "an accounting reaches back 6 years"),
+    ],
+)
+def test_of_no_days_there_is_no_accounting_rather_than_an_empty_one(
+    terminal: Terminal, days: tuple[str, ...], why: str
+) -> None:
+    """It would say that nothing was disclosed."""
+    with terminal.recording() as records:
+        ended = terminal.run("audit", "disclosures", NUMBER, *PLAN, *days)
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert why in ended.err
+    assert [(one["transaction"], one["outcome"]) for one in records] == [
+        ("CLI-DISCLOSURES", "refused")
+    ]
+
+
+LOOKS = (
+    ("audit", "export"), ("audit", "outflow"), ("exchanges", "list"), ("exchanges", "refusals"),
+    ("exchanges", "unusual"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("look", [*LOOKS, ("audit", "dispose")], ids=" ".join)
+def test_of_a_plan_that_there_is_not_nothing_is_shown_rather_than_no_records(
+    terminal: Terminal, look: tuple[str, ...]
+) -> None:
+    """Nor does what was typed stand in the log as a plan's name."""
+    with terminal.recording() as records:
+        ended = terminal.run(*look, "--plan", "acne")
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert "there is no plan acne" in ended.err
+    assert records == []
+
+
+@pytest.mark.parametrize("look", [one for one in LOOKS if one[1] != "list"], ids=" ".join)
+def test_days_the_wrong_way_round_are_refused(terminal: Terminal, look: tuple[str, ...]) -> None:
+    ended = terminal.run(*look, "--from", "2026-05-02", "--to", "2026-05-01")
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert "--from is after --to" in ended.err
+
+
 def test_the_same_is_handed_out_at_the_terminal_and_each_look_is_recorded(
     terminal: Terminal,
 ) -> None:
@@ -103,16 +151,28 @@ def test_the_same_is_handed_out_at_the_terminal_and_each_look_is_recorded(
         printed = terminal.run(
             "audit", "disclosures", NUMBER, *PLAN, "--format", "pdf", "--all", "--output", file
         )
-    assert [one["record"] for one in form["disclosures"]][-5:] == [3, 10, 15, 16, 19]
+    assert [one["record"] for one in form["disclosures"]][-5:] == [15, 16, 19, 23, 25]
     assert "'=HYPERLINK" in table
     assert printed.exit_code == 0, printed.err
     words = " ".join(" ".join(page.extract_text() for page in PdfReader(file).pages).split())
     for told in ("Accounting of disclosures", "Northfield Health, 1 Main Street", "JUDICIAL",
-                 "to the individual", "rules 1"):  # fmt: skip
+                 "to the individual", "rules 2"):  # fmt: skip
         assert told in words
     assert [(one["transaction"], one["plan"], one["member"]) for one in records] == [
         ("CLI-DISCLOSURES", "acme", MEMBER.id)
     ] * 3
+
+
+def test_a_name_without_a_blank_stays_in_its_column(house: House) -> None:
+    told = _account(house)
+    name = "W" * 120
+    (first, *_) = told.listed
+    long = replace(told, listed=(replace(first, recipient=Recipient(name)),))
+    pdf = write_accounting_pdf(long, everything=False, author="Acme", now=datetime.now(UTC))
+    printed = PdfReader(io.BytesIO(pdf)).pages[0].extract_text()
+    lines = [n for line in printed.splitlines() if (n := line.count("W")) > 5]
+    assert sum(lines) == 120
+    assert max(lines) <= 24
 
 
 def test_a_later_finding_brings_a_disclosure_in(tmp_path: Path) -> None:
@@ -232,7 +292,32 @@ def test_the_log_is_searched_sorted_and_paged_at_the_terminal(terminal: Terminal
     assert terminal.run("exchanges", "list", "--after", "4000").exit_code == 1
 
 
-@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t=", "\r", " =", "＝"])
+@pytest.mark.parametrize("begin", ["=", "+", "-", "@", "\t", "\r", " =", "＝"])
 def test_a_cell_that_a_spreadsheet_would_calculate_is_text(begin: str) -> None:
     (_, row) = csv.reader(io.StringIO(write_csv(["a", "b"], [[f"{begin}1+1", -1]]), newline=""))
     assert row == [f"'{begin}1+1", "-1"]
+
+
+@pytest.mark.parametrize("divided_by", [";", "\t"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Summary;=HYPERLINK("http://evil.test";"x")', "Summary; =1+1", "a\t+1", "a\n@SUM(1)",
+        'a;"=1', "=1;=2", "a\r\n-1",
+    ],
+)  # fmt: skip
+def test_no_cell_is_calculated_where_cells_are_divided_otherwise(
+    words: str, divided_by: str
+) -> None:
+    """A spreadsheet with a comma in its numbers divides by semicolons, or is told to by tabs."""
+    text = write_csv(["a", "b", "c"], [["1", words, "2"], ["3", "4", words]])
+    for row in csv.reader(io.StringIO(text, newline=""), delimiter=divided_by):
+        for cell in row:
+            for line in cell.splitlines():
+                assert not line.lstrip(' "').startswith(("=", "+", "-", "@")), (row, text)
+
+
+def test_what_is_no_formula_stays_as_it_was() -> None:
+    words = ["Blood pressure; heart rate", "first line\r\n\r\nsecond line", "1-2", "a=b", "O'Hara"]
+    (_, row) = csv.reader(io.StringIO(write_csv(words, [words]), newline=""))
+    assert row == words

@@ -3,10 +3,12 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from gateway.model.exchange import Exchange
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -38,7 +40,7 @@ def test_a_whole_log_is_counted_and_the_check_leaves_no_trace(terminal: Terminal
     assert ended.exit_code == 0
     assert "7 records checked" in ended.out
     form = terminal.run("audit", "verify", "--json")
-    assert form.lines == [{"records": 7, "first_bad": None, "reason": None}]
+    assert form.lines == [{"records": 7, "first_bad": None, "reason": None, "disposed": 0}]
     assert len(terminal.records()) == 7
 
 
@@ -118,6 +120,45 @@ def test_a_record_put_in_the_place_of_another_is_found(terminal: Terminal) -> No
     ended = terminal.run("audit", "verify", "--json")
     assert ended.exit_code == 1
     assert ended.lines[0]["first_bad"] == 2
+
+
+def test_an_envelope_or_a_key_that_nobody_disposed_of_is_missed(terminal: Terminal) -> None:
+    """The chain is sound, and says what there was."""
+    (key,) = terminal.rows("SELECT month FROM log_month WHERE scope = 'acme'")
+    told = Exchange(datetime.now(UTC), "in", "ITI-55", "success", request_hash="ab" * 32)
+    terminal.append(told)
+    ended = terminal.run("audit", "verify", "--json")
+    assert (ended.exit_code, ended.lines[0]["first_bad"]) == (1, 8)
+    assert ended.lines[0]["reason"] == (
+        "record 8 is whole, but what it names is gone, and no disposal took it: its request"
+    )
+    tamper(terminal, "DROP TRIGGER log_month_stays", "DELETE FROM log_month WHERE scope = 'acme'")
+    ended = terminal.run("audit", "verify")
+    assert ended.exit_code == 1
+    assert f": the key of {key['month']} of acme; 1 more" in ended.out.replace("\n", " ")
+
+
+def test_bytes_that_were_changed_are_found_where_all_is_opened(terminal: Terminal) -> None:
+    assert terminal.run("audit", "verify", "--contents").exit_code == 0
+    (document,) = terminal.rows("SELECT id, blob_address FROM document ORDER BY number LIMIT 1")
+    address = document["blob_address"]
+    file = terminal.folder / "data" / "blobs" / "acme" / address[:2] / address[2:]
+    file.write_bytes(file.read_bytes()[:-1])
+    assert terminal.run("audit", "verify").exit_code == 0
+    ended = terminal.run("audit", "verify", "--contents", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"] == (
+        f"the log is whole, but what it names is not what was kept: document {document['id']}"
+    )
+
+
+def test_a_log_that_nothing_keeps_any_more_is_told(terminal: Terminal) -> None:
+    tamper(terminal)
+    ended = terminal.run("audit", "verify")
+    assert ended.exit_code == 1
+    assert "nothing keeps it so any more: no exchange_document_keeps" in (
+        ended.out.replace("\n", " ")
+    )
 
 
 # ---- looking ---------------------------------------------------------------------------------

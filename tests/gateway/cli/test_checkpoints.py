@@ -9,7 +9,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import orjson
@@ -57,13 +58,19 @@ def verified(terminal: Terminal, outside: Path) -> Ended:
     return terminal.run("audit", "verify", "--checkpoint", checkpoint, "--key", key)
 
 
-def without_triggers(terminal: Terminal) -> sqlite3.Connection:
-    connection = sqlite3.connect(terminal.database)
-    for (name,) in connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'exchange%'"
-    ).fetchall():
-        connection.execute(f'DROP TRIGGER "{name}"')
-    return connection
+@contextmanager
+def unguarded(terminal: Terminal) -> Iterator[sqlite3.Connection]:
+    """As somebody who puts back the triggers once he has done what they forbid."""
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        triggers = connection.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall()
+        for name, _ in triggers:
+            connection.execute(f'DROP TRIGGER "{name}"')
+        yield connection
+        for _, sql in triggers:
+            connection.execute(sql)
+        connection.commit()
 
 
 def rebuild(connection: sqlite3.Connection) -> None:
@@ -122,7 +129,7 @@ def test_a_log_as_it_was_signed_passes_also_after_it_has_grown(
 def test_the_chain_alone_finds(
     terminal: Terminal, what: str, statements: list[str], found: str
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         for statement in statements:
             connection.execute(statement)
         connection.commit()
@@ -134,7 +141,7 @@ def test_the_chain_alone_finds(
 def test_a_tail_cut_with_its_head_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("DELETE FROM exchange WHERE sequence > 6")
         connection.execute(
             "UPDATE exchange_head SET sequence=6, hash=(SELECT hash FROM exchange WHERE sequence=6)"
@@ -163,7 +170,7 @@ def test_yesterdays_backup_is_found_by_the_checkpoint_only(
 def test_a_chain_made_anew_with_a_stolen_role_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
         rebuild(connection)
         connection.commit()
@@ -171,6 +178,26 @@ def test_a_chain_made_anew_with_a_stolen_role_is_found_by_the_checkpoint_only(
     ended = verified(terminal, outside)
     assert ended.exit_code == 1
     assert "the first 9 records are not those" in ended.out.replace("\n", " ")
+
+
+def test_two_logs_signed_with_one_key_are_found_by_whoever_has_both_checkpoints(
+    terminal: Terminal, outside: Path
+) -> None:
+    """Each fits the log that it was shown; they are of one size, and only one is of this log."""
+    with unguarded(terminal) as connection:
+        connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
+        connection.execute("DELETE FROM checkpoint")
+        rebuild(connection)
+        connection.commit()
+    other = outside / "other"
+    other.write_text(terminal.run("audit", "checkpoint").out)
+    key, first = outside / "key", outside / "checkpoint"
+    assert terminal.run("audit", "verify", "--checkpoint", other, "--key", key).exit_code == 0
+    for both in ((first, other), (other, first)):
+        given = [option for one in both for option in ("--checkpoint", one)]
+        ended = terminal.run("audit", "verify", *given, "--key", key)
+        assert ended.exit_code == 1
+        assert f"not those that {first} was signed over" in ended.out.replace("\n", " ")
 
 
 def test_another_key_is_found_by_the_key_that_the_auditor_keeps(
@@ -193,7 +220,7 @@ def test_ten_thousand_single_mutations_of_any_column_are_all_found(terminal: Ter
         row["name"] for row in terminal.rows("SELECT name FROM pragma_table_info('exchange')")
     ]
     chance, hit = random.Random(20261126), set()
-    with closing(without_triggers(terminal)) as connection:
+    with unguarded(terminal) as connection:
         connection.execute("PRAGMA synchronous = OFF")
         database = open_database(f"sqlite:///{terminal.database}")
         try:
@@ -267,6 +294,10 @@ def test_a_proof_that_says_anything_else_is_refused(
     forged = [
         {**whole, "record": whole["record"].replace("acme", "evil")},
         {**whole, "sequence": 5},
+        {**whole, "sequence": 4.0},
+        {**whole, "sequence": "4"},
+        {**whole, "sequence": 0},
+        {**whole, "sequence": 2**62},
         {**whole, "path": whole["path"][1:]},
         {**whole, "path": [*whole["path"], whole["path"][0]]},
         {**whole, "checkpoint": whole["checkpoint"].replace("\n1", "\n2", 1)},
@@ -274,17 +305,43 @@ def test_a_proof_that_says_anything_else_is_refused(
         {},
     ]
     for one in forged:
-        assert one != whole
+        assert orjson.dumps(one) != orjson.dumps(whole)
         proof.write_bytes(orjson.dumps(one))
         ended = checked(verifier, proof, key)
         assert ended.returncode == 1, one
         assert "not proven" in ended.stderr
+    # A number that is none, for which the same path would do.
+    first = orjson.loads(terminal.run("audit", "prove", 1).out)
+    half = orjson.loads(terminal.run("audit", "prove", 2).out)
+    for one in ({**first, "sequence": True}, {**half, "sequence": 2.5}, {**half, "sequence": 1.5}):
+        proof.write_bytes(orjson.dumps(one))
+        assert checked(verifier, proof, key).returncode == 1, one
+    proof.write_text("[" * 100_000)
+    deep = checked(verifier, proof, key)
+    assert (deep.returncode, "Traceback" in deep.stderr) == (1, False)
     proof.write_bytes(orjson.dumps(whole))
     assert checked(verifier, proof, key).returncode == 0
     (tmp_path / "other").mkdir()
     other = furnish(tmp_path / "other")
     key.write_text(other.run("audit", "key").out)
     assert checked(verifier, proof, key).returncode == 1
+
+
+@pytest.mark.parametrize("is_kept_outside", [True, False])
+def test_of_a_log_that_was_altered_nothing_is_proven(
+    terminal: Terminal, outside: Path, is_kept_outside: bool
+) -> None:
+    """The path would lead nowhere; whoever asks is told, and not only whoever checks."""
+    with unguarded(terminal) as connection:
+        connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
+        rebuild(connection)
+        connection.commit()
+    given = ("--checkpoint", outside / "checkpoint") if is_kept_outside else ()
+    ended = terminal.run("audit", "prove", 4, *given)
+    assert (ended.exit_code, ended.out) == (1, "")
+    assert "are not those that the checkpoint was signed over" in ended.err.replace("\n", " ")
+    record = terminal.records()[-1]
+    assert (record["transaction"], record["outcome"]) == ("CLI-PROOF", "refused")
 
 
 def test_the_stand_alone_verifier_agrees_with_the_library_on_signatures() -> None:

@@ -194,6 +194,8 @@ ROWS: Final[dict[str, tuple[Row, ...]]] = {
         Row(("--reason", "a suit", *OWN), "CLI-AUDIT-HOLD", facts=own(), reason="hold "),
         Row(("--reason", "a suit", "--member", "nobody", *OWN), "CLI-AUDIT-HOLD", "refused", own(),
             "no member of the plan"),
+        Row(("--reason", "a suit", "--partner", "nobody"), "CLI-AUDIT-HOLD", "refused", {},
+            "no partner of this id"),
     ),
     "audit hold list": (Row((), "CLI-AUDIT-HOLDS", reason="holds"),),
     "audit hold lift": (

@@ -12,8 +12,6 @@ from gateway.cli.terminal import out
 from gateway.model.checkpoint import LogKey, read_note
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId
-from gateway.store import exchange_log
-from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -30,15 +28,8 @@ def terminal(tmp_path: Path) -> Terminal:
     """Two records of 2014, of two months, and one of 2024."""
     made = furnish(tmp_path)
     april = replace(OLD, time=datetime(2014, 4, 5, tzinfo=UTC), partner=PartnerId("p2"))
-    append(made, OLD, april, RECENT)
+    made.append(OLD, april, RECENT)
     return made
-
-
-def append(terminal: Terminal, *exchanges: Exchange) -> None:
-    key_file = terminal.folder / "keys" / "key-encryption-key"
-    with closing(open_database(f"sqlite:///{terminal.database}", key_file=key_file)) as database:
-        for exchange in exchanges:
-            database.write(lambda t, e=exchange: exchange_log.append(t, e))
 
 
 def test_a_dry_run_shows_what_is_due_and_changes_nothing(terminal: Terminal) -> None:
@@ -137,6 +128,54 @@ def test_a_month_under_a_hold_stays_until_it_is_lifted(terminal: Terminal) -> No
     (form,) = terminal.run("audit", "dispose", "--execute", "--json").lines
     assert (form["month"], form["disposed"]) == ("2014-03", True)
     assert terminal.run("audit", "dispose").out.strip() == "no month of the log is due"
+
+
+def test_a_hold_is_on_a_partner_of_the_directory_or_of_the_log_and_no_other(
+    terminal: Terminal,
+) -> None:
+    """A name for an id, or an id that is mistyped, would hold nothing."""
+    for unknown in ("Northfield Health", "p3"):
+        with terminal.recording() as made:
+            ended = terminal.run("audit", "hold", "add", "--reason", "x", "--partner", unknown)
+        assert ended.exit_code == 1
+        assert "no partner of this id" in ended.err
+        assert [(one["transaction"], one["outcome"], one["partner"]) for one in made] == [
+            ("CLI-AUDIT-HOLD", "refused", None)
+        ]
+    assert terminal.run("audit", "hold", "list").out.strip() == "nothing is held"
+    listed = terminal.rows("SELECT id FROM partner")[0]["id"]
+    assert terminal.run("audit", "hold", "add", "--reason", "x", "--partner", listed).out
+    held = terminal.run("audit", "hold", "add", "--reason", "x", "--partner", "p2").out.strip()
+    told = {
+        one["month"]: one["refusal"] for one in terminal.run("audit", "dispose", "--json").lines
+    }
+    assert told == {"2014-03": None, "2014-04": f"it is under legal hold {held}"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "what"),
+    [
+        ("DELETE FROM legal_hold", "legal hold {}"),
+        ("UPDATE legal_hold SET lifted = placed", "legal hold {}, which nobody lifted on record"),
+        ("UPDATE legal_hold SET plan = 'other'", "legal hold {}, which is on something else"),
+    ],
+)
+def test_a_hold_that_is_not_as_the_log_says_is_missed(
+    terminal: Terminal, statement: str, what: str
+) -> None:
+    added = terminal.run("audit", "hold", "add", "--reason", "a suit", "--plan", "acme")
+    lifted = terminal.run("audit", "hold", "add", "--reason", "another", "--plan", "acme")
+    terminal.run("audit", "hold", "lift", lifted.out.strip(), "--reason", "settled")
+    assert terminal.run("audit", "verify").exit_code == 0
+    id = added.out.strip()
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        for name in ("updates", "deletes"):
+            connection.execute(f"DROP TRIGGER legal_hold_keeps_{name}")
+        connection.execute(f"{statement} WHERE id = ?", (id,))
+        connection.commit()
+    ended = terminal.run("audit", "verify", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"].endswith(f"no disposal took it: {what.format(id)}")
 
 
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from gateway.app import House, log_seal, work, working
 from gateway.auditing import audit_feeds, repository_places
@@ -29,7 +30,7 @@ from tests.gateway.clients.syslog_receiver import (
     read,
     receiving,
 )
-from tests.gateway.house import _folder, authority, open_house, whole_log
+from tests.gateway.house import MEMBER, PLAN, _folder, authority, open_house, whole_log
 
 NAME = "state"
 
@@ -85,6 +86,11 @@ def told(receiver: Receiver) -> list[str | None]:
 
 def numbers(*found: int) -> list[str | None]:
     return [f"no. {number}" for number in found]
+
+
+def numbers_of(house: House, *reasons: str) -> list[int]:
+    """Which records these are."""
+    return [n for n, one in enumerate(whole_log(house), 1) if one.reason in reasons]
 
 
 def test_a_new_repository_is_told_of_what_comes_and_of_the_whole_log_if_asked(
@@ -183,6 +189,53 @@ def test_one_record_that_the_repository_never_takes_is_a_dead_letter_and_the_res
         assert feed.feed() == 1
     assert told(mended) == numbers(2)
     assert dead(house) == ()
+
+
+def test_a_dead_letter_that_is_not_taken_once_more_stands_in_nobodys_way(
+    house: House, port: int
+) -> None:
+    feed = feed_of(house)
+    note(house, 1)
+    note(house, 2, transaction="NOBODY-KNOWS")
+    with receiving(port, manners=Manners(refuses=b"no. 3")) as receiver:
+        assert feed.feed() == 2
+        note(house, 3, 4)
+        rounds = 0
+        while state(house).records_behind and (rounds := rounds + 1) < 30:
+            feed.feed()
+        assert [letter.sequence for letter in dead(house)] == numbers_of(house, "no. 2", "no. 3")
+        house.database.write(lambda tx: audit_feed.revive(tx, NAME))
+        note(house, 5)
+        rounds = 0
+        while state(house).records_behind and (rounds := rounds + 1) < 30:
+            feed.feed()
+    assert told(receiver)[-1:] == numbers(5)
+    assert [letter.sequence for letter in dead(house)] == numbers_of(house, "no. 2", "no. 3")
+
+
+def test_a_record_that_nobody_can_read_is_a_dead_letter_and_the_rest_goes_on(
+    house: House, port: int
+) -> None:
+    """Somebody has changed what is sealed in it: `audit verify` names it."""
+    feed = feed_of(house)
+    note(house, 1)
+    note(house, 2, 3, plan=PLAN, member=MEMBER.id)
+    note(house, 4)
+    (place,) = numbers_of(house, "no. 2")
+    for statement in (
+        "DROP TRIGGER exchange_keeps_updates",
+        f"UPDATE exchange SET private = 'AAAA' WHERE sequence = {place}",  # noqa: S608
+    ):
+        house.database.write(lambda tx, s=statement: tx.connection.execute(text(s)))
+    with receiving(port) as receiver:
+        for _ in range(2):
+            rounds = 0
+            while state(house).records_behind and (rounds := rounds + 1) < 30:
+                feed.feed()
+            assert dead(house) == (DeadLetter(place, "DamagedRecord"),)
+            house.database.write(lambda tx: audit_feed.revive(tx, NAME))
+            note(house, 5)
+    assert told(receiver) == numbers(1, 3, 4, 5)
 
 
 def test_a_repository_that_takes_nothing_makes_no_dead_letters(house: House, port: int) -> None:

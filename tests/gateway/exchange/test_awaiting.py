@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from gateway.model.retrieval import PartnerProgress
 from gateway.store import partners
+from gateway.store.evidence import Evidence, evidence
 from ihe.discovery import MoreDemographicsRequested, NoMatch
 from ihe.registry_response import ErrorCode, RegistryResponse, ResponseStatus
 from ihe.xca_retrieve import read_retrieve_request
@@ -22,6 +24,7 @@ from tests.gateway.clients.asking_house import (
 from tests.gateway.clients.later_partner import Later, later
 from tests.gateway.clients.scripted_partner import (
     NAME,
+    Heard,
     Reply,
     discovered,
     listed,
@@ -193,14 +196,23 @@ def test_an_answer_on_the_connection_that_asked_is_taken_all_the_same(tmp_path: 
 
 
 def test_a_request_that_is_not_taken_has_its_record_at_once(tmp_path: Path) -> None:
-    at_once = {"ITI_38": lambda _heard: Reply(b"busy", "text/plain", 503)}
-    with later(tmp_path, at_once=at_once) as there:
+    crossed: list[bytes] = []
+
+    def refuse(heard: Heard) -> Reply:
+        crossed.extend((heard.envelope, fault("Receiver")))
+        return Reply(crossed[1], status=500)
+
+    with later(tmp_path, at_once={"ITI_38": refuse}) as there:
         there.ask()
         there.answer()
         there.work()
-        detail = "it answered HTTP 503: it is busy or away"
+        detail = "it answered with a SOAP fault (Receiver)"
         assert (there.row.outcome, there.row.detail) == ("failed", detail)
         assert recorded(there) == [("ITI-55", "success", None), ("ITI-38", "failed", detail)]
+        failed = calls(there.house)[-1]
+        named = [failed.request_hash, failed.answer_hash]
+        assert named == [sha256(envelope).hexdigest() for envelope in crossed]
+        assert there.house.database.read(evidence) == Evidence((), 0)
         assert_sound(there.house)
 
 

@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ccda.hl7v3 import II, PN, US_SSN
+from gateway.exchange.disclosures import account, new_finding
+from gateway.model.disclosure import FINDING
+from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.link import Link
 from gateway.model.partner import PartnerProfile
-from gateway.store import links
+from gateway.store import exchange_log, links
+from gateway.store.transaction import Transaction
 from ihe.discovery import Discovery, Matched, MoreDemographicsRequested, NoMatch
 from ihe.identifiers import Oid, PatientId
 from ihe.registry_response import ErrorCode, ResponseStatus
@@ -106,6 +110,32 @@ def test_who_asks_for_more_is_asked_again_with_it_once(tmp_path: Path) -> None:
         )
         assert second.reason is None
         assert_sound(house)
+
+
+def test_an_accounting_names_what_was_told_to_who_asked_for_more(tmp_path: Path) -> None:
+    """The SSN is no part of what every partner is told (45 CFR 164.528(b)(2)(iii))."""
+    more = MoreDemographicsRequested(("SSNRequested", "MothersMaidenNameRequested"))
+    with (
+        scripted(ITI_55=Asking(more, Matched((a_match(),)))) as script,
+        asking_house(tmp_path, [script.partner], member=RICH) as house,
+    ):
+        retrieve(house)
+        wanted = ExchangeFilter(transaction="ITI-55")
+        asked = house.database.read(
+            lambda tx: exchange_log.search(tx, plan=PLAN, wanted=wanted, descending=False)
+        )
+        by = Exchange(datetime.now(UTC), "in", FINDING, "success", person="Ann")
+
+        def unit(transaction: Transaction) -> None:
+            for record in asked:
+                found = new_finding(record, kind="impermissible", member=None, by=by)
+                exchange_log.append(transaction, found)
+
+        house.database.write(unit)
+        keys, today = house.archive.blobs.keys, by.time.date()
+        told = house.database.read(lambda tx: account(tx, keys, member=RICH, asked=today))
+        first, second = (one.what for one in told.listed)
+        assert second == f"{first}; besides that the mother's maiden name and the SSN"
 
 
 def test_who_asks_for_more_twice_is_not_asked_a_third_time(tmp_path: Path) -> None:

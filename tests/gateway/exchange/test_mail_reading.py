@@ -9,16 +9,17 @@ import pytest
 from direct.message import OutgoingPart
 from direct.mime import read_part
 from gateway.exchange.mail_describing import describe_mail
-from gateway.exchange.mail_looking import documents_of
+from gateway.exchange.mail_looking import documents_of, member_of
 from gateway.exchange.mail_reading import NotShown, mail_text, read_mail
 from gateway.model.exchange import Exchange
-from gateway.model.identity import ConversationId
+from gateway.model.identity import ConversationId, MemberId
 from gateway.model.received_mail import ReceivedMail
+from gateway.store import documents as stored
 from gateway.store import exchange_log
 from tests.flows.test_direct import DOCTOR, INTAKE, PLAN_DOMAIN, sealed, written
 from tests.gateway.exchange.direct_certificates import authority
 from tests.gateway.exchange.post_offices import Office, Town, office
-from tests.gateway.house import PLAN, demo_document, documents
+from tests.gateway.house import MEMBER, PLAN, demo_document, documents
 
 CCDA = OutgoingPart(demo_document("northfield_ccd.xml"), "text/xml", "ccd.xml")
 SCAN = OutgoingPart(b"%PDF-1.7", "application/pdf", "scan.pdf")
@@ -122,6 +123,20 @@ async def test_a_hundred_looks_later_its_documents_are_still_known(plan: Office)
         plan.house.database.write(lambda tx: exchange_log.append(tx, look))
     found = plan.house.database.read(lambda tx: documents_of(tx, mail))
     assert found == tuple(one.id for one in documents(plan.house))
+
+
+async def test_a_message_is_its_members_whose_its_documents_are_now(plan: Office) -> None:
+    def whose(mail: ReceivedMail) -> MemberId | None:
+        return plan.house.database.read(lambda tx: member_of(tx, mail))
+
+    assert whose(await pushed(plan, CCDA)) == MEMBER.id
+    alone = await pushed(plan, SCAN, message_id="scan@direct.clinic.test")
+    assert whose(alone) is None
+    scan = next(one for one in documents(plan.house) if one.mime_type == "application/pdf")
+    plan.house.database.write(
+        lambda tx: stored.file(tx, plan=PLAN, document=scan.id, member=MEMBER.id)
+    )
+    assert whose(alone) == MEMBER.id
 
 
 def test_the_charset_that_a_part_names_counts() -> None:

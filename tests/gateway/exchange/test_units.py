@@ -63,6 +63,7 @@ def test_without_a_safe_way_nothing_is_converted(
     ("spelt", "code"),
     [("lbs", "[lb_av]"), ("in", "[in_i]"), ("K/uL", "10*3/uL"), ("x10E3/uL", "10*3/uL"),
      ("THOUS/MCL", "10*3/uL"), ("meq/l", "meq/L"), ("mm Hg", "mm[Hg]"), ("kilos", "kg"),
+     ("MG", "mg"), ("KG", "kg"), ("ML", "mL"), ("G/L", "G/L"), ("mM", "mM"),
      ("negative", "negative"), ("", None), (None, None)],
 )  # fmt: skip
 def test_spellings_of_real_documents_are_known(spelt: str | None, code: str | None) -> None:
@@ -75,6 +76,17 @@ def test_spellings_of_real_documents_are_known(spelt: str | None, code: str | No
 )
 def test_what_is_no_number_is_no_quantity(value: object) -> None:
     assert read_quantity(value, "mg/dL") is None
+
+
+@pytest.mark.parametrize("value", ["12,9", "0,5", "1,25", "1,2500", ",5"])
+def test_a_comma_that_parts_no_thousands_makes_no_other_number(value: str) -> None:
+    """12,9 is no 129: a laboratory that writes commas for points is shown as it writes."""
+    assert read_quantity(value, "g/dL") is None
+
+
+def test_a_comma_between_thousands_is_none() -> None:
+    quantity = read_quantity("1,250.5", "mg/dL")
+    assert quantity is not None and str(quantity.number) == "1250.5"
 
 
 def test_the_unit_most_used_is_shown_and_body_weight_in_kilograms() -> None:

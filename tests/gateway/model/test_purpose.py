@@ -29,6 +29,11 @@ def test_every_tefca_purpose_has_a_name_in_nhin() -> None:
         assert PurposeOfUse.parse(code).stated_in("nhin") is not None
 
 
+def test_what_is_no_purpose_has_no_code() -> None:
+    assert PurposeOfUse.code_of(" payment") == "PAYMENT"
+    assert PurposeOfUse.code_of("Jane Doe, born 1975") is None
+
+
 def test_a_retired_code_is_read_and_never_stated() -> None:
     assert PurposeOfUse.read(" t-hco-qm", TEFCA).code == "T-HCO-QM"
     with pytest.raises(ValueError, match="unknown"):

@@ -175,8 +175,9 @@ def tamper(url: str) -> Callable[[str], None]:
             else:
                 for name in ("updates", "deletes", "inserts"):
                     connection.execute(text(f"DROP TRIGGER IF EXISTS exchange_keeps_{name}"))
-                    trigger = f"exchange_document_keeps_{name}"
-                    connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
+                    for table in ("exchange_document", "wire_message"):
+                        trigger = f"{table}_keeps_{name}"
+                        connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}"))
             connection.exec_driver_sql(statement)
 
     return run

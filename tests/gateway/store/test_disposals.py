@@ -8,8 +8,8 @@ from sqlalchemy import text
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
-from gateway.store import disposals, exchange_log, legal_holds, wire_messages
-from gateway.store.database import Database
+from gateway.store import checkpoints, disposals, exchange_log, legal_holds, wire_messages
+from gateway.store.database import Database, Transaction
 from gateway.store.keys import KeyRing
 from gateway.store.wire_messages import seal_message
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
@@ -158,3 +158,43 @@ def test_a_certificate_stays_as_it_was_signed(log: Database, statement: str) -> 
     with pytest.raises(Exception, match="never"):
         log.write(lambda t: t.connection.execute(text(statement)))
     assert log.read(disposals.certificates) == ((MARCH, "signed", "key"),)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM wire_message",
+        "UPDATE wire_message SET sealed = sealed",
+        "DELETE FROM legal_hold",
+        "UPDATE legal_hold SET member = 'nobody'",
+        "UPDATE legal_hold SET until = since",
+        "DELETE FROM checkpoint",
+        "UPDATE checkpoint SET note = 'another'",
+    ],
+)
+def test_the_database_itself_keeps_what_stands_beside_the_log(
+    house: Database, keys: KeyRing, statement: str
+) -> None:
+    """Triggers; on PostgreSQL the role that serves may not even try (test_roles)."""
+    message = seal_message(keys, b"<Envelope/>", plan=ACME, now=NOW)
+
+    def unit(transaction: Transaction) -> None:
+        wire_messages.put(transaction, message)
+        legal_holds.put(transaction, a_hold(member=ANN, since=FIRST))
+        exchange_log.append(transaction, an_exchange())
+
+    house.write(unit)
+    house.write(
+        lambda t: checkpoints.put(t, checkpoints.grown(t), note="signed", key="key", now=NOW)
+    )
+    with pytest.raises(Exception, match=r"stays|only ever"):
+        house.write(lambda t: t.connection.execute(text(statement)))
+    house.write(lambda t: checkpoints.mark_published(t, size=1, place="a folder"))
+
+
+def test_a_hold_that_was_lifted_is_not_lifted_to_another_day(database: Database) -> None:
+    database.write(lambda t: legal_holds.put(t, a_hold()))
+    database.write(lambda t: legal_holds.lift(t, "h1", by="Joe", because="settled", now=NOW))
+    again = text("UPDATE legal_hold SET lifted = NULL")
+    with pytest.raises(Exception, match="only ever lifted, and that once"):
+        database.write(lambda t: t.connection.execute(again))

@@ -402,6 +402,21 @@ def test_refusals_of_strangers_make_one_record_a_peer_reason_and_minute(
     assert database.read(exchange_log.verify) == VerifyResult(4)
 
 
+def test_what_failed_before_anybody_was_known_is_counted_as_a_failure(database: Database) -> None:
+    """A full disk is no refusal: whoever looks for attacks would find one."""
+    for outcome, reason in (("refused", "no signature"), ("failed", "no room")):
+        told = an_exchange(
+            plan=None, partner=None, member=None, direction="in", outcome=outcome, reason=reason
+        )
+        for _ in range(2):
+            database.write(lambda t, e=told: exchange_log.count_refusal(t, e))
+    database.write(lambda t: exchange_log.flush_refusals(t, now=NOW + timedelta(minutes=2)))
+    found = database.read(lambda t: exchange_log.search(t, plan=ALL_PLANS))
+    assert {(r.exchange.reason, r.exchange.outcome, r.exchange.count) for r in found} == {
+        ("no signature", "refused", 2), ("no room", "failed", 2),
+    }  # fmt: skip
+
+
 # ---- looking ---------------------------------------------------------------------------------
 
 

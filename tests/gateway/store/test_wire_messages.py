@@ -1,16 +1,16 @@
 """Envelopes are kept sealed, found by the hash that their record names, and never mistaken."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
 from zstandard import ZstdCompressor
 
 from gateway.model.identity import PlanId
 from gateway.model.retention import PlanMonth
-from gateway.store import disposals, tables, wire_messages
+from gateway.store import disposals, wire_messages
 from gateway.store.database import Database
 from gateway.store.errors import DamagedWireMessage, MonthDisposed
 from gateway.store.key_file import add_key
@@ -94,12 +94,18 @@ def test_an_envelope_from_before_months_had_keys_opens(house: Database, keys: Ke
     assert open_message(keys, kept) == ENVELOPE
 
 
-def test_a_row_changed_in_the_database_is_noticed(house: Database, keys: KeyRing) -> None:
+def test_a_row_changed_in_the_database_is_noticed(
+    house: Database, keys: KeyRing, tamper: Callable[[str], None]
+) -> None:
     sealed = seal_message(keys, ENVELOPE, plan=ACME, now=NOW)
     house.write(partial(wire_messages.put, message=sealed))
     other = seal_message(keys, b"<Envelope/>", plan=ACME, now=NOW)
-    table = tables.wire_message
-    house.write(lambda tx: tx.connection.execute(update(table).values(sealed=other.sealed)))
+    house.write(partial(wire_messages.put, message=other))
+    tamper(
+        "UPDATE wire_message SET sealed ="  # noqa: S608 - a constant
+        f" (SELECT sealed FROM wire_message WHERE hash = '{other.hash}')"
+        f" WHERE hash = '{sealed.hash}'"
+    )
     found = house.read(lambda tx: wire_messages.get(tx, plan=ACME, hash=sealed.hash))
     assert found is not None
     with pytest.raises(DamagedWireMessage):

@@ -1,0 +1,182 @@
+"""What the log's records name and is kept beside them: whether all of it is still there.
+
+The records are chained, and what they name is not. But the chain holds the SHA-256 of each envelope
+and mail, under which month's key a record's private part is, and which holds were placed: so it
+says what there has to be.
+What is not there is lawfully gone if the chain says that too: the disposal of a month is a record,
+which names its certificate by hash. Nothing is opened here but keys: this finds no damage.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
+
+from gateway.model.retention import DISPOSAL, HOLD_LIFTED, HOLD_PLACED, HOUSE
+from gateway.store import legal_holds, tables
+from gateway.store.disposals import certificates
+from gateway.store.errors import KeyFileUnusable
+from gateway.store.month_key import MonthName
+from gateway.store.month_keys import month_of
+from gateway.store.transaction import Transaction
+
+_TOLD: Final = tables.exchange
+_WIRE: Final = tables.wire_message
+_BLOB: Final = tables.blob
+_KEY: Final = tables.log_month
+_RECEIVED: Final = "DIRECT-RECEIVE"
+_MAIL: Final = (_RECEIVED, "DIRECT-SEND")
+"""Mail is kept as a blob; what nobody took is sealed anew each time, and the last alone is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What nobody has any more and nobody disposed of, in words, and the first record to name it;
+    or that is there, and `is_damaged`."""
+
+    sequence: int | None
+    what: str
+    is_damaged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is gone, by record; and of how many records a disposal took what they name."""
+
+    gone: tuple[Gone, ...]
+    disposed: int
+
+
+def evidence(transaction: Transaction) -> Evidence:
+    """What is kept beside the records, against what they say that there is."""
+    # A disposal that comes while this looks makes what it took lawful: so it is read after that.
+    crossed = list(_missing(transaction))
+    keys = _without_key(transaction)
+    lawful = _disposed(transaction)
+    gone = [one for name, one in keys.items() if name not in lawful]
+    gone += _holds(transaction)
+    disposed = 0
+    for row, what in crossed:
+        if lawful.isdisjoint((row.plan or "", month) for month in _kept_in(row)):
+            gone.append(Gone(row.sequence, what))
+        else:
+            disposed += 1
+    return Evidence(tuple(sorted(gone, key=lambda one: one.sequence or 0)), disposed)
+
+
+# ---- envelopes and mail ----------------------------------------------------------------------
+
+
+def _missing(transaction: Transaction) -> Iterator[tuple[Row[Any], str]]:
+    """The records of which an envelope or a mail is not there, and which."""
+    asked, answered = _is_lost(_TOLD.c.request_hash), _is_lost(_TOLD.c.answer_hash)
+    columns = (_TOLD.c.sequence, _TOLD.c.time, _TOLD.c.plan)
+    crossed = select(*columns, asked.label("asked"), answered.label("answered")).where(
+        _TOLD.c.transaction.not_in(_MAIL), or_(asked, answered)
+    )
+    for row in transaction.connection.execute(crossed):
+        named = (("its request", row.asked), ("its answer", row.answered))
+        yield row, " and ".join(name for name, is_lost in named if is_lost)
+    is_mail = and_(
+        _TOLD.c.transaction.in_(_MAIL),
+        or_(_TOLD.c.transaction == _RECEIVED, _TOLD.c.outcome == "success"),
+        _TOLD.c.request_hash.is_not(None),
+    )
+    # No index has a blob's SHA-256: so all are laid beside each other, not looked for one by one.
+    lost = select(_TOLD.c.request_hash).where(is_mail).except_(select(_BLOB.c.sha256)).subquery()
+    mail = select(*columns).where(is_mail, _TOLD.c.request_hash.in_(select(lost)))
+    for row in transaction.connection.execute(mail):
+        yield row, "its message"
+
+
+def _is_lost(hash: ColumnElement[str | None]) -> ColumnElement[bool]:
+    return and_(hash.is_not(None), ~exists().where(_WIRE.c.hash == hash))
+
+
+def _kept_in(row: Row[Any]) -> tuple[str, str]:
+    """The months in whose disposal it may have gone: an envelope is sealed before its record is
+    made, and what an answer was long awaited for was sealed when it was asked."""
+    month = month_of(row.time)
+    first = row.time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return month, month_of(first - timedelta(days=1))
+
+
+# ---- months ----------------------------------------------------------------------------------
+
+
+def _without_key(transaction: Transaction) -> Mapping[MonthName, Gone]:
+    """The months of which something was sealed, and whose key is not there or does not open."""
+    rows = transaction.connection.execute(select(_KEY.c.scope, _KEY.c.month, _KEY.c.wrapped))
+    known = {(row.scope, row.month): row.wrapped is not None for row in rows}
+    named = dict(_named(transaction))
+    found = {}
+    for name in sorted({*known, *named}):
+        if not known.get(name, False) or not _opens(transaction, name):
+            scope, month = name
+            found[name] = Gone(named.get(name), f"the key of {month} of {scope or HOUSE}")
+    return found
+
+
+def _named(transaction: Transaction) -> Iterator[tuple[MonthName, int | None]]:
+    """The months that envelopes and records are sealed under, and the first record of each."""
+    run = transaction.connection.execute
+    for scope in run(select(_WIRE.c.scope).where(_WIRE.c.month.is_not(None)).distinct()).scalars():
+        plan, _, month = scope.rpartition("/")
+        yield (plan, month), None
+    sealed = select(_TOLD.c.plan, _TOLD.c.month, func.min(_TOLD.c.sequence).label("first"))
+    sealed = sealed.where(_TOLD.c.month.is_not(None)).group_by(_TOLD.c.plan, _TOLD.c.month)
+    for row in run(sealed):
+        yield (row.plan or "", row.month), row.first
+
+
+def _opens(transaction: Transaction, name: MonthName) -> bool:
+    try:
+        return transaction.log_keys.reading(transaction, [name]).get(name) is not None
+    except KeyFileUnusable:
+        return False
+
+
+def _disposed(transaction: Transaction) -> frozenset[MonthName]:
+    """The months of which the chain says that they were disposed of, and the certificate is there
+    that it says."""
+    signed = {
+        (month.plan or "", month.month): hashlib.sha256(certificate.encode()).hexdigest()
+        for month, certificate, _ in certificates(transaction)
+    }
+    told = [(row.plan or "", row.reason or "") for row in _acts(transaction, DISPOSAL)]
+    return frozenset(name for name, digest in signed.items() if _is_told(name, digest, told))
+
+
+def _is_told(name: MonthName, digest: str, told: Iterable[tuple[str, str]]) -> bool:
+    scope, month = name
+    return any(
+        plan == scope and reason.startswith(f"{month}: ") and reason.endswith(digest)
+        for plan, reason in told
+    )
+
+
+def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:
+    """What the records of those acts say in the clear, of the ones that were done."""
+    columns = (_TOLD.c.sequence, _TOLD.c.plan, _TOLD.c.partner, _TOLD.c.reason)
+    done = select(*columns).where(_TOLD.c.transaction == name, _TOLD.c.outcome == "success")
+    return list(transaction.connection.execute(done.order_by(_TOLD.c.sequence)))
+
+
+# ---- holds -----------------------------------------------------------------------------------
+
+
+def _holds(transaction: Transaction) -> Iterator[Gone]:
+    """The holds that the chain says were placed, and that are not as it says."""
+    known = {hold.id: hold for hold in legal_holds.list_all(transaction, lifted=True)}
+    lifted = {row.reason for row in _acts(transaction, HOLD_LIFTED)}
+    for row in _acts(transaction, HOLD_PLACED):
+        hold = known.get((row.reason or "").removeprefix("hold "))
+        if hold is None:
+            yield Gone(row.sequence, f"legal {row.reason}")
+        elif not hold.is_in_force and row.reason not in lifted:
+            yield Gone(row.sequence, f"legal {row.reason}, which nobody lifted on record")
+        elif (hold.plan, hold.partner) != (row.plan, row.partner):
+            yield Gone(row.sequence, f"legal {row.reason}, which is on something else")

@@ -1,0 +1,180 @@
+"""What records name and nobody has any more is missed; what a disposal took is not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+
+from gateway.model.document import Blob
+from gateway.model.exchange import Exchange
+from gateway.model.identity import PlanId
+from gateway.model.retention import DISPOSAL, Disposal, PlanMonth
+from gateway.store import disposals, documents, exchange_log, wire_messages
+from gateway.store.database import Database
+from gateway.store.evidence import Evidence, Gone, evidence
+from gateway.store.exchange_chain import verify
+from gateway.store.keys import KeyRing
+from gateway.store.month_keys import month_of
+from gateway.store.wire_messages import seal_message
+from tests.gateway.store.builders import ACME, NOW, an_exchange
+
+MONTH = month_of(NOW)
+MAIL = Blob("ab" * 32, 9, "1" * 40, "c" * 64)
+NOTHING = Evidence((), 0)
+
+
+def _kept(house: Database, keys: KeyRing, plan: PlanId | None, **changes: object) -> Exchange:
+    """A record with both its envelopes, as a door leaves it."""
+    told = an_exchange(plan=plan, **changes)
+    sealed = [
+        seal_message(keys, f"<{name}{told.time}{plan}/>".encode(), plan=plan, now=told.time)
+        for name in ("ask", "tell")
+    ]
+    told = replace(told, request_hash=sealed[0].hash, answer_hash=sealed[1].hash)
+
+    def unit(transaction: object) -> None:
+        for one in sealed:
+            wire_messages.put(transaction, one)  # type: ignore[arg-type]
+        exchange_log.append(transaction, told)  # type: ignore[arg-type]
+
+    house.write(unit)
+    return told
+
+
+@pytest.fixture
+def log(house: Database, keys: KeyRing) -> Database:
+    """Of a plan and of none, of two months, and one that names nothing at all."""
+    _kept(house, keys, ACME)
+    _kept(house, keys, None, member=None)
+    _kept(house, keys, ACME, time=NOW + timedelta(days=31))
+    house.write(lambda t: exchange_log.append(t, an_exchange(plan=None, member=None)))
+    return house
+
+
+def test_what_is_all_there_is_all_there(log: Database) -> None:
+    assert log.read(evidence) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("statement", "gone"),
+    [
+        ("DELETE FROM wire_message", [
+            Gone(1, "its request and its answer"), Gone(2, "its request and its answer"),
+            Gone(3, "its request and its answer"),
+        ]),
+        ("DELETE FROM wire_message WHERE hash ="
+         " (SELECT answer_hash FROM exchange WHERE sequence = 2)", [Gone(2, "its answer")]),
+        ("UPDATE wire_message SET hash = 'x' WHERE hash ="
+         " (SELECT request_hash FROM exchange WHERE sequence = 3)", [Gone(3, "its request")]),
+    ],
+)  # fmt: skip
+def test_an_envelope_that_was_deleted_is_missed_by_the_record_that_names_it(
+    log: Database, tamper: Callable[[str], None], statement: str, gone: list[Gone]
+) -> None:
+    tamper(statement)
+    assert log.read(verify).reason is None
+    assert log.read(evidence) == Evidence(tuple(gone), 0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM log_month WHERE scope = 'acme' AND month = '{}'",
+        "UPDATE log_month SET wrapped = NULL WHERE scope = 'acme' AND month = '{}'",
+        "UPDATE log_month SET wrapped = NULL, disposed = created"
+        " WHERE scope = 'acme' AND month = '{}'",
+        "UPDATE log_month SET kek_id = 'another' WHERE scope = 'acme' AND month = '{}'",
+        "UPDATE log_month SET month = '1999-01' WHERE scope = 'acme' AND month = '{}'",
+    ],
+)
+def test_a_months_key_that_nobody_disposed_of_is_missed(
+    log: Database,
+    url: str,
+    opened: Callable[[str], Database],
+    tamper: Callable[[str], None],
+    statement: str,
+) -> None:
+    for name in ("log_month_stays", "log_month_keeps_disposed"):
+        if not log.is_postgres:
+            tamper(f"DROP TRIGGER {name}")
+    tamper(statement.format(MONTH))
+    assert log.read(verify).reason is None
+    found = opened(url).read(evidence)  # who has looked before still has the key
+    assert Gone(1, f"the key of {MONTH} of acme") in found.gone
+
+
+def _dispose(log: Database, month: PlanMonth, *, told: bool = True) -> None:
+    content = log.read(lambda t: disposals.content(t, month))
+    done = Disposal(month, content, 6, "Jane", NOW)
+    reason = f"{month.month}: 1 records, certificate {sha256(b'signed').hexdigest()}"
+
+    def unit(transaction: object) -> None:
+        disposals.shred(transaction, month, now=NOW)  # type: ignore[arg-type]
+        disposals.certify(transaction, done, certificate="signed", key="key")  # type: ignore[arg-type]
+        if told:
+            act = an_exchange(
+                transaction=DISPOSAL, plan=month.plan, member=None, reason=reason, time=month.begins
+            )
+            exchange_log.append(transaction, act)  # type: ignore[arg-type]
+
+    log.write(unit)
+
+
+def test_what_a_disposal_took_is_lawfully_gone_and_counted(log: Database) -> None:
+    _dispose(log, PlanMonth(ACME, MONTH))
+    assert log.read(evidence) == Evidence((), 1)
+    _dispose(log, PlanMonth(None, MONTH))
+    assert log.read(evidence) == Evidence((), 2)
+
+
+def test_a_disposal_of_which_the_chain_knows_nothing_makes_nothing_lawful(log: Database) -> None:
+    _dispose(log, PlanMonth(ACME, MONTH), told=False)
+    gone = log.read(evidence).gone
+    assert gone == (
+        Gone(1, f"the key of {MONTH} of acme"),
+        Gone(1, "its request and its answer"),
+    )
+
+
+def test_a_disposal_whose_certificate_is_another_makes_nothing_lawful(
+    log: Database, tamper: Callable[[str], None]
+) -> None:
+    _dispose(log, PlanMonth(ACME, MONTH))
+    if not log.is_postgres:
+        tamper("DROP TRIGGER disposal_keeps_updates")
+    tamper("UPDATE disposal SET certificate = 'made up'")
+    assert [one.sequence for one in log.read(evidence).gone] == [1, 1]
+
+
+def test_an_envelope_goes_with_the_month_in_which_it_was_sealed(
+    house: Database, keys: KeyRing
+) -> None:
+    """That is before its record is made: at a month's end, or while an answer is awaited."""
+    sealed = seal_message(keys, b"<Envelope/>", plan=ACME, now=NOW)
+    later = an_exchange(request_hash=sealed.hash, time=PlanMonth(ACME, MONTH).ends, member=None)
+    house.write(lambda t: (wire_messages.put(t, sealed), exchange_log.append(t, later)))
+    assert house.read(evidence) == NOTHING
+    _dispose(house, PlanMonth(ACME, MONTH))
+    assert house.read(evidence) == Evidence((), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "is_missed"),
+    [
+        ("DIRECT-RECEIVE", "success", True),
+        ("DIRECT-RECEIVE", "refused", True),
+        ("DIRECT-SEND", "success", True),
+        ("DIRECT-SEND", "failed", False),  # it is sealed anew when it is tried again
+    ],
+)
+def test_a_message_that_was_deleted_is_missed(
+    house: Database, name: str, outcome: str, is_missed: bool
+) -> None:
+    told = an_exchange(transaction=name, outcome=outcome, request_hash=MAIL.sha256, member=None)
+    house.write(lambda t: exchange_log.append(t, told))
+    gone = (Gone(1, "its message"),) if is_missed else ()
+    assert house.read(evidence) == Evidence(gone, 0)
+    house.write(lambda t: documents.keep_blob(t, plan=ACME, blob=MAIL))
+    assert house.read(evidence) == NOTHING
