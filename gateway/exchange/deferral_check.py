@@ -63,7 +63,7 @@ _RESULT: Final = "ITI TF-2: 3.55.4.2 (Deferred Response, result)"
 _LOOK_SECONDS: Final = 0.2
 _LEFT: Final = timedelta(minutes=10)
 """After the time for its result: no check that lives takes so long to look at it."""
-_GRACE_SECONDS: Final = 4.0
+_GRACE_SECONDS: Final = 6.0
 """How long is looked afterwards for a result that comes once more, or too late."""
 _REFUSED: Final = {
     "a result of this question came before": "it brought the result twice",

@@ -22,7 +22,7 @@ from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import abandon
 from gateway.exchange.discovering import UNLISTED, discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
-from gateway.exchange.locating import is_located, locate
+from gateway.exchange.locating import is_located, locate, locators_due
 from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH
 from gateway.exchange.question import AnswerAwaited, PartnerRefused
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
@@ -76,7 +76,11 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     # Exceptions are kept until all have ended: none may cost another partner its answer.
     ended = await asyncio.gather(*map(_visit, _first(unanswered)), return_exceptions=True)
     # Whom a Health Data Locator may name waits until all of those have said what they know.
-    named = await asyncio.gather(*map(_visit, _then(unanswered)), return_exceptions=True)
+    if then := _then(unanswered):
+        due = await database.read_async(lambda tx: locators_due(tx, asking))
+        for visit in then:
+            visit.locators_due = due
+    named = await asyncio.gather(*map(_visit, then), return_exceptions=True)
     # What was left to others is fetched after all where these have failed meanwhile.
     left = (visit for visit in unanswered if visit.left)
     again = await asyncio.gather(*map(_visit, left), return_exceptions=True)
@@ -282,9 +286,10 @@ async def _shared_out(
 
     def unit(transaction: Transaction) -> tuple[list[Link], list[tuple[Link, str]]]:
         plan, retrieval = asking.plan.id, asking.retrieval
-        current = retrievals.get(transaction, plan=plan, retrieval=retrieval.id)
-        asked = {one.partner: one for one in current.partners} if current else {}
         known = links.of_member(transaction, plan=plan, member=asking.member.id)
+        ways_to = {one.partner for one in known}
+        found = retrievals.progress(transaction, plan=plan, retrieval=retrieval.id, of=ways_to)
+        asked = {one.partner: one for one in found}
         ours: list[Link] = []
         left: list[tuple[Link, str]] = []
         for link in confirmed:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.clients.failures import NotCalled, PartnerFailed
-from gateway.exchange.asking import Answered, Call, explain
+from gateway.exchange.asking import Answered, Asking, Call, explain
 from gateway.exchange.calling import put
 from gateway.exchange.question import AnswerAwaited, Question
 from gateway.exchange.visit import Visit
@@ -151,32 +151,37 @@ async def is_located(visit: Visit) -> bool:
     if not visit.partner.profile.only_where_located or visit.progress.step != "discovery":
         return True
 
-    def unit(transaction: Transaction) -> bool | datetime:
-        asking = visit.asking
-        retrieval = asking.retrieval
+    asking = visit.asking
+
+    def unit(transaction: Transaction) -> bool:
         named = locations.locators_of(
             transaction,
             plan=asking.plan.id,
             member=asking.member.id,
             home_community_id=visit.partner.home_community_id,
-            since=retrieval.created,
+            since=asking.retrieval.created,
         )
-        if named:
-            return True
-        current = retrievals.get(transaction, plan=retrieval.plan, retrieval=retrieval.id)
-        running = (
-            {one.partner for one in current.partners if one.outcome is None} if current else ()
-        )
-        listed = partners.list_all(transaction, plan=asking.plan.id)
-        slow = [one for one in listed if one.id in running and one.profile.health_data_locator]
-        return max((_due(one, retrieval.created) for one in slow), default=False)
+        return bool(named)
 
-    found = await visit.asking.archive.database.read_async(unit)
-    if isinstance(found, datetime):
-        raise LocationAwaited(max(found, datetime.now(UTC) + _AFTER))
+    found = await asking.archive.database.read_async(unit)
+    if not found and visit.locators_due is not None:
+        raise LocationAwaited(max(visit.locators_due, datetime.now(UTC) + _AFTER))
     if not found:
         visit.remarks.append(NOT_LOCATED)
     return found
+
+
+def locators_due(transaction: Transaction, asking: Asking) -> datetime | None:
+    """When the last of the locators has answered, or is given up, that have not ended yet. Looked
+    up once for all whom they may name: these can be thousands."""
+    retrieval = asking.retrieval
+    listed = partners.list_all(transaction, plan=asking.plan.id)
+    locators = {one.id: one for one in listed if one.profile.health_data_locator}
+    asked = retrievals.progress(
+        transaction, plan=retrieval.plan, retrieval=retrieval.id, of=locators
+    )
+    slow = [locators[one.partner] for one in asked if one.outcome is None]
+    return max((_due(one, retrieval.created) for one in slow), default=None)
 
 
 def _due(locator: Partner, since: datetime) -> datetime:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal
 
@@ -36,6 +37,8 @@ class Visit:
     patience: Patience
     remarks: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    locators_due: datetime | None = None
+    """When the last locator that may yet name the partner has answered, or is given up (ITI-56)."""
     left: list[Link] = field(default_factory=list)
     """Patient ids that another partner is asking for now, and may fail to."""
     ailment: str | None = None
@@ -135,10 +138,10 @@ def enter(transaction: Transaction, visit: Visit) -> Literal["entered", "busy", 
         transaction, plan=retrieval.plan, retrieval=retrieval.id, partner=partner
     ):
         return "busy"
-    current = retrievals.get(transaction, plan=retrieval.plan, retrieval=retrieval.id)
-    known = (
-        next((one for one in current.partners if one.partner == partner), None) if current else None
+    found = retrievals.progress(
+        transaction, plan=retrieval.plan, retrieval=retrieval.id, of=[partner]
     )
+    known = next(iter(found), None)
     if known is not None and known.outcome is not None:
         leave(transaction, visit)
         visit.progress = known

@@ -1,6 +1,6 @@
 """Retrievals: what was asked for a member, and how far each partner has come."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -128,6 +128,20 @@ def get(transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId) -> Re
         select(table).where(table.c.plan == plan, table.c.id == retrieval)
     ).all()
     return next(iter(_with_partners(transaction, rows)), None)
+
+
+def progress(
+    transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId, of: Iterable[PartnerId]
+) -> tuple[PartnerProgress, ...]:
+    """How far it is at those of these partners whom it asks; it may ask thousands of others."""
+    asked, visit = tables.retrieval, tables.retrieval_partner
+    rows = transaction.connection.execute(
+        select(visit)
+        .join_from(asked, visit, visit.c.retrieval == asked.c.number)
+        .where(asked.c.plan == plan, asked.c.id == retrieval, visit.c.partner.in_(list(of)))
+        .order_by(visit.c.partner_name, visit.c.partner)
+    )
+    return tuple(map(_progress, rows))
 
 
 def list_page(

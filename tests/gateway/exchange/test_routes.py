@@ -6,14 +6,17 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.exchange.deciding import unfile
 from gateway.exchange.initiate import once_each
 from gateway.model.identity import MemberId, PartnerId, RetrievalId
-from gateway.model.partner import Endpoints
+from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from gateway.store import members
+from gateway.store import partners as store_partners
+from gateway.store import retrievals as store_retrievals
 from ihe.discovery import Matched
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.registry_response import ResponseStatus
@@ -254,3 +257,29 @@ def test_what_a_person_has_taken_out_is_said_to_be_not_filed(tmp_path: Path) -> 
         row = retrieve(house)[NAME]
         assert (row.documents_found, row.documents_new) == (2, 0)
         assert row.detail == "1 of its documents are not filed: a person decided so"
+
+
+@pytest.mark.parametrize("only_where_located", [False, True])
+def test_a_visit_looks_at_its_own_row_however_many_partners_there_are(
+    only_where_located: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[object] = []
+    made = store_retrievals._progress
+    monkeypatch.setattr(store_retrievals, "_progress", lambda row: read.append(row) or made(row))
+    listed = store_partners._partner
+
+    def counted(*given: Any) -> Partner:
+        read.append(given)
+        return listed(*given)
+
+    profile = PartnerProfile(only_where_located=only_where_located)
+    many = [
+        lakeshore.a_partner(f"Clinic {number}", f"2.999.7310.{number}", profile=profile)
+        for number in range(40)
+    ]
+    with asking_house(tmp_path, many) as house:
+        retrieval = new_retrieval(house)
+        monkeypatch.setattr(store_partners, "_partner", counted)
+        asyncio.run(run_retrieval(house, retrieval))
+        assert len(read) < 10 * len(many)
+        assert len(answers(house, retrieval)) == len(many)

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from gateway.model.identity import ConversationId, MemberId, PartnerId, RetrievalId
+from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.retrieval import PartnerProgress, Requester, Retrieval
 from gateway.store import replay, retrievals
 from gateway.store.database import Database
@@ -55,6 +55,19 @@ def test_progress_at_one_partner_leaves_the_others_alone(house: Database) -> Non
         partners=(progress, _retrieval().partners[1]),
     )
     assert found == expected
+
+
+def test_progress_is_read_of_the_partners_that_are_named(house: Database) -> None:
+    house.write(lambda t: retrievals.create(t, _retrieval()))
+
+    def progress(plan: PlanId, *of: str) -> list[str]:
+        partners = [PartnerId(one) for one in of]
+        found = house.read(lambda t: retrievals.progress(t, plan=plan, retrieval=R1, of=partners))
+        return [one.partner for one in found]
+
+    assert progress(ACME, "p2", "p9") == ["p2"]
+    assert progress(ACME, "p2", "p1") == ["p1", "p2"]
+    assert progress(ACME) == progress(OTHER, "p1") == []
 
 
 def test_another_plans_retrieval_cannot_be_moved_on(house: Database) -> None:
