@@ -55,16 +55,9 @@ def make_entry(
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
-        said = name_of(code) or text
-        if kind in _ASSERTED and code is not None and names_a_class(code):
-            no_information = _is_unknown_class(statement, code, text or said, negated=negated)
-        else:
-            null_flavor = statement.get("nullFlavor")
-            no_information = says_nothing_is_known(
-                code, said, negated=negated, null_flavor=null_flavor
-            ) and not (
-                says_more and not negated and null_flavor is None and names_nothing(code, said)
-            )
+        no_information = _says_nothing(
+            statement, kind, code, text, negated=negated, says_more=says_more
+        )
     while above is not None and above.position is None:
         above = above.above
     statement.take_position()
@@ -88,6 +81,26 @@ def make_entry(
         details=more if details is None else details | more if more else details,
         parent=None if above is None else above.position,
     )
+
+
+def _says_nothing(
+    statement: Statement,
+    kind: Kind,
+    code: CD | None,
+    text: str | None,
+    *,
+    negated: bool,
+    says_more: bool,
+) -> bool:
+    """Whether it only says that nothing is known: by its code and words, or for want of any."""
+    said = name_of(code) or text
+    if kind in _ASSERTED and code is not None and names_a_class(code):
+        return _is_unknown_class(statement, code, text or said, negated=negated)
+    null_flavor = statement.get("nullFlavor")
+    if not says_nothing_is_known(code, said, negated=negated, null_flavor=null_flavor):
+        return False
+    tells = says_more and not negated and null_flavor is None
+    return not (tells and names_nothing(code, said))
 
 
 def _is_unknown_class(statement: Statement, code: CD, said: str | None, *, negated: bool) -> bool:

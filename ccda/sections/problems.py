@@ -59,6 +59,8 @@ def is_diagnosis(statement: Statement) -> bool:
         return True
     if statement.name != "observation" or statement.code_of("code") not in _ASSERTS:
         return False
+    if any(map(templates.is_standard, statement.templates)):
+        return False  # a smoking status or a pregnancy is asserted alike
     value, above = statement.one("value"), statement.above
     if value is None or value.get("codeSystem") not in templates.CONDITION_SYSTEMS:
         return False

@@ -295,3 +295,13 @@ def test_an_age_is_known_by_its_code(read_entries: ReadEntries) -> None:
     )
     (problem,) = read_entries(PROBLEMS, concern(observation(ASTHMA + age)))
     assert problem.details["age"] == {"value": "57", "unit": "a"}
+
+
+def test_what_another_template_asserts_is_no_diagnosis(read_entries: ReadEntries) -> None:
+    """A Smoking Status (4.78) in an assessment has the code of any assertion."""
+    smoking = (
+        '<observation><templateId root="2.16.840.1.113883.10.20.22.4.78"/>'
+        f'<code code="ASSERTION"/>{SNOMED_ASTHMA}</observation>'
+    )
+    found = read_entries("51848-0", smoking)
+    assert [entry.kind for entry in found] == ["social_history"]
