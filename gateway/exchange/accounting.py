@@ -6,7 +6,7 @@ plainly excluded is listed: an accounting may say too much, never too little. So
 nobody stated, and one that is only partly treatment, payment or operations, is listed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, timedelta
 from typing import Final, cast, get_args
 
@@ -103,9 +103,23 @@ def _never_left(exchange: Exchange) -> bool:
     return exchange.outcome in ("failed", "refused") and exchange.request_hash is None
 
 
-def is_certain(exchange: Exchange) -> bool:
-    """Whether it surely left: a question without an answer may have."""
-    return exchange.outcome in (*_ANSWERED, "refused")
+def is_certain(exchange: Exchange, broken: Collection[object]) -> bool:
+    """Whether it surely left: a question without an answer may have, or an answer that broke off,
+    of which `broken` are (DECISIONS 16)."""
+    return exchange.outcome in (*_ANSWERED, "refused") and _thread(exchange) not in broken
+
+
+def broken_answers(exchanges: Iterable[Exchange]) -> frozenset[object]:
+    """The answers of ours that a second record says did not arrive, or not whole."""
+    return frozenset(
+        _thread(one)
+        for one in exchanges
+        if one.direction == "in" and one.outcome == "failed" and one.message_id is not None
+    )
+
+
+def _thread(exchange: Exchange) -> object:
+    return exchange.direction, exchange.transaction, exchange.partner, exchange.message_id
 
 
 def _documents(exchange: Exchange) -> str | None:

@@ -1,13 +1,21 @@
 """A member's accounting of disclosures, from the log, the partner directory and the index."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from functools import partial
 from typing import Any, Final
 
 from gateway.exchange import accounting
-from gateway.exchange.accounting import after, link_to, read_findings, what_left, window
+from gateway.exchange.accounting import (
+    after,
+    broken_answers,
+    link_to,
+    read_findings,
+    what_left,
+    window,
+)
 from gateway.exchange.disclosing import besides
 from gateway.exchange.keeping import kept_envelope
 from gateway.exchange.spreadsheet import write_csv
@@ -65,8 +73,10 @@ def account(
         record = exchange_log.get(transaction, plan=member.plan, sequence=sequence)
         if record is not None and first <= record.exchange.time.date() <= last:
             records[sequence] = record
+    broken = broken_answers(record.exchange for record in records.values())
+    disclosure = partial(_disclosure, transaction, keys, member.plan, broken=broken)
     found = [
-        _disclosure(transaction, keys, member.plan, records[sequence], findings.get(sequence), what)
+        disclosure(records[sequence], findings.get(sequence), what)
         for sequence in sorted(records)
         if (what := _told(records[sequence].exchange, findings.get(sequence)))
     ]
@@ -140,6 +150,8 @@ def _disclosure(
     record: RecordedExchange,
     finding: Finding | None,
     what: str,
+    *,
+    broken: Collection[object],
 ) -> Disclosure:
     told = record.exchange
     excluded = accounting.exclusion(told.purpose, finding)
@@ -153,7 +165,7 @@ def _disclosure(
         documents=tuple(_named(transaction, plan, each) for each in told.documents),
         purpose=told.purpose,
         basis=accounting.basis(told.purpose, finding),
-        is_certain=accounting.is_certain(told),
+        is_certain=accounting.is_certain(told, broken),
         finding=finding,
         exclusion=excluded,
     )
@@ -258,7 +270,7 @@ def _cells(one: Disclosure) -> tuple[object, ...]:
         one.what,
         "; ".join(each.title or each.id for each in one.documents),
         one.basis,
-        "yes" if one.is_certain else "no answer says so",
+        "yes" if one.is_certain else "nothing says so",
         "yes" if why is None else "no",
         None if why is None else f"{why.words} ({why.paragraph})",
         one.sequence,

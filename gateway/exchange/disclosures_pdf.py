@@ -42,7 +42,7 @@ def _row(one: Disclosure) -> tuple[str, ...]:
     recipient = one.recipient
     told = (recipient.name, recipient.address, recipient.community)
     named = "; ".join(each.title or each.id for each in one.documents)
-    unsure = "" if one.is_certain else " (no answer says that it arrived)"
+    unsure = "" if one.is_certain else " (nothing says that it arrived)"
     why = one.basis if one.exclusion is None else f"{one.basis} ({one.exclusion.words})"
     return (
         one.time.date().isoformat(),

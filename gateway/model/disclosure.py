@@ -52,7 +52,7 @@ class NamedDocument:
 class Disclosure:
     """One exchange by which something of the member left the house.
 
-    `is_certain` is False where the bytes may have left and no answer says that they arrived.
+    `is_certain` is False where the bytes may have left and nothing says that they arrived.
     """
 
     sequence: int
