@@ -12,7 +12,7 @@ from typing import Final
 from ccda import header
 from ccda.body import read_body
 from ccda.errors import DoctypeRefused, MalformedXml, NotAClinicalDocument
-from ccda.hl7v3 import v3
+from ccda.hl7v3 import CD, v3
 from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severity
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, words
@@ -44,12 +44,14 @@ from ccda.sections.raw import raw_entry, raw_statement, section_details
 from ccda.sections.statement import (
     Children,
     Statement,
+    bare_oid,
     children_of,
     local_name,
     statements_in,
 )
 from ccda.templates import (
     ENTRY_REFERENCE,
+    NOTE,
     NOTE_ACTIVITY,
     SECTION_BY_LOINC,
     SECTION_BY_TEMPLATE,
@@ -57,10 +59,6 @@ from ccda.templates import (
 )
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
-
-
-def _read_nothing(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    return iter(())
 
 
 READERS: Final[dict[SectionKind, Reader]] = {
@@ -86,7 +84,7 @@ READERS: Final[dict[SectionKind, Reader]] = {
     "health_concerns": plans.read_concern,
     "care_teams": care_teams.read,
     "diagnoses": problems.read_diagnoses,
-    "narrative": _read_nothing,
+    "narrative": unknown.read_among_words,
 }
 
 _SECTION: Final = v3("section")
@@ -94,7 +92,7 @@ _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset(("component", "structuredBody", "section"))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
 _REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
-_NOTE_ROOT: Final = next(iter(NOTE_ACTIVITY)).encode()
+_NOTES: Final = (next(iter(NOTE_ACTIVITY)).encode(), NOTE.encode())
 
 
 def parse_document(xml: bytes) -> ClinicalDocument:
@@ -113,7 +111,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     whole = Narrative(root)
     children = children_of(root)
     # A note may stand deep inside any entry: only documents that have one are searched for it.
-    with_notes = _NOTE_ROOT in xml or b"\0" in xml[:4]
+    with_notes = any(note in xml for note in _NOTES) or b"\0" in xml[:4]
     sections = tuple(
         _read_section(element, parts, path, whole, issues, with_notes=with_notes)
         for element, parts, path in _sections_in(root, children, "/*")
@@ -173,7 +171,7 @@ def _read_section(
     templates = header.read_templates(children)
     title = words(children["title"][0]) if "title" in children else None
     name = title or (None if code is None else code.code)
-    reader = _reader(None if code is None else code.code, templates)
+    reader = _reader(code, templates)
     entries: list[Entry] = []
     raw: list[RawEntry] = []
     for position, child in enumerate(element, 1):
@@ -202,12 +200,14 @@ def _read_section(
     )
 
 
-def _reader(code: str | None, templates: tuple[str, ...]) -> Reader:
-    """LOINC first, then the template: senders get the code right more often."""
-    kind = SECTION_BY_LOINC.get((code or "").strip())
-    if kind is None:
-        kinds = (SECTION_BY_TEMPLATE.get(root) for root in templates)
-        kind = next((known for known in kinds if known is not None), None)
+def _reader(code: CD | None, templates: tuple[str, ...]) -> Reader:
+    """LOINC first, also as a translation; then the template: senders get codes right more often."""
+    codes = () if code is None else (code, *code.translations)
+    kinds = (
+        *(SECTION_BY_LOINC.get((one.code or "").strip()) for one in codes),
+        *(SECTION_BY_TEMPLATE.get(bare_oid(root)) for root in templates),
+    )
+    kind = next((known for known in kinds if known is not None), None)
     return unknown.read if kind is None else READERS[kind]
 
 
@@ -228,7 +228,7 @@ def _read_entry(
         try:
             if not (with_notes and notes.is_note(top)):
                 entries.extend(reader(top, narrative))
-                if len(entries) == before and reader is not _read_nothing:
+                if len(entries) == before and reader is not unknown.read_among_words:
                     entries.extend(unknown.read_misplaced(top, narrative))
             if with_notes:
                 entries.extend(notes.read(top, narrative))

@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 LOINC: Final = "2.16.840.1.113883.6.1"
 SNOMED_CT: Final = "2.16.840.1.113883.6.96"
+# Both OIDs that senders write for the vaccines administered (CVX).
+CVX: Final = frozenset(("2.16.840.1.113883.12.292", "2.16.840.1.113883.6.59"))
 
 _HL7: Final = "2.16.840.1.113883.10.20."
 _HITSP: Final = "2.16.840.1.113883.3.88.11.83."
@@ -19,6 +21,11 @@ def _oids(hl7: str, hitsp: str = "", ihe: str = "") -> frozenset[str]:
     """Roots of one template in the three families, each given by what follows its arc."""
     families = ((_HL7, hl7), (_HITSP, hitsp), (_IHE, ihe))
     return frozenset(arc + tail for arc, tails in families for tail in tails.split())
+
+
+def is_standard(root: str) -> bool:
+    """Whether a template is of HL7, HITSP or IHE, and not a sender's own."""
+    return root.startswith((_HL7, _HITSP, _IHE))
 
 
 # ---- entries ---------------------------------------------------------------------------------
@@ -63,6 +70,7 @@ HEALTH_CONCERN: Final = _oids("22.4.132 22.4.136")
 CARE_TEAM: Final = _oids("22.4.500")
 CARE_TEAM_MEMBER: Final = _oids("22.4.500.1")
 NOTE_ACTIVITY: Final = _oids("22.4.202")
+NOTE: Final = "34109-9"
 SPECIMEN_COLLECTION: Final = _oids("22.4.415")
 ENTRY_REFERENCE: Final = _oids("22.4.122")
 COMMENT: Final = _oids("22.4.64 1.40", "11", "4.2")
@@ -215,9 +223,19 @@ VITAL_SIGN_CODES: Final = frozenset(
 SOCIAL_HISTORY_CODES: Final = frozenset(
     "76689-9 46098-0 76690-7 76691-5 82810-3 11341-5 95370-3 63504-5 86645-9".split()
 )
-CONDITION_SYSTEMS: Final = frozenset(
-    (SNOMED_CT, *(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103)))
+# Acts that hold a diagnosis: of an encounter, at discharge, on admission, around an operation.
+DIAGNOSIS_ACTS: Final = frozenset(
+    "29308-4 11535-2 78375-3 46241-6 42347-5 10219-4 10218-6 59769-0".split()
 )
+# Problem Type (2.16.840.1.113883.3.88.12.3221.7.2), its LOINC twins and the bare assertion: a code
+# that says which sort of thing was observed, and not what.
+PROBLEM_TYPES: Final = frozenset(
+    "404684003 409586006 282291009 64572001 248536006 418799008 55607006 373930000 75326-9 "
+    "75325-1 75318-6 75323-6 29308-4 75322-8 75275-8 75321-0 75319-4 75312-9 75314-5 75315-2 "
+    "75317-8 ASSERTION".split()
+)
+ICD: Final = frozenset(f"2.16.840.1.113883.6.{arc}" for arc in (2, 3, 42, 90, 103))
+CONDITION_SYSTEMS: Final = ICD | {SNOMED_CT}
 
 # ---- sections --------------------------------------------------------------------------------
 

@@ -126,6 +126,9 @@ def check_strength(key: PublicKey) -> PublicKey:
         # Above 8192 bits a single verification takes long enough to be a weapon.
         if not 2048 <= key.key_size <= 8192:
             raise SecurityRefused("an RSA key has fewer than 2048 bits, or too many")
+        # NIST FIPS 186-4: B.3.1. With one as long as the modulus it takes a hundred times as long.
+        if key.public_numbers().e.bit_length() > 256:
+            raise SecurityRefused("an RSA key has a public exponent of more than 256 bits")
     elif key.curve.name not in _CURVE_URIS:
         raise SecurityRefused("an ECDSA key is on none of the curves P-256, P-384, P-521")
     return key

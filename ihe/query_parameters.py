@@ -5,7 +5,7 @@ Each kind of parameter is read and written by one `Kind`; which query has which 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Final
 
 from ihe.association import association_type
@@ -28,19 +28,20 @@ class Parameters:
     Names are compared without regard to case: partners differ in it.
     """
 
-    slots: tuple[tuple[str, tuple[str, ...]], ...]
+    slots: InitVar[Iterable[tuple[str, tuple[str, ...]]]]
     home: HomeCommunityId | None
     return_type: ReturnType
+    _groups: dict[str, tuple[tuple[str, ...], ...]] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        # Each of a query's parameters is looked up here: once in lower case is enough.
-        lower = tuple((name.lower(), values) for name, values in self.slots)
-        object.__setattr__(self, "slots", lower)
+    def __post_init__(self, slots: Iterable[tuple[str, tuple[str, ...]]]) -> None:
+        for name, values in slots:
+            if values:
+                key = name.lower()
+                self._groups[key] = (*self._groups.get(key, ()), values)
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Each slot of that name: alternatives within one, all of them to be met."""
-        wanted = name.lower()
-        return tuple(values for slot, values in self.slots if slot == wanted and values)
+        return self._groups.get(name.lower(), ())
 
     def alternatives(self, name: str) -> tuple[str, ...]:
         """The values of a slot that may stand there once."""

@@ -44,6 +44,8 @@ from ihe.ws_security import DEFAULT_LIFETIME, X509_TOKEN
 DEFAULT_SKEW: Final = timedelta(seconds=60)
 # However late a Timestamp says it expires: replay keys are kept for as long as one is fresh.
 LONGEST_LIFETIME: Final = timedelta(hours=1)
+_MOST_HOLDERS: Final = 8
+"""Each may have to be tried, and one key is what everybody names."""
 
 _WSU_ID: Final = name("wsu:Id")
 _ASSERTION: Final = name("saml2:Assertion")
@@ -237,6 +239,8 @@ def _holders(assertion: Element, by: Believed, expected: Expectations) -> list[_
         if _is_current(data, expected)
         for holder in _read_holder(data, expected.now)
     ]
+    if len(holders) > _MOST_HOLDERS:
+        raise SecurityRefused("the assertion confirms more keys than are tried")
     if confirmations:
         holders.append(_Holder(public_key(by.certificate), by.certificate))
     return holders

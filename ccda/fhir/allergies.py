@@ -7,16 +7,26 @@ nothing is recorded of allergies makes none.
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ccda.condition_status import condition_status
 from ccda.fhir import concept_maps, systems
 from ccda.fhir.actors import recorder
 from ccda.fhir.conditions import recorded
-from ccda.fhir.datatypes import code_of, concept, form_concept, notes, of_system, stated
+from ccda.fhir.datatypes import (
+    code_of,
+    concept,
+    form_concept,
+    is_negated,
+    notes,
+    of_system,
+    stated,
+)
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, when
 
 _ABATEMENT: Final = "http://hl7.org/fhir/StructureDefinition/allergyintolerance-abatement"
-_DENIALS: Final = dict(concept_maps.NO_KNOWN_ALLERGY.values())
+# "No known allergies" had another code in SNOMED CT, which C-CDA R1.1 and its elders used.
+_DENIALS: Final = frozenset((*dict(concept_maps.NO_KNOWN_ALLERGY.values()), "160244002"))
 
 
 def add_allergies(statements: Sequence[Statement], resources: Resources) -> None:
@@ -46,14 +56,19 @@ def _allergy(statement: Statement, resources: Resources) -> Json:
     kind = statement.one("type")
     typed = kind.get("code") if isinstance(kind, dict) and denial is None else None
     end = when(entry.end)
-    refuted = entry.negated and denial is None
+    verification = (
+        "refuted"
+        if entry.negated and denial is None
+        else concept_maps.ALLERGY_VERIFICATION.get(entry.status or "")
+    )
     category = concept_maps.ALLERGY_CATEGORY.get(typed or "")
     return {
         **stated(extension=[{"url": _ABATEMENT, "valueDateTime": end}] if end else None),
-        "clinicalStatus": _clinical(statement),
+        # FHIR R4: ait-2, what was entered in error is in no clinical state.
+        **({} if verification == "entered-in-error" else {"clinicalStatus": _clinical(statement)}),
         **stated(
-            verificationStatus=of_system(systems.ALLERGY_VERIFICATION, "refuted")
-            if refuted
+            verificationStatus=of_system(systems.ALLERGY_VERIFICATION, verification)
+            if verification
             else None,
             type=concept_maps.ALLERGY_TYPE.get(typed or ""),
             category=[category] if category else None,
@@ -74,8 +89,7 @@ def _allergy(statement: Statement, resources: Resources) -> Json:
 def _clinical(statement: Statement) -> Json:
     """FHIR R4: ait-1 demands one. An allergy without an end that nobody calls inactive holds."""
     entry = statement.entry
-    is_own = entry.status == "completed" and not statement.one("concern")
-    status = None if is_own else concept_maps.ALLERGY_CLINICAL.get(entry.status or "")
+    status = concept_maps.ALLERGY_CLINICAL.get(condition_status(entry) or "")
     if when(entry.end) is not None and status in (None, "active"):
         status = "inactive"
     return of_system(systems.ALLERGY_CLINICAL, status or "active")
@@ -90,7 +104,7 @@ def _severity(form: Any) -> str | None:
 
 
 def _mapped(form: Any, table: Mapping[str, str]) -> str | None:
-    code = code_of(form)
+    code = None if is_negated(form) else code_of(form)
     return None if code is None else table.get(code.code or "")
 
 
@@ -100,7 +114,7 @@ def _reactions(statement: Statement) -> list[Json]:
     reactions = []
     for form in statement.all("reaction"):
         manifestation = form_concept(form)
-        if manifestation is not None and not form.get("negated"):
+        if manifestation is not None and not is_negated(form):
             severity = _severity(form.get("severity")) or whole
             reactions.append(stated(manifestation=[manifestation], severity=severity))
     return reactions

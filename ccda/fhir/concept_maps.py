@@ -18,11 +18,15 @@ ABATED: Final = frozenset(("inactive", "resolved", "remission"))
 # What a status observation says of how sure the condition is.
 CONDITION_VERIFICATION: Final[Mapping[str, str]] = {
     "rule out": "differential", "ruled out": "refuted", "absent": "refuted",
+    "nullified": "entered-in-error",
 }  # fmt: skip
 # CF-AllergyStatus.
 ALLERGY_CLINICAL: Final[Mapping[str, str]] = {
     "active": "active", "aborted": "inactive", "completed": "inactive", "suspended": "inactive",
     "stopped": "inactive", "on hold": "inactive", "inactive": "inactive", "resolved": "resolved",
+}  # fmt: skip
+ALLERGY_VERIFICATION: Final[Mapping[str, str]] = {
+    "nullified": "entered-in-error", "ruled out": "refuted",
 }  # fmt: skip
 # CF-AllergyIntoleranceType and CF-AllergyIntoleranceCategory, and two kinds of the environment.
 ALLERGY_TYPE: Final[Mapping[str, str]] = {

@@ -7,6 +7,7 @@ sure the condition is or whether it goes on, is left out: FHIR R4 has no code fo
 from collections.abc import Sequence
 from typing import Final
 
+from ccda.condition_status import condition_status
 from ccda.fhir import concept_maps, systems
 from ccda.fhir.actors import recorder
 from ccda.fhir.datatypes import (
@@ -14,6 +15,7 @@ from ccda.fhir.datatypes import (
     concepts,
     form_concept,
     form_quantity,
+    is_negated,
     notes,
     of_system,
     stated,
@@ -25,6 +27,8 @@ from ccda.hl7v3 import CD
 
 _ASSERTED: Final = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
 _AGE_UNITS: Final = frozenset(("a", "mo", "wk", "d", "h", "min"))
+# What is not so, or was entered in error, is in no clinical state (FHIR R4: con-5).
+_UNSTANDING: Final = frozenset(("refuted", "entered-in-error"))
 
 
 def add_problems(statements: Sequence[Statement], resources: Resources) -> None:
@@ -35,21 +39,25 @@ def add_problems(statements: Sequence[Statement], resources: Resources) -> None:
 def add_concerns(statements: Sequence[Statement], resources: Resources) -> None:
     """A health concern act gathers conditions: each is one; without any it is one itself."""
     for statement in statements:
-        gathered = concepts(statement.entry.details.get("concerns"))
+        told = statement.all("concerns")
+        gathered = [(code, one) for one in told if (code := form_concept(one)) is not None]
         if not gathered:
             resources.state(statement, "Condition", condition(statement, resources))
-        for number, code in enumerate(gathered):
-            form = {**condition(statement, resources), "code": code}
+        for number, (code, one) in enumerate(gathered):
+            is_denied = statement.entry.negated or is_negated(one)
+            form = {**condition(statement, resources, is_denied=is_denied), "code": code}
             resources.state(statement, "Condition", form, f" {number}" if number else "")
 
 
-def condition(statement: Statement, resources: Resources) -> Json:
+def condition(statement: Statement, resources: Resources, *, is_denied: bool | None = None) -> Json:
+    """`is_denied` where that is not simply the entry's negation."""
     entry = statement.entry
     abatement = _abatement(statement)
+    is_denied = entry.negated if is_denied is None else is_denied
     verification = (
-        "refuted" if entry.negated else concept_maps.CONDITION_VERIFICATION.get(entry.status or "")
+        "refuted" if is_denied else concept_maps.CONDITION_VERIFICATION.get(entry.status or "")
     )
-    clinical = None if verification == "refuted" else _clinical(statement, bool(abatement))
+    clinical = None if verification in _UNSTANDING else _clinical(statement, bool(abatement))
     asserted = _asserted(statement)
     return {
         **stated(
@@ -67,7 +75,7 @@ def condition(statement: Statement, resources: Resources) -> Json:
         ),
         **resources.about(statement),
         **_onset(statement),
-        **(abatement if verification != "refuted" else {}),
+        **(abatement if verification not in _UNSTANDING else {}),
         **stated(
             recordedDate=recorded(statement),
             recorder=recorder(statement, resources),
@@ -91,15 +99,8 @@ def _code(statement: Statement) -> Json | None:
 
 
 def _clinical(statement: Statement, is_abated: bool) -> str | None:
-    """con-4: what has abated is not active. A diagnosis' own statusCode says nothing of it.
-
-    C-CDA R2.1 fixes the statusCode of an observation to completed: it was made. Only a concern's
-    statusCode, or a status observation, says how the condition stands.
-    """
-    entry = statement.entry
-    word = entry.status or ""
-    is_own = word == "completed" and not statement.one("concern") and entry.kind == "problem"
-    status = None if is_own else concept_maps.CONDITION_CLINICAL.get(word)
+    """con-4: what has abated is not active."""
+    status = concept_maps.CONDITION_CLINICAL.get(condition_status(statement.entry) or "")
     if is_abated and status not in concept_maps.ABATED:
         # The status the source gives may say resolved in words we do not know; the end is sure.
         return "resolved" if status is None else "inactive"

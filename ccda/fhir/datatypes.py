@@ -115,6 +115,11 @@ def form_concept(form: object) -> Json | None:
     return concept(code_of(form))
 
 
+def is_negated(form: object) -> bool:
+    """Whether the document says that what a detail tells is not so."""
+    return isinstance(form, dict) and bool(form.get("negated"))
+
+
 def concepts(detail: object) -> list[Json]:
     return [found for form in many(detail) if (found := form_concept(form)) is not None]
 

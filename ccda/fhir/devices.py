@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ccda.fhir.datatypes import concept, form_concept, notes, stated, text_identifiers, words
 from ccda.fhir.resources import Resources
+from ccda.fhir.service_requests import add_service_request
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, date_time
 
@@ -16,8 +17,12 @@ _FDA: Final = "2.16.840.1.113883.3.3719"
 
 
 def add_devices(statements: Sequence[Statement], resources: Resources) -> None:
+    """What a patient has; what is only to be supplied is asked for."""
     for statement in statements:
         entry = statement.entry
+        if entry.mood not in (None, "EVN"):
+            add_service_request(statement, resources)
+            continue
         given = statement.one("device")
         form = _device(given if isinstance(given, dict) else {}, statement, resources)
         named = concept(entry.code, entry.text)
@@ -46,7 +51,7 @@ def _device(form: Json, statement: Statement, resources: Resources) -> Json:
     parts = statement.one("udi")
     told = parts if isinstance(parts, dict) else {}
     carrier = stated(
-        deviceIdentifier=_text(told, "device_identifier"),
+        deviceIdentifier=_identifier(told),
         carrierHRF=next((words(text.partition("^")[2]) for text in printed), None),
     )
     ids = text_identifiers(others)
@@ -65,6 +70,12 @@ def _device(form: Json, statement: Statement, resources: Resources) -> Json:
         type=form_concept(form.get("code")),
         patient=resources.patient,
     )
+
+
+def _identifier(told: Json) -> str | None:
+    """The identifier itself, without the OID of who issues such identifiers."""
+    written = _text(told, "device_identifier")
+    return None if written is None else words(written.rpartition("^")[2])
 
 
 def _text(told: Json, name: str) -> str | None:

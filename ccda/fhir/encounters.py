@@ -25,7 +25,7 @@ from ccda.fhir.statement import Statement
 from ccda.fhir.systems import ACT_CODE, PARTICIPATION_TYPE
 from ccda.fhir.times import Json, absent, period, when
 from ccda.hl7v3 import CD, TS
-from ccda.model import Encounter
+from ccda.model import Encounter, Entry
 
 _ACT_CODE_OID: Final = "2.16.840.1.113883.5.4"
 _CPT_OID: Final = "2.16.840.1.113883.6.12"
@@ -125,9 +125,7 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
     disposition = form_concept(statement.one("discharge_disposition"))
     diagnoses = [part for part in statement.parts if part.entry.kind == "problem"]
     return {
-        "status": "planned"
-        if entry.mood not in (None, "EVN")
-        else _status(entry.status, entry.start, entry.end, entry.time),
+        "status": _entry_status(entry),
         "class": _class(code, code_of(statement.one("class"))),
         **stated(
             type=_types(code, entry.text),
@@ -145,6 +143,15 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
             location=[{"location": place}] if place else None,
         ),
     }
+
+
+def _entry_status(entry: Entry) -> str:
+    """FHIR R4 has no negated encounter: one that did not take place was cancelled."""
+    if entry.negated:
+        return "cancelled"
+    if entry.mood not in (None, "EVN"):
+        return "planned"
+    return _status(entry.status, entry.start, entry.end, entry.time)
 
 
 def _participants(statement: Statement, resources: Resources) -> list[Json]:

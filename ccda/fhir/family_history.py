@@ -37,7 +37,7 @@ def _add(relative: Statement, conditions: Sequence[Statement], resources: Resour
         "status": "completed" if relative.entry.status == "completed" else "partial",
         "patient": resources.patient,
         **stated(date=when(relative.entry.time)),
-        "relationship": (concept(told.code, told.text) if told else None) or _RELATIVE,
+        "relationship": (concept(told.code, told.text) if told else _whose(relative)) or _RELATIVE,
         **stated(
             sex=_sex(gender),
             bornDate=day(relative.one("birth_time")) if told else None,
@@ -47,6 +47,12 @@ def _add(relative: Statement, conditions: Sequence[Statement], resources: Resour
         ),
     }
     return resources.state(relative, "FamilyMemberHistory", form)
+
+
+def _whose(condition: Statement) -> Json | None:
+    """The relative that a condition names itself, where no organizer does."""
+    subject = condition.one("subject")
+    return form_concept(subject.get("relationship")) if isinstance(subject, dict) else None
 
 
 def _condition(statement: Statement) -> Json:

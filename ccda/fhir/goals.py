@@ -26,14 +26,16 @@ def add_goals(statements: Sequence[Statement], resources: Resources) -> None:
 def add_goal(statement: Statement, resources: Resources) -> None:
     """FHIR R4 demands a lifecycleStatus: one nobody states is a goal that is proposed no more
     than accepted, so the words of the source decide, and where there are none, active is not.
+    What the source says is no goal was rejected.
     """
     entry = statement.entry
+    status = concept_maps.GOAL.get(entry.status or "", "proposed")
     start = day(when(entry.start) or when(entry.time))
-    target = _target(statement)
+    target = None if entry.negated else _target(statement)
     changed = day(recorded(statement))
     form = {
-        "lifecycleStatus": concept_maps.GOAL.get(entry.status or "", "proposed"),
-        "description": concept(entry.code, entry.text) or absent(),
+        "lifecycleStatus": "rejected" if entry.negated else status,
+        "description": concept(entry.code, entry.text) or _described(statement) or absent(),
         "subject": resources.patient,
         **stated(
             startDate=start,
@@ -44,6 +46,12 @@ def add_goal(statement: Statement, resources: Resources) -> None:
         ),
     }
     resources.state(statement, "Goal", form)
+
+
+def _described(statement: Statement) -> Json | None:
+    """A goal that nothing names is what is to be reached, where that is told in words."""
+    said = _in_words(statement)
+    return {"text": said} if said else None
 
 
 def _target(statement: Statement) -> Json | None:

@@ -9,6 +9,7 @@ from ccda.fhir.datatypes import (
     concept,
     form_concept,
     form_quantity,
+    is_negated,
     notes,
     of_system,
     stated,
@@ -37,7 +38,8 @@ def _immunization(statement: Statement, resources: Resources) -> Json:
     details = entry.details
     status = _status(statement)
     moment = when(entry.time) or when(entry.start)
-    reaction = form_concept(statement.one("reaction"))
+    told = statement.one("reaction")
+    reaction = None if is_negated(told) else form_concept(told)
     name = reaction and (reaction.get("text") or reaction["coding"][0]["code"])
     return {
         "status": status,

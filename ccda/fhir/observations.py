@@ -23,7 +23,7 @@ from ccda.fhir.datatypes import (
 )
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
-from ccda.fhir.systems import OBSERVATION_CATEGORY
+from ccda.fhir.systems import DATA_ABSENT, OBSERVATION_CATEGORY
 from ccda.fhir.times import (
     Json,
     absent,
@@ -37,6 +37,8 @@ from ccda.hl7v3 import CD
 from ccda.model import Interval
 
 ATTACHMENT: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Observation.value"
+_MEASURED: Final = frozenset(("result", "vital_sign"))
+_NOT_PERFORMED: Final = {"coding": [{"system": DATA_ABSENT, "code": "not-performed"}]}
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
@@ -53,7 +55,7 @@ def observation(
     entry = statement.entry
     said = code or concept(entry.code, entry.text) or absent()
     form: Json = {
-        "status": RESULT.get(entry.status or "", "unknown"),
+        "status": result_status(statement),
         **stated(category=[*_category(category), *more_categories]),
         "code": said,
         **resources.about(statement),
@@ -70,6 +72,20 @@ def observation(
         ),
     }
     return form
+
+
+def result_status(statement: Statement) -> str:
+    """CF-ResultStatus; what the document says was not done was cancelled."""
+    entry = statement.entry
+    if entry.negated and (statement.is_panel or _is_not_done(statement)):
+        return "cancelled"
+    return RESULT.get(entry.status or "", "unknown")
+
+
+def _is_not_done(statement: Statement) -> bool:
+    """A measurement is denied by that it was not made; it has no value then."""
+    entry = statement.entry
+    return entry.negated and entry.kind in _MEASURED and entry.value is None
 
 
 def _category(code: str | None) -> list[Json]:
@@ -123,22 +139,27 @@ def value_of(statement: Statement) -> Json:
     """value[x] or dataAbsentReason; nothing where nothing was written."""
     entry = statement.entry
     found = _value(statement, entry.value, entry.unit)
+    if _is_not_done(statement):
+        return {"dataAbsentReason": _NOT_PERFORMED}
     if entry.negated and not statement.is_panel:
-        return _denied(found)
+        return denied(found, is_measured=entry.kind in _MEASURED)
     if not found and (reason := statement.one("value_null_flavor")):
         return {"dataAbsentReason": absent_concept(reason)}
     return found
 
 
-def _denied(found: Json) -> Json:
-    """FHIR has no negated observation: what is not so is false, or is said in words."""
+def denied(found: Json, *, is_measured: bool = False) -> Json:
+    """FHIR has no negated observation: what is not so is false, or is said in words.
+
+    Of a measurement false would be read as a negative result.
+    """
     coded = found.get("valueCodeableConcept")
     text = None if coded is None else coded.get("text") or coded.get("coding", [{}])[0].get("code")
     text = text or found.get("valueString")
     if text:
         return {"valueString": f"Not: {text}"}
     # A denied quantity stays out: what it would have been is not what was found.
-    return {"valueBoolean": False}
+    return {"dataAbsentReason": absent_concept(None)} if is_measured else {"valueBoolean": False}
 
 
 def _value(statement: Statement, value: str | CD | Interval | None, unit: str | None) -> Json:

@@ -3,7 +3,7 @@
 C-CDA on FHIR: an Indication (C-CDA R2.1: 4.19) that has the id of a problem is that problem.
 """
 
-from ccda.fhir.datatypes import form_concept, many, stated
+from ccda.fhir.datatypes import form_concept, is_negated, many, stated
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json
@@ -14,6 +14,8 @@ def reasons(statement: Statement, resources: Resources) -> Json:
     codes: list[Json] = []
     references: list[Json] = []
     for form in statement.all("indication"):
+        if is_negated(form):
+            continue
         ids = many(form.get("ids")) if isinstance(form, dict) else []
         known = next((resources.problems[one] for one in ids if one in resources.problems), None)
         code = form_concept(form)
@@ -26,4 +28,5 @@ def reasons(statement: Statement, resources: Resources) -> Json:
 
 def reason_codes(statement: Statement) -> list[Json]:
     """The codes alone, for what was not done."""
-    return [code for form in statement.all("indication") if (code := form_concept(form))]
+    told = (form for form in statement.all("indication") if not is_negated(form))
+    return [code for form in told if (code := form_concept(form))]

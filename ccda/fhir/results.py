@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from ccda.fhir.actors import performers
-from ccda.fhir.concept_maps import RESULT
 from ccda.fhir.datatypes import concept, stated
-from ccda.fhir.observations import members, observation, panel_effective, specimen, with_reason
+from ccda.fhir.observations import (
+    members,
+    observation,
+    panel_effective,
+    result_status,
+    specimen,
+    with_reason,
+)
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import DIAGNOSTIC_SERVICE
@@ -48,7 +54,7 @@ def _add_panel(statement: Statement, resources: Resources) -> None:
     entry = statement.entry
     sample = specimen(statement, resources)
     form = {
-        "status": RESULT.get(entry.status or "", "unknown"),
+        "status": result_status(statement),
         "category": [_service(statement)],
         "code": concept(entry.code, entry.text) or absent(),
         **resources.about(statement),

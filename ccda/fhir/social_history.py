@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from ccda.fhir.datatypes import concept, form_concept, stated
-from ccda.fhir.observations import observation, with_reason
+from ccda.fhir.observations import denied, observation, with_reason
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import LOINC, US_CORE_CATEGORY
@@ -61,10 +61,11 @@ def _smoking(statement: Statement, resources: Resources, question: Any) -> Json:
     asked = form_concept(question) if written in _SMOKING_CODES else None
     form = observation(statement, resources, category="social-history", code=asked or _SMOKING)
     answer = concept(entry.code, entry.text)
-    if answer is not None and not entry.negated:
+    if answer is not None:
         told = [name for name in form if name.startswith("value") or name == "dataAbsentReason"]
         form = {name: part for name, part in form.items() if name not in told}
-        form["valueCodeableConcept"] = answer
+        said = {"valueCodeableConcept": answer}
+        form |= denied(said) if entry.negated else said
     return form
 
 

@@ -1,11 +1,13 @@
 """Allergies and intolerances (C-CDA R2.1: 3.6 Allergy - Intolerance Observation, 4.7).
 
-Details: `type`, `allergen_name` (where it says more than the code), `observation` (the
+Details: `type`, `allergen_name` (where it says more than the code), `other_allergens`, where
+one statement names several, `observation` (the
 statement's own code), `severity`, `criticality`, `clinical_status`, `concern`, and `reaction`, a
 list of manifestations with `severity`, `ids`, `negated`, times, `author` and their parts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from ccda import templates
@@ -13,7 +15,8 @@ from ccda.hl7v3 import CD
 from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.form import Form, code_form, name_of, person_name, read_code, without_none
+from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import author_forms, id_texts
 from ccda.sections.parts import with_parts
 from ccda.sections.problems import (
@@ -37,7 +40,7 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     for statement in walk(top, _OUTSIDE_OBSERVATIONS):
         if statement.name != "observation":
             continue
-        if statement.is_a(templates.ALLERGY_OBSERVATION) or not is_qualifier(statement):
+        if statement.is_a(templates.ALLERGY_OBSERVATION) or not _only_qualifies(statement):
             yield read_allergy(statement, narrative)
 
 
@@ -45,7 +48,8 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
     """`code` is the allergen; which kind of allergy it is stands in the details."""
     concern = concern_of(statement)
     kind = read_value(statement.one("value"), narrative).value
-    allergen, name = _allergen(statement, narrative)
+    (allergen, name), *others = _allergens(statement, narrative)
+    qualifying = _qualifying(statement, concern)
     if allergen is None and name is None:
         # Without an allergen the value is all there is: "no known allergies", "drug allergy".
         allergen = kind if isinstance(kind, CD) else None
@@ -62,11 +66,12 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
         details=without_none(
             type=code_form(kind) if isinstance(kind, CD) else None,
             allergen_name=None if allergen is None or name == allergen.display else name,
+            other_allergens=[_named(*other) for other in others],
             observation=_observation_code(statement, narrative),
-            reaction=_reactions(statement, narrative),
-            severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
+            reaction=_reactions(qualifying, narrative),
+            severity=inner_value(qualifying, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
             criticality=inner_value(
-                statement, templates.CRITICALITY_OBSERVATION, narrative, "82606-5"
+                qualifying, templates.CRITICALITY_OBSERVATION, narrative, "82606-5"
             ),
             clinical_status=status_form,
             concern=concern_form(concern, narrative),
@@ -74,24 +79,47 @@ def read_allergy(statement: Statement, narrative: Narrative) -> Entry:
     )
 
 
-def _allergen(statement: Statement, narrative: Narrative) -> tuple[CD | None, str | None]:
-    """The consumable participant's playing entity: its code and its name."""
+def _allergens(statement: Statement, narrative: Narrative) -> list[tuple[CD | None, str | None]]:
+    """The consumable participants' playing entities, code and name; at least one, named or not."""
     participants = statement.all("participant")
     consumed = [p for p in participants if p.get("typeCode") == "CSM"] or participants
-    for participant in consumed:
-        entity = first(participant, "participantRole", "playingEntity")
-        if entity is not None:
-            return (
-                narrative.code(first(entity, "code")),
-                person_name(first(entity, "name")),
-            )
-    return None, None
+    entities = (first(one, "participantRole", "playingEntity") for one in consumed)
+    found = [
+        (narrative.code(first(entity, "code")), person_name(first(entity, "name")))
+        for entity in entities
+        if entity is not None
+    ]
+    named = [one for one in found if len(found) > 1 and not names_nothing(one[0], _words(*one))]
+    return named or found[:1] or [(None, None)]
 
 
-def _reactions(statement: Statement, narrative: Narrative) -> list[Form]:
+def _words(code: CD | None, name: str | None) -> str | None:
+    return name or name_of(code)
+
+
+def _named(code: CD | None, name: str | None) -> Form:
+    return code_form(code) or {"code": None, "system": None, "display": name}
+
+
+def _qualifying(statement: Statement, concern: Statement | None) -> list[Statement]:
+    """What is inside; beside it too, where the act tracks this allergy alone."""
+    if concern is None or concern is not statement.above:
+        return statement.inner
+    observed = (one for one in concern.inner if one.name == "observation")
+    tracked = (one for one in observed if not _only_qualifies(one))
+    if len(list(islice(tracked, 2))) > 1:
+        return statement.inner
+    return [*statement.inner, *(one for one in concern.inner if _only_qualifies(one))]
+
+
+def _only_qualifies(statement: Statement) -> bool:
+    return statement.relation == "MFST" or is_qualifier(statement)
+
+
+def _reactions(among: Iterable[Statement], narrative: Narrative) -> list[Form]:
     """Each manifestation with its own severity."""
     forms = []
-    for inner in statement.inner:
+    for inner in among:
         if inner.name == "observation" and (
             inner.is_a(templates.REACTION_OBSERVATION) or inner.relation == "MFST"
         ):
@@ -110,7 +138,7 @@ def _reaction(statement: Statement, narrative: Narrative) -> Form | None:
     else:
         text = value if isinstance(value, str) else narrative.text(statement.one("text"))
         form = {"code": None, "system": None, "display": text} if text else None
-    severity = inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV")
+    severity = inner_value(statement.inner, templates.SEVERITY_OBSERVATION, narrative, "SEV")
     if form is None:
         return None
     form |= without_none(

@@ -16,7 +16,9 @@ from ccda.sections.times import read_times
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """The policies in an entry; without a template they are the acts inside the outer act."""
     policies = [inner for inner in walk(top) if inner.is_a(templates.POLICY_ACTIVITY)]
-    policies = policies or [inner for inner in top.inner if inner.name == "act"] or [top]
+    if not policies and _participant(top, "COV") is None:
+        policies = [inner for inner in top.inner if inner.name == "act"]
+    policies = policies or [top]
     for policy in policies:
         yield read_policy(policy, narrative)
 
@@ -26,16 +28,18 @@ def read_policy(statement: Statement, narrative: Narrative) -> Entry:
     covered = _participant(statement, "COV")
     holder = _participant(statement, "HLD")
     times = read_times(statement)
+    payer, member_ids = _payer(statement), _ids(covered)
     return make_entry(
         statement,
         "coverage",
         narrative,
         code=narrative.code(statement.one("code")),
         times=times,
+        says_more=payer is not None or bool(member_ids),
         details=without_none(
-            payer=_payer(statement),
+            payer=payer,
             guarantor=_guarantor(statement),
-            member_ids=_ids(covered),
+            member_ids=member_ids,
             member_name=person_name(first(covered, "playingEntity", "name")),
             relationship=read_code(first(covered, "code"), narrative),
             coverage_period=_period(statement, "COV"),

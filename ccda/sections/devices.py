@@ -5,13 +5,13 @@ from typing import Final
 
 from ccda.model import Entry
 from ccda.narrative import Narrative
-from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import read_code, read_quantity, without_none
+from ccda.sections.form import name_of, read_code, read_quantity, without_none
+from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.procedures import devices_of
-from ccda.sections.products import read_product
-from ccda.sections.statement import Statement, first, walk
+from ccda.sections.products import playing_device_code, read_product
+from ccda.sections.statement import Statement, walk
 
 _OUTSIDE_DEVICES: Final = frozenset(
     "act organizer encounter observation substanceAdministration".split()
@@ -29,29 +29,23 @@ def read_device(statement: Statement, narrative: Narrative) -> Entry:
     """`code` is the device; the procedure that placed it stands in the details."""
     product = read_product(statement, narrative)
     own = narrative.code(statement.one("code"))
-    played = _playing_device_code(statement)
-    code = narrative.code(played) or product.code or own
+    given = (narrative.code(playing_device_code(statement)), product.code, own)
+    told = [code for code in given if code is not None]
+    named = (code for code in told if not names_nothing(code, name_of(code)))
+    code = next(named, told[0] if told else None)
+    devices = devices_of(statement, narrative)
     return make_entry(
         statement,
         "device",
         narrative,
         code=code,
         name=product.name,
+        says_more=any("model" in device or "udi" in device for device in devices),
         details=without_none(
-            device=devices_of(statement, narrative),
+            device=devices,
             procedure=None if code is own else read_code(statement.one("code"), narrative),
             quantity=read_quantity(statement.one("quantity")),
             target_site=read_code(statement.one("targetSiteCode"), narrative),
             performer=read_performers(statement, narrative),
         ),
     )
-
-
-def _playing_device_code(statement: Statement) -> Element | None:
-    """The first playingDevice with a code, of this statement or of a part of it."""
-    for part in walk(statement):
-        for participant in part.all("participant"):
-            code = first(participant, "participantRole", "playingDevice", "code")
-            if code is not None:
-                return code
-    return None

@@ -9,10 +9,12 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, read_code, without_none
+from ccda.sections.problems import is_age
 from ccda.sections.statement import Statement, first, walk
 from ccda.sections.value import read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset("act organizer".split())
+_ASSERTS: Final = templates.PROBLEM_TYPES | {None}
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -39,16 +41,19 @@ def read_relative(statement: Statement, narrative: Narrative) -> Entry:
 
 
 def read_condition(statement: Statement, narrative: Narrative) -> Entry:
-    value = read_value(statement.one("value"), narrative).value
+    found = statement.one("value")
+    value = read_value(found, narrative).value
     asked = narrative.code(statement.one("code"))
     code = value if isinstance(value, CD) else asked
+    if value is None and found is not None and statement.code_of("code") in _ASSERTS:
+        code = narrative.code(found)  # a nullFlavor: that there is a condition is not told
     details = without_none(type=code_form(asked) if code is not asked else None)
     for inner in statement.inner:
-        if inner.is_a(templates.AGE_OBSERVATION):
+        if is_age(inner):
             inner.told = True
             age = value_form(read_value(inner.one("value"), narrative))
             details |= without_none(age=age)
-        elif inner.is_a(templates.DEATH_OBSERVATION):
+        elif inner.is_a(templates.DEATH_OBSERVATION) and not inner.is_negated:
             details["cause_of_death"] = True
     return make_entry(
         statement,

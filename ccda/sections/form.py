@@ -2,19 +2,20 @@
 
 A code is `{"code", "system", "display"}` (and `text`, `translations`, `qualifiers` where it has
 them), a quantity
-`{"value", "unit"}` or `{"low": …, "high": …}`. What is absent is left out.
+`{"value", "unit"}` (and `translations`) or `{"low": …, "high": …}`. What is absent is left out.
 """
 
-from typing import Any
+from typing import Any, Final
 
 from lxml import etree
 
-from ccda.hl7v3 import CD, II, iso_time, read_pn, text_of
+from ccda.hl7v3 import CD, II, iso_time, read_pn, text_of, v3
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.statement import first
 
 Form = dict[str, Any]
+_TRANSLATION: Final = v3("translation")
 
 
 def without_none(**parts: Any) -> Form:
@@ -54,15 +55,31 @@ def read_code(element: Element | None, narrative: Narrative) -> Form | None:
 
 
 def read_quantity(element: Element | None) -> Form | None:
-    """PQ, or the IVL_PQ that stands in its place."""
+    """PQ with the same in other units, or the IVL_PQ that stands in its place."""
     if element is None:
         return None
-    if element.get("value") is not None:
-        return without_none(value=element.get("value"), unit=element.get("unit"))
+    if not len(element):
+        # Quirk: <doseQuantity>2 tablets</doseQuantity>, the quantity in words.
+        value = element.get("value") or text_of(element)
+        return without_none(value=value, unit=element.get("unit") or None) if value else None
+    others = [form for each in element.iterfind(_TRANSLATION) if (form := _translated(each))]
+    if value := element.get("value"):
+        return without_none(value=value, unit=element.get("unit") or None, translations=others)
     bounds = without_none(
         low=read_quantity(first(element, "low")), high=read_quantity(first(element, "high"))
     )
-    return bounds or None
+    return bounds or read_quantity(first(element, "center")) or next(iter(others), None)
+
+
+def _translated(element: Element) -> Form | None:
+    value = element.get("value")
+    return without_none(value=value, unit=translated_unit(element)) if value else None
+
+
+def translated_unit(element: Element) -> str | None:
+    """The unit of a PQR: a code, or words where the unit has none (CDA R2 datatypes: PQR)."""
+    written = element.get("unit") or element.get("code") or element.get("displayName")
+    return written or text_of(first(element, "originalText"))
 
 
 def read_ratio(element: Element | None) -> Form | None:

@@ -17,6 +17,8 @@ from ccda.sections.times import read_times
 from ccda.sections.value import read_value
 
 _OUTSIDE_IMMUNIZATIONS: Final = frozenset("act organizer encounter procedure observation".split())
+# CVX 998: no vaccine administered.
+_NO_VACCINE: Final = frozenset(("998", system) for system in templates.CVX)
 _DOSE_NUMBER: Final = frozenset(("2.16.840.1.113883.10.20.1.46",))
 
 
@@ -30,13 +32,16 @@ def read_immunization(statement: Statement, narrative: Narrative) -> Entry:
     """negationInd says the vaccine was not given; the reason stands in the details."""
     product = read_product(statement, narrative)
     times = read_times(statement)
+    code = product.code
+    is_none = code is not None and (code.code, code.system) in _NO_VACCINE
     return make_entry(
         statement,
         "immunization",
         narrative,
-        code=product.code,
+        code=code,
         name=product.name,
         times=times,
+        no_information=True if is_none else None,
         details=without_none(
             **administration(statement, times, narrative),
             act=read_code(statement.one("code"), narrative),
@@ -45,7 +50,7 @@ def read_immunization(statement: Statement, narrative: Narrative) -> Entry:
             manufacturer=product.manufacturer,
             product_ids=list(product.ids),
             refusal_reason=_refusal_reason(statement, narrative),
-            reaction=inner_value(statement, templates.REACTION_OBSERVATION, narrative),
+            reaction=inner_value(statement.inner, templates.REACTION_OBSERVATION, narrative),
             dose_number=_dose_number(statement, narrative),
         ),
     )

@@ -35,6 +35,7 @@ from ccda.sections.value import read_value
 _GENERIC: Final = frozenset(
     "404684003 55607006 282291009 64572001 29308-4 75326-9 75321-0 75323-6 ASSERTION".split()
 )
+_SIG: Final = "76662-6"  # LOINC: instructions, medication
 _OUTSIDE_MEDICATIONS: Final = frozenset("act organizer encounter procedure observation".split())
 
 
@@ -93,7 +94,7 @@ def administration(statement: Statement, times: Times, narrative: Narrative) -> 
 def _free_text_sig(statement: Statement, narrative: Narrative) -> str | None:
     """C-CDA R2.1 companion: Medication Free Text Sig (4.147)."""
     for inner in statement.inner:
-        if inner.is_a(templates.MEDICATION_SIG):
+        if inner.is_a(templates.MEDICATION_SIG) or inner.code_of("code") == _SIG:
             said = narrative.text(inner.one("text"))
             inner.told = said is not None
             return said
@@ -121,6 +122,7 @@ def _indication(statement: Statement, narrative: Narrative) -> Form:
     generic = statement.code_of("code") in _GENERIC
     form = without_none(
         ids=id_texts(statement.children),
+        negated=True if statement.is_negated or statement.is_unrelated else None,
         type=None if generic else read_code(code, narrative),
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
@@ -144,7 +146,7 @@ def _supply(statement: Statement, narrative: Narrative) -> Form:
     form = without_none(
         mood=statement.get("moodCode"),
         relation=statement.relation,
-        status=statement.code_of("statusCode"),
+        status=statement.status,
         code=read_code(statement.one("code"), narrative),
         text=narrative.text(statement.one("text")),
         negated=True if statement.is_negated else None,

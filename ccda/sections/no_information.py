@@ -30,14 +30,26 @@ _NOTHING_KNOWN: Final = frozenset(
     "no-known-allergies no-known-medication-allergies no-known-environmental-allergies "
     "no-known-food-allergies no-known-problems no-known-medications no-known-procedures "
     "no-known-immunizations no-known-devices no-allergy-info no-problem-info "
-    "no-medication-info no-procedure-info no-immunization-info no-device-info".split()
+    "no-medication-info no-procedure-info no-immunization-info no-device-info 160266009".split()
 )
 _NOTHING_SAID: Final = re.compile(
-    r"(?:nka|nkda|nkfa|nkma|none|unknown|n/a|not applicable|not available|not known|"
+    r"(?:n\.?k\.?[dfm]?\.?a|none|unknown|n/a|not applicable|not available|not known|"
     r"not documented|not recorded|none known|none recorded|none documented|none reported|"
     r"(?:patient )?(?:has )?no (?:[\w/,-]+ ){0,4}?(?:known|current|active|documented|recorded|"
     r"data|information|allerg\w+|medications?|problems?|immunizations?|procedures?)\b.*|"
-    r"no data|no info|no information|not on any medications?)[.!]?",
+    r"no data|no info|no information|not on any medications?|not on file|nil known|"
+    r"nothing (?:known|recorded|on file)|no (?:recent )?results?(?: found| on file)?|"
+    r"(?:the )?(?:patient )?(?:is )?not (?:currently )?(?:taking|on|prescribed) (?:any )?"
+    r"(?:[\w/-]+ ){0,2}?(?:medications?|medicines?|meds|drugs)|"
+    r"(?:the )?(?:patient )?(?:denies|reports no) (?:any )?(?:known )?(?:[\w/-]+ ){0,2}?"
+    r"(?:allerg\w+|intolerances?|medications?|meds|problems?)|"
+    r"no (?:[\w/-]+ ){0,2}?(?:vaccin\w+|devices?|implants?|meds|encounters?|entries)"
+    r"(?: administered| on file| found)?|"
+    r"no (?:(?:past|significant|relevant|family|surgical|social|medical) ){1,3}history"
+    r"(?: on file)?|"
+    # An unknown drug may be what someone is allergic to; unknown allergies are none that is told.
+    r"(?:allergies|medications|problems|immunizations|(?:family )?history) "
+    r"(?:unknown|not known|not on file)|unknown (?:allergies|history))[.!]?",
     re.IGNORECASE,
 )
 _NOT_AVAILABLE: Final = re.compile(
@@ -45,12 +57,26 @@ _NOT_AVAILABLE: Final = re.compile(
     re.IGNORECASE,
 )
 _LONGEST_MARKER: Final = 200
-_FIRST_LETTERS: Final = frozenset("nNuUpPhH")  # most names are told apart by these alone
+_FIRST_WORDS: Final = frozenset(
+    "no none nka nkda nkfa nkma not nil nothing n/a unknown patient the has is denies reports "
+    "allergies medications problems immunizations family history".split()
+)
+# Most names are told apart by how they begin.
+_BEGINNINGS: Final = frozenset(
+    case(word[:2])
+    for word in (*_FIRST_WORDS, "n.", "* ", "*n")
+    for case in (str, str.title, str.upper)
+)
 
 
 def names_nothing(code: CD | None, name: str | None) -> bool:
     """Whether neither a code nor a word says what it is about."""
     return not name and not _is_named(code)
+
+
+def names_a_class(code: CD) -> bool:
+    """Whether it names no particular thing: an allergy, a problem, a substance."""
+    return code.code in _CLASSES
 
 
 def _is_named(code: CD | None) -> bool:
@@ -73,9 +99,15 @@ def says_nothing_is_known(
             return True
         if name and _matches(_NOT_AVAILABLE.search, name):
             return True
-    elif written in _NOTHING_KNOWN or (negated and written in _CLASSES):
+    elif written in _NOTHING_KNOWN or ((negated or null_flavor) and written in _CLASSES):
         return True
-    return bool(name and name[0] in _FIRST_LETTERS and _matches(_NOTHING_SAID.fullmatch, name))
+    return name is not None and name[:2] in _BEGINNINGS and _is_sentence_of_nothing(name)
+
+
+def _is_sentence_of_nothing(name: str) -> bool:
+    sentence = name.lstrip("* ")
+    first = sentence.partition(" ")[0].replace(".", "").rstrip("!").lower()
+    return first in _FIRST_WORDS and _matches(_NOTHING_SAID.fullmatch, sentence)
 
 
 def _matches(search: Callable[[str], object], name: str) -> bool:

@@ -158,8 +158,10 @@ def _own_form(statement: Statement, narrative: Narrative) -> Form:
         form["relation"] = statement.relation
     if (mood := statement.get("moodCode")) is not None and mood != "EVN":
         form["mood"] = mood
-    if statement.is_negated:
+    if statement.is_negated or statement.is_within_denied:
         form["negated"] = True
+    elif statement.is_unrelated:
+        form["unrelated"] = True
     if (null_flavor := statement.get("nullFlavor")) is not None:
         form["null_flavor"] = null_flavor
     children = statement.children
@@ -202,7 +204,7 @@ _READERS: Final[dict[str, tuple[str, _Reader]]] = {
     "code": ("code", _code),
     "text": ("text", lambda s, n: n.text(s.text)),
     f"{{{SDTC}}}text": ("text", lambda s, n: n.text(s.text)),
-    "statusCode": ("status", lambda s, n: s.code_of("statusCode")),
+    "statusCode": ("status", lambda s, n: s.status),
     "author": ("author", lambda s, n: author_forms(s.all("author"))),
     "consumable": ("product", product_form),
     "product": ("product", product_form),

@@ -5,6 +5,7 @@ Concerns (4.132, 4.136). The moodCode says whether it is an order, a promise or 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from ccda.hl7v3 import CD
 from ccda.model import Entry, Kind
@@ -14,10 +15,14 @@ from ccda.sections.form import Form, code_form, read_code, without_none
 from ccda.sections.functional_status import read_findings
 from ccda.sections.medications import administration
 from ccda.sections.participants import read_location, read_performers
+from ccda.sections.problems import is_qualifier
 from ccda.sections.products import Product, read_product
 from ccda.sections.statement import Statement, walk
 from ccda.sections.times import read_times
 from ccda.sections.value import read_value
+from ccda.sections.wrappers import unwrapped
+
+_GATHERING: Final = frozenset(("act", "organizer"))
 
 
 def read_goals(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -30,12 +35,15 @@ def read_outcomes(top: Statement, narrative: Narrative) -> Iterator[Entry]:
 
 
 def read_plan(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    yield read_planned(top, narrative)
+    for statement in unwrapped(top, narrative):
+        yield read_planned(statement, narrative)
 
 
 def read_intervention(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """What has been done is a procedure; what has not, is planned."""
-    yield _read("procedure" if top.get("moodCode") == "EVN" else "plan", top, narrative)
+    for statement in unwrapped(top, narrative):
+        kind: Kind = "procedure" if statement.get("moodCode") == "EVN" else "plan"
+        yield _read(kind, statement, narrative)
 
 
 def read_concern(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -88,11 +96,14 @@ def _act(statement: Statement, narrative: Narrative) -> Form:
 
 
 def _conditions(top: Statement, narrative: Narrative) -> list[Form]:
+    """What is observed in it; not what only qualifies that: a status, a severity, a reaction."""
     forms = []
-    for statement in walk(top):
-        if statement is not top and statement.name == "observation":
+    observed = (statement for inner in top.inner for statement in walk(inner, _GATHERING))
+    for statement in observed:
+        if statement.name == "observation" and not is_qualifier(statement):
             value = read_value(statement.one("value"), narrative).value
             form = code_form(value) if isinstance(value, CD) else None
             if form is not None:
-                forms.append(form)
+                no = statement.is_negated or statement.is_within_denied
+                forms.append(form | without_none(negated=True if no else None))
     return forms

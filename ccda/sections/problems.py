@@ -8,7 +8,7 @@ Details: `type`, `clinical_status` (the status observation whole), `age`, `sever
 times, `negated`, `ids`, `code`, `text` and `author` of the act around it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from ccda import templates
@@ -27,6 +27,8 @@ from ccda.sections.value import read_value, value_form
 # The codes that only say that an act tracks a concern, or holds a diagnosis.
 _TRACKING: Final = frozenset(("CONC", "48765-2", "29308-4"))
 _CONTAINERS: Final = frozenset(("act", "organizer"))
+_HOLDS_A_DIAGNOSIS: Final = templates.DIAGNOSIS_ACTS | {"CONC"}
+_ASSERTS: Final = templates.PROBLEM_TYPES | {None}
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -39,15 +41,34 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
 def read_diagnoses(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Every Problem Observation in an entry of any other section."""
     for statement in walk(top, _CONTAINERS):
-        if statement.is_a(templates.PROBLEM_OBSERVATION):
+        if is_diagnosis(statement):
             yield read_problem(statement, narrative)
 
 
 def is_problem(statement: Statement) -> bool:
-    """Known by template; else an observation with a value that qualifies no other."""
+    """Known by template; else an observation of something that qualifies no other."""
     if statement.is_a(templates.PROBLEM_OBSERVATION):
         return True
-    return statement.one("value") is not None and not is_qualifier(statement)
+    names = statement.one("value") is not None or _code_is_a_condition(statement)
+    return names and not is_qualifier(statement)
+
+
+def is_diagnosis(statement: Statement) -> bool:
+    """Known by template; else an observation that asserts a condition, alone or as a diagnosis."""
+    if statement.is_a(templates.PROBLEM_OBSERVATION):
+        return True
+    if statement.name != "observation" or statement.code_of("code") not in _ASSERTS:
+        return False
+    value, above = statement.one("value"), statement.above
+    if value is None or value.get("codeSystem") not in templates.CONDITION_SYSTEMS:
+        return False
+    return above is None or above.code_of("code") in _HOLDS_A_DIAGNOSIS
+
+
+def _code_is_a_condition(statement: Statement) -> bool:
+    """An ICD code names one; of SNOMED CT it may be the sort of problem."""
+    code = statement.one("code")
+    return code is not None and code.get("codeSystem") in templates.ICD
 
 
 def is_qualifier(statement: Statement) -> bool:
@@ -68,11 +89,11 @@ def read_problem(statement: Statement, narrative: Narrative) -> Entry:
         status=status,
         negated=concern is not None and concern.is_negated,
         details=without_none(
-            type=read_code(statement.one("code"), narrative),
+            type=_type(statement, code, narrative),
             clinical_status=status_form,
             concern=concern_form(concern, narrative),
             age=_age(statement, narrative),
-            severity=inner_value(statement, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
+            severity=inner_value(statement.inner, templates.SEVERITY_OBSERVATION, narrative, "SEV"),
             target_site=read_code(statement.one("targetSiteCode"), narrative),
             performer=read_performers(statement, narrative),
             value_null_flavor=None if code is None else code.null_flavor,
@@ -92,12 +113,22 @@ def clinical_status(
     template: frozenset[str],
     narrative: Narrative,
 ) -> tuple[str | None, Form | None]:
-    """The status observation, in a word and whole; without one the concern's statusCode."""
+    """The status observation, in a word and whole; without one the concern's statusCode.
+
+    What was nullified was entered in error, whatever else is said of it.
+    """
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
         stated, form = _status_of_concern(concern, template, narrative)
-        stated = stated or concern.code_of("statusCode")
-    return stated, form
+        if stated is None and not _tells_only_that_it_was_made(concern):
+            stated = concern.status
+    return ("nullified" if statement.status == "nullified" else stated), form
+
+
+def _tells_only_that_it_was_made(concern: Statement) -> bool:
+    """A diagnosis that is completed may be of what goes on (C-CDA R2.1: 3.28, 4.80)."""
+    is_diagnosis = concern.code_of("code") in templates.DIAGNOSIS_ACTS
+    return is_diagnosis and concern.status == "completed"
 
 
 def _status_of_concern(
@@ -117,8 +148,10 @@ def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None
         return None
     concern.told = True
     code = concern.one("code")
+    made = _tells_only_that_it_was_made(concern)
     form = without_none(
-        status=concern.code_of("statusCode"),
+        status=None if made else concern.status,
+        status_code=concern.status if made else None,
         **read_times(concern).form(),
         negated=True if concern.is_negated else None,
         ids=id_texts(concern.children),
@@ -130,16 +163,20 @@ def concern_form(concern: Statement | None, narrative: Narrative) -> Form | None
 
 
 def inner_value(
-    statement: Statement, template: frozenset[str], narrative: Narrative, code: str | None = None
+    among: Iterable[Statement],
+    template: frozenset[str],
+    narrative: Narrative,
+    code: str | None = None,
 ) -> Form | None:
-    """The coded value of the first observation inside of that template, or with that code."""
-    for inner in statement.inner:
+    """The coded value of the first observation among those of that template or with that code."""
+    for inner in among:
         if inner.is_a(template) or (code is not None and inner.code_of("code") == code):
             value = read_value(inner.one("value"), narrative).value
             form = code_form(value) if isinstance(value, CD) else _text_form(value)
             if form is not None:
                 inner.told = True
-                more = without_none(ids=id_texts(inner.children))
+                no = True if inner.is_negated else None
+                more = without_none(ids=id_texts(inner.children), negated=no)
                 return form | more | read_particulars(inner, narrative, "part", form)
     return None
 
@@ -151,15 +188,23 @@ def _text_form(value: object) -> Form | None:
 def _condition(statement: Statement, narrative: Narrative) -> CD | None:
     """The value; where it is text the condition has words and no code."""
     found = statement.all("value")
-    if not found:
-        return None
-    value = read_value(found[0], narrative)
+    value = read_value(found[0] if found else None, narrative)
     if isinstance(value.value, CD):
         return value.value
     if isinstance(value.value, str):
         return CD(None, original_text=value.value)
+    if _code_is_a_condition(statement):
+        return narrative.code(statement.one("code"))
+    if not found:
+        return None
     # A nullFlavor that has no words of its own still says why there is no code.
     return narrative.code(found[0])
+
+
+def _type(statement: Statement, condition: CD | None, narrative: Narrative) -> Form | None:
+    """The sort of problem; nothing where the code is the condition itself."""
+    asked = narrative.code(statement.one("code"))
+    return None if asked == condition else code_form(asked)
 
 
 def _other_values(statement: Statement, narrative: Narrative) -> list[Form]:
@@ -168,9 +213,16 @@ def _other_values(statement: Statement, narrative: Narrative) -> list[Form]:
     return [form for form in forms if form is not None]
 
 
+def is_age(statement: Statement) -> bool:
+    """An Age Observation (C-CDA R2.1: 3.5), by its template or its code."""
+    code = statement.code_of("code") or ""
+    is_coded = templates.PART_BY_CODE.get(code) == "age_observation"
+    return is_coded or statement.is_a(templates.AGE_OBSERVATION)
+
+
 def _age(statement: Statement, narrative: Narrative) -> Form | None:
     for inner in statement.inner:
-        if inner.is_a(templates.AGE_OBSERVATION):
+        if is_age(inner):
             inner.told = True
             return value_form(read_value(inner.one("value"), narrative))
     return None

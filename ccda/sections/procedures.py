@@ -20,14 +20,16 @@ from ccda.sections.statement import Children, Statement, children_of, first
 from ccda.sections.times import read_times
 from ccda.sections.udi import whole_udi
 from ccda.sections.value import Value, read_value
+from ccda.sections.wrappers import unwrapped
 
 _PICTURES: Final = frozenset(("observationMedia", "regionOfInterest"))
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Each statement of an entry is one procedure; what stands inside it only describes it."""
-    if top.name not in _PICTURES:
-        yield read_procedure(top, narrative)
+    for statement in unwrapped(top, narrative):
+        if statement.name not in _PICTURES:
+            yield read_procedure(statement, narrative)
 
 
 def read_procedure(statement: Statement, narrative: Narrative) -> Entry:
@@ -104,5 +106,6 @@ def _reasons(statement: Statement, narrative: Narrative) -> list[Form]:
             form = form or read_code(inner.one("code"), narrative)
             if form is not None:
                 inner.told = True
-                forms.append(form | without_none(ids=id_texts(inner.children)))
+                no = True if inner.is_negated or inner.is_unrelated else None
+                forms.append(form | without_none(ids=id_texts(inner.children), negated=no))
     return forms

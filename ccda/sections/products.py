@@ -5,9 +5,10 @@ from typing import Final
 
 from ccda.hl7v3 import CD, text_of
 from ccda.narrative import Narrative
+from ccda.safe_xml import Element
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import id_texts
-from ccda.sections.statement import Statement, children_of, first
+from ccda.sections.statement import Statement, children_of, first, walk
 
 _GIVES: Final = frozenset(("substanceAdministration", "supply"))
 
@@ -51,6 +52,16 @@ def _product_inside(statement: Statement, narrative: Narrative) -> Product:
             if product != Product():
                 return product
     return Product()
+
+
+def playing_device_code(statement: Statement) -> Element | None:
+    """The first playingDevice with a code, of this statement or of a part of it."""
+    for part in walk(statement):
+        for participant in part.all("participant"):
+            code = first(participant, "participantRole", "playingDevice", "code")
+            if code is not None:
+                return code
+    return None
 
 
 def product_form(statement: Statement, narrative: Narrative) -> Form | None:

@@ -10,7 +10,7 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.entry import make_entry
-from ccda.sections.form import Form, name_of, read_code, without_none
+from ccda.sections.form import Form, name_of, read_code, read_quantity, without_none
 from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.particulars import read_specimens
@@ -45,19 +45,24 @@ def _read(kind: _Kind, top: Statement, narrative: Narrative) -> Iterator[Entry]:
 def read_panel(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
     """An organizer: what was ordered, its state and specimen; its parts hold the values."""
     code = narrative.code(statement.one("code"))
+    groups = statement.inner and not all(map(_has_no_information, (statement, *statement.inner)))
     return make_entry(
         statement,
         kind,
         narrative,
         code=code,
         # A panel without a code of its own still groups what it holds.
-        no_information=False if statement.inner and names_nothing(code, name_of(code)) else None,
+        no_information=False if groups and names_nothing(code, name_of(code)) else None,
         details=without_none(
             panel=True,
             specimen=_specimen(statement, narrative),
             performer=read_performers(statement, narrative),
         ),
     )
+
+
+def _has_no_information(statement: Statement) -> bool:
+    return statement.get("nullFlavor") is not None
 
 
 def read_observation(kind: _Kind, statement: Statement, narrative: Narrative) -> Entry:
@@ -93,7 +98,7 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
 
 
 def _value_attributes(element: Element) -> Form:
-    """What qualifies a value: a bound that is not included, the type of an enclosed file."""
+    """What qualifies a value: a bound that is not included, other units, an enclosed file."""
     form: Form = {}
     if len(element):
         bounds = ((name, first(element, name)) for name in ("low", "high"))
@@ -104,6 +109,8 @@ def _value_attributes(element: Element) -> Form:
         ]
         if exclusive:
             form["exclusive"] = exclusive
+        if element.get("value") and (others := (read_quantity(element) or {}).get("translations")):
+            form["value_translations"] = others
     elif element.get("representation"):
         form |= without_none(
             media_type=element.get("mediaType"), representation=element.get("representation")

@@ -48,6 +48,7 @@ def read_observation(statement: Statement, narrative: Narrative) -> Entry:
         code=code,
         name=name,
         value=value,
+        says_more=isinstance(value.value, str),
         details=details,
     )
 

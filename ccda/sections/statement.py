@@ -5,7 +5,7 @@ regionOfInterest, substanceAdministration, supply). Children are sorted by name 
 then look them up, which costs far less than searching the element again and again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from ccda.hl7v3 import NAMESPACE, SDTC
@@ -16,6 +16,12 @@ CLINICAL_STATEMENTS: Final = frozenset(
     "substanceAdministration supply".split()
 )
 _HOLDERS: Final = frozenset(("entryRelationship", "component"))
+# By these a statement is a part, the matter or the effect of the one it stands in: where the
+# relationship does not hold, neither does the statement. A denied cause or reason may well be so.
+_HOLDING: Final = frozenset((None, "COMP", "SUBJ", "MFST"))
+_PARTS_OF: Final = frozenset((None, "COMP", "SUBJ"))
+_YES: Final = frozenset(("true", "1"))
+_GATHERING: Final = frozenset(("act", "organizer"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
 _HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
@@ -24,19 +30,29 @@ Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
 
 
-class _LocalNames(dict[str, str]):
-    """Tags to names, those that were met: looking one up costs half of taking it apart again."""
+class _Known(dict[str, str]):
+    """Texts to what was made of them: looking one up costs half of taking it apart again."""
 
-    _MOST: Final = 1000  # CDA has half as many; a hostile document may have any number
+    _MOST: Final = 1000  # CDA has half as many tags; a hostile document may have any number
 
-    def __missing__(self, tag: str) -> str:
-        name = tag.removeprefix(_V3)
+    def __init__(self, make: Callable[[str], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> str:
+        made = self._make(text)
         if len(self) < self._MOST:
-            self[tag] = name
-        return name
+            self[text] = made
+        return made
 
 
-_NAME_OF: Final = _LocalNames()
+def bare_oid(written: str) -> str:
+    """An OID that was written as a URN or with white space around it."""
+    return written.strip().removeprefix("urn:oid:")
+
+
+_NAME_OF: Final = _Known(lambda tag: tag.removeprefix(_V3))
+_ROOT_OF: Final = _Known(bare_oid)
 
 
 def local_name(element: Element) -> str:
@@ -79,16 +95,17 @@ class Statement:
     `path` selects it in the whole document by positions alone, so that neither prefix nor
     namespace matters: `/*/*[7]/*[2]`. It is made on the way down, as asking an element for its
     place among many siblings takes as long as there are siblings.
-    `relation` is the typeCode of the entryRelationship that holds it; `position` is where its
-    entry stands in the section, once it has one; the outermost counts them (`next_position`).
+    `relation` is the typeCode of the entryRelationship that holds it, `is_unrelated` whether that
+    is negated; `position` is where its entry stands in the section, once it has one; the outermost
+    counts them (`next_position`).
     `level` counts the statements around it. `told` is set once the details of another statement's
     entry say what this one says; `answers` is what was found inside for each template, as
     thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_inner", "_templates", "above", "answers", "children", "element", "level", "name",
-        "next_position", "path", "position", "relation", "told",
+        "_denies", "_inner", "_templates", "above", "answers", "children", "element",
+        "is_unrelated", "level", "name", "next_position", "path", "position", "relation", "told",
     )  # fmt: skip
 
     def __init__(
@@ -105,12 +122,14 @@ class Statement:
         self.above = above
         self.level: int = 0 if above is None else above.level + 1
         self.relation = relation
+        self.is_unrelated = False
         self.children = children_of(element)
         self.position: int | None = None
         self.next_position = 0
         self.told = False
         self.answers: dict[frozenset[str], tuple[str | None, dict[str, Any] | None]] | None = None
         self._inner: list[Statement] | None = None
+        self._denies: bool | None = None
         self._templates: frozenset[str] | None = None
 
     def all(self, name: str) -> list[Element] | tuple[Element, ...]:
@@ -135,10 +154,17 @@ class Statement:
         return found[0].get("code") if found else None
 
     @property
+    def status(self) -> str | None:
+        """Its statusCode, in the small letters that ActStatus is written in."""
+        found = self.children.get("statusCode")
+        written = found[0].get("code") if found else None
+        return None if written is None else written.strip().lower() or None
+
+    @property
     def templates(self) -> frozenset[str]:
         if self._templates is None:
             roots = (template.get("root") for template in self.all("templateId"))
-            self._templates = frozenset(root for root in roots if root)
+            self._templates = frozenset(_ROOT_OF[root] for root in roots if root)
         return self._templates
 
     def is_a(self, template: frozenset[str]) -> bool:
@@ -151,7 +177,21 @@ class Statement:
 
     @property
     def is_negated(self) -> bool:
-        return (self.element.get("negationInd") or "").strip().lower() in ("true", "1")
+        """Whether it says that it is not so, by its own or its relationship's negationInd."""
+        written = self.element.get("negationInd")
+        if written is not None and written.strip().lower() in _YES:
+            return True
+        return self.is_unrelated and self.relation in _HOLDING
+
+    @property
+    def is_within_denied(self) -> bool:
+        """Whether an act or organizer that it is a part of is denied, and it with that."""
+        whole = self.above
+        if whole is None or whole.name not in _GATHERING or self.relation not in _PARTS_OF:
+            return False
+        if whole._denies is None:  # asked once: it may have thousands of parts
+            whole._denies = whole.is_negated or whole.is_within_denied
+        return whole._denies
 
     @property
     def inner(self) -> list["Statement"]:
@@ -191,10 +231,14 @@ def statements_in(
     holder: Element, path: str, above: Statement | None = None
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
+    negation = holder.get("negationInd")
     for position, child in enumerate(holder, 1):
         name = _NAME_OF[child.tag]  # type: ignore[index] # a parsed tag is text
         if name in CLINICAL_STATEMENTS:
-            yield Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
+            found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
+            if negation is not None and above is not None:
+                found.is_unrelated = negation.strip().lower() in _YES
+            yield found
 
 
 def walk(statement: Statement, into: frozenset[str] = CLINICAL_STATEMENTS) -> Iterator[Statement]:

@@ -31,8 +31,6 @@ from ccda.sections.statement import Statement, first, walk
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
-# Both OIDs that senders write for the vaccines administered (CVX).
-_CVX: Final = frozenset(("2.16.840.1.113883.12.292", "2.16.840.1.113883.6.59"))
 _DONE: Final = frozenset(("EVN", "", None))
 _ACTS: Final[dict[str, Reader]] = {
     "48768-6": coverage.read,
@@ -64,7 +62,7 @@ def reader_by_structure(top: Statement, narrative: Narrative) -> Reader | None:
 def _is_vaccine(statement: Statement, narrative: Narrative) -> bool:
     code = read_product(statement, narrative).code
     codes = () if code is None else (code, *code.translations)
-    return any(each.system in _CVX for each in codes)
+    return any(each.system in templates.CVX for each in codes)
 
 
 def _by_code(statement: Statement) -> Reader | None:

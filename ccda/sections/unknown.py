@@ -50,14 +50,40 @@ _READERS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (
     (templates.PROCEDURE_ACTIVITY, procedures.read),
     (templates.PLANNED, plans.read_plan),
 )
+_MEASURED_OR_GIVEN: Final[tuple[Reader, ...]] = (
+    results.read_results,
+    results.read_vital_signs,
+    medications.read,
+    immunizations.read,
+    allergies.read,
+)
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    """The entries of the kind the templates name, or without any of what they can only be."""
+    """The entries of the kind the templates name, or without any what they can only be.
+
+    A template that a sender made for itself names nothing to us; one of the standards that we do
+    not read says that the statement is something else.
+    """
     reader = reader_for(top)
-    if reader is None and not any(statement.templates for statement in walk(top)):
+    if reader is None and not any(map(templates.is_standard, _templates_in(top))):
         reader = reader_by_structure(top, narrative)
     if reader is not None:
+        yield from reader(top, narrative)
+
+
+def _templates_in(top: Statement) -> Iterator[str]:
+    return (root for statement in walk(top) for root in statement.templates)
+
+
+def read_among_words(top: Statement, narrative: Narrative) -> Iterator[Entry]:
+    """What is measured or given, in a section that its standard fills with words alone.
+
+    A discharge summary's studies may hold the results themselves; a finding or an indication in
+    such a section is a part of what the words tell.
+    """
+    reader = reader_for(top)
+    if reader is not None and reader in _MEASURED_OR_GIVEN:
         yield from reader(top, narrative)
 
 

@@ -11,7 +11,7 @@ from ccda.hl7v3 import CD, XSI_TYPE, iso_time, read_ii
 from ccda.model import Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, code_form, without_none
+from ccda.sections.form import Form, code_form, translated_unit, without_none
 from ccda.sections.statement import first
 from ccda.values import quickly_made
 
@@ -50,24 +50,27 @@ def value_form(value: Value) -> Form | None:
 def _coded(element: Element, narrative: Narrative) -> Value:
     code = narrative.code(element)
     if code is None:
-        return NO_VALUE
+        # Quirk: <value xsi:type="CD">Positive</value>, the words where a code should stand.
+        said = narrative.text(element)
+        return NO_VALUE if said is None else Value(CD(None, original_text=said))
     says = code.code or code.display or code.original_text or code.translations
     return Value(code if says else None, None, code.null_flavor)
 
 
 def _quantity(element: Element, narrative: Narrative) -> Value:
+    value, null_flavor = element.get("value"), element.get("nullFlavor")
+    if value and not value.isspace():
+        return Value(value, element.get("unit") or element.get("currency"), null_flavor)
+    translation = first(element, "translation")
+    if translation is not None and translation.get("value"):
+        return Value(translation.get("value"), translated_unit(translation))
+    # Quirk: <value xsi:type="PQ">12 mg</value>, the number as text.
+    return Value(narrative.text(element), None, null_flavor)
+
+
+def _written(element: Element) -> str | None:
     value = element.get("value")
-    if value is None:
-        translation = first(element, "translation")
-        if translation is not None and translation.get("value"):
-            return Value(translation.get("value"), translation.get("unit"))
-        return Value(_quantity_text(element, narrative), None, element.get("nullFlavor"))
-    return Value(value, element.get("unit") or element.get("currency"), element.get("nullFlavor"))
-
-
-def _quantity_text(element: Element, narrative: Narrative) -> str | None:
-    """Quirk: `<value xsi:type="PQ">12 mg</value>`, the number as text."""
-    return narrative.text(element)
+    return None if value is None or value.isspace() else value or None
 
 
 def _text(element: Element, narrative: Narrative) -> Value:
@@ -91,11 +94,13 @@ def _interval(element: Element, narrative: Narrative) -> Value:
         center = first(element, "center")
         return _quantity(element if center is None else center, narrative)
     bounds = [bound for bound in (low, high) if bound is not None]
-    unit = next((bound.get("unit") for bound in bounds if bound.get("unit")), None)
-    values = [None if bound is None else bound.get("value") for bound in (low, high)]
+    units = {unit for bound in bounds if (unit := bound.get("unit"))}
+    values = [None if bound is None else _written(bound) for bound in (low, high)]
     if values == [None, None]:
-        return Value(None, unit, bounds[0].get("nullFlavor"))
-    return Value(Interval(*values), unit, element.get("nullFlavor"))
+        return Value(None, next(iter(units), None), bounds[0].get("nullFlavor"))
+    if len(units) > 1:  # 500 mg to 1 g: the unit of one is not that of the other
+        return Value(Interval(_quantity_words(low), _quantity_words(high)))
+    return Value(Interval(*values), next(iter(units), None), element.get("nullFlavor"))
 
 
 def _time_interval(element: Element, narrative: Narrative) -> Value:

@@ -21,6 +21,7 @@ from ccda.writer.participants import (
 from ccda.writer.results import apart
 from ccda.writer.rows import (
     Row,
+    is_denied,
     relation,
     statement,
     write_authors,
@@ -241,7 +242,8 @@ def write_concerns(section: Element, rows: Iterable[Row]) -> None:
 def _write_gathered(act: Element, row: Row, number: int, form: object) -> None:
     condition = code_of(form)
     if condition is not None:
-        inner = statement(relation(act, "REFR"), "observation", "OBS")
+        held = relation(act, "REFR")
+        inner = statement(held, "observation", "OBS", negated=is_denied(form))
         write_own_id(inner, row, f"-about-{number}")
         write_code(inner, "code", CD("ASSERTION", "2.16.840.1.113883.5.4"))
         add(inner, "statusCode", code="completed")

@@ -5,7 +5,7 @@ from typing import Any, Final
 from ccda.hl7v3 import AD, CD, TEL
 from ccda.writer.elements import Element, add, template
 from ccda.writer.header import write_addresses, write_telecoms
-from ccda.writer.rows import Row, relation, statement, write_own_id
+from ccda.writer.rows import Row, is_denied, relation, statement, write_own_id
 from ccda.writer.values import (
     as_time,
     as_token,
@@ -201,7 +201,8 @@ def write_indications(parent: Element, row: Row) -> None:
     for number, form in enumerate(forms_in(row.detail("indication")), 1):
         reason = code_of(form)
         if reason is not None:
-            inner = statement(relation(parent, "RSON"), "observation", "OBS")
+            held = relation(parent, "RSON")
+            inner = statement(held, "observation", "OBS", negated=is_denied(form))
             template(inner, _INDICATION, "2014-06-09")
             write_ids_of(inner, form, row, f"-indication-{number}")
             write_code(inner, "code", None)

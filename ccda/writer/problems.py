@@ -9,6 +9,7 @@ from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.participants import spoken, write_ids_of, write_performers, write_priority
 from ccda.writer.rows import (
     Row,
+    is_denied,
     relation,
     statement,
     write_authors,
@@ -237,7 +238,8 @@ def _write_reaction(parent: Element, row: Row, number: int, form: object) -> Non
     reaction = code_of(form)
     if reaction is None:
         return
-    inner = statement(relation(parent, "MFST", inverted=True), "observation", "OBS")
+    held = relation(parent, "MFST", inverted=True)
+    inner = statement(held, "observation", "OBS", negated=is_denied(form))
     template(inner, f"{_ARC}9", "2014-06-09")
     write_ids_of(inner, form, row, f"-reaction-{number}")
     write_code(inner, "code", ASSERTION)

@@ -150,6 +150,11 @@ def statement(
     return add(parent, name, classCode=class_code, moodCode=mood, negationInd=indicator)
 
 
+def is_denied(form: object) -> bool | None:
+    """True of a detail that tells what is not so; None, as nothing is written, of any other."""
+    return True if isinstance(form, dict) and form.get("negated") else None
+
+
 def relation(parent: Element, type_code: str, *, inverted: bool = False) -> Element:
     inversion = "true" if inverted else None
     return add(parent, "entryRelationship", typeCode=type_code, inversionInd=inversion)

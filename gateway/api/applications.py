@@ -71,7 +71,8 @@ def create_partner_application(means: PartnerMeans) -> FastAPI:
     """The SOAP doors for partners; nothing else answers there."""
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     application.state.means = means
-    application.include_router(soap.router)
+    # Taken over as they are: in a router that is included each request is matched twice.
+    application.router.routes.extend(soap.router.routes)
     return application
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
@@ -24,7 +24,7 @@ from gateway.exchange.deciding import (
     unfile,
 )
 from gateway.model.document import Document
-from gateway.model.identity import DocumentId
+from gateway.model.identity import DocumentId, PlanId
 from gateway.model.link import Link
 from gateway.store import documents, links
 from gateway.store.database import Transaction
@@ -52,12 +52,17 @@ async def list_held(
     at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
     after: After = None,
     limit: Limit = 100,
+    member: Annotated[str | None, Query(description="Instead: all matches of this member.")] = None,
 ) -> dict[str, Any]:
     """Documents that wait for a person to say whose they are, and doubtful matches.
 
-    `next` is the documents'; the matches stand on the first page, all of them.
+    `next` is the documents'; the matches stand on the first page, all of them. With `member` its
+    matches alone, also those that are in no doubt: what is wrong of them can be rejected.
     """
     plan = at.caller.plan
+    if member is not None:
+        found = await at.act(lambda tx, note: _of_member(tx, note, plan, member))
+        return {"documents": [], "next": None, "matches": [match_form(match) for match in found]}
 
     def unit(transaction: Transaction, note: Note) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
         last = DocumentId(after) if after else None
@@ -75,6 +80,12 @@ async def list_held(
         "next": page[-1].id if len(page) == limit else None,
         "matches": [match_form(match) for match in matches],
     }
+
+
+def _of_member(transaction: Transaction, note: Note, plan: PlanId, member: str) -> tuple[Link, ...]:
+    owner = the_member(transaction, plan, member)
+    note.member = owner.id
+    return links.of_member(transaction, plan=plan, member=owner.id)
 
 
 @router.post("/held/{held_id}/file", openapi_extra=form_schema(Filing))

@@ -77,6 +77,7 @@ def _form(partner: Partner) -> dict[str, Any]:
             "iti80": endpoints.iti80,
             "direct_domain": endpoints.direct_domain,
         },
+        "retired": partner.profile.retired,
         "timeout_seconds": partner.profile.timeout_seconds,
         "documents_per_retrieve": partner.profile.documents_per_retrieve,
     }

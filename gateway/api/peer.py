@@ -7,10 +7,11 @@ from hashlib import sha256
 from cryptography import x509
 
 from gateway.api.partner_means import PartnerMeans
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.trust import certificate as certificate_of
 from gateway.model.trust import trust_of
 from gateway.store import partners
+from ihe.errors import SecurityRefused
 from ihe.key_info import KeyInfo
 from ihe.trust import believed_certificates, names_in
 
@@ -37,8 +38,10 @@ def require_tls(means: PartnerMeans, partner: Partner, certificate: bytes) -> No
     where revocation has to be looked up.
 
     Raises:
-        SecurityRefused: it is another's, or was revoked.
+        SecurityRefused: it is another's, or was revoked, or the partner has left its network.
     """
+    if partner.profile.retired:
+        raise SecurityRefused(RETIRED)
     shown = _read(certificate)
     if shown in map(certificate_of, partner.tls_certificates):
         means.require_unrevoked(partner, shown)

@@ -4,7 +4,8 @@ ITI-80 at /ihe/xdr (ITI TF-2: Appendix V).
 Each request goes the same way: whom TLS has verified, what `ihe.wire` opens, what the verb
 answers, whether the message is a replay; then the record commits, and only then the first byte
 leaves. A sender that is not verified by then is only counted (DECISIONS 16, 17). Opening,
-answering and sealing run in a thread: an envelope may have 10 MB, and the loop waits for nobody.
+answering and sealing run in a thread, unless they are brief: an envelope may have 10 MB, and the
+loop waits for nobody.
 A request with a ReplyTo gets 202, and its answer later; answers to ours come here as well. A
 deferred question gets an acknowledgement, as does the result of ours (`soap_results`).
 """
@@ -40,6 +41,7 @@ from gateway.exchange.keeping import keep
 from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.respond_submission import Addressed, Taken
 from gateway.model.later import ArrivedAnswer, AwaitedAnswer
+from gateway.store.brief import leave
 from ihe.errors import (
     IheError,
     SecurityRefused,
@@ -60,6 +62,10 @@ Door = Literal["xcpd", "xca", "xdr"]
 _XCPD: Final = frozenset({"ITI-55", "ITI-56"})
 _SOAP: Final = "application/soap+xml; charset=UTF-8"
 _CANNOT: Final = "The gateway cannot answer now."
+_BRIEF: Final = frozenset({"ITI-38", "ITI-39"})
+"""What is usually answered in a millisecond, and leaves the loop by itself where it is not."""
+_BRIEF_BYTES: Final = 32 * 1024
+"""An envelope of more is not opened on the loop; most requests have ten thousand."""
 
 
 @router.get("/{door}")
@@ -133,8 +139,9 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
 
 async def _reply_on_record(visit: Visit) -> tuple[Replied, bytes]:
     """The answer and its envelope, once they are durable."""
+    is_brief = len(visit.envelope) <= _BRIEF_BYTES
     while True:
-        replied, envelope = await visit.means.turns.run(partial(_reply, visit))
+        replied, envelope = await visit.means.turns.run(partial(_reply, visit), is_brief=is_brief)
         with suppress(MadeMeanwhile):  # then what it gives is there, and found by the next turn
             await record_reply(visit, replied)
             return replied, envelope
@@ -202,12 +209,14 @@ async def _take_answer(visit: Visit, message: Message, awaited: AwaitedAnswer) -
     return Response(status_code=202)
 
 
-# ---- in a thread -----------------------------------------------------------------------------
+# ---- in a thread, or briefly on the loop -----------------------------------------------------
 
 
 def _reply(visit: Visit) -> tuple[Replied, bytes]:
     """What the verb answers, and its envelope, sealed."""
     _, opened = verified(visit)
+    if opened.transaction not in _BRIEF:
+        leave()
     if opened.kind is ITI_55_DEFERRED_RESULT:
         partners, opened = verified_bringer(visit)
         replied = take_result(opened, visit.envelope, partners, visit.means)

@@ -1,6 +1,7 @@
 """The verbs that answer partners as messages: a request's body in, an answer's body out.
 
-Everything here computes or reads the database, so the doors run it in a thread (DECISIONS 25).
+Everything here computes or reads the database, so the doors run it in a thread (DECISIONS 25), or
+as long as it is brief on the loop (`store.brief`).
 """
 
 from collections.abc import Callable, Iterable

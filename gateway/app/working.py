@@ -15,6 +15,7 @@ from gateway.auditing import audit_feeds, mail_places, repository_places
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.audit_feed import feed_now_and_then
 from gateway.exchange.checkpoints import folder_places, is_due, make_checkpoint, publish
+from gateway.exchange.deferral_check import recover_checks
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.store import (
     awaited_answers,
@@ -97,6 +98,7 @@ async def _recover_now_and_then(house: House) -> None:
         await house.database.write_async(partial(exchange_log.recover, now=now))
         await house.database.write_async(partial(replay.forget_expired, now=now))
         await house.database.write_async(partial(discovery_tally.forget_expired, now=now))
+        await house.database.write_async(partial(recover_checks, now=now))
         await house.database.write_async(partial(awaited_answers.forget_old, now=now))
 
 

@@ -1,6 +1,6 @@
 """`gateway partners import`: a network's directory, taken over from a file or an address."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -29,8 +29,13 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 def import_directory(
-    source: Annotated[
-        str, typer.Argument(help="A file with a FHIR Bundle, or the https address of one.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Files with a FHIR Bundle, or https addresses; organizations and endpoints may"
+            " stand apart.",
+        ),
     ],
     network: Annotated[
         str, typer.Option(help="The network whose directory it is, as [[networks]] names it.")
@@ -49,20 +54,26 @@ def import_directory(
     """Take over a directory of FHIR Organizations and Endpoints; again, only what has changed.
 
     An organization without endpoints is reached by the one above it, and not asked beside it.
+    What is not listed stays as it is, unless --complete says that nothing is left out.
     """
     with opened(config) as house:
         if house.settings.network(network) is None:
             raise Failure(f"there is no network {network}; add it to gateway.toml", Exit.USAGE)
         if plan is not None and house.plan(plan) is None:
             raise Failure(f"there is no plan {plan}; add it to gateway.toml", Exit.USAGE)
-        own = PlanId(plan) if plan else None
-        directory = _directory(house, source)
+        of_plan = PlanId(plan) if plan else None
+        directory = _directory(house, sources)
         known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
         changes = compare(
-            directory.communities, known, network=network, plan=own, complete=complete
+            directory.communities,
+            known,
+            network=network,
+            plan=of_plan,
+            own=house.community.home_community_id,
+            complete=complete,
         )
         if not dry_run:
-            house.database.write(partial(_put, changes, network, own))
+            house.database.write(partial(_put, changes, network, of_plan))
     _say(changes, directory, json=json, dry_run=dry_run)
     if directory.unusable:
         raise typer.Exit(int(Exit.PARTLY))
@@ -75,9 +86,9 @@ def _put(changes: Changes, network: str, plan: PlanId | None, transaction: Trans
     record(transaction, "CLI-DIRECTORY", plan=plan, reason=f"{network}: {_counted(changes)}")
 
 
-def _directory(house: House, source: str) -> Directory:
+def _directory(house: House, sources: Iterable[str]) -> Directory:
     try:
-        found = read_directory(_resources(house, source))
+        found = read_directory(one for source in sources for one in _resources(house, source))
     except (NoDirectory, FetchFailed) as error:
         raise Failure(f"the directory cannot be taken over: {error}") from None
     if not found.communities and not found.unusable:
@@ -136,6 +147,9 @@ def _say(changes: Changes, directory: Directory, *, json: bool, dry_run: bool) -
         within = [one for one in (*changes.added, *changes.changed) if one.profile.within]
         if within:
             out.print(f"{len(within)} of them are reached by another community, and not asked")
+        mute = [one for one in (*changes.added, *changes.changed) if not one.endpoints.iti55]
+        if mute:
+            out.print(f"{len(mute)} of them have no address for patient discovery")
         for one in changes.added:
             say_what_is_known(one)
     for reason in directory.unusable:

@@ -30,12 +30,14 @@ from gateway.model.document import Document, DocumentState
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.link import Link
 from gateway.model.member import Plan
-from gateway.store import documents, links, members
+from gateway.store import documents, links, members, partners
 from gateway.store.errors import UnknownId
 from gateway.store.transaction import Transaction
 
 held_app = typer.Typer(help="Documents and matches that wait for a person.", no_args_is_help=True)
-ItemArgument = Annotated[str, typer.Argument(help="The id that `held list` shows.")]
+ItemArgument = Annotated[
+    str, typer.Argument(help="The id that `held list`, or `held list --member`, shows.")
+]
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why: it stands in the exchange log beside your name.")
 ]
@@ -43,11 +45,22 @@ ReasonOption = Annotated[
 
 @held_app.command("list")
 def list_held(
-    plan: PlanOption = None, json: JsonOption = False, config: ConfigOption = None
+    member: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead: all matches of the member with this number, also those in no doubt."
+        ),
+    ] = None,
+    plan: PlanOption = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
 ) -> None:
     """What no rule could decide: documents that name no member surely enough, doubtful matches."""
     with opened(config) as house:
         own = plan_of(house, plan).id
+        if member is not None:
+            _list_matches(house, own, member, json=json)
+            return
         kept = house.database.read(lambda tx: all_documents(tx, own, "held"))
         waiting = house.database.read(lambda tx: links.for_people(tx, plan=own))
         matches = [match for match in waiting if match.state == "held"]
@@ -78,6 +91,30 @@ def list_held(
             table.add_row(match.id, found, printable(match.patient_id.cx), why)
         out.print(table)
         out.print("A match: `gateway held confirm ID`, or `gateway held reject ID`.")
+
+
+def _list_matches(house: House, plan: PlanId, number: str, *, json: bool) -> None:
+    """By which patient ids communities know the member, and since when that counts."""
+    member = member_of(house, plan, number, act="CLI-HELD").id
+    found = house.database.read(lambda tx: links.of_member(tx, plan=plan, member=member))
+    known = house.database.read(lambda tx: partners.list_all(tx, plan=plan))
+    record_look(house, "CLI-HELD", plan=plan, member=member)
+    if json:
+        for form in map(match_form, found):
+            typer.echo(orjson.dumps(form).decode())
+        return
+    if not found:
+        out.print("None.")
+        return
+    names = {partner.id: partner.name for partner in known}
+    table = Table(id_column(20), "state", "by", "patient id there", "why")
+    for match in found:
+        state = f"{match.state} by a person" if match.is_decided else match.state
+        who = printable(names.get(match.partner, match.partner))
+        why = printable(match.detail)
+        table.add_row(match.id, state, who, printable(match.patient_id.cx), why)
+    out.print(table)
+    out.print("`gateway held reject ID` if it is not the member, `gateway held undo ID` to undo.")
 
 
 def _why(member: str | None, reason: str | None) -> str:
@@ -163,7 +200,7 @@ def reject_held(
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """The document is of nobody here, or the match is none."""
+    """The document is of nobody here, or the match is none: that patient is asked for no more."""
 
     def unit(transaction: Transaction, own: PlanId) -> dict[str, Any]:
         if find_match(transaction, plan=own, match=item) is not None:
@@ -214,6 +251,11 @@ def unfile_document(
         return _recorded(transaction, "CLI-DOCUMENT-UNFILE", done, reason, owner)
 
     _decide("CLI-DOCUMENT-UNFILE", unit, plan, json=json, config=config)
+    if not json:
+        out.print(
+            "If a partner takes somebody else for the member, reject that match, too:"
+            " `gateway held list --member NUMBER`."
+        )
 
 
 # ---- what the commands share -----------------------------------------------------------------

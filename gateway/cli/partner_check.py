@@ -22,7 +22,7 @@ from gateway.exchange.partner_findings import Report
 from gateway.exchange.policy import Refused, may_ask
 from gateway.model.identity import ConversationId, MemberId, RetrievalId
 from gateway.model.member import Member, Plan
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Requester, Retrieval
 from gateway.store import partners
@@ -97,16 +97,20 @@ def _partner(house: House, plan: Plan, name: str) -> Partner:
     known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
     usable = [one for one in known if one.plan in (None, plan.id)]
     found = [one for one in usable if name in (one.name, str(one.home_community_id), one.id)]
-    if not found:
+    if len({one.home_community_id for one in found}) != 1:
+        what = f"more than one partner is called {name}" if found else f"there is no partner {name}"
         raise refusal(
             house,
             "CLI-PARTNER-CHECK",
             plan=plan.id,
-            reason=f"there is no partner {name}",
+            reason=what,
             advice="; see `gateway partners list`",
             exit_code=Exit.USAGE,
         )
-    return next((one for one in found if one.plan == plan.id), found[0])
+    partner = next((one for one in found if one.plan == plan.id), found[0])
+    if partner.profile.retired:
+        raise refusal(house, "CLI-PARTNER-CHECK", plan=plan.id, reason=f"nothing asked: {RETIRED}")
+    return partner
 
 
 def _demand_allowed(house: House, patient: Member, plan: Plan, stated: PurposeOfUse) -> None:

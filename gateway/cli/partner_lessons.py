@@ -45,6 +45,7 @@ def list_lessons(json: JsonOption = False, config: ConfigOption = None) -> None:
                 "value": one.value,
                 "learned": one.learned.isoformat(),
                 "why": one.why,
+                "until": one.until.isoformat(),
                 "revoked": one.revoked.isoformat() if one.revoked else None,
                 "revoked_by": one.revoked_by,
             }
@@ -55,10 +56,12 @@ def list_lessons(json: JsonOption = False, config: ConfigOption = None) -> None:
         return
     for one in found:
         name = printable(names.get(one.partner, one.partner))
-        revoked = f"; revoked {one.revoked:%Y-%m-%d} by {one.revoked_by}" if one.revoked else ""
+        ended = f"tried without it from {one.until:%Y-%m-%d} on"
+        if one.revoked is not None:
+            ended = f"revoked {one.revoked:%Y-%m-%d} by {one.revoked_by}"
         out.print(
             f"{one.number}  {name}: {_WORDS[one.kind].format(one.value)}, learned"
-            f" {one.learned:%Y-%m-%d %H:%M} UTC because {one.why}{printable(revoked)}"
+            f" {one.learned:%Y-%m-%d %H:%M} UTC because {one.why}; {printable(ended)}"
         )
 
 

@@ -22,7 +22,7 @@ from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.model.identity import PartnerId, PlanId
-from gateway.model.partner import Delegation, Endpoints, Partner, PartnerProfile
+from gateway.model.partner import RETIRED, Delegation, Endpoints, Partner, PartnerProfile
 from gateway.model.partner_quirks import Quirk, quirks_of
 from gateway.model.partner_state import Health
 from gateway.model.trust import certificate
@@ -239,7 +239,8 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
             form = {"id": partner.id, "name": partner.name, "plan": partner.plan}
             home = {"home_community_id": str(partner.home_community_id)}
             health = {"health": _health(ailing.get(partner.id))}
-            typer.echo(orjson.dumps({**form, **home, **health}).decode())
+            state = {"retired": partner.profile.retired, **health}
+            typer.echo(orjson.dumps({**form, **home, **state}).decode())
         return
     if not found:
         out.print("No partners yet. `gateway partners add partner.toml` takes a partner file.")
@@ -251,7 +252,7 @@ def list_partners(json: JsonOption = False, config: ConfigOption = None) -> None
             str(partner.home_community_id),
             partner.network or "",
             partner.plan or "all",
-            partner.endpoints.iti55 or "",
+            RETIRED if partner.profile.retired else partner.endpoints.iti55 or "",
         )
     out.print(table)
     for partner in found:

@@ -11,10 +11,13 @@ from rich.table import Table
 from gateway.api.listener import until_asked_to_stop
 from gateway.cli.opening import ConfigOption, JsonOption, settings_of
 from gateway.cli.terminal import Exit, Failure, out
+from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.folder import Made, lay_out, write_partner_file
 from gateway.demo.simulator.holdings import HOME, NAME
 from gateway.demo.simulator.listening import listening
-from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS, Mood, mood
+from gateway.demo.simulator.locating_moods import LOCATING
+from gateway.demo.simulator.mood import Mood
+from gateway.demo.simulator.moods import MOODS, mood
 from gateway.model.trust import certificate
 from ihe.identifiers import HomeCommunityId
 
@@ -121,5 +124,6 @@ def _list(*, json: bool) -> None:
         return
     table = Table("mood", "shows in", "what it does")
     for one in _ALL:
-        table.add_row(one.name, "TLS" if one.expired else ", ".join(one.at), one.said)
+        place = "the connection" if one.is_of_connection else ", ".join(one.at)
+        table.add_row(one.name, place, one.said)
     out.print(table)

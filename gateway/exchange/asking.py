@@ -26,7 +26,7 @@ from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import DocumentId
 from gateway.model.member import Member, Plan
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Retrieval
 from gateway.model.role import coded_role
@@ -300,8 +300,10 @@ def new_assertion(asking: Asking, partner: Partner, address: str) -> Assertion:
     """Who asks and why, made anew for each attempt (user-asks 12), for whoever is at `address`.
 
     Raises:
-        NotCalled: the partner's network has no code for the purpose.
+        NotCalled: the partner's network has no code for the purpose, or it has left that.
     """
+    if partner.profile.retired:
+        raise NotCalled(RETIRED)
     now = datetime.now(UTC)
     system = asking.client.purposes_for(partner)
     purpose = PurposeOfUse.parse(asking.retrieval.purpose).stated_in(system)

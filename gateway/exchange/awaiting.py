@@ -9,7 +9,7 @@ before it finds answered, and comes to the first question that is open.
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 from uuid import uuid4
@@ -30,8 +30,9 @@ from gateway.exchange.asking import (
     new_assertion,
     new_record,
 )
-from gateway.exchange.deferral import deferred_until, take_acknowledgement
+from gateway.exchange.deferral import take_acknowledgement
 from gateway.exchange.keeping import keep
+from gateway.exchange.question import AnswerAwaited, Divisible, PartnerRefused, Question
 from gateway.exchange.visit import Visit
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
@@ -48,46 +49,6 @@ _BODY: Final = Limits(size_bytes=128 * 1024 * 1024, text_characters=128 * 1024 *
 """Our own rows: what came over the wire has met the limits there."""
 ABANDONED: Final = "the retrieval ended without it"
 _DOORS: Final = {"ITI-55": "xcpd", "ITI-56": "xcpd", "ITI-38": "xca", "ITI-39": "xca"}
-
-
-class AnswerAwaited(Exception):
-    """The partner has the question and may answer until `expires`."""
-
-    def __init__(self, expires: datetime, *, is_deferred: bool = False) -> None:
-        super().__init__("its answer is awaited")
-        self.expires = expires
-        self.is_deferred = is_deferred
-
-    @property
-    def said(self) -> str:
-        """What a retrieval says of the partner meanwhile."""
-        if self.is_deferred:
-            return deferred_until(self.expires)
-        return f"its answer is awaited until {self.expires:%Y-%m-%d %H:%M} UTC"
-
-
-class PartnerRefused(PartnerFailed):
-    """The partner refused us when it was asked before."""
-
-
-class Divisible(PartnerFailed):
-    """It gave nothing of what was asked for at once, and may give it in smaller portions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A call, and what names it among all that is asked of the partner in this retrieval."""
-
-    call: Call
-    name: str
-    is_read_again: bool = True
-    """Whether what its answer says is needed again when the visit is run anew."""
-    request_id: str | None = None
-    """Of a deferred question, by which id its result will name it; None of all others."""
-
-    @property
-    def is_deferred(self) -> bool:
-        return self.request_id is not None
 
 
 async def ask_later(visit: Visit, question: Question, read: Read[T], effect: Effect[T]) -> T | None:

@@ -7,7 +7,8 @@ from typing import Final, TypeVar
 
 from gateway.clients.failures import Busy, PartnerFailed, Passing
 from gateway.exchange.asking import Answered, Asking, Call, Effect, Read, ask
-from gateway.exchange.awaiting import Divisible, Question, ask_later
+from gateway.exchange.awaiting import ask_later
+from gateway.exchange.question import Divisible, Question
 from gateway.exchange.visit import Visit
 from gateway.store.database import Transaction
 from ihe.errors import IheError

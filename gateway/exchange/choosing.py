@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
+from gateway.exchange.next_steps import WITH_ANOTHER
 from gateway.exchange.policy import Period, service_period
 from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source
@@ -75,6 +76,7 @@ async def _not_yet_held(
     before = retrieval.created if holder.profile.asynchronous else datetime.max.replace(tzinfo=UTC)
     wanted: list[DocumentEntry] = []
     waiting: dict[DocumentId, Document] = {}
+    with_others: list[Document] = []
 
     def look(transaction: Transaction, entry: DocumentEntry) -> None:
         unique_id = str(entry.unique_id)
@@ -88,6 +90,7 @@ async def _not_yet_held(
         ]
         if not known:
             wanted.append(entry)
+        with_others.extend(known[:1])
         waiting.update({one.id: one for one in known if _may_be_filed_yet(visit, transaction, one)})
 
     def look_at_all(transaction: Transaction) -> None:
@@ -95,8 +98,18 @@ async def _not_yet_held(
             look(transaction, entry)
 
     await visit.asking.archive.database.read_async(look_at_all)
+    say_with_others(visit, with_others)
     await decide_again(visit, [(one.blob, one.source) for one in waiting.values()])
     return wanted
+
+
+def say_with_others(visit: Visit, known: Iterable[Document]) -> None:
+    """That what the partner has for the member is another's here: one of the two is not right."""
+    own = visit.asking.member.id
+    number = sum(one.state == "filed" and one.member != own for one in known)
+    if number:
+        visit.remarks.append(f"{number} of its documents are filed with another member")
+        visit.steps.append(WITH_ANOTHER)
 
 
 def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document) -> bool:

@@ -135,7 +135,7 @@ def _is_event(one: Statement) -> bool:
 
 def _allergy_words(one: Statement) -> list[str]:
     words = [one.status or "no status"]
-    reactions = [str(each.get("display") or "") for each in _list(one.details.get("reaction"))]
+    reactions = [str(each.get("display") or "") for each in _reactions(one)]
     words += [text.lower() for text in reactions if text]
     severity = {3: "severe", 2: "moderate", 1: "mild", 4: "fatal"}.get(_severity(one))
     critical = _SHORT.get(_code(one.details.get("criticality")))
@@ -144,8 +144,13 @@ def _allergy_words(one: Statement) -> list[str]:
 
 def _severity(one: Statement) -> int:
     codes = [_code(one.details.get("severity"))]
-    codes += [_code(reaction.get("severity")) for reaction in _list(one.details.get("reaction"))]
+    codes += [_code(reaction.get("severity")) for reaction in _reactions(one)]
     return max(_SEVERE.get(code, 0) for code in codes)
+
+
+def _reactions(one: Statement) -> list[dict[str, Any]]:
+    """Those that were seen; a source may say which one was not."""
+    return [each for each in _list(one.details.get("reaction")) if not each.get("negated")]
 
 
 def _code(value: Any) -> str:

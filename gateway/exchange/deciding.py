@@ -136,9 +136,10 @@ def _require_held(document: Document) -> None:
 
 
 def find_match(transaction: Transaction, *, plan: PlanId, match: str) -> Link | None:
-    """The match of this id, if it waits or a person has decided it."""
+    """The match of this id: one that waits, or that a person or a comparison has decided."""
     waiting = links.for_people(transaction, plan=plan)
-    return next((link for link in waiting if link.id == match), None)
+    found = next((link for link in waiting if link.id == match), None)
+    return found or links.find(transaction, plan=plan, id=match)
 
 
 def decide_match(transaction: Transaction, *, plan: PlanId, match: str, verdict: Verdict) -> Link:

@@ -10,28 +10,32 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import uuid4
 
-from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element, parse_xml
 from gateway.clients.answer_reading import Crossing
 from gateway.clients.failures import PartnerFailed
 from gateway.exchange.asking import (
     Asking,
-    Call,
     Patience,
     explain,
     failure_outcome,
     new_assertion,
     new_record,
 )
-from gateway.exchange.keeping import keep
+from gateway.exchange.check_requests import (
+    close_record,
+    discovery_request,
+    named_call,
+    new_message_id,
+    open_record,
+)
 from gateway.exchange.partner_findings import Finding, Report
 from gateway.model.exchange import Exchange, ExchangeFilter
-from gateway.model.later import CHECK, DEFERRAL, ArrivedAnswer, AwaitedAnswer
+from gateway.model.later import CHECK, DEFERRAL, ArrivedAnswer, AwaitedAnswer, Result
 from gateway.model.partner import Partner
 from gateway.store import awaited_answers, exchange_log, wire_messages
 from gateway.store.database import Transaction
+from gateway.store.exchange_log import INTERRUPTED
 from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import open_message
 from ihe.acknowledgement import (
@@ -57,6 +61,8 @@ _PLACE: Final = "ITI-55 deferred"
 _ACKNOWLEDGED: Final = "ITI TF-2: 3.55.4.1.3 (Deferred Response, acknowledgement)"
 _RESULT: Final = "ITI TF-2: 3.55.4.2 (Deferred Response, result)"
 _LOOK_SECONDS: Final = 0.2
+_LEFT: Final = timedelta(minutes=10)
+"""After the time for its result: no check that lives takes so long to look at it."""
 _GRACE_SECONDS: Final = 4.0
 """How long is looked afterwards for a result that comes once more, or too late."""
 _REFUSED: Final = {
@@ -87,6 +93,19 @@ async def check_deferral(
     await _Check(asking, partner, report, address, asking.replies_at, wait_seconds).all(told)
 
 
+def recover_checks(transaction: Transaction, *, now: datetime) -> int:
+    """Records as `unknown` what a check had asked that was killed: nobody else waits for it."""
+    left = awaited_answers.unsettled(transaction, question=CHECK, before=now - _LEFT)
+    for one in left:
+        awaited_answers.settle(
+            transaction, message_id=one.message_id, result="failed", reason=INTERRUPTED
+        )
+        exchange_log.append(
+            transaction, replace(one.exchange, outcome="unknown", reason=INTERRUPTED)
+        )
+    return len(left)
+
+
 @dataclass(slots=True)
 class _Check:
     asking: Asking
@@ -107,7 +126,7 @@ class _Check:
         self.report.findings.append(finding)
 
     async def all(self, told: Demographics) -> None:
-        request = self._request(told)
+        request = discovery_request(self.asking, self.partner, told, respond_to=f"{self.base}/xcpd")
         began = datetime.now(UTC)
         waiting = self._new_wait(request)
         self.message_id = waiting.message_id
@@ -130,32 +149,11 @@ class _Check:
 
     # ---- the question ------------------------------------------------------------------------
 
-    def _request(self, told: Demographics) -> PatientDiscoveryRequest:
-        community = self.asking.community
-        root = str(community.messages)
-        return PatientDiscoveryRequest(
-            message_id=II(root, str(uuid4())),
-            creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
-            sender=community.home_community_id,
-            receiver=self.partner.home_community_id,
-            query_id=II(root, str(uuid4())),
-            demographics=told,
-            sender_authority=community.patient_authority,
-            deferred=True,
-            respond_to=f"{self.base}/xcpd",
-        )
-
     def _new_wait(self, request: PatientDiscoveryRequest) -> AwaitedAnswer:
         asking, now = self.asking, datetime.now(UTC)
-        message_id = f"urn:uuid:{uuid4()}"
+        message_id = new_message_id()
         seconds = min(self.wait_seconds, self.partner.profile.answer_within_seconds)
-        call = Call(
-            self.partner,
-            ITI_55_DEFERRED_REQUEST,
-            self.address,
-            write_discovery_request(request),
-            Patience(1),
-        )
+        call = named_call(self.partner, ITI_55_DEFERRED_REQUEST, self.address)
         return AwaitedAnswer(
             message_id=message_id,
             plan=asking.plan.id,
@@ -174,8 +172,7 @@ class _Check:
     async def _is_taken(self, waiting: AwaitedAnswer, body: Element) -> bool:
         """Whether it acknowledges that it will answer later; whatever else it says is noted."""
         record = replace(waiting.exchange, transaction=DEFERRAL)
-        database = self.asking.archive.database
-        open_id = await database.write_async(lambda tx: exchange_log.open_exchange(tx, record))
+        open_id = await open_record(self.asking, record)
         crossing = Crossing()
         try:
             answer = await self._send(waiting, copy.deepcopy(body), crossing)
@@ -242,17 +239,8 @@ class _Check:
             )
 
     async def _close(self, open_id: int, record: Exchange, crossing: Crossing) -> None:
-        archive, plan = self.asking.archive, self.asking.plan.id
-        kept = await asyncio.to_thread(
-            keep, archive, crossing.request, crossing.answer, [plan], now=record.time
-        )
+        kept = await close_record(self.asking, open_id, record, crossing)
         self.request_hash = kept.request_hash
-
-        def unit(transaction: Transaction) -> None:
-            exchange_log.close_exchange(transaction, open_id, kept.named_in(record))
-            kept.put(transaction)
-
-        await archive.database.write_async(unit)
 
     # ---- the result --------------------------------------------------------------------------
 
@@ -364,15 +352,11 @@ class _Check:
         )
 
         def unit(transaction: Transaction) -> None:
-            if awaited_answers.get(transaction, message_id=waiting.message_id) is None:
-                return  # it never left
-            result = "success" if answer is not None else "late"
-            awaited_answers.settle(
-                transaction,
-                message_id=waiting.message_id,
-                result=result,  # type: ignore[arg-type]
-                reason=record.reason,
-            )
-            exchange_log.append(transaction, record)
+            result: Result = "success" if answer is not None else "late"
+            # False: it never left.
+            if awaited_answers.settle(
+                transaction, message_id=waiting.message_id, result=result, reason=record.reason
+            ):
+                exchange_log.append(transaction, record)
 
         await self.asking.archive.database.write_async(unit)

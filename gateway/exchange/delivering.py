@@ -26,7 +26,7 @@ from gateway.model.document import Document
 from gateway.model.exchange import Exchange
 from gateway.model.later import OwedAnswer
 from gateway.model.member import Plan
-from gateway.model.partner import Partner
+from gateway.model.partner import RETIRED, Partner
 from gateway.store import (
     documents,
     exchange_log,
@@ -107,6 +107,8 @@ def _why_not_now(
     transaction: Transaction, house: Answering, owed: OwedAnswer, partner: Partner
 ) -> str | None:
     """What has happened since the answer was computed that keeps it here (DECISIONS 9, 10, 14)."""
+    if partner.profile.retired:
+        return RETIRED
     reasons = (
         _why_not_told(transaction, house, owed, partner, told)
         for told in owed.exchanges

@@ -45,6 +45,8 @@ class Listed:
     endpoints: Endpoints
     active: bool = True
     within: HomeCommunityId | None = None
+    is_whole: bool = True
+    """Whether its own endpoints are listed with it: of a delta much is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,36 +98,56 @@ def read_directory(resources: Iterable[Resource]) -> Directory:
             organizations[known] = resource
         elif kind == "Endpoint":
             endpoints[known] = resource
-    own = {id: _addresses(id, one, endpoints) for id, one in organizations.items()}
+    own = {id: _own(id, one, endpoints) for id, one in organizations.items()}
     listed: dict[HomeCommunityId, Listed] = {}
     unusable = []
-    for id in organizations:
-        found = _listed(id, organizations, own)
-        if isinstance(found, str):
-            unusable.append(found)
-        else:
-            listed.setdefault(found.home_community_id, found)
+    for id, organization in organizations.items():
+        home = home_of(organization)
+        if home is None:
+            unusable.append(f"organization {id} has no OID")
+            continue
+        found = _listed(id, home, organizations, own)
+        before = listed.setdefault(home, found)
+        if before is not found:
+            unusable.append(f"two organizations have the OID {home}")
+            # Of two the one that can be asked.
+            listed[home] = max(before, found, key=_is_of_use)
+    unusable += _orphans(endpoints, own)
     return Directory(
         tuple(sorted(listed.values(), key=lambda one: (one.name, one.home_community_id.urn))),
         tuple(unusable),
     )
 
 
+def _is_of_use(one: Listed) -> tuple[bool, bool]:
+    return one.active, _is_reachable(one.endpoints)
+
+
+def _orphans(endpoints: Mapping[str, Resource], own: Mapping[str, "_Own"]) -> Iterator[str]:
+    """An address without its organization is nobody's."""
+    named = {name for one in own.values() for name in one.endpoints}
+    if orphans := len(endpoints.keys() - named):
+        yield f"{orphans} endpoints are of no organization that is listed with them: not taken over"
+
+
 def _listed(
-    id: str, organizations: Mapping[str, Resource], own: Mapping[str, Endpoints]
-) -> Listed | str:
+    id: str,
+    home: HomeCommunityId,
+    organizations: Mapping[str, Resource],
+    own: Mapping[str, "_Own"],
+) -> Listed:
     resource = organizations[id]
-    home, name = home_of(resource), resource.get("name")
-    if home is None:
-        return f"organization {id} has no OID"
-    holder = next((one for one in _line(id, organizations) if _is_reachable(own[one])), None)
+    name = resource.get("name")
+    line = tuple(_line(id, organizations))
+    holder = next((one for one in line if _is_reachable(own[one].addresses)), None)
     within = None if holder in (None, id) else home_of(organizations[holder or id])
     return Listed(
         home,
         name.strip() if isinstance(name, str) and name.strip() else str(home),
-        Endpoints() if holder is None else own[holder],
+        Endpoints() if holder is None else own[holder].addresses,
         active=resource.get("active") is not False,
         within=None if within == home else within,
+        is_whole=own[id].is_whole,
     )
 
 
@@ -159,22 +181,39 @@ def home_of(organization: Resource) -> HomeCommunityId | None:
 # ---- endpoints -------------------------------------------------------------------------------
 
 
-def _addresses(id: str, organization: Resource, known: Mapping[str, Resource]) -> Endpoints:
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """An organization's own endpoints that are listed, and what addresses they give it."""
+
+    endpoints: tuple[str, ...]
+    addresses: Endpoints
+    is_whole: bool
+    """Whether these are all that it has: all that it names, and any that name it."""
+
+
+def _own(id: str, organization: Resource, known: Mapping[str, Resource]) -> _Own:
     """Where the organization takes each transaction: by its references, or those back to it."""
     named = [_reference(one) for one in _list(organization.get("endpoint"))]
     references = {f"{id}{one}" if one.startswith("#") else one for one in named if one}
+    endpoints = [
+        name
+        for name, endpoint in known.items()
+        if name in references or _reference(endpoint.get("managingOrganization")) == id
+    ]
+    # Who is not active reaches nobody below it either.
+    is_active = organization.get("active") is not False
     found: dict[str, str] = {}
-    for name, endpoint in known.items():
-        manager = _reference(endpoint.get("managingOrganization"))
-        if (name in references or manager == id) and _is_usable(endpoint):
+    for endpoint in (known[name] for name in endpoints):
+        if is_active and _is_usable(endpoint):
             for transaction in _transactions(endpoint):
                 found.setdefault(transaction, str(endpoint["address"]))
-    return Endpoints(
+    addresses = Endpoints(
         iti55=found.get("iti55"),
         iti38=found.get("iti38"),
         iti39=found.get("iti39"),
         iti41=found.get("iti41"),
     )
+    return _Own(tuple(endpoints), addresses, bool(endpoints) and references <= known.keys())
 
 
 def _is_usable(endpoint: Resource) -> bool:

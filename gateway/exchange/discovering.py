@@ -13,12 +13,12 @@ from uuid import uuid4
 from ccda.hl7v3 import II, TS
 from gateway.clients.failures import NotCalled
 from gateway.exchange.asking import Answered, Call
-from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.disclosing import first_set, fuller_set
 from gateway.exchange.ingest import demographics
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
+from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.exchange.widening import Wider, widen
 from gateway.model.link import Link, LinkState
@@ -49,6 +49,8 @@ _UNEXPLAINED: Final[dict[LinkState, str]] = {
     "held": "too little agrees to be sure",
     "rejected": "too little agrees to be the member",
 }
+UNLISTED: Final = "is not in the directory"
+"""Why a match is held that a person cannot decide."""
 _LONGEST: Final = timedelta(days=365)
 """However long a partner says that its answer holds: people move, and records are merged."""
 
@@ -159,7 +161,7 @@ async def _ask(
             links.put(transaction, link)
         if found:
             visit.note(transaction, step="query")
-        remarks = (_remark(discovery), None if wider is None else wider.said)
+        remarks = (_remark(visit, discovery), None if wider is None else wider.said)
         return Answered(reason="; ".join(text for text in remarks if text) or None)
 
     question = _question(visit, address, told, f"ITI-55 {which}")
@@ -167,7 +169,7 @@ async def _ask(
     if answer is None:  # never: what a discovery says is read again
         return _Found(NoMatch(), ())
     discovery, _ = answer
-    if isinstance(discovery, Matched) and (remark := _remark(discovery)):
+    if isinstance(discovery, Matched) and (remark := _remark(visit, discovery)):
         visit.remarks.append(remark)
     return _Found(discovery, tuple(found))
 
@@ -238,12 +240,15 @@ def _request(visit: Visit, told: Demographics) -> PatientDiscoveryRequest:
     )
 
 
-def _remark(discovery: Discovery) -> str | None:
+def _remark(visit: Visit, discovery: Discovery) -> str | None:
     match discovery:
         case MoreDemographicsRequested():
             return _wanted(discovery)
-        case Matched(unreadable=unreadable) if unreadable:
-            return f"{unreadable} of its matches could not be read"
+        case Matched(matches=matches, unreadable=unreadable):
+            unread = f"{unreadable} of its matches could not be read" if unreadable else None
+            is_ours = len(_of_others(visit, discovery)) < len(matches)
+            ours = "it names our own community, too: not asked" if is_ours else None
+            return "; ".join(text for text in (unread, ours) if text) or None
         case _:
             return None
 
@@ -263,13 +268,19 @@ def _links(
     now = datetime.now(UTC)
     until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
     ours = demographics(visit.asking.member, visit.asking.plan)
-    for match in discovery.matches:
+    for match in _of_others(visit, discovery):
         result = compare(ours, match.demographics)
         if wider is not None and result.decision == "possible":
             # Only what speaks for it: where the roster itself speaks against, that stands.
             result = compare(wider.beside(ours), match.demographics)
         link = _link(visit, match, result)
         yield replace(link, found=now, valid_until=until)
+
+
+def _of_others(visit: Visit, discovery: Matched) -> list[Match]:
+    """A hub that knows our records, too, names us beside others: those need not be asked for."""
+    own = visit.asking.community.home_community_id
+    return [one for one in discovery.matches if one.home_community_id != own]
 
 
 def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
@@ -306,8 +317,7 @@ def _settled(transaction: Transaction, link: Link) -> Link:
     if link.state == "held":
         return link if before is None else replace(link, state=before.state)
     if link.state == "confirmed" and not _is_listed(transaction, link):
-        home = link.home_community_id
-        detail = f"the community that holds the records ({home}) is not in the directory"
+        detail = f"the community that holds the records ({link.home_community_id}) {UNLISTED}"
         return replace(link, state="held", detail=detail)
     return link
 

@@ -8,11 +8,18 @@ from typing import Final
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange import next_steps
 from gateway.exchange.asking import Answered, Call, explain
-from gateway.exchange.awaiting import AnswerAwaited, Divisible, Question
 from gateway.exchange.calling import put
-from gateway.exchange.choosing import choose, decide_again, doubt_of, is_assembled, take_in
+from gateway.exchange.choosing import (
+    choose,
+    decide_again,
+    doubt_of,
+    is_assembled,
+    say_with_others,
+    take_in,
+)
 from gateway.exchange.ingest import Ingested, Received, receive
 from gateway.exchange.listing import list_again, list_documents, question_name
+from gateway.exchange.question import AnswerAwaited, Divisible, Question
 from gateway.exchange.retrieving import Arrived, ArrivedDocument, Attachments, collect
 from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source
@@ -127,8 +134,9 @@ class _Fetching:
 
     async def _size(self) -> int:
         """How many documents at once: what the profile says, or less if that was learned."""
+        now = self.visit.asking.retrieval.created  # a visit that is run anew asks the same
         lesson = await self.visit.asking.archive.database.read_async(
-            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_AT_ONCE)
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_AT_ONCE, now=now)
         )
         stated = self.holder.profile.documents_per_retrieve
         return stated if lesson is None else min(stated, lesson.value)
@@ -187,6 +195,7 @@ class _Fetching:
         request = RetrieveDocumentSetRequest(tuple(batch))
         said: list[str] = []
         again: list[DocumentRequest] = []
+        filed: list[Document] = []
         # One that answers later is not: its answer was no slip of the connection.
         may_repeat = not is_second and not self.holder.profile.asynchronous
         attachments = Attachments(asking.archive, asking.plan.id)
@@ -203,6 +212,7 @@ class _Fetching:
         ) -> Answered:
             arrived, received = answer
             done = take_in(visit, transaction, received)
+            filed[:] = [one.document for one in done]
             answered, said[:] = _account(visit, transaction, arrived, received, done)
             if not may_repeat:
                 said.extend(_left_out(arrived, twice=is_second))
@@ -226,7 +236,8 @@ class _Fetching:
             attachments.discard()
         visit.remarks.extend(said)
         if taken is not None and not again:
-            visit.steps.extend(_steps(*taken))
+            visit.steps.extend(_steps(*taken, filed))
+        say_with_others(visit, filed)
         await self._look_at_assembled(batch)
         return tuple(again)
 
@@ -316,7 +327,9 @@ def _account(
     return answered, said
 
 
-def _steps(arrived: Arrived, received: Sequence[Received]) -> Iterator[str]:
+def _steps(
+    arrived: Arrived, received: Sequence[Received], filed: Sequence[Document]
+) -> Iterator[str]:
     """What can be done about what is not as it should be."""
     if arrived.elsewhere:
         yield next_steps.FROM_ELSEWHERE
@@ -326,6 +339,9 @@ def _steps(arrived: Arrived, received: Sequence[Received]) -> Iterator[str]:
         yield next_steps.NOT_GIVEN
     if any(one.doubt and one.doubt is not _ASSEMBLED for one in received):
         yield next_steps.NOT_THE_LISTED
+    given = zip(received, filed, strict=True)
+    if any(one.doubt is None and document.state == "held" for one, document in given):
+        yield next_steps.DECIDE_DOCUMENTS
 
 
 def _left_out(arrived: Arrived, *, twice: bool) -> Iterator[str]:

@@ -19,15 +19,23 @@ from typing import Final
 
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
-from gateway.exchange.awaiting import AnswerAwaited, PartnerRefused, abandon
-from gateway.exchange.discovering import discover, is_of_retrieval
+from gateway.exchange.awaiting import abandon
+from gateway.exchange.discovering import UNLISTED, discover, is_of_retrieval
 from gateway.exchange.fetching import fetch
 from gateway.exchange.locating import is_located, locate
+from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH
+from gateway.exchange.question import AnswerAwaited, PartnerRefused
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
 from gateway.model.partner import Partner
-from gateway.model.retrieval import NOT_LOCATED, PartnerOutcome, PartnerProgress, RetrievalState
+from gateway.model.retrieval import (
+    NO_ADDRESS,
+    NOT_LOCATED,
+    PartnerOutcome,
+    PartnerProgress,
+    RetrievalState,
+)
 from gateway.store import links, partner_health, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
@@ -37,6 +45,8 @@ from ihe.identifiers import HomeCommunityId
 log = logging.getLogger(__name__)
 _NOTHING_CAME: Final = frozenset({"failed", "late", "refused", "not_asked"})
 _ANSWERED: Final = frozenset({"matched", "no_match", "held", "refused"})
+_THROUGH: Final = "its records are asked for through"
+_AWAITED: Final = "its records are being asked for through another partner"
 _BUSY: Final = timedelta(seconds=1)
 """After how long to look again whether somebody else has gone on with a visit."""
 
@@ -58,7 +68,8 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     Raises:
         StoreUnavailable: some answers could not be kept; asked again, it goes on with those.
     """
-    everyone = visits(asking, once_each(asked))
+    own = asking.community.home_community_id  # a directory of a network lists us, too
+    everyone = visits(asking, once_each([one for one in asked if one.home_community_id != own]))
     unanswered = [visit for visit in everyone if visit.progress.outcome is None]
     retrieval, database = asking.retrieval, asking.archive.database
     await database.write_async(lambda tx: begin(tx, unanswered, retrieval))
@@ -66,7 +77,10 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
     ended = await asyncio.gather(*map(_visit, _first(unanswered)), return_exceptions=True)
     # Whom a Health Data Locator may name waits until all of those have said what they know.
     named = await asyncio.gather(*map(_visit, _then(unanswered)), return_exceptions=True)
-    ended = [*ended, *named]
+    # What was left to others is fetched after all where these have failed meanwhile.
+    left = (visit for visit in unanswered if visit.left)
+    again = await asyncio.gather(*map(_visit, left), return_exceptions=True)
+    ended = [*ended, *named, *again]
     for failure in ended:
         if isinstance(failure, BaseException):
             raise failure
@@ -111,11 +125,15 @@ def end_if_all_have(transaction: Transaction, *, plan: PlanId, retrieval_id: Ret
 
 
 def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
+    """Nothing is missing by those who are not to be asked, unless there is nobody else; what a
+    person has to decide is no failure."""
     answered = {"matched", "no_match"}
     everyone = [one for one in ended if one.detail != NOT_LOCATED]
+    everyone = [one for one in everyone if one.detail != NO_ADDRESS] or everyone
     if all(one.outcome in answered and not one.documents_missing for one in everyone):
         return "done"
-    return "partial" if any(one.outcome in answered for one in everyone) else "failed"
+    in_part = answered | {"held"}
+    return "partial" if any(one.outcome in in_part for one in everyone) else "failed"
 
 
 # ---- one partner -----------------------------------------------------------------------------
@@ -136,7 +154,10 @@ async def _visit_now(visit: Visit) -> GoOn | None:
         return GoOn(visit.partner.id, datetime.now(UTC) + _BUSY)
     try:
         outcome = await _ask_to_the_end(visit)
-        await database.write_async(lambda tx: _finish(tx, visit, outcome))
+        if outcome is None:
+            await visit.save(detail=_AWAITED)
+        else:
+            await database.write_async(lambda tx: _finish(tx, visit, outcome))
     except AnswerAwaited as awaited:
         await visit.save(detail=awaited.said)
         return GoOn(visit.partner.id, awaited.expires)
@@ -151,9 +172,10 @@ async def _leave(visit: Visit) -> None:
         await visit.asking.archive.database.write_async(lambda tx: leave(tx, visit))
 
 
-async def _ask_to_the_end(visit: Visit) -> PartnerOutcome:
+async def _ask_to_the_end(visit: Visit) -> PartnerOutcome | None:
+    """None where it is to be asked once more, when others have ended."""
     try:
-        return await _ask(visit)
+        return await (_ask_for_left(visit) if visit.left else _ask(visit))
     except (StoreUnavailable, AnswerAwaited):
         raise
     except Exception as error:  # the door of one partner: the others go on
@@ -185,10 +207,10 @@ def _outcome(error: Exception) -> PartnerOutcome:
     return "refused" if is_refusal(error) or isinstance(error, PartnerRefused) else "failed"
 
 
-async def _ask(visit: Visit) -> PartnerOutcome:
+async def _ask(visit: Visit) -> PartnerOutcome | None:
     address = visit.partner.endpoints.iti55
     if address is None:
-        visit.failed(NotCalled("it has no address for patient discovery"))
+        visit.failed(NotCalled(NO_ADDRESS))
         return "not_asked"
     if not await is_located(visit):
         return "not_asked"
@@ -197,13 +219,18 @@ async def _ask(visit: Visit) -> PartnerOutcome:
         return "not_asked"
     found = await discover(visit, address)
     held = [link for link in found if link.state == "held"]
-    visit.remarks.extend(link.detail or "a match is held for a person to decide" for link in held)
+    for link in held:
+        detail = link.detail or "a match is held for a person to decide"
+        visit.remarks.append(detail)
+        visit.steps.append(ADD_HOLDER if detail.endswith(UNLISTED) else DECIDE_MATCH)
     confirmed = [link for link in found if link.state == "confirmed"]
     for link in confirmed:
         await locate(visit, link)
     if confirmed:
-        await _fetch_all(visit, await _not_fetched_by_others(visit, confirmed))
-        return "matched"
+        ours, left = await _shared_out(visit, confirmed)
+        await _fetch_all(visit, ours)
+        visit.left = [link for link, _ in left]
+        return None if left else "matched"
     if held:
         return "held"
     if found:
@@ -233,24 +260,37 @@ async def _resting(visit: Visit) -> Resting | None:
     )
 
 
-async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> list[Link]:
-    """Those patient ids that no other partner named before us in this retrieval (user-asks 20).
+async def _ask_for_left(visit: Visit) -> PartnerOutcome:
+    """Once all others have ended, or wait for an answer on a connection of its own."""
+    left, visit.left = visit.left, []
+    ours, still = await _shared_out(visit, left)
+    visit.remarks.extend(f"{_THROUGH} {name}" for _, name in still)
+    await _fetch_all(visit, ours)
+    return "matched"
+
+
+async def _shared_out(
+    visit: Visit, confirmed: Sequence[Link]
+) -> tuple[list[Link], list[tuple[Link, str]]]:
+    """Those patient ids that we fetch; those that another partner, which named them before us in
+    this retrieval, is fetching now, and who that is (user-asks 20).
 
     Two ways to one community would bring each document twice. Where the other partner's part of
     the retrieval has failed, ours is the way that is left.
     """
     asking = visit.asking
 
-    def unit(transaction: Transaction) -> list[Link]:
+    def unit(transaction: Transaction) -> tuple[list[Link], list[tuple[Link, str]]]:
         plan, retrieval = asking.plan.id, asking.retrieval
         current = retrievals.get(transaction, plan=plan, retrieval=retrieval.id)
         asked = {one.partner: one for one in current.partners} if current else {}
         known = links.of_member(transaction, plan=plan, member=asking.member.id)
-        ours = []
+        ours: list[Link] = []
+        left: list[tuple[Link, str]] = []
         for link in confirmed:
             ways = [one for one in known if _is_same_patient(one, link)]
             before = [
-                asked[one.partner].partner_name
+                asked[one.partner]
                 for one in ways
                 if one.partner in asked
                 and one.partner != visit.partner.id
@@ -259,11 +299,13 @@ async def _not_fetched_by_others(visit: Visit, confirmed: Sequence[Link]) -> lis
                 and is_of_retrieval(one, retrieval)
                 and (one.found, one.partner) < (link.found, link.partner)
             ]
-            if before:
-                visit.remarks.append(f"its records are asked for through {before[0]}")
-            else:
+            if not before:
                 ours.append(link)
-        return ours
+            elif all(one.outcome is None for one in before):
+                left.append((link, before[0].partner_name))
+            else:
+                visit.remarks.append(f"{_THROUGH} {before[0].partner_name}")
+        return ours, left
 
     return await asking.archive.database.read_async(unit)
 

@@ -109,7 +109,7 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
         retrieval_id = RetrievalId(job.payload["retrieval"])
         retrieval = retrievals.get(transaction, plan=job.plan, retrieval=retrieval_id)
         if retrieval is not None and retrieval.state not in _ENDED:
-            asked = partners.list_all(transaction, plan=job.plan)
+            asked = _in_force(transaction, job.plan)
             one = job.payload.get("partner")
             _end(
                 transaction,
@@ -214,7 +214,13 @@ def _subject(
     member = members.get(transaction, plan=plan, member=retrieval.member)
     if member is None:
         return None
-    return retrieval, member, partners.list_all(transaction, plan=plan)
+    return retrieval, member, _in_force(transaction, plan)
+
+
+def _in_force(transaction: Transaction, plan: PlanId) -> tuple[Partner, ...]:
+    """The plan's partners but those that have left their network."""
+    listed = partners.list_all(transaction, plan=plan)
+    return tuple(one for one in listed if not one.profile.retired)
 
 
 def _refuse(

@@ -25,8 +25,7 @@ class Kept:
     messages: tuple[WireMessage, ...] = ()
 
     def put(self, transaction: Transaction) -> None:
-        for message in self.messages:
-            wire_messages.put(transaction, message)
+        wire_messages.put_all(transaction, self.messages)
 
     def named_in(self, exchange: Exchange) -> Exchange:
         """The record with the hashes of what is kept; what it names already stays."""

@@ -18,10 +18,10 @@ from typing import Final
 from ccda.safe_xml import Element, serialize_xml
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange.asking import Answered, Call, Patience, explain
-from gateway.exchange.awaiting import Question
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
 from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
+from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner
@@ -190,8 +190,9 @@ class _Listing:
 
     async def window_days(self) -> int | None:
         """Of how many days its windows are: as its profile says, or fewer if that was learned."""
+        now = self.visit.asking.retrieval.created  # a visit that is run anew asks the same
         lesson = await self.visit.asking.archive.database.read_async(
-            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_WINDOW)
+            lambda tx: partner_lessons.in_force(tx, partner=self.holder.id, kind=_WINDOW, now=now)
         )
         stated = self.holder.profile.query_window_days
         if lesson is None:

@@ -10,8 +10,8 @@ from typing import Final
 
 from gateway.clients.failures import NotCalled, PartnerFailed
 from gateway.exchange.asking import Answered, Call, explain
-from gateway.exchange.awaiting import AnswerAwaited, Question
 from gateway.exchange.calling import put
+from gateway.exchange.question import AnswerAwaited, Question
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner

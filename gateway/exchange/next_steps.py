@@ -80,6 +80,20 @@ NOT_THE_LISTED: Final = (
     "Tell the partner that size or hash of its list are not those of its documents; the bytes are"
     " held"
 )
+DECIDE_MATCH: Final = (
+    "Decide whether it is the member: `gateway held list`, then `held confirm` or `held reject`"
+)
+DECIDE_DOCUMENTS: Final = (
+    "Decide whose the held documents are: `gateway held list`, then `held file` or `held reject`"
+)
+ADD_HOLDER: Final = (
+    "Add the community that holds the records to the directory (`gateway partners add` or"
+    " `import`), then retrieve again"
+)
+WITH_ANOTHER: Final = (
+    "See whether the two members are one person; if the documents are filed with the wrong one,"
+    " `gateway held unfile` takes them out"
+)
 INCOMPLETE: Final = "Ask again later for the rest of the list; if it stays so, tell the partner"
 
 

@@ -11,7 +11,8 @@ from gateway.exchange.statements import Statement
 
 _SAYS_NONE: Final = re.compile(
     r"(patient )?(has )?no ([\w/-]+ ){0,3}?(known|current|active|history)\b|none known|nkd?a\b|"
-    r"nkfa\b|nkma\b|denies\b|not on any medication",
+    r"nkfa\b|nkma\b|(patient )?(denies|reports no)\b|nil known|"
+    r"(patient )?(is )?not (currently )?(taking|on|prescribed) (any )?(\w+ )?(medic|meds|drugs)",
     re.IGNORECASE,
 )
 _SNOMED: Final = "2.16.840.1.113883.6.96"

@@ -5,7 +5,6 @@ patient id and the retrieve for a document that cannot be there. With a test pat
 agreed with the partner the walk goes on to real answers, as far as its documents.
 """
 
-import asyncio
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,26 +12,28 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from lxml import etree
-
-from ccda.hl7v3 import II, PN, TS
 from ccda.safe_xml import Element
 from gateway.clients.answer_reading import Crossing
 from gateway.clients.failures import NotTrusted, PartnerFailed, PartnerLate, Unreachable
 from gateway.exchange.asking import (
     Asking,
-    Call,
     Patience,
     explain,
     failure_outcome,
     new_assertion,
     new_record,
 )
+from gateway.exchange.check_requests import (
+    NOBODY,
+    close_record,
+    discovery_request,
+    named_call,
+    new_message_id,
+    open_record,
+)
 from gateway.exchange.deferral_check import check_deferral
 from gateway.exchange.disclosing import first_set
-from gateway.exchange.keeping import keep
 from gateway.exchange.listing import LENGTHY
-from gateway.exchange.metadata import patient_id
 from gateway.exchange.partner_findings import (
     Finding,
     Report,
@@ -43,13 +44,10 @@ from gateway.exchange.partner_findings import (
     of_door,
     of_list,
 )
-from gateway.model.exchange import Exchange
 from gateway.model.member import Member
 from gateway.model.partner import Partner
-from gateway.store import exchange_log
-from gateway.store.database import Transaction
 from ihe.answer_rules import FAULT, Asked
-from ihe.discovery import Demographics, Match, Matched, PatientDiscoveryRequest
+from ihe.discovery import Demographics, Match, Matched
 from ihe.document_content import ContentId
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
@@ -75,10 +73,6 @@ from ihe.xca_retrieve import (
 )
 from ihe.xcpd import read_discovery_response, write_discovery_request
 
-_NOBODY: Final = Demographics(
-    names=(PN("Conformance-Check", ("Nobody",)),), birth_time=TS("18990101"), gender="M"
-)
-"""Made up, of a name and a birth date that no record has."""
 _HTTP: Final = "ITI TF-2: V.3.2 (SOAP over HTTP)"
 _TLS: Final = "ITI TF-2: 3.19 (node authentication)"
 _MTOM: Final = "ITI TF-2: 3.39.4.1.3 (MTOM/XOP)"
@@ -101,7 +95,7 @@ async def check_partner(
     )
     await _Walk(asking, partner, report).all(member)
     if partner.profile.deferred_discovery:
-        await check_deferral(asking, partner, _NOBODY, report, wait_seconds=wait_seconds)
+        await check_deferral(asking, partner, NOBODY, report, wait_seconds=wait_seconds)
     return report
 
 
@@ -150,22 +144,24 @@ class _Walk:
     async def _door(self, door: str) -> None:
         """TCP, TLS, the clock of HTTP and `?wsdl`."""
         record = replace(
-            new_record(self.asking, _call(self.partner, ITI_55_REQUEST, door), _message_id()),
+            new_record(
+                self.asking, named_call(self.partner, ITI_55_REQUEST, door), new_message_id()
+            ),
             transaction="WSDL",
             member=None,
             message_id=None,
         )
-        open_id = await self._opened(record)
+        open_id = await open_record(self.asking, record)
         try:
             async with Patience(self.partner.profile.timeout_seconds).waiting():
                 looked = await self.asking.client.look(partner=self.partner, address=f"{door}?wsdl")
         except (PartnerFailed, IheError) as error:
             failed = replace(record, outcome=failure_outcome(error), reason=explain(error))
-            await self._close(open_id, failed, Crossing())
+            await close_record(self.asking, open_id, failed, Crossing())
             section = _TLS if isinstance(error, NotTrusted) else _HTTP
             self._say("deviation", door, explain(error), section)
             return
-        await self._close(open_id, replace(record, outcome="success"), Crossing())
+        await close_record(self.asking, open_id, replace(record, outcome="success"), Crossing())
         self.report.findings.extend(of_door(door, looked, datetime.now(UTC)))
 
     # ---- nobody ------------------------------------------------------------------------------
@@ -175,9 +171,7 @@ class _Walk:
         partner, endpoints = self.partner, self.partner.endpoints
         home = partner.home_community_id
         if endpoints.iti55 is not None:
-            answer = await self._ask(
-                ITI_55_REQUEST, endpoints.iti55, self._discovery(_NOBODY, None)
-            )
+            answer = await self._ask(ITI_55_REQUEST, endpoints.iti55, self._discovery(NOBODY, None))
             if answer is not None:
                 found = read_discovery_response(answer.opened.body, asked=home).discovery
                 if isinstance(found, Matched):
@@ -341,12 +335,12 @@ class _Walk:
     ) -> _Answer | None:
         """The answer, once its deviations are noted; None when there is none to go on with."""
         partner, step = self.partner, kind.transaction
-        call, crossing, sizes = _call(partner, kind, door), Crossing(), Sizes()
+        call, crossing, sizes = named_call(partner, kind, door), Crossing(), Sizes()
         said = copy.deepcopy(body)  # what is sent moves into its envelope
-        message_id = _message_id()
+        message_id = new_message_id()
         record = new_record(self.asking, call, message_id)
         record = replace(record, member=None if member is None else member.id)
-        open_id = await self._opened(record)
+        open_id = await open_record(self.asking, record)
         opened, failure = None, None
         try:
             async with Patience(partner.profile.timeout_seconds).waiting():
@@ -364,7 +358,7 @@ class _Walk:
         except (PartnerFailed, IheError) as error:
             failure = error
             record = replace(record, outcome=failure_outcome(error), reason=explain(error))
-        await self._close(open_id, record, crossing)
+        await close_record(self.asking, open_id, record, crossing)
         broken = list(of_answer(crossing, Asked(kind, message_id, partner.home_community_id, said)))
         for one in broken:
             self.report.findings.append(replace(one, place=step, message_id=message_id))
@@ -380,49 +374,14 @@ class _Walk:
         self._say("answered", step, "it answers")
         return _Answer(opened, crossing, sizes)
 
-    async def _opened(self, record: Exchange) -> int:
-        database = self.asking.archive.database
-        return await database.write_async(lambda tx: exchange_log.open_exchange(tx, record))
-
-    async def _close(self, open_id: int, record: Exchange, crossing: Crossing) -> None:
-        archive, plan = self.asking.archive, self.asking.plan.id
-        kept = await asyncio.to_thread(
-            keep, archive, crossing.request, crossing.answer, [plan], now=record.time
-        )
-
-        def unit(transaction: Transaction) -> None:
-            exchange_log.close_exchange(transaction, open_id, kept.named_in(record))
-            kept.put(transaction)
-
-        await archive.database.write_async(unit)
-
     def _discovery(self, told: Demographics, member: Member | None) -> Element:
-        community, root = self.asking.community, str(self.asking.community.messages)
-        return write_discovery_request(
-            PatientDiscoveryRequest(
-                message_id=II(root, str(uuid4())),
-                creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
-                sender=community.home_community_id,
-                receiver=self.partner.home_community_id,
-                query_id=II(root, str(uuid4())),
-                demographics=told,
-                patient_id=None if member is None else patient_id(member, community),
-                sender_authority=community.patient_authority,
-            )
-        )
+        request = discovery_request(self.asking, self.partner, told, member=member)
+        return write_discovery_request(request)
 
 
 def asking_root(asking: Asking) -> str:
     """Our own OID: ids under it are nobody else's."""
     return str(asking.community.home_community_id)
-
-
-def _call(partner: Partner, kind: MessageKind, door: str) -> Call:
-    return Call(partner, kind, door, etree.Element("none"), Patience(1))
-
-
-def _message_id() -> str:
-    return f"urn:uuid:{uuid4()}"
 
 
 def _requests(entries: Sequence[DocumentEntry], home: HomeCommunityId) -> Iterator[DocumentRequest]:

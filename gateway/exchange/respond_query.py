@@ -28,6 +28,7 @@ from gateway.model.document import Document, OfferedDocument
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member, Plan
 from gateway.store import members, offers
+from gateway.store.brief import leave
 from gateway.store.database import Transaction
 from ihe.ebrim import read_document_entry
 from ihe.identifiers import HomeCommunityId, PatientId
@@ -52,6 +53,8 @@ _ById = GetDocumentsQuery | GetObjectsQuery | GetContentsQuery | GetRelatedDocum
 _NOBODY: Final = "no member of this patient id is open to this partner"
 _NOTHING_FITS: Final = "no document that fits is offered to this partner"
 _NOTHING_OF_THESE: Final = "no document of these ids is offered to this partner"
+_BRIEF_DOCUMENTS: Final = 25
+"""To look through more takes long enough for a thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ def query(
         case FindDocumentsQuery() | FindSubmissionSetsQuery() | FindFoldersQuery() | GetAllQuery():
             listed = _by_patient(transaction, asked, asker, plans, community)
         case _:
+            leave()
             listed = _by_id(transaction, asked, asker, plans, community)
     if asked.return_type == "LeafClass" and len(listed.shown) > most:
         context = f"More than {most} objects fit the query. Ask for their ids (ObjectRef), or less."
@@ -115,6 +119,7 @@ def _by_patient(
         given = tuple(_find_documents(transaction, asked, way, member, community))
         kept = [one.document for one in given if is_kept(one)]
         return Listed(given, (_effect(way, member, kept, is_empty=not given),))
+    leave()
     shelf = open_shelf(transaction, way, member, community)
     shown = tuple(_of_shelf(shelf, asked))
     told = [document for one in shown for document in documents_of(one, shelf)]
@@ -155,6 +160,8 @@ def _find_documents(
     wants_summary = "on-demand" in asked.entry_types and may_be_summarized(way)
     # A summary is made of all that is open, whatever else the query asks for.
     narrowed = not wants_summary
+    if wants_summary:
+        leave()
     registered = offers.of_member(
         transaction,
         plan=member.plan,
@@ -163,6 +170,8 @@ def _find_documents(
         class_codes=(code.value for code in asked.class_codes if narrowed),
         type_codes=(code.value for code in asked.type_codes if narrowed),
     )
+    if len(registered) > _BRIEF_DOCUMENTS:
+        leave()
     given = tuple(one for one in registered if way.gives(one, member))
     found = [as_it_stands(one) for one in given] if "stable" in asked.entry_types else []
     summary = on_demand(current(given), way, member, community) if wants_summary else None

@@ -16,12 +16,15 @@ from gateway.model.community import Community
 from gateway.model.document import OfferedDocument, Snapshot
 from gateway.model.exchange import Outcome
 from gateway.model.member import Plan
+from gateway.store.brief import leave
 from gateway.store.database import Transaction
 from ihe.registry_response import ErrorCode, RegistryError
 from ihe.xca_retrieve import DocumentRequest, RetrieveDocumentSetRequest, document_error
 
 _DOCUMENTS_AT_ONCE: Final = 100
 _TOO_MANY_DOCUMENTS: Final = f"At most {_DOCUMENTS_AT_ONCE} documents are given in one answer."
+_BRIEF_DOCUMENTS: Final = 10
+"""To find more takes long enough for a thread."""
 _LOOKED_FOR_AT_ONCE: Final = 100
 """Ids for which summaries are looked through: no answer holds more, and an id costs a partner
 nothing. Ids are counted, not the patients behind them: that there is one must not show."""
@@ -68,6 +71,8 @@ def retrieve(
     now: datetime,
 ) -> Retrieved:
     """What may be given of the request; summaries are made now."""
+    if len(request.documents) > _BRIEF_DOCUMENTS:
+        leave()
     found, why = archive.database.read(lambda tx: _find(tx, request, asker, plans, community))
     given: list[Given] = []
     errors: list[RegistryError] = list(request.refused)
@@ -80,6 +85,7 @@ def retrieve(
         if refusal is not None:
             errors.append(refusal)
         elif isinstance(one, OnDemand):
+            leave()
             made += 1
             taken = take_snapshot(archive, one, community, now=now)
             given.append(Given(asked, taken.snapshot.offered))
@@ -102,6 +108,8 @@ def _find(
     found: dict[str, _Found] = {one.unique_id: one for one in documents}
     others = [each for each in dict.fromkeys(wanted) if each not in found]
     looked_for = others[:_LOOKED_FOR_AT_ONCE]
+    if looked_for:
+        leave()
     shelves = shelves_of(transaction, looked_for, asker, plans, community) if looked_for else ()
     for shelf in shelves:
         found |= {one.unique_id: one for one in shelf.snapshots}

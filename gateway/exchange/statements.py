@@ -3,11 +3,12 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+from ccda.condition_status import condition_status
 from ccda.hl7v3 import CD, II, TS
 from ccda.model import Entry
 from ccda.summary import LineSource
@@ -37,7 +38,7 @@ _ENDED_WORDS: Final = {
 }  # fmt: skip
 ENDED: Final = frozenset(
     "stopped completed resolved inactive cancelled nullified remission".split()
-) | {"on hold"}
+) | {"on hold", "history of", "ruled out"}
 _ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
 
 
@@ -198,7 +199,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = item.entry
+    entry = _as_meant(item.entry)
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -220,6 +221,12 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         rank=(recorded, by.sort_key, order),
         when=entry.time or entry.start,
     )
+
+
+def _as_meant(entry: Entry) -> Entry:
+    """A vaccine with the reason why it was refused was not given, negationInd forgotten or not."""
+    is_refused = entry.kind == "immunization" and "refusal_reason" in entry.details
+    return replace(entry, negated=True) if is_refused and not entry.negated else entry
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:
@@ -275,7 +282,7 @@ def _ended_by(end: TS, written: TS) -> bool:
 
 def _status(entry: Entry, today: str) -> str | None:
     """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
-    stated = (entry.status or "").strip().casefold()
+    stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
     end = date_digits(entry.end)
     ends_as = _ENDS_AS.get(entry.kind)

@@ -8,40 +8,34 @@ again. Documents are read from the store as they leave.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from random import SystemRandom
 from typing import Final
-from uuid import NAMESPACE_URL, UUID, uuid5
 
-from ccda.safe_xml import parse_xml
 from gateway.clients.failures import Busy, Passing
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.asking import Answered, Asking, Call, Patience, ask
 from gateway.exchange.error_words import in_words
-from gateway.exchange.metadata import house_author, moment, patient_id, source_patient_info
+from gateway.exchange.metadata import patient_id
 from gateway.exchange.on_demand import kept_snapshot
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.shelf import Shelf, current, open_shelf
+from gateway.exchange.submission_request import Chosen, document_parts, write_request
 from gateway.model.community import Community
 from gateway.model.document import OfferedDocument
 from gateway.model.exchange import Exchange, ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, PlanId, RetrievalId
-from gateway.model.member import Member, Plan
-from gateway.model.partner import Partner
+from gateway.model.member import Plan
+from gateway.model.partner import RETIRED, Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Retrieval
 from gateway.model.submission import Submission
 from gateway.store import exchange_log, exchange_search, links, members, partners, policy_rules
 from gateway.store.database import Transaction
-from ihe.document_content import ContentId
-from ihe.ebrim import read_document_entry
-from ihe.identifiers import PatientId, UniqueId
-from ihe.metadata import Association, AssociationType, DocumentEntry, SubmissionSet
-from ihe.mtom import Part
 from ihe.registry_response import (
     ErrorCode,
     RegistryResponse,
@@ -50,9 +44,8 @@ from ihe.registry_response import (
     read_registry_response,
 )
 from ihe.soap import ITI_41_REQUEST, ITI_80_REQUEST, MessageKind
-from ihe.submission import memberships
 from ihe.wire import OpenedAnswer
-from ihe.xdr import ProvideAndRegisterRequest, SubmittedDocument, write_provide_and_register
+from ihe.xdr import write_provide_and_register
 
 TRANSACTIONS: Final = ("ITI-41", "ITI-80")
 REFUSED: Final = "SUBMISSION"
@@ -67,7 +60,6 @@ _OUTCOMES: Final[dict[ResponseStatus, Outcome]] = {
     ResponseStatus.PARTIAL_SUCCESS: "partial",
     ResponseStatus.FAILURE: "refused",
 }
-_NO_TYPE: Final = "application/octet-stream"
 _chance = SystemRandom()
 
 
@@ -94,16 +86,6 @@ class Submitted:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """What leaves, to whom, and what it replaces there by entry UUID."""
-
-    shelf: Shelf
-    documents: tuple[OfferedDocument, ...]
-    patient: PatientId
-    replaces: tuple[tuple[str, str], ...]
-
-
 def check(
     transaction: Transaction,
     given: Submission,
@@ -122,6 +104,8 @@ def check(
     partner = partners.get(transaction, plan=given.plan, partner=given.partner)
     if plan is None or member is None or partner is None:
         raise NotSubmitted("its plan, member or partner is not there")
+    if partner.profile.retired:
+        raise NotSubmitted(f"the partner takes no submissions: {RETIRED}")
     if partner.endpoints.iti80 is None and partner.endpoints.iti41 is None:
         raise NotSubmitted("the partner takes no submissions: its endpoints name no iti41 or iti80")
     purpose = PurposeOfUse.parse(given.purpose)
@@ -228,7 +212,7 @@ def _choose(
     partner: Partner,
     shelf: Shelf,
     documents: tuple[OfferedDocument, ...],
-) -> _Chosen:
+) -> Chosen:
     member = shelf.member
     known = [
         link.patient_id
@@ -240,7 +224,7 @@ def _choose(
     # The partner's own id where discovery found it; ours says at least who names the person so.
     patient = known[0] if len(known) == 1 else patient_id(member, shelf.community)
     replaces = tuple(_replaced(transaction, partner, shelf, documents))
-    return _Chosen(shelf, documents, patient, replaces)
+    return Chosen(shelf.member, documents, patient, replaces)
 
 
 def _replaced(
@@ -299,7 +283,7 @@ async def _send(
     asking: Asking,
     partner: Partner,
     given: Submission,
-    chosen: _Chosen,
+    chosen: Chosen,
     patience: Patience,
 ) -> Submitted:
     kind, address = _endpoint(partner)
@@ -310,7 +294,7 @@ async def _send(
         address,
         write_provide_and_register(request),
         patience,
-        parts=partial(_parts, means.archive, chosen.documents),
+        parts=partial(document_parts, means.archive, chosen.documents),
         documents=tuple(one.document.id for one in chosen.documents),
     )
 
@@ -343,72 +327,3 @@ def _said(response: RegistryResponse) -> str | None:
 def _is_busy(response: RegistryResponse) -> bool:
     errors = [one for one in response.errors if one.severity is Severity.ERROR]
     return bool(errors) and all(one.code in _BUSY for one in errors)
-
-
-def _parts(archive: Archive, documents: Iterable[OfferedDocument]) -> Iterator[Part]:
-    for one in documents:
-        document = one.document
-        chunks = archive.chunks(document.plan, document.blob)
-        yield Part(_cid(one), document.mime_type or _NO_TYPE, chunks)
-
-
-def _cid(one: OfferedDocument) -> str:
-    return f"{one.document.id}@gateway"
-
-
-def write_request(
-    given: Submission,
-    chosen: _Chosen,
-    partner: Partner,
-    community: Community,
-    kind: MessageKind,
-) -> ProvideAndRegisterRequest:
-    """The submission on the wire; the same ids whenever it is written."""
-    entries = tuple(_entries(chosen))
-    number = uuid5(NAMESPACE_URL, f"{community.home_community_id} {given.id}")
-    submission_set = SubmissionSet(
-        entry_uuid=number.urn,
-        unique_id=UniqueId(f"2.25.{number.int}"),
-        source_id=community.device,
-        patient_id=chosen.patient,
-        availability="Approved",
-        submission_time=moment(given.created),
-        content_type=next((one.class_code for one in entries if one.class_code), None),
-        authors=(house_author(community),),
-    )
-    is_cross_gateway = kind is ITI_80_REQUEST
-    return ProvideAndRegisterRequest(
-        submission_set=submission_set,
-        entries=entries,
-        documents=tuple(
-            SubmittedDocument(one.entry_uuid, ContentId(_cid(one))) for one in chosen.documents
-        ),
-        associations=(*memberships(submission_set, entries), *_replacements(number, chosen)),
-        # ITI TF-2: 3.80.4.1.2: XCDR names the community that it is for.
-        home_community_id=partner.home_community_id if is_cross_gateway else None,
-    )
-
-
-def _entries(chosen: _Chosen) -> Iterator[DocumentEntry]:
-    """As our registry has them, but for what is the recipient's to say: home and repository."""
-    member: Member = chosen.shelf.member
-    for one in chosen.documents:
-        entry = read_document_entry(parse_xml(one.entry_xml.encode()))
-        yield replace(
-            entry,
-            home_community_id=None,
-            repository_unique_id=None,
-            availability="Approved",
-            patient_id=chosen.patient,
-            source_patient_info=source_patient_info(member.demographics),
-        )
-
-
-def _replacements(number: UUID, chosen: _Chosen) -> Iterator[Association]:
-    for newer, older in chosen.replaces:
-        yield Association(
-            entry_uuid=uuid5(number, f"{newer} {older}").urn,
-            type=AssociationType.RPLC,
-            source=newer,
-            target=older,
-        )

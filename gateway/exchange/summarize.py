@@ -324,7 +324,19 @@ def _names(one: Statement) -> list[str]:
     coded = [code, *code.translations] if code else []
     names = [each.display for each in coded] + [each.original_text for each in coded[:1]]
     spoken = [name for name in names if name]
-    return spoken or [text for text in (one.entry.text, code.code if code else None) if text]
+    given = (one.entry.text, code.code if code else None, _told_beside(one))
+    return spoken or [text for text in given if text]
+
+
+def _told_beside(one: Statement) -> str | None:
+    """What stands for a name that nobody gave: who pays, where it was, which model, the answer."""
+    for detail in ("payer", "location", "device"):
+        form = one.details.get(detail)
+        form = form[0] if isinstance(form, list) and form else form
+        name = (form.get("name") or form.get("model")) if isinstance(form, Mapping) else None
+        if isinstance(name, str):
+            return name
+    return one.entry.value if isinstance(one.entry.value, str) else None
 
 
 def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:

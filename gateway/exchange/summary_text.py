@@ -115,9 +115,8 @@ def _reactions(line: SummaryLine) -> str:
     words = []
     reactions = line.details.get("reaction")
     for reaction in reactions if isinstance(reactions, list) else ():
-        words.append(_name_of(reaction))
-        if isinstance(reaction, Mapping):
-            words.append(_name_of(reaction.get("severity")))
+        if isinstance(reaction, Mapping) and not reaction.get("negated"):
+            words += [_name_of(reaction), _name_of(reaction.get("severity"))]
     words.append(_name_of(line.details.get("criticality")))
     return ", ".join(dict.fromkeys(word.lower() for word in words if word))
 

@@ -16,6 +16,7 @@ from gateway.clients.failures import (
 )
 from gateway.exchange.asking import Asking, Patience, explain
 from gateway.exchange.next_steps import next_step
+from gateway.model.link import Link
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import retrievals
@@ -35,6 +36,8 @@ class Visit:
     patience: Patience
     remarks: list[str] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    left: list[Link] = field(default_factory=list)
+    """Patient ids that another partner is asking for now, and may fail to."""
     ailment: str | None = None
     """Why there was no answer such as a partner in health gives; None if there was."""
     started: float = field(default_factory=time.monotonic)
@@ -141,7 +144,8 @@ def enter(transaction: Transaction, visit: Visit) -> Literal["entered", "busy", 
         visit.progress = known
         return "ended"
     if known is not None:
-        visit.progress = _resumed(known)
+        # What this run itself has seen at it stays counted.
+        visit.progress = known if visit.left else _resumed(known)
     return "entered"
 
 

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, PatientId
 
+LINK_ID_LENGTH: Final = 20
 LinkState = Literal["confirmed", "held", "rejected"]
 
 
@@ -40,11 +41,11 @@ class Link:
     @property
     def id(self) -> str:
         """By which people name it: opaque, and the same as long as it is the same match."""
-        named = (
-            self.plan,
-            self.member,
-            self.partner,
-            str(self.home_community_id),
-            self.patient_id.cx,
-        )
-        return sha256("\n".join(named).encode()).hexdigest()[:20]
+        home = str(self.home_community_id)
+        return link_id(self.plan, self.member, self.partner, home, self.patient_id.cx)
+
+
+def link_id(plan: str, member: str, partner: str, home: str, patient: str) -> str:
+    """The id of the link of that key."""
+    named = (plan, member, partner, home, patient)
+    return sha256("\n".join(named).encode()).hexdigest()[:LINK_ID_LENGTH]

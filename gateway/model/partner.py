@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
 
 from gateway.model.identity import PartnerId, PlanId
 from ihe.identifiers import HomeCommunityId, Oid
 from ihe.saml_writing import AssertionStyle
+
+RETIRED: Final = "it has left its network"
+"""Why a retired partner is not spoken to, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class PartnerProfile:
     """Where a letter reaches it: an accounting of disclosures names it with whoever received."""
     within: str | None = None
     """The home community by which it is reached: that one is asked in its place."""
+    retired: bool = False
+    """It has left its network: it is asked nothing, gets nothing and is let in no more."""
     charges_for: tuple[str, ...] = ()
     """The purposes of use for which it takes a fee; the ledger flags them."""
     audience: str | None = None

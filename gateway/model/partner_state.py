@@ -1,13 +1,14 @@
 """What experience says of a partner: whether it is left alone for now, and what it taught us."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 
 from gateway.model.identity import PartnerId
 
 LessonKind = Literal["documents_per_retrieve", "query_window_days"]
 """What may be learned: nothing here makes anything less secure (DECISIONS 5)."""
+LESSON_LIFE: Final = timedelta(days=90)
 LESSON_KINDS: Final[tuple[LessonKind, ...]] = get_args(LessonKind)
 
 
@@ -24,7 +25,8 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What was learned of a partner, when and why; in force until it is revoked."""
+    """What was learned of a partner, when and why; in force until it is revoked, or is so old that
+    the partner is tried without it."""
 
     number: int
     partner: PartnerId
@@ -34,3 +36,8 @@ class Lesson:
     why: str
     revoked: datetime | None = None
     revoked_by: str | None = None
+
+    @property
+    def until(self) -> datetime:
+        """When the partner is tried without it: what was a bad day does not count for ever."""
+        return self.learned + LESSON_LIFE

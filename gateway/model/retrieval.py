@@ -11,6 +11,9 @@ RETRIEVE: Final = "retrieve"
 
 NOT_LOCATED: Final = "no Health Data Locator says that it knows the member"
 """Why a partner that is only asked where it is located was not: nothing is missing by that."""
+NO_ADDRESS: Final = "it has no address for patient discovery"
+"""Why a partner was not asked that takes no such question: one that only takes submissions or
+mail, is asked through another, or has left its network."""
 
 RetrievalState = Literal["waiting", "running", "done", "partial", "failed", "cancelled"]
 Step = Literal["discovery", "query", "retrieve"]

@@ -146,6 +146,23 @@ def empty(
     )
 
 
+def unsettled(
+    transaction: Transaction, *, question: str, before: datetime
+) -> tuple[AwaitedAnswer, ...]:
+    """The requests of that question that nobody has settled though their time was over by then."""
+    table = tables.awaited_answer
+    statement = (
+        select(table)
+        .where(
+            table.c.question == indexable(question),
+            table.c.state != "settled",
+            table.c.expires < before,
+        )
+        .order_by(table.c.sent, table.c.message_id)
+    )
+    return tuple(_awaited(row) for row in transaction.connection.execute(statement))
+
+
 def forget_old(transaction: Transaction, *, now: datetime) -> int:
     """How many settled requests were long over and are gone now."""
     table = tables.awaited_answer

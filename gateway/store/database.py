@@ -17,6 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from gateway.store.brief import leave
 from gateway.store.errors import NotPermitted, StoreFull, StoreUnavailable
 from gateway.store.key_file import KeyFile
 from gateway.store.month_keys import MonthKeys
@@ -90,7 +91,9 @@ class Database:
 
         Raises:
             StoreUnavailable: nothing was written.
+            NotBrief: the caller may not wait.
         """
+        leave()
         try:
             engine = self._here()
             if isinstance(engine, PostgresEngine):
@@ -110,7 +113,13 @@ class Database:
             raise _told(error) from error
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
-        """Runs `unit` on a snapshot that shows all that was durable when it began."""
+        """Runs `unit` on a snapshot that shows all that was durable when it began.
+
+        Raises:
+            NotBrief: the caller may not wait, and it is PostgreSQL that would have to answer.
+        """
+        if self.is_postgres:
+            leave()
         try:
             return self._here().read(unit)
         except _DATABASE_ERRORS as error:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from sqlalchemy import Row, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -76,7 +75,7 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
         cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     sequence, previous = cursor.execute("SELECT sequence, hash FROM exchange_head").fetchone()
     insert_record = _INSERT_POSTGRES if transaction.is_postgres else _INSERT_SQLITE
-    insert_document = _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE
+    insert_documents = _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE
     for exchange, place in records:
         sequence += 1
         key = None
@@ -89,11 +88,8 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
         if not transaction.is_postgres:
             values["time"] = utc_text(exchange.time)
         cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
-        if key is not None:
-            indexes = orjson.loads(values["documents"])
-            if indexes:
-                rows = [(one, sequence, exchange.plan) for one in indexes]
-                cursor.executemany(insert_document, rows)
+        if key is not None and exchange.documents:
+            cursor.execute(insert_documents, (sequence, exchange.plan, values["documents"]))
         place._sequence, previous = sequence, sealed
     cursor.execute(
         _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)
@@ -109,8 +105,14 @@ def _insert(mark: str) -> str:
 
 _INSERT_SQLITE: Final = _insert("?")
 _INSERT_POSTGRES: Final = _insert("%s")
-_NAME_SQLITE: Final = "INSERT INTO exchange_document (document, sequence, plan) VALUES (?, ?, ?)"
-_NAME_POSTGRES: Final = _NAME_SQLITE.replace("?", "%s")
+# From the list that the record itself holds: one step for all, where each would be one.
+_NAME_SQLITE: Final = (
+    "INSERT INTO exchange_document (sequence, plan, document) SELECT ?, ?, value FROM json_each(?)"
+)
+_NAME_POSTGRES: Final = (
+    "INSERT INTO exchange_document (sequence, plan, document) "
+    "SELECT %s::bigint, %s::text, value FROM json_array_elements_text(%s::json)"
+)
 _MOVE_SQLITE: Final = "UPDATE exchange_head SET sequence = ?, hash = ?"
 _MOVE_POSTGRES: Final = "UPDATE exchange_head SET sequence = %s, hash = %s"
 

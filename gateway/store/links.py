@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, update
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
-from gateway.model.link import Link, LinkState
+from gateway.model.link import LINK_ID_LENGTH, Link, LinkState, link_id
 from gateway.store import tables
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
@@ -76,6 +76,19 @@ def for_people(transaction: Transaction, *, plan: PlanId) -> tuple[Link, ...]:
     asks = (table.c.state == "held") | table.c.is_decided
     statement = select(table).where(table.c.plan == plan, asks)
     return _links(transaction, statement.order_by(table.c.found))
+
+
+def find(transaction: Transaction, *, plan: PlanId, id: str) -> Link | None:
+    """The link of that id, whatever its state. The id is made of the key: the plan's keys are
+    looked through."""
+    if len(id) != LINK_ID_LENGTH:
+        return None
+    key = [tables.link.c[name] for name in _KEY]
+    for row in transaction.connection.execute(select(*key).where(tables.link.c.plan == plan)):
+        if link_id(*row) == id:
+            matching = (column == value for column, value in zip(key, row, strict=True))
+            return next(iter(_links(transaction, select(tables.link).where(*matching))), None)
+    return None
 
 
 def to_change(transaction: Transaction, link: Link) -> Link:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import insert, select, update
 
 from gateway.model.identity import PartnerId, PlanId
-from gateway.model.partner_state import LESSON_KINDS, Lesson, LessonKind
+from gateway.model.partner_state import LESSON_KINDS, LESSON_LIFE, Lesson, LessonKind
 from gateway.store import tables
 from gateway.store.transaction import Transaction
 
@@ -31,7 +31,7 @@ def learn(
     """
     if kind not in LESSON_KINDS:
         raise ValueError("nothing of this kind is learned")
-    known = in_force(transaction, partner=partner, kind=kind)
+    known = in_force(transaction, partner=partner, kind=kind, now=now)
     if known is not None and known.value <= value:
         return False
     values = {
@@ -46,11 +46,18 @@ def learn(
     return True
 
 
-def in_force(transaction: Transaction, *, partner: PartnerId, kind: LessonKind) -> Lesson | None:
-    """The last lesson of that kind, unless it was revoked."""
+def in_force(
+    transaction: Transaction, *, partner: PartnerId, kind: LessonKind, now: datetime
+) -> Lesson | None:
+    """The last lesson of that kind, unless it was revoked or is too old."""
     rows = transaction.connection.execute(
         select(_TABLE)
-        .where(_TABLE.c.partner == partner, _TABLE.c.kind == kind, _TABLE.c.revoked.is_(None))
+        .where(
+            _TABLE.c.partner == partner,
+            _TABLE.c.kind == kind,
+            _TABLE.c.revoked.is_(None),
+            _TABLE.c.learned > now - LESSON_LIFE,
+        )
         .order_by(_TABLE.c.number.desc())
         .limit(1)
     )

@@ -98,7 +98,8 @@ def by_home_community(
     transaction: Transaction, *, plan: Scope, home_community_id: HomeCommunityId
 ) -> tuple[Partner, ...]:
     """Those that answer for that community; more than one when a plan has its own beside."""
-    return _select(transaction, plan, tables.partner.c.home_community_id == str(home_community_id))
+    known = _select(transaction, plan, tables.partner.c.home_community_id == str(home_community_id))
+    return tuple(one for one in known if not one.profile.retired)
 
 
 def by_certificate(

@@ -9,8 +9,10 @@ and kept as such.
 
 import hashlib
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 import zstandard
@@ -27,11 +29,6 @@ from gateway.store.transaction import Transaction
 
 _LEVEL: Final = 1  # on the way of every answer: two thirds of the time for a tenth more space
 _MOST_BYTES: Final = 64 * 1024 * 1024
-_PUT_SQLITE: Final = (
-    "INSERT INTO wire_message (hash, scope, plan, month, generation, sealed)"
-    " VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (hash, scope) DO NOTHING"
-)
-_PUT_POSTGRES: Final = _PUT_SQLITE.replace("?", "%s")
 _local = threading.local()
 
 
@@ -57,17 +54,37 @@ def seal_message(
 
 
 def put(transaction: Transaction, message: WireMessage) -> None:
-    """Keeps it; the same bytes twice are kept once.
+    """Keeps it; the same bytes twice are kept once."""
+    put_all(transaction, [message])
+
+
+def put_all(transaction: Transaction, messages: Sequence[WireMessage]) -> None:
+    """Keeps each.
 
     Every exchange keeps two, so it speaks to the driver itself, as `exchange_log` does.
     """
+    if not messages:
+        return
     cursor = transaction.cursor()
-    scope = f"{message.plan or ''}/{message.month}"
     cursor.execute(
-        _PUT_POSTGRES if transaction.is_postgres else _PUT_SQLITE,
-        (message.hash, scope, message.plan, message.month, message.sealed),
+        _put(len(messages), "%s" if transaction.is_postgres else "?"),
+        [value for one in messages for value in _row(one)],
     )
     cursor.close()
+
+
+def _row(message: WireMessage) -> tuple[str | bytes | None, ...]:
+    scope = f"{message.plan or ''}/{message.month}"
+    return message.hash, scope, message.plan, message.month, message.sealed
+
+
+@lru_cache(maxsize=64)
+def _put(count: int, mark: str) -> str:
+    row = f"({mark}, {mark}, {mark}, {mark}, 0, {mark})"
+    return (
+        "INSERT INTO wire_message (hash, scope, plan, month, generation, sealed)"  # noqa: S608
+        f" VALUES {', '.join([row] * count)} ON CONFLICT (hash, scope) DO NOTHING"
+    )
 
 
 def get(transaction: Transaction, *, plan: Scope, hash: str) -> WireMessage | None:

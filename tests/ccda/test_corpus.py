@@ -102,12 +102,19 @@ def test_no_entry_appears_twice() -> None:
         assert len(paths) == len(set(paths)), file
 
 
+_SAYS_MORE = {"panel", "relative", "payer", "member_ids", "location", "device"}
+
+
 def test_a_fact_has_a_code_or_words_and_a_marker_says_so() -> None:
-    """Panels aside, which may group named parts without a name of their own."""
+    """Panels aside, which may group named parts without a name of their own.
+
+    What has no name may still say something: an answer, who pays, when and where someone was seen.
+    """
     for file, _, document in documents():
         for section in document.sections:
             for entry in section.entries:
                 code = entry.code
                 named = code is not None and (code.code or code.display or code.translations)
-                if not named and not entry.text and not {"panel", "relative"} & set(entry.details):
+                says_more = _SAYS_MORE & set(entry.details) or entry.value or entry.start
+                if not named and not entry.text and not says_more and not entry.time:
                     assert entry.no_information, (file, entry_json(entry))

@@ -268,3 +268,32 @@ def test_no_document_stays_in_memory_waiting_for_the_collector(sample: Sample) -
         assert document.issues == ()
     finally:
         gc.enable()
+
+
+def test_a_section_is_known_by_a_translation_of_its_code(read_section: ReadSection) -> None:
+    code = '<code nullFlavor="UNK"><translation code="11450-4"/></code>'
+    problem = PROBLEM.replace("2.16.840.1.113883.10.20.22.4.4", "2.999")
+    assert kinds(read_section(f"<section>{code}<text/>{problem}</section>")) == ["problem"]
+
+
+@pytest.mark.parametrize("written", ["urn:oid:{}", " {} "])
+def test_a_template_is_known_however_its_oid_is_written(
+    read_section: ReadSection, written: str
+) -> None:
+    root = "2.16.840.1.113883.10.20.22.4.4"
+    problem = PROBLEM.replace(root, written.format(root)).replace("<value", "<text>x</text><value")
+    assert kinds(read_section(f"<section><text/>{problem}</section>")) == ["problem"]
+    whole = '<templateId root="urn:oid:2.16.840.1.113883.10.20.22.2.5.1"/>'
+    bare = problem.replace(root, "2.999")
+    assert kinds(read_section(f"<section>{whole}<text/>{bare}</section>")) == ["problem"]
+
+
+RESULT = """<entry><organizer><templateId root="2.16.840.1.113883.10.20.22.4.1"/>
+<code code="24323-8"/><component><observation><code code="2345-7"/>
+<value xsi:type="PQ" value="90" unit="mg/dL"/></observation></component></organizer></entry>"""
+
+
+def test_a_result_is_read_in_a_section_of_words(read_section: ReadSection) -> None:
+    studies = '<section><code code="11493-4"/><text/>{}</section>'
+    assert kinds(read_section(studies.format(RESULT))) == ["result", "result"]
+    assert kinds(read_section(studies.format(PROBLEM))) == []

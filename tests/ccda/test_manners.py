@@ -53,7 +53,7 @@ FACTS = {
         result: 2345-7 'Glucose' '98 mg/dL fasting' at 2024-02-28 (aborted)
         result: 4548-4 'HbA1c' = 6.1 at 2024-02-28 (completed)
         result not: 57698-3 'Lipid panel' (completed)
-        result: 2093-3 'Cholesterol' at 2024-02-28 (completed)
+        result not: 2093-3 'Cholesterol' at 2024-02-28 (completed)
     """,
     "allergies_in_words": """
         allergy: 'Penicillin G' (active)

@@ -10,12 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
+from math import gcd
 from types import ModuleType
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from lxml import etree
@@ -178,6 +179,21 @@ def two_keys_named() -> Element:
     return asserting(contradict)
 
 
+def many_keys_named() -> Element:
+    """The holder's own, and eight before it that nobody has."""
+
+    def crowd(assertion: Element) -> None:
+        confirmation = find(assertion, "saml2:Subject/saml2:SubjectConfirmation")
+        for number in range(8):
+            extra = copy_of(confirmation)
+            data = find(extra, "saml2:SubjectConfirmationData")
+            info = find(data, "ds:KeyInfo")
+            data.replace(info, write_key_info(leaf(f"Nobody {number}", kind="p256").certificate))
+            confirmation.addprevious(extra)
+
+    return asserting(crowd)
+
+
 def second_value(attribute: str, value: Element) -> Callable[[Element], None]:
     def add(assertion: Element) -> None:
         found = assertion.find(f".//{name('saml2:Attribute')}[@Name='{attribute}']")
@@ -225,6 +241,25 @@ def expired() -> Issued:
 def koblitz() -> Issued:
     """A certificate on a curve that NIST does not know."""
     key = ec.generate_private_key(ec.SECP256K1())
+    return Issued(certificate_for(key.public_key()).sign(key, hashes.SHA256()), key)
+
+
+@cache
+def long_winded() -> Issued:
+    """A certificate whose public exponent is as long as its modulus, nearly."""
+    short = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_numbers()
+    p, q, phi = short.p, short.q, (short.p - 1) * (short.q - 1)
+    e = next(one for one in range(2**2000 + 1, 2**2001, 2) if gcd(one, phi) == 1)
+    d = pow(e, -1, phi)
+    key = rsa.RSAPrivateNumbers(
+        p=p,
+        q=q,
+        d=d,
+        dmp1=rsa.rsa_crt_dmp1(d, p),
+        dmq1=rsa.rsa_crt_dmq1(d, q),
+        iqmp=rsa.rsa_crt_iqmp(p, q),
+        public_numbers=rsa.RSAPublicNumbers(e, p * q),
+    ).private_key()
     return Issued(certificate_for(key.public_key()).sign(key, hashes.SHA256()), key)
 
 
@@ -314,6 +349,7 @@ CASES: dict[str, list[Case]] = {
         Case(lambda: request(same_id(ASSERTION, "ID"))),
         Case(lambda: request(same_id(f"{SECURITY}/wsu:Timestamp", name("wsu:Id")))),
     ],
+    "the assertion confirms more keys than are tried": [Case(lambda: request(many_keys_named()))],
     "a SubjectConfirmationData names two different keys": [Case(lambda: request(two_keys_named()))],
     "the Timestamp has no creation time, or ends twice": [
         Case(lambda: request(timed(created, expires, expires)))
@@ -408,6 +444,9 @@ CASES: dict[str, list[Case]] = {
     ],
     "an RSA key has fewer than 2048 bits, or too many": [
         Case(lambda: request(signed_with(WEAK), trust(WEAK)))
+    ],
+    "an RSA key has a public exponent of more than 256 bits": [
+        Case(lambda: request(signed_with(long_winded()), trust(long_winded())))
     ],
     "an ECDSA key is on none of the curves P-256, P-384, P-521": [
         Case(lambda: request(signed_with(KOBLITZ), trust(KOBLITZ)))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ccda.safe_xml import Element
 from gateway.demo.simulator.deferring import deferral_reply
 from gateway.demo.simulator.holdings import Holdings
-from gateway.demo.simulator.moods import Mood
+from gateway.demo.simulator.mood import Mood
 from gateway.demo.simulator.replies import (
     Reply,
     Seal,

@@ -10,8 +10,10 @@ from typing import Final
 from gateway.clients.tls import outgoing_context, partner_listener_context
 from gateway.demo.certificates import create_authority, issue
 from gateway.demo.simulator.answering import Responder
+from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.holdings import holdings
-from gateway.demo.simulator.moods import DEFERRED, LOCATING, Mood
+from gateway.demo.simulator.locating_moods import LOCATING
+from gateway.demo.simulator.mood import Mood
 from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
 

@@ -18,7 +18,7 @@ from typing import Final
 import httpx
 
 from gateway.demo.simulator.answering import Responder
-from gateway.demo.simulator.replies import Brought, Reply
+from gateway.demo.simulator.replies import SLOW_SECONDS, Brought, Reply
 from ihe.wsdl import WsdlName, wsdl_bytes
 
 log = logging.getLogger("gateway")
@@ -58,6 +58,12 @@ async def listening(
         OSError: the address cannot be listened on.
     """
     state = Listening(port, responder, client)
+    if any(one.refuses for one in responder.moods):
+        with socket.socket() as held:
+            held.bind((host, port))  # the port is ours, and nobody listens on it
+            state.port = held.getsockname()[1]
+            yield state
+        return
     talks: set[asyncio.Task[None]] = set()
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -163,6 +169,8 @@ async def _send(streams: _Streams, reply: Reply) -> bool:
     if reply.manner == "hang":
         await reader.read()  # until the other side leaves
         return False
+    if reply.manner == "slow":
+        await asyncio.sleep(SLOW_SECONDS)
     if reply.manner == "reset":
         raw = writer.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")

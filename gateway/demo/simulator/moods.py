@@ -4,21 +4,22 @@ What is here has been seen of real partners, or is what a network does to an ans
 A mood changes one thing; several can be had at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from lxml import etree
 
 from ccda.hl7v3 import PN
-from gateway.demo.simulator.deferring import Deferral, OfDeferral
+from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.holdings import ELSEWHERE, Given, Holdings, Retrieved
-from gateway.demo.simulator.replies import Manner, Reply
-from ihe.acknowledgement import DEFERRAL_NOT_SUPPORTED
+from gateway.demo.simulator.locating_moods import LOCATING
+from gateway.demo.simulator.mood import Mood, OfReply, OfRetrieval
+from gateway.demo.simulator.replies import SLOW_SECONDS, Manner, Reply
 from ihe.discovery import Discovery, Matched
 from ihe.errors import IheError, Unavailable
-from ihe.identifiers import PatientId, UniqueId
+from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry
 from ihe.registry_response import (
     ErrorCode,
@@ -27,44 +28,16 @@ from ihe.registry_response import (
     ResponseStatus,
     status_of,
 )
-from ihe.soap import Transaction, write_fault
+from ihe.soap import write_fault
 from ihe.stored_query import AdhocQuery, FindDocumentsQuery
 from ihe.xca_query import AdhocQueryResponse
 from ihe.xca_retrieve import RetrieveDocumentSetRequest
 
-STEPS: Final[tuple[Transaction, ...]] = ("ITI-55", "ITI-38", "ITI-39")
 _FIRST: Final = "20000101"
 """Nothing is older than that at a partner that cannot list a long time."""
 _YEARS: Final = 10
 _SKEW: Final = timedelta(minutes=-20)
 _HTML: Final = b"<html><head><title>Sign in</title></head><body>Envelope, Fault</body></html>"
-
-OfListing = Callable[[AdhocQuery, AdhocQueryResponse, Holdings], AdhocQueryResponse]
-OfRetrieval = Callable[[RetrieveDocumentSetRequest, Retrieved, Holdings], Retrieved]
-OfReply = Callable[[Reply], Reply]
-
-
-@dataclass(frozen=True, slots=True)
-class Mood:
-    """One misbehaviour. `at` are the transactions that it can show in; it does in all of them
-    unless it is told one."""
-
-    name: str
-    said: str
-    at: tuple[Transaction, ...] = STEPS
-    discovery: Callable[[Discovery], Discovery] | None = None
-    entry: Callable[[DocumentEntry], DocumentEntry] | None = None
-    listing: OfListing | None = None
-    retrieval: OfRetrieval | None = None
-    seal: Mapping[str, Any] = field(default_factory=dict)
-    clock: timedelta = timedelta()
-    reply: OfReply | None = None
-    inline: bool = False
-    located: Callable[[PatientId], PatientId] | None = None
-    """Whose locations it says that they are, of whom it was asked for."""
-    deferral: OfDeferral | None = None
-    expired: bool = False
-    """Its TLS certificate ran out: this cannot be had for one transaction alone."""
 
 
 def mood(text: str) -> Mood:
@@ -80,7 +53,7 @@ def mood(text: str) -> Mood:
     if not step:
         return found
     at = tuple(one for one in found.at if one == step.upper())
-    if not at or found.expired:
+    if not at or found.is_of_connection:
         raise ValueError(f"the mood {name} does not show in {step}, only in {', '.join(found.at)}")
     return replace(found, at=at)
 
@@ -258,81 +231,6 @@ _FAULTS: Final = tuple(
     for code, status in zip(codes, (200, 400, 500), strict=True)
 )
 
-# ---- what is wrong with an answer that comes later -------------------------------------------
-
-
-def _without_act(deferral: Deferral) -> Deferral:
-    """Results that say nothing: no controlActProcess."""
-    for one in deferral.results:
-        for act in one.body.findall("{*}controlActProcess"):
-            one.body.remove(act)
-    return deferral
-
-
-def _of_another_community(deferral: Deferral) -> Deferral:
-    return replace(
-        deferral, results=tuple(replace(one, home=ELSEWHERE) for one in deferral.results)
-    )
-
-
-def _after(seconds: float) -> OfDeferral:
-    return lambda deferral: replace(
-        deferral,
-        results=tuple(replace(one, after_seconds=seconds) for one in deferral.results),
-    )
-
-
-def _twice(deferral: Deferral) -> Deferral:
-    again = (replace(one, after_seconds=2 * one.after_seconds) for one in deferral.results)
-    return replace(deferral, results=(*deferral.results, *again))
-
-
-_LATER: Final[tuple[Transaction, ...]] = ("ITI-55",)
-LATE_SECONDS: Final = 5.0
-_DEFERRED: Final = (
-    Mood("deferred", "answers a deferred question as it should", _LATER),
-    Mood(
-        "deferred-never",
-        "acknowledges a deferred question and never brings a result",
-        _LATER,
-        deferral=lambda deferral: replace(deferral, results=()),
-    ),
-    Mood(
-        "deferred-malformed",
-        "brings a deferred result without its control act",
-        _LATER,
-        deferral=_without_act,
-    ),
-    Mood("deferred-twice", "brings a deferred result twice", _LATER, deferral=_twice),
-    Mood(
-        "deferred-wrong-sender",
-        "brings a deferred result in the name of another community",
-        _LATER,
-        deferral=_of_another_community,
-    ),
-    Mood(
-        "deferred-late",
-        f"brings a deferred result after {LATE_SECONDS:g} s, when nobody waits any more",
-        _LATER,
-        deferral=_after(LATE_SECONDS),
-    ),
-    Mood(
-        "deferred-refused",
-        "acknowledges a deferred question with an error (NS250)",
-        _LATER,
-        deferral=lambda _deferral: Deferral((), DEFERRAL_NOT_SUPPORTED),
-    ),
-)
-
-_LOCATING: Final = (
-    Mood(
-        "other-location",
-        "tells who knows another patient than was asked for",
-        ("ITI-56",),
-        located=lambda asked: replace(asked, id="SP-9999"),
-    ),
-)
-
 # ---- all of them -----------------------------------------------------------------------------
 
 _ALL: Final = (
@@ -359,7 +257,9 @@ _ALL: Final = (
         "HTTP 503, to come back in two minutes",
         reply=_instead(status=503, headers=(("Retry-After", "120"),)),
     ),
+    Mood("refuse", "takes no connection", refuses=True),
     Mood("hang", "takes the request and never answers", reply=_sent("hang")),
+    Mood("slow", f"answers after {SLOW_SECONDS:g} s", reply=_sent("slow")),
     Mood("drip", "answers a byte at a time", reply=_sent("drip")),
     Mood("endless", "an answer without an end", reply=_sent("endless")),
     Mood("reset", "resets the connection instead of answering", reply=_sent("reset")),
@@ -472,7 +372,3 @@ _ALL: Final = (
     ),
 )
 MOODS: Final[dict[str, Mood]] = {one.name: one for one in _ALL}
-DEFERRED: Final[dict[str, Mood]] = {one.name: one for one in _DEFERRED}
-"""How a question is answered that asks for a deferred answer; they show in no other."""
-LOCATING: Final[dict[str, Mood]] = {one.name: one for one in _LOCATING}
-"""How a Health Data Locator answers where a patient is known; they show to whom asks that."""

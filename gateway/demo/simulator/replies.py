@@ -27,8 +27,10 @@ from ihe.xca_retrieve import (
 from ihe.xcpd import write_discovery_response
 
 SOAP: Final = "application/soap+xml; charset=UTF-8"
-Manner = Literal["whole", "hang", "drip", "endless", "reset", "early close"]
+Manner = Literal["whole", "slow", "hang", "drip", "endless", "reset", "early close"]
 """How an answer's bytes leave."""
+SLOW_SECONDS: Final = 90.0
+"""More than most wait for an answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,3 +92,10 @@ def test_a_severity_of_the_allergy_is_that_of_each_reaction_that_has_none(
     given = allergy(hives + cough + severe, allergen=PENICILLIN)
     (found,) = convert(ALLERGIES, given)["AllergyIntolerance"]
     assert [one["severity"] for one in found["reaction"]] == ["severe", "mild"]
+
+
+def test_no_known_allergies_may_be_told_by_the_elder_code(convert: Convert) -> None:
+    given = allergy(kind="160244002")
+    given = given[: given.index("<participant")] + given[given.index("</participant>") + 14 :]
+    (found,) = convert(ALLERGIES, given)["AllergyIntolerance"]
+    assert found["code"]["coding"][0]["code"] == "160244002"

@@ -29,3 +29,30 @@ def test_an_identifier_is_told_whole_and_never_taken_apart(convert: Convert) -> 
 def test_a_device_that_was_denied_is_not_active(convert: Convert) -> None:
     (found,) = convert(DEVICES, device('negationInd="true"'))["Device"]
     assert found["status"] == "inactive"
+
+
+def test_a_device_that_is_only_ordered_is_not_among_those_the_patient_has(
+    convert: Convert,
+) -> None:
+    ordered = (
+        '<supply moodCode="INT"><statusCode code="active"/><product><manufacturedProduct>'
+        '<manufacturedMaterial><code code="58938008" displayName="Wheelchair"/>'
+        "</manufacturedMaterial></manufacturedProduct></product></supply>"
+    )
+    found = convert("46264-8", ordered)
+    assert "Device" not in found
+    assert found["ServiceRequest"][0]["code"]["text"] == "Wheelchair"
+
+
+def test_the_device_identifier_is_told_without_who_issues_it(convert: Convert) -> None:
+    part = (
+        '<observation><templateId root="2.16.840.1.113883.10.20.22.4.304"/>'
+        '<value xsi:type="II" root="1.3.160" extension="0084"/></observation>'
+    )
+    udi = (
+        '<entryRelationship><organizer><templateId root="2.16.840.1.113883.10.20.22.4.311"/>'
+        f"<component>{part}</component></organizer></entryRelationship>"
+    )
+    placed = f'<procedure moodCode="EVN"><code code="1"/>{udi}</procedure>'
+    (device,) = convert("46264-8", placed)["Device"]
+    assert device["udiCarrier"][0]["deviceIdentifier"] == "0084"

@@ -49,3 +49,13 @@ def test_a_condition_that_was_denied_is_none(convert: Convert) -> None:
     (father,) = convert(FAMILY, given)["FamilyMemberHistory"]
     assert "condition" not in father
     assert father["note"] == [{"text": "Denied: Condition 22298006"}]
+
+
+def test_a_condition_may_name_the_relative_itself(convert: Convert) -> None:
+    (found,) = convert(
+        "10157-6",
+        '<observation moodCode="EVN"><code code="64572001"/><value xsi:type="CD" code="22298006"/>'
+        '<subject><relatedSubject classCode="PRS"><code code="MTH" '
+        'codeSystem="2.16.840.1.113883.5.111"/></relatedSubject></subject></observation>',
+    )["FamilyMemberHistory"]
+    assert found["relationship"]["coding"][0]["code"] == "MTH"

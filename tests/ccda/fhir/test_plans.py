@@ -54,3 +54,12 @@ def test_what_came_of_a_goal_is_no_goal(convert: Convert) -> None:
     found = convert("11383-7", planned("observation", "EVN"))
     assert "Goal" not in found
     assert found["Observation"][0]["code"]["coding"][0]["code"] == "104091002"
+
+
+def test_a_goal_without_a_name_is_described_by_what_is_to_be_reached(convert: Convert) -> None:
+    goal = (
+        '<observation moodCode="GOL"><code nullFlavor="UNK"/><statusCode code="active"/>'
+        '<value xsi:type="ST">Walk daily</value></observation>'
+    )
+    (found,) = convert("61146-7", goal)["Goal"]
+    assert found["description"] == {"text": "Walk daily"}

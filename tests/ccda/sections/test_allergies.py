@@ -127,3 +127,50 @@ def test_a_reaction_with_two_severities_keeps_both(read_entries: ReadEntries) ->
     (reaction,) = allergy.details["reaction"]
     assert reaction["severity"]["code"] == "6736007"
     assert reaction["severity_observation"][0]["value"]["code"] == "24484000"
+
+
+def reaction(code: str) -> str:
+    return (
+        '<entryRelationship typeCode="MFST"><observation><code code="ASSERTION"/>'
+        f'<value xsi:type="CD" code="{code}"/></observation></entryRelationship>'
+    )
+
+
+SEVERE = (
+    '<entryRelationship typeCode="SUBJ"><observation><code code="SEV"/>'
+    '<value xsi:type="CD" code="24484000"/></observation></entryRelationship>'
+)
+
+
+def test_of_several_participants_the_named_one_is_the_allergen(read_entries: ReadEntries) -> None:
+    unknown, named = allergen('<code nullFlavor="UNK"/>'), allergen('<code code="2"/>')
+    (entry,) = read_entries(ALLERGIES, allergy(TO_SUBSTANCE + unknown + named))
+    assert entry.code is not None and entry.code.code == "2"
+    assert "other_allergens" not in entry.details
+
+
+def test_no_named_allergen_is_lost(read_entries: ReadEntries) -> None:
+    both = allergen('<code code="2"/>') + allergen("<name>Bees</name>")
+    (entry,) = read_entries(ALLERGIES, allergy(TO_SUBSTANCE + both))
+    assert entry.code is not None and entry.code.code == "2"
+    assert [form["display"] for form in entry.details["other_allergens"]] == ["Bees"]
+
+
+def test_what_stands_beside_the_only_allergy_of_a_concern_tells_of_it(
+    read_entries: ReadEntries,
+) -> None:
+    statement = allergy(allergen('<code code="2"/>'))
+    statement = statement.replace("</act>", reaction("247472004") + SEVERE + "</act>")
+    (entry,) = read_entries(ALLERGIES, statement)
+    assert entry.details["reaction"][0]["code"] == "247472004"
+    assert entry.details["severity"]["code"] == "24484000"
+
+
+def test_what_stands_beside_several_allergies_tells_of_none_of_them(
+    read_entries: ReadEntries,
+) -> None:
+    inside = allergy(allergen('<code code="2"/>')).partition("</act>")[0]
+    other = inside[inside.index("<entryRelationship") :].replace('code="2"', 'code="3"')
+    found = read_entries(ALLERGIES, f"{inside}{other}{reaction('247472004')}</act>")
+    assert [entry.code and entry.code.code for entry in found] == ["2", "3"]
+    assert not any("reaction" in entry.details for entry in found)

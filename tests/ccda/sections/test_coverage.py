@@ -26,3 +26,17 @@ def test_a_policy_without_a_template_is_the_inner_act(read_entries: ReadEntries)
         "</act></entryRelationship></act>",
     )
     assert entry.code == CD("81", None)
+
+
+def test_a_policy_without_a_template_is_not_taken_for_its_authorization(
+    read_entries: Callable[..., tuple[Entry, ...]],
+) -> None:
+    (policy,) = read_entries(
+        "48768-6",
+        '<act><code code="PPO"/><participant typeCode="COV"><participantRole>'
+        '<id root="2.999" extension="M1"/></participantRole></participant>'
+        '<entryRelationship typeCode="REFR"><act><code code="AUTH"/></act></entryRelationship>'
+        "</act>",
+    )
+    assert policy.code is not None and policy.code.code == "PPO"
+    assert policy.details["member_ids"] == ["2.999^M1"]

@@ -138,3 +138,12 @@ def test_a_sig_in_its_own_statement_is_found(read_entries: ReadEntries) -> None:
     holder = f'<entryRelationship typeCode="COMP">{sig}</entryRelationship>'
     (entry,) = read_entries(MEDICATIONS, administration(ASPIRIN + holder))
     assert entry.details["sig"] == "After meals"
+
+
+def test_a_free_text_sig_is_known_by_its_code(read_entries: ReadEntries) -> None:
+    sig = (
+        '<entryRelationship typeCode="COMP"><substanceAdministration><code code="76662-6"/>'
+        "<text>1 tablet daily</text></substanceAdministration></entryRelationship>"
+    )
+    (entry,) = read_entries(MEDICATIONS, administration(ASPIRIN + sig))
+    assert entry.details["sig"] == "1 tablet daily"

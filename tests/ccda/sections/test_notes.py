@@ -46,3 +46,11 @@ def test_a_note_keeps_its_content_where_its_code_has_words_of_its_own(
         "<text>Slept well</text></act>",
     )
     assert (note.text, note.details["content"]) == ("Nursing note", "Slept well")
+
+
+def test_a_note_without_a_template_is_known_by_the_code_of_any_note(
+    read_entries: Callable[..., tuple[Entry, ...]],
+) -> None:
+    note = '<act moodCode="EVN"><code code="34109-9"/><text>All is well</text></act>'
+    (found,) = read_entries("11506-3", note)
+    assert (found.kind, found.text) == ("note", "All is well")

@@ -231,3 +231,67 @@ def test_an_age_may_be_a_range(read_entries: ReadEntries) -> None:
     )
     (problem,) = read_entries(PROBLEMS, observation(ASTHMA + age))
     assert problem.details["age"] == {"low": "50", "unit": "a"}
+
+
+ICD10 = '<code code="I10" codeSystem="2.16.840.1.113883.6.90" displayName="Hypertension"/>'
+
+
+@pytest.mark.parametrize("template", ["", '<templateId root="2.16.840.1.113883.10.20.22.4.4"/>'])
+@pytest.mark.parametrize("value", ["", '<value xsi:type="CD" nullFlavor="UNK"/>'])
+def test_a_condition_may_stand_in_the_code(
+    read_entries: ReadEntries, template: str, value: str
+) -> None:
+    """ICD names conditions; the code of a Problem Observation is else the sort of problem."""
+    content = f"<observation>{template}{ICD10}{value}</observation>"
+    (problem,) = read_entries(PROBLEMS, concern(content))
+    assert problem.code is not None and problem.code.code == "I10"
+    assert (problem.no_information, "type" in problem.details) == (False, False)
+
+
+SNOMED_ASTHMA = '<value xsi:type="CD" code="195967001" codeSystem="2.16.840.1.113883.6.96"/>'
+
+
+def diagnosis(code: str, value: str = SNOMED_ASTHMA, asked: str = "282291009") -> str:
+    return (
+        f'<act><code code="{code}"/><entryRelationship typeCode="SUBJ"><observation>'
+        f'<code code="{asked}"/>{value}</observation></entryRelationship></act>'
+    )
+
+
+def visit(inside: str) -> str:
+    held = f'<entryRelationship typeCode="SUBJ">{inside}</entryRelationship>'
+    return f'<encounter><code code="99213" displayName="Visit"/>{held}</encounter>'
+
+
+@pytest.mark.parametrize(
+    ("section", "statement"),
+    [("46240-8", visit(diagnosis("29308-4"))), ("11535-2", diagnosis("11535-2"))],
+)
+def test_a_diagnosis_without_a_template_is_known_by_the_act_that_holds_it(
+    read_entries: ReadEntries, section: str, statement: str
+) -> None:
+    found = read_entries(section, statement)[-1]
+    assert (found.kind, found.code and found.code.code) == ("problem", "195967001")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        diagnosis("1"),
+        diagnosis("29308-4", '<value xsi:type="PQ" value="3"/>'),
+        diagnosis("29308-4", asked="33999-4"),
+    ],
+)
+def test_any_other_observation_in_a_visit_is_no_diagnosis(
+    read_entries: ReadEntries, statement: str
+) -> None:
+    assert [entry.kind for entry in read_entries("46240-8", visit(statement))] == ["encounter"]
+
+
+def test_an_age_is_known_by_its_code(read_entries: ReadEntries) -> None:
+    age = (
+        '<entryRelationship typeCode="SUBJ"><observation><code code="445518008"/>'
+        '<value xsi:type="PQ" value="57" unit="a"/></observation></entryRelationship>'
+    )
+    (problem,) = read_entries(PROBLEMS, concern(observation(ASTHMA + age)))
+    assert problem.details["age"] == {"value": "57", "unit": "a"}

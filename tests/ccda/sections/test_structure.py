@@ -56,3 +56,19 @@ def test_one_sign_is_enough_where_only_one_kind_has_it(
 ) -> None:
     section = read_section(f"<section><entry>{statement}</entry></section>").sections[0]
     assert [entry.kind for entry in section.entries] == [kind]
+
+
+def test_a_senders_own_template_hides_no_structure(read_section: ReadSection) -> None:
+    own = '<templateId root="2.999.1"/>'
+    given = f"<procedure>{own}<code code='1'/></procedure>"
+    document = read_section(f"<section><text/><entry>{given}</entry></section>")
+    assert [entry.kind for entry in document.sections[0].entries] == ["procedure"]
+
+
+def test_a_standard_template_that_we_do_not_read_is_something_else(
+    read_section: ReadSection,
+) -> None:
+    own = '<templateId root="2.16.840.1.113883.10.20.6.2.5"/>'
+    given = f"<procedure>{own}<code code='1'/></procedure>"
+    document = read_section(f"<section><text/><entry>{given}</entry></section>")
+    assert document.sections[0].entries == ()

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
 
 from gateway.model.identity import MemberId
-from gateway.store import members
+from gateway.model.link import Link
+from gateway.store import links, members
+from ihe.identifiers import Oid, PatientId
 from tests.gateway.api.doors import PROBLEM, Doors, open_doors
-from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, demo_document
+from tests.gateway.house import MEMBER, OTHER_PLAN, PLAN, a_partner, demo_document
 
 DOCUMENT: Final = demo_document("northfield_ccd.xml")
 STRANGER: Final = DOCUMENT.replace(b"Sampleton", b"Zanzibarson")
@@ -73,6 +76,28 @@ def test_a_document_of_a_stranger_is_held_with_its_reason(doors: Doors) -> None:
     held = doors.get("/api/v1/held", staff).json()["documents"]
     assert form["id"] in [one["id"] for one in held]
     assert all(one["state"] == "held" and one["reason"] for one in held)
+
+
+def test_a_members_matches_are_shown_and_one_in_no_doubt_is_rejected(doors: Doors) -> None:
+    partner = a_partner()
+    patient = PatientId("77", Oid("2.999.8.1.5"))
+    link = Link(
+        PLAN, MEMBER.id, partner.id, partner.home_community_id, patient, "confirmed",
+        datetime.now(UTC),
+    )  # fmt: skip
+    doors.house.database.write(lambda tx: links.put(tx, link))
+    staff, last = doors.token(PLAN, "staff"), doors.last()
+    assert doors.get("/api/v1/held", staff).json()["matches"] == []
+    shown = doors.get("/api/v1/held", staff, member=MEMBER.id).json()
+    (match,) = shown["matches"]
+    assert (match["id"], match["state"], match["decided"]) == (link.id, "confirmed", False)
+    done = doors.call(
+        "POST", f"/api/v1/held/{link.id}/reject", staff, json={"reason": "another person"}
+    )
+    assert (done.status_code, done.json()["state"]) == (200, "rejected")
+    _, looked, decided = doors.recorded(last)
+    assert (looked["transaction"], looked["member"]) == ("REST-HELD", MEMBER.id)
+    assert (decided["member"], decided["reason"]) == (MEMBER.id, "another person")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from gateway.model.partner import Endpoints
 from gateway.settings import Limits
 from gateway.store import members, owed_answers, partners, policy_rules
 from gateway.store.database import Transaction
+from gateway.store.scope import ALL_PLANS
 from ihe.mtom import MultipartReader, PartData, is_multipart
 from ihe.soap import (
     ANONYMOUS,
@@ -252,6 +253,19 @@ def test_who_opts_out_before_the_answer_leaves_is_told_of_no_more(tmp_path: Path
         assert [one.reason for one in there.records() if one.outcome == "failed"] == [
             "the answer was not delivered: the member has opted out of exchange since"
         ] * 2
+
+
+def test_who_leaves_the_network_before_the_answer_leaves_gets_none(tmp_path: Path) -> None:
+    with asker(tmp_path) as there:
+        there.ask(discovery(), ITI_55_REQUEST)
+        (known,) = there.house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
+        gone = replace(known, profile=replace(known.profile, retired=True))
+        there.house.database.write(lambda tx: partners.put(tx, gone))
+        there.work()
+        assert there.delivered == []
+        assert [one.reason for one in there.records() if one.outcome == "failed"] == [
+            "the answer was not delivered: it has left its network"
+        ]
 
 
 def test_a_document_that_is_unfiled_before_it_leaves_stays(tmp_path: Path) -> None:

@@ -165,6 +165,17 @@ def test_a_partner_may_be_known_by_the_name_in_its_certificates(
     assert asked(network, tmp_path / "h", named(), member, member) is None
 
 
+@pytest.mark.parametrize("bound", ["pinned", "named"])
+def test_who_has_left_the_network_is_let_in_no_more(
+    network: Vouching, tmp_path: Path, bound: str
+) -> None:
+    member = network.member()
+    partner = pinned(member) if bound == "pinned" else named()
+    gone = replace(partner, profile=replace(partner.profile, retired=True))
+    reason = asked(network, tmp_path / "h", gone, member, member)
+    assert reason == "it has left its network"
+
+
 def test_another_members_certificate_is_not_the_partners(network: Vouching, tmp_path: Path) -> None:
     member, colleague = network.member(), network.member("Colleague")
     reason = asked(network, tmp_path / "h", named(), colleague, member)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import HOME
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "directory" / "network.json"
 
@@ -37,6 +38,65 @@ def test_a_file_is_taken_over_and_then_changes_nothing(terminal: Terminal) -> No
     assert records[-1]["reason"] == "net: 5 added, 0 changed, 0 retired, 0 as they were"
     again = terminal.run("partners", "import", SAMPLE, "--network", "net", "--json").lines[0]
     assert (again["added"], again["changed"], again["unchanged"]) == ([], [], 5)
+
+
+def test_organizations_and_endpoints_may_stand_in_files_of_their_own(terminal: Terminal) -> None:
+    whole = json.loads(SAMPLE.read_bytes())
+    for kind in ("Organization", "Endpoint"):
+        some = [one for one in whole["entry"] if one["resource"]["resourceType"] == kind]
+        terminal.write(f"{kind}.json", json.dumps({**whole, "entry": some}))
+    files = [terminal.folder / "Organization.json", terminal.folder / "Endpoint.json"]
+    apart = terminal.run("partners", "import", *files, "--network", "net", "--json")
+    assert len(apart.lines[0]["added"]) == 5
+    both = terminal.run("partners", "import", SAMPLE, "--network", "net", "--json", "--complete")
+    assert both.lines[0]["unchanged"] == 5
+
+
+def test_a_delta_of_organizations_alone_takes_no_address_away(terminal: Terminal) -> None:
+    terminal.run("partners", "import", SAMPLE, "--network", "net")
+    whole = json.loads(SAMPLE.read_bytes())
+    clinic = whole["entry"][1]
+    clinic["resource"]["name"] = "Northfield Family Clinic"
+    terminal.write("delta.json", json.dumps({**whole, "entry": [whole["entry"][0], clinic]}))
+    delta = terminal.folder / "delta.json"
+    ended = terminal.run("partners", "import", delta, "--network", "net", "--json")
+    assert [one["name"] for one in ended.lines[0]["changed"]] == ["Northfield Family Clinic"]
+    rows = terminal.rows("SELECT name, endpoints FROM partner WHERE network = 'net'")
+    assert all("north.example/pd" in row["endpoints"] for row in rows if "field" in row["name"])
+
+
+def test_endpoints_alone_are_not_taken_over_in_silence(terminal: Terminal) -> None:
+    whole = json.loads(SAMPLE.read_bytes())
+    some = [one for one in whole["entry"] if one["resource"]["resourceType"] == "Endpoint"]
+    terminal.write("delta.json", json.dumps({**whole, "entry": some}))
+    ended = terminal.run("partners", "import", terminal.folder / "delta.json", "--network", "net")
+    assert ended.exit_code == 3
+    assert "endpoints are of no organization that is listed with them" in ended.err
+
+
+def test_who_is_listed_no_more_has_left_until_it_is_listed_again(terminal: Terminal) -> None:
+    terminal.run("partners", "import", SAMPLE, "--network", "net")
+    whole = json.loads(SAMPLE.read_bytes())
+    terminal.write("one.json", json.dumps({**whole, "entry": whole["entry"][3:4]}))
+    one = terminal.folder / "one.json"
+    for source, left in ((one, 4), (SAMPLE, 0)):
+        terminal.run("partners", "import", source, "--network", "net", "--complete")
+        listed = terminal.run("partners", "list", "--json").lines
+        assert sum(row["retired"] for row in listed) == left
+    terminal.run("partners", "import", one, "--network", "net", "--complete")
+    assert "it has left its" in terminal.run("partners", "list").out
+
+
+def test_our_own_community_in_the_directory_is_no_partner(terminal: Terminal) -> None:
+    whole = json.loads(SAMPLE.read_bytes())
+    ours = whole["entry"][3]
+    ours["resource"]["identifier"][0]["value"] = str(HOME)
+    terminal.write("whole.json", json.dumps(whole))
+    ended = terminal.run(
+        "partners", "import", terminal.folder / "whole.json", "--network", "net", "--json"
+    )
+    assert "Lakeshore" not in {one["name"] for one in ended.lines[0]["added"]}
+    assert len(ended.lines[0]["added"]) == 4
 
 
 def test_a_dry_run_changes_nothing(terminal: Terminal) -> None:

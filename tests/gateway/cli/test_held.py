@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,25 @@ def test_a_match_is_shown_confirmed_taken_back_and_rejected(match: tuple[Termina
         assert (form["id"], form["state"]) == (id, state)
         assert record["transaction"] == f"CLI-HELD-{command.upper()}"
         assert (record["member"], record["partner"]) == (MEMBER.id, a_partner().id)
+
+
+def test_all_matches_of_a_member_are_shown_and_one_in_no_doubt_is_rejected(
+    match: tuple[Terminal, str],
+) -> None:
+    terminal, id = match
+    with open_house(terminal.folder, furnished=False) as house:
+        (link,) = house.database.read(lambda tx: links.for_people(tx, plan=PLAN))
+        house.database.write(lambda tx: links.put(tx, replace(link, state="confirmed")))
+    assert "None." in terminal.run("held", "list", "--plan", "acme").out
+    with terminal.recording() as records:
+        shown = terminal.run("held", "list", "--member", NUMBER, "--plan", "acme")
+    assert id in shown.out and "confirmed" in shown.out
+    assert [(one["transaction"], one["member"]) for one in records] == [("CLI-HELD", MEMBER.id)]
+    form, _ = act(terminal, "reject", id)
+    assert (form["state"], form["decided"]) == ("rejected", True)
+    lines = terminal.run("held", "list", "--member", NUMBER, "--plan", "acme", "--json").lines
+    assert [(one["id"], one["state"]) for one in lines] == [(id, "rejected")]
+    assert terminal.run("held", "list", "--member", "none", "--plan", "acme").exit_code == 1
 
 
 @pytest.mark.parametrize("command", ["confirm", "reject", "undo", "unfile"])

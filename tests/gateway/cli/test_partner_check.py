@@ -42,6 +42,8 @@ NAMED = {
     "busy": "it answered HTTP 503: it is busy or away",
     "hang": "no answer within",
     "drip": "no answer within",
+    "slow": "no answer within",
+    "refuse": "no connection could be made",
     "endless": "is larger than we take",
     "reset": "it broke the connection off",
     "early-close": "it broke the connection off",
@@ -89,7 +91,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checked]:
             moods=(name,) if name else (),
             name=f"In mood {name}",
             home=HomeCommunityId.parse(f"2.999.7500.{number}"),
-            profile=PartnerProfile(timeout_seconds=4 if name in ("hang", "drip") else 200),
+            profile=PartnerProfile(timeout_seconds=4 if name in ("hang", "drip", "slow") else 200),
         )
         for number, name in enumerate(("", *MOODS), 1)
     }
@@ -257,3 +259,25 @@ def test_a_partner_that_is_not_there_is_usage(terminal: Terminal) -> None:
     ended = terminal.run("partners", "check", "Nobody", "--plan", "acme")
     assert ended.exit_code == 2
     assert "gateway partners list" in ended.err
+
+
+def test_who_has_left_its_network_is_asked_nothing(terminal: Terminal) -> None:
+    gone = lakeshore.a_partner("Gone", "2.999.73", profile=PartnerProfile(retired=True))
+    with lakeshore.open_house(terminal.folder, furnished=False) as it:
+        it.database.write(lambda tx: partners.put(tx, gone))
+    ended = terminal.run("partners", "check", "Gone", "--plan", "acme")
+    assert ended.exit_code == 1
+    assert "it has left its network" in ended.err
+    assert terminal.records()[-1]["outcome"] == "refused"
+
+
+def test_of_two_partners_of_one_name_neither_is_asked(terminal: Terminal) -> None:
+    with lakeshore.open_house(terminal.folder, furnished=False) as it:
+        for home in ("2.999.71", "2.999.72"):
+            one = lakeshore.a_partner("Family Clinic", home)
+            it.database.write(lambda tx, one=one: partners.put(tx, one))  # type: ignore[misc]
+    ended = terminal.run("partners", "check", "Family Clinic", "--plan", "acme")
+    assert ended.exit_code == 2
+    assert "more than one partner is called Family Clinic" in ended.err
+    assert terminal.records()[-1]["outcome"] == "refused"
+    assert terminal.run("partners", "check", "2.999.71", "--plan", "acme").exit_code == 1

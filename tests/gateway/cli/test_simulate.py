@@ -12,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.folder import write_partner_file
 from gateway.demo.simulator.holdings import HOME
-from gateway.demo.simulator.moods import DEFERRED, LOCATING, MOODS, mood
+from gateway.demo.simulator.locating_moods import LOCATING
+from gateway.demo.simulator.moods import MOODS, mood
 from gateway.model.partner import PartnerProfile
 from tests.gateway.cli.terminal import Terminal, furnish, run
 from tests.gateway.house import key_files

@@ -17,7 +17,8 @@ from gateway.demo.certificates import issue
 from gateway.demo.simulator.answering import Responder
 from gateway.demo.simulator.holdings import HOME, NAME, holdings
 from gateway.demo.simulator.listening import listening
-from gateway.demo.simulator.moods import Mood, mood
+from gateway.demo.simulator.mood import Mood
+from gateway.demo.simulator.moods import mood
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from ihe.identifiers import HomeCommunityId
 from tests.gateway import house as lakeshore

@@ -3,13 +3,13 @@ and what a retrieval comes to."""
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
 
 from gateway.app import House, open_client
-from gateway.demo.simulator.moods import DEFERRED
+from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.exchange.asking import Asking
 from gateway.exchange.partner_check import check_partner
 from gateway.exchange.partner_findings import Finding
@@ -33,7 +33,14 @@ from tests.gateway.clients.later_partner import free_port, listening_at
 from tests.gateway.demo.simulating import Wanted, all_simulated
 
 pytestmark = pytest.mark.emits_invalid("one of the moods brings a result that is malformed")
-DEFERS = PartnerProfile(timeout_seconds=20, deferred_discovery=True, answer_within_seconds=2)
+PATIENT = PartnerProfile(timeout_seconds=20, deferred_discovery=True, answer_within_seconds=15)
+"""Long enough for a slow machine: what should come in time does."""
+HASTY = {
+    "deferred-never": replace(PATIENT, answer_within_seconds=2),
+    "deferred-wrong-sender": replace(PATIENT, answer_within_seconds=6),
+    "deferred-late": replace(PATIENT, answer_within_seconds=3),
+}
+"""For those whose time runs out, which a test has to sit through."""
 NAMED: dict[str, tuple[str, str, bool]] = {
     "deferred": ("passed", "it brings the result of a deferred question", False),
     "deferred-never": ("deviation", "and brought no result within 2 s", False),
@@ -60,7 +67,12 @@ class Walked:
 def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, list[Partner]]]:
     """A partner in each of the moods, and our house with its doors."""
     wanted = [
-        Wanted((name,), f"In mood {name}", HomeCommunityId.parse(f"2.999.7600.{number}"), DEFERS)
+        Wanted(
+            (name,),
+            f"In mood {name}",
+            HomeCommunityId.parse(f"2.999.7600.{number}"),
+            HASTY.get(name, PATIENT),
+        )
         for number, name in enumerate(DEFERRED, 1)
     ]
     with (

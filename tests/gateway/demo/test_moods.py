@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.simulator.moods import MOODS, STEPS, mood
+from gateway.demo.simulator.mood import STEPS
+from gateway.demo.simulator.moods import MOODS, mood
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress
 from ihe.identifiers import HomeCommunityId
@@ -54,6 +55,7 @@ _IN_ANY_STEP = {
     ),
     "hang": ("late", "no answer within 15 s", "Ask again later, or give it more time"),
     "drip": ("late", "no answer within 15 s", "Ask again later, or give it more time"),
+    "slow": ("late", "no answer within 15 s", "Ask again later, or give it more time"),
     "endless": ("failed", "its answer is larger than we take", "Ask the partner what it sends"),
     "reset": (
         "failed",
@@ -91,6 +93,9 @@ _IN_ONE_STEP = {
         "failed",
         "its TLS certificate is not trusted (certificate has expired)",
         "Compare the certificates on both sides",
+    ),
+    "refuse": Told(
+        "failed", "no connection could be made", "Check the address and the firewalls on the way"
     ),
     # Mutual TLS stands for the signature; `partners check` tells that it is not there.
     **{f"unsigned@{step}": _WELL for step in STEPS},
@@ -217,7 +222,7 @@ class Answered:
 def answered(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answered]:
     """One member's records asked of a partner in each of the moods, all at once; of those that
     are late apart, so that what the others cost does not count as their time."""
-    late = [told for told in TOLD if told.startswith(("hang", "drip"))]
+    late = [told for told in TOLD if told.startswith(("hang", "drip", "slow"))]
     others = [told for told in TOLD if told not in late]
     folder = tmp_path_factory.mktemp("moods")
     return {
@@ -267,7 +272,7 @@ def test_a_misbehaving_partner_is_told_in_words_with_the_next_step(
 
 def test_every_mood_in_every_step_is_among_them() -> None:
     shown = {
-        one.name if one.expired else f"{one.name}@{step}"
+        one.name if one.is_of_connection else f"{one.name}@{step}"
         for one in MOODS.values()
         for step in one.at
     }

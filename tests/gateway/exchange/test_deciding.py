@@ -26,6 +26,7 @@ from gateway.exchange.deciding import (
 )
 from gateway.exchange.ingest import Ingested
 from gateway.model.document import Document
+from gateway.model.identity import PlanId
 from gateway.model.link import Link
 from gateway.store import links, offers, partners
 from gateway.store.errors import UnknownId
@@ -234,13 +235,22 @@ def test_of_two_who_decide_a_match_in_one_moment_the_second_is_told(house: House
     assert stands.state == "confirmed"
 
 
-def test_a_match_that_nobody_doubts_and_nobody_decided_is_not_put_before_people(
+def test_a_match_that_nobody_doubts_is_not_put_before_people_and_may_be_rejected(
     house: House,
 ) -> None:
+    """Whose documents have turned out to be another's is asked for no more (DECISIONS 14)."""
     link = replace(a_match(house), state="confirmed")
     house.database.write(lambda tx: links.put(tx, link))
-    assert house.database.read(lambda tx: find_match(tx, plan=PLAN, match=link.id)) is None
+    assert house.database.read(lambda tx: links.for_people(tx, plan=PLAN)) == ()
+    other = house.database.read(lambda tx: find_match(tx, plan=PlanId("other"), match=link.id))
+    assert other is None
+    with pytest.raises(NothingToDecide, match="nobody has decided"):
+        house.database.write(lambda tx: undo_match(tx, plan=PLAN, match=link.id))
+    done = house.database.write(
+        lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict="rejected")
+    )
+    assert (done.state, done.is_decided) == ("rejected", True)
     with pytest.raises(UnknownId):
         house.database.write(
-            lambda tx: decide_match(tx, plan=PLAN, match=link.id, verdict="rejected")
+            lambda tx: decide_match(tx, plan=PLAN, match="0" * 20, verdict="rejected")
         )

@@ -85,3 +85,64 @@ def test_a_part_of_another_shape_costs_no_other_organization(key: str, value: ob
     page["entry"][0]["resource"][key] = value
     resources, _ = parse_page(orjson.dumps(page))
     assert "Lakeshore" in {one.name for one in read_directory(resources).communities}
+
+
+def organization(id: str, oid: str, **given: object) -> dict[str, object]:
+    identifier = [{"system": "urn:ietf:rfc:3986", "value": f"urn:oid:{oid}"}]
+    return {"resourceType": "Organization", "id": id, "identifier": identifier, **given}
+
+
+def endpoint(id: str, **given: object) -> dict[str, object]:
+    address = f"https://{id}.example/pd"
+    connection = {"code": "ihe-xcpd"}
+    return {
+        "resourceType": "Endpoint", "id": id, "status": "active", "address": address,
+        "connectionType": connection, **given,
+    }  # fmt: skip
+
+
+def refers(*ids: str) -> list[dict[str, str]]:
+    return [{"reference": f"Endpoint/{id}"} for id in ids]
+
+
+@pytest.mark.parametrize(
+    ("resources", "is_whole"),
+    [
+        ([organization("a", "2.999.1", endpoint=refers("x")), endpoint("x")], True),
+        ([organization("a", "2.999.1"), endpoint("x", managingOrganization=refers("a")[0])], True),
+        ([organization("a", "2.999.1", endpoint=refers("x")), endpoint("x", status="off")], True),
+        ([organization("a", "2.999.1", endpoint=refers("x", "y")), endpoint("x")], False),
+        ([organization("a", "2.999.1", endpoint=refers("x"))], False),
+        ([organization("a", "2.999.1")], False),
+    ],
+)
+def test_what_is_listed_without_its_endpoints_says_so(
+    resources: list[dict[str, object]], is_whole: bool
+) -> None:
+    (one,) = read_directory(resources).communities
+    assert one.is_whole is is_whole
+
+
+def test_endpoints_without_their_organization_are_said_to_be_left_out() -> None:
+    directory = read_directory(
+        [organization("a", "2.999.1", endpoint=refers("x")), endpoint("x"), endpoint("y")]
+    )
+    (said,) = directory.unusable
+    assert said.startswith("1 endpoints are of no organization that is listed with them")
+
+
+def test_of_two_with_one_oid_the_one_that_can_be_asked_is_taken_and_that_is_said() -> None:
+    mute = organization("a", "2.999.1", name="Mute")
+    heard = organization("b", "2.999.1", name="Heard", endpoint=refers("x"))
+    for order in ([mute, heard], [heard, mute]):
+        directory = read_directory([*order, endpoint("x")])
+        assert [one.name for one in directory.communities] == ["Heard"]
+        assert directory.unusable == ("two organizations have the OID 2.999.1",)
+
+
+def test_nobody_is_reached_by_one_above_that_is_not_active() -> None:
+    hub = organization("hub", "2.999.1", active=False, endpoint=refers("x"))
+    clinic = organization("clinic", "2.999.1.1", name="C", partOf={"reference": "Organization/hub"})
+    found = {str(one.home_community_id): one for one in
+             read_directory([hub, clinic, endpoint("x")]).communities}  # fmt: skip
+    assert (found["2.999.1.1"].endpoints, found["2.999.1.1"].within) == (Endpoints(), None)

@@ -100,6 +100,9 @@ def test_somebody_who_may_be_the_member_is_held_with_the_reason(tmp_path: Path) 
     ):
         row = retrieve(house)[NAME]
         assert (row.outcome, row.detail) == ("held", UNSURE)
+        assert "`gateway held list`" in (row.next_step or "")
+        (retrieval,) = lakeshore.rows_of(house, "retrieval")
+        assert retrieval["state"] == "partial", "a person has to decide, and nothing failed"
         assert script.heard == ["ITI_55"]
         assert [(one.state, one.detail) for one in links_of(house)] == [("held", UNSURE)]
 
@@ -216,6 +219,8 @@ def test_records_of_another_community_are_asked_for_there(tmp_path: Path) -> Non
         with asking_house(tmp_path, [hub, known]) as house:
             rows = retrieve(house)
             assert (rows[NAME].outcome, rows["Holder"].outcome) == ("matched", "not_asked")
+            (retrieval,) = lakeshore.rows_of(house, "retrieval")
+            assert retrieval["state"] == "done", "nothing is missing by whom a hub answers for"
             assert (script.heard, holder.heard) == (["ITI_55"], ["ITI_38", "ITI_39"])
             assert [one.partner for one in calls(house)] == [hub.id, known.id, known.id]
 
@@ -229,6 +234,7 @@ def test_records_of_an_unknown_community_are_held_visibly(tmp_path: Path) -> Non
         row = retrieve(house)[NAME]
         detail = "the community that holds the records (2.999.7305.1) is not in the directory"
         assert (row.outcome, row.detail) == ("held", detail)
+        assert "`gateway partners add`" in (row.next_step or "")
         assert script.heard == ["ITI_55"]
         assert [(one.state, one.detail) for one in links_of(house)] == [("held", detail)]
 
@@ -250,6 +256,8 @@ def test_a_partner_without_an_address_is_not_asked(tmp_path: Path) -> None:
         row = retrieve(house)[NAME]
         assert (row.outcome, row.detail) == ("not_asked", "it has no address for patient discovery")
         assert calls(house) == []
+        (retrieval,) = lakeshore.rows_of(house, "retrieval")
+        assert retrieval["state"] == "failed", "there is nobody else"
 
 
 # ---- faults of our own -----------------------------------------------------------------------

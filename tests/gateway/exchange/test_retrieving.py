@@ -334,6 +334,7 @@ def test_a_document_of_another_person_is_held_and_not_filed(tmp_path: Path) -> N
         assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
         said = "1 held for a person to decide: not surely the member's"
         assert found.row.detail == said
+        assert "`held file`" in (found.row.next_step or "")
         assert (found.last.outcome, found.last.reason) == ("partial", said)
         assert sorted(found.states) == ["filed", "held"]
         (held,) = [one for one in lakeshore.documents(found.house) if one.state == "held"]

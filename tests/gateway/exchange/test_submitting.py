@@ -218,6 +218,15 @@ def test_a_partner_without_an_address_for_it_is_said(tmp_path: Path) -> None:
         send(ours, an_order(partner))
 
 
+def test_a_partner_that_has_left_its_network_gets_nothing(tmp_path: Path) -> None:
+    with a_pair(tmp_path) as pair:
+        gone = replace(pair.partner, profile=replace(pair.partner.profile, retired=True))
+        pair.ours.database.write(lambda tx: partners.put(tx, gone))
+        with pytest.raises(NotSubmitted, match="it has left its network"):
+            pair.send()
+        assert of(pair.ours) == []
+
+
 # ---- what the partner answers ----------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from ccda import CcdaError, parse_document
-from ccda.model import ClinicalDocument
+from ccda.model import ClinicalDocument, Entry
 from gateway.exchange.header_encounter import header_encounter
 from gateway.exchange.nothing_known import is_denial
 from gateway.exchange.statements import read_statements
@@ -89,10 +89,14 @@ def test_every_statement_is_a_source_of_a_line_or_a_denial() -> None:
         assert reached(summarize(pairs, as_of=NOW)) == said, person
 
 
+def _is_denied(entry: Entry) -> bool:
+    return entry.negated or "refusal_reason" in entry.details
+
+
 def test_no_line_mixes_what_is_and_what_is_not() -> None:
     for person in people():
         pairs = record(person)
-        negated = {(document.id, item.ordinal): item.entry.negated for document, item in pairs}
+        negated = {(document.id, item.ordinal): _is_denied(item.entry) for document, item in pairs}
         for section in summarize(pairs, as_of=NOW).sections:
             for line in section.lines:
                 said = {negated[DocumentId(s.document), s.entry] for s in line.sources}

@@ -52,28 +52,43 @@ def test_one_answer_makes_it_well(database: Database) -> None:
     assert database.read(partner_health.list_all) == ()
 
 
-def learn(database: Database, value: int, kind: Any = "documents_per_retrieve") -> bool:
+def learn(
+    database: Database, value: int, kind: Any = "documents_per_retrieve", now: datetime = NOW
+) -> bool:
     return database.write(
         lambda tx: partner_lessons.learn(
-            tx, partner=PARTNER, plan=None, kind=kind, value=value, why="it said so", now=NOW
+            tx, partner=PARTNER, plan=None, kind=kind, value=value, why="it said so", now=now
         )
     )
 
 
-def test_a_stricter_lesson_takes_over_and_both_are_revoked_together(database: Database) -> None:
-    def in_force() -> Any:
-        return database.read(
-            lambda tx: partner_lessons.in_force(tx, partner=PARTNER, kind="documents_per_retrieve")
+def in_force(database: Database, now: datetime = NOW) -> Any:
+    return database.read(
+        lambda tx: partner_lessons.in_force(
+            tx, partner=PARTNER, kind="documents_per_retrieve", now=now
         )
+    )
 
+
+def test_a_lesson_counts_for_a_while_and_may_then_be_learned_anew(database: Database) -> None:
+    assert learn(database, 1)
+    (lesson,) = database.read(partner_lessons.list_all)
+    assert lesson.until == NOW + timedelta(days=90)
+    assert in_force(database, lesson.until - timedelta(seconds=1)) == lesson
+    assert in_force(database, lesson.until) is None
+    assert learn(database, 2, now=lesson.until)
+    assert in_force(database, lesson.until).value == 2
+
+
+def test_a_stricter_lesson_takes_over_and_both_are_revoked_together(database: Database) -> None:
     assert [learn(database, value) for value in (3, 3, 4, 1)] == [True, False, False, True]
-    last = in_force()
+    last = in_force(database)
     assert (last.value, last.why, last.learned) == (1, "it said so", NOW)
     revoke: Callable[[int], Any] = lambda number: database.write(  # noqa: E731
         lambda tx: partner_lessons.revoke(tx, number=number, by="ada", now=NOW)
     )
     assert revoke(last.number).value == 1
-    assert in_force() is None
+    assert in_force(database) is None
     assert revoke(last.number) is None
     known = database.read(partner_lessons.list_all)
     assert [(one.value, one.revoked, one.revoked_by) for one in known] == [
