@@ -309,6 +309,13 @@ def _status(entry: Entry, today: str) -> str | None:
 
 
 def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
+    if entry.kind == "result" and parent is not None and "specimen" not in entry.details:
+        taken = parent.details.get("specimen")
+        return {**entry.details, "specimen": taken} if taken else entry.details
+    subject = entry.details.get("subject")
+    if entry.kind == "family_history" and parent is None and isinstance(subject, Mapping):
+        whose = subject.get("relationship")
+        return {**entry.details, "relative": whose} if whose else entry.details
     if parent is None or parent.details.get("relative") is not True or parent.code is None:
         return entry.details
     relative = {"code": parent.code.code, "system": parent.code.system}
