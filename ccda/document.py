@@ -202,13 +202,13 @@ def _read_section(
 
 def _reader(code: CD | None, templates: tuple[str, ...]) -> Reader:
     """LOINC first, also as a translation; then the template: senders get codes right more often."""
-    codes = () if code is None else (code, *code.translations)
-    kinds = (
-        *(SECTION_BY_LOINC.get((one.code or "").strip()) for one in codes),
-        *(SECTION_BY_TEMPLATE.get(bare_oid(root)) for root in templates),
-    )
-    kind = next((known for known in kinds if known is not None), None)
-    return unknown.read if kind is None else READERS[kind]
+    for one in () if code is None else (code, *code.translations):
+        if (kind := SECTION_BY_LOINC.get((one.code or "").strip())) is not None:
+            return READERS[kind]
+    for root in templates:
+        if (kind := SECTION_BY_TEMPLATE.get(bare_oid(root))) is not None:
+            return READERS[kind]
+    return unknown.read
 
 
 def _read_entry(

@@ -91,7 +91,7 @@ class Cluster:
             (self.sites, other.sites),
             (self.doses, other.doses),
         ):
-            for system, codes in theirs.items():
+            for system, codes in theirs.items() if theirs else ():
                 mine.setdefault(system, set()).update(codes)
         self.voices |= other.voices
         self.moments |= other.moments

@@ -112,10 +112,12 @@ def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
 def sites_of(one: Statement) -> dict[str, set[str]]:
     """Where on the body it is, by code system; and what narrows its code: the side, the stage."""
     found: dict[str, set[str]] = defaultdict(set)
+    place = "specimen" if one.entry.kind == "result" else "target_site"
+    told = one.details.get(place)
     # LOINC names the specimen itself; a laboratory's own code may stand for any.
-    is_loinc = any(system == _LOINC for system, _ in one.codes)
-    place = "target_site" if one.entry.kind != "result" else None if is_loinc else "specimen"
-    for form in _forms(one.details.get(place) if place else None):
+    if place == "specimen" and told and any(system == _LOINC for system, _ in one.codes):
+        told = None
+    for form in _forms(told):
         if form.get("code"):
             found[f"site {form.get('system')}"].add(str(form["code"]))
     for name, value in one.entry.code.qualifiers if one.entry.code else ():

@@ -230,14 +230,17 @@ def _as_meant(entry: Entry) -> Entry:
     """
     if entry.kind == "immunization" and "refusal_reason" in entry.details and not entry.negated:
         entry = replace(entry, negated=True)
-    meant: dict[str, Any] = {
-        name: TS(known, time.null_flavor)
-        for name in ("start", "end", "time")
-        if (time := getattr(entry, name)) is not None
-        and time.value
-        and (known := known_time(time.value)) != time.value
-    }
-    return replace(entry, **meant) if meant else entry
+    start, end, time = _as_known(entry.start), _as_known(entry.end), _as_known(entry.time)
+    if start is entry.start and end is entry.end and time is entry.time:
+        return entry
+    return replace(entry, start=start, end=end, time=time)
+
+
+def _as_known(time: TS | None) -> TS | None:
+    if time is None or not time.value:
+        return time
+    known = known_time(time.value)
+    return time if known is time.value else TS(known, time.null_flavor)
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:
