@@ -203,12 +203,10 @@ def _read_section(
 def _reader(code: CD | None, templates: tuple[str, ...]) -> Reader:
     """LOINC first, also as a translation; then the template: senders get codes right more often."""
     for one in () if code is None else (code, *code.translations):
-        kind = SECTION_BY_LOINC.get((one.code or "").strip())
-        if kind is not None:
+        if (kind := SECTION_BY_LOINC.get((one.code or "").strip())) is not None:
             return READERS[kind]
     for root in templates:
-        kind = SECTION_BY_TEMPLATE.get(bare_oid(root))
-        if kind is not None:
+        if (kind := SECTION_BY_TEMPLATE.get(bare_oid(root))) is not None:
             return READERS[kind]
     return unknown.read
 

@@ -33,6 +33,6 @@ def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
 
 def is_note(statement: Statement) -> bool:
     """By its template, or as an act whose code is that of any note (LOINC 34109-9)."""
-    if statement.name == "act" and statement.code_of("code") == templates.NOTE:
-        return True
-    return statement.is_a(templates.NOTE_ACTIVITY)
+    if statement.name != "act":
+        return False
+    return statement.code_of("code") == templates.NOTE or statement.is_a(templates.NOTE_ACTIVITY)

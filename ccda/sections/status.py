@@ -37,9 +37,8 @@ def read_status(
     Whole it is a code, with `start`, `end` and `time` where the observation has any.
     """
     for inner in statement.inner:
-        if inner.is_negated:
-            continue
-        if inner.code_of("code") == STATUS_CODE or inner.is_a(template):
+        is_status = inner.code_of("code") == STATUS_CODE or inner.is_a(template)
+        if is_status and not inner.is_negated:
             value = read_value(inner.one("value"), narrative).value
             word = status_word(value) if isinstance(value, CD) else value
             if isinstance(word, str):

@@ -44,7 +44,7 @@ _FINDINGS: Final[frozenset[Kind]] = frozenset(
     {"functional_status", "mental_status", "advance_directive", "goal"}
 )
 # Kinds of which one side of the body is another thing, and not another way to measure.
-_PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern"})
+_PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern", "result"})
 _DAY: Final = len("YYYYMMDD")
 
 Why = Literal["same statement id", "same code", "same name, one without a code"]
@@ -91,7 +91,7 @@ class Cluster:
             (self.sites, other.sites),
             (self.doses, other.doses),
         ):
-            for system, codes in theirs.items():
+            for system, codes in theirs.items() if theirs else ():
                 mine.setdefault(system, set()).update(codes)
         self.voices |= other.voices
         self.moments |= other.moments
@@ -118,6 +118,7 @@ def alone(one: Statement) -> Cluster:
     made.courses.add((date_digits(one.entry.start), date_digits(one.entry.end)))
     if one.entry.kind == "medication":
         made.strengths = strengths(one)
+    if one.entry.kind in ("medication", "immunization"):
         made.doses = dose_of(one)
     if one.entry.kind in _FINDINGS:
         made.findings = findings_of(one)
@@ -170,7 +171,7 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
 
 
 def _is_one_place_and_dose(one: Cluster, other: Cluster) -> bool:
-    """One side is not the other; and no document tells one course in two doses."""
+    """One side is not the other; no document tells one course in two doses or from two lots."""
     return _same_codes(one.sites, other.sites) and _same_codes(one.doses, other.doses)
 
 

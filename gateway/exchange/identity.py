@@ -14,6 +14,7 @@ from ccda.model import Interval, Kind
 from gateway.exchange.adt import VISIT
 from gateway.exchange.statements import Statement
 
+_LOINC: Final = "2.16.840.1.113883.6.1"
 NPI: Final = "2.16.840.1.113883.4.6"
 
 Marks = Mapping[str, frozenset[str]]
@@ -111,7 +112,12 @@ def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
 def sites_of(one: Statement) -> dict[str, set[str]]:
     """Where on the body it is, by code system; and what narrows its code: the side, the stage."""
     found: dict[str, set[str]] = defaultdict(set)
-    for form in _forms(one.details.get("target_site")):
+    place = "specimen" if one.entry.kind == "result" else "target_site"
+    told = one.details.get(place)
+    # LOINC names the specimen itself; a laboratory's own code may stand for any.
+    if place == "specimen" and told and any(system == _LOINC for system, _ in one.codes):
+        told = None
+    for form in _forms(told):
         if form.get("code"):
             found[f"site {form.get('system')}"].add(str(form["code"]))
     for name, value in one.entry.code.qualifiers if one.entry.code else ():
@@ -122,7 +128,10 @@ def sites_of(one: Statement) -> dict[str, set[str]]:
 
 
 def dose_of(one: Statement) -> dict[str, set[str]]:
-    """How much is taken, by the document that tells it."""
+    """How much is taken, of a vaccine from which lot, by the document that tells it."""
+    lot = one.details.get("lot_number")
+    if one.entry.kind == "immunization":
+        return {one.document.id: {str(lot).casefold()}} if lot else {}
     dose = one.details.get("dose")
     if not isinstance(dose, Mapping) or not dose.get("value"):
         return {}

@@ -230,14 +230,17 @@ def _as_meant(entry: Entry) -> Entry:
     """
     if entry.kind == "immunization" and "refusal_reason" in entry.details and not entry.negated:
         entry = replace(entry, negated=True)
-    meant: dict[str, Any] = {
-        name: TS(known, time.null_flavor)
-        for name in ("start", "end", "time")
-        if (time := getattr(entry, name)) is not None
-        and time.value
-        and (known := known_time(time.value)) != time.value
-    }
-    return replace(entry, **meant) if meant else entry
+    start, end, time = _as_known(entry.start), _as_known(entry.end), _as_known(entry.time)
+    if start is entry.start and end is entry.end and time is entry.time:
+        return entry
+    return replace(entry, start=start, end=end, time=time)
+
+
+def _as_known(time: TS | None) -> TS | None:
+    if time is None or not time.value:
+        return time
+    known = known_time(time.value)
+    return time if known is time.value else TS(known, time.null_flavor)
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:
@@ -309,6 +312,13 @@ def _status(entry: Entry, today: str) -> str | None:
 
 
 def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
+    if entry.kind == "result" and parent is not None and "specimen" not in entry.details:
+        taken = parent.details.get("specimen")
+        return {**entry.details, "specimen": taken} if taken else entry.details
+    subject = entry.details.get("subject")
+    if entry.kind == "family_history" and parent is None and isinstance(subject, Mapping):
+        whose = subject.get("relationship")
+        return {**entry.details, "relative": whose} if whose else entry.details
     if parent is None or parent.details.get("relative") is not True or parent.code is None:
         return entry.details
     relative = {"code": parent.code.code, "system": parent.code.system}

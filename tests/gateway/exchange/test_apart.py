@@ -5,6 +5,7 @@ from tests.ccda.written import written
 from tests.gateway.exchange.records import (
     ASTHMA,
     DIABETES,
+    FLU,
     LISINOPRIL,
     LOINC,
     SNOMED,
@@ -154,3 +155,46 @@ def test_the_side_in_a_code_is_written_and_read_back() -> None:
     assert line.code is not None
     ((_, value),) = line.code.qualifiers
     assert value is not None and value.code == "7771000"
+
+
+def test_two_lots_of_one_document_are_two_doses_of_a_vaccine() -> None:
+    found = lines(
+        "immunization",
+        holding(
+            A,
+            entry("immunization", FLU, time="2020", details={"lot_number": "L1"}),
+            entry("immunization", FLU, time="20201015", details={"lot_number": "L2"}),
+        ),
+    )
+    assert len(found) == 2
+
+
+def test_a_laboratorys_own_code_is_another_test_in_another_specimen() -> None:
+    glucose = CD("GLU", "2.999.4", "Glucose")
+    blood = {"panel": True, "specimen": {"code": "122555007", "system": SNOMED}}
+    liquor = {"panel": True, "specimen": {"code": "258450006", "system": SNOMED}}
+    measured = [
+        entry("result", CD("P"), path="/*/a", details=blood),
+        entry("result", glucose, path="/*/a/b", parent=0, value="90", unit="mg/dL"),
+        entry("result", CD("P"), path="/*/c", details=liquor),
+        entry("result", glucose, path="/*/c/d", parent=2, value="40", unit="mg/dL"),
+    ]
+    assert sorted(str(line.value) for line in lines("result", holding(A, *measured))) == [
+        "40",
+        "90",
+    ]
+
+
+def test_a_condition_that_names_its_relative_is_not_that_of_another() -> None:
+    def of(whose: str) -> dict[str, object]:
+        return {"subject": {"relationship": {"code": whose, "display": whose}}}
+
+    found = lines(
+        "family_history",
+        holding(
+            A,
+            entry("family_history", ASTHMA, details=of("MTH")),
+            entry("family_history", ASTHMA, details=of("FTH")),
+        ),
+    )
+    assert sorted(line.details["relative"]["code"] for line in found) == ["FTH", "MTH"]
