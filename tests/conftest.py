@@ -51,7 +51,8 @@ soap = importlib.import_module("ihe.soap")
 PUBLIC_SAMPLES = Path(__file__).resolve().parents[2] / "shared/samples"
 # Whose tests mostly wait for processes: begun first, they wait while others compute.
 WAITING = frozenset(
-    {
+    Path(__file__).parent / one
+    for one in (
         "flows/test_crash.py",
         "flows/test_crash_postgresql.py",
         "flows/test_demo.py",
@@ -63,7 +64,7 @@ WAITING = frozenset(
         "gateway/test_app.py",
         "gateway/test_mail_process.py",
         "gateway/test_partner_processes.py",
-    }
+    )
 )
 BODY = "{http://www.w3.org/2003/05/soap-envelope}Body"
 
@@ -163,16 +164,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     Of the files those that wait come first, then those with most tests.
     """
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (_relative(item.path) not in WAITING, -sizes[item.path]))
+    items.sort(key=lambda item: (item.path not in WAITING, -sizes[item.path]))
     if PUBLIC_SAMPLES.is_dir():
         return
     without = [item for item in items if item.get_closest_marker("public_samples")]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
-
-
-def _relative(path: Path) -> str:
-    return path.relative_to(Path(__file__).parent).as_posix()
 
 
 @pytest.fixture
