@@ -6,6 +6,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD, SDTC
 from ccda.writer.elements import Element, add, template
 from ccda.writer.medications import write_status_code
+from ccda.writer.participants import write_priority
 from ccda.writer.rows import (
     Row,
     relation,
@@ -59,6 +60,7 @@ def _write_policy(policy: Element, row: Row) -> None:
     write_status_code(policy, row)
     if row.start or row.end:
         write_moment(policy, row.start, row.end)
+    write_priority(policy, row)
     _write_payer(policy, row)
     _write_guarantor(policy, row)
     write_authors(policy, row)

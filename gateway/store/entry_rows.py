@@ -4,6 +4,7 @@ What SQL may be asked for has columns of its own; the rest stands as JSON in `re
 None for most rows and then costs nothing to read.
 """
 
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,7 +15,9 @@ from ccda.hl7v3 import CD, II, TS
 from ccda.model import Author, Entry, Interval, RawEntry, Section
 from gateway.store.values import dump, from_json
 
-_REST_OF_CODE: Final = ("system_name", "original_text", "reference", "null_flavor", "translations")
+_REST_OF_CODE: Final = tuple(
+    one.name for one in fields(CD) if one.name not in ("code", "system", "display")
+)
 _NOTHING: Final[dict[str, Any]] = {
     **dict.fromkeys(("templates", "raw_entries", "authors"), ()),
     **dict.fromkeys(("null_flavor", "line")),

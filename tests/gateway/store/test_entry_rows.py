@@ -23,7 +23,16 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00
 MAYBE = st.none() | TEXT
 PLAIN_CODE = st.builds(CD, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE)
 CODE = st.builds(
-    CD, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, st.tuples() | st.tuples(PLAIN_CODE)
+    CD,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    MAYBE,
+    st.tuples() | st.tuples(PLAIN_CODE),
+    st.tuples() | st.tuples(st.tuples(st.none() | PLAIN_CODE, st.none() | PLAIN_CODE)),
 )
 TIME = st.builds(TS, MAYBE, MAYBE)
 ID = st.builds(II, MAYBE, MAYBE, MAYBE, MAYBE)
