@@ -39,10 +39,6 @@ _NOTHING_SAID: Final = re.compile(
     r"data|information|allerg\w+|medications?|problems?|immunizations?|procedures?)\b.*|"
     r"no data|no info|no information|not on any medications?|not on file|nil known|"
     r"nothing (?:known|recorded|on file)|no (?:recent )?results?(?: found| on file)?|"
-    r"(?:the )?(?:patient )?(?:is )?not (?:currently )?(?:taking|on|prescribed) (?:any )?"
-    r"(?:[\w/-]+ ){0,2}?(?:medications?|medicines?|meds|drugs)|"
-    r"(?:the )?(?:patient )?(?:denies|reports no) (?:any )?(?:known )?(?:[\w/-]+ ){0,2}?"
-    r"(?:allerg\w+|intolerances?|medications?|meds|problems?)|"
     r"no (?:[\w/-]+ ){0,2}?(?:vaccin\w+|devices?|implants?|meds|encounters?|entries)"
     r"(?: administered| on file| found)?|"
     r"no (?:(?:past|significant|relevant|family|surgical|social|medical) ){1,3}history"
@@ -50,6 +46,14 @@ _NOTHING_SAID: Final = re.compile(
     # An unknown drug may be what someone is allergic to; unknown allergies are none that is told.
     r"(?:allergies|medications|problems|immunizations|(?:family )?history) "
     r"(?:unknown|not known|not on file)|unknown (?:allergies|history))[.!]?",
+    re.IGNORECASE,
+)
+# With a code of a particular thing it is a fact: that drugs are not taken is a problem, too.
+_DENIED: Final = re.compile(
+    r"(?:the )?(?:patient )?(?:(?:is )?not (?:currently )?(?:taking|on|prescribed) (?:any )?"
+    r"(?:[\w/-]+ ){0,2}?(?:medications?|medicines?|meds|drugs)|"
+    r"(?:denies|reports no) (?:any )?(?:known )?(?:[\w/-]+ ){0,2}?"
+    r"(?:allerg\w+|intolerances?|medications?|meds|problems?))[.!]?",
     re.IGNORECASE,
 )
 _NOT_AVAILABLE: Final = re.compile(
@@ -101,13 +105,18 @@ def says_nothing_is_known(
             return True
     elif written in _NOTHING_KNOWN or ((negated or null_flavor) and written in _CLASSES):
         return True
-    return name is not None and name[:2] in _BEGINNINGS and _is_sentence_of_nothing(name)
+    if name is None or name[:2] not in _BEGINNINGS:
+        return False
+    return _is_sentence_of_nothing(name, is_coded=not (written is None or written in _CLASSES))
 
 
-def _is_sentence_of_nothing(name: str) -> bool:
+def _is_sentence_of_nothing(name: str, *, is_coded: bool) -> bool:
     sentence = name.lstrip("* ")
     first = sentence.partition(" ")[0].replace(".", "").rstrip("!").lower()
-    return first in _FIRST_WORDS and _matches(_NOTHING_SAID.fullmatch, sentence)
+    if first not in _FIRST_WORDS:
+        return False
+    said = _matches(_NOTHING_SAID.fullmatch, sentence)
+    return said or (not is_coded and _matches(_DENIED.fullmatch, sentence))
 
 
 def _matches(search: Callable[[str], object], name: str) -> bool:

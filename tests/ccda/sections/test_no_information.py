@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ccda.hl7v3 import CD
 from ccda.model import Entry
 from ccda.sections.no_information import says_nothing_is_known
 
@@ -68,6 +69,14 @@ Food allergy""".split("\n")
 def test_what_names_something_is_a_fact(name: str) -> None:
     """An allergy to an unknown drug is one; NA is sodium, NIL a tube of a tuberculosis test."""
     assert not says_nothing_is_known(None, name, negated=False, null_flavor=None)
+
+
+def test_a_denial_in_words_that_has_a_code_of_its_own_is_a_fact() -> None:
+    said = "Patient not taking prescribed medications"
+    snomed = "2.16.840.1.113883.6.96"
+    for code, is_nothing in ((CD("715036001", snomed), False), (CD("419199007", snomed), True)):
+        found = says_nothing_is_known(code, said, negated=False, null_flavor=None)
+        assert found is is_nothing
 
 
 def concern(observation: str, attributes: str = "") -> str:
