@@ -31,17 +31,16 @@ class Parameters:
     slots: InitVar[Iterable[tuple[str, tuple[str, ...]]]]
     home: HomeCommunityId | None
     return_type: ReturnType
-    _groups: dict[str, tuple[tuple[str, ...], ...]] = field(init=False, default_factory=dict)
+    _groups: dict[str, list[tuple[str, ...]]] = field(init=False, default_factory=dict)
 
     def __post_init__(self, slots: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         for name, values in slots:
             if values:
-                key = name.lower()
-                self._groups[key] = (*self._groups.get(key, ()), values)
+                self._groups.setdefault(name.lower(), []).append(values)
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Each slot of that name: alternatives within one, all of them to be met."""
-        return self._groups.get(name.lower(), ())
+        return tuple(self._groups.get(name.lower(), ()))
 
     def alternatives(self, name: str) -> tuple[str, ...]:
         """The values of a slot that may stand there once."""
