@@ -22,6 +22,7 @@ _XOP_TYPE: Final = "application/xop+xml"
 _SOAP_TYPE: Final = "application/soap+xml"
 # Blanks that a relay may add behind a boundary (RFC 2046: 5.1.1); of more we believe none.
 _PADDING_BYTES: Final = 256
+_LARGE_BYTES: Final = 16 * 1024
 _ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
 
 
@@ -138,7 +139,7 @@ class MultipartReader:
         if self._total_bytes > self._limits.total_bytes:
             raise MessageTooLarge("the message is over our limit")
         events: list[Event] = []
-        if self._state is not _State.EPILOGUE:
+        if self._state is not _State.EPILOGUE and not self._passed_on(chunk, events):
             self._buffer += chunk
             while self._step(events):
                 pass
@@ -232,6 +233,23 @@ class MultipartReader:
             return False
         self._end_part(events)
         self._pass(boundary)
+        return True
+
+    def _passed_on(self, chunk: bytes, events: list[Event]) -> bool:
+        """Whether all of it but its end was content, as most of a large attachment is.
+
+        Through the buffer it would be copied once more.
+        """
+        size = len(self._needle)
+        if self._state is not _State.BODY or len(self._buffer) > size or len(chunk) < _LARGE_BYTES:
+            return False
+        if chunk.find(self._needle) >= 0 or (self._buffer + chunk[:size]).find(self._needle) >= 0:
+            return False
+        whole = memoryview(chunk)
+        begun = self._buffer[self._not_content :]
+        self._take(b"".join((begun, whole[:-size])), events)
+        self._buffer[:] = whole[-size:]
+        self._not_content = 0
         return True
 
     def _take(self, content: bytes, events: list[Event]) -> None:

@@ -15,7 +15,7 @@ is on its way to disk."""
 class Writer(Protocol):
     """Where one attachment goes. Called from a thread, in order."""
 
-    def write(self, chunk: bytes | bytearray) -> None: ...
+    def write(self, *pieces: bytes) -> None: ...
 
     def finish(self) -> object: ...
 
@@ -66,16 +66,9 @@ class Pouring:
         pieces, self._pieces, self._size = self._pieces, [], 0
         await self._settle()
         if self._writer is not None and pieces:
-            self._writing = asyncio.create_task(asyncio.to_thread(_write, self._writer, pieces))
+            self._writing = asyncio.create_task(asyncio.to_thread(self._writer.write, *pieces))
 
     async def _settle(self) -> None:
         writing, self._writing = self._writing, None
         if writing is not None:
             await writing
-
-
-def _write(writer: Writer, pieces: list[bytes]) -> None:
-    """Joined in the thread, not on the loop, which reads on meanwhile."""
-    joined = b"".join(pieces)
-    pieces.clear()
-    writer.write(joined)

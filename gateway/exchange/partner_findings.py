@@ -66,9 +66,10 @@ class Measure:
     size_bytes: int = 0
     _digest: Any = field(default_factory=partial(sha1, usedforsecurity=False))
 
-    def write(self, chunk: bytes | bytearray) -> None:
-        self._digest.update(chunk)
-        self.size_bytes += len(chunk)
+    def write(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self._digest.update(piece)
+            self.size_bytes += len(piece)
 
     def finish(self) -> None:
         """Nothing is kept."""

@@ -68,8 +68,8 @@ class _Attachment:
     writer: BlobWriter
     blob: Blob | None = None
 
-    def write(self, chunk: bytes | bytearray) -> None:
-        self.writer.write(chunk)
+    def write(self, *pieces: bytes) -> None:
+        self.writer.write(*pieces)
 
     def finish(self) -> None:
         self.blob = self.writer.finish()

@@ -17,14 +17,15 @@ import os
 import re
 import secrets
 import struct
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -43,6 +44,10 @@ _BESIDE: Final = 256 * 1024
 """From so many bytes on, digests are computed in other threads than sealing: below, the way there
 costs more than it saves."""
 _DIGESTS: Final = 3
+_SYNCED: Final = 16 * 1024 * 1024
+"""Sealed bytes after which the disk begins with them: at the end it would take a third of the time
+that a large document takes to come, and what others sync meanwhile would wait for it."""
+_SYNCS: Final = 4
 _MAGIC: Final = b"GWBLOB1\0"
 _HEADER: Final = struct.Struct(">8sI16s12s56s")
 _LENGTH: Final = struct.Struct(">I")
@@ -55,6 +60,10 @@ _PLAN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ADDRESS: Final = re.compile(r"[0-9a-f]{64}")
 
 Failpoint = Callable[[str], None]
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +184,14 @@ class BlobWriter:
         self._data_key = secrets.token_bytes(32)
         self._seal = _Seal(AESGCM(self._data_key), key.plan, secrets.token_bytes(16))
         self._packer = zstandard.ZstdCompressor(level=_LEVEL)
-        self._waiting = bytearray()
+        self._waiting: list[memoryview] = []
+        self._waiting_size = 0
+        self._sealed = bytearray()
         self._number = 0
         self._size = 0
+        self._unsynced = 0
+        self._digesting: list[Future[None]] = []
+        self._syncing: list[Future[None]] = []
         self._address = hmac.new(key.address_key, digestmod=hashlib.sha256)
         self._sha1 = hashlib.sha1(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
@@ -185,41 +199,37 @@ class BlobWriter:
         self._file: BinaryIO | None = self._temporary.open("xb")
         self._file.write(bytes(_HEADER.size))
 
-    def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Takes the next bytes, as many as they are."""
-        self._size += len(chunk)
+    def write(self, *pieces: bytes) -> None:
+        """Takes the next bytes, in as many pieces as they have come in."""
+        size = sum(map(len, pieces))
+        self._size += size
+        self._settle(self._digesting)
         digests = (self._address, self._sha1, self._sha256)
-        if len(chunk) < _BESIDE:
+        if size < _BESIDE:
             for digest in digests:
-                digest.update(chunk)
-            self._take(memoryview(chunk))
-            return
-        # Beside the sealing: neither needs the other, and all of them let other threads run.
-        digesting = [_digesters().submit(digest.update, chunk) for digest in digests]
-        try:
-            self._take(memoryview(chunk))
-        finally:
-            for one in digesting:
-                one.result()
+                _digest(digest, pieces)
+        else:
+            # Beside the sealing, and beside the next bytes' coming: none needs the others.
+            self._digesting += (_digesters().submit(_digest, one, pieces) for one in digests)
+        for piece in pieces:
+            self._take(memoryview(piece))
 
-    def _take(self, chunk: memoryview) -> None:
+    def _take(self, piece: memoryview) -> None:
         """Seals every full frame but the last: only `finish` knows which that is."""
-        if self._waiting:
-            missing = FRAME - len(self._waiting)
-            self._waiting += chunk[:missing]
-            chunk = chunk[missing:]
-            if chunk:
-                self._write_frame(self._waiting, is_last=False)
-                self._waiting = bytearray()
-        while len(chunk) > FRAME:
-            self._write_frame(chunk[:FRAME], is_last=False)
-            chunk = chunk[FRAME:]
-        self._waiting += chunk
+        while self._waiting_size + len(piece) > FRAME:
+            missing = FRAME - self._waiting_size
+            self._waiting.append(piece[:missing])
+            self._write_frame(is_last=False)
+            piece = piece[missing:]
+        self._waiting.append(piece)
+        self._waiting_size += len(piece)
 
     def finish(self) -> Blob:
         """The stored blob; its bytes and its name are on disk before this returns."""
         file = self._open_file()
-        self._write_frame(self._waiting, is_last=True)
+        self._write_frame(is_last=True)
+        self._settle(self._digesting)
+        self._settle(self._syncing)
         blob = Blob(
             address=self._address.hexdigest(),
             size_bytes=self._size,
@@ -240,6 +250,9 @@ class BlobWriter:
     def abort(self) -> None:
         """Forgets what was written; after `finish` it does nothing."""
         if self._file is not None:
+            # Its number must stay its own until nobody syncs by it; how that fares is no matter.
+            with suppress(OSError):
+                self._settle(self._syncing)
             self._file.close()
             self._file = None
             self._temporary.unlink(missing_ok=True)
@@ -255,14 +268,34 @@ class BlobWriter:
     ) -> None:
         self.abort()
 
-    def _write_frame(self, plain: bytearray | memoryview, *, is_last: bool) -> None:
+    def _write_frame(self, *, is_last: bool) -> None:
         nonce, bound = self._seal.place(self._number, is_last)
-        packed = self._packer.compress(plain)
-        sealed = self._seal.cipher.encrypt(nonce, packed, bound)
+        packed = self._packer.compress(b"".join(self._waiting))
+        self._waiting, self._waiting_size = [], 0
+        length = len(packed) + _TAG_BYTES
+        if len(self._sealed) < _LENGTH.size + length:  # as in reading: fresh memory takes longer
+            self._sealed = bytearray(_LENGTH.size + length)
+        sealed = memoryview(self._sealed)[: _LENGTH.size + length]
+        _LENGTH.pack_into(sealed, 0, length)
+        self._seal.cipher.encrypt_into(nonce, packed, bound, sealed[_LENGTH.size :])
         file = self._open_file()
-        file.write(_LENGTH.pack(len(sealed)))
         file.write(sealed)
         self._number += 1
+        self._unsynced += len(sealed)
+        if self._unsynced >= _SYNCED:
+            self._settle(self._syncing)
+            file.flush()
+            self._syncing.append(_syncers().submit(os.fsync, file.fileno()))
+            self._unsynced = 0
+
+    def _settle(self, beside: list[Future[None]]) -> None:
+        """Returns once that is done.
+
+        Raises:
+            OSError: the disk has not what it was to begin with, and says so only once.
+        """
+        while beside:
+            beside.pop().result()
 
     def _header(self, blob: Blob) -> bytes:
         nonce = secrets.token_bytes(12)
@@ -288,13 +321,26 @@ class BlobWriter:
         return self._file
 
 
+def _digest(digest: _Digest, pieces: Iterable[bytes]) -> None:
+    for piece in pieces:
+        digest.update(piece)
+
+
 @cache
 def _digesters() -> ThreadPoolExecutor:
     """Made once a process, when the first large piece is written."""
     return ThreadPoolExecutor(_DIGESTS, "digest")
 
 
-os.register_at_fork(after_in_child=_digesters.cache_clear)  # a fork leaves the threads behind
+@cache
+def _syncers() -> ThreadPoolExecutor:
+    """Threads of their own: they wait for the disk, and digests should not wait for them."""
+    return ThreadPoolExecutor(_SYNCS, "sync")
+
+
+# A fork leaves the threads behind.
+os.register_at_fork(after_in_child=_digesters.cache_clear)
+os.register_at_fork(after_in_child=_syncers.cache_clear)
 
 
 class _Frames:

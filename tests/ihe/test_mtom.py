@@ -123,6 +123,27 @@ def test_content_without_the_boundary_is_kept_whatever_its_line_ends(
     assert documents(events) == [("a@x", content)]
 
 
+PIECE = st.lists(FRAGMENTS, max_size=12).map(b"".join)
+
+
+@given(PIECE, PIECE, st.integers(0, 30), st.integers(-12, 12), st.integers(0, 60))
+def test_a_large_document_is_cut_as_a_small_one_is(
+    start: bytes, end: bytes, before: int, shift: int, after: int
+) -> None:
+    content = start + b"x" * 20_000 + end
+    message = package(ROOT, b"Content-ID: <a@x>\r\n\r\n" + content)
+    first = message.index(content) + before
+    large = message.index(b"x" * 20_000) + 20_000 + shift - first
+
+    def outcome(*sizes: int) -> object:
+        try:
+            return read(message, sizes=sizes)
+        except MalformedMessage as error:
+            return error.reason
+
+    assert outcome(first, large, after) == outcome()
+
+
 @given(st.binary(max_size=400), st.lists(st.integers(0, 40), max_size=20))
 def test_noise_gives_an_error_of_ours_or_events(noise: bytes, sizes: list[int]) -> None:
     for message in (noise, b"--b\r\n" + noise, package(ROOT) + noise):

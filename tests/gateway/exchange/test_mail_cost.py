@@ -1,13 +1,12 @@
 """What one message may cost: 300 MB of a worker, however large or hostile it is.
 
 Each is opened, read and taken apart in a worker whose memory ends there. That the worker also ends
-after so many seconds of the processor is `test_workers`' to show; for how many, tests compare.
+after so many seconds of the processor is `test_workers`' to show.
 """
 
 import base64
 import gzip
 import io
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -138,14 +137,10 @@ def test_a_hostile_message_costs_no_more(pool: WorkerPool, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(thinned(["comments", "lone line feeds"])))
-def test_to_look_at_a_hostile_message_costs_little_more_than_to_open_it(kind: str) -> None:
-    pair, raw = recipient(), sealed(HOSTILE[kind]())
+def test_a_hostile_message_may_be_looked_at_too(pool: WorkerPool, kind: str) -> None:
+    pair = recipient()
     keys = (key_pair_der(pair.key, pair.certificate),)
-    started = time.process_time()
-    open_letter(raw, keys, (INTAKE,), DOCTOR)
-    opened = time.process_time()
-    read = describe_mail(raw, keys)
-    assert time.process_time() - opened < 4 * (opened - started)
+    read = pool.run(describe_mail, sealed(HOSTILE[kind]()), keys)
     assert (len(read.text), read.is_cut) == (100_000, True)
 
 

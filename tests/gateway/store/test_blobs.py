@@ -1,7 +1,9 @@
 """Bytes come back exactly, or not at all."""
 
+import errno
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,10 +56,41 @@ def test_bytes_come_back_exactly(blobs: BlobStore, content: bytes) -> None:
 def test_bytes_may_come_in_pieces_of_any_size(blobs: BlobStore) -> None:
     with blobs.writer(ACME) as writer:
         for start in range(0, len(LONG), 700_001):
-            writer.write(memoryview(LONG)[start : start + 700_001])
+            piece = LONG[start : start + 700_001]
+            writer.write(piece[:77], b"", piece[77:])
         blob = writer.finish()
     assert blob == blobs.put(plan=ACME, content=LONG)
     assert max(map(len, blobs.read(plan=ACME, address=blob.address))) <= FRAME
+
+
+def test_the_disk_begins_with_a_large_document_while_it_comes(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda _file: synced.append(threading.current_thread().name))
+    noise = os.urandom(1024 * 1024)
+    with blobs.writer(ACME) as writer:
+        for _ in range(40):
+            writer.write(noise)
+        assert _read(blobs, writer.finish()) == noise * 40
+    assert sum(name.startswith("sync") for name in synced) == 2
+
+
+def test_a_disk_that_fails_meanwhile_fails_the_document(
+    blobs: BlobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([OSError(errno.EIO, "the disk")])
+
+    def fsync(_file: int) -> None:
+        for error in answers:
+            raise error
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="the disk"), blobs.writer(ACME) as writer:
+        for _ in range(20):
+            writer.write(os.urandom(1024 * 1024))
+        writer.finish()
+    assert _files(tmp_path) == 0
 
 
 def test_the_same_bytes_of_a_plan_are_stored_once(blobs: BlobStore, tmp_path: Path) -> None:
