@@ -108,7 +108,9 @@ class Database:
         Cancelled while it waits, the unit never runs; once begun it is finished, answer or not.
         """
         try:
-            return await asyncio.wrap_future(self._here().submit(unit))
+            engine = self._here()
+            submit = engine.submit_on_loop if isinstance(engine, SqliteEngine) else engine.submit
+            return await asyncio.wrap_future(submit(unit))
         except _DATABASE_ERRORS as error:
             raise _told(error) from error
 

@@ -7,6 +7,7 @@ are counted, one record a peer, reason and minute (DECISIONS 17).
 
 from dataclasses import replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select
@@ -40,6 +41,9 @@ __all__ = [
 
 INTERRUPTED: Final = "interrupted"
 """The reason of a record whose process died before it knew the outcome."""
+_AT_ONCE: Final = 64
+"""Records of one statement: as many as units share a COMMIT."""
+_NONE: Final = "[]"
 _LOCK: Final = 0x65786368  # "exch": the advisory lock under which sequences are given
 
 
@@ -58,63 +62,81 @@ class Place:
         return self._sequence
 
 
+_Unchained = tuple[dict[str, Any], str, Place]
+"""A record's columns, its canonical text, and where its place is told."""
+
+
 def append(transaction: Transaction, exchange: Exchange) -> Place:
     """Records the exchange with everything else this unit does, or not at all."""
     place = Place()
-    transaction.before_commit(_seal, (exchange, place))
+    transaction.after_unit(_seal, (exchange, place))
     return place
 
 
 def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> None:
-    """Gives the records their places. Runs last before COMMIT: from here on the log is locked.
-
-    Every exchange comes through here, so it speaks to the driver itself: a quarter of the time.
-    """
-    cursor = transaction.cursor()
+    """Makes what is hashed of each; its place in the chain is given last of all."""
     if transaction.is_postgres:
-        cursor.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    sequence, previous = cursor.execute("SELECT sequence, hash FROM exchange_head").fetchone()
-    insert_record = _INSERT_POSTGRES if transaction.is_postgres else _INSERT_SQLITE
-    insert_documents = _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE
+        # Before any key: from here on no other lock is waited for.
+        transaction.cursor().execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     for exchange, place in records:
-        sequence += 1
         key = None
         if has_private(exchange):
             month = month_of(exchange.time)
             key = transaction.log_keys.sealing(transaction, exchange.plan, month)
         values = columns_of(exchange, key)
         canon = canonical(values)
-        sealed = chain_hash(previous=previous, canon=canon, sequence=sequence)
         if not transaction.is_postgres:
             values["time"] = utc_text(exchange.time)
-        cursor.execute(insert_record, (*values.values(), sequence, canon, previous, sealed))
-        if key is not None and exchange.documents:
-            cursor.execute(insert_documents, (sequence, exchange.plan, values["documents"]))
-        place._sequence, previous = sequence, sealed
+        transaction.before_commit(_chain, (values, canon, place))
+
+
+def _chain(transaction: Transaction, records: list[_Unchained]) -> None:
+    """Gives the records their places.
+
+    Every exchange comes through here, so it speaks to the driver itself, and in as few steps as
+    can be: in each the writer may have to wait for the interpreter.
+    """
+    cursor = transaction.cursor()
+    first, previous = cursor.execute("SELECT sequence, hash FROM exchange_head").fetchone()
+    mark, sequence = "%s" if transaction.is_postgres else "?", first
+    for start in range(0, len(records), _AT_ONCE):
+        some, rows = records[start : start + _AT_ONCE], list[Any]()
+        for values, canon, place in some:
+            sequence += 1
+            sealed = chain_hash(previous=previous, canon=canon, sequence=sequence)
+            rows += (*values.values(), sequence, canon, previous, sealed)
+            place._sequence, previous = sequence, sealed
+        cursor.execute(_insert(len(some), mark), rows)
+    if any(values["documents"] != _NONE for values, _, _ in records):
+        cursor.execute(
+            _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE, (first, sequence)
+        )
     cursor.execute(
-        _MOVE_POSTGRES if transaction.is_postgres else _MOVE_SQLITE, (sequence, previous)
+        f"UPDATE exchange_head SET sequence = {mark}, hash = {mark}",  # noqa: S608
+        (sequence, previous),
     )
     cursor.close()
 
 
-def _insert(mark: str) -> str:
+@lru_cache(maxsize=2 * _AT_ONCE)
+def _insert(count: int, mark: str) -> str:
     columns = (*SEALED, "sequence", "canon", "previous_hash", "hash")
     names = ", ".join(f'"{name}"' for name in columns)
-    return f"INSERT INTO exchange ({names}) VALUES ({', '.join([mark] * len(columns))})"  # noqa: S608
+    row = f"({', '.join([mark] * len(columns))})"
+    return f"INSERT INTO exchange ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608
 
 
-_INSERT_SQLITE: Final = _insert("?")
-_INSERT_POSTGRES: Final = _insert("%s")
-# From the list that the record itself holds: one step for all, where each would be one.
+# From the list that each record itself holds: one step for all, where each would be one.
 _NAME_SQLITE: Final = (
-    "INSERT INTO exchange_document (sequence, plan, document) SELECT ?, ?, value FROM json_each(?)"
+    "INSERT INTO exchange_document (sequence, plan, document) "
+    "SELECT sequence, plan, value FROM exchange, json_each(documents) "
+    "WHERE sequence > ? AND sequence <= ?"
 )
 _NAME_POSTGRES: Final = (
     "INSERT INTO exchange_document (sequence, plan, document) "
-    "SELECT %s::bigint, %s::text, value FROM json_array_elements_text(%s::json)"
+    "SELECT sequence, plan, value FROM exchange, json_array_elements_text(documents::json) "
+    "WHERE sequence > %s AND sequence <= %s"
 )
-_MOVE_SQLITE: Final = "UPDATE exchange_head SET sequence = ?, hash = ?"
-_MOVE_POSTGRES: Final = "UPDATE exchange_head SET sequence = %s, hash = %s"
 
 
 # ---- what crosses a wire ---------------------------------------------------------------------

@@ -52,7 +52,7 @@ class PostgresEngine:
                     result = unit(transaction)
                     # The log's lock is taken here, last before COMMIT: it is held for as short
                     # as can be, and after it no other lock is waited for.
-                    transaction.run_hooks()
+                    transaction.run(transaction.run_after_unit())
                 finally:
                     after = transaction.end()
                 self._failpoint("before commit")

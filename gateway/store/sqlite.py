@@ -1,10 +1,11 @@
 """The database as one SQLite file: many readers, one writer thread a process (DECISIONS 21)."""
 
+import asyncio
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import FilePresence
-from gateway.store.transaction import LogKeys, T, Transaction, call_back
+from gateway.store.transaction import Hooks, LogKeys, T, Transaction, call_back
 
 GROUP: Final = 64
 """Units in one COMMIT: enough that fsync no longer counts, few enough that no one waits long."""
@@ -60,6 +61,7 @@ class SqliteEngine:
         self._idle: list[Connection] = []
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._waiting: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._gathering: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
         self._closing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -76,11 +78,37 @@ class SqliteEngine:
                 "a unit of work cannot wait for another one: hand it the transaction"
             )
         waiting = _Waiting(unit)
+        self._queue([waiting])
+        return waiting.answer
+
+    def submit_on_loop(self, unit: Callable[[Transaction], T]) -> "Future[T]":
+        """`submit`, together with those of whatever else the event loop has at hand.
+
+        One by one, each would have a COMMIT of its own, for its loop hands them over more slowly
+        than the writer takes them up, and each time takes the interpreter from the other.
+        """
+        loop, waiting = asyncio.get_running_loop(), _Waiting(unit)
+        gathered = self._gathering.setdefault(loop, [])
+        gathered.append(waiting)
+        if len(gathered) == 1:
+            loop.call_soon(self._hand_over, loop)
+        return waiting.answer
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        gathered = self._gathering.pop(loop)
+        try:
+            self._queue(gathered)
+        except StoreUnavailable as error:
+            for waiting in gathered:
+                if waiting.answer.set_running_or_notify_cancel():
+                    waiting.answer.set_exception(error)
+
+    def _queue(self, several: Sequence[_Waiting]) -> None:
         with self._closing:
             if self._closed:
                 raise StoreUnavailable("the database is closed")
-            self._waiting.put(waiting)
-        return waiting.answer
+            for waiting in several:
+                self._waiting.put(waiting)
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
         # Threads share these without a lock: a list's `pop` and `append` are one step each.
@@ -161,8 +189,13 @@ class SqliteEngine:
         live = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
         try:
             with _begun(connection, _begin_to_write):
+                at_last: Hooks = {}
                 for waiting in live:
-                    self._run_unit(connection, waiting)
+                    for hook, items in self._run_unit(connection, waiting).items():
+                        at_last.setdefault(hook, []).extend(items)
+                closing = Transaction(connection, self._presence, self._log_keys)
+                closing.run(at_last)
+                closing.end()
                 self._failpoint("before commit")
             self._failpoint("after commit")
         except BaseException as error:
@@ -173,22 +206,27 @@ class SqliteEngine:
         for waiting in live:
             self._answer(waiting)
 
-    def _run_unit(self, connection: Connection, waiting: _Waiting) -> None:
-        """Runs one unit under its savepoint; a failing one takes back only itself."""
+    def _run_unit(self, connection: Connection, waiting: _Waiting) -> Hooks:
+        """Runs one unit under its savepoint; a failing one takes back only itself.
+
+        Returns what it leaves to be done for the whole group.
+        """
         driver: Any = connection.connection.driver_connection
         driver.execute("SAVEPOINT unit")
         transaction = Transaction(connection, self._presence, self._log_keys)
         try:
             waiting.result = waiting.unit(transaction)
-            transaction.run_hooks()
+            at_last = transaction.run_after_unit()
             driver.execute("RELEASE unit")
         except BaseException as error:
             waiting.error = error
             # Raises when SQLite has already undone everything (disk full, I/O error).
             driver.execute("ROLLBACK TO unit")
             driver.execute("RELEASE unit")
+            at_last = {}
         finally:
             waiting.after = transaction.end()
+        return at_last
 
     def _answer(self, waiting: _Waiting) -> None:
         if waiting.error is not None:

@@ -14,6 +14,9 @@ from gateway.store.scope import Scope
 
 _log: Final = logging.getLogger("gateway.store")
 T = TypeVar("T")
+Hook = Callable[["Transaction", list[T]], None]
+Hooks = dict[Hook[Any], list[Any]]
+"""What is to run, each with all that it was given."""
 
 
 class Presence(Protocol):
@@ -50,8 +53,8 @@ class Transaction:
     """
 
     __slots__ = (
-        "_after", "_before", "_connection", "_driver", "_log_keys", "_presence", "document_numbers",
-        "is_postgres", "new_documents",
+        "_after", "_after_unit", "_before_commit", "_connection", "_driver", "_log_keys",
+        "_presence", "document_numbers", "is_postgres", "new_documents",
     )  # fmt: skip
 
     def __init__(
@@ -66,7 +69,8 @@ class Transaction:
         """What `store.documents` has learned of its numbers, which never change."""
         self.new_documents: Final[dict[tuple[PlanId, DocumentId], Document]] = {}
         """Those that `store.documents` inserted: until COMMIT nobody else changes them."""
-        self._before: dict[Callable[[Transaction, list[Any]], None], list[Any]] = {}
+        self._after_unit: Hooks = {}
+        self._before_commit: Hooks = {}
         self._after: list[Callable[[], None]] = []
 
     @property
@@ -97,19 +101,33 @@ class Transaction:
         """Whether the process of that mark still lives."""
         return self._presence.is_running(process, self.connection)
 
-    def before_commit(self, hook: Callable[["Transaction", list[T]], None], item: T) -> None:
-        """`hook` runs once, after the unit and last before COMMIT, with all items given to it."""
-        self._before.setdefault(hook, []).append(item)
+    def after_unit(self, hook: Hook[T], item: T) -> None:
+        """`hook` runs once, after the unit, with all items given to it; it fails with the unit."""
+        self._after_unit.setdefault(hook, []).append(item)
+
+    def before_commit(self, hook: Hook[T], item: T) -> None:
+        """`hook` runs once, last before COMMIT, with all items of all units that share it.
+
+        For what each would do alike, at less than its price; no unit sees it done. Where it fails,
+        nothing of any is kept: what may be wrong with an item is found out in its unit.
+        """
+        self._before_commit.setdefault(hook, []).append(item)
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """`callback` runs once the unit is durable, never when it failed; it must not block."""
         self._after.append(callback)
 
-    def run_hooks(self) -> None:
-        """What was asked of `before_commit`; called by the engines, inside the transaction."""
-        while self._before:
-            hook, items = next(iter(self._before.items()))
-            del self._before[hook]
+    def run_after_unit(self) -> Hooks:
+        """What was asked of `after_unit`; returns what was asked of `before_commit`."""
+        while self._after_unit:
+            hook, items = next(iter(self._after_unit.items()))
+            del self._after_unit[hook]
+            hook(self, items)
+        return self._before_commit
+
+    def run(self, hooks: Hooks) -> None:
+        """What the units asked of `before_commit`; called by the engines, last of all."""
+        for hook, items in hooks.items():
             hook(self, items)
 
     def end(self) -> list[Callable[[], None]]:

@@ -175,7 +175,7 @@ def test_a_shredded_month_stays_so(shredded: Database, statement: str) -> None:
 def test_a_key_that_was_made_in_a_failed_unit_seals_nothing(database: Database) -> None:
     def fail(t: Transaction) -> None:
         exchange_log.append(t, ABOUT)
-        t.before_commit(_fail, None)
+        t.after_unit(_fail, None)
 
     with pytest.raises(LookupError):
         database.write(fail)

@@ -1,0 +1,111 @@
+"""Units that share a COMMIT: which do, and what is done once for all of them."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from gateway.model.exchange import VerifyResult
+from gateway.model.identity import PlanId
+from gateway.model.member import Plan
+from gateway.store import exchange_log, plans
+from gateway.store.database import Database, Transaction
+from gateway.store.errors import StoreUnavailable
+from tests.gateway.store.builders import an_exchange
+
+
+def _add(name: str) -> Callable[[Transaction], str]:
+    def unit(transaction: Transaction) -> str:
+        plans.put(transaction, Plan(PlanId(name), name))
+        exchange_log.append(transaction, an_exchange(reason=name))
+        return name
+
+    return unit
+
+
+def _fail(transaction: Transaction) -> None:
+    _add("failed")(transaction)
+    raise LookupError("of the unit's own")
+
+
+def _names(database: Database) -> list[str]:
+    return [plan.name for plan in database.read(plans.list_all)]
+
+
+async def _together(database: Database, *units: Callable[[Transaction], object]) -> list[object]:
+    return await asyncio.gather(*map(database.write_async, units), return_exceptions=True)
+
+
+async def test_what_the_loop_has_at_hand_shares_a_commit(
+    sqlite_url: str, opened: Callable[..., Database]
+) -> None:
+    steps: list[str] = []
+    database = opened(sqlite_url, steps.append)
+    names = [f"{number:02}" for number in range(20)]
+    assert await _together(database, *map(_add, names)) == names
+    assert steps == ["before commit", "after commit"]
+    twenty, failed, last = await _together(database, _add("20"), _fail, _add("21"))
+    assert (twenty, type(failed), last) == ("20", LookupError, "21")
+    assert steps.count("after commit") == 2
+    assert database.read(exchange_log.verify) == VerifyResult(22)
+
+
+async def test_a_unit_that_is_cancelled_at_once_never_runs(database: Database) -> None:
+    first, second = (asyncio.ensure_future(database.write_async(_add(name))) for name in "ab")
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    assert await second == "b"
+    if not database.is_postgres:  # there it may have begun
+        assert _names(database) == ["b"]
+
+
+async def test_a_database_that_is_closed_meanwhile_says_so(
+    sqlite_url: str, opened: Callable[..., Database]
+) -> None:
+    database = opened(sqlite_url)
+    database.read(plans.list_all)
+    first, second = (asyncio.ensure_future(database.write_async(_add(name))) for name in "ab")
+    await asyncio.sleep(0)
+    database.close()
+    first.cancel()
+    with pytest.raises(StoreUnavailable):
+        await second
+
+
+async def test_what_is_asked_for_before_the_commit_is_done_once_for_all(
+    sqlite_url: str, opened: Callable[..., Database]
+) -> None:
+    database, done = opened(sqlite_url), list[list[str]]()
+
+    def hook(_transaction: Transaction, items: list[str]) -> None:
+        done.append(items)
+
+    def unit(name: str) -> Callable[[Transaction], object]:
+        return lambda transaction: transaction.before_commit(hook, name)
+
+    def failing(transaction: Transaction) -> None:
+        transaction.before_commit(hook, "failed")
+        raise LookupError
+
+    await _together(database, unit("a"), failing, unit("b"))
+    assert done == [["a", "b"]]
+
+
+async def test_where_that_fails_nothing_of_any_is_kept(database: Database) -> None:
+    def hook(_transaction: Transaction, _items: list[None]) -> None:
+        raise LookupError("of the hook's own")
+
+    def unit(transaction: Transaction) -> None:
+        _add("a")(transaction)
+        transaction.before_commit(hook, None)
+
+    asked, beside = await _together(database, unit, _add("b"))
+    assert await database.write_async(_add("c")) == "c"
+    assert isinstance(asked, LookupError)
+    if database.is_postgres:  # there each has a COMMIT of its own
+        assert (beside, _names(database)) == ("b", ["b", "c"])
+    else:
+        assert (type(beside), _names(database)) == (LookupError, ["c"])
+    assert database.read(exchange_log.verify) == VerifyResult(len(_names(database)))
