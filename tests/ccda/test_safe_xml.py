@@ -1,6 +1,9 @@
 import codecs
+import string
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ccda.errors import CcdaError, DoctypeRefused, MalformedXml, XmlOverLimit
 from ccda.safe_xml import Limits, parse_xml, serialize_xml
@@ -131,6 +134,17 @@ def test_attributes_are_capped_exactly() -> None:
     assert parse_xml(with_attributes(256)) is not None
     with pytest.raises(XmlOverLimit, match="attributes"):
         parse_xml(with_attributes(257))
+
+
+@given(st.integers(0, 3000), st.integers(0, 3000))
+def test_an_element_of_many_attributes_is_found_wherever_it_stands(before: int, after: int) -> None:
+    letters = string.ascii_letters
+    names = [*letters, *(a + b for a in letters for b in letters)][:257]
+    many = "".join(f' {name}=""' for name in names).encode()
+    content = b"<a>%b<b%b/>%b</a>" % (b"=" * before, many, b"x" * after)
+    with pytest.raises(XmlOverLimit, match="attributes"):
+        parse_xml(content)
+    assert parse_xml(content.replace(b' a=""', b"")) is not None
 
 
 def test_namespaces_in_scope_are_capped_exactly() -> None:
