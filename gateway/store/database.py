@@ -109,8 +109,9 @@ class Database:
         """
         try:
             engine = self._here()
-            submit = engine.submit_on_loop if isinstance(engine, SqliteEngine) else engine.submit
-            return await asyncio.wrap_future(submit(unit))
+            if isinstance(engine, SqliteEngine):
+                return await engine.submit_on_loop(unit)
+            return await asyncio.wrap_future(engine.submit(unit))
         except _DATABASE_ERRORS as error:
             raise _told(error) from error
 

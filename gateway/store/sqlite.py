@@ -5,7 +5,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,10 +37,27 @@ class _Waiting:
     """A unit, and where its answer goes once the group is durable."""
 
     unit: Callable[[Transaction], Any]
-    answer: "Future[Any]" = field(default_factory=Future)
+    answer: "Future[Any] | asyncio.Future[Any]" = field(default_factory=Future)
+    loop: asyncio.AbstractEventLoop | None = None
+    """Where the answer is awaited, if on a loop."""
     result: Any = None
     error: BaseException | None = None
     after: list[Callable[[], None]] = field(default_factory=list)
+
+    def begins(self) -> bool:
+        """Whether anybody still waits for it."""
+        if isinstance(self.answer, Future):
+            return self.answer.set_running_or_notify_cancel()
+        return not self.answer.cancelled()
+
+    def tell(self) -> None:
+        """In the thread of its loop, if it has one."""
+        if self.answer.done():
+            return
+        if self.error is None:
+            self.answer.set_result(self.result)
+        else:
+            self.answer.set_exception(self.error)
 
 
 class SqliteEngine:
@@ -77,22 +94,23 @@ class SqliteEngine:
             raise RuntimeError(
                 "a unit of work cannot wait for another one: hand it the transaction"
             )
-        waiting = _Waiting(unit)
-        self._queue([waiting])
-        return waiting.answer
+        answer: Future[T] = Future()
+        self._queue([_Waiting(unit, answer)])
+        return answer
 
-    def submit_on_loop(self, unit: Callable[[Transaction], T]) -> "Future[T]":
+    def submit_on_loop(self, unit: Callable[[Transaction], T]) -> "asyncio.Future[T]":
         """`submit`, together with those of whatever else the event loop has at hand.
 
         One by one, each would have a COMMIT of its own, for its loop hands them over more slowly
         than the writer takes them up, and each time takes the interpreter from the other.
         """
-        loop, waiting = asyncio.get_running_loop(), _Waiting(unit)
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = loop.create_future()
         gathered = self._gathering.setdefault(loop, [])
-        gathered.append(waiting)
+        gathered.append(_Waiting(unit, answer, loop))
         if len(gathered) == 1:
             loop.call_soon(self._hand_over, loop)
-        return waiting.answer
+        return answer
 
     def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
         gathered = self._gathering.pop(loop)
@@ -100,8 +118,8 @@ class SqliteEngine:
             self._queue(gathered)
         except StoreUnavailable as error:
             for waiting in gathered:
-                if waiting.answer.set_running_or_notify_cancel():
-                    waiting.answer.set_exception(error)
+                waiting.error = error
+                waiting.tell()
 
     def _queue(self, several: Sequence[_Waiting]) -> None:
         with self._closing:
@@ -165,8 +183,7 @@ class SqliteEngine:
                 connection = connection or self._writer.connect()
             except Exception as error:
                 # The thread lives on: with the disk back, the next group may be written.
-                for waiting in group:
-                    waiting.answer.set_exception(error)
+                _tell_all(group, error)
                 continue
             self._write(connection, group)
         if connection is not None:
@@ -186,7 +203,7 @@ class SqliteEngine:
         return group
 
     def _write(self, connection: Connection, group: list[_Waiting]) -> None:
-        live = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
+        live = [waiting for waiting in group if waiting.begins()]
         try:
             with _begun(connection, _begin_to_write):
                 at_last: Hooks = {}
@@ -200,11 +217,12 @@ class SqliteEngine:
             self._failpoint("after commit")
         except BaseException as error:
             # The group as a whole is not durable, so nobody in it may be told otherwise.
-            for waiting in live:
-                waiting.answer.set_exception(waiting.error or error)
+            _tell_all(live, error)
             return
         for waiting in live:
-            self._answer(waiting)
+            if waiting.error is None:
+                call_back(waiting.after)
+        _tell_all(live)
 
     def _run_unit(self, connection: Connection, waiting: _Waiting) -> Hooks:
         """Runs one unit under its savepoint; a failing one takes back only itself.
@@ -228,12 +246,28 @@ class SqliteEngine:
             waiting.after = transaction.end()
         return at_last
 
-    def _answer(self, waiting: _Waiting) -> None:
-        if waiting.error is not None:
-            waiting.answer.set_exception(waiting.error)
-            return
-        call_back(waiting.after)
-        waiting.answer.set_result(waiting.result)
+
+def _tell_all(group: Iterable[_Waiting], error: BaseException | None = None) -> None:
+    """Each what came of it; `error` has hit them all.
+
+    Those of one loop are told together: to wake it for each would hand it the interpreter, and
+    the others would wait until it gives it back.
+    """
+    of_loops: dict[asyncio.AbstractEventLoop, list[_Waiting]] = {}
+    for waiting in group:
+        waiting.error = waiting.error or error
+        if waiting.loop is None:
+            waiting.tell()
+        else:
+            of_loops.setdefault(waiting.loop, []).append(waiting)
+    for loop, several in of_loops.items():
+        with suppress(RuntimeError):  # it was closed, and nobody waits any more
+            loop.call_soon_threadsafe(_tell_each, several)
+
+
+def _tell_each(several: Iterable[_Waiting]) -> None:
+    for waiting in several:
+        waiting.tell()
 
 
 def _begin_to_read(driver: Any) -> None:
