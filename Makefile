@@ -28,7 +28,7 @@ lint: $(VENV)/.ready   ## format, rules, types
 bench: $(VENV)/.ready  ## figures, each as a ratio against a limit measured in the same run
 	$(BIN)/python -m tests.bench $(ARGS)
 
-bench-large: $(VENV)/.ready ## the exchange log at ten million records; hours, and 40 GB
+bench-large: $(VENV)/.ready ## the exchange log at ten million records, grown in bulk; an hour at most, and 40 GB
 	$(BIN)/python -m tests.bench log-large --rounds 1 $(ARGS)
 
 interop: $(VENV)/.ready ## the same wires against software from other hands (JDK 17, Maven, Node 20)

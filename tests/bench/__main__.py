@@ -66,7 +66,7 @@ _BENCHMARKS: Final[dict[str, Callable[[int], Report]]] = {
     "large-asked": large_asked.measure,
 }
 _LARGE: Final[dict[str, Callable[[int], Report]]] = {"log-large": log.measure_large}
-"""Only by name: each takes hours."""
+"""Only by name: too long, and too much for the disk, to go with all."""
 _PACKAGES: Final = ("lxml", "cryptography", "sqlalchemy", "fastapi", "uvicorn", "uvloop")
 
 
