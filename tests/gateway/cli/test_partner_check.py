@@ -178,6 +178,44 @@ def test_every_deviation_of_the_message_has_its_rule_and_no_content(
                 assert finding.section, mood
 
 
+UNSHOWN = ("no answer within", "no connection could", "it broke the connection off")
+"""Where there is nothing to show: no answer came."""
+
+
+def test_every_deviation_says_to_which_request_by_which_rule_and_what_of_the_answer_shows_it(
+    checked: dict[str, Checked],
+) -> None:
+    for mood, one in checked.items():
+        for found in one.report.deviations:
+            if not found.place.startswith("ITI-"):
+                continue  # no message was exchanged
+            assert (found.message_id or "").startswith("urn:uuid:"), (mood, found.text)
+            if not found.text.startswith(UNSHOWN) and "is not trusted" not in found.text:
+                assert found.section and found.fragment, (mood, found.text)
+
+
+@pytest.mark.parametrize(
+    "mood, shown",
+    [
+        ("other-patient", "<ExtrinsicObject "),
+        ("other-document", "<DocumentResponse>"),
+        ("fewer-documents", "<RegistryResponse "),
+        ("partial-success", '<RegistryErrorList highestSeverity="'),
+        ("wrong-hash", "<DocumentResponse>"),
+        ("no-mtom", "HTTP 200, Content-Type: application/soap+xml"),
+        ("empty", "HTTP 200, Content-Type: "),
+        ("no-security", "<Header>"),
+    ],
+)
+def test_the_fragment_is_what_shows_the_planted_fault(
+    mood: str, shown: str, checked: dict[str, Checked]
+) -> None:
+    fragments = [
+        one.fragment or "" for one in checked[mood].report.deviations if NAMED[mood] in one.text
+    ]
+    assert fragments and all(one.startswith(shown) for one in fragments), fragments
+
+
 def test_the_door_for_submissions_is_looked_at_too_and_nothing_is_submitted(
     tmp_path: Path,
 ) -> None:
