@@ -23,7 +23,7 @@ from gateway.exchange.awaiting import abandon
 from gateway.exchange.discovering import UNLISTED, discover
 from gateway.exchange.fetching import fetch
 from gateway.exchange.locating import is_located, locate, locators_due
-from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH
+from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH, SOMEONE_ELSE
 from gateway.exchange.question import AnswerAwaited, PartnerRefused
 from gateway.exchange.sharing import (
     AWAITED,
@@ -259,6 +259,7 @@ async def _ask(visit: Visit) -> PartnerOutcome | None:
         return "held"
     if found:
         visit.remarks.append("it returned someone else")
+        visit.steps.append(SOMEONE_ELSE)
     return "no_match"
 
 

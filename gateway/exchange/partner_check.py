@@ -43,6 +43,7 @@ from gateway.exchange.partner_findings import (
     of_documents,
     of_door,
     of_list,
+    of_match,
 )
 from gateway.model.member import Member
 from gateway.model.partner import Partner
@@ -228,13 +229,15 @@ class _Walk:
         answer = await self._ask(
             ITI_55_REQUEST, endpoints.iti55, self._discovery(told, member), member
         )
-        found = None if answer is None else read_discovery_response(answer.opened.body, asked=home)
-        if found is None or not isinstance(found.discovery, Matched):
-            if answer is not None:
-                text = "it does not find the test patient"
-                self._say_of(answer, "deviation", text, _DISCOVERY, _ACT)
+        if answer is None:
             return
-        match = found.discovery.matches[0]
+        found = read_discovery_response(answer.opened.body, asked=home).discovery
+        if not isinstance(found, Matched):
+            text = "it does not find the test patient"
+            self._say_of(answer, "deviation", text, _DISCOVERY, _ACT)
+            return
+        match = found.matches[0]
+        self._add(answer, of_match(member.demographics, match, answer.opened.body))
         if self.partner.profile.health_data_locator:
             await self._locations(match, member)
         query = FindDocumentsQuery(patient_id=match.patient_id, home_community_id=home)

@@ -11,7 +11,9 @@ from typing import Any, Final
 from ccda.safe_xml import Element
 from gateway.clients.answer_reading import Crossing
 from gateway.clients.soap_client import Looked
-from ihe.answer_rules import Asked, answer_deviations, fragment
+from gateway.exchange.matching import compare
+from ihe.answer_rules import FAULT, Asked, answer_deviations, fragment
+from ihe.discovery import Demographics, Match
 from ihe.document_content import ContentId
 from ihe.identifiers import PatientId, UniqueId
 from ihe.metadata import DocumentEntry
@@ -23,6 +25,8 @@ _TLS: Final = "ITI TF-2: 3.19 (node authentication)"
 _TIME: Final = "ITI TF-2: 3.1 (consistent time)"
 _ENTRIES: Final = "ITI TF-3: 4.2.3.2 (DocumentEntry)"
 _QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
+_DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
+_FAULT_STATUS: Final = "SOAP 1.2 Part 2: 7.5.2.2; SOAP 1.1: 6.2"
 _RETRIEVE: Final = "ITI TF-2: 3.43.4.2 (documents)"
 
 
@@ -107,10 +111,14 @@ class Sizes:
 
 
 def of_answer(crossing: Crossing, asked: Asked) -> Iterator[Finding]:
-    now = datetime.now(UTC)
+    now, broken = datetime.now(UTC), []
     if crossing.answer is not None and crossing.answer.strip():
-        for one in answer_deviations(crossing.answer, asked, now=now, skew=_SKEW):
-            yield Finding("deviation", "", one.text, one.section, one.fragment)
+        broken = list(answer_deviations(crossing.answer, asked, now=now, skew=_SKEW))
+    for one in broken:
+        yield Finding("deviation", "", one.text, one.section, one.fragment)
+    if crossing.status == 200 and FAULT in (one.text for one in broken):
+        text = "a SOAP fault comes with HTTP status 200"
+        yield Finding("deviation", "", text, _FAULT_STATUS, http_line(crossing))
     yield from _clock("", crossing.date, now)
 
 
@@ -148,6 +156,14 @@ def http_line(crossing: Crossing) -> str | None:
     kind = (crossing.content_type or "").partition(";")[0].strip()
     shown = kind[:80] if kind.isprintable() else "…"
     return f"HTTP {crossing.status}, Content-Type: {shown}"
+
+
+def of_match(known: Demographics, match: Match, message: Element) -> Iterator[Finding]:
+    """Whom it names for that person; `message` is the body that it was read from."""
+    if compare(known, match.demographics).decision == "no_match":
+        text = "what it tells of its match is another person than was asked for"
+        shown = fragment(message.find(".//{*}registrationEvent/{*}subject1/{*}patient"))
+        yield Finding("deviation", "ITI-55", text, _DISCOVERY, shown)
 
 
 def of_list(

@@ -53,6 +53,7 @@ NAMED = {
     "no-confirmation": "wsse11:SignatureConfirmation is missing",
     "no-security": "there are 0 wsse:Security headers, not one",
     "expired-certificate": "its TLS certificate is not trusted (certificate has expired)",
+    "other-person": "what it tells of its match is another person than was asked for",
     "other-patient": "3 entries name another patient id than was asked for",
     "other-document": "3 documents came under ids that nobody asked for",
     "success-with-errors": "the status is Success although there are errors",
@@ -178,6 +179,23 @@ def test_every_deviation_of_the_message_has_its_rule_and_no_content(
                 assert finding.section, mood
 
 
+@pytest.mark.parametrize(
+    "moods, text",
+    [
+        ({"fault-1.1-200", "fault-1.1-400", "fault-1.1-500"}, "the answer is a SOAP 1.1 envelope"),
+        ({"fault-1.1-200", "fault-1.2-200"}, "a SOAP fault comes with HTTP status 200"),
+        ({"partial-success"}, "1 of 2 documents that it lists are not given"),
+    ],
+)
+def test_what_else_is_planted_is_named_there_and_nowhere_else(
+    moods: set[str], text: str, checked: dict[str, Checked]
+) -> None:
+    named = {
+        mood for mood, one in checked.items() if text in {it.text for it in one.report.deviations}
+    }
+    assert named == moods
+
+
 UNSHOWN = ("no answer within", "no connection could", "it broke the connection off")
 """Where there is nothing to show: no answer came."""
 
@@ -197,6 +215,7 @@ def test_every_deviation_says_to_which_request_by_which_rule_and_what_of_the_ans
 @pytest.mark.parametrize(
     "mood, shown",
     [
+        ("other-person", "<patient "),
         ("other-patient", "<ExtrinsicObject "),
         ("other-document", "<DocumentResponse>"),
         ("fewer-documents", "<RegistryResponse "),
