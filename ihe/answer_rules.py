@@ -80,13 +80,13 @@ def _addressing(header: Element | None, asked: Asked) -> Iterator[Deviation]:
     }
     action, relates = texts("Action"), texts("RelatesTo")
     if len(action) != 1 or _text(action[0]) not in expected:
-        said = fragment(action[0]) if action else None
+        said = fragment(action[0] if action else header)
         yield Deviation(_ADDRESSING, "wsa:Action is not that of the answer", said)
     if len(relates) != 1 or _text(relates[0]) != asked.message_id:
-        said = fragment(relates[0]) if relates else None
+        said = fragment(relates[0] if relates else header)
         yield Deviation(_ADDRESSING, "wsa:RelatesTo is not the request's wsa:MessageID", said)
     if not texts("MessageID"):
-        yield Deviation(_ADDRESSING, "wsa:MessageID is missing")
+        yield Deviation(_ADDRESSING, "wsa:MessageID is missing", fragment(header))
 
 
 def _security(
@@ -94,7 +94,8 @@ def _security(
 ) -> Iterator[Deviation]:
     found = [] if header is None else header.findall(name("wsse:Security"))
     if len(found) != 1:
-        yield Deviation(_SECURITY, f"there are {len(found)} wsse:Security headers, not one")
+        text = f"there are {len(found)} wsse:Security headers, not one"
+        yield Deviation(_SECURITY, text, fragment(header))
         return
     (security,) = found
     timestamp = security.find(name("wsu:Timestamp"))

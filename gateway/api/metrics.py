@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from itertools import accumulate
 from threading import Lock
 
 from fastapi import APIRouter, Request, Response
@@ -22,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from gateway.exchange.metering import (
     BOUNDS_SECONDS,
+    Durations,
     Standing,
     Tally,
     VisitTally,
@@ -95,7 +97,8 @@ class _Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         with self.tally.lock:
-            found = [self._ended(), self._took(), self._ledger(), self._spent()]
+            found = [self._ended(), self._took()]
+            found += [self._ledger(), self._spent(), self._partners_took()]
         yield from found
         yield from self._visits()
         yield from self._partners()
@@ -124,11 +127,7 @@ class _Figures(Collector):
             labels=("transaction", "side"),
         )
         for labels, took in sorted(self.tally.took.items()):
-            buckets, total = [], 0
-            for bound, number in zip((*map(str, BOUNDS_SECONDS), "+Inf"), took.within, strict=True):
-                total += number
-                buckets.append((bound, float(total)))
-            found.add_metric(labels, buckets, took.seconds)
+            found.add_metric(labels, _buckets(took), took.seconds)
         return found
 
     # ---- the ledger --------------------------------------------------------------------------
@@ -154,6 +153,17 @@ class _Figures(Collector):
         for labels, seconds in sorted(self.tally.seconds.items()):
             if labels[0] in self.known:
                 found.add_metric(labels, seconds)
+        return found
+
+    def _partners_took(self) -> Metric:
+        found = HistogramMetricFamily(
+            "gateway_partner_exchange_duration_seconds",
+            "How long exchanges with partners took, by purpose of use.",
+            labels=("partner", "purpose", "side"),
+        )
+        for labels, took in sorted(self.tally.partners_took.items()):
+            if labels[0] in self.known:
+                found.add_metric(labels, _buckets(took), took.seconds)
         return found
 
     def _visits(self) -> Iterator[Metric]:
@@ -250,6 +260,12 @@ class _Figures(Collector):
             seconds.add_metric((one.repository,), one.seconds_behind)
             dead.add_metric((one.repository,), one.dead_letters)
         yield from (behind, seconds, dead)
+
+
+def _buckets(took: Durations) -> list[tuple[str, float]]:
+    """Each bound with how many stayed within it."""
+    bounds = (*map(str, BOUNDS_SECONDS), "+Inf")
+    return list(zip(bounds, map(float, accumulate(took.within)), strict=True))
 
 
 def _gauge(

@@ -14,7 +14,7 @@ from gateway.exchange.ingest import indexed_sections
 from gateway.exchange.keeping import kept_envelope
 from gateway.exchange.reading import read_document
 from gateway.model.document import Document
-from gateway.model.exchange import Exchange, RecordedExchange
+from gateway.model.exchange import Exchange, Outcome, RecordedExchange
 from gateway.model.identity import PlanId
 from gateway.model.later import DEFERRAL
 from gateway.store import clinical, documents
@@ -22,15 +22,23 @@ from gateway.store.database import Transaction
 from gateway.store.keys import KeyRing
 from ihe.acknowledgement import read_acknowledgement
 from ihe.discovery import Matched, MoreDemographicsRequested
-from ihe.errors import IheError
+from ihe.errors import CommunityCouldNotAnswer, IheError
 from ihe.patient_location import read_location_request, read_location_response
-from ihe.registry_response import RegistryError
+from ihe.registry_response import RegistryError, Severity
 from ihe.soap import ITI_55_DEFERRED_RESULT, find_fault, parse_envelope, read_envelope
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
 from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
 from ihe.xcpd import read_discovery_request, read_discovery_response
 
 _ANSWERED: Final = ("success", "partial")
+_NOT_OF_READING: Final = (
+    "partial: ",
+    "it answered HTTP ",
+    "the answer relates to another message",
+    "listed under another patient id",
+)
+"""Why an answer came to nothing that could be read: by its documents, its status, or to whom and
+of whom it tells. None of that is judged again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,81 +98,132 @@ def _reread_all(
         except IheError as error:
             yield Reread(name, f"it cannot be read: {error.reason}", is_theirs and was_taken)
         else:
-            yield Reread(name, said)
+            differs = name == "answer" and is_theirs and _is_otherwise(told, said)
+            yield Reread(name, said.text + (_then(told) if differs else ""), differs)
 
 
-_Reader = Callable[[Element], str]
+def _then(told: Exchange) -> str:
+    """What came of it when it was read first."""
+    given = f" with {len(told.documents)} documents" if told.documents else ""
+    why = f": {told.reason}" if told.reason else ""
+    return f" (then {told.outcome}{given}{why})"
 
 
-def _read(envelope: bytes, reader: _Reader) -> str:
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an envelope says; of an answer, to which outcome that comes by itself (None if it says
+    nothing of that), and how many documents are in it."""
+
+    text: str
+    outcome: Outcome | None = None
+    documents: int = 0
+    is_fault: bool = False
+
+
+_Reader = Callable[[Element], _Said]
+
+
+def _read(envelope: bytes, reader: _Reader) -> _Said:
     root = parse_envelope(envelope)
     fault = find_fault(root)
     if fault is not None:
-        return f"a fault, {fault.code or 'without a code'}"
+        return _Said(f"a fault, {fault.code or 'without a code'}", "failed", is_fault=True)
     return reader(read_envelope(root).payload)
 
 
-def _discovery_request(body: Element) -> str:
+def _is_otherwise(told: Exchange, said: _Said) -> bool:
+    """Whether the partner's answer would come to something else than the record has of it.
+
+    Of what was refused or broken off nothing was read then. A check of a partner files nothing, and
+    has succeeded with whatever it was told.
+    """
+    match told.outcome:
+        case "success":
+            given = len(told.documents)
+            return said.is_fault or (given > 0 and said.documents != given)
+        case "partial":
+            return said.outcome == "failed"
+        case "failed":
+            reason = told.reason or ""
+            is_well = said.outcome in _ANSWERED
+            return is_well and not any(one in reason for one in _NOT_OF_READING)
+        case _:
+            return False
+
+
+def _discovery_request(body: Element) -> _Said:
     asked = read_discovery_request(body).demographics
-    return (
+    return _Said(
         f"asks for a person by {len(asked.names)} names, {len(asked.ids)} ids, "
         f"{len(asked.addresses)} addresses, {len(asked.telecoms)} telephone numbers"
     )
 
 
-def _discovery(body: Element) -> str:
-    match read_discovery_response(body).discovery:
+def _discovery(body: Element) -> _Said:
+    try:
+        discovery = read_discovery_response(body).discovery
+    except CommunityCouldNotAnswer:
+        return _Said("it reports a problem of its own", "failed")
+    match discovery:
         case Matched(matches=matches, unreadable=unreadable):
-            return f"{len(matches)} matching" + (f", {unreadable} unusable" if unreadable else "")
+            unusable = f", {unreadable} unusable" if unreadable else ""
+            return _Said(f"{len(matches)} matching{unusable}", "success")
         case MoreDemographicsRequested(attributes=attributes):
-            return f"asks for more: {', '.join(sorted(attributes)) or 'it does not say what'}"
+            asked = ", ".join(sorted(attributes)) or "it does not say what"
+            return _Said(f"asks for more: {asked}", "success")
         case _:
-            return "no match"
+            return _Said("no match", "success")
 
 
-def _deferred(body: Element) -> str:
+def _deferred(body: Element) -> _Said:
     """A question, or the result that comes apart from it."""
     is_result = body.tag == ITI_55_DEFERRED_RESULT.root
     return _discovery(body) if is_result else _discovery_request(body)
 
 
-def _acknowledgement(body: Element) -> str:
+def _acknowledgement(body: Element) -> _Said:
     said = read_acknowledgement(body)
-    return "taken" if said.accepted else f"not taken, {said.problem or 'without a code'}"
+    return _Said("taken" if said.accepted else f"not taken, {said.problem or 'without a code'}")
 
 
-def _location_request(body: Element) -> str:
+def _location_request(body: Element) -> _Said:
     read_location_request(body)
-    return "asks which communities know a patient"
+    return _Said("asks which communities know a patient")
 
 
-def _locations(body: Element) -> str:
+def _locations(body: Element) -> _Said:
     """The answer alone does not say which question it answers: each location repeats it."""
     found = read_location_response(body, asked=None)
     unusable = f", {found.unreadable} unusable" if found.unreadable else ""
-    return f"{len(found.locations)} locations{unusable}"
+    return _Said(f"{len(found.locations)} locations{unusable}", "success")
 
 
-def _query_request(body: Element) -> str:
-    return f"asks by {type(read_adhoc_query_request(body)).__name__.removesuffix('Query')}"
+def _query_request(body: Element) -> _Said:
+    return _Said(f"asks by {type(read_adhoc_query_request(body)).__name__.removesuffix('Query')}")
 
 
-def _query(body: Element) -> str:
+def _query(body: Element) -> _Said:
     found = read_adhoc_query_response(body)
     listed = len(found.entries) + len(found.object_refs)
-    return f"{_word(found.status)}, {listed} documents listed" + _errors(
-        found.errors, found.unreadable
-    )
+    text = f"{_word(found.status)}, {listed} documents listed"
+    return _Said(text + _errors(found.errors, found.unreadable), _outcome(found.errors, listed))
 
 
-def _retrieve_request(body: Element) -> str:
-    return f"asks for {len(read_retrieve_request(body).documents)} documents"
+def _retrieve_request(body: Element) -> _Said:
+    return _Said(f"asks for {len(read_retrieve_request(body).documents)} documents")
 
 
-def _retrieve(body: Element) -> str:
+def _retrieve(body: Element) -> _Said:
     found = read_retrieve_response(body)
-    said = f"{_word(found.outcome.status)}, {len(found.documents)} documents"
-    return said + _errors(found.outcome.errors, found.unreadable)
+    errors, given = found.outcome.errors, len(found.documents)
+    text = f"{_word(found.outcome.status)}, {given} documents{_errors(errors, found.unreadable)}"
+    return _Said(text, _outcome(errors, given) if given else "failed", given)
+
+
+def _outcome(errors: tuple[RegistryError, ...], given: int) -> Outcome:
+    if not any(one.severity is Severity.ERROR for one in errors):
+        return "success"
+    return "partial" if given else "failed"
 
 
 def _word(status: str) -> str:

@@ -65,7 +65,7 @@ async def discover(visit: Visit, address: str) -> tuple[Link, ...]:
         PartnerFailed, IheError: there is none.
     """
     if visit.progress.step != "discovery":
-        return await visit.asking.archive.database.read_async(lambda tx: _found_before(tx, visit))
+        return await visit.asking.archive.database.read_async(lambda tx: found_before(tx, visit))
     if kept := await _kept(visit):
         until = max(link.valid_until for link in kept if link.valid_until)
         visit.remarks.append(
@@ -199,7 +199,7 @@ def _of_visit(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
     )
 
 
-def _found_before(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
+def found_before(transaction: Transaction, visit: Visit) -> tuple[Link, ...]:
     """What an attempt that died has learned: the demographics need not leave the house again."""
     retrieval = visit.asking.retrieval
     return tuple(link for link in _of_visit(transaction, visit) if is_of_retrieval(link, retrieval))

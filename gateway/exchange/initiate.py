@@ -20,11 +20,18 @@ from typing import Final
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import abandon
-from gateway.exchange.discovering import UNLISTED, discover, is_of_retrieval
+from gateway.exchange.discovering import UNLISTED, discover
 from gateway.exchange.fetching import fetch
 from gateway.exchange.locating import is_located, locate, locators_due
-from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH
+from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH, SOMEONE_ELSE
 from gateway.exchange.question import AnswerAwaited, PartnerRefused
+from gateway.exchange.sharing import (
+    AWAITED,
+    WayAwaited,
+    share_left,
+    share_out,
+    wait_for_others,
+)
 from gateway.exchange.visit import Visit, begin, enter, leave, visits
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.link import Link
@@ -36,17 +43,14 @@ from gateway.model.retrieval import (
     PartnerProgress,
     RetrievalState,
 )
-from gateway.store import links, partner_health, retrievals
+from gateway.store import partner_health, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId
 
 log = logging.getLogger(__name__)
-_NOTHING_CAME: Final = frozenset({"failed", "late", "refused", "not_asked"})
 _ANSWERED: Final = frozenset({"matched", "no_match", "held", "refused"})
-_THROUGH: Final = "its records are asked for through"
-_AWAITED: Final = "its records are being asked for through another partner"
 _BUSY: Final = timedelta(seconds=1)
 """After how long to look again whether somebody else has gone on with a visit."""
 
@@ -82,7 +86,7 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
             visit.locators_due = due
     named = await asyncio.gather(*map(_visit, then), return_exceptions=True)
     # What was left to others is fetched after all where these have failed meanwhile.
-    left = (visit for visit in unanswered if visit.left)
+    left = (visit for visit in unanswered if visit.has_left)
     again = await asyncio.gather(*map(_visit, left), return_exceptions=True)
     ended = [*ended, *named, *again]
     for failure in ended:
@@ -95,11 +99,16 @@ async def ask_partners(asking: Asking, asked: Sequence[Partner]) -> tuple[GoOn, 
 
 
 def _first(everyone: Iterable[Visit]) -> list[Visit]:
-    return [one for one in everyone if not one.partner.profile.only_where_located]
+    return [one for one in _whole(everyone) if not one.partner.profile.only_where_located]
 
 
 def _then(everyone: Iterable[Visit]) -> list[Visit]:
-    return [one for one in everyone if one.partner.profile.only_where_located]
+    return [one for one in _whole(everyone) if one.partner.profile.only_where_located]
+
+
+def _whole(everyone: Iterable[Visit]) -> list[Visit]:
+    """Without those of whose part an earlier run has left only what is left to others."""
+    return [one for one in everyone if not one.has_left]
 
 
 def once_each(asked: Sequence[Partner]) -> tuple[Partner, ...]:
@@ -159,15 +168,26 @@ async def _visit_now(visit: Visit) -> GoOn | None:
     try:
         outcome = await _ask_to_the_end(visit)
         if outcome is None:
-            await visit.save(detail=_AWAITED)
+            await _save_left(visit, AWAITED)
         else:
             await database.write_async(lambda tx: _finish(tx, visit, outcome))
+    except WayAwaited as awaited:
+        await _save_left(visit, awaited.said)
+        return GoOn(visit.partner.id, awaited.expires)
     except AnswerAwaited as awaited:
-        await visit.save(detail=awaited.said)
+        # What was left to others is its own by now, and is gone on with as all else.
+        step = "retrieve" if visit.progress.step == "left" else visit.progress.step
+        await visit.save(detail=awaited.said, step=step)
         return GoOn(visit.partner.id, awaited.expires)
     finally:
         await asyncio.shield(_leave(visit))
     return None
+
+
+async def _save_left(visit: Visit, said: str) -> None:
+    """What there is to say of its own part, which is not asked for again."""
+    detail = "; ".join(text for text in (visit.detail, said) if text)
+    await visit.save(detail=detail, next_step=visit.next_step, step="left")
 
 
 async def _leave(visit: Visit) -> None:
@@ -179,7 +199,7 @@ async def _leave(visit: Visit) -> None:
 async def _ask_to_the_end(visit: Visit) -> PartnerOutcome | None:
     """None where it is to be asked once more, when others have ended."""
     try:
-        return await (_ask_for_left(visit) if visit.left else _ask(visit))
+        return await (_ask_for_left(visit) if visit.has_left else _ask(visit))
     except (StoreUnavailable, AnswerAwaited):
         raise
     except Exception as error:  # the door of one partner: the others go on
@@ -231,14 +251,15 @@ async def _ask(visit: Visit) -> PartnerOutcome | None:
     for link in confirmed:
         await locate(visit, link)
     if confirmed:
-        ours, left = await _shared_out(visit, confirmed)
-        await _fetch_all(visit, ours)
-        visit.left = [link for link, _ in left]
-        return None if left else "matched"
+        shares = await share_out(visit, confirmed)
+        await _fetch_all(visit, shares.ours)
+        visit.left = [link for link, _ in shares.left]
+        return None if shares.left else "matched"
     if held:
         return "held"
     if found:
         visit.remarks.append("it returned someone else")
+        visit.steps.append(SOMEONE_ELSE)
     return "no_match"
 
 
@@ -265,58 +286,15 @@ async def _resting(visit: Visit) -> Resting | None:
 
 
 async def _ask_for_left(visit: Visit) -> PartnerOutcome:
-    """Once all others have ended, or wait for an answer on a connection of its own."""
-    left, visit.left = visit.left, []
-    ours, still = await _shared_out(visit, left)
-    visit.remarks.extend(f"{_THROUGH} {name}" for _, name in still)
-    await _fetch_all(visit, ours)
-    return "matched"
+    """Once all others have ended, or wait for an answer on a connection of its own.
 
-
-async def _shared_out(
-    visit: Visit, confirmed: Sequence[Link]
-) -> tuple[list[Link], list[tuple[Link, str]]]:
-    """Those patient ids that we fetch; those that another partner, which named them before us in
-    this retrieval, is fetching now, and who that is (user-asks 20).
-
-    Two ways to one community would bring each document twice. Where the other partner's part of
-    the retrieval has failed, ours is the way that is left.
+    Raises:
+        AnswerAwaited: some of it may still come through another partner.
     """
-    asking = visit.asking
-
-    def unit(transaction: Transaction) -> tuple[list[Link], list[tuple[Link, str]]]:
-        plan, retrieval = asking.plan.id, asking.retrieval
-        known = links.of_member(transaction, plan=plan, member=asking.member.id)
-        ways_to = {one.partner for one in known}
-        found = retrievals.progress(transaction, plan=plan, retrieval=retrieval.id, of=ways_to)
-        asked = {one.partner: one for one in found}
-        ours: list[Link] = []
-        left: list[tuple[Link, str]] = []
-        for link in confirmed:
-            ways = [one for one in known if _is_same_patient(one, link)]
-            before = [
-                asked[one.partner]
-                for one in ways
-                if one.partner in asked
-                and one.partner != visit.partner.id
-                and one.state == "confirmed"
-                and asked[one.partner].outcome not in _NOTHING_CAME
-                and is_of_retrieval(one, retrieval)
-                and (one.found, one.partner) < (link.found, link.partner)
-            ]
-            if not before:
-                ours.append(link)
-            elif all(one.outcome is None for one in before):
-                left.append((link, before[0].partner_name))
-            else:
-                visit.remarks.append(f"{_THROUGH} {before[0].partner_name}")
-        return ours, left
-
-    return await asking.archive.database.read_async(unit)
-
-
-def _is_same_patient(one: Link, other: Link) -> bool:
-    return (one.home_community_id, one.patient_id) == (other.home_community_id, other.patient_id)
+    shares = await share_left(visit)
+    await wait_for_others(visit, shares)
+    await _fetch_all(visit, shares.ours)
+    return "matched"
 
 
 async def _fetch_all(visit: Visit, confirmed: Iterable[Link]) -> None:

@@ -4,7 +4,7 @@ Nothing in exchange imports this; verbs enqueue, and whoever runs jobs calls `pe
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -162,16 +162,19 @@ async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
     asking = Asking(
         means.archive, _client(means), means.community, plan, member, retrieval, means.replies_at
     )
-    waiting = await ask_partners(asking, [one for one in asked if _is_asked(one, only)])
+    left = {one.partner for one in retrieval.partners if one.step == "left"}
+    waiting = await ask_partners(asking, [one for one in asked if _is_asked(one, only, left)])
     if waiting:
         await means.archive.database.write_async(
             lambda tx: _come_back(tx, means.queue, retrieval, waiting)
         )
 
 
-def _is_asked(partner: Partner, only: PartnerId | None) -> bool:
-    """With the part that is gone on with, those that wait for what it may have told (ITI-56)."""
-    return only in (None, partner.id) or partner.profile.only_where_located
+def _is_asked(partner: Partner, only: PartnerId | None, left: Container[PartnerId]) -> bool:
+    """With the part that is gone on with, those that wait for what it may have told (ITI-56), or
+    have left something to it."""
+    waits = partner.profile.only_where_located or partner.id in left
+    return waits or only in (None, partner.id)
 
 
 def _come_back(

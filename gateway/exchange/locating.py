@@ -180,7 +180,9 @@ def locators_due(transaction: Transaction, asking: Asking) -> datetime | None:
     asked = retrievals.progress(
         transaction, plan=retrieval.plan, retrieval=retrieval.id, of=locators
     )
-    slow = [locators[one.partner] for one in asked if one.outcome is None]
+    # One that waits for other partners has told what it knows.
+    open_still = (one for one in asked if one.outcome is None and one.step != "left")
+    slow = [locators[one.partner] for one in open_still]
     return max((_due(one, retrieval.created) for one in slow), default=None)
 
 

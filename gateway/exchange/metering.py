@@ -79,6 +79,8 @@ class Tally:
     ended: Counter[_Ended] = field(default_factory=Counter)
     ledger: Counter[_Entry] = field(default_factory=Counter)
     took: dict[tuple[str, str], Durations] = field(default_factory=dict)
+    partners_took: dict[tuple[str, str, str], Durations] = field(default_factory=dict)
+    """By partner, purpose and direction."""
     seconds: defaultdict[tuple[str, str, str], float] = field(default_factory=_no_seconds)
     """Spent on exchanges, by partner, transaction and direction."""
     lock: Lock = field(default_factory=Lock)
@@ -106,6 +108,8 @@ class Tally:
             entry = (one.partner, purpose, transaction, one.direction, one.outcome)
             self.ledger[entry] += one.count
             if one.duration_ms is not None:
+                partner = (one.partner, purpose, one.direction)
+                self.partners_took.setdefault(partner, Durations()).add(one.duration_ms / 1000)
                 self.seconds[one.partner, transaction, one.direction] += one.duration_ms / 1000
 
 

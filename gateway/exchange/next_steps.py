@@ -27,6 +27,10 @@ from ihe.errors import (
 )
 
 CHECK: Final = "`gateway partners check` writes a report to send to the partner"
+SOMEONE_ELSE: Final = (
+    "`gateway held list --member` shows whom it returned beside the member: tell the partner if"
+    " that is another person"
+)
 _LATER: Final = "Ask again later; if it stays so, tell the partner"
 _STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (NotCalled, "Complete the partner's file and add it again with `gateway partners add`"),

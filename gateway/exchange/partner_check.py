@@ -38,17 +38,17 @@ from gateway.exchange.partner_findings import (
     Finding,
     Report,
     Sizes,
-    measure,
+    http_line,
     of_answer,
-    of_document,
+    of_documents,
     of_door,
     of_list,
+    of_match,
 )
 from gateway.model.member import Member
 from gateway.model.partner import Partner
-from ihe.answer_rules import FAULT, Asked
+from ihe.answer_rules import FAULT, Asked, fragment
 from ihe.discovery import Demographics, Match, Matched
-from ihe.document_content import ContentId
 from ihe.errors import IheError
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import DocumentEntry
@@ -80,6 +80,8 @@ _RETRIEVE: Final = "ITI TF-2: 3.43.4.2 (documents)"
 _QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
 _FIVE_YEARS: Final = 1826
 _DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
+_ACT: Final = "{*}controlActProcess/{*}queryAck"
+_ERRORS: Final = ".//{*}RegistryErrorList"
 
 
 async def check_partner(
@@ -101,11 +103,12 @@ async def check_partner(
 
 @dataclass(slots=True)
 class _Answer:
-    """An answer that was opened, and how it came."""
+    """An answer that was opened, to which request, and how it came."""
 
     opened: OpenedAnswer
     crossing: Crossing
     sizes: Sizes
+    message_id: str
 
 
 @dataclass(slots=True)
@@ -138,6 +141,16 @@ class _Walk:
 
     def _say(self, level: str, place: str, text: str, section: str | None = None) -> None:
         self.report.findings.append(Finding(level, place, text, section))
+
+    def _say_of(
+        self, answer: _Answer, level: str, text: str, section: str, path: str = "."
+    ) -> None:
+        """With the element of the answer's body that shows it, or the body if it has none."""
+        body = answer.opened.body
+        about, place = body.find(path), answer.opened.kind.transaction
+        shown = fragment(body if about is None else about)
+        found = Finding(level, place, text, section, shown, answer.message_id)
+        self.report.findings.append(found)
 
     # ---- the connection ----------------------------------------------------------------------
 
@@ -175,7 +188,8 @@ class _Walk:
             if answer is not None:
                 found = read_discovery_response(answer.opened.body, asked=home).discovery
                 if isinstance(found, Matched):
-                    self._say("deviation", "ITI-55", "it matches a made-up person", _DISCOVERY)
+                    text = "it matches a made-up person"
+                    self._say_of(answer, "deviation", text, _DISCOVERY, _ACT)
         unknown = PatientId(f"check-{uuid4()}", Oid(f"{asking_root(self.asking)}.1"))
         if endpoints.iti38 is not None:
             query = FindDocumentsQuery(patient_id=unknown, home_community_id=home)
@@ -187,10 +201,10 @@ class _Walk:
                 codes = {one.code for one in listed.errors if one.severity is Severity.ERROR}
                 if listed.entries:
                     text = "it lists documents of a patient id that it never gave"
-                    self._say("deviation", "ITI-38", text, _QUERY)
+                    self._say_of(answer, "deviation", text, _QUERY)
                 elif codes - {ErrorCode.UNKNOWN_PATIENT_ID}:
                     text = "an unknown patient id is neither an empty list nor XDSUnknownPatientId"
-                    self._say("deviation", "ITI-38", text, _QUERY)
+                    self._say_of(answer, "deviation", text, _QUERY, _ERRORS)
         door = endpoints.iti39 or endpoints.iti38
         if door is not None:
             root = asking_root(self.asking)
@@ -202,7 +216,7 @@ class _Walk:
                 self._mtom(answer)
                 if came.documents or not came.outcome.errors:
                     text = "a document that is not there is not answered with an error for it"
-                    self._say("deviation", "ITI-39", text, _RETRIEVE)
+                    self._say_of(answer, "deviation", text, _RETRIEVE)
 
     # ---- a test patient ----------------------------------------------------------------------
 
@@ -215,12 +229,15 @@ class _Walk:
         answer = await self._ask(
             ITI_55_REQUEST, endpoints.iti55, self._discovery(told, member), member
         )
-        found = None if answer is None else read_discovery_response(answer.opened.body, asked=home)
-        if found is None or not isinstance(found.discovery, Matched):
-            if answer is not None:
-                self._say("deviation", "ITI-55", "it does not find the test patient", _DISCOVERY)
+        if answer is None:
             return
-        match = found.discovery.matches[0]
+        found = read_discovery_response(answer.opened.body, asked=home).discovery
+        if not isinstance(found, Matched):
+            text = "it does not find the test patient"
+            self._say_of(answer, "deviation", text, _DISCOVERY, _ACT)
+            return
+        match = found.matches[0]
+        self._add(answer, of_match(member.demographics, match, answer.opened.body))
         if self.partner.profile.health_data_locator:
             await self._locations(match, member)
         query = FindDocumentsQuery(patient_id=match.patient_id, home_community_id=home)
@@ -235,13 +252,14 @@ class _Walk:
             text = (
                 "it lists the test patient's documents only in windows of time (XDSTooManyResults)"
             )
-            self._say("limitation", "ITI-38", text, _QUERY)
+            self._say_of(answer, "limitation", text, _QUERY, _ERRORS)
         elif errors and errors <= LENGTHY and not listed.entries:
-            listed = await self._shorter_time(query, member) or listed
+            answer, listed = await self._shorter_time(query, member) or (answer, listed)
         elif errors:
             said = ", ".join(sorted(str(code) for code in errors if isinstance(code, ErrorCode)))
-            self._say("deviation", "ITI-38", f"the list comes with errors: {said}", _QUERY)
-        self.report.findings.extend(of_list(listed.entries, match.patient_id))
+            text = f"the list comes with errors: {said}"
+            self._say_of(answer, "deviation", text, _QUERY, _ERRORS)
+        self._add(answer, of_list(listed.entries, match.patient_id, answer.opened.body))
         await self._documents(listed.entries, member)
 
     async def _locations(self, match: Match, member: Member) -> None:
@@ -266,7 +284,7 @@ class _Walk:
 
     async def _shorter_time(
         self, query: FindDocumentsQuery, member: Member
-    ) -> AdhocQueryResponse | None:
+    ) -> tuple[_Answer, AdhocQueryResponse] | None:
         """What it lists of the last five years, where it fails over all time."""
         start = datetime.now(UTC).date() - timedelta(days=_FIVE_YEARS)
         shorter = replace(query, creation_time=TimeRange(f"{start:%Y%m%d}"))
@@ -274,14 +292,16 @@ class _Walk:
         if door is None:
             return None
         answer = await self._ask(ITI_38_REQUEST, door, write_adhoc_query_request(shorter), member)
-        found = None if answer is None else read_adhoc_query_response(answer.opened.body)
-        if found is None or any(one.severity is Severity.ERROR for one in found.errors):
+        if answer is None:
+            return None
+        found = read_adhoc_query_response(answer.opened.body)
+        if any(one.severity is Severity.ERROR for one in found.errors):
             text = "it lists nothing of the test patient, over all time or five years"
-            self._say("deviation", "ITI-38", text, _QUERY)
+            self._say_of(answer, "deviation", text, _QUERY, _ERRORS)
             return None
         text = "it lists five years at once, and fails over all time"
-        self._say("limitation", "ITI-38", text, _QUERY)
-        return found
+        self._say_of(answer, "limitation", text, _QUERY)
+        return answer, found
 
     async def _documents(self, entries: Sequence[DocumentEntry], member: Member) -> None:
         door = self.partner.endpoints.iti39 or self.partner.endpoints.iti38
@@ -301,32 +321,21 @@ class _Walk:
             first = await self._ask(ITI_39_REQUEST, door, alone, member)
             if first is not None and read_retrieve_response(first.opened.body).documents:
                 text = f"it gives one document at a time, and fails for {len(wanted)} at once"
-                self._say("limitation", "ITI-39", text, _RETRIEVE)
+                self._say_of(answer, "limitation", text, _RETRIEVE)
                 return
         self._mtom(answer)
-        given = [one.unique_id for one in came.documents]
         asked = {one.unique_id: one for one in wanted}
-        if foreign := sum(one not in asked for one in given):
-            text = f"{foreign} documents came under ids that nobody asked for"
-            self._say("deviation", "ITI-39", text, _RETRIEVE)
-        missing = len(asked.keys() - set(given))
-        if missing and not came.outcome.errors:
-            text = f"{missing} of {len(asked)} documents are left out without an error"
-            self._say("deviation", "ITI-39", text, _RETRIEVE)
-        elif missing:
-            text = f"{missing} of {len(asked)} documents that it lists are not given"
-            self._say("deviation", "ITI-39", text, _RETRIEVE)
-        for document in came.documents:
-            content = document.content
-            entry = asked.get(document.unique_id)
-            got = answer.sizes.of(content) if isinstance(content, ContentId) else measure(content)
-            if entry is not None and got is not None:
-                self.report.findings.extend(of_document(entry, got))
+        self._add(answer, of_documents(came, asked, answer.sizes, answer.opened.body))
+
+    def _add(self, answer: _Answer, found: Iterator[Finding]) -> None:
+        self.report.findings.extend(replace(one, message_id=answer.message_id) for one in found)
 
     def _mtom(self, answer: _Answer) -> None:
         if not is_multipart(answer.crossing.content_type or ""):
             text = "the answer is no MTOM package (multipart/related, application/xop+xml)"
-            self._say("deviation", "ITI-39", text, _MTOM)
+            shown = http_line(answer.crossing)
+            found = Finding("deviation", "ITI-39", text, _MTOM, shown, answer.message_id)
+            self.report.findings.append(found)
 
     # ---- one request -------------------------------------------------------------------------
 
@@ -360,19 +369,20 @@ class _Walk:
             record = replace(record, outcome=failure_outcome(error), reason=explain(error))
         await close_record(self.asking, open_id, record, crossing)
         broken = list(of_answer(crossing, Asked(kind, message_id, partner.home_community_id, said)))
+        line = http_line(crossing)
         for one in broken:
-            self.report.findings.append(replace(one, place=step, message_id=message_id))
+            shown = one.fragment or line
+            one = replace(one, place=step, fragment=shown, message_id=message_id)
+            self.report.findings.append(one)
         if failure is not None and not broken:
             late = isinstance(failure, PartnerLate | Unreachable)
             text = explain(failure)
-            section = None if late else _HTTP
-            self.report.findings.append(
-                Finding("deviation", step, text, section, message_id=message_id)
-            )
+            section, line = (None, None) if late else (_HTTP, line)
+            self.report.findings.append(Finding("deviation", step, text, section, line, message_id))
         if opened is None:
             return None
         self._say("answered", step, "it answers")
-        return _Answer(opened, crossing, sizes)
+        return _Answer(opened, crossing, sizes, message_id)
 
     def _discovery(self, told: Demographics, member: Member | None) -> Element:
         request = discovery_request(self.asking, self.partner, told, member=member)

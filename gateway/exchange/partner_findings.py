@@ -1,6 +1,6 @@
 """What a walk of a partner's endpoints finds, each thing with its place in the standard."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -8,12 +8,16 @@ from functools import partial
 from hashlib import sha1
 from typing import Any, Final
 
+from ccda.safe_xml import Element
 from gateway.clients.answer_reading import Crossing
 from gateway.clients.soap_client import Looked
-from ihe.answer_rules import Asked, answer_deviations
+from gateway.exchange.matching import compare
+from ihe.answer_rules import FAULT, Asked, answer_deviations, fragment
+from ihe.discovery import Demographics, Match
 from ihe.document_content import ContentId
-from ihe.identifiers import PatientId
+from ihe.identifiers import PatientId, UniqueId
 from ihe.metadata import DocumentEntry
+from ihe.xca_retrieve import RetrieveDocumentSetResponse
 
 _SKEW: Final = timedelta(seconds=60)
 _SOON: Final = timedelta(days=30)
@@ -21,6 +25,9 @@ _TLS: Final = "ITI TF-2: 3.19 (node authentication)"
 _TIME: Final = "ITI TF-2: 3.1 (consistent time)"
 _ENTRIES: Final = "ITI TF-3: 4.2.3.2 (DocumentEntry)"
 _QUERY: Final = "ITI TF-2: 3.18.4.1.2.3.7.1 (FindDocuments)"
+_DISCOVERY: Final = "ITI TF-2: 3.55.4.2.3"
+_FAULT_STATUS: Final = "SOAP 1.2 Part 2: 7.5.2.2; SOAP 1.1: 6.2"
+_RETRIEVE: Final = "ITI TF-2: 3.43.4.2 (documents)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +111,14 @@ class Sizes:
 
 
 def of_answer(crossing: Crossing, asked: Asked) -> Iterator[Finding]:
-    now = datetime.now(UTC)
+    now, broken = datetime.now(UTC), []
     if crossing.answer is not None and crossing.answer.strip():
-        for one in answer_deviations(crossing.answer, asked, now=now, skew=_SKEW):
-            yield Finding("deviation", "", one.text, one.section, one.fragment)
+        broken = list(answer_deviations(crossing.answer, asked, now=now, skew=_SKEW))
+    for one in broken:
+        yield Finding("deviation", "", one.text, one.section, one.fragment)
+    if crossing.status == 200 and FAULT in (one.text for one in broken):
+        text = "a SOAP fault comes with HTTP status 200"
+        yield Finding("deviation", "", text, _FAULT_STATUS, http_line(crossing))
     yield from _clock("", crossing.date, now)
 
 
@@ -138,26 +149,88 @@ def of_door(door: str, looked: Looked, now: datetime) -> Iterator[Finding]:
     yield from _clock(door, looked.date, now)
 
 
-def of_list(entries: Sequence[DocumentEntry], patient: PatientId) -> Iterator[Finding]:
-    if others := sum(one.patient_id not in (None, patient) for one in entries):
-        text = f"{others} entries name another patient id than was asked for"
-        yield Finding("deviation", "ITI-38", text, _QUERY)
+def http_line(crossing: Crossing) -> str | None:
+    """How the answer came, where nothing of it can be shown; None if there was none."""
+    if crossing.status is None:
+        return None
+    kind = (crossing.content_type or "").partition(";")[0].strip()
+    shown = kind[:80] if kind.isprintable() else "…"
+    return f"HTTP {crossing.status}, Content-Type: {shown}"
+
+
+def of_match(known: Demographics, match: Match, message: Element) -> Iterator[Finding]:
+    """Whom it names for that person; `message` is the body that it was read from."""
+    if compare(known, match.demographics).decision == "no_match":
+        text = "what it tells of its match is another person than was asked for"
+        shown = fragment(message.find(".//{*}registrationEvent/{*}subject1/{*}patient"))
+        yield Finding("deviation", "ITI-55", text, _DISCOVERY, shown)
+
+
+def of_list(
+    entries: Sequence[DocumentEntry], patient: PatientId, message: Element
+) -> Iterator[Finding]:
+    """What a list breaks; `message` is the body that it was read from."""
+
+    def where(wrong: Sequence[DocumentEntry]) -> str | None:
+        ids = {one.entry_uuid for one in wrong}
+        found = (one for one in message.iter("{*}ExtrinsicObject") if one.get("id") in ids)
+        return fragment(next(found, message))
+
+    others = [one for one in entries if one.patient_id not in (None, patient)]
+    if others:
+        text = f"{len(others)} entries name another patient id than was asked for"
+        yield Finding("deviation", "ITI-38", text, _QUERY, where(others))
+    stable = [one for one in entries if one.object_type == "stable"]
     for what, missing in (
-        ("repositoryUniqueId", sum(one.repository_unique_id is None for one in entries)),
-        ("patientId", sum(one.patient_id is None for one in entries)),
-        ("hash", sum(one.hash is None and one.object_type == "stable" for one in entries)),
-        ("size", sum(one.size_bytes is None and one.object_type == "stable" for one in entries)),
+        ("repositoryUniqueId", [one for one in entries if one.repository_unique_id is None]),
+        ("patientId", [one for one in entries if one.patient_id is None]),
+        ("hash", [one for one in stable if one.hash is None]),
+        ("size", [one for one in stable if one.size_bytes is None]),
     ):
         if missing:
-            yield Finding("deviation", "ITI-38", f"{missing} entries have no {what}", _ENTRIES)
+            text = f"{len(missing)} entries have no {what}"
+            yield Finding("deviation", "ITI-38", text, _ENTRIES, where(missing))
 
 
-def of_document(entry: DocumentEntry, got: Measure) -> Iterator[Finding]:
+def of_documents(
+    came: RetrieveDocumentSetResponse,
+    asked: Mapping[UniqueId, DocumentEntry],
+    sizes: Sizes,
+    message: Element,
+) -> Iterator[Finding]:
+    """What a retrieve of these entries breaks; `message` is the body that it was read from."""
+    elements = {
+        (one.findtext("{*}DocumentUniqueId") or "").strip(): one
+        for one in message.iter("{*}DocumentResponse")
+    }
+    given = [one.unique_id for one in came.documents]
+    if foreign := [one for one in given if one not in asked]:
+        text = f"{len(foreign)} documents came under ids that nobody asked for"
+        shown = fragment(elements.get(str(foreign[0]), message))
+        yield Finding("deviation", "ITI-39", text, _RETRIEVE, shown)
+    if missing := len(asked.keys() - set(given)):
+        how = (
+            "that it lists are not given"
+            if came.outcome.errors
+            else "are left out without an error"
+        )
+        text = f"{missing} of {len(asked)} documents {how}"
+        shown = fragment(message.find("{*}RegistryResponse"))
+        yield Finding("deviation", "ITI-39", text, _RETRIEVE, shown)
+    for document in came.documents:
+        content, entry = document.content, asked.get(document.unique_id)
+        got = sizes.of(content) if isinstance(content, ContentId) else measure(content)
+        if entry is not None and got is not None:
+            shown = fragment(elements.get(str(document.unique_id), message))
+            yield from _of_document(entry, got, shown)
+
+
+def _of_document(entry: DocumentEntry, got: Measure, shown: str | None) -> Iterator[Finding]:
     if entry.object_type != "stable":
         return
     if entry.size_bytes not in (None, got.size_bytes):
         text = f"a document has {got.size_bytes} bytes, and {entry.size_bytes} in the list"
-        yield Finding("deviation", "ITI-39", text, _ENTRIES)
+        yield Finding("deviation", "ITI-39", text, _ENTRIES, shown)
     if entry.hash is not None and entry.hash.lower() != got.hash:
         text = "a document's SHA-1 is not the hash of the list"
-        yield Finding("deviation", "ITI-39", text, _ENTRIES)
+        yield Finding("deviation", "ITI-39", text, _ENTRIES, shown)

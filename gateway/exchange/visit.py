@@ -46,6 +46,11 @@ class Visit:
     started: float = field(default_factory=time.monotonic)
     _noted: tuple[Transaction, PartnerProgress] | None = None
 
+    @property
+    def has_left(self) -> bool:
+        """Whether only what was left to other partners is still to be asked for."""
+        return bool(self.left) or self.progress.step == "left"
+
     def note(self, transaction: Transaction, **changes: object) -> None:
         """Keeps the progress with `changes`, in the transaction of what it tells of."""
         elapsed = round((time.monotonic() - self.started) * 1000)
@@ -114,7 +119,7 @@ def visits(asking: Asking, asked: Iterable[Partner]) -> list[Visit]:
 
 def _resumed(progress: PartnerProgress) -> PartnerProgress:
     """What is new is in the index and stays counted; what is listed and missing is seen again."""
-    if progress.outcome is not None:
+    if progress.outcome is not None or progress.step == "left":
         return progress
     return replace(progress, documents_found=0, documents_missing=0, detail=None)
 

@@ -16,7 +16,8 @@ NO_ADDRESS: Final = "it has no address for patient discovery"
 mail, is asked through another, or has left its network."""
 
 RetrievalState = Literal["waiting", "running", "done", "partial", "failed", "cancelled"]
-Step = Literal["discovery", "query", "retrieve"]
+Step = Literal["discovery", "query", "retrieve", "left"]
+"""The last: all of its own is fetched, and the rest is left to other partners."""
 PartnerOutcome = Literal["matched", "no_match", "refused", "failed", "late", "held", "not_asked"]
 
 

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from lxml import etree
 
-from ccda.hl7v3 import PN
+from ccda.hl7v3 import PN, TS
 from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.demo.simulator.holdings import ELSEWHERE, Given, Holdings, Retrieved
 from gateway.demo.simulator.locating_moods import LOCATING
 from gateway.demo.simulator.mood import Mood, OfReply, OfRetrieval
 from gateway.demo.simulator.replies import SLOW_SECONDS, Manner, Reply
-from ihe.discovery import Discovery, Matched
+from ihe.discovery import Demographics, Discovery, Matched
 from ihe.errors import IheError, Unavailable
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry
@@ -73,6 +73,15 @@ def _named_fault(discovery: Discovery) -> Discovery:
         replace(one, demographics=replace(one.demographics, names=named(one.demographics.names)))
         for one in discovery.matches
     )
+    return replace(discovery, matches=matches)
+
+
+def _of_another_person(discovery: Discovery) -> Discovery:
+    """The patient id is hers, and what is told of it another person's."""
+    if not isinstance(discovery, Matched):
+        return discovery
+    other = Demographics((PN("Otherman", ("Quentin",)),), birth_time=TS("19440102"), gender="M")
+    matches = tuple(replace(one, demographics=other) for one in discovery.matches)
     return replace(discovery, matches=matches)
 
 
@@ -284,6 +293,12 @@ _ALL: Final = (
         ("ITI-55", "ITI-38"),
         discovery=_named_fault,
         entry=_of_fault,
+    ),
+    Mood(
+        "other-person",
+        "finds another person than was asked for",
+        ("ITI-55",),
+        discovery=_of_another_person,
     ),
     Mood(
         "other-patient",

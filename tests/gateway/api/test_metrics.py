@@ -228,6 +228,26 @@ def test_the_time_that_partners_took_is_a_counter(house: House, found: Meters) -
     assert spent == {(PARTNER.id, "ITI-38", "out"): 0.44}
 
 
+def test_how_long_a_partner_took_has_percentiles_by_purpose(house: House, found: Meters) -> None:
+    for milliseconds in (40, 40, 400, 400_000):
+        told(house, duration_ms=milliseconds)
+    told(house, purpose="T-PYMNT", duration_ms=2)
+    told(house, direction="in", duration_ms=2)
+    told(house, partner=PartnerId("2.999.4444"))
+    samples = scraped(found)
+    name = "gateway_partner_exchange_duration_seconds"
+    id = PARTNER.id
+    assert of(samples, f"{name}_count") == {
+        (id, "PAYMENT", "out"): 4,
+        (id, "T-PYMNT", "out"): 1,
+        (id, "PAYMENT", "in"): 1,
+    }
+    buckets = of(samples, f"{name}_bucket")
+    within = [buckets[id, "PAYMENT", "out", bound] for bound in ("0.025", "0.05", "0.5", "+Inf")]
+    assert within == [0, 2, 3, 4]
+    assert of(samples, f"{name}_sum")[id, "PAYMENT", "out"] == 400.48
+
+
 def test_what_waits_is_counted_with_its_age(house: House, found: Meters) -> None:
     past = datetime.now(UTC) - timedelta(minutes=2)
 

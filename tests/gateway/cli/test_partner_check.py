@@ -53,6 +53,7 @@ NAMED = {
     "no-confirmation": "wsse11:SignatureConfirmation is missing",
     "no-security": "there are 0 wsse:Security headers, not one",
     "expired-certificate": "its TLS certificate is not trusted (certificate has expired)",
+    "other-person": "what it tells of its match is another person than was asked for",
     "other-patient": "3 entries name another patient id than was asked for",
     "other-document": "3 documents came under ids that nobody asked for",
     "success-with-errors": "the status is Success although there are errors",
@@ -176,6 +177,62 @@ def test_every_deviation_of_the_message_has_its_rule_and_no_content(
             assert "SP-3301" not in shown, mood
             if finding.fragment is not None:
                 assert finding.section, mood
+
+
+@pytest.mark.parametrize(
+    "moods, text",
+    [
+        ({"fault-1.1-200", "fault-1.1-400", "fault-1.1-500"}, "the answer is a SOAP 1.1 envelope"),
+        ({"fault-1.1-200", "fault-1.2-200"}, "a SOAP fault comes with HTTP status 200"),
+        ({"partial-success"}, "1 of 2 documents that it lists are not given"),
+    ],
+)
+def test_what_else_is_planted_is_named_there_and_nowhere_else(
+    moods: set[str], text: str, checked: dict[str, Checked]
+) -> None:
+    named = {
+        mood for mood, one in checked.items() if text in {it.text for it in one.report.deviations}
+    }
+    assert named == moods
+
+
+UNSHOWN = ("no answer within", "no connection could", "it broke the connection off")
+"""Where there is nothing to show: no answer came."""
+
+
+def test_every_deviation_says_to_which_request_by_which_rule_and_what_of_the_answer_shows_it(
+    checked: dict[str, Checked],
+) -> None:
+    for mood, one in checked.items():
+        for found in one.report.deviations:
+            if not found.place.startswith("ITI-"):
+                continue  # no message was exchanged
+            assert (found.message_id or "").startswith("urn:uuid:"), (mood, found.text)
+            if not found.text.startswith(UNSHOWN) and "is not trusted" not in found.text:
+                assert found.section and found.fragment, (mood, found.text)
+
+
+@pytest.mark.parametrize(
+    "mood, shown",
+    [
+        ("other-person", "<patient "),
+        ("other-patient", "<ExtrinsicObject "),
+        ("other-document", "<DocumentResponse>"),
+        ("fewer-documents", "<RegistryResponse "),
+        ("partial-success", '<RegistryErrorList highestSeverity="'),
+        ("wrong-hash", "<DocumentResponse>"),
+        ("no-mtom", "HTTP 200, Content-Type: application/soap+xml"),
+        ("empty", "HTTP 200, Content-Type: "),
+        ("no-security", "<Header>"),
+    ],
+)
+def test_the_fragment_is_what_shows_the_planted_fault(
+    mood: str, shown: str, checked: dict[str, Checked]
+) -> None:
+    fragments = [
+        one.fragment or "" for one in checked[mood].report.deviations if NAMED[mood] in one.text
+    ]
+    assert fragments and all(one.startswith(shown) for one in fragments), fragments
 
 
 def test_the_door_for_submissions_is_looked_at_too_and_nothing_is_submitted(

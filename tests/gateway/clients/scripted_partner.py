@@ -24,6 +24,7 @@ from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from ihe.discovery import Matched
 from ihe.document_content import ContentId
+from ihe.errors import CommunityCouldNotAnswer
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry
 from ihe.mtom import MultipartReader, MultipartWriter, Part, RootPart, is_multipart
@@ -118,7 +119,9 @@ def discovered(heard: Heard, discovery: Discovery | None = None) -> bytes:
     return heard.seal(discovery_body(request, discovery or Matched((a_match(),))), ITI_55_ANSWER)
 
 
-def discovery_body(request: PatientDiscoveryRequest, discovery: Discovery) -> Element:
+def discovery_body(
+    request: PatientDiscoveryRequest, discovery: Discovery | CommunityCouldNotAnswer
+) -> Element:
     return write_discovery_response(
         discovery,
         request=request,

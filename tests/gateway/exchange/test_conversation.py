@@ -1,7 +1,9 @@
 """A conversation as it crossed the wire is read again by today's code, and differences are told."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -11,8 +13,12 @@ from gateway.exchange.conversation import Crossed, crossed, indexed, reread, rer
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.store import exchange_log
 from gateway.store.scope import ALL_PLANS
+from ihe.errors import CommunityCouldNotAnswer
+from ihe.soap import ITI_55_ANSWER
+from ihe.xcpd import read_discovery_request
 from tests.gateway.clients.asking_house import PLAN, asking_house, retrieve
-from tests.gateway.clients.scripted_partner import NAME, scripted
+from tests.gateway.clients.scripted_partner import NAME, Heard, Reply, discovery_body, scripted
+from tests.gateway.clients.test_misbehaving_partners import fault
 
 
 def recorded(house: House) -> dict[str, RecordedExchange]:
@@ -27,6 +33,14 @@ def words(house: House, record: RecordedExchange) -> dict[str, tuple[str, bool]]
     keys = house.archive.blobs.keys
     one = house.database.read(lambda tx: crossed(tx, keys, record))
     return {said.what: (said.today, said.differs) for said in reread(one)}
+
+
+def as_if(house: House, transaction: str, **told: Any) -> Crossed:
+    """What crossed the wire, as if the record told otherwise of it."""
+    record = recorded(house)[transaction]
+    keys = house.archive.blobs.keys
+    one = house.database.read(lambda tx: crossed(tx, keys, record))
+    return replace(one, record=replace(record, exchange=replace(record.exchange, **told)))
 
 
 def test_each_message_of_a_retrieval_is_told_in_words(tmp_path: Path) -> None:
@@ -75,6 +89,54 @@ def test_what_was_not_kept_is_not_told(tmp_path: Path) -> None:
         for statement in ("DROP TRIGGER wire_message_keeps_deletes", "DELETE FROM wire_message"):
             house.database.write(lambda tx, s=statement: tx.connection.execute(text(s)))
         assert words(house, recorded(house)["ITI-55"]) == {}
+
+
+def test_an_answer_that_failed_then_and_is_read_today_differs(tmp_path: Path) -> None:
+    """What was mended since: the partner's quirk, or our fault."""
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        for transaction in ("ITI-55", "ITI-38", "ITI-39"):
+            for outcome, reason, otherwise in (
+                ("failed", "a fault of our own (KeyError)", True),
+                ("failed", "controlActProcess is missing", True),
+                ("failed", "the answer relates to another message than our request", False),
+                ("failed", "it answered HTTP 500 without a SOAP fault", False),
+                ("refused", "its answer could not be trusted: the Timestamp has expired", False),
+            ):
+                one = as_if(house, transaction, outcome=outcome, reason=reason)
+                request, answer = reread(one)
+                assert (request.differs, answer.differs) == (False, otherwise), reason
+                assert (f"(then {outcome}" in answer.today) == otherwise
+
+
+def test_other_documents_than_were_taken_then_differ(tmp_path: Path) -> None:
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        taken = recorded(house)["ITI-39"].exchange.documents
+        _, answer = reread(as_if(house, "ITI-39", documents=taken[:1]))
+        assert answer.differs
+        assert answer.today.endswith("2 documents (then success with 1 documents)")
+
+
+def test_an_answer_that_was_taken_and_is_a_fault_today_differs(tmp_path: Path) -> None:
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        one = replace(as_if(house, "ITI-55"), answer=fault("Receiver"))
+        _, answer = reread(one)
+        assert answer.differs
+        assert answer.today.startswith("a fault, ")
+
+
+def test_a_problem_of_the_partners_own_is_no_message_that_cannot_be_read(tmp_path: Path) -> None:
+    def ails(heard: Heard) -> Reply:
+        request = read_discovery_request(heard.body)
+        body = discovery_body(request, CommunityCouldNotAnswer("AnswerNotAvailable"))
+        return Reply(heard.seal(body, ITI_55_ANSWER))
+
+    with scripted(ITI_55=ails) as script, asking_house(tmp_path, [script.partner]) as house:
+        assert retrieve(house)[NAME].outcome == "failed"
+        said = words(house, recorded(house)["ITI-55"])["answer"]
+        assert said == ("it reports a problem of its own", False)
 
 
 @pytest.mark.parametrize("transaction", ["REST-SUMMARY", "GATEWAY-START"])
