@@ -24,6 +24,7 @@ from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
 from gateway.exchange.replaying import read_again, refile
+from gateway.exchange.workers import WorkerPool
 from gateway.settings_mail_out import Forward
 from gateway.store import mail_received, mail_sent, policy_rules
 from tests.gateway.exchange.direct_certificates import authority, certified
@@ -199,6 +200,26 @@ async def test_what_costs_more_than_one_message_may_is_kept_to_be_read_by_itself
         now=plan.now,
     )
     assert house.database.write(again).document.state == "filed"
+
+
+async def test_a_documents_reading_has_the_memory_of_one_message_and_no_more(plan: Office) -> None:
+    small = demo_document("northfield_ccd.xml")
+    # Few bytes and very many elements: as a tree it is fifty times as large.
+    swells = small.replace(b"</ClinicalDocument>", b"<a/>" * 800_000 + b"</ClinicalDocument>")
+    contents = {"a.xml": small, "b.xml": swells, "c.xml": demo_document("lakeshore_ccd.xml")}
+    parts = [OutgoingPart(one, "text/xml", name) for name, one in contents.items()]
+    with WorkerPool(1, 120_000_000, 60.0) as narrow:
+        plan.means = replace(plan.means, openers=narrow, message_cpu_seconds=60.0)
+        await plan.spool(sealed(written(plan, parts=parts)), (INTAKE,), DOCTOR)
+        await plan.work()
+    kept = {one.blob.size_bytes: (one.state, one.reason) for one in documents(plan.house)}
+    memory = "it needs more memory than one message may have: it can be read by itself"
+    time = "its message has taken all its time: it can be read by itself"
+    assert [kept[len(one)] for one in contents.values()] == [
+        ("filed", None),
+        ("quarantined", memory),
+        ("quarantined", time),  # whoever has filled the memory has had their share
+    ]
 
 
 async def told(at: Office, mail: Any) -> list[str | None]:
