@@ -24,7 +24,7 @@ from gateway.cli.opening import (
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_checking import Checked, check_address
+from gateway.exchange.mail_checking import Checked, NotOurs, check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
 from gateway.exchange.mail_posting import NotSent, Order, prepare
@@ -240,13 +240,16 @@ def check(
     """Could we send there, could we receive from there, and if not, which rule fails."""
     with opened(config) as house:
         means = _means(house)
-        ours = sender or f"postmaster@{means.domains.first}"
-        checked = asyncio.run(check_address(means, address, sender=ours))
+        try:
+            checked = asyncio.run(check_address(means, address, sender=sender))
+        except NotOurs as error:
+            raise Failure(str(error), Exit.USAGE) from None
+        ours = sender or means.domains.first
         record_look(house, "CLI-DIRECT-CHECK", plan=means.domains.plan_of(ours))
     if json:
         typer.echo(orjson.dumps(checked_form(checked)).decode())
     else:
-        out.print("\n".join(_checked_lines(checked)))
+        out.print(printable("\n".join(_checked_lines(checked))))
     if not (checked.can_send and checked.can_receive):
         raise typer.Exit(int(Exit.FAILED))
 
@@ -259,8 +262,9 @@ def _checked_lines(checked: Checked) -> list[str]:
         *([f"  sealed by {checked.sealed_by}"] if checked.sealed_by else []),
         f"Receive from it: {'yes' if checked.can_receive else 'no'}",
         *([f"  because {checked.why_not_receive}"] if checked.why_not_receive else []),
-        *([f"  tell them: {checked.tell_them}"] if checked.tell_them else []),
-        "Looked at:",
+        *([f"Tell them: {checked.tell_them}"] if checked.tell_them else []),
+        *([f"Remark: {checked.remark}"] if checked.remark else []),
+        *(["Looked at:"] if checked.steps else []),
     ]
     lines += [
         f"  {one.place} {one.where}: {one.outcome} {one.said}".rstrip() for one in checked.steps

@@ -91,7 +91,15 @@ def test_a_check_names_what_fails_and_exits_1(terminal: Terminal) -> None:
     ended = terminal.run("direct", "check", "anne@clinic.test")
     assert ended.exit_code == 1
     assert "Send to anne@clinic.test: no" in ended.out
+    assert f"postmaster@{DOMAIN} has no key in use that could sign" in ended.out
     assert "its certificate could not be looked for" in ended.out
+    assert "Tell them: We had no answer from your CERT records of anne.clinic.test" in ended.out
+
+
+def test_a_check_for_an_address_that_is_not_ours_is_a_usage_error(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "check", "anne@clinic.test", "--from", "x@elsewhere.test")
+    assert ended.exit_code == 2
+    assert "no address of our domains" in ended.err
 
 
 def test_a_key_is_imported_listed_and_used_from_a_date(terminal: Terminal) -> None:
