@@ -31,7 +31,7 @@ from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.model.identity import ConversationId, DocumentId, MailId, PlanId
 from gateway.model.member import Plan
 from gateway.model.purpose import PurposeOfUse
-from gateway.model.sent_mail import RECIPIENT_STATES, SentMail
+from gateway.model.sent_mail import RECIPIENT_STATES, RecipientState, SentMail
 from gateway.settings_mail_out import Package
 from gateway.store import mail_sent
 from gateway.store.transaction import Transaction
@@ -170,9 +170,7 @@ def list_sent(
         if message is not None:
             _show(house, own, MailId(message), json=json)
             return
-        found = house.database.read(
-            lambda tx: mail_sent.list_page(tx, plan=own, state=wanted, limit=1000)
-        )
+        found = house.database.read(lambda tx: _all_sent(tx, own, wanted))
         record_look(house, "CLI-SENT", plan=own)
     if json:
         for one in found:
@@ -191,6 +189,17 @@ def list_sent(
                 printable(recipient.reason),
             )
     out.print(table if found else "None.")
+
+
+def _all_sent(
+    transaction: Transaction, plan: PlanId, state: RecipientState | None
+) -> list[SentMail]:
+    found: list[SentMail] = []
+    last = None
+    while page := mail_sent.list_page(transaction, plan=plan, state=state, after=last, limit=1000):
+        found += page
+        last = page[-1].id
+    return found
 
 
 def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
@@ -215,7 +224,9 @@ def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
     out.print(f"Message {found.id}  <{found.message_id}>  from {found.sender}")
     for one in found.recipients:
         since = one.since.isoformat(timespec="seconds") if one.since else "not yet"
-        out.print(f"  {one.address}: {one.state} ({since}) {one.reason or ''}")
+        until = f", until {one.deadline.isoformat(timespec='seconds')}" if one.deadline else ""
+        # The reason may be their server's or their notice's own words.
+        out.print(printable(f"  {one.address}: {one.state} ({since}{until}) {one.reason or ''}"))
         if one.algorithms:
             out.print(f"    sealed by {one.algorithms}")
         for heard in notices:

@@ -10,8 +10,8 @@ from cryptography import x509
 from direct.discovery import Found, InvalidAddress, NotFound, Step
 from direct.trust import Verdict
 from gateway.clients.dns_client import LookupFailed
+from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_delivering import why_not_found
 from gateway.exchange.mail_verdict import what_to_tell
 from gateway.model.identity import PlanId
 from gateway.store import direct_keys

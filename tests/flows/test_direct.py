@@ -393,13 +393,16 @@ async def test_a_server_that_is_away_is_tried_again_and_the_message_goes(
     plan.is_closed = True
     message = await clinic.send(INTAKE)
     await clinic.work()
-    assert clinic.state(message) == "queued"
+    (recipient,) = clinic.sent(message).recipients
+    assert recipient.state == "queued"
+    assert recipient.reason == "127.0.0.1 refuses every recipient"
     assert len(clinic.failures) == 1
     clinic.failures.clear()
     plan.is_closed = False
     clinic.now += HOUR
     await exchange(clinic, plan)
-    assert clinic.state(message) == "dispatched"
+    (recipient,) = clinic.sent(message).recipients
+    assert (recipient.state, recipient.reason) == ("dispatched", None)
     assert [outcome for outcome, _ in outcomes(clinic, "DIRECT-SEND")] == ["failed", "success"]
 
 

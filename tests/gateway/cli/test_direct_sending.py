@@ -1,5 +1,6 @@
 """`gateway direct send`, `sent`, `check`, `verdict` and `keys`, as a user types them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from cryptography.x509.oid import NameOID
 
 from direct.message import read_message
 from gateway.model.identity import MailId
+from gateway.model.sent_mail import Recipient
 from gateway.store import mail_sent
+from gateway.store.transaction import Transaction
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.exchange.direct_certificates import certified
 from tests.gateway.house import MEMBER, PLAN, open_house
@@ -56,6 +59,42 @@ def test_a_message_is_queued_recorded_and_listed(terminal: Terminal) -> None:
     assert "anne@clinic.test: queued" in shown.out
     listed = terminal.run("direct", "sent", "--plan", "acme", "--json")
     assert [one["id"] for one in listed.lines] == [form["id"]]
+
+
+def test_every_message_is_listed_however_many_there_are(terminal: Terminal) -> None:
+    ended = terminal.run(*SEND, "--text", "Hello", "--json")
+    with open_house(terminal.folder, furnished=False) as house:
+
+        def unit(transaction: Transaction) -> None:
+            first = mail_sent.get(transaction, plan=PLAN, message=MailId(ended.lines[0]["id"]))
+            assert first is not None
+            for number in range(1000):
+                mail_sent.insert_message(
+                    transaction, replace(first, id=MailId(f"{number}"), message_id=f"{number}@x")
+                )
+
+        house.database.write(unit)
+    listed = terminal.run("direct", "sent", "--plan", "acme", "--json")
+    assert len({one["id"] for one in listed.lines}) == 1001
+
+
+def test_words_of_a_server_command_no_terminal(terminal: Terminal) -> None:
+    (form,) = terminal.run(*SEND, "--text", "Hello", "--json").lines
+    now = datetime.now(UTC)
+    with open_house(terminal.folder, furnished=False) as house:
+        house.database.write(
+            lambda tx: mail_sent.put_recipient(
+                tx,
+                plan=PLAN,
+                message=MailId(form["id"]),
+                recipient=Recipient(
+                    "anne@clinic.test", "handed_over", now, now, reason="450 \x1b[2Jlater"
+                ),
+            )
+        )
+    shown = terminal.run("direct", "sent", "--plan", "acme", "--message", form["id"]).out
+    assert "\x1b" not in shown
+    assert f", until {now.isoformat(timespec='seconds')})" in shown
 
 
 def test_a_members_summary_goes_as_a_rule_gives_it(terminal: Terminal) -> None:
