@@ -16,7 +16,7 @@ from gateway.model.sent_mail import Recipient
 from gateway.store import mail_sent
 from gateway.store.transaction import Transaction
 from tests.gateway.cli.terminal import Terminal, furnish
-from tests.gateway.exchange.direct_certificates import certified
+from tests.gateway.exchange.direct_certificates import authority, certified
 from tests.gateway.house import MEMBER, PLAN, open_house
 
 DOMAIN = "direct.plan.test"
@@ -187,6 +187,22 @@ def test_config_check_warns_of_our_own_certificate_until_the_next_one_is_in_plac
         assert ended.exit_code == 0, ended.err
         said = " ".join(terminal.run("config", "check").out.split())
         assert (f"warning: our Direct certificate of {DOMAIN} expires on" in said) == warned
+
+
+def test_config_check_names_a_domain_that_has_no_key_or_trusts_nobody(terminal: Terminal) -> None:
+    def said() -> str:
+        return " ".join(terminal.run("config", "check").out.split())
+
+    no_key, nobody = f"{DOMAIN} has no key in use", f"{DOMAIN} trusts nobody"
+    assert no_key in said() and nobody in said()
+    anchor = terminal.write("ca.pem", authority()[1].public_bytes(Encoding.PEM))
+    terminal.run("direct", "anchors", "add", anchor, "--domain", "elsewhere.test")
+    assert nobody in said()
+    terminal.run("direct", "anchors", "add", anchor, "--domain", DOMAIN)
+    assert no_key in said() and nobody not in said()
+    file = terminal.write("own.pem", renewed(700))
+    terminal.run("direct", "keys", "import", DOMAIN, file, "--plan", "acme")
+    assert no_key not in said()
 
 
 def renewed(days: int) -> bytes:
