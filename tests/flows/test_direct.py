@@ -735,10 +735,13 @@ async def test_a_rule_forwards_each_new_state_of_a_members_summary_once(
     await clinic.send(INTAKE)
     await clinic.work()
     await plan.work()
-    assert await look() == 0  # no role was stated, and the plan has registered none
+    assert [await look(), await look()] == [0, 0]  # no role is stated, none registered
     ((outcome, reason),) = [one for one in outcomes(plan, "DIRECT-SEND") if one[0] == "refused"]
     assert outcome == "refused"
     assert "no role" in (reason or "")
+    served = replace(plan.means.plans[0], requester_role="rule")
+    plan.means = replace(plan.means, plans=(served,))
+    assert [await look(), await look()] == [1, 1]  # mended, the same summary goes
 
 
 async def test_what_a_rule_sends_goes_once_and_again_when_the_summary_changes(
