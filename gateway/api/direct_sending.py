@@ -17,7 +17,7 @@ from gateway.api.means import After, Limit, Means, PathId, PlanMeans
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_checking import check_address
+from gateway.exchange.mail_checking import NotOurs, check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
 from gateway.exchange.mail_looking import documents_of, load_verdict, member_of, page
@@ -246,7 +246,9 @@ async def check(
     """Could we send to an address, could we receive from it, and if not, which rule fails."""
     direct = _direct(means)
     form = await read_form(request, CheckForm)
-    ours = form.sender or f"postmaster@{direct.domains.first}"
-    checked = await check_address(direct, form.address, sender=ours)
+    try:
+        checked = await check_address(direct, form.address, sender=form.sender, plan=at.caller.plan)
+    except NotOurs as error:
+        raise Problem(422, f"It was not checked: {error}.") from None
     await at.act(lambda _transaction, _note: None)
     return checked_form(checked)

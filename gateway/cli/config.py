@@ -18,7 +18,7 @@ from gateway.cli.config_audit import (
     audit_in_words,
     lax_audit,
 )
-from gateway.cli.config_mail import lax_mail, mail_files, mail_in_words
+from gateway.cli.config_mail import helpless_mail, lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
 from gateway.exchange.policy import rule_in_words
@@ -101,6 +101,8 @@ class _Stored:
     rules: tuple[Rule, ...] = ()
     keys: tuple[own_keys.OwnKey, ...] = ()
     mail_keys: tuple[direct_keys.DirectKey, ...] = ()
+    trusted: frozenset[str | None] = frozenset()
+    """The domains of ours for which there are Direct anchors; None for all of them."""
     direct: tuple[str, ...] = ()
     """Warnings about Direct anchors and bundles, in sentences."""
     remark: str | None = None
@@ -130,6 +132,7 @@ def _read(transaction: Transaction, found: _Stored) -> None:
         key for usage in own_keys.USAGES for key in own_keys.list_all(transaction, usage)
     )
     found.mail_keys = direct_keys.newest(transaction)
+    found.trusted = direct.trusting(transaction)
     found.direct = (
         *direct.lax(transaction),
         *direct.expiring(transaction, now=datetime.now(UTC), soon=_SOON),
@@ -196,6 +199,8 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
     yield from stored.direct
     if stored.remark is not None:
         yield stored.remark
+    else:
+        yield from helpless_mail(settings, [one.owner for one in stored.mail_keys], stored.trusted)
 
 
 def _lax_to(partner: Partner, today: date) -> Iterator[str]:

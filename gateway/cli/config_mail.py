@@ -1,6 +1,6 @@
 """What `gateway config check` says of `[mail]`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -77,6 +77,27 @@ def lax_mail(settings: Settings) -> Iterator[str]:
         yield f"mail is taken at {mail.listen} without TLS"
     if mail.mode == "hisp" and mail.folders:
         yield "mode hisp: whoever may write into a mail folder is believed"
+
+
+def helpless_mail(
+    settings: Settings, owners: Collection[str], trusted: Collection[str | None]
+) -> Iterator[str]:
+    """Our domains that nobody can exchange mail with yet: `owners` have keys in use, `trusted` are
+    the domains for which there are anchors, None standing for all."""
+    mail = settings.mail
+    if mail is None or mail.mode == "hisp":
+        return
+    for domain in mail.domains:
+        if not any(one.rpartition("@")[2] == domain.name for one in owners):
+            yield (
+                f"mail domain {domain.name} has no key in use: what comes cannot be opened, and"
+                " nothing is sent; see `gateway direct keys import`"
+            )
+        if not {None, domain.name}.intersection(trusted):
+            yield (
+                f"mail domain {domain.name} trusts nobody: all that comes goes to quarantine; see"
+                " `gateway direct anchors add` and `gateway direct bundles add`"
+            )
 
 
 def mail_files(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -250,6 +250,11 @@ def lax(transaction: Transaction) -> Iterator[str]:
             yield f"bundle {bundle.name}: version {version.number} waits: {version.reason}"
 
 
+def trusting(transaction: Transaction) -> frozenset[str | None]:
+    """The domains of ours that trust somebody; None stands for all."""
+    return frozenset(anchor.reach.domain for anchor, _ in _all(transaction))
+
+
 def _runs_out(
     certificate: x509.Certificate, what: str, now: datetime, soon: timedelta
 ) -> Iterator[str]:

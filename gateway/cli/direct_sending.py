@@ -24,14 +24,14 @@ from gateway.cli.opening import (
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.mail_checking import Checked, check_address
+from gateway.exchange.mail_checking import Checked, NotOurs, check_address
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_forms import checked_form, sent_form
 from gateway.exchange.mail_posting import NotSent, Order, prepare
 from gateway.model.identity import ConversationId, DocumentId, MailId, PlanId
 from gateway.model.member import Plan
 from gateway.model.purpose import PurposeOfUse
-from gateway.model.sent_mail import RECIPIENT_STATES, SentMail
+from gateway.model.sent_mail import RECIPIENT_STATES, RecipientState, SentMail
 from gateway.settings_mail_out import Package
 from gateway.store import mail_sent
 from gateway.store.transaction import Transaction
@@ -170,9 +170,7 @@ def list_sent(
         if message is not None:
             _show(house, own, MailId(message), json=json)
             return
-        found = house.database.read(
-            lambda tx: mail_sent.list_page(tx, plan=own, state=wanted, limit=1000)
-        )
+        found = house.database.read(lambda tx: _all_sent(tx, own, wanted))
         record_look(house, "CLI-SENT", plan=own)
     if json:
         for one in found:
@@ -191,6 +189,17 @@ def list_sent(
                 printable(recipient.reason),
             )
     out.print(table if found else "None.")
+
+
+def _all_sent(
+    transaction: Transaction, plan: PlanId, state: RecipientState | None
+) -> list[SentMail]:
+    found: list[SentMail] = []
+    last = None
+    while page := mail_sent.list_page(transaction, plan=plan, state=state, after=last, limit=1000):
+        found += page
+        last = page[-1].id
+    return found
 
 
 def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
@@ -215,7 +224,9 @@ def _show(house: House, plan: PlanId, message: MailId, *, json: bool) -> None:
     out.print(f"Message {found.id}  <{found.message_id}>  from {found.sender}")
     for one in found.recipients:
         since = one.since.isoformat(timespec="seconds") if one.since else "not yet"
-        out.print(f"  {one.address}: {one.state} ({since}) {one.reason or ''}")
+        until = f", until {one.deadline.isoformat(timespec='seconds')}" if one.deadline else ""
+        # The reason may be their server's or their notice's own words.
+        out.print(printable(f"  {one.address}: {one.state} ({since}{until}) {one.reason or ''}"))
         if one.algorithms:
             out.print(f"    sealed by {one.algorithms}")
         for heard in notices:
@@ -240,13 +251,16 @@ def check(
     """Could we send there, could we receive from there, and if not, which rule fails."""
     with opened(config) as house:
         means = _means(house)
-        ours = sender or f"postmaster@{means.domains.first}"
-        checked = asyncio.run(check_address(means, address, sender=ours))
+        try:
+            checked = asyncio.run(check_address(means, address, sender=sender))
+        except NotOurs as error:
+            raise Failure(str(error), Exit.USAGE) from None
+        ours = sender or means.domains.first
         record_look(house, "CLI-DIRECT-CHECK", plan=means.domains.plan_of(ours))
     if json:
         typer.echo(orjson.dumps(checked_form(checked)).decode())
     else:
-        out.print("\n".join(_checked_lines(checked)))
+        out.print(printable("\n".join(_checked_lines(checked))))
     if not (checked.can_send and checked.can_receive):
         raise typer.Exit(int(Exit.FAILED))
 
@@ -259,8 +273,9 @@ def _checked_lines(checked: Checked) -> list[str]:
         *([f"  sealed by {checked.sealed_by}"] if checked.sealed_by else []),
         f"Receive from it: {'yes' if checked.can_receive else 'no'}",
         *([f"  because {checked.why_not_receive}"] if checked.why_not_receive else []),
-        *([f"  tell them: {checked.tell_them}"] if checked.tell_them else []),
-        "Looked at:",
+        *([f"Tell them: {checked.tell_them}"] if checked.tell_them else []),
+        *([f"Remark: {checked.remark}"] if checked.remark else []),
+        *(["Looked at:"] if checked.steps else []),
     ]
     lines += [
         f"  {one.place} {one.where}: {one.outcome} {one.said}".rstrip() for one in checked.steps

@@ -168,3 +168,14 @@ def find_certificate(
                 verdicts[question] = judge(certificate, address, others)
             case question:
                 answers[question] = lookups.answer(question, fresh=fresh)
+
+
+def why_not_found(found: NotFound) -> str:
+    """One sentence: which certificates were there and refused, or that there is none."""
+    refused = [step.said for step in found.steps if step.outcome == "invalid"]
+    if refused:
+        return f"no certificate of it is trusted: {refused[0]}"
+    failed = [step.said for step in found.steps if step.outcome == "failed"]
+    if failed:
+        return f"its certificate could not be looked for: {failed[0]}"
+    return "it publishes no certificate"

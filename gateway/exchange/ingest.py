@@ -35,7 +35,7 @@ from gateway.exchange.matching import (
 from gateway.exchange.reading import Reading, read_document, sniff
 from gateway.exchange.summaries import hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
-from gateway.exchange.workers import Budget, WorkerFailed
+from gateway.exchange.workers import Share, WorkerFailed
 from gateway.model.community import Community
 from gateway.model.document import (
     Blob,
@@ -58,7 +58,10 @@ _WORKER_SENTENCES: Final = {
     "deadline": "reading it took longer than is allowed",
     "memory": "reading it took more memory than is allowed",
 }
-_BEYOND_BUDGET: Final = "its message has taken all its time: it can be read by itself"
+_SHARE_SENTENCES: Final = {
+    "deadline": "its message has taken all its time: it can be read by itself",
+    "memory": "it needs more memory than one message may have: it can be read by itself",
+}
 _TOO_LARGE: Final = "it is larger than what is read: it is kept as it came"
 
 
@@ -97,35 +100,32 @@ async def receive(
     source: Source,
     candidate: MemberId | None = None,
     doubt: str | None = None,
-    budget: Budget | None = None,
+    share: Share | None = None,
 ) -> Received:
-    """Reads stored bytes, outside any transaction; within the budget if there is one."""
-    reading = await _read_stored(archive, plan.id, blob, budget)
+    """Reads stored bytes, outside any transaction; within the share if there is one."""
+    reading = await _read_stored(archive, plan.id, blob, share)
     return Received(blob, reading, source, candidate, doubt)
 
 
-async def _read_stored(
-    archive: Archive, plan: PlanId, blob: Blob, budget: Budget | None
-) -> Reading:
+async def _read_stored(archive: Archive, plan: PlanId, blob: Blob, share: Share | None) -> Reading:
     """DECISIONS 26: over the cap it is kept and not read, nor ever held in memory."""
     if blob.size_bytes > DEFAULT_LIMITS.size_bytes:
         head = await asyncio.to_thread(lambda: next(archive.chunks(plan, blob), b""))
         return Reading(sniff(head), reason=_TOO_LARGE)
-    return await read(archive, await asyncio.to_thread(archive.load, plan, blob), budget)
+    return await read(archive, await asyncio.to_thread(archive.load, plan, blob), share)
 
 
-async def read(archive: Archive, content: bytes, budget: Budget | None = None) -> Reading:
+async def read(archive: Archive, content: bytes, share: Share | None = None) -> Reading:
     """What the bytes say, found out in a worker process."""
     try:
-        if budget is None:
+        if share is None:
             return await archive.workers.run_async(read_document, content)
-        return await archive.workers.run_within(budget, read_document, content)
+        return await share.run(read_document, content)
     except WorkerFailed as failure:
         if failure.reason == "closed":  # we are stopping: it says nothing about the document
             raise
-        sentence = _WORKER_SENTENCES.get(failure.reason, "the reader failed on it")
-        if budget is not None and failure.reason == "deadline":
-            sentence = _BEYOND_BUDGET
+        sentences = _WORKER_SENTENCES if share is None else _SHARE_SENTENCES
+        sentence = sentences.get(failure.reason, "the reader failed on it")
         return Reading("text/xml", reason=sentence, is_final=False)
 
 

@@ -8,7 +8,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import Received, receive
 from gateway.exchange.mail_attachments import Attachment, attachment
 from gateway.exchange.mail_carried import find_carried
-from gateway.exchange.workers import Budget, WorkerFailed, WorkerPool
+from gateway.exchange.workers import Budget, Share, WorkerFailed, WorkerPool
 from gateway.model.document import Source
 from gateway.model.member import Plan
 
@@ -40,8 +40,8 @@ async def take_documents(
 ) -> Contents:
     """What is in the message. Its bytes are stored before anything refers to them.
 
-    Its documents are read one after another; those that its budget does not reach are kept, to be
-    read by themselves.
+    Its documents are read one after another, in the memory in which it was opened; those that its
+    budget does not reach are kept, to be read by themselves.
     """
     try:
         found = await openers.run_within(budget, find_carried, content, raw)
@@ -53,12 +53,13 @@ async def take_documents(
         return Contents(failure="taking it apart took more time or memory than is allowed")
     if len(found.documents) > MOST_DOCUMENTS:
         return Contents(failure="it holds more documents than we take")
-    received, attachments, reading = [], [], Budget(budget.left_seconds * _FOR_READING)
+    received, attachments = [], []
+    share = Share(openers, Budget(budget.left_seconds * _FOR_READING))
     for one in found.documents:
         blob = await archive.store_async(plan.id, one.found.content)
         if one.found.kind in ("pdf", "image"):
             attachments.append(attachment(one, blob))
         else:
             source = Source("DIRECT", partner_name=sender)
-            received.append(await receive(archive, blob, plan=plan, source=source, budget=reading))
+            received.append(await receive(archive, blob, plan=plan, source=source, share=share))
     return Contents(tuple(received), tuple(attachments), found.problems)

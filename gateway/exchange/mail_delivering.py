@@ -16,11 +16,12 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from direct.discovery import Candidate, Found, InvalidAddress, NotFound
+from direct.discovery import Candidate, Found, InvalidAddress
 from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
+from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
@@ -67,8 +68,29 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
     """Hands the message over to whom it has not been handed over yet in that domain.
 
     Raises:
-        NotDelivered: somebody is still waiting for it; trying again may help.
+        NotDelivered: somebody is still waiting for it, and why; trying again may help.
     """
+    try:
+        await _deliver(means, plan, message_id, domain)
+    except NotDelivered as failure:
+        said = str(failure)
+        await means.archive.database.write_async(
+            lambda tx: _say_why(tx, plan, message_id, domain, said)
+        )
+        raise
+
+
+def _say_why(
+    transaction: Transaction, plan: PlanId, message_id: MailId, domain: str, reason: str
+) -> None:
+    message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
+    for one in _waiting(message, domain):
+        mail_sent.put_recipient(
+            transaction, plan=plan, message=message_id, recipient=replace(one, reason=reason)
+        )
+
+
+async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain: str) -> None:
     message = await means.archive.database.read_async(
         lambda tx: mail_sent.get(tx, plan=plan, message=message_id)
     )
@@ -121,17 +143,6 @@ async def _find_all(
         else:
             doubt = why_not_found(found)
     return reached, unreachable, doubt
-
-
-def why_not_found(found: NotFound) -> str:
-    """One sentence: which certificates were there and refused, or that there is none."""
-    refused = [step.said for step in found.steps if step.outcome == "invalid"]
-    if refused:
-        return f"no certificate of it is trusted: {refused[0]}"
-    failed = [step.said for step in found.steps if step.outcome == "failed"]
-    if failed:
-        return f"its certificate could not be looked for: {failed[0]}"
-    return "it publishes no certificate"
 
 
 def _give_up(

@@ -54,6 +54,7 @@ def checked_form(checked: Checked) -> dict[str, Any]:
         "sealed_by": checked.sealed_by,
         "receive": {"possible": checked.can_receive, "reason": checked.why_not_receive},
         "tell_them": checked.tell_them,
+        "remark": checked.remark,
         "steps": [
             {"place": one.place, "where": one.where, "outcome": one.outcome, "said": one.said}
             for one in checked.steps

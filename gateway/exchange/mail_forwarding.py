@@ -2,10 +2,12 @@
 
 A rule is looked at now and then; what it has sent is remembered by the moment at which the summary
 was made, in the transaction that queues the message, so that a crash neither loses nor doubles it.
+What may not be sent is tried again at each look, for a person may mend it; each reason is recorded
+once, not every minute.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from uuid import uuid4
 
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_delivering import TRANSACTION, enqueue_message
@@ -17,9 +19,6 @@ from gateway.model.sent_mail import SentMail
 from gateway.settings_mail_out import Forward
 from gateway.store import clinical, exchange_log, mail_received, mail_sent, members
 from gateway.store.database import Transaction
-
-_REFUSED: Final = MailId("refused")
-"""Stands for the message where a rule may not send: said once, not every minute."""
 
 
 def schedule_name(rule: str) -> str:
@@ -85,10 +84,11 @@ async def _forward(means: DirectMeans, plan: Plan, rule: Forward, new: _New) -> 
         reason = str(refused)
 
     def unit(transaction: Transaction) -> None:
-        mine = _REFUSED if message is None else message.id
-        owner = mail_received.claim(transaction, plan=plan.id, key=new.key, message=mine)
+        mine = MailId(str(uuid4())) if message is None else message.id
+        key = new.key if message is not None else f"{new.key} refused: {reason}"
+        owner = mail_received.claim(transaction, plan=plan.id, key=key, message=mine)
         if owner != mine:
-            return  # another worker was quicker
+            return  # another worker was quicker, or this was said before
         if message is not None:
             enqueue_message(transaction, means.queue, message)
             return

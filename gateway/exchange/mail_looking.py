@@ -1,17 +1,20 @@
 """What is known of a received message: its verdict, what became of it, what it was answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import orjson
 
 from direct.errors import DirectError
+from direct.mdn import read_notification
+from direct.message import read_message
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_sealing import KeyPairDer, key_pair_der, open_mail
 from gateway.exchange.mail_verdict import evidence, verdict_text
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId
 from gateway.model.received_mail import ReceivedMail
+from gateway.model.sent_mail import SentMail
 from gateway.store import direct_keys, documents, exchange_log, mail_received, mail_sent
 from gateway.store.database import Transaction
 
@@ -24,10 +27,11 @@ class NoEvidence(Exception):
 
 def load_verdict(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any] | None:
     """The page as JSON; None for a message that was not judged yet."""
-    sealed, form = means.archive.database.read(
+    sealed, form, answers = means.archive.database.read(
         lambda tx: (
             mail_received.verdict_of(tx, plan=mail.plan, message=mail.id),
             _became(tx, mail),
+            mail_sent.answering(tx, plan=mail.plan, answers=mail.id),
         )
     )
     if sealed is None:
@@ -36,11 +40,27 @@ def load_verdict(means: DirectMeans, mail: ReceivedMail) -> dict[str, Any] | Non
         means.archive.blobs.keys, sealed, plan=mail.plan, message=mail.id
     )
     verdict: dict[str, Any] = orjson.loads(content)
-    return {**verdict, **form}
+    answered = [form for one in answers for form in _answer_forms(means, one)]
+    return {**verdict, **form, "answers": answered}
+
+
+def _answer_forms(means: DirectMeans, answer: SentMail) -> Iterator[dict[str, Any]]:
+    """A notice of ours: what it says, as its own bytes say it, and whether it has left."""
+    content = means.archive.load(answer.plan, answer.blob)
+    said = read_notification(read_message(content))
+    for recipient in answer.recipients:
+        yield {
+            "from": answer.sender,
+            "to": recipient.address,
+            "notice": None if said is None else said.type,
+            "message_id": answer.message_id,
+            "state": recipient.state,
+            "since": recipient.since.isoformat() if recipient.since else None,
+            "reason": recipient.reason,
+        }
 
 
 def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, Any]:
-    answers = mail_sent.answering(transaction, plan=mail.plan, answers=mail.id)
     told = _records(transaction, mail, None)
     return {
         "id": mail.id,
@@ -49,16 +69,6 @@ def _became(transaction: Transaction, mail: ReceivedMail) -> dict[str, Any]:
         "sha256": mail.blob.sha256,
         "documents": list(documents_of(transaction, mail)),
         "records": sorted(one.sequence for one in told),
-        "answers": [
-            {
-                "from": one.sender,
-                "message_id": one.message_id,
-                "state": recipient.state,
-                "since": recipient.since.isoformat() if recipient.since else None,
-            }
-            for one in answers
-            for recipient in one.recipients
-        ],
     }
 
 
@@ -98,9 +108,29 @@ def page(form: Mapping[str, Any]) -> str:
         f"Message       {form['id']}",
         f"State         {form['state']}" + (f": {form['reason']}" if form["reason"] else ""),
         *(f"Document      {one}" for one in form["documents"]),
-        *(f"Answered      by {one['from']}: {one['state']}" for one in form["answers"]),
+        *(_answered(one) for one in form["answers"]),
     ]
+    if not form["answers"]:
+        lines.append(f"Answered      no{_why_not_answered(form)}")
     return "\n".join(lines) + "\n" + verdict_text(form)
+
+
+def _answered(answer: Mapping[str, Any]) -> str:
+    since = f" since {answer['since']}" if answer["since"] else ""
+    why = f": {answer['reason']}" if answer["reason"] else ""
+    return (
+        f"Answered      {answer['notice']} by {answer['from']} to {answer['to']},"
+        f" {answer['state']}{since}{why}"
+    )
+
+
+def _why_not_answered(form: Mapping[str, Any]) -> str:
+    judged = form["recipients"]
+    if judged and not any(one["trusted"] for one in judged):
+        return ": nobody is answered who is not trusted"
+    if form["state"] == "duplicate":
+        return ": the message that came before was"
+    return f": {form['no_notice']}" if form.get("no_notice") else ""
 
 
 def make_evidence(

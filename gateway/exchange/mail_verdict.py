@@ -31,6 +31,7 @@ def verdict_form(
             "differences": list(letter.differences),
             "defects": list(letter.defects),
             "is_notice": letter.report is not None,
+            "no_notice": letter.no_notice,
         }
     if opened is not None:
         form |= {
@@ -158,11 +159,13 @@ def what_to_tell(refusals: Sequence[Mapping[str, str]]) -> str:
 # ---- for openssl -----------------------------------------------------------------------------
 
 _HOW: Final = """\
-The signature over the message's content, and the chain of its signer, checked with openssl alone:
+The signature over the message's content, and the chain of its signer, checked with openssl alone,
+as of {at}, when the message was judged: certificates run out, and what they signed stays signed.
 
   openssl cms -verify -binary -inform DER -in signature.p7s -content content.mime \\
-      -CAfile anchor.pem -certfile chain.pem -purpose any -partial_chain -out /dev/null
-  openssl verify -partial_chain -CAfile anchor.pem -untrusted chain.pem signer.pem
+      -CAfile anchor.pem -certfile chain.pem -purpose any -partial_chain -attime {seconds} \\
+      -out /dev/null
+  openssl verify -partial_chain -attime {seconds} -CAfile anchor.pem -untrusted chain.pem signer.pem
 """
 
 
@@ -172,6 +175,7 @@ def evidence(opened: OpenedMail, form: Mapping[str, Any]) -> dict[str, bytes]:
     chain = [one["pem"] for one in judged["chain"]] or [judged["signer"]["pem"]]
     came = [one.public_bytes(Encoding.PEM).decode("ascii") for one in opened.certificates]
     between = dict.fromkeys((*chain[1:-1], *came))
+    judged_at = datetime.fromisoformat(form["at"])
     return {
         "content.mime": opened.content,
         "signature.p7s": opened.signature,
@@ -179,5 +183,5 @@ def evidence(opened: OpenedMail, form: Mapping[str, Any]) -> dict[str, bytes]:
         "chain.pem": "".join(between).encode(),
         "anchor.pem": chain[-1].encode(),
         "verdict.txt": verdict_text(form).encode(),
-        "README.txt": _HOW.encode(),
+        "README.txt": _HOW.format(at=form["at"], seconds=int(judged_at.timestamp())).encode(),
     }

@@ -35,8 +35,8 @@ SentKind = Literal["message", "notice"]
 class Recipient:
     """One recipient; `deadline` is when its state has to have gone on, None once it need not.
 
-    `reason` says in words why it failed. `certificate` is the fingerprint of what it was sealed
-    to, `algorithms` in which, `sealed` the bytes that left.
+    `reason` says in words why it failed, or why it still waits. `certificate` is the fingerprint
+    of what it was sealed to, `algorithms` in which, `sealed` the bytes that left.
     """
 
     address: str

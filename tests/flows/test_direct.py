@@ -24,6 +24,7 @@ from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
 from gateway.exchange.replaying import read_again, refile
+from gateway.exchange.workers import WorkerPool
 from gateway.settings_mail_out import Forward
 from gateway.store import mail_received, mail_sent, policy_rules
 from tests.gateway.exchange.direct_certificates import authority, certified
@@ -201,6 +202,26 @@ async def test_what_costs_more_than_one_message_may_is_kept_to_be_read_by_itself
     assert house.database.write(again).document.state == "filed"
 
 
+async def test_a_documents_reading_has_the_memory_of_one_message_and_no_more(plan: Office) -> None:
+    small = demo_document("northfield_ccd.xml")
+    # Few bytes and very many elements: as a tree it is fifty times as large.
+    swells = small.replace(b"</ClinicalDocument>", b"<a/>" * 800_000 + b"</ClinicalDocument>")
+    contents = {"a.xml": small, "b.xml": swells, "c.xml": demo_document("lakeshore_ccd.xml")}
+    parts = [OutgoingPart(one, "text/xml", name) for name, one in contents.items()]
+    with WorkerPool(1, 120_000_000, 60.0) as narrow:
+        plan.means = replace(plan.means, openers=narrow, message_cpu_seconds=60.0)
+        await plan.spool(sealed(written(plan, parts=parts)), (INTAKE,), DOCTOR)
+        await plan.work()
+    kept = {one.blob.size_bytes: (one.state, one.reason) for one in documents(plan.house)}
+    memory = "it needs more memory than one message may have: it can be read by itself"
+    time = "its message has taken all its time: it can be read by itself"
+    assert [kept[len(one)] for one in contents.values()] == [
+        ("filed", None),
+        ("quarantined", memory),
+        ("quarantined", time),  # whoever has filled the memory has had their share
+    ]
+
+
 async def told(at: Office, mail: Any) -> list[str | None]:
     """What our notices about a received message say, as they lie in the outbox."""
     contents = [at.house.archive.load(PLAN, one.blob) for one in at.answers_to(mail)]
@@ -372,13 +393,16 @@ async def test_a_server_that_is_away_is_tried_again_and_the_message_goes(
     plan.is_closed = True
     message = await clinic.send(INTAKE)
     await clinic.work()
-    assert clinic.state(message) == "queued"
+    (recipient,) = clinic.sent(message).recipients
+    assert recipient.state == "queued"
+    assert recipient.reason == "127.0.0.1 refuses every recipient"
     assert len(clinic.failures) == 1
     clinic.failures.clear()
     plan.is_closed = False
     clinic.now += HOUR
     await exchange(clinic, plan)
-    assert clinic.state(message) == "dispatched"
+    (recipient,) = clinic.sent(message).recipients
+    assert (recipient.state, recipient.reason) == ("dispatched", None)
     assert [outcome for outcome, _ in outcomes(clinic, "DIRECT-SEND")] == ["failed", "success"]
 
 
@@ -711,10 +735,13 @@ async def test_a_rule_forwards_each_new_state_of_a_members_summary_once(
     await clinic.send(INTAKE)
     await clinic.work()
     await plan.work()
-    assert await look() == 0  # no role was stated, and the plan has registered none
+    assert [await look(), await look()] == [0, 0]  # no role is stated, none registered
     ((outcome, reason),) = [one for one in outcomes(plan, "DIRECT-SEND") if one[0] == "refused"]
     assert outcome == "refused"
     assert "no role" in (reason or "")
+    served = replace(plan.means.plans[0], requester_role="rule")
+    plan.means = replace(plan.means, plans=(served,))
+    assert [await look(), await look()] == [1, 1]  # mended, the same summary goes
 
 
 async def test_what_a_rule_sends_goes_once_and_again_when_the_summary_changes(

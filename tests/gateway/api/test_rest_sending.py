@@ -122,5 +122,18 @@ def test_a_check_says_why_we_could_not_send(doors: Doors) -> None:
         doors.token(PLAN, "operator"),
         json={"address": ANNE},
     ).json()
-    assert answer["send"] == {"possible": False, "reason": "it publishes no certificate"}
+    assert answer["send"]["possible"] is False
+    said = answer["send"]["reason"].split("; ")
+    assert "has no key in use that could sign" in said[0]
+    assert said[1:] == ["it publishes no certificate", "its domain takes no mail"]
     assert answer["receive"]["possible"] is False
+    assert "publish it in a DNS CERT record" in answer["tell_them"]
+
+
+def test_a_check_is_for_an_address_of_ones_own_plan(doors: Doors) -> None:
+    token = doors.token(OTHER_PLAN, "operator")
+    asked = {"address": ANNE, "from": DESK}
+    refused = doors.call("POST", "/api/v1/direct/checks", token, json=asked)
+    assert refused.status_code == 422
+    own = doors.call("POST", "/api/v1/direct/checks", token, json={"address": ANNE}).json()
+    assert own["send"]["reason"].startswith("postmaster@direct.other.example has no key")

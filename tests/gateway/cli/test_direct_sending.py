@@ -1,5 +1,6 @@
 """`gateway direct send`, `sent`, `check`, `verdict` and `keys`, as a user types them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from cryptography.x509.oid import NameOID
 
 from direct.message import read_message
 from gateway.model.identity import MailId
+from gateway.model.sent_mail import Recipient
 from gateway.store import mail_sent
+from gateway.store.transaction import Transaction
 from tests.gateway.cli.terminal import Terminal, furnish
-from tests.gateway.exchange.direct_certificates import certified
+from tests.gateway.exchange.direct_certificates import authority, certified
 from tests.gateway.house import MEMBER, PLAN, open_house
 
 DOMAIN = "direct.plan.test"
@@ -58,6 +61,42 @@ def test_a_message_is_queued_recorded_and_listed(terminal: Terminal) -> None:
     assert [one["id"] for one in listed.lines] == [form["id"]]
 
 
+def test_every_message_is_listed_however_many_there_are(terminal: Terminal) -> None:
+    ended = terminal.run(*SEND, "--text", "Hello", "--json")
+    with open_house(terminal.folder, furnished=False) as house:
+
+        def unit(transaction: Transaction) -> None:
+            first = mail_sent.get(transaction, plan=PLAN, message=MailId(ended.lines[0]["id"]))
+            assert first is not None
+            for number in range(1000):
+                mail_sent.insert_message(
+                    transaction, replace(first, id=MailId(f"{number}"), message_id=f"{number}@x")
+                )
+
+        house.database.write(unit)
+    listed = terminal.run("direct", "sent", "--plan", "acme", "--json")
+    assert len({one["id"] for one in listed.lines}) == 1001
+
+
+def test_words_of_a_server_command_no_terminal(terminal: Terminal) -> None:
+    (form,) = terminal.run(*SEND, "--text", "Hello", "--json").lines
+    now = datetime.now(UTC)
+    with open_house(terminal.folder, furnished=False) as house:
+        house.database.write(
+            lambda tx: mail_sent.put_recipient(
+                tx,
+                plan=PLAN,
+                message=MailId(form["id"]),
+                recipient=Recipient(
+                    "anne@clinic.test", "handed_over", now, now, reason="450 \x1b[2Jlater"
+                ),
+            )
+        )
+    shown = terminal.run("direct", "sent", "--plan", "acme", "--message", form["id"]).out
+    assert "\x1b" not in shown
+    assert f", until {now.isoformat(timespec='seconds')})" in shown
+
+
 def test_a_members_summary_goes_as_a_rule_gives_it(terminal: Terminal) -> None:
     ended = terminal.run(*SEND, "--member", MEMBER.member_id, "--summary", "--json")
     assert ended.exit_code == 0, ended.err
@@ -91,7 +130,15 @@ def test_a_check_names_what_fails_and_exits_1(terminal: Terminal) -> None:
     ended = terminal.run("direct", "check", "anne@clinic.test")
     assert ended.exit_code == 1
     assert "Send to anne@clinic.test: no" in ended.out
+    assert f"postmaster@{DOMAIN} has no key in use that could sign" in ended.out
     assert "its certificate could not be looked for" in ended.out
+    assert "Tell them: We had no answer from your CERT records of anne.clinic.test" in ended.out
+
+
+def test_a_check_for_an_address_that_is_not_ours_is_a_usage_error(terminal: Terminal) -> None:
+    ended = terminal.run("direct", "check", "anne@clinic.test", "--from", "x@elsewhere.test")
+    assert ended.exit_code == 2
+    assert "no address of our domains" in ended.err
 
 
 def test_a_key_is_imported_listed_and_used_from_a_date(terminal: Terminal) -> None:
@@ -140,6 +187,22 @@ def test_config_check_warns_of_our_own_certificate_until_the_next_one_is_in_plac
         assert ended.exit_code == 0, ended.err
         said = " ".join(terminal.run("config", "check").out.split())
         assert (f"warning: our Direct certificate of {DOMAIN} expires on" in said) == warned
+
+
+def test_config_check_names_a_domain_that_has_no_key_or_trusts_nobody(terminal: Terminal) -> None:
+    def said() -> str:
+        return " ".join(terminal.run("config", "check").out.split())
+
+    no_key, nobody = f"{DOMAIN} has no key in use", f"{DOMAIN} trusts nobody"
+    assert no_key in said() and nobody in said()
+    anchor = terminal.write("ca.pem", authority()[1].public_bytes(Encoding.PEM))
+    terminal.run("direct", "anchors", "add", anchor, "--domain", "elsewhere.test")
+    assert nobody in said()
+    terminal.run("direct", "anchors", "add", anchor, "--domain", DOMAIN)
+    assert no_key in said() and nobody not in said()
+    file = terminal.write("own.pem", renewed(700))
+    terminal.run("direct", "keys", "import", DOMAIN, file, "--plan", "acme")
+    assert no_key not in said()
 
 
 def renewed(days: int) -> bytes:
