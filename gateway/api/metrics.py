@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from gateway.exchange.expiring import Reliance, kept_in, named_by
 from gateway.exchange.metering import (
     BOUNDS_SECONDS,
     Durations,
@@ -33,6 +34,7 @@ from gateway.exchange.metering import (
     visits_from_now,
 )
 from gateway.model.identity import PartnerId, PlanId
+from gateway.settings import Settings
 from gateway.store.database import Database
 from gateway.store.job_queue import JobQueue
 
@@ -43,6 +45,7 @@ router = APIRouter(tags=["operations"])
 class Meters:
     """What is measured, and the tally of this process."""
 
+    settings: Settings
     database: Database
     queue: JobQueue
     plans: tuple[PlanId, ...]
@@ -52,14 +55,16 @@ class Meters:
     """Of the visits' tallies: two who scrape at once must not add up one thing twice."""
 
 
-def meters(database: Database, queue: JobQueue, plans: tuple[PlanId, ...]) -> Meters:
+def meters(
+    settings: Settings, database: Database, queue: JobQueue, plans: tuple[PlanId, ...]
+) -> Meters:
     """Meters that count from now on.
 
     Raises:
         StoreError: the log's end cannot be read.
     """
     visits = visits_from_now(database, plans, now=datetime.now(UTC))
-    return Meters(database, queue, plans, tally_from_now(database), visits)
+    return Meters(settings, database, queue, plans, tally_from_now(database), visits)
 
 
 @router.get("/metrics")
@@ -81,9 +86,11 @@ def measured(found: Meters) -> bytes:
     look = partial(standing, queue=found.queue, plans=found.plans, tallies=found.visits, now=now)
     with found.lock:
         stands = found.database.read(look)
+    stored = found.database.read(lambda tx: tuple(kept_in(tx)))
+    relied_on = (*named_by(found.settings), *stored)
     registry = CollectorRegistry(auto_describe=False)
     known = frozenset(one.id for one in stands.partners)
-    registry.register(_Figures(found.tally, stands, known))
+    registry.register(_Figures(found.tally, stands, known, relied_on))
     ProcessCollector(registry=registry)
     return generate_latest(registry)
 
@@ -94,6 +101,7 @@ class _Figures(Collector):
     stands: Standing
     known: frozenset[PartnerId]
     """Partners of the directory: of others nothing is shown."""
+    relied_on: tuple[Reliance, ...]
 
     def collect(self) -> Iterator[Metric]:
         with self.tally.lock:
@@ -104,6 +112,7 @@ class _Figures(Collector):
         yield from self._partners()
         yield from self._jobs()
         yield from self._feeds()
+        yield self._certificates()
         yield _gauge("log_records", "Records in the exchange log.", self.stands.records)
         yield _gauge("exchanges_open", "Exchanges that have begun and not ended.",
                      self.stands.under_way)  # fmt: skip
@@ -260,6 +269,24 @@ class _Figures(Collector):
             seconds.add_metric((one.repository,), one.seconds_behind)
             dead.add_metric((one.repository,), one.dead_letters)
         yield from (behind, seconds, dead)
+
+    # ---- what runs out -----------------------------------------------------------------------
+
+    def _certificates(self) -> Metric:
+        found = _gauge(
+            "certificate_expires_timestamp_seconds",
+            "When a certificate ends that we, or others of us, rely on.",
+            labels=("kind", "name", "fingerprint"),
+        )
+        # Twice the same (an anchor for two domains) is one sample: a scrape with two is refused.
+        ends = {
+            (one.kind, one.name, one.mark): one.certificate.not_valid_after_utc.timestamp()
+            for one in self.relied_on
+            if one.certificate is not None
+        }
+        for labels, moment in sorted(ends.items()):
+            found.add_metric(labels, moment)
+        return found
 
 
 def _buckets(took: Durations) -> list[tuple[str, float]]:

@@ -75,7 +75,8 @@ def listeners(house: House) -> list[Listener]:
     lag = partial(feed_lag, house.database) if settings.audit.repositories else None
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
-    measured = meters(house.database, house.queue, tuple(plan.id for plan in house.plans))
+    known = tuple(plan.id for plan in house.plans)
+    measured = meters(settings, house.database, house.queue, known)
     plan_application = create_plan_application(
         plan_means, check=check if shared else None, meters=measured if shared else None
     )

@@ -42,7 +42,7 @@ async def serve(house: House) -> None:
     mail_tls(house)  # what it refuses, it refuses before anything runs
     async with (
         shown,
-        working(house),
+        working(house, is_warning=True),
         running(found) as addresses,
         mail_process(house.settings),
         AsyncExitStack() as beside,
@@ -98,7 +98,7 @@ def _require_free(listener: Listener) -> None:
 
 async def work(house: House) -> None:
     """Does queued work until asked to stop; answers nobody."""
-    async with working(house):
+    async with working(house, is_warning=True):
         with _in_the_log(house, "it works"):
             await until_asked_to_stop()
 

@@ -1,4 +1,4 @@
-"""What goes on beside the listeners: jobs, recovery, the log's seal, the sweeper."""
+"""What goes on beside the listeners: jobs, recovery, the log's seal, the sweeper, what runs out."""
 
 import asyncio
 import contextlib
@@ -16,6 +16,7 @@ from gateway.clients.soap_client import SoapClient
 from gateway.exchange.audit_feed import feed_now_and_then
 from gateway.exchange.checkpoints import folder_places, is_due, make_checkpoint, publish
 from gateway.exchange.deferral_check import recover_checks
+from gateway.exchange.expiring import kept_in, named_by, warnings
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.store import (
     awaited_answers,
@@ -30,14 +31,19 @@ _RECOVERY_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 5.0
 """How often the log is looked at: whether it has grown so much that it is to be sealed."""
 _SWEEP_SECONDS: Final = 3600.0
+_WARN_SECONDS: Final = 86_400.0
+"""A day: seldom enough to be read, often enough to be seen before the 45 days are over."""
 _GRACE: Final = timedelta(days=1)
 """No ingest takes as long: a blob without a row after a day has lost whoever wrote it."""
 _RESTART_SECONDS: Final = 1.0
 
 
 @asynccontextmanager
-async def working(house: House) -> AsyncIterator[None]:
-    """Jobs and recovery in this process, while the block runs."""
+async def working(house: House, *, is_warning: bool = False) -> AsyncIterator[None]:
+    """Jobs and recovery in this process, while the block runs.
+
+    Its log warns of certificates that run out if it `is_warning`; the demo's are made for a day.
+    """
     house.database.write(lambda tx: exchange_log.recover(tx, now=datetime.now(UTC)))
     tasks = [
         asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house))),
@@ -48,6 +54,9 @@ async def working(house: House) -> AsyncIterator[None]:
             for feed in audit_feeds(house.settings, house.database, house.archive.blobs.keys)
         ),
     ]
+    if is_warning:
+        warn = partial(_warn_now_and_then, house)
+        tasks.append(asyncio.create_task(_kept_up("the look at what runs out", warn)))
     client: SoapClient | None = None
     if house.settings.tls is not None and house.settings.signing is not None:
         client = open_client(house)
@@ -127,3 +136,13 @@ async def _sweep_now_and_then(house: House) -> None:
             sweep, house.archive.blobs.root, house.database, now=datetime.now(UTC), grace=_GRACE
         )
         await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def _warn_now_and_then(house: House) -> None:
+    """What `gateway config check` says of certificates that run out, for whoever reads the log."""
+    while True:
+        stored = await house.database.read_async(lambda tx: tuple(kept_in(tx)))
+        named = await asyncio.to_thread(lambda: tuple(named_by(house.settings)))
+        for warning in warnings((*named, *stored), now=datetime.now(UTC)):
+            log.warning("%s", warning)
+        await asyncio.sleep(_WARN_SECONDS)

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
 import typer
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.app import policy_rule
 from gateway.cli import direct_anchors as direct
 from gateway.cli.config_audit import (
-    audit_certificates,
     audit_files,
     audit_in_words,
     lax_audit,
@@ -21,20 +18,18 @@ from gateway.cli.config_audit import (
 from gateway.cli.config_mail import helpless_mail, lax_mail, mail_files, mail_in_words
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
+from gateway.exchange.expiring import Reliance, kept_in, named_by, warnings
 from gateway.exchange.policy import rule_in_words
 from gateway.intakes.publish import own_listings
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
-from gateway.model.trust import certificate as certificate_of
-from gateway.settings import InvalidSettings, KeyPair, Settings
-from gateway.store import direct_keys, own_keys, partners, plans, policy_rules
+from gateway.settings import InvalidSettings, Settings
+from gateway.store import direct_keys, partners, plans, policy_rules
 from gateway.store.database import Transaction, open_database
 from gateway.store.scope import ALL_PLANS
 
 config_app = typer.Typer(help="The settings.", no_args_is_help=True)
 
-_SOON: Final = timedelta(days=45)
-"""A network needs weeks to issue a certificate, and each partner days to take it up."""
 _LAX: Final = {
     "when_reachable": "a certificate is taken when its revocation cannot be looked up",
     "off": "revocation is not looked at",
@@ -70,7 +65,8 @@ def check_config(config: ConfigOption = None) -> None:
     for line in (*_networks(settings), *said, *rules, *shown):
         out.print(line)
     lax = (*_lax(settings, stored), *lax_mail(settings), *lax_audit(settings))
-    for warning in (*lax, *_expiring(settings, stored)):
+    relied_on = (*named_by(settings), *stored.certificates)
+    for warning in (*lax, *warnings(relied_on, now=datetime.now(UTC))):
         out.print(f"warning: {warning}")
 
 
@@ -95,11 +91,11 @@ def _named_files(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 class _Stored:
-    """Partners, rules and further keys; nothing where there is no database yet."""
+    """Partners, rules and certificates; nothing where there is no database yet."""
 
     partners: tuple[Partner, ...] = ()
     rules: tuple[Rule, ...] = ()
-    keys: tuple[own_keys.OwnKey, ...] = ()
+    certificates: tuple[Reliance, ...] = ()
     mail_keys: tuple[direct_keys.DirectKey, ...] = ()
     trusted: frozenset[str | None] = frozenset()
     """The domains of ours for which there are Direct anchors; None for all of them."""
@@ -128,15 +124,10 @@ def _read(transaction: Transaction, found: _Stored) -> None:
         for plan in plans.list_all(transaction)
         for rule in policy_rules.list_all(transaction, plan=plan.id)
     )
-    found.keys = tuple(
-        key for usage in own_keys.USAGES for key in own_keys.list_all(transaction, usage)
-    )
+    found.certificates = tuple(kept_in(transaction))
     found.mail_keys = direct_keys.newest(transaction)
     found.trusted = direct.trusting(transaction)
-    found.direct = (
-        *direct.lax(transaction),
-        *direct.expiring(transaction, now=datetime.now(UTC), soon=_SOON),
-    )
+    found.direct = tuple(direct.lax(transaction))
 
 
 # ---- in words --------------------------------------------------------------------------------
@@ -215,53 +206,3 @@ def _lax_to(partner: Partner, today: date) -> Iterator[str]:
         yield f"{partner.name}: our exception to sign with SHA-1 ended on {until}: it is not asked"
     else:
         yield f"{partner.name}: we sign with SHA-1 for it until {until}, {left} days from now"
-
-
-def _expiring(settings: Settings, stored: _Stored) -> Iterator[str]:
-    now = datetime.now(UTC)
-    for what, text in _certificates(settings, stored):
-        try:
-            found = certificate_of(text)
-        except ValueError:
-            yield f"{what} is no PEM certificate"
-            continue
-        left = found.not_valid_after_utc - now
-        if left < timedelta(0):
-            yield f"{what} has expired on {_day(found)}"
-        elif left < _SOON:
-            yield f"{what} expires on {_day(found)}, in {left.days} days"
-
-
-def _day(certificate: x509.Certificate) -> str:
-    return certificate.not_valid_after_utc.date().isoformat()
-
-
-def _certificates(settings: Settings, stored: _Stored) -> Iterator[tuple[str, str]]:
-    """Every certificate that somebody depends on, with what it is."""
-    first: list[tuple[str, KeyPair | None]] = [
-        ("tls", settings.tls),
-        ("signing", settings.signing),
-    ]
-    later: list[tuple[str, KeyPair | None]] = [(key.usage, key.files) for key in stored.keys]
-    for usage, pair in (*first, *later):
-        if pair is not None and pair.certificate.exists():
-            yield f"our {usage} certificate {pair.certificate.name}", _text(pair.certificate)
-    for what, file in audit_certificates(settings):
-        yield what, _text(file)
-    for network in settings.networks:
-        for anchor in network.anchors:
-            yield f"the anchor {anchor.name} of {network.name}", _text(anchor)
-    for file in settings.proxy.certificates if settings.proxy else ():
-        yield f"the proxy's certificate {file.name}", _text(file)
-    for file in settings.publish.certificates if settings.publish else ():
-        yield f"our published certificate {file.name}", _text(file)
-    for own in stored.mail_keys:
-        text = own.certificate.public_bytes(Encoding.PEM).decode("ascii")
-        yield f"our Direct certificate of {own.owner}", text
-    for partner in stored.partners:
-        for text in dict.fromkeys((*partner.tls_certificates, *partner.signing_certificates)):
-            yield f"a pinned certificate of {partner.name}", text
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="ascii", errors="replace")

@@ -42,17 +42,6 @@ def audit_files(settings: Settings) -> Iterator[tuple[str, Path]]:
                 yield f"audit.publish.{number}.smarthost.{name}", file
 
 
-def audit_certificates(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """The certificates on which a repository depends, with what each is."""
-    for one in settings.audit.repositories:
-        for file in one.anchors:
-            yield f"the anchor {file.name} of the audit repository {one.name}", file
-        for file in one.certificates:
-            yield f"the certificate {file.name} of the audit repository {one.name}", file
-        if one.certificate is not None:
-            yield f"our certificate for the audit repository {one.name}", one.certificate
-
-
 def lax_audit(settings: Settings) -> Iterator[str]:
     """What is laxer than it need be."""
     if len(settings.audit.publish) < _PLACES:

@@ -1,7 +1,7 @@
 """`gateway direct anchors`: whom Direct mail is exchanged with, trusted by hand."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -25,6 +25,7 @@ from gateway.store.transaction import Transaction
 anchors_app = typer.Typer(help="Whom Direct mail is exchanged with.", no_args_is_help=True)
 _SHORTEST: Final = 8
 """Digits of a fingerprint that say which; fewer are mostly a slip of the hand."""
+_BY_HAND: Final = "by hand"
 
 
 class Revocation(StrEnum):
@@ -138,7 +139,7 @@ def _usable(file: Path, now: datetime) -> tuple[x509.Certificate, ...]:
 def list_anchors(json: JsonOption = False, config: ConfigOption = None) -> None:
     """Every anchor, by hand or from a bundle."""
     with opened(config) as house:
-        found = house.database.read(_all)
+        found = house.database.read(direct_anchors.list_in_force)
         record_look(house, "CLI-DIRECT-ANCHORS", plan=None)
     if json:
         for anchor, source in found:
@@ -154,7 +155,7 @@ def list_anchors(json: JsonOption = False, config: ConfigOption = None) -> None:
             printable(certificate.subject.rfc4514_string()),
             certificate.not_valid_after_utc.date().isoformat(),
             in_words(anchor.reach),
-            printable(source),
+            printable(source or _BY_HAND),
             strictness_in_words(anchor.strictness),
             direct_anchors.fingerprint(certificate)[:16],
         )
@@ -222,17 +223,6 @@ def anchor_in_words(anchor: DirectAnchor) -> str:
     )
 
 
-def expiring(transaction: Transaction, *, now: datetime, soon: timedelta) -> Iterator[str]:
-    """Sentences about anchors, and signers of bundles, that run out, for `config check`."""
-    for anchor, source in _all(transaction):
-        name = printable(anchor.certificate.subject.rfc4514_string())
-        what = "the Direct anchor" if source == "by hand" else f"the anchor of bundle {source}"
-        yield from _runs_out(anchor.certificate, f"{what} {name}", now, soon)
-    for bundle in direct_anchors.list_bundles(transaction):
-        if bundle.signer is not None:
-            yield from _runs_out(bundle.signer, f"the signer of bundle {bundle.name}", now, soon)
-
-
 def lax(transaction: Transaction) -> Iterator[str]:
     """Sentences about what is taken more laxly than it need be, or was not had, or waits."""
     for anchor in direct_anchors.list_anchors(transaction):
@@ -252,29 +242,7 @@ def lax(transaction: Transaction) -> Iterator[str]:
 
 def trusting(transaction: Transaction) -> frozenset[str | None]:
     """The domains of ours that trust somebody; None stands for all."""
-    return frozenset(anchor.reach.domain for anchor, _ in _all(transaction))
-
-
-def _runs_out(
-    certificate: x509.Certificate, what: str, now: datetime, soon: timedelta
-) -> Iterator[str]:
-    left = certificate.not_valid_after_utc - now
-    day = certificate.not_valid_after_utc.date().isoformat()
-    if left < timedelta(0):
-        yield f"{what} has expired on {day}"
-    elif left < soon:
-        yield f"{what} expires on {day}, in {left.days} days"
-
-
-def _all(transaction: Transaction) -> list[tuple[DirectAnchor, str]]:
-    found = [(anchor, "by hand") for anchor in direct_anchors.list_anchors(transaction)]
-    for bundle in direct_anchors.list_bundles(transaction):
-        for version in direct_anchors.versions(transaction, bundle.name, state="current"):
-            found += [
-                (DirectAnchor(one, bundle.reach, bundle.strictness), bundle.name)
-                for one in version.anchors
-            ]
-    return found
+    return frozenset(anchor.reach.domain for anchor, _ in direct_anchors.list_in_force(transaction))
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:
@@ -285,7 +253,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     return found.value.ca
 
 
-def _form(anchor: DirectAnchor, source: str) -> dict[str, Any]:
+def _form(anchor: DirectAnchor, source: str | None) -> dict[str, Any]:
     strictness = anchor.strictness or Strictness()
     return {
         "fingerprint": direct_anchors.fingerprint(anchor.certificate),
@@ -294,7 +262,7 @@ def _form(anchor: DirectAnchor, source: str) -> dict[str, Any]:
         "domain": anchor.reach.domain,
         "incoming": anchor.reach.incoming,
         "outgoing": anchor.reach.outgoing,
-        "source": source,
+        "source": source or _BY_HAND,
         "revocation": strictness.revocation,
         "without_source": strictness.no_source,
     }

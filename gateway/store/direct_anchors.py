@@ -65,6 +65,20 @@ def trusted(transaction: Transaction, *, domain: str, direction: Direction) -> l
     return found
 
 
+def list_in_force(transaction: Transaction) -> list[tuple[DirectAnchor, str | None]]:
+    """Every anchor that counts for anybody, each with the name of its bundle; None by hand."""
+    found: list[tuple[DirectAnchor, str | None]] = [
+        (anchor, None) for anchor in list_anchors(transaction)
+    ]
+    for bundle in list_bundles(transaction):
+        for version in versions(transaction, bundle.name, state="current"):
+            found += [
+                (DirectAnchor(one, bundle.reach, bundle.strictness), bundle.name)
+                for one in version.anchors
+            ]
+    return found
+
+
 # ---- by hand ---------------------------------------------------------------------------------
 
 

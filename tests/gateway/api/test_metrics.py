@@ -9,17 +9,39 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
 from prometheus_client.parser import text_string_to_metric_families
 
+from direct.bundle import Bundle
 from gateway.api.applications import create_operations_application
 from gateway.api.metrics import Meters, measured, meters
 from gateway.app import House
+from gateway.model.direct_anchors import DirectAnchor, DirectBundle, Reach
 from gateway.model.exchange import Exchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId, RetrievalId
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress, Requester, Retrieval
-from gateway.store import audit_feed, exchange_log, partner_health, retrievals
-from tests.gateway.house import MEMBER, PLAN, a_partner, open_house, records
+from gateway.settings import Network
+from gateway.store import (
+    audit_feed,
+    direct_anchors,
+    direct_keys,
+    exchange_log,
+    partner_health,
+    retrievals,
+)
+from tests.direct_certificates import MailAuthority
+from tests.gateway.exchange.direct_certificates import certified
+from tests.gateway.house import (
+    MEMBER,
+    PLAN,
+    a_partner,
+    authority,
+    certificate_of,
+    open_house,
+    records,
+)
 
 PARTNER = a_partner(profile=PartnerProfile(charges_for=("PAYMENT",)))
 
@@ -32,7 +54,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.fixture
 def found(house: House) -> Meters:
-    return meters(house.database, house.queue, (PLAN,))
+    return meters(house.settings, house.database, house.queue, (PLAN,))
 
 
 def told(house: House, **changes: Any) -> None:
@@ -75,6 +97,8 @@ def _values(labels: dict[str, str]) -> tuple[str, ...]:
         "transaction",
         "side",
         "kind",
+        "name",
+        "fingerprint",
         "state",
         "outcome",
         "le",
@@ -101,7 +125,13 @@ def test_each_exchange_is_counted_once_whoever_recorded_it(house: House, found: 
     told(house)
     assert of(scraped(found), "gateway_exchanges_total")["ITI-38", "out", "success"] == 2
     # Another process, begun now, counts from now on.
-    assert of(scraped(meters(house.database, house.queue, ())), "gateway_exchanges_total") == {}
+    assert (
+        of(
+            scraped(meters(house.settings, house.database, house.queue, ())),
+            "gateway_exchanges_total",
+        )
+        == {}
+    )
 
 
 def test_durations_are_sorted_by_how_long_they_were(house: House, found: Meters) -> None:
@@ -203,7 +233,7 @@ def test_what_became_of_retrievals_is_counted_once_and_only_grows(house: House) 
     keep(house, a_retrieval(1, now - timedelta(days=2), matched))
     keep(house, a_retrieval(2, now - timedelta(days=1), waits), ends=False)
     keep(house, a_retrieval(5, now - timedelta(hours=12), matched))
-    found = meters(house.database, house.queue, (PLAN,))
+    found = meters(house.settings, house.database, house.queue, (PLAN,))
     key = (PARTNER.id, "PAYMENT", "matched")
     asked, listed = "gateway_partner_members_asked_total", "gateway_partner_documents_listed_total"
     # What ended before this process began was another's to count.
@@ -287,6 +317,57 @@ def test_who_ails_and_which_repository_lags_is_shown(house: House, found: Meters
     assert of(samples, "gateway_audit_feed_records_behind") == {("arr",): 1}
     assert 90 <= of(samples, "gateway_audit_feed_lag_seconds")[("arr",)] < 150
     assert of(samples, "gateway_audit_feed_dead_letters") == {("arr",): 0}
+
+
+def test_when_each_certificate_ends_that_we_rely_on_is_shown_under_no_address(
+    house: House, found: Meters
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    top, of_bundle = (MailAuthority(name, now).certificate for name in ("Top", "Of a bundle"))
+    signer = MailAuthority("Publisher", now).leaf("bundles@publisher.example").certificate
+    key, certificate = certified("rosalind.sampleton@direct.acme.example")
+    own = direct_keys.seal_key(
+        house.archive.blobs.keys, plan=PLAN, owner="rosalind.sampleton@direct.acme.example",
+        key=key, certificates=[certificate], now=now, since=now,
+    )  # fmt: skip
+
+    def unit(tx: Any) -> None:
+        direct_keys.put(tx, own)
+        for domain in (None, "direct.acme.example"):  # the same anchor twice is one sample
+            anchor = DirectAnchor(top, Reach(domain=domain))
+            direct_anchors.put_anchor(tx, anchor, now=now)
+        direct_anchors.put_bundle(tx, DirectBundle("acc", "https://acc.example/", signer=signer))
+        bundle = Bundle((of_bundle,), metadata=None, signer=signer, unread=0)
+        direct_anchors.add_version(tx, "acc", b"", bundle, state="current", reason=None, now=now)
+
+    house.database.write(unit)
+    ours = house.settings.tls
+    assert ours is not None
+    tls = x509.load_pem_x509_certificate(ours.certificate.read_bytes())
+    shown = of(scraped(found), "gateway_certificate_expires_timestamp_seconds")
+    assert shown == {
+        (kind, name, one.fingerprint(SHA256()).hex()[:16]): one.not_valid_after_utc.timestamp()
+        for kind, name, one in (
+            ("tls", ours.certificate.name, tls),
+            ("signing", ours.certificate.name, tls),
+            ("anchor", "test", authority().certificate),
+            ("partner", PARTNER.id, certificate_of(PARTNER.name).certificate),
+            ("direct", "direct.acme.example", certificate),
+            ("direct_anchor", "CN=Top", top),
+            ("bundle_anchor", "acc", of_bundle),
+            ("bundle_signer", "acc", signer),
+        )
+    }
+    assert b"sampleton" not in measured(found).lower()
+
+
+def test_a_certificate_that_is_gone_takes_no_other_figure_along(
+    house: House, found: Meters
+) -> None:
+    gone = Network(name="gone", anchors=(Path("/nowhere/anchor.pem"),))
+    lost = replace(found, settings=house.settings.model_copy(update={"networks": (gone,)}))
+    shown = of(scraped(lost), "gateway_certificate_expires_timestamp_seconds")
+    assert {labels[0] for labels in shown} == {"tls", "signing", "partner"}
 
 
 def test_no_label_holds_what_a_peer_or_a_member_is_called(house: House, found: Meters) -> None:
