@@ -97,7 +97,7 @@ def parse_and_count(
     if recover:
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
-    _check(root, content, limits, huge=huge, recover=recover)
+    _check(root, content, limits, huge=huge)
     declarations = content.count(b"xmlns")
     if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
@@ -263,12 +263,13 @@ class _NamespacesInScope:
         """What lxml asks of a target."""
 
 
-def _check(root: Element, content: bytes, limits: Limits, *, huge: bool, recover: bool) -> None:
+def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None:
     """The caps that only the tree can tell, each as one XPath run inside libxml2.
 
     Those that libxml2 has kept itself, or that the size rules out, are not asked again.
     """
-    may_exceed = recover or _may_have_attributes(content, limits.attributes + 1)
+    # Each attribute has its sign in the input.
+    may_exceed = content.count(b"=") > limits.attributes
     if may_exceed and _xpath(f"boolean(/descendant::*/@*[{limits.attributes + 1}])")(root):
         raise XmlOverLimit("attributes of one element")
     if (huge or limits.depth < _OWN_DEPTH_LIMIT) and _xpath(
@@ -278,26 +279,6 @@ def _check(root: Element, content: bytes, limits: Limits, *, huge: bool, recover
     length = limits.text_characters
     if len(content) > length and _xpath(f"boolean(//text()[string-length() > {length}])")(root):
         raise XmlOverLimit("one text node")
-
-
-def _may_have_attributes(content: bytes, count: int) -> bool:
-    """Whether a tag of well-formed `content` can have so many attributes.
-
-    Each takes five bytes or more (` a=""`) and none has a `<` in it. So such a tag fills one at
-    least of the windows that are looked into, and has as many `=`.
-    """
-    window = 2 * count
-    start = 0
-    while start < len(content):
-        if content.find(b"<", start, start + window) >= 0:
-            start += window
-            continue
-        end = content.find(b"<", start)
-        end = len(content) if end < 0 else end
-        if content.count(b"=", max(0, content.rfind(b"<", 0, start)), end) >= count:
-            return True
-        start = end
-    return False
 
 
 @cache
