@@ -281,8 +281,9 @@ async def test_a_job_whose_lease_ran_out_is_done_by_another_worker(database: Dat
         assert verb.jobs == [], "a living worker keeps its job"
         database.write(_run_out)
         await _work(queue, verb, times=2)
-        assert [done.id for done in verb.jobs] == [job]
-        # The worker that was given up may take it again before the other does.
+        # Once at least: two who look for what is left may both put it back, the one of them after
+        # the other has taken it. The worker that was given up may also take it again first.
+        assert {done.id for done in verb.jobs} == {job}
         assert verb.jobs[0].attempt >= 2
     finally:
         working.cancel()
