@@ -1,13 +1,17 @@
 """Values that tests of the store start from; every field may be given otherwise."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from ccda.hl7v3 import II, PN, TS
 from gateway.model.document import Blob, Document, Source
 from gateway.model.exchange import Exchange
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
-from gateway.model.member import Member
+from gateway.model.member import Member, Plan
 from gateway.model.partner import Endpoints, Partner
+from gateway.store import exchange_log, plans
+from gateway.store.database import Database
+from gateway.store.transaction import Transaction
 from ihe.identifiers import HomeCommunityId
 from ihe.xcpd import Demographics
 
@@ -68,3 +72,24 @@ def an_exchange(**changes: object) -> Exchange:
         "member": MemberId("m1"),
     }
     return Exchange(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def adding(name: str) -> Callable[[Transaction], str]:
+    """A unit that adds a plan of that name, and a record of it."""
+
+    def unit(transaction: Transaction) -> str:
+        plans.put(transaction, Plan(PlanId(name), name))
+        exchange_log.append(transaction, an_exchange(reason=name))
+        return name
+
+    return unit
+
+
+def failing(transaction: Transaction) -> None:
+    """A unit that fails after it has written."""
+    adding("failed")(transaction)
+    raise LookupError("of the unit's own")
+
+
+def plan_names(database: Database) -> list[str]:
+    return [plan.name for plan in database.read(plans.list_all)]

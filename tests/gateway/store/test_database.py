@@ -22,62 +22,44 @@ from gateway.store.database import Database, Transaction, open_database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.migrations import upgrade
 from gateway.store.sqlite import GROUP
-from tests.gateway.store.builders import an_exchange
-
-
-def _add(name: str) -> Callable[[Transaction], str]:
-    def unit(transaction: Transaction) -> str:
-        plans.put(transaction, Plan(PlanId(name), name))
-        exchange_log.append(transaction, an_exchange(reason=name))
-        return name
-
-    return unit
-
-
-def _names(database: Database) -> list[str]:
-    return [plan.name for plan in database.read(plans.list_all)]
-
-
-def _fail(transaction: Transaction) -> None:
-    _add("failed")(transaction)
-    raise LookupError("of the unit's own")
+from tests.gateway.store.builders import adding, failing, plan_names
 
 
 def test_what_a_unit_returns_comes_once_it_is_durable(
     url: str, database: Database, opened: Callable[[str], Database]
 ) -> None:
-    assert database.write(_add("a")) == "a"
-    assert _names(opened(url)) == ["a"]
+    assert database.write(adding("a")) == "a"
+    assert plan_names(opened(url)) == ["a"]
 
 
 def test_a_failing_unit_raises_its_own_error_and_leaves_nothing(database: Database) -> None:
     with pytest.raises(LookupError, match="of the unit's own"):
-        database.write(_fail)
-    assert _names(database) == []
+        database.write(failing)
+    assert plan_names(database) == []
     assert database.read(exchange_log.verify) == VerifyResult(0)
 
 
 async def test_units_run_from_the_event_loop_too(database: Database) -> None:
     names = [f"{number:02}" for number in range(20)]
-    done = await asyncio.gather(*(database.write_async(_add(name)) for name in names))
+    done = await asyncio.gather(*(database.write_async(adding(name)) for name in names))
     assert list(done) == names
     assert [plan.name for plan in await database.read_async(plans.list_all)] == names
     with pytest.raises(LookupError):
-        await database.write_async(_fail)
+        await database.write_async(failing)
 
 
 def test_many_threads_write_without_gaps(database: Database) -> None:
     names = [f"{number:03}" for number in range(120)]
     with ThreadPoolExecutor(12) as threads:
-        list(threads.map(lambda name: database.write(_add(name)), names))
-    assert _names(database) == names
+        list(threads.map(lambda name: database.write(adding(name)), names))
+    assert plan_names(database) == names
     assert database.read(exchange_log.verify) == VerifyResult(120)
 
 
 def _write_from_a_process(url: str, key_file: Path, first: int) -> None:
     database = open_database(url, key_file=key_file)
     for number in range(first, first + 30):
-        database.write(_add(f"{number:03}"))
+        database.write(adding(f"{number:03}"))
     database.close()
 
 
@@ -90,47 +72,47 @@ def test_processes_write_at_once_without_gaps(url: str, database: Database, key_
     for writer in writers:
         writer.start()
     for number in range(300, 330):
-        database.write(_add(f"{number:03}"))
+        database.write(adding(f"{number:03}"))
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
-    assert len(_names(database)) == 90
+    assert len(plan_names(database)) == 90
     assert database.read(exchange_log.verify) == VerifyResult(90)
 
 
 def test_a_forked_child_connects_by_itself(database: Database) -> None:
-    database.write(_add("parent"))
+    database.write(adding("parent"))
     child = os.fork()
     if child == 0:  # no assertion may escape into a second pytest
         status = 1
         try:
-            database.write(_add("child"))
+            database.write(adding("child"))
             status = 0
         finally:
             os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
-    database.write(_add("parent again"))
-    assert _names(database) == ["child", "parent", "parent again"]
+    database.write(adding("parent again"))
+    assert plan_names(database) == ["child", "parent", "parent again"]
     assert database.write(lambda t: t.is_running(t.process)) is True
 
 
 def test_reading_changes_nothing(database: Database) -> None:
     with pytest.raises(Exception, match=r"(?i)read"):
         database.read(lambda t: plans.put(t, Plan(PlanId("x"), "x")))
-    assert _names(database) == []
+    assert plan_names(database) == []
 
 
 def test_a_read_sees_one_moment(database: Database) -> None:
-    database.write(_add("a"))
+    database.write(adding("a"))
 
     def twice(transaction: Transaction) -> tuple[int, int]:
         before = len(plans.list_all(transaction))
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(database.write, _add("b")).result()
+            thread.submit(database.write, adding("b")).result()
         return before, len(plans.list_all(transaction))
 
     assert database.read(twice) == (1, 1)
-    assert len(_names(database)) == 2
+    assert len(plan_names(database)) == 2
 
 
 def test_a_transaction_is_useless_after_its_unit(database: Database) -> None:
@@ -154,11 +136,11 @@ def test_callbacks_run_only_for_what_became_durable(database: Database) -> None:
 
 
 def test_a_closed_database_says_so(database: Database) -> None:
-    database.write(_add("a"))
+    database.write(adding("a"))
     database.close()
     database.close()
     with pytest.raises(StoreUnavailable, match="closed"):
-        database.write(_add("b"))
+        database.write(adding("b"))
     with pytest.raises(StoreUnavailable, match="closed"):
         database.read(plans.list_all)
 
@@ -174,7 +156,7 @@ def test_an_unreachable_server_is_unavailable(opened: Callable[[str], Database])
     with pytest.raises(StoreUnavailable):
         database.read(plans.list_all)
     with pytest.raises(StoreUnavailable):
-        database.write(_add("a"))
+        database.write(adding("a"))
 
 
 def test_a_lost_connection_is_unavailable_once_and_then_made_anew(
@@ -184,7 +166,7 @@ def test_a_lost_connection_is_unavailable_once_and_then_made_anew(
     kill = text("SELECT pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(StoreUnavailable):
         database.write(lambda t: t.connection.execute(kill).all())
-    assert database.write(_add("a")) == "a"
+    assert database.write(adding("a")) == "a"
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y"])
@@ -243,16 +225,16 @@ def grouped(sqlite_url: str, opened: Callable[..., Database], steps: Steps) -> D
 
 def test_waiting_units_share_a_commit(grouped: Database, steps: Steps) -> None:
     names = [f"{number:03}" for number in range(GROUP + 1)]
-    assert _together(grouped, [_add(name) for name in names]) == names
+    assert _together(grouped, [adding(name) for name in names]) == names
     assert steps.seen.count("after commit") == 3  # the holder's, a full group's, the rest's
     assert grouped.read(exchange_log.verify) == VerifyResult(GROUP + 1)
 
 
 def test_a_failing_unit_takes_nobody_in_its_group_with_it(grouped: Database) -> None:
-    first, failed, last = _together(grouped, [_add("a"), _fail, _add("b")])
+    first, failed, last = _together(grouped, [adding("a"), failing, adding("b")])
     assert (first, last) == ("a", "b")
     assert isinstance(failed, LookupError)
-    assert _names(grouped) == ["a", "b"]
+    assert plan_names(grouped) == ["a", "b"]
     assert grouped.read(exchange_log.verify) == VerifyResult(2)
 
 
@@ -261,26 +243,26 @@ def test_a_commit_that_fails_is_told_to_everyone_in_the_group(
 ) -> None:
     steps.fail_at = "before commit"
     with pytest.raises(OSError, match="no space"):
-        grouped.write(_add("a"))
+        grouped.write(adding("a"))
     steps.fail_at = None
-    assert grouped.write(_add("b")) == "b"
-    assert _names(grouped) == ["b"]
+    assert grouped.write(adding("b")) == "b"
+    assert plan_names(grouped) == ["b"]
 
 
 def test_a_full_disk_is_unavailable_and_writing_goes_on_once_there_is_room(
     grouped: Database,
 ) -> None:
-    grouped.write(_add("a"))
+    grouped.write(adding("a"))
 
     def limit(pages: int) -> None:
         grouped.write(lambda t: t.connection.execute(text(f"PRAGMA max_page_count = {pages}")))
 
     limit(1)  # SQLite takes the present size for the least
     with pytest.raises(StoreUnavailable):
-        grouped.write(_add("x" * 1_000_000))
+        grouped.write(adding("x" * 1_000_000))
     limit(1_000_000)
-    assert grouped.write(_add("b")) == "b"
-    assert _names(grouped) == ["a", "b"]
+    assert grouped.write(adding("b")) == "b"
+    assert plan_names(grouped) == ["a", "b"]
     assert grouped.read(exchange_log.verify) == VerifyResult(2)
 
 
@@ -294,7 +276,7 @@ def test_a_unit_cancelled_while_it_waits_never_runs(grouped: Database) -> None:
     async def run() -> None:
         first = asyncio.ensure_future(grouped.write_async(hold))
         await asyncio.to_thread(held.wait, 20)
-        second = asyncio.ensure_future(grouped.write_async(_add("cancelled")))
+        second = asyncio.ensure_future(grouped.write_async(adding("cancelled")))
         await asyncio.sleep(0)
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -303,13 +285,13 @@ def test_a_unit_cancelled_while_it_waits_never_runs(grouped: Database) -> None:
         await first
 
     asyncio.run(run())
-    assert grouped.write(_add("a")) == "a"
-    assert _names(grouped) == ["a"]
+    assert grouped.write(adding("a")) == "a"
+    assert plan_names(grouped) == ["a"]
 
 
 def test_a_unit_that_waits_for_another_is_refused(grouped: Database) -> None:
     with pytest.raises(RuntimeError, match="hand it the transaction"):
-        grouped.write(lambda _transaction: grouped.write(_add("inner")))
+        grouped.write(lambda _transaction: grouped.write(adding("inner")))
 
 
 def test_closing_finishes_what_waits(grouped: Database, steps: Steps) -> None:
@@ -322,7 +304,7 @@ def test_closing_finishes_what_waits(grouped: Database, steps: Steps) -> None:
     with ThreadPoolExecutor(4) as threads:
         first = threads.submit(grouped.write, hold)
         held.wait(20)
-        second = threads.submit(grouped.write, _add("waiting"))
+        second = threads.submit(grouped.write, adding("waiting"))
         while not grouped.waiting:
             pass
         closing = threads.submit(grouped.close)
@@ -365,24 +347,24 @@ def _another_writes(url: str) -> Iterator[sqlite3.Connection]:
 def test_whoever_waits_for_another_process_writes_soon_after_it(
     sqlite_url: str, grouped: Database
 ) -> None:
-    assert grouped.write(_add("a")) == "a"
+    assert grouped.write(adding("a")) == "a"
     with _another_writes(sqlite_url) as other, ThreadPoolExecutor(1) as pool:
-        writing = pool.submit(grouped.write, _add("b"))
+        writing = pool.submit(grouped.write, adding("b"))
         with pytest.raises(TimeoutError):
             writing.result(timeout=0.3)
         other.execute("COMMIT")
         assert writing.result(timeout=20) == "b"
-    assert _names(grouped) == ["a", "b"]
+    assert plan_names(grouped) == ["a", "b"]
 
 
 def test_a_file_that_stays_locked_is_unavailable(
     sqlite_url: str, grouped: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert grouped.write(_add("a")) == "a"
+    assert grouped.write(adding("a")) == "a"
     monkeypatch.setattr(gateway.store.sqlite, "_BUSY_SECONDS", 0.05)
     with _another_writes(sqlite_url) as other:
         with pytest.raises(StoreUnavailable):
-            grouped.write(_add("b"))
+            grouped.write(adding("b"))
         other.execute("ROLLBACK")
-        assert grouped.write(_add("c")) == "c"
-    assert _names(grouped) == ["a", "c"]
+        assert grouped.write(adding("c")) == "c"
+    assert plan_names(grouped) == ["a", "c"]

@@ -6,30 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from gateway.model.exchange import VerifyResult
-from gateway.model.identity import PlanId
-from gateway.model.member import Plan
 from gateway.store import exchange_log, plans
 from gateway.store.database import Database, Transaction
 from gateway.store.errors import StoreUnavailable
-from tests.gateway.store.builders import an_exchange
-
-
-def _add(name: str) -> Callable[[Transaction], str]:
-    def unit(transaction: Transaction) -> str:
-        plans.put(transaction, Plan(PlanId(name), name))
-        exchange_log.append(transaction, an_exchange(reason=name))
-        return name
-
-    return unit
-
-
-def _fail(transaction: Transaction) -> None:
-    _add("failed")(transaction)
-    raise LookupError("of the unit's own")
-
-
-def _names(database: Database) -> list[str]:
-    return [plan.name for plan in database.read(plans.list_all)]
+from tests.gateway.store.builders import adding, failing, plan_names
 
 
 async def _together(database: Database, *units: Callable[[Transaction], object]) -> list[object]:
@@ -42,23 +22,23 @@ async def test_what_the_loop_has_at_hand_shares_a_commit(
     steps: list[str] = []
     database = opened(sqlite_url, steps.append)
     names = [f"{number:02}" for number in range(20)]
-    assert await _together(database, *map(_add, names)) == names
+    assert await _together(database, *map(adding, names)) == names
     assert steps == ["before commit", "after commit"]
-    twenty, failed, last = await _together(database, _add("20"), _fail, _add("21"))
+    twenty, failed, last = await _together(database, adding("20"), failing, adding("21"))
     assert (twenty, type(failed), last) == ("20", LookupError, "21")
     assert steps.count("after commit") == 2
     assert database.read(exchange_log.verify) == VerifyResult(22)
 
 
 async def test_a_unit_that_is_cancelled_at_once_never_runs(database: Database) -> None:
-    first, second = (asyncio.ensure_future(database.write_async(_add(name))) for name in "ab")
+    first, second = (asyncio.ensure_future(database.write_async(adding(name))) for name in "ab")
     await asyncio.sleep(0)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     assert await second == "b"
     if not database.is_postgres:  # there it may have begun
-        assert _names(database) == ["b"]
+        assert plan_names(database) == ["b"]
 
 
 async def test_a_database_that_is_closed_meanwhile_says_so(
@@ -66,7 +46,7 @@ async def test_a_database_that_is_closed_meanwhile_says_so(
 ) -> None:
     database = opened(sqlite_url)
     database.read(plans.list_all)
-    first, second = (asyncio.ensure_future(database.write_async(_add(name))) for name in "ab")
+    first, second = (asyncio.ensure_future(database.write_async(adding(name))) for name in "ab")
     await asyncio.sleep(0)
     database.close()
     first.cancel()
@@ -85,11 +65,11 @@ async def test_what_is_asked_for_before_the_commit_is_done_once_for_all(
     def unit(name: str) -> Callable[[Transaction], object]:
         return lambda transaction: transaction.before_commit(hook, name)
 
-    def failing(transaction: Transaction) -> None:
+    def refused(transaction: Transaction) -> None:
         transaction.before_commit(hook, "failed")
         raise LookupError
 
-    await _together(database, unit("a"), failing, unit("b"))
+    await _together(database, unit("a"), refused, unit("b"))
     assert done == [["a", "b"]]
 
 
@@ -98,14 +78,14 @@ async def test_where_that_fails_nothing_of_any_is_kept(database: Database) -> No
         raise LookupError("of the hook's own")
 
     def unit(transaction: Transaction) -> None:
-        _add("a")(transaction)
+        adding("a")(transaction)
         transaction.before_commit(hook, None)
 
-    asked, beside = await _together(database, unit, _add("b"))
-    assert await database.write_async(_add("c")) == "c"
+    asked, beside = await _together(database, unit, adding("b"))
+    assert await database.write_async(adding("c")) == "c"
     assert isinstance(asked, LookupError)
     if database.is_postgres:  # there each has a COMMIT of its own
-        assert (beside, _names(database)) == ("b", ["b", "c"])
+        assert (beside, plan_names(database)) == ("b", ["b", "c"])
     else:
-        assert (type(beside), _names(database)) == (LookupError, ["c"])
-    assert database.read(exchange_log.verify) == VerifyResult(len(_names(database)))
+        assert (type(beside), plan_names(database)) == (LookupError, ["c"])
+    assert database.read(exchange_log.verify) == VerifyResult(len(plan_names(database)))
