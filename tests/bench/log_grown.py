@@ -46,6 +46,16 @@ _Index = tuple[str, str]
 """Its name, and the statement that makes it."""
 
 
+def members(records: int) -> int:
+    """Whom a log of so many records knows: they join as it grows, so that each has as many."""
+    return max(1_000, records // 200)
+
+
+def stored(records: int) -> int:
+    """As `members`, the documents."""
+    return max(1_000, records // 100)
+
+
 def seal_in_bulk(database: Database, draw: random.Random, done: int, size: int) -> None:
     """Records on SQLite after the first `done`, until there are `size`."""
     indexes = database.write(_without_indexes)
@@ -114,9 +124,9 @@ class _Sealed:
         time = (START + BETWEEN * number).isoformat(timespec="microseconds")
         plan = PLAN if share() < 0.8 else _OTHER
         key = self._key(plan, time[:7])
-        member = MemberId(f"member-{int(share() * 50_000)}")
+        member = MemberId(f"member-{int(share() * members(number))}")
         given = share() < 0.4
-        documents = [DocumentId(f"document-{int(share() * 100_000)}")] if given else []
+        documents = [DocumentId(f"document-{int(share() * stored(number))}")] if given else []
         values = {
             "count": 1,
             "direction": "in" if share() < 0.5 else "out",
