@@ -7,8 +7,8 @@ is counted, as far as it matters, and every condition that is not to lead is spe
 index answers to it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import isqrt
 from typing import Any, Final, Literal
 
@@ -18,13 +18,11 @@ from sqlalchemy import (
     and_,
     false,
     func,
-    literal,
     literal_column,
     not_,
     null,
     or_,
     select,
-    tuple_,
 )
 
 from gateway.model.exchange import Among, ExchangeFilter
@@ -46,28 +44,69 @@ _LONG: Final = ("peer", "authority", "reason", "message_id")
 """What may be of any length, and is sorted by its beginning."""
 _BEGINNING: Final = 200
 """Characters: PostgreSQL refuses index entries of more than a third of a page."""
+_SAMPLE: Final = 1000
+"""Records of one condition that tell how far apart they lie: as many in a log of any length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A run of records in their order, which an index finds by its beginning.
+
+    Those that say something in the column they are sorted by, or those that do not: all of them,
+    or those that say `at`, or whose value comes beyond `beyond`; and of these all, or those whose
+    sequence comes beyond `after`. Of a row's place as a whole, (value, sequence) < (?, ?), SQLite
+    seeks by the value alone, and would pass all that say the same.
+    """
+
+    is_stated: bool = True
+    at: Any = None
+    beyond: Any = None
+    after: int | None = None
+
+
+def stretches(order: Column, value: Any = None, after: int | None = None) -> Iterator[Stretch]:
+    """What a search goes through, in its order: all, or what comes after a record.
+
+    `after` is that record's sequence, `value` what it says in the column `order`.
+    """
+    if after is None:
+        yield Stretch()
+    elif order == "sequence":
+        yield Stretch(after=after)
+    elif value is None:
+        yield Stretch(is_stated=False, after=after)
+        return
+    else:
+        yield Stretch(at=value, after=after)
+        yield Stretch(beyond=value)
+    if _TABLE.c[order].nullable:
+        yield Stretch(is_stated=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """What is looked for, in which order; a member and a document by all that stands for them.
-
-    `place` is the value and the sequence of the record after which the page goes on. With
-    `is_stated` the records that say something in the column, else those that do not.
-    """
+    """What is looked for, in which order; a member and a document by all that stands for them."""
 
     wanted: ExchangeFilter
-    members: tuple[str, ...] | None
-    documents: tuple[str, ...] | None
-    order: Column
-    descending: bool
-    place: tuple[Any, int] | None
-    is_stated: bool
-    limit: int
+    members: tuple[str, ...] | None = None
+    documents: tuple[str, ...] | None = None
+    order: Column = "sequence"
+    descending: bool = True
+    stretch: Stretch = field(default_factory=Stretch)
+    limit: int = 100
 
     @property
     def sorted_by(self) -> Column:
-        return self.order if self.is_stated else "sequence"
+        return self.order if self.stretch.is_stated else "sequence"
+
+    def beyond(self, column: ColumnElement[Any], place: Any) -> ColumnElement[bool]:
+        """That the column's value comes after `place`."""
+        found: ColumnElement[bool] = column < place if self.descending else column > place
+        return found
+
+    def turned(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The column, as it is sorted by."""
+        return column.desc() if self.descending else column
 
 
 def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select[Any]:
@@ -86,14 +125,29 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
     statement = statement.where(*(_TABLE.c.sequence.in_(each) for each in sets))
     statement = statement.where(_of_plan(column("plan"), plan), *fitting(looking.wanted, column))
     statement = statement.where(*_begins(looking.wanted, leading))
-    if looking.order != "sequence":
-        value = column(looking.order)
-        statement = statement.where(value.is_not(None) if looking.is_stated else value.is_(None))
-    if looking.place is not None:
-        statement = statement.where(_beyond(looking, sorting))
-    ordered = map(sorting, dict.fromkeys((looking.sorted_by, "sequence")))
-    statement = statement.order_by(*(one.desc() if looking.descending else one for one in ordered))
-    return statement.limit(looking.limit)
+    statement = statement.where(*_within(looking, column, sorting))
+    # What all say alike is not sorted by: of an expression SQLite does not see that it is alike.
+    by = "sequence" if looking.stretch.at is not None else looking.sorted_by
+    ordered = map(sorting, dict.fromkeys((by, "sequence")))
+    return statement.order_by(*map(looking.turned, ordered)).limit(looking.limit)
+
+
+def _within(
+    looking: Looking,
+    column: Callable[[str], ColumnElement[Any]],
+    sorting: Callable[[str], ColumnElement[Any]],
+) -> Iterator[ColumnElement[bool]]:
+    """That a record lies in the stretch."""
+    stretch, order = looking.stretch, looking.order
+    if order != "sequence":
+        value = column(order)
+        yield value.is_not(None) if stretch.is_stated else value.is_(None)
+    if stretch.at is not None:
+        yield sorting(order) == stretch.at
+    if stretch.beyond is not None:
+        yield looking.beyond(sorting(order), stretch.beyond)
+    if stretch.after is not None:
+        yield looking.beyond(_TABLE.c.sequence, stretch.after)
 
 
 def fitting(
@@ -151,20 +205,6 @@ def _span(wanted: ExchangeFilter, time: ColumnElement[Any]) -> list[ColumnElemen
     return found if wanted.until is None else [*found, time < wanted.until]
 
 
-def _beyond(looking: Looking, sorting: Callable[[str], ColumnElement[Any]]) -> ColumnElement[bool]:
-    """A comparison of whole rows: both engines seek by it where an index has these columns."""
-    value, sequence = looking.place or (None, 0)
-    name = looking.sorted_by
-    if name == "sequence":
-        place: Any = _TABLE.c.sequence
-        there: Any = literal(sequence, _TABLE.c.sequence.type)
-    else:
-        place = tuple_(sorting(name), _TABLE.c.sequence)
-        there = tuple_(value, sequence, types=[_TABLE.c[name].type, _TABLE.c.sequence.type])
-    beyond: ColumnElement[bool] = place < there if looking.descending else place > there
-    return beyond
-
-
 def _mute(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column, spelled so that no index answers to it."""
     return func.coalesce(column, null(), type_=column.type)
@@ -207,22 +247,41 @@ def _chosen(
     }
     if span := _span(wanted, _TABLE.c.time):
         sets["time"] = _records(plan, *span)
-    if len(sets) == 1 and order == "sequence" and "time" not in sets:
-        return [], frozenset({"plan", *sets})
-    most = _most(transaction, looking.limit) if sets else 0
-    numbers = {name: _number(transaction, one, most) for name, one in sets.items()}
-    rarest = min(numbers, key=numbers.__getitem__, default=None)
-    if rarest is None or (order == "time" and rarest == "time"):
-        return [], frozenset({"plan", "time", order} if sets else {"plan", looking.order})
-    if order == "sequence" and rarest != "time":
-        return [], frozenset({"plan", rarest})
+    if not sets:
+        return [], frozenset({"plan", looking.order})
+    if order == "sequence" and "time" not in sets:
+        return [], frozenset({"plan", _rarest(transaction, looking, sets)})
     if order in sets and order != "time":
         return [], frozenset({"plan", order})
+    most = _most(transaction, looking.limit)
+    numbers = {name: _number(transaction, one, most) for name, one in sets.items()}
+    rarest = min(numbers, key=numbers.__getitem__)
+    if order == "time" and rarest == "time":
+        return [], frozenset({"plan", "time"})
+    if order == "sequence" and rarest != "time":
+        return [], frozenset({"plan", rarest})
     if numbers[rarest] <= most:
         return [sets[rarest]], frozenset()
     if order == "sequence" and _lies_behind(looking):
         return [sets["time"]], frozenset()
     return [], frozenset({"plan", order, *(("time",) if order == "time" else ())})
+
+
+def _rarest(transaction: Transaction, looking: Looking, sets: Mapping[str, Select[Any]]) -> str:
+    """The condition whose next records lie farthest apart: by its index the fewest are passed."""
+    if len(sets) == 1:
+        return next(iter(sets))
+    after, sequence = looking.stretch.after, _TABLE.c.sequence
+    reached: dict[str, int] = {}
+    for name, one in sets.items():
+        ahead = one if after is None else one.where(looking.beyond(sequence, after))
+        last = ahead.order_by(looking.turned(sequence)).offset(_SAMPLE - 1).limit(1)
+        found = transaction.connection.execute(last).scalar()
+        if found is None:
+            return name  # there are no more of it than that
+        reached[name] = found
+    farthest = min if looking.descending else max
+    return farthest(reached, key=reached.__getitem__)
 
 
 def _lies_behind(looking: Looking) -> bool:
@@ -239,7 +298,10 @@ def _most(transaction: Transaction, limit: int) -> int:
 
 def _number(transaction: Transaction, records: Select[Any], most: int) -> int:
     """How many there are; of more than `most` no more is known than that."""
-    counted = select(func.count()).select_from(records.limit(most + 1).subquery())
+    # To pass over records costs a third of counting them.
+    if transaction.connection.execute(records.offset(most).limit(1)).first() is not None:
+        return most + 1
+    counted = select(func.count()).select_from(records.subquery())
     return int(transaction.connection.execute(counted).scalar_one())
 
 

@@ -77,15 +77,10 @@ def search(
     value = None if after is None else _value_at(transaction, plan, after, order)
     looking = _looking(transaction, plan, wanted or ExchangeFilter(), order, descending)
     found: list[int] = []
-    if after is None or value is not None:
-        place = None if after is None else (value, after)
-        stated = replace(looking, place=place, limit=limit + offset)
-        found += _sequences(transaction, plan, stated)
-    if _TABLE.c[order].nullable and len(found) < limit + offset:
-        place = (None, after) if after is not None and value is None else None
+    for stretch in exchange_paths.stretches(order, value, after):
         room = limit + offset - len(found)
-        unstated = replace(looking, place=place, is_stated=False, limit=room)
-        found += _sequences(transaction, plan, unstated)
+        if room > 0:
+            found += _sequences(transaction, plan, replace(looking, stretch=stretch, limit=room))
     return _recorded(transaction, _rows(transaction, found[offset:]))
 
 
@@ -100,7 +95,7 @@ def _looking(
             members = (member, *(member_index(key, member) for key in keys))
         if (document := wanted.document) is not None:
             documents = (document, *(document_index(key, document) for key in keys))
-    return Looking(wanted, members, documents, order, descending, None, True, 0)
+    return Looking(wanted, members, documents, order, descending)
 
 
 def _sequences(transaction: Transaction, plan: Scope, looking: Looking) -> list[int]:
@@ -112,8 +107,8 @@ def _sequences(transaction: Transaction, plan: Scope, looking: Looking) -> list[
     statement: Any = parts[0]
     if len(parts) > 1:
         one = union_all(*(select(part.subquery()) for part in parts)).subquery()
-        names = ("value", "sequence") if looking.is_stated else ("sequence",)
-        by = (one.c[name].desc() if looking.descending else one.c[name] for name in names)
+        names = ("value", "sequence") if looking.stretch.is_stated else ("sequence",)
+        by = (looking.turned(one.c[name]) for name in names)
         statement = select(one.c.sequence, one.c.value).order_by(*by).limit(looking.limit)
     return [row[0] for row in transaction.connection.execute(statement)]
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -14,7 +15,7 @@ from gateway.model.exchange import Exchange, ExchangeFilter
 from gateway.model.identity import DocumentId, PartnerId
 from gateway.store import exchange_log, exchange_paths, exchange_search
 from gateway.store.database import Database, open_database
-from gateway.store.exchange_paths import Looking
+from gateway.store.exchange_paths import Looking, Stretch
 from gateway.store.exchange_search import Column, NoSuchRecord
 from gateway.store.key_file import create_key_file
 from gateway.store.scope import ALL_PLANS
@@ -169,14 +170,16 @@ EVERY = get_args(exchange_search.Column)
 WALKED = [name for name in EVERY if name != "sequence"]
 
 
-def path_of(log: Database, order: str = "sequence", **wanted: object) -> list[str]:
-    """By which steps SQLite finds the first page's records of a plan, as it explains them."""
+def path_of(
+    log: Database, order: str = "sequence", stretch: Stretch | None = None, **wanted: object
+) -> list[str]:
+    """By which steps SQLite finds a page's records of a plan, as it explains them."""
     stands_for = {
         name: (str(wanted.pop(one)),) if one in wanted else None
         for name, one in (("members", "member"), ("documents", "document"))
     }
     asked = ExchangeFilter(**wanted)  # type: ignore[arg-type]
-    looking = Looking(asked, *stands_for.values(), order, True, None, True, 100)  # type: ignore[arg-type]
+    looking = Looking(asked, **stands_for, order=order, stretch=stretch or Stretch())  # type: ignore[arg-type]
 
     def explained(transaction: Transaction) -> list[str]:
         statement = exchange_paths.keys(transaction, looking, ACME)
@@ -223,6 +226,54 @@ def test_whatever_a_plans_records_are_sorted_by_is_walked_by_its_index(
         assert f"USING INDEX exchange_by_{name} (plan=?" in steps[0] or (
             f"USING COVERING INDEX exchange_by_{name} (plan=?" in steps[0]
         ), steps
+
+
+@pytest.mark.parametrize("column", WALKED)
+def test_a_page_begins_behind_the_record_it_goes_on_after_not_before_all_that_say_the_same(
+    long_log: Database, column: str
+) -> None:
+    said = "<expr>" if column in ("peer", "authority", "reason", "message_id") else column
+    at, beyond = Stretch(at="x", after=300), Stretch(beyond="x")
+    if column == "time":
+        at, beyond = replace(at, at=NOW), replace(beyond, beyond=NOW)
+    (step,) = path_of(long_log, column, at)
+    assert f"exchange_by_{column} (plan=? AND {said}=? AND sequence<?)" in step
+    (step,) = path_of(long_log, column, beyond)
+    assert f"{said}<?)" in step
+    (step,) = path_of(long_log, column, Stretch(is_stated=False, after=300))
+    if column in ("partner", "person", "purpose", "member", "conversation"):
+        assert f"exchange_by_{column} (plan=? AND {said}=? AND sequence<?)" in step
+
+
+def test_a_page_costs_the_same_however_many_records_say_what_it_is_sorted_by(
+    long_log: Database,
+) -> None:
+    """By the steps of SQLite's machine: 40 records before the page's place or 400."""
+
+    def steps(after: int) -> int:
+        taken = 0
+
+        def count() -> int:
+            nonlocal taken
+            taken += 1
+            return 0
+
+        def look(transaction: Transaction) -> None:
+            driver = transaction.connection.connection.driver_connection
+            driver.set_progress_handler(count, 1)
+            try:
+                found = exchange_log.search(
+                    transaction, plan=ACME, order="outcome", limit=20, after=after
+                )
+            finally:
+                driver.set_progress_handler(None, 0)
+            assert [one.sequence for one in found] == list(range(after - 1, after - 21, -1))
+
+        long_log.read(look)
+        return taken
+
+    steps(560)  # what is prepared at first use is no page's cost
+    assert abs(steps(560) - steps(200)) < 40
 
 
 @pytest.mark.parametrize(
