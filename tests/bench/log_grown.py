@@ -33,6 +33,8 @@ PLAN: Final = PlanId("acme")
 _OTHER: Final = PlanId("other")
 _PURPOSES: Final = ("PAYMENT", "OPERATIONS", "TREATMENT")
 _TRANSACTIONS: Final = ("ITI-55", "ITI-38", "ITI-39", "REST-SUMMARY", "REST-DOCUMENT")
+_NAMED_AT_ONCE: Final = 1_000
+"""Documents that records of one time name."""
 _GROUP: Final = 20_000
 """Records in one COMMIT."""
 _RECORD: Final = (
@@ -47,13 +49,13 @@ _Index = tuple[str, str]
 
 
 def members(records: int) -> int:
-    """Whom a log of so many records knows: they join as it grows, so that each has as many."""
+    """How many a log of so many records knows: they join as it grows, so that each has as many."""
     return max(1_000, records // 200)
 
 
 def stored(records: int) -> int:
     """As `members`, the documents."""
-    return max(1_000, records // 100)
+    return max(_NAMED_AT_ONCE, records // 100)
 
 
 def seal_in_bulk(database: Database, draw: random.Random, done: int, size: int) -> None:
@@ -126,7 +128,9 @@ class _Sealed:
         key = self._key(plan, time[:7])
         member = MemberId(f"member-{int(share() * members(number))}")
         given = share() < 0.4
-        documents = [DocumentId(f"document-{int(share() * stored(number))}")] if given else []
+        # A document is exchanged in its time; the same ones for ever would be in every answer.
+        one = stored(number) - 1 - int(share() * _NAMED_AT_ONCE)
+        documents = [DocumentId(f"document-{one}")] if given else []
         values = {
             "count": 1,
             "direction": "in" if share() < 0.5 else "out",
