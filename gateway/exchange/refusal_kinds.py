@@ -9,6 +9,7 @@ tells more than that nothing was given.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from typing import Final, Literal
 
 from gateway.exchange.policy import RefusalCode
@@ -280,24 +281,38 @@ SENTENCES: Final[dict[RefusalKind, tuple[str, ...]]] = {
     "reported": ("it reported {}",),
     "answer_not_trusted": ("its answer could not be trusted: {}",),
 }
-_BEFORE: Final = r"(?:^|; |\d not given: |its answer could not be trusted: )"
+_BEFORE: Final = re.compile(r"^|; |\d not given: |its answer could not be trusted: ")
 _AFTER: Final = r"(?:; |$| \d+ not given: )"
+_PLACES: Final = 12
+_CHARACTERS: Final = 1000
+"""What is looked at of a reason: of a sentence that quotes a message no part is to cost time."""
 
 
 def refusal_kind(reason: str | None) -> RefusalKind:
     """The kind of a refused exchange by what its record says; `other` where that is in no kind."""
-    return _kind(reason or "")
+    return _kind((reason or "")[:_CHARACTERS])
 
 
 @lru_cache(maxsize=4096)
 def _kind(reason: str) -> RefusalKind:
-    return next((kind for kind, said in _PATTERNS if said.search(reason)), "other")
+    places = [found.end() for found in islice(_BEFORE.finditer(reason), _PLACES)]
+    return next(
+        (kind for kind, said in _PATTERNS if any(said.match(reason, place) for place in places)),
+        "other",
+    )
 
 
 def _patterns() -> Iterator[tuple[RefusalKind, re.Pattern[str]]]:
     for kind, sentences in SENTENCES.items():
-        spelled = (re.escape(one).replace(r"\{\}", ".*?") for one in sentences)
-        yield kind, re.compile(f"{_BEFORE}(?:{'|'.join(spelled)}){_AFTER}", re.DOTALL)
+        yield kind, re.compile("|".join(map(_spelled, sentences)), re.DOTALL)
+
+
+def _spelled(sentence: str) -> str:
+    """What ends with a part that differs may be of any length: its beginning is enough."""
+    fixed = sentence.removesuffix(".")
+    is_open = fixed.endswith("{}")
+    told = fixed.removesuffix("{}") if is_open else sentence
+    return re.escape(told).replace(r"\{\}", ".*?") + ("" if is_open else _AFTER)
 
 
 _PATTERNS: Final = tuple(_patterns())

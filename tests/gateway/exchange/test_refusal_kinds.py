@@ -62,6 +62,13 @@ def test_what_is_in_no_kind_is_other() -> None:
     assert refusal_kind(None) == "other"
 
 
+def test_of_a_long_reason_the_beginning_is_looked_at() -> None:
+    """A submission's names the HISP's addresses, at the sender's choice."""
+    assert refusal_kind("x; " * 100_000) == "other"
+    rules = "; ".join(f"rule {number} is for class {number}" for number in range(1000))
+    assert refusal_kind(f"No rule offers it for PAYMENT: {rules}.") == "no_rule"
+
+
 def test_what_kept_documents_out_tells_more_than_that_there_are_none() -> None:
     """ITI-39: what the partner hears comes first in the record, the rule behind it."""
     heard = "No document of this unique id is available to this community."
