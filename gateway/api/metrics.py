@@ -106,7 +106,7 @@ class _Figures(Collector):
     def collect(self) -> Iterator[Metric]:
         with self.tally.lock:
             found = [self._ended(), self._took()]
-            found += [self._ledger(), self._spent(), self._partners_took()]
+            found += [self._ledger(), *self._refused(), self._spent(), self._partners_took()]
         yield from found
         yield from self._visits()
         yield from self._partners()
@@ -152,6 +152,25 @@ class _Figures(Collector):
             if labels[0] in self.known:
                 found.add_metric(labels, number)
         return found
+
+    def _refused(self) -> Iterator[Metric]:
+        """Auditors' figures, too: `why` may be what the partner was not told."""
+        exchanges = CounterMetricFamily(
+            "gateway_partner_refused",
+            "Exchanges with partners that were refused (out: by the partner), and why.",
+            labels=("partner", "purpose", "transaction", "side", "why"),
+        )
+        documents = CounterMetricFamily(
+            "gateway_partner_documents_withheld",
+            "Documents that partners asked for and rules did not give, and why.",
+            labels=("partner", "purpose", "transaction", "side", "why"),
+        )
+        counts = ((exchanges, self.tally.refused), (documents, self.tally.withheld))
+        for family, numbers in counts:
+            for labels, number in sorted(numbers.items()):
+                if labels[0] in self.known:
+                    family.add_metric(labels, number)
+            yield family
 
     def _spent(self) -> Metric:
         found = CounterMetricFamily(

@@ -13,6 +13,7 @@ from gateway.exchange.conversation import (
     reread,
     reread_documents,
 )
+from gateway.exchange.rejudging import rejudged
 from gateway.model.exchange import RecordedExchange
 from ihe.errors import IheError
 from ihe.redaction import MARK, indented, redact
@@ -65,7 +66,11 @@ def reread_form(house: House, record: RecordedExchange) -> dict[str, Any]:
 def _reread(house: House, record: RecordedExchange) -> tuple[Reread, ...]:
     told = record.exchange
     found = house.database.read(lambda tx: indexed(tx, told))
-    messages = reread(_crossed(house, record))
+    one = _crossed(house, record)
+    judged = house.database.read(
+        lambda tx: rejudged(tx, one, plans=house.plans, community=house.community)
+    )
+    messages = (*reread(one), *judged)
     if told.plan is None or told.transaction != "ITI-39":
         return messages
     return (*messages, *reread_documents(house.archive, told.plan, found))

@@ -173,7 +173,8 @@ def show_exchange(
     """One record, as JSON; or one conversation as one story, as its exchanges began.
 
     With --wire the messages themselves; with --replay how they, and the documents they brought,
-    are read today, and what would be otherwise. Nobody is asked anything for it.
+    are read today, how today's roster judges the matches in them, and what would be otherwise.
+    Nobody is asked anything for it.
     """
     if (sequence is None) == (conversation is None):
         raise Failure("name a record, or a --conversation", Exit.USAGE)

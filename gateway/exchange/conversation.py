@@ -12,6 +12,7 @@ from ccda.safe_xml import Element
 from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import indexed_sections
 from gateway.exchange.keeping import kept_envelope
+from gateway.exchange.listed import listed_in_words, listed_then
 from gateway.exchange.reading import read_document
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange, Outcome, RecordedExchange
@@ -112,11 +113,12 @@ def _then(told: Exchange) -> str:
 @dataclass(frozen=True, slots=True)
 class _Said:
     """What an envelope says; of an answer, to which outcome that comes by itself (None if it says
-    nothing of that), and how many documents are in it."""
+    nothing of that), how many documents are in it, and in words how many it lists."""
 
     text: str
     outcome: Outcome | None = None
     documents: int = 0
+    listed: str | None = None
     is_fault: bool = False
 
 
@@ -140,15 +142,22 @@ def _is_otherwise(told: Exchange, said: _Said) -> bool:
     match told.outcome:
         case "success":
             given = len(told.documents)
-            return said.is_fault or (given > 0 and said.documents != given)
+            is_other = given > 0 and said.documents != given
+            return said.is_fault or is_other or _lists_otherwise(told, said)
         case "partial":
-            return said.outcome == "failed"
+            return said.outcome == "failed" or _lists_otherwise(told, said)
         case "failed":
             reason = told.reason or ""
             is_well = said.outcome in _ANSWERED
             return is_well and not any(one in reason for one in _NOT_OF_READING)
         case _:
             return False
+
+
+def _lists_otherwise(told: Exchange, said: _Said) -> bool:
+    """Of an older record nobody knows how many were listed."""
+    then = listed_then(told.reason)
+    return said.listed is not None and then is not None and said.listed != then
 
 
 def _discovery_request(body: Element) -> _Said:
@@ -205,8 +214,9 @@ def _query_request(body: Element) -> _Said:
 def _query(body: Element) -> _Said:
     found = read_adhoc_query_response(body)
     listed = len(found.entries) + len(found.object_refs)
-    text = f"{_word(found.status)}, {listed} documents listed"
-    return _Said(text + _errors(found.errors, found.unreadable), _outcome(found.errors, listed))
+    words = listed_in_words(listed)
+    text = f"{_word(found.status)}, {words}{_errors(found.errors, found.unreadable)}"
+    return _Said(text, _outcome(found.errors, listed), listed=words)
 
 
 def _retrieve_request(body: Element) -> _Said:

@@ -4,7 +4,7 @@ A partner that asks for more demographics is asked again, once, with what it ask
 then still names nobody is asked once more with what other communities know of the member.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from gateway.exchange.asking import Answered, Call
 from gateway.exchange.calling import put
 from gateway.exchange.disclosing import first_set, fuller_set
 from gateway.exchange.ingest import demographics
+from gateway.exchange.judging import answer_in_words, judge_matches, judged_in_words
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.question import Question
@@ -155,13 +156,15 @@ async def _ask(
         links.forget(
             transaction, plan=asking.plan.id, member=asking.member.id, partner=visit.partner.id
         )
-        made = _links(visit, discovery, time_to_live, wider)
+        judged = _judge(visit, discovery, wider)
+        made = _links(visit, judged, time_to_live)
         found.extend(_settled(transaction, link) for link in made)
         for link in found:
             links.put(transaction, link)
         if found:
             visit.note(transaction, step="query")
-        remarks = (_remark(visit, discovery), None if wider is None else wider.said)
+        asked_with = None if wider is None else wider.said
+        remarks = (_remark(visit, discovery), asked_with, *_in_words(discovery, judged))
         return Answered(reason="; ".join(text for text in remarks if text) or None)
 
     question = _question(visit, address, told, f"ITI-55 {which}")
@@ -246,7 +249,8 @@ def _remark(visit: Visit, discovery: Discovery) -> str | None:
             return _wanted(discovery)
         case Matched(matches=matches, unreadable=unreadable):
             unread = f"{unreadable} of its matches could not be read" if unreadable else None
-            is_ours = len(_of_others(visit, discovery)) < len(matches)
+            own = visit.asking.community.home_community_id
+            is_ours = any(one.home_community_id == own for one in matches)
             ours = "it names our own community, too: not asked" if is_ours else None
             return "; ".join(text for text in (unread, ours) if text) or None
         case _:
@@ -260,27 +264,46 @@ def _wanted(requested: MoreDemographicsRequested) -> str:
 # ---- links -----------------------------------------------------------------------------------
 
 
-def _links(
-    visit: Visit, discovery: Discovery, time_to_live: timedelta | None, wider: Wider | None
-) -> Iterator[Link]:
-    if not isinstance(discovery, Matched):
-        return
-    now = datetime.now(UTC)
-    until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A match beside the roster alone, and beside what others know, where that was looked at."""
+
+    match: Match
+    by_roster: MatchResult
+    widely: MatchResult | None
+
+    @property
+    def result(self) -> MatchResult:
+        return self.widely or self.by_roster
+
+
+def _judge(visit: Visit, discovery: Discovery, wider: Wider | None) -> tuple[_Judged, ...]:
     ours = demographics(visit.asking.member, visit.asking.plan)
-    for match in _of_others(visit, discovery):
-        result = compare(ours, match.demographics)
+    own = visit.asking.community.home_community_id
+    judged = []
+    for match, result in judge_matches(discovery, ours, own):
+        widely = None
         if wider is not None and result.decision == "possible":
             # Only what speaks for it: where the roster itself speaks against, that stands.
-            result = compare(wider.beside(ours), match.demographics)
-        link = _link(visit, match, result)
-        yield replace(link, found=now, valid_until=until)
+            widely = compare(wider.beside(ours), match.demographics)
+        judged.append(_Judged(match, result, widely))
+    return tuple(judged)
 
 
-def _of_others(visit: Visit, discovery: Matched) -> list[Match]:
-    """A hub that knows our records, too, names us beside others: those need not be asked for."""
-    own = visit.asking.community.home_community_id
-    return [one for one in discovery.matches if one.home_community_id != own]
+def _in_words(discovery: Discovery, judged: Sequence[_Judged]) -> Iterator[str | None]:
+    """By the roster first: that alone is known when the record is replayed."""
+    yield answer_in_words(discovery, [one.by_roster for one in judged])
+    widely = judged_in_words([one.widely for one in judged if one.widely is not None])
+    yield None if widely is None else f"with what others know {widely}"
+
+
+def _links(
+    visit: Visit, judged: Iterable[_Judged], time_to_live: timedelta | None
+) -> Iterator[Link]:
+    now = datetime.now(UTC)
+    until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
+    for one in judged:
+        yield replace(_link(visit, one.match, one.result), found=now, valid_until=until)
 
 
 def _link(visit: Visit, match: Match, result: MatchResult) -> Link:

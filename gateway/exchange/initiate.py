@@ -186,8 +186,13 @@ async def _visit_now(visit: Visit) -> GoOn | None:
 
 async def _save_left(visit: Visit, said: str) -> None:
     """What there is to say of its own part, which is not asked for again."""
-    detail = "; ".join(text for text in (visit.detail, said) if text)
-    await visit.save(detail=detail, next_step=visit.next_step, step="left")
+    await visit.save(
+        detail="; ".join(text for text in (visit.detail, said) if text),
+        next_step=visit.next_step,
+        remarks=tuple(visit.remarks),
+        steps=tuple(visit.steps),
+        step="left",
+    )
 
 
 async def _leave(visit: Visit) -> None:
@@ -210,7 +215,14 @@ async def _ask_to_the_end(visit: Visit) -> PartnerOutcome | None:
 
 
 def _finish(transaction: Transaction, visit: Visit, outcome: PartnerOutcome) -> None:
-    visit.note(transaction, outcome=outcome, detail=visit.detail, next_step=visit.next_step)
+    visit.note(
+        transaction,
+        outcome=outcome,
+        detail=visit.detail,
+        next_step=visit.next_step,
+        remarks=(),
+        steps=(),
+    )
     retrieval, partner = visit.asking.retrieval, visit.partner.id
     abandon(transaction, plan=retrieval.plan, retrieval=retrieval.id, visited=partner)
     if visit.ailment is not None:

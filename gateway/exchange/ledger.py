@@ -10,6 +10,7 @@ from datetime import datetime
 from math import ceil
 from typing import Any, Final
 
+from gateway.exchange.listed import without_number
 from gateway.model.exchange import Direction, Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.ledger import Latency, LedgerLine, Requests, Visits
@@ -113,7 +114,9 @@ def _line(
 def _requests(exchanges: Sequence[Exchange]) -> Requests:
     outcomes = Counter(one.outcome for one in exchanges)
     reasons = Counter(
-        one.reason for one in exchanges if one.outcome != "success" and one.reason is not None
+        reason
+        for one in exchanges
+        if one.outcome != "success" and (reason := without_number(one.reason)) is not None
     )
     answered = [one for one in exchanges if one.outcome in ("success", "partial")]
     return Requests(

@@ -20,6 +20,7 @@ from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange.asking import Answered, Call, Patience, explain
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
+from gateway.exchange.listed import listed_in_words
 from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
 from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
@@ -316,7 +317,7 @@ class _Listing:
         counted = self.is_counted
         return Answered(
             outcome="success" if not errors and not others else "partial" if given else "failed",
-            reason="; ".join(_reasons(errors, len(others))) or None,
+            reason="; ".join(_reasons(answer, len(others))),
             found=len(came - others - before) + missing if counted else 0,
             missing=missing if counted else 0,
         )
@@ -344,11 +345,15 @@ def _failed_altogether(answer: AdhocQueryResponse) -> bool:
     return bool(codes) and codes <= LENGTHY and not given
 
 
-def _reasons(errors: Sequence[RegistryError], others: int) -> Iterator[str]:
+def _reasons(answer: AdhocQueryResponse, others: int) -> Iterator[str]:
+    errors = _errors(answer)
     if errors:
         yield f"it reported {in_words(errors)}"
     if others:
         yield _OF_OTHERS.format(others)
+    listed = len(answer.entries) + len(answer.object_refs)
+    if listed or not errors:
+        yield listed_in_words(listed)
 
 
 def _each(problems: Iterable[str]) -> str:

@@ -16,6 +16,8 @@ from threading import Lock
 from typing import Final
 
 from gateway.exchange.ledger import TRANSACTIONS
+from gateway.exchange.refusal_kinds import RefusalKind, refusal_kind
+from gateway.exchange.refusals import kept_out
 from gateway.model.audit_feed import FeedState
 from gateway.model.identity import PlanId
 from gateway.model.ledger import Visits
@@ -53,6 +55,8 @@ _Ended = tuple[str, str, str]
 """Transaction, direction, outcome."""
 _Entry = tuple[str, str, str, str, str]
 """Partner, purpose, transaction, direction, outcome."""
+_Refused = tuple[str, str, str, str, RefusalKind]
+"""Partner, purpose, transaction, direction, and why."""
 
 
 @dataclass(slots=True)
@@ -78,6 +82,9 @@ class Tally:
     after: int
     ended: Counter[_Ended] = field(default_factory=Counter)
     ledger: Counter[_Entry] = field(default_factory=Counter)
+    refused: Counter[_Refused] = field(default_factory=Counter)
+    withheld: Counter[_Refused] = field(default_factory=Counter)
+    """Documents that rules kept out of answers, whether or not these gave others."""
     took: dict[tuple[str, str], Durations] = field(default_factory=dict)
     partners_took: dict[tuple[str, str, str], Durations] = field(default_factory=dict)
     """By partner, purpose and direction."""
@@ -107,6 +114,12 @@ class Tally:
             purpose = purpose_label(one.purpose)
             entry = (one.partner, purpose, transaction, one.direction, one.outcome)
             self.ledger[entry] += one.count
+            if one.outcome == "refused":
+                why = refusal_kind(one.refused_for)
+                self.refused[one.partner, purpose, transaction, one.direction, why] += one.count
+            for number, rule in kept_out(one.refused_for):
+                why = refusal_kind(rule)
+                self.withheld[one.partner, purpose, transaction, one.direction, why] += number
             if one.duration_ms is not None:
                 partner = (one.partner, purpose, one.direction)
                 self.partners_took.setdefault(partner, Durations()).add(one.duration_ms / 1000)

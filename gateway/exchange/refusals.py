@@ -37,12 +37,17 @@ def refusal_rows(records: Iterable[RecordedExchange]) -> list[tuple[object, ...]
 
 def _refusals(told: Exchange) -> Iterator[tuple[str, int, bool]]:
     """Each rule that refused, how many documents it kept out, and whether it refused all."""
-    kept_out = _KEPT_OUT.findall(told.reason or "")
+    withheld = kept_out(told.reason)
     is_whole = told.outcome == "refused"
-    for number, rule in kept_out:
-        yield rule, int(number), is_whole
-    if is_whole and not kept_out:
+    for number, rule in withheld:
+        yield rule, number, is_whole
+    if is_whole and not withheld:
         yield told.reason or "not stated", 0, True
+
+
+def kept_out(reason: str | None) -> tuple[tuple[int, str], ...]:
+    """How many documents each rule kept out, by a record's reason (`refusals_in_words`)."""
+    return tuple((int(number), rule) for number, rule in _KEPT_OUT.findall(reason or ""))
 
 
 def _who(told: Exchange) -> str:

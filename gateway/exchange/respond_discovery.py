@@ -14,6 +14,7 @@ from typing import Final
 from gateway.exchange import probing
 from gateway.exchange.asker import Asker, Effect, no_way, ways
 from gateway.exchange.ingest import demographics
+from gateway.exchange.judging import judged_in_words
 from gateway.exchange.matching import (
     Ambiguous,
     Found,
@@ -95,6 +96,18 @@ def discover(
     if probing.is_too_often(transaction, asker.community, limits, now):
         busy = f"the community asks for more than {limits.per_minute} persons in a minute"
         return _not_now("ResponderBusy", Effect("refused", reason=busy))
+    return whom_we_know(transaction, request, asker=asker, plans=plans, community=community)
+
+
+def whom_we_know(
+    transaction: Transaction,
+    request: PatientDiscoveryRequest,
+    *,
+    asker: Asker,
+    plans: Iterable[Plan],
+    community: Community,
+) -> Discovered:
+    """As `discover`, however often the partner has asked; it changes nothing."""
     stated = request.demographics
     asked = read_person(stated)
     if is_below_minimum(asked):
@@ -113,16 +126,15 @@ def discover(
     near = next((look.near for look in looks if look.near), None)
     found = [one for look in looks for one in look.found]
     limit = request.minimum_degree_match or 0
-    shown = [(member, result.score) for member, result in found if result.score >= limit]
+    shown = [(member, result) for member, result in found if result.score >= limit]
     if not shown:
         return Discovered(NoMatch(), _nobody(looks, asked), near)
     located = {look.plan.id for look in looks if look.is_locator}
     matches = tuple(
-        replace(_match(member, score, community), supports_locator=member.plan in located)
-        for member, score in shown
+        replace(_match(member, result.score, community), supports_locator=member.plan in located)
+        for member, result in shown
     )
-    reason = left_out(asked)
-    effects = tuple(Effect(plan=one.plan, member=one.id, reason=reason) for one, _ in shown)
+    effects = tuple(_named(member, result, asked) for member, result in shown)
     return Discovered(Matched(matches), effects, near)
 
 
@@ -158,6 +170,11 @@ def _shown(member: Member) -> Demographics:
 
 
 # ---- what the record says --------------------------------------------------------------------
+
+
+def _named(member: Member, result: MatchResult, asked: Person) -> Effect:
+    reason = judged_in_words([result]) or ""
+    return Effect(plan=member.plan, member=member.id, reason=_said(reason, asked))
 
 
 def _nobody(looks: Sequence[_Look], asked: Person) -> tuple[Effect, ...]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.exchange.archive import Archive
-from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.asker import Asker, Effect, no_way
 from gateway.exchange.on_demand import OnDemand, take_snapshot
 from gateway.exchange.open_documents import WhyWithheld, effects_of, open_documents, shelves_of
 from gateway.model.community import Community
@@ -92,7 +92,10 @@ def retrieve(
             new.extend([taken.snapshot] if taken.is_new else ())
         elif one is not None:
             given.append(Given(asked, one))
-    return Retrieved(tuple(given), tuple(errors), _effects(given, errors, why), tuple(new))
+    # Of each plan that is open, `why` says something, be it that nothing was withheld.
+    closed = None if why else no_way(asker)
+    effects = _effects(given, errors, why, closed)
+    return Retrieved(tuple(given), tuple(errors), effects, tuple(new))
 
 
 def _find(
@@ -149,12 +152,12 @@ def _unavailable(
 
 
 def _effects(
-    given: Iterable[Given], errors: Sequence[RegistryError], why: WhyWithheld
+    given: Iterable[Given], errors: Sequence[RegistryError], why: WhyWithheld, closed: str | None
 ) -> tuple[Effect, ...]:
     documents = [one.offered.document for one in given]
     outcome: Outcome = "success" if not errors else "partial" if documents else "refused"
     told = "; ".join(sorted({error.context for error in errors})) or None
-    effects = effects_of(documents, why) or (Effect(),)
+    effects = effects_of(documents, why) or (Effect(reason=closed),)
     # What the partner hears, and what it does not: a rule tells of a document that is there.
     return tuple(
         replace(

@@ -89,18 +89,12 @@ async def share_left(visit: Visit) -> Shares:
     left, visit.left = visit.left, []
     if left:
         return await share_out(visit, left)
-    # An earlier run has left it, and what it said of all else stands in the row.
-    said = visit.progress.detail or ""
-    visit.remarks.extend(one for one in said.split("; ") if one and not _is_of_waiting(one))
-    if visit.progress.next_step:
-        visit.steps.append(visit.progress.next_step.removesuffix("."))
+    # An earlier run has left it, and what it said of all else was kept.
+    visit.remarks.extend(visit.progress.remarks)
+    visit.steps.extend(visit.progress.steps)
     found = await visit.asking.archive.database.read_async(lambda tx: found_before(tx, visit))
     confirmed = [one for one in found if one.state == "confirmed"]
     return await share_out(visit, confirmed, is_resumed=True)
-
-
-def _is_of_waiting(said: str) -> bool:
-    return said == AWAITED or said.startswith("that is awaited until ")
 
 
 async def wait_for_others(visit: Visit, shares: Shares) -> None:

@@ -10,7 +10,10 @@ from gateway.model.job import JobState
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """An exchange record, less all that names a person: what is counted of it."""
+    """An exchange record, less all that names a person: what is counted of it.
+
+    `refused_for` is why it was refused, or documents were kept out of it.
+    """
 
     sequence: int
     direction: Direction
@@ -20,6 +23,7 @@ class Counted:
     purpose: str | None
     duration_ms: int | None
     count: int
+    refused_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,9 @@ class PartnerProgress:
     detail: str | None = None
     next_step: str | None = None
     """What the reader can do about what the detail says."""
+    remarks: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
+    """Of one that waits for others: what there is to say of its own part, for when it ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The exchange log as it is counted: what happened, and nothing of whom it was about."""
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, null, or_, select
 
 from gateway.model.identity import PartnerId
 from gateway.model.metering import Counted
@@ -8,6 +8,8 @@ from gateway.store import tables
 from gateway.store.transaction import Transaction
 
 _TABLE = tables.exchange
+_IS_REFUSED = or_(_TABLE.c.outcome == "refused", _TABLE.c.reason.contains(" not given: "))
+"""Wholly, or some documents of it."""
 _COLUMNS = (
     _TABLE.c.sequence,
     _TABLE.c.direction,
@@ -17,6 +19,7 @@ _COLUMNS = (
     _TABLE.c.purpose,
     _TABLE.c.duration_ms,
     _TABLE.c["count"],
+    case((_IS_REFUSED, _TABLE.c.reason), else_=null()).label("refused_for"),
 )
 
 
@@ -33,6 +36,7 @@ def following(transaction: Transaction, *, after: int, limit: int) -> tuple[Coun
             purpose=row.purpose,
             duration_ms=row.duration_ms,
             count=row._mapping["count"],  # `row.count` is the tuple's own method
+            refused_for=row.refused_for,
         )
         for row in transaction.connection.execute(statement.limit(limit))
     )

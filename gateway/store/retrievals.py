@@ -13,6 +13,7 @@ from gateway.store import tables
 from gateway.store.errors import UnknownId
 from gateway.store.sql import insert_new, upsert
 from gateway.store.transaction import Transaction
+from gateway.store.values import dump, load
 
 
 def create(transaction: Transaction, retrieval: Retrieval) -> None:
@@ -57,8 +58,14 @@ def put_progress(
         "elapsed_ms": progress.elapsed_ms,
         "detail": progress.detail,
         "next_step": progress.next_step,
+        "remarks": _listed(progress.remarks),
+        "steps": _listed(progress.steps),
     }
     upsert(transaction, tables.retrieval_partner, values, ["retrieval", "partner"])
+
+
+def _listed(texts: tuple[str, ...]) -> str | None:
+    return dump(texts) if texts else None
 
 
 def set_state(
@@ -253,7 +260,13 @@ def _progress(row: Row[Any]) -> PartnerProgress:
         elapsed_ms=row.elapsed_ms,
         detail=row.detail,
         next_step=row.next_step,
+        remarks=_texts(row.remarks),
+        steps=_texts(row.steps),
     )
+
+
+def _texts(listed: str | None) -> tuple[str, ...]:
+    return () if listed is None else load(tuple[str, ...], listed)
 
 
 def _retrieval(row: Row[Any], partners: tuple[PartnerProgress, ...]) -> Retrieval:

@@ -92,7 +92,7 @@ def test_a_member_who_matches_is_named_by_our_opaque_id(partner: Visitor) -> Non
     record = partner.recorded()
     names_the_asker(record, "ITI-55")
     assert (record.outcome, record.plan, record.member) == ("success", PLAN, MEMBER.id)
-    assert (record.documents, record.reason) == ((), None)
+    assert (record.documents, record.reason) == ((), f"judged: match ({match.degree})")
 
 
 def test_no_match_is_an_answer_and_a_record_without_a_member(partner: Visitor) -> None:

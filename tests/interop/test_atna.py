@@ -31,6 +31,8 @@ _BOTH: Final = {
     "ITI-39 patient.*": "0..1: the request does not name the patient, our record does",
     "ITI-39 destination.UserIsRequestor": "ITI TF-2: 3.39.5.1: who asks is the destination; "
     "IPF says that nobody asked",
+    "ITI-55 event.EventOutcomeDescription": "our record's reason: how each match was judged",
+    "ITI-38 event.EventOutcomeDescription": "the same: how many documents we were listed",
     "ITI-80 event.EventOutcomeDescription": "our record's reason: the document had come before",
     "ITI-80 event.EventTypeCode": "the transaction's title; IPF writes it as one word",
     "ITI-80 submission set.detail ihe:homeCommunityID": "the community that ITI-80 names; "

@@ -45,6 +45,8 @@ class RetrievalPartnerRow(Row, table=True):
     elapsed_ms: int | None = None
     detail: str | None = None
     next_step: str | None = Field(default=None, sa_type=Text)
+    remarks: str | None = Field(default=None, sa_type=Text)
+    steps: str | None = Field(default=None, sa_type=Text)
 
 
 class AwaitedAnswerRow(Row, table=True):

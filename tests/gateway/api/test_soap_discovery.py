@@ -137,8 +137,9 @@ def test_invalid_fields_fail_no_match_and_the_record_says_what_was_left_out(
     assert isinstance(visitor.discover(asked), Matched)
     assert visitor.recorded().member == MEMBER.id
     assert visitor.recorded().reason == (
-        "left out of the comparison: phone, no telephone number of ten digits; state, no state of"
-        " the United States; zip, no ZIP code; address, a placeholder, not a place"
+        "judged: match (91); left out of the comparison:"
+        " phone, no telephone number of ten digits; state, no state of the"
+        " United States; zip, no ZIP code; address, a placeholder, not a place"
     )
 
 

@@ -1,16 +1,18 @@
 """`gateway exchanges show --wire` and `--replay`: redacted unless asked, and each look recorded."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ccda.hl7v3 import PN
 from gateway.model.exchange import Exchange
 from gateway.model.identity import ConversationId
-from gateway.store import exchange_log
+from gateway.store import exchange_log, members
 from ihe.redaction import MARK
-from ihe.soap import ITI_38_REQUEST
-from tests.gateway.asking import ask, find_documents
+from ihe.soap import ITI_38_REQUEST, ITI_55_REQUEST
+from tests.gateway.asking import ask, discovery, find_documents
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER, a_rule, open_house, serving
 
@@ -56,6 +58,30 @@ def test_what_is_read_today_is_told_and_is_as_it_was(terminal: Terminal) -> None
     assert form["sequence"] == number
     assert [one["what"] for one in form["today"]] == ["request", "answer"]
     assert not any(one["differs"] for one in form["today"])
+
+
+def test_whom_todays_roster_would_name_instead_is_told(tmp_path: Path) -> None:
+    terminal = furnish(tmp_path)
+    with open_house(tmp_path, rules=[a_rule()], furnished=False) as house, serving(house) as door:
+        asked = ask(discovery(), ITI_55_REQUEST)
+        assert door.post("/ihe/xcpd", asked.envelope).status == 200
+    (found,) = (one for one in terminal.records() if one["transaction"] == "ITI-55")
+    show = ("exchanges", "show", found["sequence"], "--replay")
+    unchanged = terminal.run(*show).out
+    assert "success: judged: match (96)" in unchanged
+    assert "would be answered with: one match (score 96)" in unchanged
+    assert "All is read as it was." in unchanged
+    otherwise = replace(MEMBER.demographics, names=(PN("Otherwise", ("Ottoline",)),))
+    with open_house(tmp_path, furnished=False) as house:
+        changed = replace(MEMBER, demographics=otherwise)
+        house.database.write(lambda tx: members.put(tx, changed))
+    with terminal.recording() as looks:
+        ended = terminal.run(*show)
+    assert "! would be answered with: no match: " in ended.out
+    assert "(then one match (score 96))" in ended.out
+    assert "1 would be otherwise today" in ended.out
+    assert "Ottoline" not in ended.out and "Sampleton" not in ended.out
+    assert [one["reason"] for one in looks] == [f"record {found['sequence']} reread"]
 
 
 def test_unredacted_alone_is_a_wrong_usage(terminal: Terminal) -> None:

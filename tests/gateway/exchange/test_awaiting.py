@@ -60,7 +60,11 @@ def test_every_request_names_our_own_door_and_each_has_one_record(tmp_path: Path
         for transaction, heard in there.heard:
             door = "xcpd" if transaction == "ITI_55" else "xca"
             assert f"<wsa:Address>{base}/{door}</wsa:Address>".encode() in heard.envelope
-        assert recorded(there) == [(f"ITI-{n}", "success", None) for n in (55, 38, 39)]
+        assert recorded(there) == [
+            ("ITI-55", "success", "judged: match (96)"),
+            ("ITI-38", "success", "2 documents listed"),
+            ("ITI-39", "success", None),
+        ]
         assert retrieval_of(there.house, there.retrieval).state == "done"
         rows = lakeshore.rows_of(there.house, "awaited_answer")
         assert {(one["state"], one["answer"]) for one in rows} == {("settled", None)}
@@ -208,7 +212,10 @@ def test_a_request_that_is_not_taken_has_its_record_at_once(tmp_path: Path) -> N
         there.work()
         detail = "it answered with a SOAP fault (Receiver)"
         assert (there.row.outcome, there.row.detail) == ("failed", detail)
-        assert recorded(there) == [("ITI-55", "success", None), ("ITI-38", "failed", detail)]
+        assert recorded(there) == [
+            ("ITI-55", "success", "judged: match (96)"),
+            ("ITI-38", "failed", detail),
+        ]
         failed = calls(there.house)[-1]
         named = [failed.request_hash, failed.answer_hash]
         assert named == [sha256(envelope).hexdigest() for envelope in crossed]

@@ -134,7 +134,7 @@ def test_the_result_is_a_signed_message_of_our_own_with_the_members_id(tmp_path:
         assert (assertion.role.code, assertion.role.system) == ("responding gateway", None)
         assert assertion.purpose_of_use is not None and assertion.purpose_of_use.code == "PAYMENT"
         assert there.lines == [
-            ("in", "ITI-55", "success", None),
+            ("in", "ITI-55", "success", "judged: match (96)"),
             ("out", "ITI-55-DEFERRED", "success", None),
         ]
         assert there.owed is None
@@ -158,7 +158,7 @@ def test_what_is_told_is_recorded_once_however_often_it_is_brought(tmp_path: Pat
         there.bring()
         busy = "it answered HTTP 503: it is busy or away"
         assert there.lines == [
-            ("in", "ITI-55", "success", None),
+            ("in", "ITI-55", "success", "judged: match (96)"),
             ("out", "ITI-55-DEFERRED", "failed", busy),
             ("out", "ITI-55-DEFERRED", "success", None),
         ]

@@ -118,6 +118,25 @@ def test_other_documents_than_were_taken_then_differ(tmp_path: Path) -> None:
         assert answer.today.endswith("2 documents (then success with 1 documents)")
 
 
+@pytest.mark.parametrize("outcome", ["success", "partial"])
+def test_another_number_of_documents_than_was_listed_then_differs(
+    outcome: str, tmp_path: Path
+) -> None:
+    with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
+        retrieve(house)
+        assert recorded(house)["ITI-38"].exchange.reason == "2 documents listed"
+        same, one, unsaid = (
+            reread(as_if(house, "ITI-38", outcome=outcome, reason=reason))[1]
+            for reason in ("2 documents listed", f"{ERROR}; 1 document listed", None)
+        )
+        assert (same.differs, one.differs, unsaid.differs) == (False, True, False)
+        then = f" (then {outcome}: {ERROR}; 1 document listed)"
+        assert one.today == f"Success, 2 documents listed{then}"
+
+
+ERROR = "it reported XDSRegistryError: it had a fault of its own"
+
+
 def test_an_answer_that_was_taken_and_is_a_fault_today_differs(tmp_path: Path) -> None:
     with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
         retrieve(house)

@@ -59,6 +59,17 @@ def test_each_partner_and_purpose_has_a_line_by_name() -> None:
     ]
 
 
+def test_a_reason_is_counted_however_many_documents_were_listed() -> None:
+    told = "it reported XDSRegistryError: it had a fault of its own"
+    given = [
+        exchange(outcome="partial", reason=f"{told}; {listed}")
+        for listed in ("1 document listed", "7 documents listed")
+    ]
+    given.append(exchange(outcome="partial", reason="7 documents listed"))
+    (line,) = ledger([], recorded(*given), [PARTNER])
+    assert line.we_asked.reasons == ((told, 2),)
+
+
 def test_outcomes_times_and_reasons_are_counted_each_way() -> None:
     two = (DocumentId("a"), DocumentId("b"))
     given = [exchange(duration_ms=ms) for ms in range(1, 101)]

@@ -190,7 +190,7 @@ def test_we_do_not_ask_ourselves_for_what_a_hub_knows_of_us(tmp_path: Path) -> N
         assert (rows[NAME].outcome, rows[NAME].documents_new, rows[NAME].detail) == (
             "matched", 2, said,
         )  # fmt: skip
-        assert calls(house)[0].reason == said
+        assert calls(house)[0].reason == f"{said}; judged: match (96)"
         assert [one["home_community_id"] for one in lakeshore.rows_of(house, "link")] == [str(HOME)]
 
 

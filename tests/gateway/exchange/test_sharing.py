@@ -141,12 +141,19 @@ def test_its_own_part_is_asked_for_once_and_what_was_said_of_it_stays(tmp_path: 
         before = row(there, HUB)
         assert before.documents_found == 2
         assert before.step == "left"
+        assert before.remarks == (
+            "partial: 2 missing",
+            "it says that it is no Health Data Locator",
+            "2 came from another community than was asked: not taken",
+        )
+        assert [f"{step}." for step in before.steps] == [before.next_step]
         for number in (0, 1):
             assert there.answer(number).status == 202
             there.work()
         ended = row(there, HUB)
         assert ended.outcome == "matched"
-        assert (ended.detail or "").endswith(f"{THROUGH} {NAME}")
+        assert ended.detail == "; ".join((*before.remarks, f"{THROUGH} {NAME}"))
+        assert (ended.next_step, ended.remarks, ended.steps) == (before.next_step, (), ())
         assert (ended.documents_found, ended.documents_new) == (2, before.documents_new)
         assert hub.heard.count("ITI_55") == hub.heard.count("ITI_38") == 1
         assert sum(call.partner == str(HUB_HOME) for call in calls(there.house)) == len(hub.heard)

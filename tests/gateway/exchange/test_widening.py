@@ -106,8 +106,8 @@ def test_who_finds_nobody_is_asked_again_with_a_former_address(tmp_path: Path) -
         assert first.addresses == KNOWN.addresses
         assert second == replace(first, addresses=(*first.addresses, FORMER))
         assert [(one.outcome, one.reason) for one in two.calls()] == [
-            ("success", None),
-            ("success", SAID),
+            ("success", "judged: nobody"),
+            ("success", f"{SAID}; judged: match (96)"),
         ]
 
 

@@ -16,7 +16,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from gateway.store import members, migrations
+from gateway.model.identity import PartnerId, RetrievalId
+from gateway.store import members, migrations, retrievals
 from gateway.store.database import Database, driver_url
 from gateway.store.migrations import upgrade
 from gateway.store.tables import METADATA
@@ -63,13 +64,7 @@ def test_members_of_an_older_house_are_found_by_the_keys_of_today(
         known = dump(a_member().demographics)
         with engine.begin() as connection:
             connection.execute(text("INSERT INTO plan (id, name) VALUES ('acme', 'Acme')"))
-            connection.execute(
-                text(
-                    "INSERT INTO member (id, plan, member_id, demographics, opted_out)"
-                    " VALUES ('m1', 'acme', 'A-m1', :known, false)"
-                ),
-                {"known": known},
-            )
+            connection.execute(text(A_MEMBER), {"known": known})
             old = "INSERT INTO member_key VALUES ('acme', 'birth', '19750501', 'm1')"
             connection.execute(text(old))
         upgrade(url)
@@ -80,6 +75,56 @@ def test_members_of_an_older_house_are_found_by_the_keys_of_today(
         with engine.begin() as connection:
             kinds = set(connection.execute(text("SELECT kind FROM member_key")).scalars())
         assert kinds == {"whole", "day", "name", "id"}
+
+
+def test_what_a_waiting_partner_has_said_is_not_lost_by_the_step_that_keeps_it_apart(
+    empty_url: Callable[[], str], tmp_path: Path, opened: Callable[..., Database]
+) -> None:
+    awaits = "its records are being asked for through another partner; that is awaited until noon"
+    rows = (
+        ("p1", "left", f"partial: 2 missing; it asked; {awaits}", "Ask it why."),
+        ("p2", "left", awaits, None),
+        ("p3", "retrieve", "partial: 1 missing", None),
+    )
+    for url in (f"sqlite:///{tmp_path}/old.sqlite", empty_url()):
+        upgrade_to(url, "0036")
+        engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
+        with engine.begin() as connection:
+            connection.execute(text("INSERT INTO plan (id, name) VALUES ('acme', 'Acme')"))
+            connection.execute(text(A_MEMBER), {"known": dump(a_member().demographics)})
+            connection.execute(text(A_RETRIEVAL))
+            for partner, step, detail, next_step in rows:
+                connection.execute(
+                    text(A_PARTNER_ASKED),
+                    {"partner": partner, "step": step, "detail": detail, "next": next_step},
+                )
+        upgrade(url)
+        found = opened(url).read(
+            lambda t: retrievals.progress(
+                t, plan=ACME, retrieval=RetrievalId("r1"), of=[PartnerId(one[0]) for one in rows]
+            )
+        )
+        assert {one.partner: (one.remarks, one.steps) for one in found} == {
+            "p1": (("partial: 2 missing; it asked",), ("Ask it why",)),
+            "p2": ((), ()),
+            "p3": ((), ()),
+        }
+
+
+A_MEMBER = (
+    "INSERT INTO member (id, plan, member_id, demographics, opted_out)"
+    " VALUES ('m1', 'acme', 'A-m1', :known, false)"
+)
+A_RETRIEVAL = (
+    "INSERT INTO retrieval (number, id, plan, member, purpose, person, role, conversation, created,"
+    " state) VALUES (1, 'r1', 'acme', 'm1', 'PAYMENT', 'Ann', 'nurse', 'c1',"
+    " '2026-01-01 00:00:00', 'running')"
+)
+A_PARTNER_ASKED = (
+    "INSERT INTO retrieval_partner (retrieval, partner, plan, partner_name, step, documents_found,"
+    " documents_new, documents_missing, detail, next_step)"
+    " VALUES (1, :partner, 'acme', 'P', :step, 0, 0, 0, :detail, :next)"
+)
 
 
 def upgrade_to(url: str, step: str) -> None:
