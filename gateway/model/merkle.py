@@ -5,7 +5,7 @@ on its frontier, the roots of its complete subtrees, so that it grows without be
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 
@@ -45,6 +45,21 @@ class Frontier:
         roots.append(leaf)
         self.size += 1
 
+    def extend(self, leaves: Iterable[bytes]) -> None:
+        """As `add` of each, in half the time: the tree grows by whole levels."""
+        level, sha256, roots = list(leaves), hashlib.sha256, self._roots
+        left, self.size = self.size, self.size + len(level)
+        alone: list[bytes] = []
+        while level:
+            if left & 1:
+                level.insert(0, roots.pop())
+            if len(level) & 1:
+                alone.append(level.pop())
+            pairs = zip(level[::2], level[1::2], strict=True)
+            level = [sha256(b"\x01" + one + other).digest() for one, other in pairs]
+            left >>= 1
+        roots.extend(reversed(alone))
+
     def root(self) -> bytes:
         """The root over all leaves so far."""
         if not self._roots:
@@ -58,8 +73,7 @@ class Frontier:
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """The root over these leaves."""
     tree = Frontier()
-    for leaf in leaves:
-        tree.add(leaf)
+    tree.extend(leaves)
     return tree.root()
 
 

@@ -27,7 +27,6 @@ from gateway.store.transaction import Transaction
 GENESIS: Final = "0" * 64
 """What the first record stands on."""
 _BATCH: Final = 2000
-_BEFORE_ALL: Final = -(2**63)
 _PLACE: Final = frozenset({"sequence", "canon", "previous_hash", "hash"})
 SEALED: Final = tuple(column.name for column in tables.exchange.c if column.name not in _PLACE)
 """The columns that the canonical text holds: all but the record's place in the chain."""
@@ -76,42 +75,98 @@ def verify_with_roots(
     transaction: Transaction, sizes: Iterable[int]
 ) -> tuple[VerifyResult, dict[int, bytes]]:
     """As `verify`; also the Merkle root over so many records, for each size that is reached."""
-    wanted, tree = set(sizes), Frontier()
-    roots = {0: tree.root()} if 0 in wanted else {}
-    previous, expected, after = bytes.fromhex(GENESIS), 1, _BEFORE_ALL
-    agreement = Agreement(transaction, _NAMES)
-    for row in agreement.rows():
-        sealed = _sealed_as_said(row, expected, previous)
-        if sealed is None and row[_SEQUENCE] != expected:
-            return VerifyResult(expected - 1, *_misplaced(row[_SEQUENCE], expected)), roots
-        if sealed is None:
-            # Column by column, for the database may only spell it otherwise than we do.
-            whole = next(_rows(transaction, after=after, batch=1))
-            sealed = _sealed(whole, expected, previous)
-            if sealed is None:
-                bad, reason = _fault(whole, expected, previous.hex())
-                return VerifyResult(expected - 1, bad, reason), roots
-            agreement.learn(whole[_COLUMNS:])
-        leaf, previous = sealed
-        after = expected
-        tree.add(leaf)
-        if expected in wanted:
-            roots[expected] = tree.root()
-        expected += 1
+    chain = _Chain(sizes)
+    broken = _walk(transaction, chain)
+    walked = chain.records
+    if broken is not None:
+        return VerifyResult(walked, *broken), chain.roots
     head = transaction.connection.execute(select(tables.exchange_head)).first()
-    if head is None or head.sequence > expected - 1:
-        reason = f"record {expected} is missing: the end is cut"
-        return VerifyResult(expected - 1, expected, reason), roots
-    if (head.sequence, head.hash) != (expected - 1, previous.hex()):
-        bad, reason = max(expected - 1, 1), "the head does not name the last record"
-        return VerifyResult(expected - 1, bad, reason), roots
-    if (found := _uncounted(transaction, expected - 1)) is not None:
-        return VerifyResult(max(found[0], 1) - 1, *found), roots
+    if head is None or head.sequence > walked:
+        reason = f"record {walked + 1} is missing: the end is cut"
+        return VerifyResult(walked, walked + 1, reason), chain.roots
+    if (head.sequence, head.hash) != (walked, chain.hash):
+        bad, reason = max(walked, 1), "the head does not name the last record"
+        return VerifyResult(walked, bad, reason), chain.roots
+    if (found := _uncounted(transaction, walked)) is not None:
+        return VerifyResult(max(found[0], 1) - 1, *found), chain.roots
     misfiled = first_misfiled(transaction)
     if misfiled is not None:
         reason = f"record {misfiled} is not found by just the documents that it names"
-        return VerifyResult(min(misfiled, expected) - 1, misfiled, reason), roots
-    return VerifyResult(expected - 1), roots
+        return VerifyResult(min(misfiled, walked + 1) - 1, misfiled, reason), chain.roots
+    return VerifyResult(walked), chain.roots
+
+
+class _Chain:
+    """The chain as it is recomputed: how many records fit so far, the last one's hash, and the
+    Merkle roots over as many as were wanted."""
+
+    def __init__(self, sizes: Iterable[int]) -> None:
+        self.records = 0
+        self.hash = GENESIS
+        self._tree = Frontier()
+        self._wanted = sorted({size for size in sizes if size >= 0}, reverse=True)
+        self.roots: dict[int, bytes] = {}
+        self._grow([])
+
+    def take_as_said(self, rows: Iterator[Sequence[Any]]) -> Sequence[Any] | None:
+        """Takes records that fit, and whose columns agree by the database's word.
+
+        Returns the first that is none of these; None at the end. A million go by here: half of
+        the time is the database's, most of the rest is hashing.
+        """
+        expected, before = self.records + 1, self.hash
+        previous, leaves, other = bytes.fromhex(before), list[bytes](), None
+        for row in rows:
+            sequence, stands_on, sealed, content, agrees = row
+            # Hashes are compared as text: nothing but text equals it.
+            if not agrees or sequence != expected or stands_on != before:
+                other = row
+                break
+            leaf = _sha256(b"\x00" + content).digest()
+            found = _sha256(b"\x02" + previous + leaf + expected.to_bytes(8, "big")).digest()
+            if found.hex() != sealed:
+                other = row
+                break
+            leaves.append(leaf)
+            expected, before, previous = expected + 1, sealed, found
+        self.hash = before
+        self._grow(leaves)
+        return other
+
+    def take(self, leaf: bytes, sealed: str) -> None:
+        """Takes the next record, of which the caller has found that it fits."""
+        self.hash = sealed
+        self._grow([leaf])
+
+    def _grow(self, leaves: list[bytes]) -> None:
+        before, self.records = self.records, self.records + len(leaves)
+        while self._wanted and self._wanted[-1] <= self.records:
+            size = self._wanted.pop()
+            self._tree.extend(leaves[self._tree.size - before : size - before])
+            self.roots[size] = self._tree.root()
+        self._tree.extend(leaves[self._tree.size - before :])
+
+
+def _walk(transaction: Transaction, chain: _Chain) -> tuple[int, str] | None:
+    """Which record is the first that is not as sealed, and why; None if all are."""
+    agreement = Agreement(transaction, _NAMES)
+    rows = agreement.following()
+    while rows:
+        ahead = iter(rows)
+        while (row := chain.take_as_said(ahead)) is not None:
+            expected = chain.records + 1
+            if row[_SEQUENCE] != expected:
+                return _misplaced(row[_SEQUENCE], expected)
+            # Column by column, for the database may only spell it otherwise than we do.
+            whole = next(_rows(transaction, after=chain.records, batch=1))
+            leaf = _leaf_if_sealed(whole, expected, chain.hash)
+            if leaf is None:
+                return _fault(whole, expected, chain.hash)
+            chain.take(leaf, whole[_HASH])
+            if agreement.learn(whole[_COLUMNS:]):
+                break  # the rest is asked for again, by what was just learned
+        rows = agreement.following(chain.records)
+    return None
 
 
 def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
@@ -157,24 +212,9 @@ def canon_of(transaction: Transaction, sequence: int) -> str:
     return str(canon)
 
 
-def _sealed_as_said(
-    row: Sequence[Any], expected: int, previous: bytes
-) -> tuple[bytes, bytes] | None:
-    """Leaf and hash of a record whose columns agree by the database's word; None for any other.
-
-    A million go by here: half of the time is the database's, most of the rest is hashing.
-    """
-    sequence, before, sealed, content, agrees = row
-    # `before` and `sealed` are compared as text: nothing but text equals it.
-    if not agrees or sequence != expected or before != previous.hex():
-        return None
-    leaf = _sha256(b"\x00" + content).digest()
-    found = _sha256(b"\x02" + previous + leaf + expected.to_bytes(8, "big")).digest()
-    return (leaf, found) if found.hex() == sealed else None
-
-
-def _sealed(row: Sequence[Any], expected: int, previous: bytes) -> tuple[bytes, bytes] | None:
-    """As `_sealed_as_said`, of a row with all its columns, each of them compared here."""
+def _leaf_if_sealed(row: Sequence[Any], expected: int, previous: str) -> bytes | None:
+    """The leaf of a row with all its columns, each of them compared here; None if it does not fit
+    the record before."""
     sequence, before, sealed, canon, *columns = row
     stated = {n: v for n, v in zip(_NAMES, columns, strict=True) if v is not None}
     try:
@@ -182,11 +222,11 @@ def _sealed(row: Sequence[Any], expected: int, previous: bytes) -> tuple[bytes, 
         is_alike = canon.encode() == content
     except (TypeError, AttributeError, UnicodeError):  # SQLite keeps anything anywhere
         return None
-    if not is_alike or sequence != expected or before != previous.hex():
+    if not is_alike or sequence != expected or before != previous:
         return None
     leaf = _sha256(b"\x00" + content).digest()
-    found = _sha256(b"\x02" + previous + leaf + expected.to_bytes(8, "big"))
-    return (leaf, found.digest()) if found.hexdigest() == sealed else None
+    found = _sha256(b"\x02" + bytes.fromhex(previous) + leaf + expected.to_bytes(8, "big"))
+    return leaf if found.hexdigest() == sealed else None
 
 
 def _misplaced(sequence: int, expected: int) -> tuple[int, str]:

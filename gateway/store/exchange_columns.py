@@ -7,7 +7,7 @@ spells otherwise, or cannot spell, it does not say yes of, and whoever asked the
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from gateway.store import tables
@@ -46,33 +46,28 @@ class Agreement:
         self._shapes: dict[Shape, None] = {}
         self._statement = self._spelled()
 
-    def learn(self, columns: Sequence[Any]) -> None:
-        """These columns agree, though the database did not say so: from now on it can."""
+    def learn(self, columns: Sequence[Any]) -> bool:
+        """These columns agree, though the database did not say so; whether from now on it can."""
         stated = (n for n, v in zip(self._names, columns, strict=True) if v is not None)
         shape = frozenset(stated)
-        if self._transaction.is_postgres or shape in self._shapes:
-            return
-        if len(self._shapes) < _MOST_SHAPES:
-            self._shapes[shape] = None
-            self._statement = self._spelled()
+        is_known = self._transaction.is_postgres or shape in self._shapes
+        if is_known or len(self._shapes) >= _MOST_SHAPES:
+            return False
+        self._shapes[shape] = None
+        self._statement = self._spelled()
+        return True
 
-    def rows(self) -> Iterator[Sequence[Any]]:
-        """Of each record sequence, previous hash, hash, text as bytes, and whether all agrees."""
-        cursor, after = self._transaction.cursor(), _BEFORE_ALL
-        if self._transaction.is_postgres:
+    def following(self, after: int | None = None) -> list[Sequence[Any]]:
+        """The next records: sequence, previous hash, hash, text as bytes, and whether all agrees.
+
+        None are left where there are none.
+        """
+        cursor = self._transaction.cursor()
+        if self._transaction.is_postgres and after is None:
             cursor.execute(_OWN_FUNCTIONS)
-        while True:
-            statement = self._statement
-            rows = self._fetched(cursor, after)
-            for row in rows:
-                yield row
-                after = row[0]
-                if statement is not self._statement:
-                    break  # the rest is asked for again, by what was just learned
-            else:
-                if len(rows) < _BATCH:
-                    break
+        found = self._fetched(cursor, _BEFORE_ALL if after is None else after)
         cursor.close()
+        return found
 
     def _fetched(self, cursor: Any, after: int) -> list[Sequence[Any]]:
         given = (after, _BATCH)

@@ -46,6 +46,16 @@ def test_the_root_of_nothing_and_of_the_empty_leaf_are_those_known() -> None:
     assert empty == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
 
 
+@given(st.integers(0, 65), st.integers(0, 65))
+def test_a_tree_grows_by_many_as_by_one(before: int, more: int) -> None:
+    one, many = Frontier(), Frontier()
+    for leaf in LEAVES[: before + more]:
+        one.add(leaf)
+    many.extend(LEAVES[:before])
+    many.extend(LEAVES[before : before + more])
+    assert (many.size, many.roots) == (one.size, one.roots)
+
+
 @given(st.integers(0, 100), st.integers(0, 29))
 def test_a_tree_goes_on_from_its_frontier(before: int, more: int) -> None:
     tree = Frontier()

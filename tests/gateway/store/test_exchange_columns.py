@@ -54,7 +54,7 @@ def words(log: Database, *, learned: bool) -> list[bool]:
         if learned:
             first = next(_rows(transaction, after=0, batch=1))
             agreement.learn(first[_COLUMNS:])
-        return [bool(agrees) for *_, agrees in agreement.rows()]
+        return [bool(agrees) for *_, agrees in agreement.following()]
 
     return log.read(unit)
 
