@@ -8,16 +8,16 @@ its verdict, and the record DIRECT-RECEIVE. A refused message is run again when 
 that runs twice finds the message settled.
 """
 
-import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from direct.errors import DirectError, NotEncrypted
+from direct.errors import DirectError, NotEncrypted, NotForUs
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.ingest import Ingested, ingest
 from gateway.exchange.mail_attachments import keep_attachments, misplaced
@@ -31,6 +31,7 @@ from gateway.exchange.mail_notifying import answers_to, write_answers
 from gateway.exchange.mail_reports import Report
 from gateway.exchange.mail_sealing import OpenedMail
 from gateway.exchange.mail_verdict import verdict_form
+from gateway.exchange.worker_messages import Aside
 from gateway.exchange.workers import Budget, WorkerFailed
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange, Outcome
@@ -59,12 +60,14 @@ class _Refused:
 
 @dataclass(frozen=True, slots=True)
 class _Trusted:
-    """A message whose signer is trusted for `recipients`; `opened` is None from a HISP."""
+    """A message whose signer is trusted for `recipients`; `opened` and `content`, what was signed,
+    are None from a HISP."""
 
     letter: Letter
     opened: OpenedMail | None
     judged: tuple[Judged, ...]
     recipients: tuple[str, ...]
+    content: Aside | None = None
 
 
 async def receive_mail(means: DirectMeans, plan_id: PlanId, message: MailId) -> None:
@@ -82,43 +85,37 @@ async def receive_mail(means: DirectMeans, plan_id: PlanId, message: MailId) -> 
         raise PermanentFailure("its message or its plan is gone")
     if mail.state not in ("spooled", "judged"):
         return
-    raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
-    budget = Budget(means.message_cpu_seconds)
-    found = await _judged(means, mail, raw, budget)
-    if isinstance(found, _Refused):
-        await _quarantine(means, mail, found)
-    elif found.letter.report is not None:
-        await _take_report(means, mail, found, started)
-    else:
-        await _take_content(means, mail, plan, raw, found, budget, started)
+    budget = means.budget()
+    with ExitStack() as kept:
+        found = await _judged(means, mail, budget, kept)
+        if isinstance(found, _Refused):
+            await _quarantine(means, mail, found)
+        elif found.letter.report is not None:
+            await _take_report(means, mail, found, started)
+        else:
+            await _take_content(means, mail, plan, found, budget, started)
 
 
 # ---- opening and judging ---------------------------------------------------------------------
 
 
 async def _judged(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
+    means: DirectMeans, mail: ReceivedMail, budget: Budget, kept: ExitStack
 ) -> _Trusted | _Refused:
+    """`kept` will close the content that it finds."""
     try:
         if means.mode == "hisp":
-            return await _from_hisp(means, mail, raw, budget)
-        keys = await means.archive.database.read_async(
-            lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
-        )
-        if not keys:
-            return _Refused("we have no key for any of its recipients")
-        pairs = key_pairs(means, keys)
-        opened, letter = await means.opening.run_within(
-            budget, open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
-        )
+            return await _from_hisp(means, mail, budget)
+        opened, letter, content = await _open(means, mail, budget)
     except DirectError as error:
         not_encrypted = isinstance(error, NotEncrypted)
-        bounce = await _bounce(means, mail, raw, budget) if not_encrypted else None
+        bounce = await _bounce(means, mail, budget) if not_encrypted else None
         return bounce or _Refused(error.reason)
     except WorkerFailed as failure:
         if failure.reason == "closed":  # we are stopping: it says nothing about the message
             raise
         return _Refused(_TOO_MUCH if failure.reason != "error" else "opening it failed")
+    kept.enter_context(content)
     now = means.clock()
     judged = await judge_signers(
         means, opened, address=letter.from_, recipients=mail.rcpt_to, now=now
@@ -127,12 +124,45 @@ async def _judged(
     if not trusted:
         reasons = dict.fromkeys(reason for one in judged for reason in one.verdict.reasons)
         return _Refused("; ".join(reasons), opened, letter, judged)
-    return _Trusted(letter, opened, judged, trusted)
+    return _Trusted(letter, opened, judged, trusted, content)
 
 
-async def _bounce(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
-) -> _Trusted | None:
+async def _open(
+    means: DirectMeans, mail: ReceivedMail, budget: Budget
+) -> tuple[OpenedMail, Letter, Aside]:
+    """
+    Raises:
+        DirectError: it does not open, or none of our keys is for it.
+    """
+    keys = await means.archive.database.read_async(
+        lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
+    )
+    if not keys:
+        raise NotForUs("we have no key for any of its recipients")
+    pairs = key_pairs(means, keys)
+    (opened, letter), content = await means.opening.run_within(
+        budget, open_letter, pairs, mail.rcpt_to, mail.mail_from, content=_raw(means, mail)
+    )
+    return opened, letter, content
+
+
+def _raw(means: DirectMeans, mail: ReceivedMail) -> Iterator[bytes]:
+    """Its bytes as they came, in pieces: they go to a worker, and are never held here."""
+    return means.archive.chunks(mail.plan, mail.blob)
+
+
+async def _read(means: DirectMeans, mail: ReceivedMail, budget: Budget) -> Letter:
+    """
+    Raises:
+        DirectError: it cannot be read as it came.
+    """
+    letter: Letter = await means.opening.run_within(
+        budget, read_letter, mail.rcpt_to, mail.mail_from, content=_raw(means, mail)
+    )
+    return letter
+
+
+async def _bounce(means: DirectMeans, mail: ReceivedMail, budget: Budget) -> _Trusted | None:
     """A mail server's own report that it could not deliver, which no server signs.
 
     It may only make known that a message of ours failed on its way, while nobody has signed
@@ -141,9 +171,7 @@ async def _bounce(
     if mail.mail_from != "":
         return None
     try:
-        letter = await means.opening.run_within(
-            budget, read_letter, raw, mail.rcpt_to, mail.mail_from
-        )
+        letter = await _read(means, mail, budget)
     except DirectError:
         return None
     told = await means.archive.database.read_async(lambda tx: failures_on_the_way(tx, letter, mail))
@@ -152,12 +180,9 @@ async def _bounce(
     return _Trusted(replace(letter, report=Report(told)), None, (), ())
 
 
-async def _from_hisp(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
-) -> _Trusted:
+async def _from_hisp(means: DirectMeans, mail: ReceivedMail, budget: Budget) -> _Trusted:
     """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
-    letter = await means.opening.run_within(budget, read_letter, raw, mail.rcpt_to, mail.mail_from)
-    return _Trusted(letter, None, (), mail.rcpt_to)
+    return _Trusted(await _read(means, mail, budget), None, (), mail.rcpt_to)
 
 
 # ---- how it ends -----------------------------------------------------------------------------
@@ -209,19 +234,16 @@ async def _take_content(
     means: DirectMeans,
     mail: ReceivedMail,
     plan: Plan,
-    raw: bytes,
     trusted: _Trusted,
     budget: Budget,
     started: float,
 ) -> None:
-    content = raw if trusted.opened is None else trusted.opened.content
     contents = await take_documents(
         means.archive,
         means.opening,
-        content,
-        raw,
+        trusted.content or _raw(means, mail),
+        trusted.letter,
         plan=plan,
-        sender=trusted.letter.from_,
         budget=budget,
     )
     now = means.clock()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from cryptography import x509
 
@@ -14,7 +14,7 @@ from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.mail_packing import Packing
 from gateway.exchange.notices import Clocks
-from gateway.exchange.workers import WorkerPool
+from gateway.exchange.workers import Budget, WorkerPool
 from gateway.model.community import Community
 from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
@@ -24,6 +24,8 @@ from gateway.store.job_queue import JobQueue
 
 Mode = Literal["agent", "hisp"]
 """Whether we seal and open messages ourselves, or our HISP does (DECISIONS 31)."""
+_ANSWER_BYTES: Final = 4_000_000
+"""What one run in a worker may say of a message: it is held here, as documents' bytes are not."""
 
 
 class Judge(Protocol):
@@ -90,6 +92,10 @@ class DirectMeans:
     def opening(self) -> WorkerPool:
         """Where messages are opened."""
         return self.openers or self.archive.workers
+
+    def budget(self) -> Budget:
+        """What a message that comes in may have, all its runs together."""
+        return Budget(self.message_cpu_seconds, _ANSWER_BYTES)
 
     def plan(self, plan: PlanId | None) -> Plan | None:
         return next((known for known in self.plans if known.id == plan), None)

@@ -9,7 +9,7 @@ or quarantined document come again, it is decided anew.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -112,21 +112,32 @@ async def _read_stored(archive: Archive, plan: PlanId, blob: Blob, share: Share 
     if blob.size_bytes > DEFAULT_LIMITS.size_bytes:
         head = await asyncio.to_thread(lambda: next(archive.chunks(plan, blob), b""))
         return Reading(sniff(head), reason=_TOO_LARGE)
-    return await read(archive, await asyncio.to_thread(archive.load, plan, blob), share)
+    if share is None:
+        return await read(archive, await asyncio.to_thread(archive.load, plan, blob))
+    return await _read_within(share, archive.chunks(plan, blob))
 
 
-async def read(archive: Archive, content: bytes, share: Share | None = None) -> Reading:
+async def read(archive: Archive, content: bytes) -> Reading:
     """What the bytes say, found out in a worker process."""
     try:
-        if share is None:
-            return await archive.workers.run_async(read_document, content)
-        return await share.run(read_document, content)
+        return await archive.workers.run_async(read_document, content)
     except WorkerFailed as failure:
-        if failure.reason == "closed":  # we are stopping: it says nothing about the document
-            raise
-        sentences = _WORKER_SENTENCES if share is None else _SHARE_SENTENCES
-        sentence = sentences.get(failure.reason, "the reader failed on it")
-        return Reading("text/xml", reason=sentence, is_final=False)
+        return _not_read(failure, _WORKER_SENTENCES)
+
+
+async def _read_within(share: Share, content: Iterator[bytes]) -> Reading:
+    try:
+        reading: Reading = await share.run(content, read_document)
+    except WorkerFailed as failure:
+        return _not_read(failure, _SHARE_SENTENCES)
+    return reading
+
+
+def _not_read(failure: WorkerFailed, sentences: Mapping[str, str]) -> Reading:
+    if failure.reason == "closed":  # we are stopping: it says nothing about the document
+        raise failure
+    sentence = sentences.get(failure.reason, "the reader failed on it")
+    return Reading("text/xml", reason=sentence, is_final=False)
 
 
 def ingest(
