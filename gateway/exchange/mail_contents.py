@@ -5,19 +5,23 @@ from typing import Final, Self
 
 from direct.errors import DirectError
 from gateway.exchange.archive import Archive
+from gateway.exchange.direct_means import TOO_MUCH, Opening
 from gateway.exchange.ingest import Received, receive
 from gateway.exchange.mail_attachments import Attachment, attachment
 from gateway.exchange.mail_carried import Kept, Problems, TooMany, hand_over
 from gateway.exchange.mail_letter import Letter
-from gateway.exchange.workers import Budget, Content, Share, WorkerFailed, WorkerPool
+from gateway.exchange.reading import Weight
+from gateway.exchange.reading_share import Share
+from gateway.exchange.workers import Content, WorkerFailed
 from gateway.model.document import Blob, Source
 from gateway.model.member import Plan
 from gateway.store.blobs import BlobWriter
 
 MOST_DOCUMENTS: Final = 100
 """Of one message; each costs a reading."""
-_FOR_READING: Final = 1 / 3
-"""Of what the message has left: to index and merge what was read costs twice as much again."""
+MOST_SAID: Final = Weight(rows=2500, characters=4_000_000)
+"""By the documents of one message together: to index and merge so much takes us half a second, and
+30 MB of memory. Reading it takes a worker all the time that a message has there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +36,11 @@ class Contents:
 
 async def take_documents(
     archive: Archive,
-    openers: WorkerPool,
+    opening: Opening,
     content: Content,
     letter: Letter,
     *,
     plan: Plan,
-    budget: Budget,
 ) -> Contents:
     """What is in the message. Its bytes are stored before anything refers to them.
 
@@ -46,24 +49,19 @@ async def take_documents(
     """
     with _Keeping(archive, plan) as keeping:
         try:
-            await openers.run_within(
-                budget,
-                hand_over,
-                letter.header,
-                MOST_DOCUMENTS,
-                content=content,
-                take=keeping.take,
+            await opening.run(
+                hand_over, letter.header, MOST_DOCUMENTS, content=content, take=keeping.take
             )
         except DirectError as error:
             return Contents(failure=error.reason)
         except WorkerFailed as failure:
             if failure.reason == "closed":
                 raise
-            return Contents(failure="taking it apart took more time or memory than is allowed")
+            return Contents(failure=TOO_MUCH[1])
     if keeping.problems is None:
         return Contents(failure="it holds more documents than we take")
     received, attachments = [], []
-    share = Share(openers, Budget(budget.left_seconds * _FOR_READING, budget.answer_bytes))
+    share = Share(opening.pool, opening.budget, MOST_SAID)
     for one, blob in keeping.kept:
         if one.found.kind in ("pdf", "image"):
             attachments.append(attachment(one, blob))

@@ -25,6 +25,7 @@ class Aside:
 
     def __init__(self, file: int) -> None:
         self._file = file
+        self._is_open = True
 
     @classmethod
     def of(cls, content: bytes) -> "Aside":
@@ -44,7 +45,13 @@ class Aside:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        os.close(self._file)
+        if self._is_open:
+            self._is_open = False
+            os.close(self._file)
+
+    def __del__(self) -> None:
+        """Whoever was to have it may have been stopped meanwhile."""
+        self.__exit__()
 
 
 @dataclass(frozen=True, slots=True)

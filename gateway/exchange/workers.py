@@ -294,23 +294,6 @@ class WorkerPool:
             self._idle.put(worker)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What several runs may have together: the memory of that pool, and the budget's seconds."""
-
-    pool: WorkerPool
-    budget: Budget
-
-    async def run(self, content: Content, function: Callable[..., Any], *args: object) -> Any:
-        """As `WorkerPool.run_within`; a run that fills the memory is the last one."""
-        try:
-            return await self.pool.run_within(self.budget, function, *args, content=content)
-        except WorkerFailed as failure:
-            if failure.reason == "memory":  # the next would start a process, only to fill it too
-                self.budget.left_seconds = 0.0
-            raise
-
-
 class _Worker:
     """One process and the pipe to it."""
 

@@ -8,8 +8,6 @@ worker also ends after so many seconds of the processor is `test_workers`' to sh
 
 import base64
 import gzip
-import io
-import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -26,13 +24,10 @@ from gateway.exchange.mail_letter import open_letter
 from gateway.exchange.mail_sealing import KeyPairDer, key_pair_der
 from gateway.exchange.workers import WorkerFailed, WorkerPool
 from tests.direct.sealing import identity, recipient, sender
+from tests.gateway.exchange.costly_mail import LARGE, MEGABYTE, cda, zipped
 from tests.thinning import thinned
 
-MEGABYTE = 1000 * 1000
 MOST_MEMORY = 200 * MEGABYTE
-MOST_HERE = 50 * MEGABYTE
-LARGE = 25 * MEGABYTE
-"""Of content: twice in base64 it is just below our limit of 50 MB."""
 DOCTOR, INTAKE = "drsmith@clinic.test", "intake@plan.test"
 
 
@@ -69,11 +64,6 @@ def run(pool: WorkerPool, raw: bytes) -> tuple[list[int], int]:
     return sizes, problems
 
 
-def cda(size: int) -> bytes:
-    head, tail = b'<ClinicalDocument xmlns="urn:hl7-org:v3">', b"</ClinicalDocument>"
-    return head + b"<a>x</a>".ljust(size - len(head) - len(tail)) + tail
-
-
 def sealed(message: bytes, algorithms: SealAlgorithms = DEFAULT) -> bytes:
     shown = [one for one in outer_headers(message) if one[0] != "MIME-Version"]
     return seal(
@@ -101,14 +91,6 @@ def by_hand(content_type: str, body: bytes, encoding: str = "7bit") -> bytes:
         f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
     )
     return head.encode() + body
-
-
-def zipped(count: int, size: int) -> bytes:
-    stored = io.BytesIO()
-    with zipfile.ZipFile(stored, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(count):
-            archive.writestr(f"IHE_XDM/SUBSET01/DOC{number}.XML", cda(size))
-    return stored.getvalue()
 
 
 def nested() -> bytes:

@@ -9,41 +9,29 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from direct.addresses import Mailbox
-from direct.message import OutgoingPart, outer_headers, wrap, write_message
-from direct.smime import SigningIdentity, seal
+from direct.message import OutgoingPart
 from gateway.exchange.workers import WorkerPool
-from tests.gateway.exchange.direct_certificates import certified
+from tests.gateway.exchange.costly_mail import (
+    DOCTOR,
+    INTAKE,
+    LARGE,
+    MEGABYTE,
+    PLAN_DOMAIN,
+    cda,
+    repeated,
+    sealed,
+    zipped,
+)
 from tests.gateway.exchange.post_offices import Town, office
-from tests.gateway.exchange.test_mail_cost import LARGE, MEGABYTE, MOST_MEMORY, cda, zipped
+from tests.gateway.exchange.test_mail_cost import MOST_MEMORY
 from tests.gateway.house import demo_document
 from tests.thinning import thinned
 
 MOST_HERE = 50 * MEGABYTE
-CLINIC, PLAN_DOMAIN = "direct.clinic.test", "direct.plan.test"
-INTAKE, DOCTOR = f"intake@{PLAN_DOMAIN}", f"anne@{CLINIC}"
-
-
-def sealed(*parts: OutgoingPart) -> bytes:
-    key, certificate = certified(CLINIC)
-    message = write_message(
-        from_=Mailbox.parse(DOCTOR),
-        to=[Mailbox.parse(INTAKE)],
-        message_id=f"{len(parts)}-{len(parts[0].content)}@{CLINIC}",
-        date=datetime(2026, 11, 27, tzinfo=UTC),
-        parts=parts,
-    )
-    return seal(
-        wrap(message),
-        headers=[one for one in outer_headers(message) if one[0] != "MIME-Version"],
-        signer=SigningIdentity(key, certificate),
-        recipients=[certified(PLAN_DOMAIN)[1]],
-    )
 
 
 def memory(key: str) -> int:
@@ -68,12 +56,6 @@ COSTLY: dict[str, Callable[[], list[OutgoingPart]]] = {
     "statements without end": lambda: [OutgoingPart(repeated(200), "text/xml", "a.xml")],
     "many documents of statements": lambda: [OutgoingPart(repeated(10), "text/xml", "a.xml")] * 20,
 }
-
-
-def repeated(times: int) -> bytes:
-    """A summary of which every statement stands there so often."""
-    once = demo_document("northfield_ccd.xml")
-    return re.sub(rb"<entry\b.*?</entry>", lambda entry: entry[0] * times, once, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("kind", list(thinned(COSTLY)))
