@@ -5,6 +5,7 @@ failure takes the same path, decrypts the same octets and ends in the same `Decr
 What is checked before a key is touched (algorithms, lengths) depends on the message alone.
 """
 
+import io
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import constant_time, hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
@@ -44,6 +45,7 @@ from direct.errors import AlgorithmRefused, DecryptionFailed, MalformedMessage, 
 
 _BLOCK: Final = 16
 _GCM_NONCE: Final = 12
+_PIECE: Final = 1024 * 1024
 _GCM_TAGS: Final = range(12, 17)
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -245,15 +247,23 @@ def _gcm_parameters(parameters: Element | None) -> tuple[bytes, int]:
 def _open(enveloped: Enveloped, key: bytes, nonce: bytes) -> bytes | None:
     if not enveloped.is_authenticated:
         decryptor = Cipher(AES(key), modes.CBC(nonce)).decryptor()
-        return decryptor.update(enveloped.ciphertext) + decryptor.finalize()
+        return _in_pieces(decryptor, enveloped.ciphertext)
     mode = modes.GCM(nonce, enveloped.mac, min_tag_length=_GCM_TAGS[0])
     opener = Cipher(AES(key), mode).decryptor()
     opener.authenticate_additional_data(enveloped.attributes)
-    content = opener.update(enveloped.ciphertext)
     try:
-        return content + opener.finalize()
+        return _in_pieces(opener, enveloped.ciphertext)
     except InvalidTag:
         return None
+
+
+def _in_pieces(opener: CipherContext, ciphertext: bytes | memoryview) -> bytes:
+    """All of it, held once: opened at one time it is there twice for a while."""
+    whole, octets = io.BytesIO(), memoryview(ciphertext)
+    for start in range(0, len(octets), _PIECE):
+        whole.write(opener.update(octets[start : start + _PIECE]))
+    whole.write(opener.finalize())
+    return whole.getvalue()
 
 
 def _end(octets: bytes | None, *, is_padded: bool) -> int | None:

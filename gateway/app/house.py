@@ -45,8 +45,10 @@ _OPENER_MODULES: Final = (
     "gateway.exchange.mail_carried",
     "gateway.exchange.mail_describing",
 )
-_MESSAGE_BYTES: Final = 300 * 1024 * 1024
-"""What opening one message may take; the largest that we accept need less."""
+_MESSAGE_BYTES: Final = 200_000_000
+"""Of the private memory of the one worker that works for a message; the largest that we accept
+need less. What was signed lies beside it once (50 MB at most) while its signer is judged, and here
+a message takes less than the 50 MB left of 300: its bytes pass through in pieces."""
 _MESSAGE_SECONDS: Final = 20.0
 
 

@@ -82,6 +82,11 @@ class Cluster:
     def coded(self) -> set[CodeKey]:
         return {(system, code) for system, codes in self.codes.items() for code in codes}
 
+    def compared_with(self, other: "Cluster") -> int:
+        """How many times are compared to see whether the two are one."""
+        courses = len(self.courses) * len(other.courses)
+        return courses + len(self.moments) * len(other.moments)
+
     def take(self, other: "Cluster") -> None:
         """Everything of the other into this one."""
         self.statements += other.statements

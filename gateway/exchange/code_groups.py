@@ -27,6 +27,7 @@ from gateway.exchange.apart import (
     is_one_time,
     together,
 )
+from gateway.exchange.effort import spend
 from gateway.exchange.moments import date_digits, fineness, sort_key
 from gateway.exchange.statements import CodeKey, Statement
 
@@ -43,6 +44,7 @@ def learn_translations(statements: Iterable[Statement]) -> Evidence:
     learned: Evidence = defaultdict(dict)
     for one in statements:  # in one order, so that of several documents always one is named
         if len(one.codes) > 1 and not one.superseded:
+            spend(len(one.codes) ** 2)
             for code in one.codes:
                 for other in one.codes - {code}:
                     learned[code].setdefault(other, one.document.id)
@@ -60,10 +62,12 @@ def cluster(statements: Iterable[Statement], learned: Evidence) -> list[Fact]:
     )
     for bucket, why in buckets:
         heads: dict[int, Cluster] = {}
+        spend(len(bucket))
         for one in bucket:
             mine = holder.get(one.order) or holder.setdefault(one.order, alone(one))
             if id(mine) in heads:
                 continue
+            spend(sum([head.compared_with(mine) for head in heads.values()]))
             match = _home([head for head in heads.values() if fit(head, mine, why)], mine)
             if match is None:
                 heads[id(mine)] = mine
@@ -139,6 +143,7 @@ def contradictions(facts: Sequence[Fact], learned: Evidence) -> Iterator[tuple[F
     for no in clusters:
         if no.statements[0].entry.negated:
             keys = _keys(no, learned)
+            spend(sum([len(told[key]) for key in keys if key in told]))
             near = {place: yes for key in keys for place, yes in told.get(key, {}).items()}
             for _, yes in sorted(near.items()):
                 if is_one_time(yes, no, SAME_CODE) and _is_same_fact(yes, no, learned):

@@ -8,63 +8,38 @@ its verdict, and the record DIRECT-RECEIVE. A refused message is run again when 
 that runs twice finds the message settled.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 
-from direct.errors import DirectError, NotEncrypted
-from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.direct_means import DirectMeans, Opening
 from gateway.exchange.ingest import Ingested, ingest
 from gateway.exchange.mail_attachments import keep_attachments, misplaced
 from gateway.exchange.mail_contents import Contents, take_documents
 from gateway.exchange.mail_delivering import enqueue_message
-from gateway.exchange.mail_hearing import entitled, failures_on_the_way, hear_report
-from gateway.exchange.mail_judging import Judged, judge_signers
-from gateway.exchange.mail_letter import Letter, open_letter, read_letter
-from gateway.exchange.mail_looking import key_pairs
+from gateway.exchange.mail_hearing import entitled, hear_report
+from gateway.exchange.mail_letter import Letter
 from gateway.exchange.mail_notifying import answers_to, write_answers
-from gateway.exchange.mail_reports import Report
-from gateway.exchange.mail_sealing import OpenedMail
+from gateway.exchange.mail_opening import Refused, Trusted, judge_mail, raw_pieces
 from gateway.exchange.mail_verdict import verdict_form
-from gateway.exchange.workers import Budget, WorkerFailed
+from gateway.exchange.summaries import Allowance
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.received_mail import MailState, ReceivedMail
-from gateway.store import direct_keys, exchange_log, mail_received, partners
+from gateway.store import exchange_log, mail_received, partners
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 
 TRANSACTION: Final = "DIRECT-RECEIVE"
-_TOO_MUCH: Final = "opening it took more time or memory than is allowed"
 _LONGEST_REASON: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    """Why the message goes to quarantine, and how far it was opened."""
-
-    reason: str
-    opened: OpenedMail | None = None
-    letter: Letter | None = None
-    judged: tuple[Judged, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Trusted:
-    """A message whose signer is trusted for `recipients`; `opened` is None from a HISP."""
-
-    letter: Letter
-    opened: OpenedMail | None
-    judged: tuple[Judged, ...]
-    recipients: tuple[str, ...]
 
 
 async def receive_mail(means: DirectMeans, plan_id: PlanId, message: MailId) -> None:
@@ -82,88 +57,21 @@ async def receive_mail(means: DirectMeans, plan_id: PlanId, message: MailId) -> 
         raise PermanentFailure("its message or its plan is gone")
     if mail.state not in ("spooled", "judged"):
         return
-    raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
-    budget = Budget(means.message_cpu_seconds)
-    found = await _judged(means, mail, raw, budget)
-    if isinstance(found, _Refused):
-        await _quarantine(means, mail, found)
-    elif found.letter.report is not None:
-        await _take_report(means, mail, found, started)
-    else:
-        await _take_content(means, mail, plan, raw, found, budget, started)
-
-
-# ---- opening and judging ---------------------------------------------------------------------
-
-
-async def _judged(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
-) -> _Trusted | _Refused:
-    try:
-        if means.mode == "hisp":
-            return await _from_hisp(means, mail, raw, budget)
-        keys = await means.archive.database.read_async(
-            lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
-        )
-        if not keys:
-            return _Refused("we have no key for any of its recipients")
-        pairs = key_pairs(means, keys)
-        opened, letter = await means.opening.run_within(
-            budget, open_letter, raw, pairs, mail.rcpt_to, mail.mail_from
-        )
-    except DirectError as error:
-        not_encrypted = isinstance(error, NotEncrypted)
-        bounce = await _bounce(means, mail, raw, budget) if not_encrypted else None
-        return bounce or _Refused(error.reason)
-    except WorkerFailed as failure:
-        if failure.reason == "closed":  # we are stopping: it says nothing about the message
-            raise
-        return _Refused(_TOO_MUCH if failure.reason != "error" else "opening it failed")
-    now = means.clock()
-    judged = await judge_signers(
-        means, opened, address=letter.from_, recipients=mail.rcpt_to, now=now
-    )
-    trusted = tuple(one.recipient for one in judged if one.trusted)
-    if not trusted:
-        reasons = dict.fromkeys(reason for one in judged for reason in one.verdict.reasons)
-        return _Refused("; ".join(reasons), opened, letter, judged)
-    return _Trusted(letter, opened, judged, trusted)
-
-
-async def _bounce(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
-) -> _Trusted | None:
-    """A mail server's own report that it could not deliver, which no server signs.
-
-    It may only make known that a message of ours failed on its way, while nobody has signed
-    anything about it yet: whoever names our unguessable Message-ID stood on that way.
-    """
-    if mail.mail_from != "":
-        return None
-    try:
-        letter = await means.opening.run_within(
-            budget, read_letter, raw, mail.rcpt_to, mail.mail_from
-        )
-    except DirectError:
-        return None
-    told = await means.archive.database.read_async(lambda tx: failures_on_the_way(tx, letter, mail))
-    if not told:
-        return None
-    return _Trusted(replace(letter, report=Report(told)), None, (), ())
-
-
-async def _from_hisp(
-    means: DirectMeans, mail: ReceivedMail, raw: bytes, budget: Budget
-) -> _Trusted:
-    """Our HISP has opened and judged it; that it was our HISP, the door has made sure of."""
-    letter = await means.opening.run_within(budget, read_letter, raw, mail.rcpt_to, mail.mail_from)
-    return _Trusted(letter, None, (), mail.rcpt_to)
+    opening = means.opening_of(mail)
+    with ExitStack() as kept:
+        found = await judge_mail(means, mail, opening, kept)
+        if isinstance(found, Refused):
+            await _quarantine(means, mail, found)
+        elif found.letter.report is not None:
+            await _take_report(means, mail, found, started)
+        else:
+            await _take_content(means, mail, plan, found, opening, started)
 
 
 # ---- how it ends -----------------------------------------------------------------------------
 
 
-async def _quarantine(means: DirectMeans, mail: ReceivedMail, refused: _Refused) -> None:
+async def _quarantine(means: DirectMeans, mail: ReceivedMail, refused: Refused) -> None:
     """Kept and explained; a stranger's message makes no notice, and is counted (DECISIONS 17)."""
     now = means.clock()
     form = verdict_form(refused.letter, refused.opened, refused.judged, at=now)
@@ -189,7 +97,7 @@ async def _quarantine(means: DirectMeans, mail: ReceivedMail, refused: _Refused)
 
 
 async def _take_report(
-    means: DirectMeans, mail: ReceivedMail, trusted: _Trusted, started: float
+    means: DirectMeans, mail: ReceivedMail, trusted: Trusted, started: float
 ) -> None:
     """A notice: it moves what it is about, and is never answered (RFC 8098: 3)."""
     now = means.clock()
@@ -209,20 +117,16 @@ async def _take_content(
     means: DirectMeans,
     mail: ReceivedMail,
     plan: Plan,
-    raw: bytes,
-    trusted: _Trusted,
-    budget: Budget,
+    trusted: Trusted,
+    opening: Opening,
     started: float,
 ) -> None:
-    content = raw if trusted.opened is None else trusted.opened.content
     contents = await take_documents(
         means.archive,
-        means.opening,
-        content,
-        raw,
+        opening,
+        trusted.content or raw_pieces(means, mail),
+        trusted.letter,
         plan=plan,
-        sender=trusted.letter.from_,
-        budget=budget,
     )
     now = means.clock()
     answers = answers_to(means, trusted.letter, trusted.recipients, failure=contents.failure)
@@ -249,7 +153,7 @@ def _is_waiting(transaction: Transaction, mail: ReceivedMail) -> bool:
     return now is not None and now.state in ("spooled", "judged")
 
 
-def _claim(transaction: Transaction, mail: ReceivedMail, trusted: _Trusted) -> bool:
+def _claim(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> bool:
     """Whether it is new: the same signer's message of that id came to none of these before."""
     message_id = trusted.letter.message_id
     if message_id is None:
@@ -281,18 +185,25 @@ def _filed(
     means: DirectMeans,
     mail: ReceivedMail,
     plan: Plan,
-    trusted: _Trusted,
+    trusted: Trusted,
     contents: Contents,
 ) -> _Filed:
     now, source = means.clock(), _source(transaction, mail, trusted)
     received = [replace(one, source=source) for one in contents.received]
-    done = ingest(transaction, received, plan=plan, community=means.community, now=now)
+    done = ingest(
+        transaction,
+        received,
+        plan=plan,
+        community=means.community,
+        now=now,
+        allowance=Allowance(means.queue),
+    )
     kept = keep_attachments(transaction, contents.attachments, done, source, plan=plan, now=now)
     problems = (*contents.problems, *misplaced(kept, done))
     return _Filed((*done, *kept), problems, contents.failure)
 
 
-def _source(transaction: Transaction, mail: ReceivedMail, trusted: _Trusted) -> Source:
+def _source(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> Source:
     """Whom it came from: a partner if its domain is one's of the directory."""
     partner = _partner(transaction, mail.plan, trusted.letter.from_)
     if partner is None:
@@ -323,7 +234,7 @@ class _Settled:
     done: tuple[Ingested, ...] = ()
 
 
-def _settled(trusted: _Trusted, filed: _Filed) -> _Settled:
+def _settled(trusted: Trusted, filed: _Filed) -> _Settled:
     done = filed.done
     if filed.failure is not None:
         return _Settled("quarantined", filed.failure, "failed", done)
@@ -339,7 +250,7 @@ def _settled(trusted: _Trusted, filed: _Filed) -> _Settled:
 def _settle(
     transaction: Transaction,
     mail: ReceivedMail,
-    trusted: _Trusted,
+    trusted: Trusted,
     settled: _Settled,
     verdict: mail_received.SealedVerdict,
     *,
@@ -386,7 +297,7 @@ def _record(mail: ReceivedMail, letter: Letter | None, now: datetime) -> Exchang
 
 
 def _verdict(
-    means: DirectMeans, mail: ReceivedMail, trusted: _Trusted, now: datetime
+    means: DirectMeans, mail: ReceivedMail, trusted: Trusted, now: datetime
 ) -> mail_received.SealedVerdict:
     return _seal(means, mail, verdict_form(trusted.letter, trusted.opened, trusted.judged, at=now))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from cryptography import x509
 
@@ -14,16 +14,46 @@ from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.mail_packing import Packing
 from gateway.exchange.notices import Clocks
-from gateway.exchange.workers import WorkerPool
+from gateway.exchange.workers import Budget, Content, WorkerPool
 from gateway.model.community import Community
 from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
 from gateway.model.member import Plan
+from gateway.model.received_mail import ReceivedMail
 from gateway.settings_mail_out import Forward
 from gateway.store.job_queue import JobQueue
 
 Mode = Literal["agent", "hisp"]
 """Whether we seal and open messages ourselves, or our HISP does (DECISIONS 31)."""
+TOO_MUCH: Final = (
+    "opening it took more time or memory than is allowed",
+    "taking it apart took more time or memory than is allowed",
+)
+"""Why a message lies in quarantine that costs more than one may; an operator may let it run."""
+_AGAIN_SECONDS: Final = 60.0
+_IN_WORKERS: Final = 0.6
+"""Of a message's time: the rest is for what no clock may end, its effect in one transaction, where
+things are counted instead (`mail_contents`, `effort`)."""
+_ANSWER_BYTES: Final = 4_000_000
+"""What one run in a worker may say of a message: it is held here, as documents' bytes are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Where one message is opened, and what all its runs there may have together."""
+
+    pool: WorkerPool
+    budget: Budget
+
+    async def run(
+        self,
+        function: Callable[..., Any],
+        *args: object,
+        content: Content,
+        take: Callable[[Any], None] | None = None,
+    ) -> Any:
+        """As `WorkerPool.run_within`."""
+        return await self.pool.run_within(self.budget, function, *args, content=content, take=take)
 
 
 class Judge(Protocol):
@@ -90,6 +120,17 @@ class DirectMeans:
     def opening(self) -> WorkerPool:
         """Where messages are opened."""
         return self.openers or self.archive.workers
+
+    def opening_of(self, mail: ReceivedMail) -> Opening:
+        """Where a message that comes in is opened, and what it may have there.
+
+        One that has taken too much, and that an operator lets run again, has what a document of a
+        partner has.
+        """
+        if mail.attempts > 1 and mail.reason in TOO_MUCH:
+            return Opening(self.archive.workers, Budget(_AGAIN_SECONDS))
+        budget = Budget(self.message_cpu_seconds * _IN_WORKERS, _ANSWER_BYTES)
+        return Opening(self.opening, budget)
 
     def plan(self, plan: PlanId | None) -> Plan | None:
         return next((known for known in self.plans if known.id == plan), None)

@@ -33,9 +33,10 @@ from gateway.exchange.matching import (
     read_person,
 )
 from gateway.exchange.reading import Reading, read_document, sniff
-from gateway.exchange.summaries import hold_summary, renew_summary
+from gateway.exchange.reading_share import Share
+from gateway.exchange.summaries import Allowance, hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
-from gateway.exchange.workers import Share, WorkerFailed
+from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
 from gateway.model.document import (
     Blob,
@@ -57,10 +58,6 @@ Outcome = Literal["filed", "held", "quarantined", "duplicate"]
 _WORKER_SENTENCES: Final = {
     "deadline": "reading it took longer than is allowed",
     "memory": "reading it took more memory than is allowed",
-}
-_SHARE_SENTENCES: Final = {
-    "deadline": "its message has taken all its time: it can be read by itself",
-    "memory": "it needs more memory than one message may have: it can be read by itself",
 }
 _TOO_LARGE: Final = "it is larger than what is read: it is kept as it came"
 
@@ -112,20 +109,19 @@ async def _read_stored(archive: Archive, plan: PlanId, blob: Blob, share: Share 
     if blob.size_bytes > DEFAULT_LIMITS.size_bytes:
         head = await asyncio.to_thread(lambda: next(archive.chunks(plan, blob), b""))
         return Reading(sniff(head), reason=_TOO_LARGE)
-    return await read(archive, await asyncio.to_thread(archive.load, plan, blob), share)
+    if share is not None:
+        return await share.read(archive.chunks(plan, blob))
+    return await read(archive, await asyncio.to_thread(archive.load, plan, blob))
 
 
-async def read(archive: Archive, content: bytes, share: Share | None = None) -> Reading:
+async def read(archive: Archive, content: bytes) -> Reading:
     """What the bytes say, found out in a worker process."""
     try:
-        if share is None:
-            return await archive.workers.run_async(read_document, content)
-        return await share.run(read_document, content)
+        return await archive.workers.run_async(read_document, content)
     except WorkerFailed as failure:
         if failure.reason == "closed":  # we are stopping: it says nothing about the document
             raise
-        sentences = _WORKER_SENTENCES if share is None else _SHARE_SENTENCES
-        sentence = sentences.get(failure.reason, "the reader failed on it")
+        sentence = _WORKER_SENTENCES.get(failure.reason, "the reader failed on it")
         return Reading("text/xml", reason=sentence, is_final=False)
 
 
@@ -137,8 +133,10 @@ def ingest(
     community: Community,
     now: datetime,
     create_members: bool = False,
+    allowance: Allowance | None = None,
 ) -> tuple[Ingested, ...]:
-    """Files, holds or quarantines each document, and renews the summaries it changes."""
+    """Files, holds or quarantines each document, and renews the summaries it changes; those
+    that take more than the `allowance` are left to a job."""
     indexed: dict[DocumentId, tuple[IndexedEntry, ...]] = {}
     done = tuple(
         _ingest_one(transaction, one, plan, community, now, indexed, create_members=create_members)
@@ -149,11 +147,14 @@ def ingest(
     for member in changed:
         hold_summary(transaction, plan=plan.id, member=member, now=now)
     # Once all are filed: a replacement may stand before what it replaces.
+    settled: frozenset[DocumentId] = frozenset()
     for one in done:
-        if one.outcome == "filed":
-            settle_versions(transaction, one.document)
+        if one.outcome == "filed" and one.document.id not in settled:
+            settled |= settle_versions(transaction, one.document)
     for member in changed:
-        renew_summary(transaction, plan=plan.id, member=member, now=now, indexed=indexed)
+        renew_summary(
+            transaction, plan=plan.id, member=member, now=now, indexed=indexed, allowance=allowance
+        )
     return done
 
 

@@ -32,12 +32,13 @@ from gateway.exchange.submitting import (
     refuse_submission,
     submit,
 )
+from gateway.exchange.summaries import renew_summary
 from gateway.model.community import Community
 from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.exchange import Exchange
-from gateway.model.identity import MailId, PartnerId, PlanId, RetrievalId
+from gateway.model.identity import MailId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job
-from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON, RENEW_SUMMARY
 from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
@@ -359,6 +360,16 @@ async def _submit(job: Job, means: JobMeans) -> None:
         raise
 
 
+async def _renew_summary(job: Job, means: JobMeans) -> None:
+    """Merges what took more than the message that brought it may take."""
+    plan, member, now = job.plan, MemberId(job.payload["member"]), datetime.now(UTC)
+    if plan is None:
+        raise PermanentFailure("it names no plan")
+    await means.archive.database.write_async(
+        lambda tx: renew_summary(tx, plan=plan, member=member, now=now)
+    )
+
+
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
     """Fetches a trust bundle anew. One that fails is tried again at its next time."""
     database, name = means.archive.database, job.payload["bundle"]
@@ -377,4 +388,5 @@ _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {
     MAIL_FORWARD: _forward_mail,
     REFRESH_BUNDLE: _refresh_bundle,
     SUBMIT: _submit,
+    RENEW_SUMMARY: _renew_summary,
 }

@@ -6,19 +6,21 @@ Both are the sender's word, and no better than the rest of the message.
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
 from direct.context import Context
-from direct.message import read_outer, unwrap
-from gateway.exchange.mail_content import Found, find_content
+from direct.header import Header
+from direct.message import unwrap
+from gateway.exchange.mail_content import ContentSearch, Found
 from ihe.identifiers import PatientId
 from ihe.metadata import DocumentEntry
 from ihe.xcpd import Demographics
 
 _KEPT: Final = frozenset({"cda", "hl7v2", "pdf", "image"})
 """What becomes a document of its own; text and the like stay in the message."""
+_PIECE: Final = 128 * 1024
 _SSN: Final = "2.16.840.1.113883.4.1"
 
 
@@ -31,27 +33,49 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What a message carries that we keep, and what in it could not be opened, in words."""
+class Problems:
+    """What in a message could not be opened, in words."""
 
-    documents: tuple[Kept, ...]
-    problems: tuple[str, ...] = ()
+    told: tuple[str, ...]
 
 
-def find_carried(content: bytes, raw: bytes) -> Carried:
-    """In a worker: `content` is what was signed, `raw` the mail that carried it.
+class TooMany:
+    """There are more documents than are asked for."""
+
+
+def find_carried(content: bytes, outer: Header) -> Iterator[Kept | Problems]:
+    """What a message carries that we keep, one after the other, and then the problems.
+
+    `content` is what was signed, `outer` the header of the mail that carried it.
 
     Raises:
         DirectError: there is no message in it.
     """
-    carried = find_content(unwrap(content, read_outer(raw)))
-    by_context = None if carried.context is None else named_in_context(carried.context)
-    documents = tuple(
-        Kept(one, (one.entry and named_in_metadata(one.entry)) or by_context)
-        for one in carried.found
-        if one.kind in _KEPT
-    )
-    return Carried(documents, carried.problems)
+    search = ContentSearch(unwrap(content, outer))
+    by_context = None if search.context is None else named_in_context(search.context)
+    for one in search.found():
+        if one.kind in _KEPT:
+            yield Kept(one, (one.entry and named_in_metadata(one.entry)) or by_context)
+    yield Problems(tuple(search.problems))
+
+
+def hand_over(
+    content: bytes, outer: Header, most: int
+) -> Iterator[Kept | Problems | TooMany | bytes]:
+    """In a worker: as `find_carried`, each document without its bytes, which follow in pieces."""
+    count = 0
+    for one in find_carried(content, outer):
+        if isinstance(one, Problems):
+            yield one
+            continue
+        count += 1
+        if count > most:
+            yield TooMany()
+            return
+        yield replace(one, found=replace(one.found, content=b""))
+        whole = memoryview(one.found.content)
+        for start in range(0, len(whole), _PIECE):
+            yield bytes(whole[start : start + _PIECE])
 
 
 def named_in_context(context: Context) -> Demographics | None:

@@ -84,27 +84,36 @@ class MailContent:
 
 def find_content(message: DirectMessage, *, limits: ContentLimits = DEFAULT_LIMITS) -> MailContent:
     """What the message carries. Never fails for what a part holds; see `MailContent.problems`."""
-    search = _Search(limits)
-    metadata = find_context_part(message)
-    context = read_context(message)
-    skipped = None if context is None or metadata is None else metadata.path
-    found: list[Found] = []
-    for part in message.parts:
-        if part.path != skipped or part.path == "":
-            found += search.part(part)
-        if len(found) > _MOST_FOUND:
-            search.problems.append("the message carries more than we list")
-            break
-    return MailContent(tuple(found[:_MOST_FOUND]), context, tuple(search.problems))
+    search = ContentSearch(message, limits)
+    found = tuple(search.found())
+    return MailContent(found, search.context, tuple(search.problems))
 
 
-class _Search:
+class ContentSearch:
     """Opens one message's parts; keeps the budget and the problems."""
 
-    def __init__(self, limits: ContentLimits) -> None:
+    def __init__(self, message: DirectMessage, limits: ContentLimits = DEFAULT_LIMITS) -> None:
+        self._message = message
         self._limits = limits
         self._left = limits.total_bytes
-        self.problems: list[str] = []
+        self.context: Final = read_context(message)
+        self.problems: Final[list[str]] = []
+        """Those that were met so far."""
+
+    def found(self) -> Iterator[Found]:
+        """What it carries, one after the other, as `find_content`."""
+        metadata = find_context_part(self._message)
+        skipped = None if self.context is None or metadata is None else metadata.path
+        left = _MOST_FOUND
+        for part in self._message.parts:
+            if part.path == skipped and part.path != "":
+                continue
+            for one in self.part(part):
+                if left == 0:
+                    self.problems.append("the message carries more than we list")
+                    return
+                left -= 1
+                yield one
 
     def part(self, part: Part) -> Iterator[Found]:
         declared = part.media_type.value

@@ -5,16 +5,17 @@ Apart from `mail_reading`, so that the worker loads nothing that it does not nee
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import unescape
+from itertools import islice
 from mimetypes import guess_extension
 from typing import Final
 
 from direct.context import Context
 from direct.encoded_words import printable
 from direct.message import DirectMessage, Part, read_message, read_outer, unwrap
-from gateway.exchange.mail_content import Found, find_content
+from gateway.exchange.mail_content import ContentSearch, Found, find_content
 from gateway.exchange.mail_sealing import KeyPairDer, open_mail
 
 _MOST_TEXT: Final = 100_000
@@ -60,14 +61,15 @@ class ReadMail:
     problems: tuple[str, ...]
 
 
-def carried_files(raw: bytes, keys: Keys | None) -> dict[str, bytes]:
+def carried_files(raw: bytes, keys: Keys | None) -> Iterator[tuple[str, bytes]]:
     """As `read_parts`: a number, and what is harmless of the name that its sender gave.
 
     Raises:
         DirectError: it does not open, or cannot be read.
     """
-    found = find_content(_message(raw, keys)).found[:_MOST_PARTS]
-    return {_file_name(number, one): one.content for number, one in enumerate(found, 1)}
+    found = islice(ContentSearch(_message(raw, keys)).found(), _MOST_PARTS)
+    for number, one in enumerate(found, 1):
+        yield _file_name(number, one), one.content
 
 
 def _file_name(number: int, found: Found) -> str:
@@ -104,7 +106,7 @@ def describe_mail(raw: bytes, keys: Keys | None) -> ReadMail:
 def _message(raw: bytes, keys: Keys | None) -> DirectMessage:
     if keys is None:
         return read_message(raw)
-    return unwrap(open_mail(raw, keys).content, read_outer(raw))
+    return unwrap(open_mail(raw, keys)[1].content, read_outer(raw))
 
 
 def _part(found: Found) -> MailPart:

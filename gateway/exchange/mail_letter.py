@@ -10,6 +10,7 @@ from direct.mdn import decide
 from direct.message import DirectMessage, police, read_message, read_outer, unwrap
 from gateway.exchange.mail_reports import Report, read_report
 from gateway.exchange.mail_sealing import KeyPairDer, OpenedMail, open_mail
+from gateway.exchange.worker_messages import Leaving
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,20 @@ def open_letter(
     keys: tuple[KeyPairDer, ...],
     recipients: tuple[str, ...],
     mail_from: str | None,
-) -> tuple[OpenedMail, Letter]:
-    """A sealed message, opened and read. `mail_from` is the envelope's sender, None if unknown.
+) -> Leaving[tuple[OpenedMail, Letter]]:
+    """A sealed message, opened and read; what was signed is left for the run that takes it apart.
+
+    `mail_from` is the envelope's sender, None if unknown.
 
     Raises:
         DirectError: it does not open, cannot be read, or its headers disagree.
     """
-    opened = open_mail(message, keys)
+    opened, signed = open_mail(message, keys)
     outer = read_outer(message)
-    inner = unwrap(opened.content, outer)
+    inner = unwrap(signed.content, outer)
     policed = police(inner, outer, recipients)
-    return opened, _letter(inner, policed.listed, policed.blind, policed.differences, mail_from)
+    letter = _letter(inner, policed.listed, policed.blind, policed.differences, mail_from)
+    return Leaving((opened, letter), signed.content)
 
 
 def read_letter(message: bytes, recipients: tuple[str, ...], mail_from: str | None) -> Letter:

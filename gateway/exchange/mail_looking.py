@@ -148,7 +148,7 @@ def make_evidence(
         lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
     )
     try:
-        opened = means.opening.run(open_mail, raw, key_pairs(means, keys))
+        opened, signed = means.opening.run_on((raw,), open_mail, key_pairs(means, keys))
     except DirectError as error:
         raise NoEvidence(error.reason) from None
-    return {"message.eml": raw, **evidence(opened, form)}
+    return {"message.eml": raw, **evidence(opened, signed, form)}

@@ -5,7 +5,6 @@ is opened anew each time it is looked at, so that its text lies nowhere but in t
 shown as its words; nothing that it names is fetched or run.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -44,7 +43,7 @@ async def read_parts(means: DirectMeans, mail: ReceivedMail) -> dict[str, bytes]
     Raises:
         NotShown: it is not trusted, or does not open any more.
     """
-    return await _opened(means, mail, carried_files)
+    return dict(await _opened(means, mail, carried_files))
 
 
 async def _opened(
@@ -60,9 +59,9 @@ async def _opened(
             lambda tx: direct_keys.of_addresses(tx, plan=mail.plan, addresses=mail.rcpt_to)
         )
         pairs = key_pairs(means, keys)
-    raw = await asyncio.to_thread(means.archive.load, mail.plan, mail.blob)
+    raw = means.archive.chunks(mail.plan, mail.blob)
     try:
-        return await means.opening.run_async(read, raw, pairs)
+        return await means.opening.run_on_async(raw, read, pairs)
     except DirectError as error:
         raise NotShown(error.reason) from None
     except WorkerFailed as failure:

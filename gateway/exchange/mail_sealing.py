@@ -50,21 +50,28 @@ class SignerDer:
 
 @dataclass(frozen=True)
 class OpenedMail:
-    """A sealed message, opened, as it comes out of a worker; `direct.smime.Opened` says what."""
+    """How a sealed message was opened, as it comes out of a worker; `direct.smime.Opened` says what
+    each is."""
 
-    content: bytes
     signers: tuple[SignerDer, ...]
     certificates_der: tuple[bytes, ...]
     algorithms: Algorithms
     form: str
     is_detached: bool
-    signature: bytes
     passed_over: tuple[str, ...]
 
     @cached_property
     def certificates(self) -> tuple[x509.Certificate, ...]:
         """Those that came with the message."""
         return tuple(map(x509.load_der_x509_certificate, self.certificates_der))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedContent:
+    """What was signed, to the octet, and the signature's CMS structure."""
+
+    content: bytes
+    signature: bytes
 
 
 def key_pair_der(
@@ -75,15 +82,14 @@ def key_pair_der(
     return KeyPairDer(der, _der(certificate), tuple(map(_der, chain)))
 
 
-def open_mail(message: bytes, keys: tuple[KeyPairDer, ...]) -> OpenedMail:
+def open_mail(message: bytes, keys: tuple[KeyPairDer, ...]) -> tuple[OpenedMail, SignedContent]:
     """The message, opened with whichever of our keys it was sealed to.
 
     Raises:
         DirectError: as `direct.smime.open_sealed`.
     """
     opened = open_sealed(message, [DecryptionKey(_key(one), _certificate(one)) for one in keys])
-    return OpenedMail(
-        content=opened.content,
+    how = OpenedMail(
         signers=tuple(
             SignerDer(_der(one.certificate), one.digest, one.signature_algorithm, one.signing_time)
             for one in opened.signers
@@ -92,9 +98,9 @@ def open_mail(message: bytes, keys: tuple[KeyPairDer, ...]) -> OpenedMail:
         algorithms=opened.algorithms,
         form=str(opened.form),
         is_detached=opened.is_detached,
-        signature=opened.signature,
         passed_over=opened.passed_over,
     )
+    return how, SignedContent(opened.content, opened.signature)
 
 
 def seal_mail(

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.exchange.mail_judging import Judged
 from gateway.exchange.mail_letter import Letter
-from gateway.exchange.mail_sealing import OpenedMail
+from gateway.exchange.mail_sealing import OpenedMail, SignedContent
 
 
 def verdict_form(
@@ -169,7 +169,9 @@ as of {at}, when the message was judged: certificates run out, and what they sig
 """
 
 
-def evidence(opened: OpenedMail, form: Mapping[str, Any]) -> dict[str, bytes]:
+def evidence(
+    opened: OpenedMail, signed: SignedContent, form: Mapping[str, Any]
+) -> dict[str, bytes]:
     """Files by name: the signed content, its signature, who signed, the chain and its anchor."""
     judged = next((one for one in form["recipients"] if one["trusted"]), form["recipients"][0])
     chain = [one["pem"] for one in judged["chain"]] or [judged["signer"]["pem"]]
@@ -177,8 +179,8 @@ def evidence(opened: OpenedMail, form: Mapping[str, Any]) -> dict[str, bytes]:
     between = dict.fromkeys((*chain[1:-1], *came))
     judged_at = datetime.fromisoformat(form["at"])
     return {
-        "content.mime": opened.content,
-        "signature.p7s": opened.signature,
+        "content.mime": signed.content,
+        "signature.p7s": signed.signature,
         "signer.pem": judged["signer"]["pem"].encode(),
         "chain.pem": "".join(between).encode(),
         "anchor.pem": chain[-1].encode(),

@@ -7,6 +7,8 @@ PDF as XML).
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
+
 from ccda.document import parse_document
 from ccda.errors import CcdaError
 from ccda.hl7v3 import II
@@ -58,6 +60,36 @@ def read_document(content: bytes) -> Reading:
         return Reading(mime_type, reason=str(error))
     part_2 = is_part_2(clinical, content)
     return Reading(mime_type, clinical, _took_part(clinical), is_part_2=part_2)
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How much a document says: on that depends what it takes to index and to merge it.
+
+    `rows` are its statements, its sections and what it replaces. `characters` are those of all that
+    it says, each thing as often as it is said: a name that a thousand statements refer to is
+    written a thousand times.
+    """
+
+    rows: int = 0
+    characters: int = 0
+
+    def exceeds(self, most: "Weight") -> bool:
+        return self.rows > most.rows or self.characters > most.characters
+
+    def without(self, other: "Weight") -> "Weight":
+        return Weight(self.rows - other.rows, self.characters - other.characters)
+
+
+def read_up_to(content: bytes, most: Weight) -> tuple[Reading, Weight]:
+    """As `read_document`, and what it weighs; of one that exceeds `most` nothing but its type."""
+    reading = read_document(content)
+    clinical = reading.clinical
+    if clinical is None:
+        return reading, Weight()
+    rows = len(clinical.related) + sum(1 + len(section.entries) for section in clinical.sections)
+    weight = Weight(rows, len(orjson.dumps(clinical, default=str)))
+    return (Reading(reading.mime_type) if weight.exceeds(most) else reading), weight
 
 
 def _read_notice(content: bytes) -> Reading:

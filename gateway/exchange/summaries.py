@@ -5,21 +5,53 @@ partner answered is read fresh, since a partner that knows nobody changes no doc
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from ccda.summary import Completeness, Summary, summary_json
+from gateway.exchange.effort import TooMuchToMerge, at_most
 from gateway.exchange.summarize import member_json, summarize
 from gateway.model.document import Document, IndexedEntry
 from gateway.model.identity import MemberId, PlanId
+from gateway.model.later import RENEW_SUMMARY
 from gateway.model.member import Member
 from gateway.model.partner import Partner
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import clinical, partners, retrievals
 from gateway.store.database import Transaction
+from gateway.store.job_queue import JobQueue
 
 _RETRIEVALS_LOOKED_AT: Final = 20
 """How far back a partner's last answer is looked for."""
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the documents of one message may take to be merged with what their members have.
+
+    Statements and characters that are read together, all members together, and comparisons of two
+    statements, of which each takes three microseconds: half a second with all of them. What takes
+    more is left to jobs in `queue`.
+    """
+
+    queue: JobQueue
+    statements: int = 3000
+    characters: int = 4_000_000
+    steps: int = 100_000
+
+    def take_extent(self, transaction: Transaction, plan: PlanId, member: MemberId) -> None:
+        """
+        Raises:
+            TooMuchToMerge: the member's documents say more than is left.
+        """
+        statements, characters = clinical.extent_of_member(
+            transaction, plan=plan, member=member, most=self.statements + 1
+        )
+        if statements > self.statements or characters > self.characters:
+            raise TooMuchToMerge
+        self.statements -= statements
+        self.characters -= characters
 
 
 def renew_summary(
@@ -29,12 +61,39 @@ def renew_summary(
     member: MemberId,
     now: datetime,
     indexed: clinical.Statements | None = None,
+    allowance: Allowance | None = None,
 ) -> None:
     """Makes the stored summary say what the member's filed documents say now.
 
-    `indexed` is what this transaction put into the index, so that it need not be read back.
+    `indexed` is what this transaction put into the index, so that it need not be read back. What
+    takes more than the `allowance` is left to a job, and until that is done the summary is made
+    whenever it is asked for.
     """
     hold_summary(transaction, plan=plan, member=member, now=now)
+    if allowance is None:
+        _renew(transaction, plan, member, now, indexed)
+        return
+    try:
+        allowance.take_extent(transaction, plan, member)
+        with at_most(allowance.steps) as left:
+            try:
+                _renew(transaction, plan, member, now, indexed)
+            finally:
+                allowance.steps = left()
+    except TooMuchToMerge:
+        clinical.forget_summary(transaction, plan=plan, member=member)
+        allowance.queue.enqueue(
+            transaction, kind=RENEW_SUMMARY, plan=plan, payload={"member": member}
+        )
+
+
+def _renew(
+    transaction: Transaction,
+    plan: PlanId,
+    member: MemberId,
+    now: datetime,
+    indexed: clinical.Statements | None,
+) -> None:
     filed = clinical.of_member(
         transaction, plan=plan, member=member, superseded=True, known=indexed
     )
@@ -82,8 +141,9 @@ def read_summary(transaction: Transaction, *, member: Member, now: datetime) -> 
     A member without documents has an empty one: that nothing is known is an answer too.
     """
     form = clinical.load_summary(transaction, plan=member.plan, member=member.id)
-    if form is None:
-        form = summary_json(Summary(now.isoformat()), member={}, completeness=())
+    if form is None:  # there is no document, or it waits to be renewed
+        made = build_summary(transaction, plan=member.plan, member=member.id, now=now)
+        form = summary_json(made, member={}, completeness=())
     answers = completeness(transaction, member=member)
     blank = summary_json(Summary(now.isoformat()), member={}, completeness=answers)
     return {**form, "member": member_json(member), "completeness": blank["completeness"]}

@@ -42,6 +42,7 @@ from gateway.exchange.conflicts import (
     nothing_known_conflict,
     status_conflict,
 )
+from gateway.exchange.effort import spend
 from gateway.exchange.identity import people_named
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
@@ -276,6 +277,7 @@ def _conflict(
     if not current:
         return None
     if kind == "allergy":
+        spend(len(denying) * len(current))
         against = [one for one in denying if any(denies(one, other) for other in current)]
         found = allergy_conflict(voices)
         return found or (nothing_known_conflict(voices, against) if against else None)

@@ -18,8 +18,10 @@ _Claim = tuple[DocumentId, DocumentId]
 """The newer document, and the one that gives way to it."""
 
 
-def settle_versions(transaction: Transaction, filed: Document) -> None:
+def settle_versions(transaction: Transaction, filed: Document) -> frozenset[DocumentId]:
     """Says of the filed document, and of all that are tied to it, what supersedes them.
+
+    Of those that are returned it need not be said again.
 
     Documents that claim to replace each other never all give way: the later one's claim counts,
     by effectiveTime and then by when it was received. A set's versions count before any claim.
@@ -34,6 +36,7 @@ def settle_versions(transaction: Transaction, filed: Document) -> None:
         by = superseded.get(one.id)
         if by != one.superseded_by:
             documents.supersede(transaction, plan=one.plan, document=one.id, by=by)
+    return frozenset(family)
 
 
 def tied_documents(transaction: Transaction, filed: Document) -> tuple[Document, ...]:

@@ -10,6 +10,7 @@ from ccda.hl7v3 import CD, TS
 from ccda.model import Interval, Kind
 from ccda.summary import LineSource, TrendPoint
 from ccda.values import quickly_made
+from gateway.exchange.effort import spend
 from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
 from gateway.exchange.units import (
@@ -102,6 +103,7 @@ def _grouped(readings: Sequence[_Reading]) -> list[list[_Reading]]:
     for one in readings:
         home, ids, dates = _alone(one), _ids(one), _dates(one)
         near = {key: found for at in _meets(ids, dates) for key, found in filed[at].items()}
+        spend(sum([len(found.shapes) + len(found.readings) for found in near.values()]))
         # What is one with two shows that they are one: a date alone between two time zones.
         for key, found in near.items():
             if not found.is_one_with(home):
@@ -193,6 +195,7 @@ def _disagreements(groups: list[list[_Reading]]) -> dict[int, str]:
         day = sort_key(mine.when)[:8]
         # The groups stand in order of time, so those of one day stand together.
         for other in range(index + 1, len(groups)):
+            spend(1)
             theirs = groups[other][0].statement
             if not day or sort_key(theirs.when)[:8] != day:
                 break

@@ -9,17 +9,30 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import fields, is_dataclass
 from functools import cache
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle, send_handle
 from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from lxml import etree
 
 from ccda.errors import CcdaError
 from direct.errors import DirectError
+from gateway.exchange.worker_messages import (
+    Answer,
+    Aside,
+    Leaving,
+    Left,
+    Raised,
+    Ready,
+    Returned,
+    Terms,
+    Unusable,
+    Yielded,
+)
 from ihe.errors import IheError
 
 OWN_ERRORS: tuple[type[Exception], ...] = (CcdaError, IheError, DirectError)
@@ -30,42 +43,6 @@ OUT_OF_MEMORY: Final = 77
 """The exit code of a process that could not even hold its job, or say so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The process has started and set its limits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """An exception taken apart: pickle would call its constructor with the wrong arguments."""
-
-    kind: type[Exception]
-    args: tuple[Any, ...]
-    state: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    reason: Literal["memory", "error"]
-    detail: str | None = None
-
-
-Answer = Returned | Raised | Unusable
-
-
-def rebuild(raised: Raised) -> Exception:
-    """The exception as it was raised, its attributes included."""
-    error = raised.kind.__new__(raised.kind)
-    error.args = raised.args
-    error.__dict__.update(raised.state)
-    return error
-
-
 def serve(
     *,
     file: int,
@@ -73,8 +50,9 @@ def serve(
     alarm_seconds: float,
     modules: Iterable[str],
 ) -> None:
-    """Runs what comes in until the other end is gone: a job, then the seconds of the processor that
-    it may have; out goes what it had of them, then its answer."""
+    """Runs what comes in until the other end is gone: a job, its `Terms`, and its content if it has
+    one. Out goes, as often as it yields and once more, what it had of the processor, and then what
+    it says."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
     # The parent's kill comes first; this one stands in when the parent is gone, and the kernel
     # keeps it even while a C function holds the interpreter.
@@ -91,12 +69,10 @@ def serve(
         try:
             while True:
                 job = pipe.recv_bytes()
+                terms = pipe.recv()
                 signal.setitimer(signal.ITIMER_REAL, alarm_seconds)
-                signal.setitimer(signal.ITIMER_PROF, pipe.recv() or 0)
-                began = time.process_time()
-                answer = _answer(job)
-                pipe.send(time.process_time() - began)
-                pipe.send_bytes(answer)
+                signal.setitimer(signal.ITIMER_PROF, terms.cpu_seconds or 0)
+                _Run(pipe, terms).answer(job)
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except EOFError:
@@ -111,13 +87,85 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _answer(job: bytes) -> bytes:
-    try:
-        return _pickled(_run(job))
-    except MemoryError:
-        return _pickled(Unusable("memory"))
-    except Exception as error:  # what cannot be pickled has no one type
-        return _pickled(Unusable("error", type(error).__name__))
+class _Run:
+    """One job, from its terms to its answer."""
+
+    def __init__(self, pipe: Connection, terms: Terms) -> None:
+        self._pipe = pipe
+        self._began = time.process_time()
+        self._content = _CONTENT[terms.content](pipe)
+        self._left_bytes = sys.maxsize if terms.answer_bytes is None else terms.answer_bytes
+
+    def answer(self, job: bytes) -> None:
+        try:
+            said = self._run(job)
+            if isinstance(said, Returned) and isinstance(said.value, Leaving):
+                self._leave(said.value)
+            else:
+                self._say(said)
+        except MemoryError:
+            self._say(Unusable("memory"))
+        except _TooMuchSaid:
+            self._say(Unusable("size"))
+        except Exception as error:  # what cannot be pickled has no one type
+            self._say(Unusable("error", type(error).__name__))
+
+    def _run(self, job: bytes) -> Answer:
+        try:
+            function, args, kwargs = pickle.loads(job)  # noqa: S301  # from our own parent
+            result = function(*self._content, *args, **kwargs)
+            if not isinstance(result, Generator):
+                return Returned(result)
+            for value in result:
+                self._say(Yielded(value), is_held=not isinstance(value, bytes))
+            return Returned(None)
+        except (MemoryError, _TooMuchSaid):
+            raise
+        except OWN_ERRORS as error:
+            if _is_want_of_memory(error):
+                return Unusable("memory")
+            return Raised(type(error), error.args, dict(error.__dict__))
+        except Exception as error:  # the door of this process: the parent must hear of everything
+            return Unusable("error", type(error).__name__)
+
+    def _leave(self, leaving: Leaving[Any]) -> None:
+        with Aside.of(leaving.content) as aside:
+            self._say(Left(leaving.value))
+            send_handle(self._pipe, aside.fileno(), None)
+
+    def _say(self, said: Answer | Yielded, *, is_held: bool = True) -> None:
+        """Bytes that are yielded are passed on by the other end, and not held there."""
+        pickled = _pickled(said)
+        if is_held and isinstance(said, Returned | Left | Yielded):
+            self._left_bytes -= len(pickled)
+            if self._left_bytes < 0:
+                raise _TooMuchSaid
+        self._pipe.send(time.process_time() - self._began)
+        self._pipe.send_bytes(pickled)
+
+
+class _TooMuchSaid(Exception):
+    """The other end has no room for it."""
+
+
+def _in_pieces(pipe: Connection) -> tuple[bytes]:
+    """What comes until an empty piece."""
+    whole = io.BytesIO()  # its value is its buffer, and no second copy
+    while piece := pipe.recv_bytes():
+        whole.write(piece)
+    return (whole.getvalue(),)
+
+
+def _from_file(pipe: Connection) -> tuple[bytes]:
+    with Aside(recv_handle(pipe)) as aside:
+        return (aside.read(),)
+
+
+_CONTENT: Final[dict[str | None, Callable[[Connection], tuple[bytes, ...]]]] = {
+    "pieces": _in_pieces,
+    "file": _from_file,
+    None: lambda _pipe: (),
+}
 
 
 class _Pickler(pickle.Pickler):
@@ -138,24 +186,10 @@ def _values_of(kind: type[Any]) -> Callable[[object], tuple[Any, ...]] | None:
     return attrgetter(*(each.name for each in given))
 
 
-def _pickled(answer: Answer) -> bytes:
+def _pickled(answer: Answer | Yielded) -> bytes:
     buffer = io.BytesIO()
     _Pickler(buffer, pickle.HIGHEST_PROTOCOL).dump(answer)
     return buffer.getvalue()
-
-
-def _run(job: bytes) -> Answer:
-    try:
-        function, args, kwargs = pickle.loads(job)  # noqa: S301  # from our own parent
-        return Returned(function(*args, **kwargs))
-    except MemoryError:
-        return Unusable("memory")
-    except OWN_ERRORS as error:
-        if _is_want_of_memory(error):
-            return Unusable("memory")
-        return Raised(type(error), error.args, dict(error.__dict__))
-    except Exception as error:  # the door of this process: the parent must hear of everything
-        return Unusable("error", type(error).__name__)
 
 
 def _is_want_of_memory(error: BaseException | None) -> bool:

@@ -8,31 +8,39 @@ functions need, never the service, which keeps it small and quick to replace.
 
 import asyncio
 import json
+import os
 import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import Pipe
+from multiprocessing.reduction import recv_handle, send_handle
 from types import TracebackType
-from typing import Any, Final, Literal, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, Literal, ParamSpec, Self, TypeVar
 
-from gateway.exchange.worker_process import (
-    OUT_OF_MEMORY,
+from gateway.exchange.worker_messages import (
     Answer,
+    Aside,
+    Left,
     Raised,
     Returned,
+    Terms,
     Unusable,
+    Yielded,
     rebuild,
 )
+from gateway.exchange.worker_process import OUT_OF_MEMORY
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-Reason = Literal["deadline", "memory", "crashed", "error", "closed"]
+Content = Iterable[bytes] | Aside
+"""A function's first argument, too large to be held here: in pieces, or left by an earlier run."""
+Reason = Literal["deadline", "memory", "size", "crashed", "error", "closed"]
 
 START_SECONDS: Final = 60.0
 """To start an interpreter on a machine that is busy with everything else."""
@@ -55,9 +63,27 @@ class WorkerFailed(Exception):
 
 @dataclass(slots=True)
 class Budget:
-    """Seconds of the processor that several runs share."""
+    """Seconds of the processor that several runs share, and bytes that each may answer with: what
+    it answers is held here."""
 
     left_seconds: float
+    answer_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a worker is to run; `take` is given what the function yields, one by one."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    content: Content | None = None
+    take: Callable[[Any], None] | None = None
+
+    def terms(self, cpu_seconds: float | None, budget: Budget | None) -> Terms:
+        kind: Literal["pieces", "file"] = "file" if isinstance(self.content, Aside) else "pieces"
+        most = None if budget is None else budget.answer_bytes
+        return Terms(cpu_seconds, most, None if self.content is None else kind)
 
 
 class WorkerPool:
@@ -106,16 +132,29 @@ class WorkerPool:
             CcdaError, IheError and their like: the function's own, as it raised them.
             WorkerFailed: it gave no answer, or raised something that is no part of its contract.
         """
-        return self._run((function, args, kwargs), None)  # type: ignore[no-any-return]  # as it is
+        return self._run(_Job(function, args, kwargs), None)  # type: ignore[no-any-return]  # as it is
 
-    def _run(self, job: object, budget: "Budget | None") -> Any:
+    def run_on(
+        self,
+        content: Content,
+        function: Callable[Concatenate[bytes, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """As `run`, on content that is not held here. What the function yields comes as a list."""
+        given: list[Any] = []
+        result: Any = self._run(_Job(function, args, kwargs, content, given.append), None)
+        return given if result is None else result  # type: ignore[return-value]  # as it yields
+
+    def _run(self, job: _Job, budget: Budget | None) -> Any:
         if budget is not None and budget.left_seconds <= 0:
             raise WorkerFailed("deadline")
         worker = self._take()
         answer: Answer | None = None
         try:
             if budget is None:
-                answer, _ = worker.answer(job, self._deadline_seconds, self._cpu_seconds)
+                terms = job.terms(self._cpu_seconds, None)
+                answer, _ = worker.answer(job, terms, self._deadline_seconds)
             else:
                 answer = self._charged(worker, job, budget)
         except WorkerFailed:
@@ -128,7 +167,7 @@ class WorkerPool:
                 isinstance(answer, Unusable) and answer.reason == "memory"
             )
             self._give_back(worker, is_spent=is_spent)
-        if isinstance(answer, Returned):
+        if isinstance(answer, Returned | Left):
             return answer.value
         if isinstance(answer, Raised):
             raise rebuild(answer)
@@ -148,26 +187,51 @@ class WorkerPool:
             self._threads, lambda: self.run(function, *args, **kwargs)
         )
 
-    async def run_within(
-        self, budget: "Budget", function: Callable[..., Result], *args: object
+    async def run_on_async(
+        self,
+        content: Content,
+        function: Callable[Concatenate[bytes, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
     ) -> Result:
+        """As `run_on`, without blocking the event loop."""
+        loop = asyncio.get_running_loop()
+        if self._closed.is_set():
+            raise WorkerFailed("closed")
+        return await loop.run_in_executor(
+            self._threads, lambda: self.run_on(content, function, *args, **kwargs)
+        )
+
+    async def run_within(
+        self,
+        budget: Budget,
+        function: Callable[..., Any],
+        *args: object,
+        content: Content | None = None,
+        take: Callable[[Any], None] | None = None,
+    ) -> Any:
         """As `run_async`; the run has no more of the processor than the budget has left.
 
-        Raises WorkerFailed for the deadline, without a run, once nothing is left.
+        `content` is the function's first argument; `take` is called, in a thread of the pool, with
+        each thing that it yields. What both cost here is the run's too. Of a function that returns
+        `Leaving` the answer is a pair: its value, and its content `Aside`, to be closed.
+
+        Raises WorkerFailed for the deadline, without a run, once nothing is left; for the size, if
+        it answers more than the budget lets it.
         """
         loop = asyncio.get_running_loop()
         if self._closed.is_set():
             raise WorkerFailed("closed")
-        job: object = (function, args, {})
-        result: Result = await loop.run_in_executor(self._threads, lambda: self._run(job, budget))
-        return result
+        job = _Job(function, args, {}, content, take)
+        return await loop.run_in_executor(self._threads, lambda: self._run(job, budget))
 
-    def _charged(self, worker: "_Worker", job: object, budget: "Budget") -> Answer:
+    def _charged(self, worker: "_Worker", job: _Job, budget: Budget) -> Answer:
         """Charges the budget for the run, and for handing things over to it and back."""
         allowed = min(budget.left_seconds, self._cpu_seconds or budget.left_seconds)
         began, taken = time.thread_time(), allowed
         try:
-            answer, taken = worker.answer(job, self._deadline_seconds, allowed)
+            terms = job.terms(allowed, budget)
+            answer, taken = worker.answer(job, terms, self._deadline_seconds)
         finally:
             budget.left_seconds -= taken + time.thread_time() - began
         return answer
@@ -230,23 +294,6 @@ class WorkerPool:
             self._idle.put(worker)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """What several runs may have together: the memory of that pool, and the budget's seconds."""
-
-    pool: WorkerPool
-    budget: Budget
-
-    async def run(self, function: Callable[..., Result], *args: object) -> Result:
-        """As `WorkerPool.run_within`; a run that fills the memory is the last one."""
-        try:
-            return await self.pool.run_within(self.budget, function, *args)
-        except WorkerFailed as failure:
-            if failure.reason == "memory":  # the next would start a process, only to fill it too
-                self.budget.left_seconds = 0.0
-            raise
-
-
 class _Worker:
     """One process and the pipe to it."""
 
@@ -271,6 +318,8 @@ class _Worker:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
+                # With no memory left a Rust library would look for its lines for ever.
+                env={**os.environ, "RUST_BACKTRACE": "0"},
             )
         try:
             self._receive(START_SECONDS)
@@ -278,18 +327,36 @@ class _Worker:
             self.end()
             raise
 
-    def answer(
-        self, job: object, deadline_seconds: float, cpu_seconds: float | None
-    ) -> tuple[Answer, float]:
+    def answer(self, job: _Job, terms: Terms, deadline_seconds: float) -> tuple[Answer, float]:
         """What came of it, and the seconds of the processor that it took."""
+        began = time.thread_time()
         try:
-            self._pipe.send(job)
-            self._pipe.send(cpu_seconds)
+            self._pipe.send((job.function, job.args, job.kwargs))
+            self._pipe.send(terms)
+            self._send_content(job.content)
         except (BrokenPipeError, ConnectionResetError):
             raise self._death() from None
-        taken: float = self._receive(deadline_seconds)
-        answer: Answer = self._receive(deadline_seconds)
-        return answer, taken
+        while True:
+            taken: float = self._receive(deadline_seconds)
+            answer: Answer | Yielded = self._receive(deadline_seconds)
+            if isinstance(answer, Left):
+                return Left((answer.value, Aside(recv_handle(self._pipe)))), taken
+            if not isinstance(answer, Yielded):
+                return answer, taken
+            if job.take is not None:
+                job.take(answer.value)
+            # The kernel ends the worker's part by force; ours ends here.
+            most = terms.cpu_seconds
+            if most is not None and taken + time.thread_time() - began > most:
+                raise WorkerFailed("deadline")
+
+    def _send_content(self, content: Content | None) -> None:
+        if isinstance(content, Aside):
+            send_handle(self._pipe, content.fileno(), self._process.pid)
+        elif content is not None:
+            for piece in filter(None, content):
+                self._pipe.send_bytes(piece)
+            self._pipe.send_bytes(b"")
 
     def is_alive(self) -> bool:
         return self._process.poll() is None
@@ -322,6 +389,6 @@ class _Worker:
             return WorkerFailed("crashed")
         if code == OUT_OF_MEMORY:
             return WorkerFailed("memory")
-        if code == -signal.SIGPROF:
+        if code in (-signal.SIGPROF, -signal.SIGALRM):
             return WorkerFailed("deadline")
         return WorkerFailed("crashed", f"signal {-code}" if code < 0 else f"exit code {code}")

@@ -22,6 +22,9 @@ DEFERRAL: Final = "ITI-55-DEFERRED"
 """How the record names the two halves of a deferred discovery, question and result, each with its
 acknowledgement; what was asked and told in both together is the record of the ITI-55."""
 
+RENEW_SUMMARY: Final = "renew-summary"
+"""The kind of the job that merges what takes more than the message that brought it may."""
+
 CHECK: Final = "check"
 """The question of a check of a partner: no retrieval goes on with its answer."""
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
+from operator import add
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Integer, bindparam, delete, func, select
 
 from ccda.model import Entry, Section
 from gateway.model.document import Document, IndexedEntry
@@ -38,6 +39,39 @@ _SUMMARY: Final = Prepared(
     select(tables.summary.c.summary).where(
         tables.summary.c.member == bindparam("member"), tables.summary.c.plan == bindparam("plan")
     )
+)
+_FORGET_SUMMARY: Final = Prepared(
+    delete(tables.summary).where(
+        tables.summary.c.member == bindparam("member"), tables.summary.c.plan == bindparam("plan")
+    )
+)
+_WRITTEN: Final = ("path", "display", "value", "rest")
+"""The columns of a statement that may be long."""
+_LENGTHS: Final = (
+    select(
+        reduce(add, (func.coalesce(func.length(tables.entry.c[one]), 0) for one in _WRITTEN)).label(
+            "characters"
+        )
+    )
+    .join_from(
+        tables.document,
+        tables.entry,
+        tables.entry.c.document == tables.document.c.number,
+        isouter=True,
+    )
+    .where(
+        tables.document.c.plan == bindparam("plan"),
+        tables.document.c.member == bindparam("member"),
+        tables.document.c.state == "filed",
+    )
+    .limit(bindparam("most", type_=Integer))
+    .subquery()
+)
+_EXTENT: Final = Prepared(
+    select(
+        func.count().label("statements"),
+        func.coalesce(func.sum(_LENGTHS.c.characters), 0).label("characters"),
+    ).select_from(_LENGTHS)
 )
 _FORGET_ENTRIES, _FORGET_SECTIONS = (
     Prepared(delete(table).where(table.c.document == bindparam("number")))
@@ -129,6 +163,16 @@ def sections(
     return tuple(read_section(row, tuple(inside.get(row.ordinal, ()))) for row in rows)
 
 
+def extent_of_member(
+    transaction: Transaction, *, plan: PlanId, member: MemberId, most: int
+) -> tuple[int, int]:
+    """How many statements the member's filed documents make, and in how many characters; a document
+    without any counts as one. Not more than `most` are looked at."""
+    given = {"plan": plan, "member": member, "most": most}
+    (row,) = _EXTENT.rows(transaction, given)
+    return row.statements, row.characters
+
+
 def save_summary(
     transaction: Transaction,
     *,
@@ -153,6 +197,11 @@ def load_summary(
     """The summary as saved; None before the member's first document."""
     row = _SUMMARY.first(transaction, {"plan": plan, "member": member})
     return None if row is None else dict(orjson.loads(row.summary))
+
+
+def forget_summary(transaction: Transaction, *, plan: PlanId, member: MemberId) -> None:
+    """The saved summary no longer holds; until another is saved, none is there."""
+    _FORGET_SUMMARY.run(transaction, {"plan": plan, "member": member})
 
 
 def _entries(transaction: Transaction, documents: Iterable[int]) -> dict[int, list[Any]]:

@@ -166,7 +166,8 @@ def _whole(message: bytes, by: MailParty, to: MailParty) -> Callable[[], object]
     now, unlisted = datetime.now(UTC), Strictness(revocation="off")
 
     def receive() -> object:
-        opened, letter = open_letter(message, keys, (_RECIPIENT,), _SENDER)
+        leaving = open_letter(message, keys, (_RECIPIENT,), _SENDER)
+        opened, letter = leaving.value
         verdict = judge(
             x509.load_der_x509_certificate(opened.signers[0].certificate),
             address=letter.from_, others=opened.certificates, anchors=anchors, usage="sign",
@@ -174,7 +175,7 @@ def _whole(message: bytes, by: MailParty, to: MailParty) -> Callable[[], object]
         )  # fmt: skip
         assert isinstance(verdict, Verdict)
         assert verdict.trusted, verdict.reasons
-        (document,) = find_carried(opened.content, message).documents
+        document, _ = find_carried(leaving.content, letter.header)
         return document
 
     return receive

@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from direct.smime import SigningIdentity, seal
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
-from gateway.exchange.replaying import read_again, refile
+from gateway.exchange.replaying import read_again, refile, replay_message
 from gateway.exchange.workers import WorkerPool
 from gateway.settings_mail_out import Forward
 from gateway.store import mail_received, mail_sent, policy_rules
@@ -199,6 +200,55 @@ async def test_what_costs_more_than_one_message_may_is_kept_to_be_read_by_itself
         community=house.community,
         now=plan.now,
     )
+    assert house.database.write(again).document.state == "filed"
+
+
+async def test_a_message_that_takes_too_much_lies_in_quarantine_until_an_operator_lets_it_run(
+    plan: Office,
+) -> None:
+    large = (
+        b'<ClinicalDocument xmlns="urn:hl7-org:v3">' + b" " * 12_000_000 + b"</ClinicalDocument>"
+    )
+    parts = [OutgoingPart(large, "text/xml", "a.xml")]
+    with WorkerPool(1, 60_000_000, 60.0) as narrow:
+        plan.means = replace(plan.means, openers=narrow)
+        await plan.spool(sealed(written(plan, parts=parts)), (INTAKE,), DOCTOR)
+        await plan.work()
+        (mail,) = plan.received()
+        too_much = "opening it took more time or memory than is allowed"
+        assert (mail.state, mail.reason) == ("quarantined", too_much)
+        assert documents(plan.house) == ()
+        plan.house.database.write(
+            lambda tx: replay_message(tx, plan.means.queue, plan=PLAN, message=mail.id)
+        )
+        await plan.work()
+    (again,) = plan.received()
+    assert again.state == "held"
+    (document,) = documents(plan.house)
+    assert document.blob.size_bytes == len(large)
+
+
+async def test_what_says_more_than_one_message_may_bring_is_kept_to_be_read_by_itself(
+    plan: Office,
+) -> None:
+    small = demo_document("northfield_ccd.xml")
+    many = re.sub(rb"<entry\b.*?</entry>", lambda one: one[0] * 30, small, flags=re.DOTALL)
+    documents_of_it = [many, many.replace(b"Northfield", b"Southfield"), small]
+    parts = [OutgoingPart(one, "text/xml", "a.xml") for one in documents_of_it]
+    plan.means = replace(plan.means, message_cpu_seconds=60.0)
+    await plan.spool(sealed(written(plan, parts=parts)), (INTAKE,), DOCTOR)
+    await plan.work()
+    reason = "it says more than one message may bring to be indexed: it can be read by itself"
+    kept = {one.blob.sha256: (one.state, one.reason) for one in documents(plan.house)}
+    assert [kept[sha256(one).hexdigest()] for one in documents_of_it] == [
+        ("filed", None),  # 1,740 statements
+        ("quarantined", reason),
+        ("filed", None),
+    ]
+    house = plan.house
+    (left,) = [one for one in documents(house) if one.state == "quarantined"]
+    received = await read_again(house.archive, left, house.plans[0])
+    again = refile(received, plan=house.plans[0], community=house.community, now=plan.now)
     assert house.database.write(again).document.state == "filed"
 
 

@@ -275,7 +275,7 @@ def look(data: bytes) -> str:
             named_in_metadata(each.entry)
     seen = describe_mail(data, None)
     shown += [seen.subject, *seen.text.split("\n"), *(one.filename for one in seen.parts)]
-    for name in carried_files(data, None):
+    for name, _ in carried_files(data, None):
         assert _HARMLESS.fullmatch(name), "a file's name could be more than a name"
     for text in shown:
         assert text is None or not set(text) & set("\r\n\0\u202e"), "a control reaches people"

@@ -15,6 +15,7 @@ import pytest
 
 from ccda.errors import DoctypeRefused, MalformedXml
 from ccda.safe_xml import parse_xml
+from gateway.exchange.worker_messages import Leaving
 from gateway.exchange.workers import Budget, WorkerFailed, WorkerPool
 
 MEGABYTE = 1024 * 1024
@@ -225,3 +226,83 @@ async def test_waiting_costs_nothing_of_a_budget(pool: WorkerPool) -> None:
     budget = Budget(0.3)
     await pool.run_within(budget, time.sleep, 0.4)
     assert budget.left_seconds > 0.2
+
+
+# ---- what is not held here --------------------------------------------------------------------
+
+
+def _halved(content: bytes, times: int) -> Iterator[bytes | str]:
+    """Half of it, as often, and then a word."""
+    for _ in range(times):
+        yield content[: len(content) // 2]
+    yield "done"
+
+
+def _kept(content: bytes, name: str) -> Leaving[str]:
+    return Leaving(f"{name} of {len(content)}", content)
+
+
+def test_content_goes_over_in_pieces_and_what_is_yielded_comes_one_by_one(
+    pool: WorkerPool,
+) -> None:
+    pieces = (bytes([one]) * MEGABYTE for one in range(4))
+    first, second, word = pool.run_on(pieces, _halved, 2)
+    assert first == second == bytes(MEGABYTE) + b"\1" * MEGABYTE
+    assert word == "done"
+    assert pool.run_on(iter(()), len) == 0
+
+
+async def test_content_that_is_left_aside_is_there_for_a_later_run(pool: WorkerPool) -> None:
+    said, left = await pool.run_within(Budget(5.0), _kept, "four", content=iter((b"ab", b"cd")))
+    with left:
+        assert said == "four of 4"
+        assert pool.run_on(left, bytes.upper) == b"ABCD"
+        assert pool.run_on(left, bytes.upper) == b"ABCD"
+
+
+async def test_a_run_that_says_more_than_there_is_room_for_is_refused(pool: WorkerPool) -> None:
+    worker = pool.run(os.getpid)
+    for function, content in ((bytes.hex, bytes(1000)), (_repeated, b"x")):
+        with pytest.raises(WorkerFailed) as failed:
+            await pool.run_within(Budget(5.0, 1000), function, content=(content,))
+        assert failed.value.reason == "size"
+    taken: list[object] = []
+    await pool.run_within(Budget(5.0, 1000), _halved, 3, content=(bytes(9000),), take=taken.append)
+    assert len(taken) == 4  # bytes are passed on, not held
+    assert pool.run(os.getpid) == worker
+
+
+def _repeated(content: bytes) -> Iterator[str]:
+    for _ in range(100):
+        yield content.decode() * 50
+
+
+async def test_what_takes_too_long_here_ends_the_run_too(pool: WorkerPool) -> None:
+    with pytest.raises(WorkerFailed) as failed:
+        await pool.run_within(Budget(0.2), _repeated, content=(b"x",), take=_work_a_while)
+    assert failed.value.reason == "deadline"
+
+
+def _work_a_while(_item: object) -> None:
+    until = time.thread_time() + 0.05
+    while time.thread_time() < until:
+        pass
+
+
+async def test_an_error_between_two_things_is_raised_after_the_first(pool: WorkerPool) -> None:
+    taken: list[object] = []
+    with pytest.raises(MalformedXml):
+        await pool.run_within(Budget(5.0), _broken, content=(b"<a",), take=taken.append)
+    assert taken == ["first"]
+    with pytest.raises(RuntimeError, match="ours"):
+        await pool.run_within(Budget(5.0), _repeated, content=(b"x",), take=_fail)
+    assert pool.run(len, b"abc") == 3
+
+
+def _broken(content: bytes) -> Iterator[str]:
+    yield "first"
+    parse_xml(content)
+
+
+def _fail(_item: object) -> None:
+    raise RuntimeError("ours")
