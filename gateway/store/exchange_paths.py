@@ -8,7 +8,8 @@ index answers to it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isqrt
 from typing import Any, Final, Literal
 
@@ -23,6 +24,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
 )
 
 from gateway.model.exchange import Among, ExchangeFilter
@@ -44,6 +46,8 @@ _LONG: Final = ("peer", "authority", "reason", "message_id")
 """What may be of any length, and is sorted by its beginning."""
 _BEGINNING: Final = 200
 """Characters: PostgreSQL refuses index entries of more than a third of a page."""
+_VALUES: Final = 16
+"""Looked at one by one; of a column that says more different things a walk is as good."""
 _SAMPLE: Final = 1000
 """Records of one condition that tell how far apart they lie: as many in a log of any length."""
 
@@ -85,7 +89,10 @@ def stretches(order: Column, value: Any = None, after: int | None = None) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class Looking:
-    """What is looked for, in which order; a member and a document by all that stands for them."""
+    """What is looked for, in which order; a member and a document by all that stands for them.
+
+    `known` is what was found out about a plan's records on the way; it holds for one search.
+    """
 
     wanted: ExchangeFilter
     members: tuple[str, ...] | None = None
@@ -94,10 +101,16 @@ class Looking:
     descending: bool = True
     stretch: Stretch = field(default_factory=Stretch)
     limit: int = 100
+    known: dict[tuple[str | None, str], Any] = field(default_factory=dict, compare=False)
 
     @property
     def sorted_by(self) -> Column:
         return self.order if self.stretch.is_stated else "sequence"
+
+    def once(self, plan: str | None, what: str, find: Callable[[], Any]) -> Any:
+        if (plan, what) not in self.known:
+            self.known[plan, what] = find()
+        return self.known[plan, what]
 
     def beyond(self, column: ColumnElement[Any], place: Any) -> ColumnElement[bool]:
         """That the column's value comes after `place`."""
@@ -126,6 +139,8 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
     statement = statement.where(_of_plan(column("plan"), plan), *fitting(looking.wanted, column))
     statement = statement.where(*_begins(looking.wanted, leading))
     statement = statement.where(*_within(looking, column, sorting))
+    if not sets and "time" not in leading:
+        statement = statement.where(*_bounds(transaction, looking, plan))
     # What all say alike is not sorted by: of an expression SQLite does not see that it is alike.
     by = "sequence" if looking.stretch.at is not None else looking.sorted_by
     ordered = map(sorting, dict.fromkeys((by, "sequence")))
@@ -254,7 +269,10 @@ def _chosen(
     if order in sets and order != "time":
         return [], frozenset({"plan", order})
     most = _most(transaction, looking.limit)
-    numbers = {name: _number(transaction, one, most) for name, one in sets.items()}
+    numbers: dict[str, int] = {
+        name: looking.once(plan, name, partial(_number, transaction, one, most))
+        for name, one in sets.items()
+    }
     rarest = min(numbers, key=numbers.__getitem__)
     if order == "time" and rarest == "time":
         return [], frozenset({"plan", "time"})
@@ -262,9 +280,9 @@ def _chosen(
         return [], frozenset({"plan", rarest})
     if numbers[rarest] <= most:
         return [sets[rarest]], frozenset()
-    if order == "sequence" and _lies_behind(looking):
-        return [sets["time"]], frozenset()
-    return [], frozenset({"plan", order, *(("time",) if order == "time" else ())})
+    if order == "time":
+        return [], frozenset({"plan", "time"})
+    return [], frozenset({"plan", looking.order})
 
 
 def _rarest(transaction: Transaction, looking: Looking, sets: Mapping[str, Select[Any]]) -> str:
@@ -284,10 +302,22 @@ def _rarest(transaction: Transaction, looking: Looking, sets: Mapping[str, Selec
     return farthest(reached, key=reached.__getitem__)
 
 
-def _lies_behind(looking: Looking) -> bool:
-    """Whether records that do not fit would have to be passed first."""
-    wanted = looking.wanted
-    return (wanted.until if looking.descending else wanted.since) is not None
+def _bounds(
+    transaction: Transaction, looking: Looking, plan: str | None
+) -> list[ColumnElement[bool]]:
+    """Between which sequences the records of the time in question lie.
+
+    The time stands in no other index, the sequence in all: what lies before or behind is passed
+    over without a look at the record itself.
+    """
+    span = _span(looking.wanted, _TABLE.c.time)
+    if not span:
+        return []
+    within = _records(plan, *span).subquery().c.sequence
+    ends = select(func.min(within), func.max(within))
+    first, last = looking.once(plan, "ends", lambda: transaction.connection.execute(ends).one())
+    sequence = _TABLE.c.sequence
+    return [false()] if first is None else [sequence >= first, sequence <= last]
 
 
 def _most(transaction: Transaction, limit: int) -> int:
@@ -303,6 +333,57 @@ def _number(transaction: Transaction, records: Select[Any], most: int) -> int:
         return most + 1
     counted = select(func.count()).select_from(records.subquery())
     return int(transaction.connection.execute(counted).scalar_one())
+
+
+# ---- value by value --------------------------------------------------------------------------
+
+
+def by_value(
+    transaction: Transaction, looking: Looking, plans: Sequence[str | None]
+) -> Iterator[Stretch]:
+    """The stretch, or the same in smaller ones: a value each, the first of them, and the rest.
+
+    Of a time long ago a walk in the order of a column that says few different things would pass
+    over all that was recorded since; of each value it begins where that time does.
+    """
+    stretch = looking.stretch
+    if any(_walks(transaction, looking, plan) for plan in plans):
+        for _ in range(_VALUES):
+            value = _next_value(transaction, replace(looking, stretch=stretch), plans)
+            if value is None:
+                return
+            yield Stretch(at=value)
+            stretch = Stretch(beyond=value)
+    yield stretch
+
+
+def _walks(transaction: Transaction, looking: Looking, plan: str | None) -> bool:
+    """Whether the plan's records of some time are walked in the order of a column's values."""
+    if looking.stretch.at is not None or looking.sorted_by in ("sequence", "time"):
+        return False
+    if not _span(looking.wanted, _TABLE.c.time) or _narrow(looking, plan):
+        return False
+    return not _chosen(transaction, looking, plan)[0]
+
+
+def _next_value(
+    transaction: Transaction, looking: Looking, plans: Sequence[str | None]
+) -> Any | None:
+    """What the next records say in the column, whichever plan they are of."""
+    value = beginning(looking.order)
+    parts = [
+        select(value.label("value"))
+        .where(
+            _of_plan(_TABLE.c.plan, plan), *_within(looking, lambda name: _TABLE.c[name], beginning)
+        )
+        .order_by(looking.turned(value))
+        .limit(1)
+        for plan in plans
+    ]
+    one = union_all(*(select(part.subquery()) for part in parts)).subquery().c.value
+    return transaction.connection.execute(
+        select(one).order_by(looking.turned(one)).limit(1)
+    ).scalar()
 
 
 # ---- plans -----------------------------------------------------------------------------------

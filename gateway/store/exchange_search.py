@@ -77,10 +77,15 @@ def search(
     value = None if after is None else _value_at(transaction, plan, after, order)
     looking = _looking(transaction, plan, wanted or ExchangeFilter(), order, descending)
     found: list[int] = []
+    plans = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
     for stretch in exchange_paths.stretches(order, value, after):
-        room = limit + offset - len(found)
-        if room > 0:
-            found += _sequences(transaction, plan, replace(looking, stretch=stretch, limit=room))
+        whole = replace(looking, stretch=stretch, limit=limit + offset)
+        for part in exchange_paths.by_value(transaction, whole, plans):
+            room = limit + offset - len(found)
+            if room <= 0:
+                break
+            ahead = replace(looking, stretch=part, limit=room)
+            found += _sequences(transaction, plans, ahead)
     return _recorded(transaction, _rows(transaction, found[offset:]))
 
 
@@ -98,10 +103,11 @@ def _looking(
     return Looking(wanted, members, documents, order, descending)
 
 
-def _sequences(transaction: Transaction, plan: Scope, looking: Looking) -> list[int]:
+def _sequences(
+    transaction: Transaction, plans: Sequence[str | None], looking: Looking
+) -> list[int]:
     """Of all plans each one's first, and of these the first."""
-    every = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
-    parts = [exchange_paths.keys(transaction, looking, one) for one in every]
+    parts = [exchange_paths.keys(transaction, looking, one) for one in plans]
     if not parts:
         return []
     statement: Any = parts[0]

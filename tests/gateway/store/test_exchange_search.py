@@ -6,19 +6,19 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from sqlalchemy import text
 
-from gateway.model.exchange import Exchange, ExchangeFilter
+from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import DocumentId, PartnerId
 from gateway.store import exchange_log, exchange_paths, exchange_search
 from gateway.store.database import Database, open_database
 from gateway.store.exchange_paths import Looking, Stretch
 from gateway.store.exchange_search import Column, NoSuchRecord
 from gateway.store.key_file import create_key_file
-from gateway.store.scope import ALL_PLANS
+from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
 
@@ -81,14 +81,29 @@ def test_every_column_sorts_and_its_pages_join_without_gap_or_overlap(
             assert _by_offset(log, column, descending, limit) == expected, (column, limit)
 
 
-def _by_keyset(log: Database, column: Column, descending: bool, limit: int) -> list[int]:
+def _by_keyset(
+    log: Database,
+    column: Column,
+    descending: bool,
+    limit: int,
+    wanted: ExchangeFilter | None = None,
+    scope: Scope = ACME,
+) -> list[int]:
     found: list[int] = []
     after: int | None = None
-    while page := log.read(
-        lambda t, a=after: exchange_log.search(  # type: ignore[misc]
-            t, plan=ACME, order=column, descending=descending, limit=limit, after=a
+
+    def look(transaction: Transaction) -> tuple[RecordedExchange, ...]:
+        return exchange_log.search(
+            transaction,
+            plan=scope,
+            wanted=wanted,
+            order=column,
+            descending=descending,
+            limit=limit,
+            after=after,
         )
-    ):
+
+    while page := log.read(look):
         found += [record.sequence for record in page]
         after = found[-1]
     return found
@@ -104,6 +119,40 @@ def _by_offset(log: Database, column: Column, descending: bool, limit: int) -> l
         )
         found += [record.sequence for record in page]
     return found
+
+
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("values", [0, 2, 16])
+@pytest.mark.parametrize("scope", [ACME, ALL_PLANS])
+def test_records_of_some_time_are_sorted_by_every_column_however_they_are_found(
+    log: Database,
+    descending: bool,
+    values: int,
+    scope: Scope,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Walked value by value, or in one go, where they are too many to be read whole and sorted."""
+    monkeypatch.setattr(exchange_paths, "_most", lambda *_: 0)
+    monkeypatch.setattr(exchange_paths, "_VALUES", values)
+    since, until = NOW + timedelta(minutes=1), NOW + timedelta(minutes=4)
+    wanted = ExchangeFilter(since=since, until=until)
+    of_that_time = {n + 1 + (n > 5) for n, one in enumerate(RECORDS) if since <= one.time < until}
+    for column in COLUMNS:
+        ordered = _expected(column, descending=descending)
+        expected = [one for one in ordered if one in of_that_time]
+        for limit in (2, 11):
+            found = _by_keyset(log, column, descending, limit, wanted, scope)
+            assert found == expected, (column, limit)
+        one = replace(wanted, outcome="refused", person="Ann 1")
+        refused = [n + 1 + (n > 5) for n, it in enumerate(RECORDS) if it.outcome == "refused"]
+        ann = [n for n in expected if n in refused and RECORDS[n - 1 - (n > 6)].person == "Ann 1"]
+        assert _by_keyset(log, column, descending, 2, one, scope) == ann
+
+
+def test_of_a_time_without_records_there_is_none(log: Database) -> None:
+    wanted = ExchangeFilter(since=NOW + timedelta(days=1))
+    for column in COLUMNS:
+        assert _by_keyset(log, column, True, 2, wanted) == []
 
 
 def test_a_page_goes_on_where_it_ended_whatever_was_appended_since(log: Database) -> None:
@@ -245,35 +294,47 @@ def test_a_page_begins_behind_the_record_it_goes_on_after_not_before_all_that_sa
         assert f"exchange_by_{column} (plan=? AND {said}=? AND sequence<?)" in step
 
 
+def steps_of(log: Database, **asked: Any) -> tuple[int, list[int]]:
+    """How many steps SQLite's machine takes for a search by outcome, and what is found."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def look(transaction: Transaction) -> tuple[RecordedExchange, ...]:
+        driver = transaction.connection.connection.driver_connection
+        driver.set_progress_handler(count, 1)
+        try:
+            return exchange_log.search(transaction, plan=ACME, order="outcome", limit=20, **asked)
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    found = [one.sequence for one in log.read(look)]
+    return taken, found
+
+
 def test_a_page_costs_the_same_however_many_records_say_what_it_is_sorted_by(
     long_log: Database,
 ) -> None:
-    """By the steps of SQLite's machine: 40 records before the page's place or 400."""
+    """40 records before the page's place or 400."""
+    near, far = steps_of(long_log, after=560), steps_of(long_log, after=200)
+    assert near[1] == list(range(559, 539, -1))
+    assert far[1] == list(range(199, 179, -1))
+    assert abs(near[0] - far[0]) < 40
 
-    def steps(after: int) -> int:
-        taken = 0
 
-        def count() -> int:
-            nonlocal taken
-            taken += 1
-            return 0
-
-        def look(transaction: Transaction) -> None:
-            driver = transaction.connection.connection.driver_connection
-            driver.set_progress_handler(count, 1)
-            try:
-                found = exchange_log.search(
-                    transaction, plan=ACME, order="outcome", limit=20, after=after
-                )
-            finally:
-                driver.set_progress_handler(None, 0)
-            assert [one.sequence for one in found] == list(range(after - 1, after - 21, -1))
-
-        long_log.read(look)
-        return taken
-
-    steps(560)  # what is prepared at first use is no page's cost
-    assert abs(steps(560) - steps(200)) < 40
+def test_of_a_time_long_ago_a_page_costs_the_same_as_of_the_last(
+    long_log: Database,
+) -> None:
+    """So many records that they are not read whole: what came since is not passed over."""
+    middle = NOW + timedelta(minutes=300)
+    old = steps_of(long_log, wanted=ExchangeFilter(since=NOW, until=middle))
+    new = steps_of(long_log, wanted=ExchangeFilter(since=middle))
+    assert old[1] == list(range(300, 280, -1))
+    assert new[1] == list(range(600, 580, -1))
+    assert abs(old[0] - new[0]) < 0.05 * new[0]
 
 
 @pytest.mark.parametrize(
