@@ -11,7 +11,7 @@ from typing import Final
 from gateway.exchange import jobs
 from gateway.exchange.atna_acts import START, STOP
 from gateway.model.direct_anchors import REFRESH_BUNDLE
-from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON, RENEW_SUMMARY
 from gateway.model.received_mail import MAIL_RECEIVE
 from gateway.model.retrieval import RETRIEVE
 from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
@@ -38,6 +38,7 @@ JOBS: Final[dict[str, tuple[str, str]]] = {
     MAIL_FORWARD: ("forward_summaries", "flows/test_direct.py"),
     REFRESH_BUNDLE: ('"DIRECT-BUNDLE"', "gateway/exchange/test_direct_bundles.py"),
     SUBMIT: ('"SUBMISSION"', "gateway/exchange/test_submitting.py"),
+    RENEW_SUMMARY: ("records(house)", "gateway/exchange/test_allowance.py"),
 }
 """By what the records of each kind of job are looked at, and in which test."""
 

@@ -30,6 +30,8 @@ WELL: dict[str, Answer] = {
     "ITI_38": lambda heard: Reply(listed(heard)),
     "ITI_39": retrieved,
 }
+SAID = {"ITI_55": "judged: match (96)", "ITI_38": "2 documents listed", "ITI_39": None}
+"""What the record of an answer that is well says of it."""
 
 
 class Turns:
@@ -62,7 +64,7 @@ def test_an_empty_answer_is_asked_for_again_signed_anew(transaction: str, tmp_pa
     turns = Turns(nothing, WELL[transaction])
     with asked(tmp_path, **{transaction: turns}) as found:
         assert (found.row.outcome, found.counts, found.row.detail) == ("matched", (2, 2, 0), None)
-        assert recorded(found, transaction) == [("failed", EMPTY), ("success", None)]
+        assert recorded(found, transaction) == [("failed", EMPTY), ("success", SAID[transaction])]
         for pattern in (
             rb"<wsa:MessageID>([^<]+)<",
             rb'Assertion[^>]* ID="([^"]+)"',

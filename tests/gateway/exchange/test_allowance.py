@@ -20,6 +20,7 @@ from gateway.store import clinical, members
 from gateway.store.job_queue import PermanentFailure
 from tests.gateway.clients.asking_house import MEMBER, PLAN, asking_house, job_means, work_off
 from tests.gateway.exchange.ingesting import ASTHMA, GOUT, TWIN, cda, problems, take
+from tests.gateway.house import records
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -106,7 +107,10 @@ def test_documents_count_though_they_state_nothing(house: House) -> None:
 
 async def test_the_job_makes_what_merging_at_once_would_have(house: House) -> None:
     bring(house, cda(sections=ASTHMA), statements=0)
+    before = records(house)
     await work_off(house)
+    # That the document was filed stands in the record of what brought it; nothing else happened.
+    assert records(house) == before
     form = stored(house)
     made = house.database.read(lambda tx: build_summary(tx, plan=PLAN, member=MEMBER.id, now=NOW))
     assert form is not None
