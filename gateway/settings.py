@@ -210,8 +210,9 @@ class Limits(_Part):
     worker_memory_bytes: int = Field(default=2 * 1024**3, ge=1)
     mail_cpu_seconds: float = Field(default=2.0, gt=0, allow_inf_nan=False)
     """What one message of Direct mail may have of the processor, from its opening to its effect:
-    six tenths in a worker, which is ended then; the rest bounds what is counted instead, at the
-    default. Documents that this does not reach are kept, to be read by themselves."""
+    half in a worker, which is ended then; the other half, at the default, is what it takes where
+    things are counted instead. Documents that this does not reach are kept, to be read by
+    themselves."""
     worker_deadline_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
     correlation_days: int = Field(default=0, ge=0)
     """How long partners may use a patient id of ours without asking again; 0 grants nothing."""

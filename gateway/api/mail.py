@@ -21,7 +21,8 @@ router = APIRouter(tags=["mail"])
 
 _RELAYS: Final[frozenset[Role]] = frozenset({"system"})
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
-_MOST_RECIPIENTS: Final = 1000
+_MOST_RECIPIENTS: Final = 100
+"""As by SMTP (RFC 5321: 4.5.3.1.8): each is answered, which is part of what a message may cost."""
 _BYTES: Final = {"schema": {"type": "string", "format": "binary"}}
 _BODY: Final = {"requestBody": {"required": True, "content": {"message/rfc822": _BYTES}}}
 
@@ -34,7 +35,7 @@ MailFrom = Annotated[
 RcptTo = Annotated[
     list[str],
     Query(
-        description="A recipient; as often as there are recipients.",
+        description="A recipient; as often as there are recipients, up to a hundred at once.",
         min_length=1,
         max_length=_MOST_RECIPIENTS,
     ),

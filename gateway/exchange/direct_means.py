@@ -31,7 +31,7 @@ TOO_MUCH: Final = (
 )
 """Why a message lies in quarantine that costs more than one may; an operator may let it run."""
 _AGAIN_SECONDS: Final = 60.0
-_IN_WORKERS: Final = 0.6
+_IN_WORKERS: Final = 0.5
 """Of a message's time: the rest is for what no clock may end, its effect in one transaction, where
 things are counted instead (`mail_contents`, `effort`)."""
 _ANSWER_BYTES: Final = 4_000_000

@@ -79,6 +79,10 @@ _MESSAGES: Final[dict[str, _Worst]] = {
         lambda: _documents(*(demo_document("northfield_ccd.xml") + b" " * n for n in range(100)))
     ),
     "a zip of 90 MB": _Worst(lambda: [OutgoingPart(zipped(90, _MB), "application/zip", "a.zip")]),
+    "courses, a hundred documents and recipients": _Worst(
+        lambda: _documents(ended_courses(900), *(repeated(0) + b" " * n for n in range(99))),
+        recipients=100,
+    ),
     "a hundred recipients": _Worst(
         lambda: _documents(demo_document("northfield_ccd.xml")), recipients=100
     ),

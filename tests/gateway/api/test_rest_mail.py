@@ -113,6 +113,13 @@ def test_a_recipient_that_is_not_the_callers_is_refused_whole_and_unnamed(
     assert record["outcome"] == "refused" and "jane" not in str(record)
 
 
+def test_as_many_recipients_at_once_as_by_smtp(doors: Doors) -> None:
+    domain = INTAKE.rpartition("@")[2]
+    many = tuple(f"desk{number}@{domain}" for number in range(101))
+    assert relay(doors, to=many).status_code == 422
+    assert relay(doors, to=many[:100]).status_code == 202
+
+
 def test_an_oversize_message_is_refused_before_it_is_read(doors: Doors) -> None:
     means = replace(doors.application.state.means, mail_limit_bytes=1000)
     doors.application = create_plan_application(means)
