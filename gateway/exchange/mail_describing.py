@@ -128,15 +128,18 @@ def _text(message: DirectMessage) -> tuple[str, bool]:
     looked at; plain before HTML."""
     bodies = [one for one in message.parts if _is_body(one)]
     plain = [one for one in bodies if one.media_type.value != "text/html"]
-    chosen = next((one for one in (*plain, *bodies) if (one.text() or "").strip()), None)
-    if chosen is None:
+    for chosen in (*plain, *bodies):
+        whole = chosen.text() or ""
+        if whole and not whole.isspace():
+            break
+    else:
         return "", False
-    whole = chosen.text() or ""
-    written = whole[:_MOST_SOURCE]
+    written, is_cut = whole[:_MOST_SOURCE], len(whole) > _MOST_SOURCE
+    del whole  # it may be as large as the message
     words = written if chosen.media_type.value != "text/html" else _words(written)
     lines = map(printable, words.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     text = _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
-    return text, len(whole) > len(written)
+    return text, is_cut
 
 
 def _is_body(part: Part) -> bool:
