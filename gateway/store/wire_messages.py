@@ -27,7 +27,8 @@ from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
 
-_LEVEL: Final = 1  # on the way of every answer: two thirds of the time for a tenth more space
+_LEVEL: Final = -3
+"""On the way of every answer: half the time of level 1, and a third more space."""
 _AT_ONCE: Final = 64
 _MOST_BYTES: Final = 64 * 1024 * 1024
 _local = threading.local()
