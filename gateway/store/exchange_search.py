@@ -19,7 +19,8 @@ from sqlalchemy import Row, Select, func, select, tuple_, union_all
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
 from gateway.store import exchange_paths, tables
-from gateway.store.exchange_paths import Column, Looking, plans_of
+from gateway.store.exchange_looking import Column, Looking, stretches
+from gateway.store.exchange_paths import plans_of
 from gateway.store.exchange_private import (
     Private,
     document_index,
@@ -78,7 +79,7 @@ def search(
     looking = _looking(transaction, plan, wanted or ExchangeFilter(), order, descending)
     found: list[int] = []
     plans = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
-    for stretch in exchange_paths.stretches(order, value, after):
+    for stretch in stretches(order, value, after):
         whole = replace(looking, stretch=stretch, limit=limit + offset)
         for part in exchange_paths.by_value(transaction, whole, plans):
             room = limit + offset - len(found)

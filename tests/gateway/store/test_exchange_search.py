@@ -15,7 +15,7 @@ from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import DocumentId, PartnerId
 from gateway.store import exchange_log, exchange_paths, exchange_search
 from gateway.store.database import Database, open_database
-from gateway.store.exchange_paths import Looking, Stretch
+from gateway.store.exchange_looking import Looking, Stretch
 from gateway.store.exchange_search import Column, NoSuchRecord
 from gateway.store.key_file import create_key_file
 from gateway.store.scope import ALL_PLANS, Scope
