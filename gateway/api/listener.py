@@ -13,10 +13,12 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway.api.sharing import SharedListener, Taking
 
 PEER_CERTIFICATE = "peer_certificate"
 
@@ -42,14 +44,15 @@ class PeerCertificateProtocol(HttpToolsProtocol):
 class Listener:
     """One address with its application; `tls` None is plain HTTP, for loopback only.
 
-    The address is `host:port`, or `unix:/path` for a socket file. One that `is_shared` is listened
-    on by several processes of ours, and the kernel gives each connection to one of them.
+    The address is `host:port`, or `unix:/path` for a socket file. Where several `processes` of ours
+    answer there, `shared` is what they take connections from.
     """
 
     application: Any
     address: str
     tls: ssl.SSLContext | None = None
-    is_shared: bool = False
+    processes: int = 1
+    shared: SharedListener | None = None
 
     @property
     def socket_file(self) -> Path | None:
@@ -67,6 +70,43 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Any:
         """Signals belong to the whole process: `serve` handles them once for all servers."""
         yield
+
+
+class _SharingServer(_Server):
+    """uvicorn's, but that it takes its connections in turn with other processes."""
+
+    def __init__(self, config: uvicorn.Config, shared: SharedListener) -> None:
+        super().__init__(config)
+        self._shared = shared
+        self._taking: Taking | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        connections = self.server_state.connections
+        self._taking = Taking(self._shared, has=lambda: len(connections), opened=self._opened)
+        # Closed with uvicorn's own, which it takes for one of them.
+        self.servers.append(cast(asyncio.Server, self._taking))
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._taking is not None:
+            self._taking.tell()  # of those that have ended, too
+        return await super().on_tick(counter)
+
+    def _opened(self, connection: socket.socket) -> asyncio.Task[None]:
+        return asyncio.create_task(self._open(connection))
+
+    async def _open(self, connection: socket.socket) -> None:
+        def protocol() -> asyncio.Protocol:
+            return PeerCertificateProtocol(
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+
+        loop = asyncio.get_running_loop()
+        # TLS that fails, or takes too long, ends with its connection.
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
 
 
 def _server(listener: Listener) -> uvicorn.Server:
@@ -87,7 +127,7 @@ def _server(listener: Listener) -> uvicorn.Server:
         timeout_graceful_shutdown=20,
         ssl_context_factory=None if context is None else lambda _config, _default: context,
     )
-    return _Server(config)
+    return _Server(config) if listener.shared is None else _SharingServer(config, listener.shared)
 
 
 @contextlib.asynccontextmanager
@@ -124,27 +164,13 @@ async def running(listeners: Sequence[Listener]) -> AsyncIterator[tuple[str, ...
 def _bind(listener: Listener, server: uvicorn.Server) -> Any:
     if listener.socket_file is not None:
         return _bind_file(listener.socket_file)
-    if listener.is_shared:
-        return _bind_shared(*listener.host_and_port)
+    if listener.shared is not None:
+        return listener.shared.listening
     try:
         return server.config.bind_socket()
     except SystemExit:  # uvicorn would end the process, and with it the other listeners
         config = server.config
         raise OSError(f"{config.host}:{config.port} cannot be listened on") from None
-
-
-def _bind_shared(host: str, port: int) -> socket.socket:
-    """One of several sockets at one address; Linux lets only the same user's join them."""
-    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    bound = socket.socket(family, kind)
-    try:
-        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
-            bound.setsockopt(socket.SOL_SOCKET, option, 1)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
 
 
 def _bind_file(path: Path) -> socket.socket:

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, Literal
 
+from gateway.api.sharing import SharedListener
 from gateway.settings import Settings
 
 log = logging.getLogger("gateway")
@@ -35,17 +36,18 @@ async def mail_process(settings: Settings) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def partner_processes(settings: Settings, address: str) -> AsyncIterator[None]:
-    """Those that answer partners at `address` beside this process, while the block runs."""
-    listen = settings.listen.model_copy(update={"partners": address})
-    there = settings.model_copy(update={"listen": listen})
-    async with _kept("partners", there, settings.listen.partner_processes - 1):
+async def partner_processes(settings: Settings, shared: SharedListener) -> AsyncIterator[None]:
+    """Those that answer partners beside this process, while the block runs."""
+    async with _kept("partners", settings, settings.listen.partner_processes - 1, shared):
         yield
 
 
 @asynccontextmanager
-async def _kept(what: What, settings: Settings, count: int) -> AsyncIterator[None]:
-    keepers = [asyncio.create_task(_keep(what, settings)) for _ in range(count)]
+async def _kept(
+    what: What, settings: Settings, count: int, shared: SharedListener | None = None
+) -> AsyncIterator[None]:
+    places = range(1, count + 1)
+    keepers = [asyncio.create_task(_keep(what, settings, place, shared)) for place in places]
     try:
         yield
     finally:
@@ -56,16 +58,25 @@ async def _kept(what: What, settings: Settings, count: int) -> AsyncIterator[Non
                 await keeper
 
 
-async def _keep(what: What, settings: Settings) -> None:
-    command = ("-m", "gateway", "serve", "--only", what, "--settings-from-parent")
+async def _keep(what: What, settings: Settings, place: int, shared: SharedListener | None) -> None:
+    command = ["-m", "gateway", "serve", "--only", what, "--settings-from-parent"]
+    files: tuple[int, ...] = ()
+    if shared is not None:
+        command += ["--listener-from-parent", shared.text(place)]
+        files = shared.files
     while True:
-        process = await asyncio.create_subprocess_exec(sys.executable, *command, stdin=PIPE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, stdin=PIPE, pass_fds=files
+        )
         try:
             _hand_over(process, settings)
             code = await process.wait()
         except asyncio.CancelledError:
             await _end(process)
             raise
+        finally:
+            if shared is not None:
+                shared.leave(place)
         log.error("a process for %s ended (%s); it starts again", what, code)
         await asyncio.sleep(_AGAIN_SECONDS)
 

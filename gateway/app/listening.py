@@ -149,7 +149,7 @@ def _partner_listener(house: House, tls: KeyPair, signing: KeyPair) -> Listener:
         create_partner_application(means),
         address,
         _partner_tls(house, tls),
-        is_shared=processes > 1,
+        processes=processes,
     )
 
 

@@ -6,12 +6,14 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Final
 
 from gateway.api.listener import Listener, running, until_asked_to_stop
+from gateway.api.sharing import SharedListener
 from gateway.app.beside import mail_process, partner_processes
 from gateway.app.house import House
 from gateway.app.listening import listeners, partner_listener
@@ -38,26 +40,32 @@ async def serve(house: House) -> None:
     found = listeners(house)
     for listener in found:
         _require_free(listener)
+    found = [_shared(listener) for listener in found]
     shown = publishing(house.settings.publish, partial(own_certificates, house))
     mail_tls(house)  # what it refuses, it refuses before anything runs
     async with (
         shown,
         working(house, is_warning=True),
-        running(found) as addresses,
+        running(found),
         mail_process(house.settings),
         AsyncExitStack() as beside,
     ):
-        for listener, address in zip(found, addresses, strict=True):
+        for listener in found:
             log.info("listening on %s", listener.address)
-            if listener.is_shared:
-                await beside.enter_async_context(partner_processes(house.settings, address))
+            if listener.shared is not None:
+                others = partner_processes(house.settings, listener.shared)
+                await beside.enter_async_context(others)
         settle()
         with _in_the_log(house, "it answers and works"):
             await until_asked_to_stop()
 
 
-async def answer_partners(house: House, *, stop: Callable[[], Awaitable[None]]) -> None:
+async def answer_partners(
+    house: House, *, stop: Callable[[], Awaitable[None]], shared: str | None = None
+) -> None:
     """Answers partners, beside a process that serves all else, until `stop` returns.
+
+    `shared` is what that process has told it of the listener that they share.
 
     Raises:
         InvalidSettings: there is no [tls] and [signing], or the listener is not safe as configured.
@@ -66,10 +74,19 @@ async def answer_partners(house: House, *, stop: Callable[[], Awaitable[None]]) 
     listener = partner_listener(house)
     if listener is None:
         raise InvalidSettings("answering partners needs [tls] and [signing] in gateway.toml")
+    if shared is not None:
+        listener = replace(listener, shared=SharedListener.handed_down(shared))
     async with running([listener]):
         settle()
         with _in_the_log(house, "it answers partners"):
             await stop()
+
+
+def _shared(listener: Listener) -> Listener:
+    if listener.processes == 1:
+        return listener
+    bound = SharedListener.bind(*listener.host_and_port, listener.processes)
+    return replace(listener, shared=bound)
 
 
 def settle() -> None:

@@ -35,7 +35,7 @@ tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
 db_app = typer.Typer(help="The database.", no_args_is_help=True)
 
 
-_ALONE: Final = {"mail": take_mail, "partners": answer_partners}
+_ALONE: Final = ("mail", "partners")
 """What a process of its own may do."""
 
 
@@ -50,20 +50,25 @@ def serve_command(
     settings_from_parent: Annotated[
         bool, typer.Option(help="Settings come on standard input.", hidden=True)
     ] = False,
+    listener_from_parent: Annotated[
+        str | None, typer.Option(help="A listener that has been inherited.", hidden=True)
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Answer partners and plans, take mail, and do the work, until asked to stop."""
-    if only not in (None, *_ALONE):
+    if only is not None and only not in _ALONE:
         raise Failure("--only takes mail or partners", Exit.USAGE)
     _log_to_stderr()
     given = settings_on_stdin() if settings_from_parent else settings_of(config)
     with opened_with(given, handed_down=settings_from_parent) as house:
         try:
+            stop = until_orphaned if settings_from_parent else until_asked_to_stop
             if only is None:
                 asyncio.run(serve(house))
+            elif only == "mail":
+                asyncio.run(take_mail(house, stop=stop))
             else:
-                stop = until_orphaned if settings_from_parent else until_asked_to_stop
-                asyncio.run(_ALONE[only](house, stop=stop))
+                asyncio.run(answer_partners(house, stop=stop, shared=listener_from_parent))
         except OSError as error:
             raise Failure(f"cannot listen: {error.strerror or error}") from None
 

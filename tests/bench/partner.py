@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,29 +21,36 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 
 from gateway.api import soap, soap_records
 from gateway.api.listener import running, until_asked_to_stop
+from gateway.api.sharing import SharedListener
 from gateway.app import House, listeners, open_house, settle, working
 from gateway.exchange.keeping import Kept
 from gateway.settings import Settings
 
 UNRECORDED = "--unrecorded"
+SHARED = "--shared"
 _COPY = Path(tempfile.gettempdir()) / f"bench-copy-{os.getpid()}"
 
 
 def main() -> None:
     """`python -m tests.bench.partner SETTINGS`: serves the house of these settings (JSON).
 
-    With `--unrecorded` its SOAP doors record nothing and keep nothing, to measure what that costs.
+    With `--unrecorded` its SOAP doors record nothing and keep nothing, to measure what that costs;
+    with `--shared TEXT` it takes connections from a listener that others take from too.
     """
     if UNRECORDED in sys.argv[2:]:
         soap_records._append = lambda *_given: None
         soap.keep = lambda *_given, **_named: Kept()  # type: ignore[attr-defined]
     settings = Settings(**json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    shared = None
+    if SHARED in sys.argv[2:]:
+        shared = SharedListener.handed_down(sys.argv[sys.argv.index(SHARED) + 1])
     with open_house(settings) as house:
-        asyncio.run(_serve(house))
+        asyncio.run(_serve(house, shared))
 
 
-async def _serve(house: House) -> None:
+async def _serve(house: House, shared: SharedListener | None) -> None:
     (door,) = (one for one in listeners(house) if one.tls is not None)
+    door = replace(door, shared=shared)
     application: FastAPI = door.application
     application.add_api_route("/noop/{size}", _no_op, methods=["POST"])
     application.add_api_route("/copy-in", _copy_in, methods=["POST"])

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from sqlalchemy import func, select
 
+from gateway.api.sharing import SharedListener
 from gateway.app import House
 from gateway.app import open_house as open_gateway
 from gateway.settings import Settings
@@ -29,6 +30,7 @@ from ihe.xca_query import write_adhoc_query_request
 from tests.bench.corpus import ROOT
 from tests.bench.figures import Figure, Report, median_ratio, percentile
 from tests.bench.load import Load, Target
+from tests.bench.partner import SHARED
 from tests.gateway.asking import ask, patient_id
 from tests.gateway.house import (
     MEMBER,
@@ -177,15 +179,23 @@ def serving(
     `arguments` are those of `tests.bench.partner`.
     """
     listen = settings.listen.model_copy(update={"partner_processes": processes})
+    given = folder / "settings.json"
+    there = settings.model_copy(update={"listen": listen})
+    given.write_text(there.model_dump_json(), encoding="utf-8")
+    shared = SharedListener.bind("127.0.0.1", 0, processes) if processes > 1 else None
     running: list[subprocess.Popen[str]] = []
+    address = ""
     with ExitStack() as stack:
-        for number in range(processes):
-            given = folder / f"settings-{number}.json"
-            there = settings.model_copy(update={"listen": listen})
-            given.write_text(there.model_dump_json(), encoding="utf-8")
+        for place in range(processes):
             command = [sys.executable, "-m", "tests.bench.partner", str(given), *arguments]
+            files: tuple[int, ...] = ()
+            if shared is not None:
+                command += [SHARED, shared.text(place)]
+                files = shared.files
             process = stack.enter_context(
-                subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+                subprocess.Popen(
+                    command, cwd=ROOT, stdout=subprocess.PIPE, text=True, pass_fds=files
+                )
             )
             stack.callback(process.terminate)
             running.append(process)
@@ -193,8 +203,8 @@ def serving(
             address = process.stdout.readline().strip()
             if not address:
                 raise RuntimeError("the listener did not start")
-            # The others join the first at the address that it was given.
-            listen = listen.model_copy(update={"partners": address})
+        if shared is not None:
+            shared.listening.close()  # now it is theirs alone
         ids = [process.pid for process in running]
         yield Target(
             address,
