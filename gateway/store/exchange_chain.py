@@ -17,7 +17,7 @@ from gateway.model.exchange import Exchange, VerifyResult
 from gateway.model.merkle import Frontier, leaf_hash
 from gateway.store import tables
 from gateway.store.column_types import utc_text
-from gateway.store.document_index import first_misfiled
+from gateway.store.document_index import Filing, first_misfiled
 from gateway.store.exchange_columns import TIME_POSTGRES, Agreement
 from gateway.store.exchange_private import private_columns
 from gateway.store.month_key import MonthKey
@@ -76,7 +76,9 @@ def verify_with_roots(
 ) -> tuple[VerifyResult, dict[int, bytes]]:
     """As `verify`; also the Merkle root over so many records, for each size that is reached."""
     chain = _Chain(sizes)
-    broken = _walk(transaction, chain)
+    with Filing(transaction) as filing:
+        broken = _walk(transaction, chain, filing)
+        is_filed = broken is None and filing.is_whole()
     walked = chain.records
     if broken is not None:
         return VerifyResult(walked, *broken), chain.roots
@@ -89,7 +91,7 @@ def verify_with_roots(
         return VerifyResult(walked, bad, reason), chain.roots
     if (found := _uncounted(transaction, walked)) is not None:
         return VerifyResult(max(found[0], 1) - 1, *found), chain.roots
-    misfiled = first_misfiled(transaction)
+    misfiled = None if is_filed else first_misfiled(transaction)
     if misfiled is not None:
         reason = f"record {misfiled} is not found by just the documents that it names"
         return VerifyResult(min(misfiled, walked + 1) - 1, misfiled, reason), chain.roots
@@ -147,11 +149,12 @@ class _Chain:
         self._tree.extend(leaves[self._tree.size - before :])
 
 
-def _walk(transaction: Transaction, chain: _Chain) -> tuple[int, str] | None:
+def _walk(transaction: Transaction, chain: _Chain, filing: Filing) -> tuple[int, str] | None:
     """Which record is the first that is not as sealed, and why; None if all are."""
     agreement = Agreement(transaction, _NAMES)
     rows = agreement.following()
     while rows:
+        filing.compare(agreement.named)
         ahead = iter(rows)
         while (row := chain.take_as_said(ahead)) is not None:
             expected = chain.records + 1

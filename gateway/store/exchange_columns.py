@@ -6,9 +6,13 @@ says whether it is the sealed one, byte for byte. It only ever says yes of what 
 spells otherwise, or cannot spell, it does not say yes of, and whoever asked then reads the columns.
 """
 
+import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, Final
+
+from psycopg.types.string import ByteaBinaryLoader
 
 from gateway.store import tables
 from gateway.store.transaction import Transaction
@@ -26,9 +30,15 @@ TIME_POSTGRES: Final = (
 """The time in UTC as the sealed text spells it."""
 _LIST: Final = '"documents"'
 _OWN_FUNCTIONS: Final = (
-    "SELECT set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true)"
+    "SELECT set_config('search_path', 'pg_catalog, ' || current_setting('search_path'), true), "
+    "set_config('client_encoding', 'UTF8', true)"
 )
-"""Whoever may set up the role could else put a function of his own before one that is asked."""
+"""Whoever may set up the role could else put a function of his own before one that is asked. Texts
+come in the bytes that were hashed."""
+_NO_DOCUMENTS: Final = b"[]"
+_IS_LIST: Final = re.compile(rb'\["[^"\\]*+"(?:,"[^"\\]*+")*+\]')
+Named = tuple[int, bytes, str | None]
+"""A record's sequence, a document by its keyed hash, and the record's plan."""
 Shape = frozenset[str]
 """The columns in which a record says something."""
 
@@ -45,6 +55,8 @@ class Agreement:
         self._names = tuple(names)
         self._shapes: dict[Shape, None] = {}
         self._statement = self._spelled()
+        self.named: list[Named] | None = None
+        """What the records name that were asked for last; None where nothing is said of that."""
 
     def learn(self, columns: Sequence[Any]) -> bool:
         """These columns agree, though the database did not say so; whether from now on it can."""
@@ -63,8 +75,10 @@ class Agreement:
         None are left where there are none.
         """
         cursor = self._transaction.cursor()
-        if self._transaction.is_postgres and after is None:
-            cursor.execute(_OWN_FUNCTIONS)
+        if self._transaction.is_postgres:
+            cursor.adapters.register_loader("text", ByteaBinaryLoader)
+            if after is None:
+                cursor.execute(_OWN_FUNCTIONS)
         found = self._fetched(cursor, _BEFORE_ALL if after is None else after)
         cursor.close()
         return found
@@ -72,12 +86,42 @@ class Agreement:
     def _fetched(self, cursor: Any, after: int) -> list[Sequence[Any]]:
         given = (after, _BATCH)
         if self._transaction.is_postgres:
-            return list(cursor.execute(self._statement, given, binary=True).fetchall())
+            return self._judged(cursor, cursor.execute(self._statement, given, binary=True))
         try:
             return list(cursor.execute(self._statement, given).fetchall())
         except sqlite3.OperationalError:
             # Bytes where text belongs are in no JSON: of this batch it says nothing.
             return list(cursor.execute(_statement("0", "?"), given).fetchall())
+
+    def _judged(self, cursor: Any, found: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+        """What PostgreSQL has found, with whether all agrees."""
+        rows: list[Sequence[Any]] = []
+        doubtful: list[int] = []
+        self.named, are_lists, is_list = [], True, _IS_LIST.fullmatch
+        name = self.named.extend
+        for sequence, previous, sealed, content, is_spelled, quotes, documents, plan in found:
+            inner = 0
+            if documents != _NO_DOCUMENTS:
+                if documents is not None and is_list(documents):
+                    inner = documents.count(b'"')
+                    name([(sequence, one, plan) for one in documents[2:-2].split(b'","')])
+                else:
+                    are_lists = False
+            agrees = (
+                is_spelled
+                and content.count(b'"') == quotes + inner
+                and content.count(b"\\") == inner
+            )
+            if not agrees:
+                doubtful.append(sequence)
+            rows.append((sequence, previous, sealed, content, agrees))
+        if not are_lists:
+            self.named = None
+        if doubtful:
+            statement = _escaped_too(self._names)
+            agreeing = {row[0] for row in cursor.execute(statement, (doubtful,)).fetchall()}
+            rows = [(*row[:4], row[4] or row[0] in agreeing) for row in rows]
+        return rows
 
     def _spelled(self) -> str:
         if self._transaction.is_postgres:
@@ -86,7 +130,7 @@ class Agreement:
 
 
 def _statement(agrees: str, mark: str) -> str:
-    content = "CAST(canon AS BLOB)" if mark == "?" else "convert_to(canon, 'UTF8')"
+    content = "CAST(canon AS BLOB)" if mark == "?" else "canon::text"
     return (
         f"SELECT sequence, previous_hash, hash, {content}, {agrees} FROM exchange "  # noqa: S608
         f"WHERE sequence > {mark} ORDER BY sequence LIMIT {mark}"
@@ -111,37 +155,47 @@ def _of_shape(names: Sequence[str], shape: Shape) -> str:
 def _postgres(names: Sequence[str]) -> str:
     """Values as they are, between quotes: to escape each takes longer than all the rest.
 
-    That says nothing of a record with a backslash in any value, or a quote in any but the list of
-    documents, whose quotes alone are escaped. Of all others the text is made of these values and no
-    others, for no value can end before its own quote. What it says nothing of is escaped after all,
-    as `to_json` does: by the same rules as ours.
+    Beside whether that is the sealed text stands how many quotes it has around names and values,
+    and the list of documents, whose own quotes alone are escaped. Has it as many as these, and as
+    many backslashes as escape them, then no value has one: none can end before its own quote.
     """
-    quick = ", ".join(map(_between_quotes, names))
-    whole = ", ".join(map(_escaped, names))
-    texts = [f'"{name}"' for name in names if not _is_number(name) and name != "time"]
-    plain = ", ".join(name for name in texts if name != _LIST)
+    # What joins two texts closes one and opens the other: half as many pieces to put together.
+    runs = []
+    for is_number, run in groupby(names, _is_number):
+        if is_number:
+            runs += [f"""'"{name}":' || "{name}\"""" for name in run]
+        else:
+            members = ", ".join(f"""'{name}":"' || {_between_quotes(name)}""" for name in run)
+            runs.append(f"""'"' || NULLIF(concat_ws('","', {members}), '') || '"'""")
+    numbers = ", ".join(f'"{name}"' for name in names if _is_number(name))
+    texts = ", ".join(f'"{name}"' for name in names if not _is_number(name))
     # Bytes are compared whatever collation the column or the database has; NULL is left out.
     return (
-        f"""(CASE WHEN strpos(concat({plain}) COLLATE "C", '"') = 0 """
-        f"""AND strpos(concat({plain}, {_LIST}) COLLATE "C", E'\\\\') = 0 """
-        f"""AND canon COLLATE "C" = '{{' || concat_ws(',', {quick}) || '}}' THEN true """
-        f"""ELSE canon COLLATE "C" = '{{' || concat_ws(',', {whole}) || '}}' END)"""
+        f"""canon COLLATE "C" = '{{' || concat_ws(',', {", ".join(runs)}) || '}}', """
+        f"""4 * num_nonnulls({texts}) + 2 * num_nonnulls({numbers}), {_LIST}::text, """
+        f"""CASE WHEN {_LIST} <> '[]' THEN plan END"""
+    )
+
+
+def _escaped_too(names: Sequence[str]) -> str:
+    """Those of some records that agree when each value is escaped, as `to_json` does: by the same
+    rules as ours."""
+    whole = ", ".join(map(_escaped, names))
+    return (
+        f"""SELECT sequence FROM exchange WHERE sequence = ANY(%s) """  # noqa: S608
+        f"""AND canon COLLATE "C" = '{{' || concat_ws(',', {whole}) || '}}'"""
     )
 
 
 def _between_quotes(name: str) -> str:
-    """The member of that name; NULL where the column is."""
-    if _is_number(name):
-        return f"""'"{name}":' || "{name}\""""
-    value = TIME_POSTGRES if name == "time" else f'"{name}"'
-    if value == _LIST:
-        value = f"""replace({value}, '"', E'\\\\"')"""
-    return f"""'"{name}":"' || {value} || '"'"""
+    if name == "time":
+        return TIME_POSTGRES
+    return f"""replace({_LIST}, '"', E'\\\\"')""" if f'"{name}"' == _LIST else f'"{name}"'
 
 
 def _escaped(name: str) -> str:
     if _is_number(name):
-        return _between_quotes(name)
+        return f"""'"{name}":' || "{name}\""""
     value = TIME_POSTGRES if name == "time" else f'"{name}"'
     return f"""'"{name}":' || to_json({value})::text"""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -277,6 +278,23 @@ def test_what_a_record_is_found_by_is_verified_too(
     result = log.read(exchange_log.verify)
     assert (result.first_bad, result.records) == (first_bad, min(first_bad, 7) - 1)
     assert result.reason == f"record {first_bad} is not found by just the documents that it names"
+
+
+def test_on_postgresql_what_is_filed_is_compared_as_records_are_walked(
+    postgres_url: str, opened: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened(postgres_url)
+    for number in range(3):
+        named = tuple(DocumentId(f"{number}-{one}") for one in range(4))
+        said = replace(FULL, documents=named, reason='the "first" \\ one')
+        log.write(lambda t, said=said: exchange_log.append(t, said))  # type: ignore[misc]
+        log.write(lambda t: exchange_log.append(t, replace(FULL, documents=())))
+
+    def asked(_: object) -> int:
+        raise AssertionError("each was looked for")
+
+    monkeypatch.setattr(exchange_chain, "first_misfiled", asked)
+    assert log.read(exchange_log.verify) == VerifyResult(6)
 
 
 @pytest.mark.parametrize("written", ["no list", '["d1"', "{}", "7"])
