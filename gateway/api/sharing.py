@@ -18,9 +18,9 @@ from typing import Final, Self
 log = logging.getLogger("gateway")
 
 _BACKLOG: Final = 2048
-_PATIENCE_SECONDS: Final = 0.002
-_PATIENT: Final = 10
-"""So often one that has more waits for the others: one of them may have stopped."""
+_LOOK_SECONDS: Final = 0.002
+_PATIENCE_SECONDS: Final = 0.02
+"""So long one that has more leaves what waits to the others, which may be busy, or have stopped."""
 _AGAIN_SECONDS: Final = 1.0
 """Until the next try where no more files can be open: a connection that waits would be shown again
 and again."""
@@ -90,7 +90,8 @@ class SharedListener:
     @property
     def others_have(self) -> int:
         """The fewest that another process has."""
-        return min(count for place, count in enumerate(self.counts) if place != self.place)
+        others = (count for place, count in enumerate(self.counts) if place != self.place)
+        return min(others, default=_GONE)
 
 
 def _counts(memory: int) -> memoryview:
@@ -146,29 +147,32 @@ class Taking:
         self._loop.add_reader(self._shared.listening, self._offered)
 
     def _offered(self) -> None:
-        """A connection waits: all processes hear of it."""
+        """Connections wait: all processes hear of it."""
         self._loop.remove_reader(self._shared.listening)
-        self._take_or_leave(_PATIENT)
+        self._take_or_leave(self._loop.time() + _PATIENCE_SECONDS)
 
-    def _take_or_leave(self, patience: int) -> None:
-        if patience and self.tell() > self._shared.others_have:
-            self._wait(_PATIENCE_SECONDS, lambda: self._take_or_leave(patience - 1))
-            return
-        try:
-            connection, _ = self._shared.listening.accept()
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            pass  # another process has it, or nobody wants it any more
-        except OSError as error:
-            log.error("a connection cannot be taken: %s", error.strerror)
-            self._wait(_AGAIN_SECONDS, self._watch)
-            return
-        else:
-            connection.setblocking(False)
-            task = self._opened(connection)
-            self._opening.add(task)
-            task.add_done_callback(self._opening.discard)
-            self.tell()
-        self._watch()
+    def _take_or_leave(self, until: float) -> None:
+        """Takes them as long as no other process has fewer, and after that time all the same."""
+        is_patient = self._loop.time() < until
+        while not (is_patient and self.tell() > self._shared.others_have):
+            try:
+                connection, _ = self._shared.listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                self._watch()  # others have them, or nobody wants them any more
+                return
+            except OSError as error:
+                log.error("a connection cannot be taken: %s", error.strerror)
+                self._wait(_AGAIN_SECONDS, self._watch)
+                return
+            self._begin(connection)
+        self._wait(_LOOK_SECONDS, lambda: self._take_or_leave(until))
+
+    def _begin(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        task = self._opened(connection)
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        self.tell()
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._later = self._loop.call_later(seconds, then)
