@@ -5,6 +5,7 @@ million members have hundreds of one name. Whom the question means is known, hid
 nobody: what an answer costs must tell none of them apart, and must not grow with the plan.
 """
 
+import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -27,33 +28,44 @@ from tests.gateway.people.enrolling import fill
 from tests.gateway.people.population import people
 
 SIZES: Final = (1_000, 100_000, 1_000_000)
+_SHARED: Final = 100_000
+"""The plan in which as many processes as there are processors are measured, too."""
 _CONNECTIONS: Final = 16
 _REQUESTS: Final = 240
 """Of each kind and round."""
 _WARM_UP: Final = 60
 _HIDDEN_EVERY: Final = 7
 """One in so many members has opted out."""
+_House = tuple[Settings, dict[str, list[Demographics]]]
+"""A house's settings, and the questions of each kind."""
 _NO_LIMIT: Final = Limits(discoveries_per_minute=10**9, near_misses_per_day=10**9)
 
 
 def measure(rounds: int, sizes: tuple[int, ...] = SIZES) -> Report:
     """For each size a house of its own, and rounds in which the kinds of question take turns."""
     rows: list[dict[str, Figure]] = []
+    processes = max(2, os.cpu_count() or 1)
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            rows += _measure(Path(name), size, rounds)
+            house = _furnish(Path(name), size)
+            rows += _measure(Path(name), house, size, rounds)
+            if size == _SHARED:
+                rows += _measure(Path(name), house, size, rounds, processes)
     notes = (
-        "cost ratio: the no-op's processor time by ours, of the same body and answer",
+        "ratio: requests/s by those of the no-op, of the same body and answer; "
+        "cost ratio: the no-op's processor time by ours",
         "known, hidden and nobody: who is meant is a member, has opted out, or is not there",
     )
     return Report("discovery", "ITI-55 responder by the size of the plan", tuple(rows), notes)
 
 
-def _measure(folder: Path, size: int, rounds: int) -> Iterator[dict[str, Figure]]:
-    settings, questions = _furnish(folder, size)
+def _measure(
+    folder: Path, house: _House, size: int, rounds: int, processes: int = 1
+) -> Iterator[dict[str, Figure]]:
+    settings, questions = house
     waiting = {kind: cycle(asked) for kind, asked in questions.items()}
     loads: dict[str, list[Load]] = {"no-op": [], **{kind: [] for kind in questions}}
-    with serving(folder, settings) as target:
+    with serving(folder, settings, processes=processes) as target:
         answered = _warm_up(target, [who for asked in questions.values() for who in asked])
         for _ in range(rounds):
             for kind, asked in waiting.items():
@@ -63,20 +75,25 @@ def _measure(folder: Path, size: int, rounds: int) -> Iterator[dict[str, Figure]
             no_op = target.post_all(f"/noop/{answered}", bodies * 3, connections=_CONNECTIONS)
             loads["no-op"].append(no_op)
     for kind, measured in loads.items():
-        yield _row(size, kind, measured, loads["no-op"])
+        yield _row(size, processes, kind, measured, loads["no-op"])
 
 
-def _row(size: int, kind: str, loads: list[Load], no_op: list[Load]) -> dict[str, Figure]:
+def _row(
+    size: int, processes: int, kind: str, loads: list[Load], no_op: list[Load]
+) -> dict[str, Figure]:
+    rates = [load.requests_per_second for load in loads]
     costs = [load.server_seconds / load.requests for load in loads]
     free = [load.server_seconds / load.requests for load in no_op]
     latencies = [latency for load in loads for latency in load.latencies]
     return {
         "members": f"{size:,}",
+        "processes": processes,
         "who is meant": kind,
-        "requests/s": statistics.median(load.requests_per_second for load in loads),
+        "requests/s": statistics.median(rates),
         "p50 ms": percentile(latencies, 0.50) * 1000,
         "p99 ms": percentile(latencies, 0.99) * 1000,
         "server ms/request": statistics.median(costs) * 1000,
+        "ratio": median_ratio(rates, [load.requests_per_second for load in no_op]),
         "cost ratio": median_ratio(free, costs),
     }
 
@@ -84,7 +101,7 @@ def _row(size: int, kind: str, loads: list[Load], no_op: list[Load]) -> dict[str
 # ---- the house and the questions -------------------------------------------------------------
 
 
-def _furnish(folder: Path, size: int) -> tuple[Settings, dict[str, list[Demographics]]]:
+def _furnish(folder: Path, size: int) -> _House:
     with open_house(folder, rules=[a_rule()], furnished=False, limits=_NO_LIMIT) as house:
         settings = house.settings
     known: list[Demographics] = []
