@@ -47,7 +47,7 @@ def measure(rounds: int, sizes: tuple[int, ...] = SIZES) -> Report:
     processes = max(2, os.cpu_count() or 1)
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="bench-") as name:
-            house = _furnish(Path(name), size)
+            house = furnish(Path(name), size)
             rows += _measure(Path(name), house, size, rounds)
             if size == _SHARED:
                 rows += _measure(Path(name), house, size, rounds, processes)
@@ -69,7 +69,7 @@ def _measure(
         answered = _warm_up(target, [who for asked in questions.values() for who in asked])
         for _ in range(rounds):
             for kind, asked in waiting.items():
-                bodies = _requests(list(islice(asked, _REQUESTS)))
+                bodies = requests(list(islice(asked, _REQUESTS)))
                 load = target.post_all("/ihe/xcpd", bodies, connections=_CONNECTIONS)
                 loads[kind].append(load)
             no_op = target.post_all(f"/noop/{answered}", bodies * 3, connections=_CONNECTIONS)
@@ -101,7 +101,7 @@ def _row(
 # ---- the house and the questions -------------------------------------------------------------
 
 
-def _furnish(folder: Path, size: int) -> _House:
+def furnish(folder: Path, size: int) -> _House:
     with open_house(folder, rules=[a_rule()], furnished=False, limits=_NO_LIMIT) as house:
         settings = house.settings
     known: list[Demographics] = []
@@ -121,14 +121,14 @@ def _furnish(folder: Path, size: int) -> _House:
     return settings, {"known": known, "hidden": hidden, "nobody": nobody}
 
 
-def _requests(asked: list[Demographics]) -> list[bytes]:
+def requests(asked: list[Demographics]) -> list[bytes]:
     """Signed right before they are sent, since a Timestamp is fresh for minutes only."""
     return [ask(discovery(who), ITI_55_REQUEST).envelope for who in asked]
 
 
 def _warm_up(target: Target, asked: list[Demographics]) -> int:
     """The size of an answer; a member who is known must be found."""
-    first, *others = _requests(asked[:_WARM_UP])
+    first, *others = requests(asked[:_WARM_UP])
     answer = target.post("/ihe/xcpd", first)
     if b"registrationEvent" not in answer:
         raise RuntimeError("a member who is known was not found")

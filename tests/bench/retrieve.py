@@ -30,14 +30,14 @@ def measure(rounds: int) -> Report:
     """Rounds of the no-op, of ITI-39 over many connections, and of ITI-39 over one."""
     no_op, many, one = [], [], []
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        settings, wanted = _furnish(Path(name))
+        settings, wanted = furnish(Path(name))
         with serving(Path(name), settings) as target:
             size = _warm_up(target, wanted)
             for _ in range(rounds):
-                bodies = _requests(wanted, _REQUESTS)
+                bodies = requests(wanted, _REQUESTS)
                 no_op.append(target.post_all(f"/noop/{size}", bodies, connections=_CONNECTIONS))
                 many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
-                alone = _requests(wanted, _ALONE)
+                alone = requests(wanted, _ALONE)
                 one.append(target.post_all("/ihe/xca", alone, connections=1))
     rows = (
         row("in-memory response", no_op, no_op, _CONNECTIONS),
@@ -51,7 +51,7 @@ def measure(rounds: int) -> Report:
     return Report("retrieve", "ITI-39 of 500 KB against an in-memory response", rows, notes)
 
 
-def _furnish(folder: Path) -> tuple[Settings, Document]:
+def furnish(folder: Path) -> tuple[Settings, Document]:
     """A house with one large document of ours that a rule offers to the partner."""
     with open_house(folder, rules=[a_rule()], furnished=False) as house:
         house.database.write(lambda transaction: members.put(transaction, MEMBER))
@@ -71,13 +71,13 @@ def _large() -> bytes:
     return b"".join((head, mark, b"<paragraph>", text, b"</paragraph>", tail))
 
 
-def _requests(wanted: Document, count: int) -> list[bytes]:
+def requests(wanted: Document, count: int) -> list[bytes]:
     return [ask(retrieve(wanted), ITI_39_REQUEST).envelope for _ in range(count)]
 
 
 def _warm_up(target: Target, wanted: Document) -> int:
     """The size of an answer; it must have the whole document."""
-    first, *others = _requests(wanted, _WARM_UP)
+    first, *others = requests(wanted, _WARM_UP)
     answer = target.post("/ihe/xca", first)
     if len(answer) < wanted.blob.size_bytes or b"</ClinicalDocument>" not in answer:
         raise RuntimeError("the answer does not have the whole document")

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from zstandard import ZstdCompressor
+from zstandard import ZstdCompressor, train_dictionary
 
 from gateway.model.identity import PlanId
 from gateway.model.retention import PlanMonth
@@ -20,6 +21,8 @@ from gateway.store.scope import ALL_PLANS
 from gateway.store.wire_messages import WireMessage, open_message, seal_message
 from tests.gateway.store.builders import ACME, NOW, OTHER
 
+SAMPLES = Path(__file__).parents[2] / "samples" / "ihe"
+DICTIONARY = "d04a9dea444d43b544977630fa4574bc73529ea6baa3541b58fb666db56dc9d6"
 ENVELOPE = b"<Envelope>" + b"Rosalind Sampleton " * 500 + b"</Envelope>"
 
 
@@ -35,6 +38,38 @@ def test_what_was_kept_comes_back_byte_for_byte(
     assert open_message(keys, found) == ENVELOPE
     assert b"Rosalind" not in found.sealed
     assert len(found.sealed) < len(ENVELOPE) / 10
+
+
+def test_what_envelopes_say_alike_is_not_kept_with_each(keys: KeyRing) -> None:
+    """Even another's, packed lightly, takes less than packed as hard as can be without it."""
+    envelope = (SAMPLES / "cxf_query_request.xml").read_bytes()
+    sealed = seal_message(keys, envelope, plan=ACME, now=NOW)
+    assert open_message(keys, sealed) == envelope
+    assert len(sealed.sealed) < 0.85 * len(ZstdCompressor(level=19).compress(envelope))
+
+
+def test_the_dictionary_is_the_one_that_envelopes_were_packed_with() -> None:
+    """With another they would not come back: a new one takes a new number."""
+    file = Path(wire_messages.__file__).with_name("envelopes-1.zdict")
+    assert sha256(file.read_bytes()).hexdigest() == DICTIONARY
+
+
+@pytest.mark.parametrize("unknown", [False, True])
+def test_an_envelope_that_was_packed_otherwise_opens_or_is_damaged(
+    keys: KeyRing, unknown: bool
+) -> None:
+    """Without a dictionary, as all were once; or by one that is not here."""
+    key, digest = keys.sealing_month_key(ACME, month_of(NOW)), sha256(ENVELOPE).hexdigest()
+    packed = ZstdCompressor(level=-3).compress(ENVELOPE)
+    if unknown:
+        other = train_dictionary(512, [b"%d <a>%d</a>" % (n, n * n) for n in range(900)], dict_id=9)
+        packed = ZstdCompressor(dict_data=other).compress(ENVELOPE)
+    message = WireMessage(digest, ACME, key.seal(packed, digest), month_of(NOW))
+    if unknown:
+        with pytest.raises(DamagedWireMessage):
+            open_message(keys, message)
+    else:
+        assert open_message(keys, message) == ENVELOPE
 
 
 def test_a_plan_sees_its_own_alone(house: Database, keys: KeyRing) -> None:
