@@ -97,7 +97,7 @@ def parse_and_count(
     if recover:
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
-    _check(root, content, limits, huge=huge)
+    _check(root, content, limits, huge=huge, recover=recover)
     declarations = content.count(b"xmlns")
     if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
@@ -263,14 +263,15 @@ class _NamespacesInScope:
         """What lxml asks of a target."""
 
 
-def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None:
+def _check(root: Element, content: bytes, limits: Limits, *, huge: bool, recover: bool) -> None:
     """The caps that only the tree can tell, each as one XPath run inside libxml2.
 
-    Those that libxml2 has kept itself, or that the size rules out, are not asked again.
+    Those that libxml2 has kept itself, or that the input rules out, are not asked again.
     """
-    # Each attribute has its sign in the input.
-    may_exceed = content.count(b"=") > limits.attributes
-    if may_exceed and _xpath(f"boolean(/descendant::*/@*[{limits.attributes + 1}])")(root):
+    too_many = limits.attributes + 1
+    # A forgiving parse takes tags that XML does not allow: there the signs alone are counted.
+    may_exceed = content.count(b"=") >= too_many if recover else _may_have(too_many, content)
+    if may_exceed and _xpath(f"boolean(/descendant::*/@*[{too_many}])")(root):
         raise XmlOverLimit("attributes of one element")
     if (huge or limits.depth < _OWN_DEPTH_LIMIT) and _xpath(
         "boolean(" + "/*" * (limits.depth + 1) + ")"
@@ -279,6 +280,24 @@ def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None
     length = limits.text_characters
     if len(content) > length and _xpath(f"boolean(//text()[string-length() > {length}])")(root):
         raise XmlOverLimit("one text node")
+
+
+def _may_have(attributes: int, content: bytes) -> bool:
+    """Whether one tag can be long enough for so many: each takes five bytes, as in ` a=""`.
+
+    No `<` stands inside a tag: where the next stride ends, one that came before it ended too.
+    """
+    length, start = 5 * attributes, 0
+    while start + length <= len(content):
+        last = content.rfind(b"<", start, start + length)
+        if last < 0:
+            last = content.find(b"<", start + length)
+            end = len(content) if last < 0 else last
+            if content.count(b"=", start, end) >= attributes:
+                return True
+            last = end
+        start = last + 1
+    return False
 
 
 @cache
