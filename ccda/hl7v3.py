@@ -305,7 +305,7 @@ def read_pn(element: Element) -> PN:
         None if family or given else text_of(element),
         element.get("nullFlavor"),
         valid,
-        qualifiers,
+        tuple(qualifiers),
     )
 
 
@@ -334,14 +334,14 @@ def read_tel(element: Element) -> TEL:
     return TEL(get("value"), get("use"), get("nullFlavor"), period)
 
 
-_Qualifiers = tuple[tuple[str, str, str], ...]
+_Qualifiers = list[tuple[str, str, str]]
 
 
 def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifiers]:
     """What each part of a name or address says, by name; when it holds; the qualified parts."""
     texts: dict[str, list[str]] = {}
     period: IVL | None = None
-    qualifiers: _Qualifiers = ()
+    qualifiers: _Qualifiers = []
     for child in element:
         tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
         if tag in _PERIODS:
@@ -356,7 +356,7 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
                 texts[name] = [text]
             qualifier = child.get("qualifier")
             if qualifier:
-                qualifiers += ((name, text, qualifier),)
+                qualifiers.append((name, text, qualifier))
     return texts, period, qualifiers
 
 

@@ -202,7 +202,7 @@ class Narrative:
         get = element.get
         original_text = reference = None
         translations: list[CD] = []
-        qualifiers: tuple[tuple[CD | None, CD | None], ...] = ()
+        qualifiers: list[tuple[CD | None, CD | None]] = []
         for child in element if len(element) else ():
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
@@ -217,8 +217,7 @@ class Narrative:
                 original_text = self.resolve(reference)
             elif tag == _QUALIFIER:
                 name, value = child.find(_NAME), child.find(_VALUE)
-                qualifier = self.code(name, nested + 1), self.code(value, nested + 1)
-                qualifiers = (*qualifiers, qualifier)
+                qualifiers.append((self.code(name, nested + 1), self.code(value, nested + 1)))
         code, display, null_flavor = (
             get("code") or None,
             get("displayName") or None,
@@ -236,7 +235,7 @@ class Narrative:
             reference,
             null_flavor,
             tuple(translations),
-            qualifiers,
+            tuple(qualifiers),
         )
 
     def _own_words(self, element: Element) -> str | None:
