@@ -233,8 +233,8 @@ def _read_entry(
             if with_notes:
                 entries.extend(notes.read(top, narrative))
             left = keep_parts(top, entries, narrative)
-            raw.extend(raw_statement(statement, narrative) for statement in left)
             if left:
+                raw.extend([raw_statement(statement, narrative) for statement in left])
                 wrong.append(("information", "a statement is of no kind we index; it is kept raw"))
         except Exception as error:  # the door between one entry and the rest of the document
             raw.append(raw_entry(top.element, top.path))

@@ -31,10 +31,11 @@ _ADDRESS_PARTS: Final = {
     "country": "country",
 }
 _SDTC_ID: Final = f"{{{SDTC}}}id"
+_NO_AUTHOR: Final = Author()
 
 
 def read_authors(elements: Elements) -> tuple[Author, ...]:
-    return tuple(author for element in elements if (author := _read_author(element)) is not None)
+    return tuple([author for element in elements if (author := _read_author(element)) is not None])
 
 
 def author_forms(elements: Elements) -> list[Form]:
@@ -56,8 +57,7 @@ def read_ids(children: Children) -> tuple[II, ...]:
     found = children.get("id")
     if found is None:
         return ()
-    ids = [read_ii(element) for element in found]
-    return tuple([each for each in ids if each.root or each.extension])
+    return tuple([one for element in found if (one := read_ii(element)).root or one.extension])
 
 
 def id_texts(children: Children) -> list[str]:
@@ -142,7 +142,7 @@ def _read_author(element: Element) -> Author | None:
         time=TS(written) if written else None,
         ids=read_ids(parts),
     )
-    return None if author == Author() else author
+    return None if author == _NO_AUTHOR else author
 
 
 def _device_name(device: Element) -> str | None:
