@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 _MAKING = """\
 def __new__(cls, {parameters}):
-    self = new(twin)
+    self = twin()
     {settings}
     self.__class__ = cls
     return self
@@ -27,7 +27,7 @@ def quickly_made(cls: type[T]) -> type[T]:
     """
     known = fields(cls)  # type: ignore[arg-type] # the decorator below has made it a dataclass
     twin = type(cls.__name__, (), {"__slots__": tuple(field.name for field in known)})
-    names: dict[str, Any] = {"new": object.__new__, "twin": twin, "missing": MISSING}
+    names: dict[str, Any] = {"twin": twin, "missing": MISSING}
     for field in known:
         names[f"default_{field.name}"] = field.default
         names[f"make_{field.name}"] = field.default_factory

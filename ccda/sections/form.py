@@ -115,6 +115,8 @@ def person_name(element: Element | None) -> str | None:
     """A name as one line, its parts in order where it has parts."""
     if element is None:
         return None
+    if len(element) == 0:
+        return text_of(element)
     return str(read_pn(element)) or text_of(element)
 
 

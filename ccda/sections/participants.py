@@ -189,12 +189,13 @@ def _organization(element: Element) -> Form:
 
 
 def _read_participant(element: Element, narrative: Narrative) -> Form:
-    parts = _role_parts(element)
+    children = children_of(element)
+    role = children.get("participantRole") or children.get("associatedEntity")
+    parts = {} if role is None else children_of(role[0])
     playing = parts.get("playingEntity") or parts.get("playingDevice")
     entity = {} if playing is None else children_of(playing[0])
     scoping = parts.get("scopingEntity")
     scope = {} if scoping is None else children_of(scoping[0])
-    function = next(element.iterchildren(_FUNCTION), None)
     model = entity.get("manufacturerModelName")
     birth = entity.get(f"{{{SDTC}}}birthTime")
     form = without_none(
@@ -206,8 +207,8 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
         model=None if model is None else person_name(model[0]),
         ids=id_texts(parts),
         birth_time=None if birth is None else read_time(birth[0]),
-        function=read_code(function, narrative),
-        time=read_time(first(element, "time")),
+        function=_code(children, narrative, _FUNCTION),
+        time=read_time(children["time"][0]) if "time" in children else None,
         scoping=without_none(
             ids=id_texts(scope),
             code=_code(scope, narrative),

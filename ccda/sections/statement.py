@@ -15,7 +15,6 @@ CLINICAL_STATEMENTS: Final = frozenset(
     "act encounter observation observationMedia organizer procedure regionOfInterest "
     "substanceAdministration supply".split()
 )
-_HOLDERS: Final = frozenset(("entryRelationship", "component"))
 # By these a statement is a part, the matter or the effect of the one it stands in: where the
 # relationship does not hold, neither does the statement. A denied cause or reason may well be so.
 _HOLDING: Final = frozenset((None, "COMP", "SUBJ", "MFST"))
@@ -24,7 +23,7 @@ _YES: Final = frozenset(("true", "1"))
 _GATHERING: Final = frozenset(("act", "organizer"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
-_HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
+_HOLDERS: Final = frozenset((_V3 + "entryRelationship", _V3 + "component"))
 
 Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
@@ -34,6 +33,7 @@ class _Known(dict[str, str]):
     """Texts to what was made of them: looking one up costs half of taking it apart again."""
 
     _MOST: Final = 1000  # CDA has half as many tags; a hostile document may have any number
+    _LONGEST: Final = 100  # characters; what a hostile document writes may be a megabyte each
 
     def __init__(self, make: Callable[[str], str]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class _Known(dict[str, str]):
 
     def __missing__(self, text: str) -> str:
         made = self._make(text)
-        if len(self) < self._MOST:
+        if len(self) < self._MOST and len(text) <= self._LONGEST:
             self[text] = made
         return made
 
@@ -53,6 +53,7 @@ def bare_oid(written: str) -> str:
 
 _NAME_OF: Final = _Known(lambda tag: tag.removeprefix(_V3))
 _ROOT_OF: Final = _Known(bare_oid)
+_IN_SMALL: Final = _Known(lambda code: code.strip().lower())
 
 
 def local_name(element: Element) -> str:
@@ -159,7 +160,7 @@ class Statement:
         """Its statusCode, in the small letters that ActStatus is written in."""
         found = self.children.get("statusCode")
         written = found[0].get("code") if found else None
-        return None if written is None else written.strip().lower() or None
+        return None if written is None else _IN_SMALL[written] or None
 
     @property
     def templates(self) -> frozenset[str]:
@@ -199,9 +200,9 @@ class Statement:
         """The statements directly inside this one."""
         if self._inner is None:
             self._inner = []
-            if not _HOLDERS.isdisjoint(self.children):
+            if "entryRelationship" in self.children or "component" in self.children:
                 for position, holder in enumerate(self.element, 1):
-                    if holder.tag in _HOLDER_TAGS:
+                    if holder.tag in _HOLDERS:
                         path = f"{self.path}/*[{position}]"
                         self._inner.extend(statements_in(holder, path, self))
         return self._inner
