@@ -90,8 +90,11 @@ def _inside(markup: str, attribute: int, start: int) -> str | None:
     """
     if markup[start - 2] == "/":
         return ""
+    end = markup.find("<", start)
+    if markup.startswith("</", end):
+        return markup[start:end]
     name = markup[markup.rfind("<", 0, attribute) + 1 : attribute].partition(" ")[0]
-    end = markup.find(f"</{name}>", start)
+    end = markup.find(f"</{name}>", end)
     return None if end < 0 or markup.find(f"<{name}", start, end) >= 0 else markup[start:end]
 
 
@@ -106,10 +109,10 @@ def _without_tags(markup: str, marks: _Marks) -> str:
 
 def _pointer_in(element: Element) -> str | None:
     """Where the first reference inside points to."""
-    for child in element:
-        if child.tag == _REFERENCE:
-            return child.get("value")
-    return None
+    child = element[0]  # mostly it is all there is, and going through them is not needed
+    if child.tag == _REFERENCE:
+        return child.get("value")
+    return next((child.get("value") for child in element if child.tag == _REFERENCE), None)
 
 
 class Narrative:
@@ -131,7 +134,9 @@ class Narrative:
     def plain_text(self) -> str | None:
         """The section's words: a line for each paragraph, item and row, a tab between cells."""
         text = " ".join(_without_tags(self._markup(), _MARKED).split())
-        text = text.replace(f" {_CELL}", _CELL).replace(f"{_CELL} ", _CELL).replace(_CELL, "\t")
+        if _CELL in text:
+            text = text.replace(" " + _CELL, _CELL).replace(_CELL + " ", _CELL)
+            text = text.replace(_CELL, "\t")
         return "\n".join([said for line in text.split(_LINE) if (said := line.strip())]) or None
 
     def resolve(self, reference: str | None) -> str | None:
@@ -200,10 +205,17 @@ class Narrative:
         if element is None or (nested and self.is_too_deep(nested)):
             return None
         get = element.get
+        code, display = get("code") or None, get("displayName") or None
+        null_flavor = get("nullFlavor")
+        if len(element) == 0:
+            if not (code or display or null_flavor):
+                return None
+            system, system_name = get("codeSystem"), get("codeSystemName")
+            return CD(code, system, display, system_name, None, None, null_flavor)
         original_text = reference = None
         translations: list[CD] = []
         qualifiers: list[tuple[CD | None, CD | None]] = []
-        for child in element if len(element) else ():
+        for child in element:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text, reference = self._said(child)
@@ -218,19 +230,13 @@ class Narrative:
             elif tag == _QUALIFIER:
                 name, value = child.find(_NAME), child.find(_VALUE)
                 qualifiers.append((self.code(name, nested + 1), self.code(value, nested + 1)))
-        code, display, null_flavor = (
-            get("code") or None,
-            get("displayName") or None,
-            get("nullFlavor"),
-        )
         if not (code or display or null_flavor or original_text or translations):
             return None
-        system, system_name = get("codeSystem"), get("codeSystemName")
         return CD(
             code,
-            system,
+            get("codeSystem"),
             display,
-            system_name,
+            get("codeSystemName"),
             original_text,
             reference,
             null_flavor,

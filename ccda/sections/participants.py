@@ -136,11 +136,11 @@ def _read_author(element: Element) -> Author | None:
     device = parts.get("assignedAuthoringDevice")
     organization = parts.get("representedOrganization")
     author = Author(
-        name=None if person is None else person_name(first(person[0], "name")),
-        organization=None if organization is None else person_name(first(organization[0], "name")),
-        device=None if device is None else _device_name(device[0]),
-        time=TS(written) if written else None,
-        ids=read_ids(parts),
+        None if person is None else person_name(first(person[0], "name")),
+        None if organization is None else person_name(first(organization[0], "name")),
+        None if device is None else _device_name(device[0]),
+        TS(written) if written else None,
+        read_ids(parts),
     )
     return None if author == _NO_AUTHOR else author
 

@@ -199,12 +199,12 @@ class Statement:
     def inner(self) -> list["Statement"]:
         """The statements directly inside this one."""
         if self._inner is None:
-            self._inner = []
+            inner: list[Statement] = []
+            self._inner = inner
             if "entryRelationship" in self.children or "component" in self.children:
-                for position, holder in enumerate(self.element, 1):
+                for position, holder in enumerate(self.element[:], 1):
                     if holder.tag in _HOLDERS:
-                        path = f"{self.path}/*[{position}]"
-                        self._inner.extend(statements_in(holder, path, self))
+                        inner.extend(statements_in(holder, f"{self.path}/*[{position}]", self))
         return self._inner
 
     def take_position(self) -> None:
