@@ -141,7 +141,7 @@ def _parse(xml: bytes) -> tuple[Element, int, bool, list[Issue]]:
 
 def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, Children, str]]:
     """Every section below, nested ones too, in document order, with the path that selects it."""
-    for position, child in enumerate(element, 1):
+    for position, child in enumerate(element[:], 1):
         if child.tag == _SECTION:
             parts, below = children_of(child), f"{path}/*[{position}]"
             yield child, parts, below
@@ -163,7 +163,7 @@ def _read_section(
     reader = _reader(code, templates)
     entries: list[Entry] = []
     raw: list[RawEntry] = []
-    for position, child in enumerate(element if "entry" in children else (), 1):
+    for position, child in enumerate(element[:] if "entry" in children else (), 1):
         if child.tag == _ENTRY:
             below = f"{path}/*[{position}]"
             wrong = _read_entry(statements_in(child, below), reader, narrative, entries, raw)

@@ -14,7 +14,7 @@ from typing import Final
 from lxml import etree
 
 from ccda.safe_xml import Element
-from ccda.values import quickly_made
+from ccda.values import maker, quickly_made
 
 NAMESPACE: Final = "urn:hl7-org:v3"
 SDTC: Final = "urn:hl7-org:sdtc"
@@ -168,6 +168,9 @@ class TEL:
     """useablePeriod."""
 
 
+# A document has hundreds of these.
+make_ii, make_cd, make_ts = maker(II), maker(CD), maker(TS)
+
 _V3: Final = v3("")
 _V3_LENGTH: Final = len(_V3)
 _ADDRESS_PARTS: Final = frozenset(
@@ -244,7 +247,7 @@ def text_of(element: Element | None) -> str | None:
 
 def read_ii(element: Element) -> II:
     get = element.get
-    return II(get("root"), get("extension"), get("assigningAuthorityName"), get("nullFlavor"))
+    return make_ii(get("root"), get("extension"), get("assigningAuthorityName"), get("nullFlavor"))
 
 
 def read_iis(parent: Element, name: str = "id") -> tuple[II, ...]:
@@ -342,7 +345,7 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
     texts: dict[str, list[str]] = {}
     period: IVL | None = None
     qualifiers: _Qualifiers = []
-    for child in element:
+    for child in element[:]:
         tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
         if tag in _PERIODS:
             period = read_ivl(child)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from ccda.hl7v3 import CD, v3
+from ccda.hl7v3 import CD, make_cd, v3
 from ccda.safe_xml import Element
 
 _ID_IN_TAG: Final = re.compile(r' ID="([^"]*+)"[^<>]*+>')
@@ -211,11 +211,11 @@ class Narrative:
             if not (code or display or null_flavor):
                 return None
             system, system_name = get("codeSystem"), get("codeSystemName")
-            return CD(code, system, display, system_name, None, None, null_flavor)
+            return make_cd(code, system, display, system_name, None, None, null_flavor)
         original_text = reference = None
         translations: list[CD] = []
         qualifiers: list[tuple[CD | None, CD | None]] = []
-        for child in element:
+        for child in element[:]:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text, reference = self._said(child)
@@ -232,7 +232,7 @@ class Narrative:
                 qualifiers.append((self.code(name, nested + 1), self.code(value, nested + 1)))
         if not (code or display or null_flavor or original_text or translations):
             return None
-        return CD(
+        return make_cd(
             code,
             get("codeSystem"),
             display,

@@ -16,7 +16,9 @@ from ccda.sections.particulars import READ_BY_KIND, read_particulars
 from ccda.sections.statement import Statement
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
+from ccda.values import maker
 
+_entry: Final = maker(Entry)
 # Kinds whose code is what is asserted, and not the question that a value answers.
 _ASSERTED: Final = frozenset(("allergy", "problem"))
 
@@ -62,7 +64,7 @@ def make_entry(
         above = above.above
     statement.take_position()
     # By position, in the order of its fields: so many names would take half the time of making it.
-    return Entry(
+    return _entry(
         kind,
         statement.path,
         statement.element.sourceline,

@@ -250,7 +250,7 @@ def _contact(parts: Children) -> Form:
 def _address(element: Element) -> Form:
     """Its parts, those that say something; the words where it was written without parts."""
     form: Form = {}
-    for part in element:
+    for part in element[:]:
         name = _ADDRESS_PARTS.get(local_name(part))
         if name is not None and (text := text_of(part)):
             if name == "lines":

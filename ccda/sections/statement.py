@@ -29,11 +29,12 @@ Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
 
 
+_MOST_KNOWN: Final = 1000  # CDA has half as many tags; a hostile document may have any number
+_LONGEST_KNOWN: Final = 100  # characters; what a hostile document writes may be a megabyte each
+
+
 class _Known(dict[str, str]):
     """Texts to what was made of them: looking one up costs half of taking it apart again."""
-
-    _MOST: Final = 1000  # CDA has half as many tags; a hostile document may have any number
-    _LONGEST: Final = 100  # characters; what a hostile document writes may be a megabyte each
 
     def __init__(self, make: Callable[[str], str]) -> None:
         super().__init__()
@@ -41,7 +42,7 @@ class _Known(dict[str, str]):
 
     def __missing__(self, text: str) -> str:
         made = self._make(text)
-        if len(self) < self._MOST and len(text) <= self._LONGEST:
+        if len(self) < _MOST_KNOWN and len(text) <= _LONGEST_KNOWN:
             self[text] = made
         return made
 
@@ -51,23 +52,33 @@ def bare_oid(written: str) -> str:
     return written.strip().removeprefix("urn:oid:")
 
 
-_NAME_OF: Final = _Known(lambda tag: tag.removeprefix(_V3))
+# Asked more often than all else: Python finds a text faster where what it asks is a mere dict.
+_NAMES: Final[dict[str, str]] = {}
 _ROOT_OF: Final = _Known(bare_oid)
 _IN_SMALL: Final = _Known(lambda code: code.strip().lower())
 
 
+def _name_of(tag: str) -> str:
+    name = tag.removeprefix(_V3)
+    if len(_NAMES) < _MOST_KNOWN and len(tag) <= _LONGEST_KNOWN:
+        _NAMES[tag] = name
+    return name
+
+
 def local_name(element: Element) -> str:
     """`code` for a V3 element; any other keeps its namespace."""
-    return _NAME_OF[element.tag]  # type: ignore[index] # a parsed tag is text
+    tag: str = element.tag  # type: ignore[assignment] # a parsed tag is text
+    return _NAMES[tag] if tag in _NAMES else _name_of(tag)
 
 
 def children_of(element: Element) -> Children:
     """The children of `element` by name, each list in document order."""
     children: Children = {}
-    names = _NAME_OF
+    names = _NAMES
     # A slice is made in less time than an iterator, and all of it is kept anyway.
     for child in element[:]:
-        name = names[child.tag]  # type: ignore[index] # a parsed tag is text
+        tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
+        name = names[tag] if tag in names else _name_of(tag)
         if name in children:
             children[name].append(child)
         else:
@@ -219,7 +230,8 @@ class Statement:
         """Let go of the statements inside, whose way back up would keep the whole tree alive."""
         inner, self._inner = self._inner, None
         for statement in inner or ():
-            statement.release()
+            if statement._inner:
+                statement.release()
 
     def ancestors(self) -> Iterator["Statement"]:
         """The statements around this one, the nearest first."""
@@ -233,8 +245,8 @@ def statements_in(
     holder: Element, path: str, above: Statement | None = None
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
-    for position, child in enumerate(holder, 1):
-        name = _NAME_OF[child.tag]  # type: ignore[index] # a parsed tag is text
+    for position, child in enumerate(holder[:], 1):
+        name = local_name(child)
         if name in CLINICAL_STATEMENTS:
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
             if above is not None and (negation := holder.get("negationInd")) is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from ccda.hl7v3 import TS, XSI_TYPE
+from ccda.hl7v3 import TS, XSI_TYPE, make_ts
 from ccda.safe_xml import Element
 from ccda.sections.form import Form, read_quantity, read_time, without_none
 from ccda.sections.statement import Statement, children_of, first
@@ -68,7 +68,7 @@ def _fuller(known: TS | None, element: Element) -> TS | None:
 
 def _point(element: Element) -> TS | None:
     value, null_flavor = element.get("value") or None, element.get("nullFlavor")
-    return TS(value, null_flavor) if value or null_flavor else None
+    return make_ts(value, null_flavor) if value or null_flavor else None
 
 
 def _read_frequency(element: Element) -> Form:
