@@ -17,7 +17,7 @@ from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severi
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, words
 from ccda.participations import head_of
-from ccda.safe_xml import Element, parse_and_count
+from ccda.safe_xml import Element, parse_for_names
 from ccda.sections import (
     advance_directives,
     allergies,
@@ -101,8 +101,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     Raises:
         CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
     """
-    root, declarations, recovered, issues = _parse(xml)
-    issues.extend(normalize(root, declarations, recovered=recovered))
+    root, may_be_bare, recovered, issues = _parse(xml)
+    issues.extend(normalize(root, may_be_bare, recovered=recovered))
     if root.tag != v3("ClinicalDocument"):
         raise NotAClinicalDocument
     whole = Narrative(root)
@@ -128,15 +128,15 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     )
 
 
-def _parse(xml: bytes) -> tuple[Element, int, bool, list[Issue]]:
+def _parse(xml: bytes) -> tuple[Element, bool, bool, list[Issue]]:
     try:
-        return *parse_and_count(xml), False, []
+        return *parse_for_names(xml), False, []
     except DoctypeRefused:
         raise
     except MalformedXml as error:
-        root, declarations = parse_and_count(xml, recover=True)
+        root, may_be_bare = parse_for_names(xml, recover=True)
         text = f"not well-formed, read as far as possible: {error.reason}"
-        return root, declarations, True, [Issue("error", text, line=error.line)]
+        return root, may_be_bare, True, [Issue("error", text, line=error.line)]
 
 
 def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, Children, str]]:

@@ -20,7 +20,7 @@ from lxml.etree import _Element as Element
 from ccda.entities import spell_out_entities
 from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
 
-__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_and_count", "parse_xml", "serialize_xml"]
+__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_for_names", "parse_xml", "serialize_xml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
 _SMALL: Final = 64 * 1024
 """Bytes that take less time to parse than it takes to make a parser for them."""
 _SPACE: Final = re.compile(rb"\s*")
+_NO_NAMESPACE: Final = re.compile(rb"xmlns\s*=\s*(?:\"\"|'')")
 _MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
@@ -77,13 +78,13 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         XmlOverLimit: it is over one of `limits`.
         MemoryError: there was not enough of it, which says nothing about the document.
     """
-    return parse_and_count(data, limits=limits, recover=recover)[0]
+    return parse_for_names(data, limits=limits, recover=recover)[0]
 
 
-def parse_and_count(
+def parse_for_names(
     data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False
-) -> tuple[Element, int]:
-    """The root element as `parse_xml` gives it, and how often `data` may declare a namespace.
+) -> tuple[Element, bool]:
+    """The root as `parse_xml` gives it, and whether an element may be outside any namespace.
 
     Raises:
         MalformedXml, DoctypeRefused, XmlOverLimit, MemoryError: as `parse_xml`.
@@ -103,7 +104,7 @@ def parse_and_count(
         scope = _NamespacesInScope(limits.namespaces)
         parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
         etree.fromstring(content, parser)
-    return root, declarations
+    return root, _may_be_bare(root, content, declarations, recover=recover)
 
 
 def serialize_xml(root: Element) -> bytes:
@@ -181,6 +182,17 @@ def _after_misc(content: bytes, position: int) -> int:
             return position if found < 0 else found + len(end)
     space = _SPACE.match(content, position)
     return position if space is None else space.end()
+
+
+def _may_be_bare(root: Element, content: bytes, declarations: int, *, recover: bool) -> bool:
+    """Whether there is no default namespace, or it is switched off: below the root, by a "".
+
+    Most documents declare all of theirs at the root.
+    """
+    declared = root.nsmap
+    if None not in declared:
+        return True
+    return declarations > len(declared) and (recover or _NO_NAMESPACE.search(content) is not None)
 
 
 def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -> Element:
