@@ -101,6 +101,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     Raises:
         CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
     """
+    may_refer = _REFERENCE_ROOT in xml or b"\0" in xml[:4]
     root, may_be_bare, recovered, issues = _parse(xml)
     issues.extend(normalize(root, may_be_bare, recovered=recovered))
     if root.tag != v3("ClinicalDocument"):
@@ -113,7 +114,7 @@ def parse_document(xml: bytes) -> ClinicalDocument:
             for element, parts, path in _sections_in(root, "/*")
         ]
     )
-    if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
+    if may_refer:
         resolve_entry_references(sections)
     body, body_issues = read_body(children)
     read = header.read_header(children, whole)

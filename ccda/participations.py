@@ -116,12 +116,15 @@ def head_of(xml: bytes) -> bytes:
     while position >= 0:
         opened = xml.rfind(b"<", start, position)
         found = None if opened < 0 else _BODY_TAG.match(xml, opened)
-        if found is not None and xml.rfind(b"<!--", start, opened) <= xml.rfind(
-            b"-->", start, opened
-        ):
+        if found is not None and not _ends_in_comment(xml, start, opened):
             return xml[:opened]
         start, position = position, xml.find(_BODY, position + 1)
     return xml
+
+
+def _ends_in_comment(xml: bytes, start: int, end: int) -> bool:
+    comment = xml.rfind(b"<!--", start, end)
+    return comment >= 0 and xml.find(b"-->", comment, end) < 0
 
 
 def _service_events(children: Children, narrative: Narrative) -> Iterator[ServiceEvent]:

@@ -23,6 +23,7 @@ _YES: Final = frozenset(("true", "1"))
 _GATHERING: Final = frozenset(("act", "organizer"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
+_STATEMENTS: Final = {_V3 + name: name for name in CLINICAL_STATEMENTS}
 _HOLDERS: Final = frozenset((_V3 + "entryRelationship", _V3 + "component"))
 
 Children = dict[str, list[Element]]
@@ -92,8 +93,8 @@ def first(element: Element | None, *names: str) -> Element | None:
         if element is None or not len(element):
             return None
         tag = _V3 + name
-        # Few children: going through them costs less than setting up a search does.
-        for child in element:
+        # Few children: a slice of them costs less than setting up a search does.
+        for child in element[:]:
             if child.tag == tag:
                 element = child
                 break
@@ -246,8 +247,8 @@ def statements_in(
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
     for position, child in enumerate(holder[:], 1):
-        name = local_name(child)
-        if name in CLINICAL_STATEMENTS:
+        name = _STATEMENTS.get(child.tag)  # type: ignore[arg-type] # a parsed tag is text
+        if name is not None:
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
             if above is not None and (negation := holder.get("negationInd")) is not None:
                 found.is_unrelated = negation.strip().lower() in _YES
