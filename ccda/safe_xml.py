@@ -12,6 +12,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -62,6 +63,7 @@ _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
 _SMALL: Final = 64 * 1024
 """Bytes that take less time to parse than it takes to make a parser for them."""
 _SPACE: Final = re.compile(rb"\s*")
+_NAMESPACE: Final = re.compile(rb"xmlns")
 _NO_NAMESPACE: Final = re.compile(rb"xmlns\s*=\s*(?:\"\"|'')")
 _MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
@@ -99,7 +101,9 @@ def parse_for_names(
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, content, limits, huge=huge, recover=recover)
-    declarations = content.count(b"xmlns")
+    # One more than may be in scope is enough to know.
+    declared = islice(_NAMESPACE.finditer(content), limits.namespaces + 1)
+    declarations = sum([1 for _ in declared])
     if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
         parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)

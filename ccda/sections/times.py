@@ -1,6 +1,5 @@
 """When a statement is true: effectiveTime as TS, IVL, PIVL, EIVL or SXPR (CDA R2 datatypes)."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from ccda.hl7v3 import TS, XSI_TYPE, make_ts
@@ -11,14 +10,16 @@ from ccda.sections.statement import Statement, children_of, first
 _FREQUENCIES: Final = frozenset(("PIVL_TS", "EIVL_TS", "PIVL_PPD_TS", "EIVL_PPD_TS"))
 
 
-@dataclass(slots=True)
 class Times:
     """An interval (start, end), a point, and how often."""
 
-    start: TS | None = None
-    end: TS | None = None
-    time: TS | None = None
-    frequency: list[Form] = field(default_factory=list)
+    __slots__ = ("end", "frequency", "start", "time")
+
+    def __init__(self) -> None:
+        self.start: TS | None = None
+        self.end: TS | None = None
+        self.time: TS | None = None
+        self.frequency: list[Form] = []
 
     def form(self) -> Form:
         """`start`, `end` and `time` of what stands in the details, as far as they are written."""
