@@ -17,7 +17,7 @@ from ccda.model import ClinicalDocument, Entry, Issue, RawEntry, Section, Severi
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative, words
 from ccda.participations import head_of
-from ccda.safe_xml import Element, parse_and_count
+from ccda.safe_xml import Element, parse_for_names
 from ccda.sections import (
     advance_directives,
     allergies,
@@ -51,8 +51,6 @@ from ccda.sections.statement import (
 )
 from ccda.templates import (
     ENTRY_REFERENCE,
-    NOTE,
-    NOTE_ACTIVITY,
     SECTION_BY_LOINC,
     SECTION_BY_TEMPLATE,
     SectionKind,
@@ -92,7 +90,6 @@ _ENTRY: Final = v3("entry")
 _SECTION_HOLDERS: Final = frozenset(("component", "structuredBody", "section"))
 _EMPTY: Final[list[tuple[Severity, str]]] = [("warning", "an entry holds no clinical statement")]
 _REFERENCE_ROOT: Final = next(iter(ENTRY_REFERENCE)).encode()
-_NOTES: Final = (next(iter(NOTE_ACTIVITY)).encode(), NOTE.encode())
 
 
 def parse_document(xml: bytes) -> ClinicalDocument:
@@ -104,19 +101,20 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     Raises:
         CcdaError: it cannot be read at all, is over a limit, or is no ClinicalDocument.
     """
-    root, declarations, recovered, issues = _parse(xml)
-    issues.extend(normalize(root, declarations, recovered=recovered))
+    may_refer = _REFERENCE_ROOT in xml or b"\0" in xml[:4]
+    root, may_be_bare, recovered, issues = _parse(xml)
+    issues.extend(normalize(root, may_be_bare, recovered=recovered))
     if root.tag != v3("ClinicalDocument"):
         raise NotAClinicalDocument
     whole = Narrative(root)
     children = children_of(root)
-    # A note may stand deep inside any entry: only documents that have one are searched for it.
-    with_notes = any(note in xml for note in _NOTES) or b"\0" in xml[:4]
     sections = tuple(
-        _read_section(element, parts, path, whole, issues, with_notes=with_notes)
-        for element, parts, path in _sections_in(root, children, "/*")
+        [
+            _read_section(element, parts, path, whole, issues)
+            for element, parts, path in _sections_in(root, "/*")
+        ]
     )
-    if _REFERENCE_ROOT in xml or b"\0" in xml[:4]:
+    if may_refer:
         resolve_entry_references(sections)
     body, body_issues = read_body(children)
     read = header.read_header(children, whole)
@@ -131,39 +129,31 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     )
 
 
-def _parse(xml: bytes) -> tuple[Element, int, bool, list[Issue]]:
+def _parse(xml: bytes) -> tuple[Element, bool, bool, list[Issue]]:
     try:
-        return *parse_and_count(xml), False, []
+        return *parse_for_names(xml), False, []
     except DoctypeRefused:
         raise
     except MalformedXml as error:
-        root, declarations = parse_and_count(xml, recover=True)
+        root, may_be_bare = parse_for_names(xml, recover=True)
         text = f"not well-formed, read as far as possible: {error.reason}"
-        return root, declarations, True, [Issue("error", text, line=error.line)]
+        return root, may_be_bare, True, [Issue("error", text, line=error.line)]
 
 
-def _sections_in(
-    element: Element, children: Children, path: str
-) -> Iterator[tuple[Element, Children, str]]:
+def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, Children, str]]:
     """Every section below, nested ones too, in document order, with the path that selects it."""
-    if _SECTION_HOLDERS.isdisjoint(children):
-        return
-    for position, child in enumerate(element, 1):
-        if local_name(child) in _SECTION_HOLDERS:
+    for position, child in enumerate(element[:], 1):
+        if child.tag == _SECTION:
             parts, below = children_of(child), f"{path}/*[{position}]"
-            if child.tag == _SECTION:
-                yield child, parts, below
-            yield from _sections_in(child, parts, below)
+            yield child, parts, below
+            if not _SECTION_HOLDERS.isdisjoint(parts):
+                yield from _sections_in(child, below)
+        elif local_name(child) in _SECTION_HOLDERS:
+            yield from _sections_in(child, f"{path}/*[{position}]")
 
 
 def _read_section(
-    element: Element,
-    children: Children,
-    path: str,
-    whole: Narrative,
-    issues: list[Issue],
-    *,
-    with_notes: bool,
+    element: Element, children: Children, path: str, whole: Narrative, issues: list[Issue]
 ) -> Section:
     text = children["text"][0] if "text" in children else None
     narrative = Narrative(text, whole)
@@ -174,11 +164,10 @@ def _read_section(
     reader = _reader(code, templates)
     entries: list[Entry] = []
     raw: list[RawEntry] = []
-    for position, child in enumerate(element, 1):
+    for position, child in enumerate(element[:] if "entry" in children else (), 1):
         if child.tag == _ENTRY:
             below = f"{path}/*[{position}]"
-            tops = statements_in(child, below)
-            wrong = _read_entry(tops, reader, narrative, entries, raw, with_notes=with_notes)
+            wrong = _read_entry(statements_in(child, below), reader, narrative, entries, raw)
             for severity, sentence in wrong:
                 issues.append(Issue(severity, sentence, name, child.sourceline))
             if wrong == _EMPTY and len(child):
@@ -217,8 +206,6 @@ def _read_entry(
     narrative: Narrative,
     entries: list[Entry],
     raw: list[RawEntry],
-    *,
-    with_notes: bool,
 ) -> list[tuple[Severity, str]]:
     """Add what an entry says to `entries` and `raw`; the sentences say what was wrong with it."""
     wrong: list[tuple[Severity, str]] | None = None
@@ -226,15 +213,16 @@ def _read_entry(
         wrong = wrong or []
         before = top.next_position = len(entries)
         try:
-            if not (with_notes and notes.is_note(top)):
+            is_note = notes.is_note(top)
+            if not is_note:
                 entries.extend(reader(top, narrative))
                 if len(entries) == before and reader is not unknown.read_among_words:
                     entries.extend(unknown.read_misplaced(top, narrative))
-            if with_notes:
+            if is_note or top.inner:
                 entries.extend(notes.read(top, narrative))
             left = keep_parts(top, entries, narrative)
-            raw.extend(raw_statement(statement, narrative) for statement in left)
             if left:
+                raw.extend([raw_statement(statement, narrative) for statement in left])
                 wrong.append(("information", "a statement is of no kind we index; it is kept raw"))
         except Exception as error:  # the door between one entry and the rest of the document
             raw.append(raw_entry(top.element, top.path))

@@ -14,7 +14,7 @@ from typing import Final
 from lxml import etree
 
 from ccda.safe_xml import Element
-from ccda.values import quickly_made
+from ccda.values import maker, quickly_made
 
 NAMESPACE: Final = "urn:hl7-org:v3"
 SDTC: Final = "urn:hl7-org:sdtc"
@@ -168,6 +168,9 @@ class TEL:
     """useablePeriod."""
 
 
+# A document has hundreds of these.
+make_ii, make_cd, make_ts = maker(II), maker(CD), maker(TS)
+
 _V3: Final = v3("")
 _V3_LENGTH: Final = len(_V3)
 _ADDRESS_PARTS: Final = frozenset(
@@ -244,7 +247,7 @@ def text_of(element: Element | None) -> str | None:
 
 def read_ii(element: Element) -> II:
     get = element.get
-    return II(get("root"), get("extension"), get("assigningAuthorityName"), get("nullFlavor"))
+    return make_ii(get("root"), get("extension"), get("assigningAuthorityName"), get("nullFlavor"))
 
 
 def read_iis(parent: Element, name: str = "id") -> tuple[II, ...]:
@@ -305,7 +308,7 @@ def read_pn(element: Element) -> PN:
         None if family or given else text_of(element),
         element.get("nullFlavor"),
         valid,
-        qualifiers,
+        tuple(qualifiers),
     )
 
 
@@ -334,15 +337,15 @@ def read_tel(element: Element) -> TEL:
     return TEL(get("value"), get("use"), get("nullFlavor"), period)
 
 
-_Qualifiers = tuple[tuple[str, str, str], ...]
+_Qualifiers = list[tuple[str, str, str]]
 
 
 def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifiers]:
     """What each part of a name or address says, by name; when it holds; the qualified parts."""
     texts: dict[str, list[str]] = {}
     period: IVL | None = None
-    qualifiers: _Qualifiers = ()
-    for child in element:
+    qualifiers: _Qualifiers = []
+    for child in element[:]:
         tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
         if tag in _PERIODS:
             period = read_ivl(child)
@@ -356,7 +359,7 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
                 texts[name] = [text]
             qualifier = child.get("qualifier")
             if qualifier:
-                qualifiers += ((name, text, qualifier),)
+                qualifiers.append((name, text, qualifier))
     return texts, period, qualifiers
 
 

@@ -21,6 +21,7 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 Severity = Literal["information", "warning", "error"]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Issue:
     """Something odd in a document, in one sentence that quotes no content."""
@@ -109,6 +110,7 @@ class Place:
     organization: Organization | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Patient:
     """recordTarget: the person the document is about, as it names them.
@@ -290,6 +292,7 @@ class Consent:
     status: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class ClinicalDocument:
     """A whole document: header, sections in document order, and every oddity met on the way."""

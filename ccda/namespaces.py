@@ -18,10 +18,10 @@ _UNDECLARED_TYPE: Final = "xsi:type"
 _HAS_BARE: Final = etree.XPath("boolean(descendant::*[namespace-uri()=''])")
 
 
-def normalize(root: Element, declarations: int, *, recovered: bool) -> Iterator[Issue]:
+def normalize(root: Element, may_be_bare: bool, *, recovered: bool) -> Iterator[Issue]:
     """Bring the elements of a ClinicalDocument into V3; one issue when any was elsewhere.
 
-    `declarations` is how often the document may declare a namespace.
+    `may_be_bare` is whether an element can be outside any namespace, as the parse told.
     """
     namespace, name = _namespace_and_name(root)
     prefix, _, own_name = name.rpartition(":")
@@ -34,7 +34,7 @@ def normalize(root: Element, declarations: int, *, recovered: bool) -> Iterator[
     if namespace != NAMESPACE:
         _move(root, namespace)
         yield Issue("warning", "the document is not in the HL7 V3 namespace", line=root.sourceline)
-    elif _may_have_bare(root, declarations) and _HAS_BARE(root):
+    elif may_be_bare and _HAS_BARE(root):
         _move(root, None)
         text = "some elements are not in the HL7 V3 namespace"
         yield Issue("warning", text, line=root.sourceline)
@@ -46,15 +46,6 @@ def _namespace_and_name(element: Element) -> tuple[str | None, str]:
         return None, tag
     namespace, _, name = tag[1:].partition("}")
     return namespace, name
-
-
-def _may_have_bare(root: Element, declarations: int) -> bool:
-    """Whether an element can be outside any namespace: no default one, or one switched off.
-
-    It takes a declaration below the root to switch one off; most documents have none.
-    """
-    declared = root.nsmap
-    return None not in declared or declarations > len(declared)
 
 
 def _move(root: Element, namespace: str | None) -> None:

@@ -1,8 +1,8 @@
 """What a section says to people: its text in plain words, and the words behind `#id` references.
 
 CDA R2: 4.3.5 (section.text). Strategy: narrative is half of most documents, so it is not walked
-in Python: libxml2 writes it out once and a regular expression takes the tags off. In what
-libxml2 writes, `<` and `>` occur only as tags.
+in Python: libxml2 writes it out once and the tags are taken off. In what libxml2 writes, `<` and
+`>` occur only as tags.
 """
 
 import re
@@ -13,21 +13,33 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from ccda.hl7v3 import CD, v3
+from ccda.hl7v3 import CD, make_cd, v3
 from ccda.safe_xml import Element
 
-_TAG: Final = re.compile(r"<([^ >]*+)[^>]*+>")
 _ID_IN_TAG: Final = re.compile(r' ID="([^"]*+)"[^<>]*+>')
 _PREFIX: Final = re.compile(r"(</?)[\w.-]+:")
-# Never in XML text, so they can mark what was a tag; and str.split() takes both for white space.
-_CELL, _LINE = "\x1e", "\x1f"
+# Never in XML text, so they can mark what was a tag; nor are they white space.
+_CELL, _LINE = "\x01", "\x02"
 _BLOCKS: Final = (
     "table thead tbody tfoot tr caption paragraph list item br p div li ul ol title".split()
 )
-_MARKS: Final = {
-    **{form: _LINE for block in _BLOCKS for form in (block, f"/{block}", f"{block}/")},
-    **dict.fromkeys(("/td", "/th", "td/", "th/"), _CELL),
-}
+_INLINE: Final = "td th content /content text /text reference originalText /originalText".split()
+
+
+class _Marks(dict[str, str]):
+    """What is put in the place of a tag, by what stands between its `<` and `>`."""
+
+    def __init__(self, cell: str, line: str) -> None:
+        super().__init__(dict.fromkeys(_INLINE, ""))
+        self.update({form: line for one in _BLOCKS for form in (one, f"/{one}", f"{one}/")})
+        self.update(dict.fromkeys(("/td", "/th", "td/", "th/"), cell))
+
+    def __missing__(self, tag: str) -> str:
+        return self.get(tag.partition(" ")[0], "")
+
+
+_MARKED: Final = _Marks(_CELL, _LINE)
+_SPACED: Final = _Marks(" ", " ")
 
 # A document may point to one large table from each of thousands of entries. The largest real
 # ones point to less than their own size; beyond this it is no longer a name that is looked up.
@@ -37,10 +49,11 @@ MOST_REFERRED_CHARACTERS: Final = 16 * 1024 * 1024
 # reader takes any number, but comparing what it made would need more stack than Python has.
 MOST_NESTED: Final = 8
 
-_IDENTIFIED: Final = etree.XPath("descendant-or-self::*[@ID]")
+# By way of the attribute: asking each element whether it has one takes half as long again.
+_IDENTIFIED: Final = etree.XPath("descendant-or-self::*/@ID/..")
 _NAMED: Final = etree.XPath("descendant-or-self::*[@ID or @id or @Id or @xml:id]")
-_Place = tuple[str, int, int]
-"""An ID in the section's markup: the ID, where its attribute starts and where its tag ends."""
+_Place = re.Match[str]
+"""An ID in the section's markup, from where its attribute starts to where its tag ends."""
 _XML_ID: Final = "{http://www.w3.org/XML/1998/namespace}id"
 _ORIGINAL_TEXT: Final = v3("originalText")
 _REFERENCE: Final = v3("reference")
@@ -52,15 +65,17 @@ def words(element: Element | None) -> str | None:
     """The words in `element` on one line."""
     if element is None:
         return None
-    if len(element) == 0:
-        return " ".join((element.text or "").split()) or None
-    return " ".join(_without_tags(_markup(element)).split()) or None
+    text = element.text if len(element) == 0 else _text_in(element)
+    return (" ".join(text.split()) or None) if text else None
 
 
-def _line(marked: str) -> str:
-    if _CELL not in marked:
-        return " ".join(marked.split())
-    return "\t".join([" ".join(cell.split()) for cell in marked.split(_CELL)]).strip()
+def _text_in(element: Element) -> str:
+    """Its text, that of the elements inside too."""
+    inside = element[0]
+    if inside.tag == _REFERENCE and len(element) == 1 and len(inside) == 0:
+        # What points to words elsewhere holds no other element: most are read without markup.
+        return f"{element.text or ''}{inside.text or ''}{inside.tail or ''}"
+    return _without_tags(_markup(element), _SPACED)
 
 
 def _markup(element: Element) -> str:
@@ -75,27 +90,29 @@ def _inside(markup: str, attribute: int, start: int) -> str | None:
     """
     if markup[start - 2] == "/":
         return ""
+    end = markup.find("<", start)
+    if markup.startswith("</", end):
+        return markup[start:end]
     name = markup[markup.rfind("<", 0, attribute) + 1 : attribute].partition(" ")[0]
-    end = markup.find(f"</{name}>", start)
+    end = markup.find(f"</{name}>", end)
     return None if end < 0 or markup.find(f"<{name}", start, end) >= 0 else markup[start:end]
 
 
-def _without_tags(markup: str) -> str:
+def _without_tags(markup: str, marks: _Marks) -> str:
     """The text, a mark where a line or a cell ends."""
-    if "<" not in markup:
-        return unescape(markup) if "&" in markup else markup
-    pieces = _TAG.split(markup)
-    pieces[1::2] = [_MARKS.get(tag, "") for tag in pieces[1::2]]
-    text = "".join(pieces)
-    return unescape(text) if "&" in text else text
+    if "<" in markup:
+        pieces = markup.replace("<", ">").split(">")
+        pieces[1::2] = map(marks.__getitem__, pieces[1::2])
+        markup = "".join(pieces)
+    return unescape(markup) if "&" in markup else markup
 
 
 def _pointer_in(element: Element) -> str | None:
     """Where the first reference inside points to."""
-    for child in element:
-        if child.tag == _REFERENCE:
-            return child.get("value")
-    return None
+    child = element[0]  # mostly it is all there is, and going through them is not needed
+    if child.tag == _REFERENCE:
+        return child.get("value")
+    return next((child.get("value") for child in element if child.tag == _REFERENCE), None)
 
 
 class Narrative:
@@ -116,9 +133,11 @@ class Narrative:
 
     def plain_text(self) -> str | None:
         """The section's words: a line for each paragraph, item and row, a tab between cells."""
-        lines = _without_tags(self._markup()).split(_LINE)
-        # A cell's mark alone counts as white space too.
-        return "\n".join([_line(line) for line in lines if line and not line.isspace()]) or None
+        text = " ".join(_without_tags(self._markup(), _MARKED).split())
+        if _CELL in text:
+            text = text.replace(" " + _CELL, _CELL).replace(_CELL + " ", _CELL)
+            text = text.replace(_CELL, "\t")
+        return "\n".join([said for line in text.split(_LINE) if (said := line.strip())]) or None
 
     def resolve(self, reference: str | None) -> str | None:
         """The words behind `#id` (or `id`), or None."""
@@ -154,15 +173,15 @@ class Narrative:
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
-        markup = self._cut(*found) if isinstance(found, tuple) else _markup(found)
+        markup = self._cut(found) if isinstance(found, re.Match) else _markup(found)
         budget._spent += len(markup)
-        return " ".join(_without_tags(markup).split()) or None
+        return " ".join(_without_tags(markup, _SPACED).split()) or None
 
-    def _cut(self, identifier: str, attribute: int, start: int) -> str:
+    def _cut(self, place: _Place) -> str:
         """The markup inside what carries the ID: cutting it costs less than asking the tree."""
-        inside = _inside(self._markup(), attribute, start)
+        inside = _inside(place.string, *place.span())
         if inside is None:
-            element = self._element(identifier)
+            element = self._element(place[1])
             return "" if element is None else _markup(element)
         return inside
 
@@ -186,10 +205,17 @@ class Narrative:
         if element is None or (nested and self.is_too_deep(nested)):
             return None
         get = element.get
+        code, display = get("code") or None, get("displayName") or None
+        null_flavor = get("nullFlavor")
+        if len(element) == 0:
+            if not (code or display or null_flavor):
+                return None
+            system, system_name = get("codeSystem"), get("codeSystemName")
+            return make_cd(code, system, display, system_name, None, None, null_flavor)
         original_text = reference = None
         translations: list[CD] = []
-        qualifiers: tuple[tuple[CD | None, CD | None], ...] = ()
-        for child in element if len(element) else ():
+        qualifiers: list[tuple[CD | None, CD | None]] = []
+        for child in element[:]:
             tag = child.tag
             if tag == _ORIGINAL_TEXT:
                 original_text, reference = self._said(child)
@@ -203,26 +229,19 @@ class Narrative:
                 original_text = self.resolve(reference)
             elif tag == _QUALIFIER:
                 name, value = child.find(_NAME), child.find(_VALUE)
-                qualifier = self.code(name, nested + 1), self.code(value, nested + 1)
-                qualifiers = (*qualifiers, qualifier)
-        code, display, null_flavor = (
-            get("code") or None,
-            get("displayName") or None,
-            get("nullFlavor"),
-        )
+                qualifiers.append((self.code(name, nested + 1), self.code(value, nested + 1)))
         if not (code or display or null_flavor or original_text or translations):
             return None
-        system, system_name = get("codeSystem"), get("codeSystemName")
-        return CD(
+        return make_cd(
             code,
-            system,
+            get("codeSystem"),
             display,
-            system_name,
+            get("codeSystemName"),
             original_text,
             reference,
             null_flavor,
             tuple(translations),
-            qualifiers,
+            tuple(qualifiers),
         )
 
     def _own_words(self, element: Element) -> str | None:
@@ -258,7 +277,7 @@ class Narrative:
         if self._places is None:
             self._places = {}
             for tag in _ID_IN_TAG.finditer(self._markup()):
-                self._places.setdefault(tag[1], (tag[1], *tag.span()))
+                self._places.setdefault(tag[1], tag)
         place = self._places.get(identifier)
         return self._whole._element(identifier) if place is None else place
 

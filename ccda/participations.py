@@ -31,7 +31,7 @@ from ccda.model import (
 )
 from ccda.namespaces import normalize
 from ccda.narrative import Narrative
-from ccda.safe_xml import Element, parse_and_count
+from ccda.safe_xml import Element, parse_for_names
 from ccda.sections.statement import Children, children_of, first
 
 _NAME: Final = v3("name")
@@ -92,20 +92,20 @@ def read_service_events(document: ClinicalDocument) -> tuple[ServiceEvent, ...]:
 
 def _read_head(document: ClinicalDocument) -> tuple[Children, Narrative]:
     closed = None if document.recovered else _closed(document.head)
-    root, declarations = parse_and_count(document.head, recover=True) if closed is None else closed
-    for _ in normalize(root, declarations, recovered=closed is None):
+    root, may_be_bare = parse_for_names(document.head, recover=True) if closed is None else closed
+    for _ in normalize(root, may_be_bare, recovered=closed is None):
         pass  # told when the document was read
     return children_of(root), Narrative(root)
 
 
-def _closed(head: bytes) -> tuple[Element, int] | None:
+def _closed(head: bytes) -> tuple[Element, bool] | None:
     """The head, which ends where the body began, with its root closed; None where more is open.
 
     A forgiving parse closes whatever is open, and takes five times as long.
     """
     opened = _ROOT_TAG.search(head)
     try:
-        return None if opened is None else parse_and_count(b"%b</%b>" % (head, opened[1]))
+        return None if opened is None else parse_for_names(b"%b</%b>" % (head, opened[1]))
     except MalformedXml:
         return None
 
@@ -116,12 +116,15 @@ def head_of(xml: bytes) -> bytes:
     while position >= 0:
         opened = xml.rfind(b"<", start, position)
         found = None if opened < 0 else _BODY_TAG.match(xml, opened)
-        if found is not None and xml.rfind(b"<!--", start, opened) <= xml.rfind(
-            b"-->", start, opened
-        ):
+        if found is not None and not _ends_in_comment(xml, start, opened):
             return xml[:opened]
         start, position = position, xml.find(_BODY, position + 1)
     return xml
+
+
+def _ends_in_comment(xml: bytes, start: int, end: int) -> bool:
+    comment = xml.rfind(b"<!--", start, end)
+    return comment >= 0 and xml.find(b"-->", comment, end) < 0
 
 
 def _service_events(children: Children, narrative: Narrative) -> Iterator[ServiceEvent]:

@@ -12,6 +12,7 @@ import codecs
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from lxml import etree
@@ -20,7 +21,7 @@ from lxml.etree import _Element as Element
 from ccda.entities import spell_out_entities
 from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
 
-__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_and_count", "parse_xml", "serialize_xml"]
+__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_for_names", "parse_xml", "serialize_xml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
 _SMALL: Final = 64 * 1024
 """Bytes that take less time to parse than it takes to make a parser for them."""
 _SPACE: Final = re.compile(rb"\s*")
+_NAMESPACE: Final = re.compile(rb"xmlns")
+_NO_NAMESPACE: Final = re.compile(rb"xmlns\s*=\s*(?:\"\"|'')")
 _MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
@@ -77,13 +80,13 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         XmlOverLimit: it is over one of `limits`.
         MemoryError: there was not enough of it, which says nothing about the document.
     """
-    return parse_and_count(data, limits=limits, recover=recover)[0]
+    return parse_for_names(data, limits=limits, recover=recover)[0]
 
 
-def parse_and_count(
+def parse_for_names(
     data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = False
-) -> tuple[Element, int]:
-    """The root element as `parse_xml` gives it, and how often `data` may declare a namespace.
+) -> tuple[Element, bool]:
+    """The root as `parse_xml` gives it, and whether an element may be outside any namespace.
 
     Raises:
         MalformedXml, DoctypeRefused, XmlOverLimit, MemoryError: as `parse_xml`.
@@ -97,13 +100,15 @@ def parse_and_count(
     if recover:
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
-    _check(root, content, limits, huge=huge)
-    declarations = content.count(b"xmlns")
+    _check(root, content, limits, huge=huge, recover=recover)
+    # One more than may be in scope is enough to know.
+    declared = islice(_NAMESPACE.finditer(content), limits.namespaces + 1)
+    declarations = sum([1 for _ in declared])
     if declarations > limits.namespaces:
         scope = _NamespacesInScope(limits.namespaces)
         parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
         etree.fromstring(content, parser)
-    return root, declarations
+    return root, _may_be_bare(root, content, declarations, recover=recover)
 
 
 def serialize_xml(root: Element) -> bytes:
@@ -181,6 +186,17 @@ def _after_misc(content: bytes, position: int) -> int:
             return position if found < 0 else found + len(end)
     space = _SPACE.match(content, position)
     return position if space is None else space.end()
+
+
+def _may_be_bare(root: Element, content: bytes, declarations: int, *, recover: bool) -> bool:
+    """Whether there is no default namespace, or it is switched off: below the root, by a "".
+
+    Most documents declare all of theirs at the root.
+    """
+    declared = root.nsmap
+    if None not in declared:
+        return True
+    return declarations > len(declared) and (recover or _NO_NAMESPACE.search(content) is not None)
 
 
 def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -> Element:
@@ -263,14 +279,15 @@ class _NamespacesInScope:
         """What lxml asks of a target."""
 
 
-def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None:
+def _check(root: Element, content: bytes, limits: Limits, *, huge: bool, recover: bool) -> None:
     """The caps that only the tree can tell, each as one XPath run inside libxml2.
 
-    Those that libxml2 has kept itself, or that the size rules out, are not asked again.
+    Those that libxml2 has kept itself, or that the input rules out, are not asked again.
     """
-    # Each attribute has its sign in the input.
-    may_exceed = content.count(b"=") > limits.attributes
-    if may_exceed and _xpath(f"boolean(/descendant::*/@*[{limits.attributes + 1}])")(root):
+    too_many = limits.attributes + 1
+    # A forgiving parse takes tags that XML does not allow: there the signs alone are counted.
+    may_exceed = content.count(b"=") >= too_many if recover else _may_have(too_many, content)
+    if may_exceed and _xpath(f"boolean(/descendant::*/@*[{too_many}])")(root):
         raise XmlOverLimit("attributes of one element")
     if (huge or limits.depth < _OWN_DEPTH_LIMIT) and _xpath(
         "boolean(" + "/*" * (limits.depth + 1) + ")"
@@ -279,6 +296,24 @@ def _check(root: Element, content: bytes, limits: Limits, *, huge: bool) -> None
     length = limits.text_characters
     if len(content) > length and _xpath(f"boolean(//text()[string-length() > {length}])")(root):
         raise XmlOverLimit("one text node")
+
+
+def _may_have(attributes: int, content: bytes) -> bool:
+    """Whether one tag can be long enough for so many: each takes five bytes, as in ` a=""`.
+
+    No `<` stands inside a tag: where the next stride ends, one that came before it ended too.
+    """
+    length, start = 5 * attributes, 0
+    while start + length <= len(content):
+        last = content.rfind(b"<", start, start + length)
+        if last < 0:
+            last = content.find(b"<", start + length)
+            end = len(content) if last < 0 else last
+            if content.count(b"=", start, end) >= attributes:
+                return True
+            last = end
+        start = last + 1
+    return False
 
 
 @cache

@@ -14,7 +14,7 @@ from ccda.html.shell import write_contents, write_page
 from ccda.html.words import absence, name_of
 from ccda.model import ClinicalDocument, Issue, Section
 from ccda.namespaces import normalize
-from ccda.safe_xml import Element, parse_and_count
+from ccda.safe_xml import Element, parse_for_names
 
 _DEEPEST: Final = 6
 _RECOVERED: Final = (
@@ -68,8 +68,8 @@ def render_html(xml: bytes) -> str:
 def _tree(xml: bytes, document: ClinicalDocument) -> Element:
     """The tree as the document was read from it, so that the paths of its sections hold."""
     recovered = document.recovered
-    root, declarations = parse_and_count(xml, recover=recovered)
-    for _ in normalize(root, declarations, recovered=recovered):
+    root, may_be_bare = parse_for_names(xml, recover=recovered)
+    for _ in normalize(root, may_be_bare, recovered=recovered):
         pass  # its issues are the document's already
     return root
 

@@ -20,7 +20,7 @@ _TRANSLATION: Final = v3("translation")
 
 def without_none(**parts: Any) -> Form:
     """The parts that say something."""
-    return {name: part for name, part in parts.items() if part is not None and part != []}
+    return {name: part for name, part in parts.items() if part or (part is not None and part != [])}
 
 
 def code_form(code: CD | None) -> Form | None:
@@ -46,8 +46,10 @@ def name_of(code: CD | None) -> str | None:
     """What people would call it: displayName, a translation's, or the original text."""
     if code is None:
         return None
+    if code.display:
+        return code.display
     translated = next((t.display for t in code.translations if t.display), None)
-    return code.display or translated or code.original_text
+    return translated or code.original_text
 
 
 def read_code(element: Element | None, narrative: Narrative) -> Form | None:
@@ -113,6 +115,8 @@ def person_name(element: Element | None) -> str | None:
     """A name as one line, its parts in order where it has parts."""
     if element is None:
         return None
+    if len(element) == 0:
+        return text_of(element)
     return str(read_pn(element)) or text_of(element)
 
 

@@ -13,7 +13,7 @@ from ccda.sections.statement import Statement, walk
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     """Every Note Activity in an entry that has not become an entry already."""
     for statement in walk(top):
-        if statement.position is None and is_note(statement):
+        if statement.name == "act" and statement.position is None and is_note(statement):
             text = statement.one("text")
             code = narrative.code(statement.one("code"))
             named = code is not None and code.original_text is not None

@@ -31,10 +31,11 @@ _ADDRESS_PARTS: Final = {
     "country": "country",
 }
 _SDTC_ID: Final = f"{{{SDTC}}}id"
+_NO_AUTHOR: Final = Author()
 
 
 def read_authors(elements: Elements) -> tuple[Author, ...]:
-    return tuple(author for element in elements if (author := _read_author(element)) is not None)
+    return tuple([author for element in elements if (author := _read_author(element)) is not None])
 
 
 def author_forms(elements: Elements) -> list[Form]:
@@ -56,8 +57,7 @@ def read_ids(children: Children) -> tuple[II, ...]:
     found = children.get("id")
     if found is None:
         return ()
-    ids = [read_ii(element) for element in found]
-    return tuple([each for each in ids if each.root or each.extension])
+    return tuple([one for element in found if (one := read_ii(element)).root or one.extension])
 
 
 def id_texts(children: Children) -> list[str]:
@@ -136,13 +136,13 @@ def _read_author(element: Element) -> Author | None:
     device = parts.get("assignedAuthoringDevice")
     organization = parts.get("representedOrganization")
     author = Author(
-        name=None if person is None else person_name(first(person[0], "name")),
-        organization=None if organization is None else person_name(first(organization[0], "name")),
-        device=None if device is None else _device_name(device[0]),
-        time=TS(written) if written else None,
-        ids=read_ids(parts),
+        None if person is None else person_name(first(person[0], "name")),
+        None if organization is None else person_name(first(organization[0], "name")),
+        None if device is None else _device_name(device[0]),
+        TS(written) if written else None,
+        read_ids(parts),
     )
-    return None if author == Author() else author
+    return None if author == _NO_AUTHOR else author
 
 
 def _device_name(device: Element) -> str | None:
@@ -189,12 +189,13 @@ def _organization(element: Element) -> Form:
 
 
 def _read_participant(element: Element, narrative: Narrative) -> Form:
-    parts = _role_parts(element)
+    children = children_of(element)
+    role = children.get("participantRole") or children.get("associatedEntity")
+    parts = {} if role is None else children_of(role[0])
     playing = parts.get("playingEntity") or parts.get("playingDevice")
     entity = {} if playing is None else children_of(playing[0])
     scoping = parts.get("scopingEntity")
     scope = {} if scoping is None else children_of(scoping[0])
-    function = next(element.iterchildren(_FUNCTION), None)
     model = entity.get("manufacturerModelName")
     birth = entity.get(f"{{{SDTC}}}birthTime")
     form = without_none(
@@ -206,8 +207,8 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
         model=None if model is None else person_name(model[0]),
         ids=id_texts(parts),
         birth_time=None if birth is None else read_time(birth[0]),
-        function=read_code(function, narrative),
-        time=read_time(first(element, "time")),
+        function=_code(children, narrative, _FUNCTION),
+        time=read_time(children["time"][0]) if "time" in children else None,
         scoping=without_none(
             ids=id_texts(scope),
             code=_code(scope, narrative),
@@ -249,7 +250,7 @@ def _contact(parts: Children) -> Form:
 def _address(element: Element) -> Form:
     """Its parts, those that say something; the words where it was written without parts."""
     form: Form = {}
-    for part in element:
+    for part in element[:]:
         name = _ADDRESS_PARTS.get(local_name(part))
         if name is not None and (text := text_of(part)):
             if name == "lines":

@@ -44,7 +44,7 @@ def read_particulars(
     statement: Statement, narrative: Narrative, kind: str, told: Form | None
 ) -> Form:
     """The details the kind's own reader did not give: `told` is what it did."""
-    if statement.children.keys() <= READ_BY_KIND:
+    if READ_BY_KIND.issuperset(statement.children):
         return {}
     more: Form = {}
     told = told or {}

@@ -99,7 +99,7 @@ def _keep(
     if statement.position is not None:
         owner = statement.position
     elif not statement.told or owner is None:
-        held = next((s.position for s in walk(statement) if s.position is not None), None)
+        held = _position_inside(statement) if statement.inner else None
         if statement.told:
             owner = held
         elif held is not None:
@@ -114,6 +114,10 @@ def _keep(
         # Most statements hold no other, and are entries or told already.
         if inner.inner or (inner.position is None and not inner.told):
             _keep(inner, owner, more, left, narrative)
+
+
+def _position_inside(statement: Statement) -> int | None:
+    return next((s.position for s in walk(statement) if s.position is not None), None)
 
 
 def _keep_holder(statement: Statement, form: Form, narrative: Narrative) -> None:

@@ -10,10 +10,12 @@ from ccda.safe_xml import Element
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
 from ccda.sections.participants import id_texts
 from ccda.sections.statement import Statement, children_of, first, walk
+from ccda.values import quickly_made
 
 _GIVES: Final = frozenset(("substanceAdministration", "supply"))
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Product:
     """A manufactured product; `name` is its trade name as written."""

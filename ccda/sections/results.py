@@ -91,9 +91,10 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
     values = statement.children.get("value")
     if values is not None:
         form |= _value_attributes(values[0])
-        others = (value_form(read_value(element, narrative)) for element in values[1:])
-        if rest := [other for other in others if other]:
-            form["other_values"] = rest
+        if len(values) > 1:
+            others = (value_form(read_value(element, narrative)) for element in values[1:])
+            if rest := [other for other in others if other]:
+                form["other_values"] = rest
     return form
 
 
@@ -119,7 +120,7 @@ def _value_attributes(element: Element) -> Form:
 
 
 def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
-    found = (read_code(element, narrative) for element in statement.all(name))
+    found = [read_code(element, narrative) for element in statement.all(name)]
     return [form for form in found if form is not None]
 
 

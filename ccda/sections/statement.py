@@ -15,7 +15,6 @@ CLINICAL_STATEMENTS: Final = frozenset(
     "act encounter observation observationMedia organizer procedure regionOfInterest "
     "substanceAdministration supply".split()
 )
-_HOLDERS: Final = frozenset(("entryRelationship", "component"))
 # By these a statement is a part, the matter or the effect of the one it stands in: where the
 # relationship does not hold, neither does the statement. A denied cause or reason may well be so.
 _HOLDING: Final = frozenset((None, "COMP", "SUBJ", "MFST"))
@@ -24,16 +23,19 @@ _YES: Final = frozenset(("true", "1"))
 _GATHERING: Final = frozenset(("act", "organizer"))
 _V3: Final = f"{{{NAMESPACE}}}"
 _SDTC_TEXT: Final = f"{{{SDTC}}}text"
-_HOLDER_TAGS: Final = frozenset(_V3 + name for name in _HOLDERS)
+_STATEMENTS: Final = {_V3 + name: name for name in CLINICAL_STATEMENTS}
+_HOLDERS: Final = frozenset((_V3 + "entryRelationship", _V3 + "component"))
 
 Children = dict[str, list[Element]]
 _NONE: Final[tuple[Element, ...]] = ()
 
 
+_MOST_KNOWN: Final = 1000  # CDA has half as many tags; a hostile document may have any number
+_LONGEST_KNOWN: Final = 100  # characters; what a hostile document writes may be a megabyte each
+
+
 class _Known(dict[str, str]):
     """Texts to what was made of them: looking one up costs half of taking it apart again."""
-
-    _MOST: Final = 1000  # CDA has half as many tags; a hostile document may have any number
 
     def __init__(self, make: Callable[[str], str]) -> None:
         super().__init__()
@@ -41,7 +43,7 @@ class _Known(dict[str, str]):
 
     def __missing__(self, text: str) -> str:
         made = self._make(text)
-        if len(self) < self._MOST:
+        if len(self) < _MOST_KNOWN and len(text) <= _LONGEST_KNOWN:
             self[text] = made
         return made
 
@@ -51,21 +53,33 @@ def bare_oid(written: str) -> str:
     return written.strip().removeprefix("urn:oid:")
 
 
-_NAME_OF: Final = _Known(lambda tag: tag.removeprefix(_V3))
+# Asked more often than all else: Python finds a text faster where what it asks is a mere dict.
+_NAMES: Final[dict[str, str]] = {}
 _ROOT_OF: Final = _Known(bare_oid)
+_IN_SMALL: Final = _Known(lambda code: code.strip().lower())
+
+
+def _name_of(tag: str) -> str:
+    name = tag.removeprefix(_V3)
+    if len(_NAMES) < _MOST_KNOWN and len(tag) <= _LONGEST_KNOWN:
+        _NAMES[tag] = name
+    return name
 
 
 def local_name(element: Element) -> str:
     """`code` for a V3 element; any other keeps its namespace."""
-    return _NAME_OF[element.tag]  # type: ignore[index] # a parsed tag is text
+    tag: str = element.tag  # type: ignore[assignment] # a parsed tag is text
+    return _NAMES[tag] if tag in _NAMES else _name_of(tag)
 
 
 def children_of(element: Element) -> Children:
     """The children of `element` by name, each list in document order."""
     children: Children = {}
-    names = _NAME_OF
-    for child in element:
-        name = names[child.tag]  # type: ignore[index] # a parsed tag is text
+    names = _NAMES
+    # A slice is made in less time than an iterator, and all of it is kept anyway.
+    for child in element[:]:
+        tag: str = child.tag  # type: ignore[assignment] # a parsed tag is text
+        name = names[tag] if tag in names else _name_of(tag)
         if name in children:
             children[name].append(child)
         else:
@@ -79,8 +93,8 @@ def first(element: Element | None, *names: str) -> Element | None:
         if element is None or not len(element):
             return None
         tag = _V3 + name
-        # Few children: going through them costs less than setting up a search does.
-        for child in element:
+        # Few children: a slice of them costs less than setting up a search does.
+        for child in element[:]:
             if child.tag == tag:
                 element = child
                 break
@@ -158,13 +172,13 @@ class Statement:
         """Its statusCode, in the small letters that ActStatus is written in."""
         found = self.children.get("statusCode")
         written = found[0].get("code") if found else None
-        return None if written is None else written.strip().lower() or None
+        return None if written is None else _IN_SMALL[written] or None
 
     @property
     def templates(self) -> frozenset[str]:
         if self._templates is None:
-            roots = (template.get("root") for template in self.all("templateId"))
-            self._templates = frozenset(_ROOT_OF[root] for root in roots if root)
+            roots = [template.get("root") for template in self.all("templateId")]
+            self._templates = frozenset([_ROOT_OF[root] for root in roots if root])
         return self._templates
 
     def is_a(self, template: frozenset[str]) -> bool:
@@ -197,12 +211,12 @@ class Statement:
     def inner(self) -> list["Statement"]:
         """The statements directly inside this one."""
         if self._inner is None:
-            self._inner = []
-            if not _HOLDERS.isdisjoint(self.children):
-                for position, holder in enumerate(self.element, 1):
-                    if holder.tag in _HOLDER_TAGS:
-                        path = f"{self.path}/*[{position}]"
-                        self._inner.extend(statements_in(holder, path, self))
+            inner: list[Statement] = []
+            self._inner = inner
+            if "entryRelationship" in self.children or "component" in self.children:
+                for position, holder in enumerate(self.element[:], 1):
+                    if holder.tag in _HOLDERS:
+                        inner.extend(statements_in(holder, f"{self.path}/*[{position}]", self))
         return self._inner
 
     def take_position(self) -> None:
@@ -217,7 +231,8 @@ class Statement:
         """Let go of the statements inside, whose way back up would keep the whole tree alive."""
         inner, self._inner = self._inner, None
         for statement in inner or ():
-            statement.release()
+            if statement._inner:
+                statement.release()
 
     def ancestors(self) -> Iterator["Statement"]:
         """The statements around this one, the nearest first."""
@@ -231,12 +246,11 @@ def statements_in(
     holder: Element, path: str, above: Statement | None = None
 ) -> Iterator[Statement]:
     """The statements that are children of the entry, entryRelationship or component at `path`."""
-    negation = holder.get("negationInd")
-    for position, child in enumerate(holder, 1):
-        name = _NAME_OF[child.tag]  # type: ignore[index] # a parsed tag is text
-        if name in CLINICAL_STATEMENTS:
+    for position, child in enumerate(holder[:], 1):
+        name = _STATEMENTS.get(child.tag)  # type: ignore[arg-type] # a parsed tag is text
+        if name is not None:
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
-            if negation is not None and above is not None:
+            if above is not None and (negation := holder.get("negationInd")) is not None:
                 found.is_unrelated = negation.strip().lower() in _YES
             yield found
 
@@ -246,4 +260,8 @@ def walk(statement: Statement, into: frozenset[str] = CLINICAL_STATEMENTS) -> It
     yield statement
     if statement.name in into:
         for inner in statement.inner:
-            yield from walk(inner, into)
+            # Most have nothing inside, and need no walk of their own.
+            if inner.inner:
+                yield from walk(inner, into)
+            else:
+                yield inner

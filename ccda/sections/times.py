@@ -1,24 +1,25 @@
 """When a statement is true: effectiveTime as TS, IVL, PIVL, EIVL or SXPR (CDA R2 datatypes)."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
-from ccda.hl7v3 import TS, XSI_TYPE
+from ccda.hl7v3 import TS, XSI_TYPE, make_ts
 from ccda.safe_xml import Element
 from ccda.sections.form import Form, read_quantity, read_time, without_none
-from ccda.sections.statement import Statement, first, local_name
+from ccda.sections.statement import Statement, children_of, first
 
 _FREQUENCIES: Final = frozenset(("PIVL_TS", "EIVL_TS", "PIVL_PPD_TS", "EIVL_PPD_TS"))
 
 
-@dataclass(slots=True)
 class Times:
     """An interval (start, end), a point, and how often."""
 
-    start: TS | None = None
-    end: TS | None = None
-    time: TS | None = None
-    frequency: list[Form] = field(default_factory=list)
+    __slots__ = ("end", "frequency", "start", "time")
+
+    def __init__(self) -> None:
+        self.start: TS | None = None
+        self.end: TS | None = None
+        self.time: TS | None = None
+        self.frequency: list[Form] = []
 
     def form(self) -> Form:
         """`start`, `end` and `time` of what stands in the details, as far as they are written."""
@@ -32,7 +33,7 @@ class Times:
 def read_times(statement: Statement) -> Times:
     """All effectiveTimes of a statement; of several intervals the first that says it counts."""
     times = Times()
-    for element in statement.all("effectiveTime"):
+    for element in statement.children.get("effectiveTime", ()):
         _add(times, element)
     return times
 
@@ -44,26 +45,20 @@ def _add(times: Times, element: Element) -> None:
             times.time = point
         return
     kind = (element.get(XSI_TYPE) or "").rpartition(":")[2]
-    if kind in _FREQUENCIES or _is_frequency(element):
+    parts = children_of(element)
+    if kind in _FREQUENCIES or "period" in parts or "event" in parts:
         times.frequency.append(_read_frequency(element))
         return
     if kind == "SXPR_TS":
-        for part in element:
-            if local_name(part) == "comp":
-                _add(times, part)
+        for part in parts.get("comp", ()):
+            _add(times, part)
         return
-    _add_interval(times, element)
-
-
-def _add_interval(times: Times, element: Element) -> None:
-    for child in element:
-        name = local_name(child)
-        if name == "low":
-            times.start = _fuller(times.start, child)
-        elif name == "high":
-            times.end = _fuller(times.end, child)
-        elif name == "center":
-            times.time = _fuller(times.time, child)
+    for low in parts.get("low", ()):
+        times.start = _fuller(times.start, low)
+    for high in parts.get("high", ()):
+        times.end = _fuller(times.end, high)
+    for center in parts.get("center", ()):
+        times.time = _fuller(times.time, center)
     if element.get("value"):
         times.time = _fuller(times.time, element)
 
@@ -74,11 +69,7 @@ def _fuller(known: TS | None, element: Element) -> TS | None:
 
 def _point(element: Element) -> TS | None:
     value, null_flavor = element.get("value") or None, element.get("nullFlavor")
-    return TS(value, null_flavor) if value or null_flavor else None
-
-
-def _is_frequency(element: Element) -> bool:
-    return first(element, "period") is not None or first(element, "event") is not None
+    return make_ts(value, null_flavor) if value or null_flavor else None
 
 
 def _read_frequency(element: Element) -> Form:

@@ -13,7 +13,7 @@ from ccda.narrative import Narrative
 from ccda.safe_xml import Element
 from ccda.sections.form import Form, code_form, translated_unit, without_none
 from ccda.sections.statement import first
-from ccda.values import quickly_made
+from ccda.values import maker, quickly_made
 
 
 @quickly_made
@@ -26,6 +26,7 @@ class Value:
     null_flavor: str | None = None
 
 
+_value: Final = maker(Value)
 NO_VALUE: Final = Value()
 
 
@@ -54,13 +55,13 @@ def _coded(element: Element, narrative: Narrative) -> Value:
         said = narrative.text(element)
         return NO_VALUE if said is None else Value(CD(None, original_text=said))
     says = code.code or code.display or code.original_text or code.translations
-    return Value(code if says else None, None, code.null_flavor)
+    return _value(code if says else None, None, code.null_flavor)
 
 
 def _quantity(element: Element, narrative: Narrative) -> Value:
     value, null_flavor = element.get("value"), element.get("nullFlavor")
     if value and not value.isspace():
-        return Value(value, element.get("unit") or element.get("currency"), null_flavor)
+        return _value(value, element.get("unit") or element.get("currency"), null_flavor)
     translation = first(element, "translation")
     if translation is not None and translation.get("value"):
         return Value(translation.get("value"), translated_unit(translation))

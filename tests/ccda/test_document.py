@@ -49,8 +49,9 @@ def test_a_document_in_the_wrong_namespace_is_read(sample: Sample, name: str) ->
     assert told == (name != "prefixed_namespace.xml")
 
 
-def test_elements_outside_the_namespace_are_brought_in(sample: Sample) -> None:
-    data = sample("whole_record.xml").replace(b"<entry>", b'<entry xmlns="">', 1)
+@pytest.mark.parametrize("none", [b'xmlns=""', b"xmlns=''", b"xmlns\n = ''"])
+def test_elements_outside_the_namespace_are_brought_in(sample: Sample, none: bytes) -> None:
+    data = sample("whole_record.xml").replace(b"<entry>", b"<entry %b>" % none, 1)
     document = parse_document(data)
     assert document.sections[0].entries[0].kind == "problem"
     assert "some elements are not in the HL7 V3 namespace" in issues(document)

@@ -8,7 +8,7 @@ import pytest
 
 from ccda.hl7v3 import CD, II
 from ccda.model import Entry
-from ccda.values import quickly_made
+from ccda.values import maker, quickly_made
 
 
 @quickly_made
@@ -61,3 +61,11 @@ def test_a_value_survives_pickling_copying_and_replacing(value: Dose | CD) -> No
     for again in (pickle.loads(pickle.dumps(value)), copy.deepcopy(value), replace(value)):  # noqa: S301 - our own
         assert again == value
         assert type(again) is type(value)
+
+
+def test_a_maker_makes_what_the_class_makes() -> None:
+    make = maker(Dose)
+    assert make("1", notes={"a": "b"}) == Dose("1", notes={"a": "b"})
+    assert type(make("1")) is Dose and make("1").notes is not make("1").notes
+    with pytest.raises(FrozenInstanceError):
+        make("1").amount = "2"  # type: ignore[misc]

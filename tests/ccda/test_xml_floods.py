@@ -178,6 +178,19 @@ def test_a_concern_of_thousands_is_read_soon() -> None:
     assert document is not None and len(document.sections[0].entries) == 5000
 
 
+@pytest.mark.parametrize("part", [b"<qualifier/>", b"<translation code='1'/>"])
+def test_a_code_of_tens_of_thousands_of_parts_is_read_soon(part: bytes) -> None:
+    document = read(section(b"", PROBLEM % (part * 50_000)))
+    assert document is not None and document.sections[0].entries[0].code is not None
+
+
+def test_a_name_of_tens_of_thousands_of_parts_is_read_soon() -> None:
+    name = b"<name>" + b"<given qualifier='CL'>A</given>" * 50_000 + b"</name>"
+    patient = b"<recordTarget><patientRole><patient>%s</patient></patientRole></recordTarget>"
+    document = read(START + patient % name + b"</ClinicalDocument>")
+    assert document is not None and len(document.patient.names[0].given) == 50_000
+
+
 def test_a_table_of_cells_that_claim_millions_is_shown_soon() -> None:
     row = b"<tr><td colspan='99999999' rowspan='99999999'>x</td></tr>"
     assert read(section(b"<table><tbody>" + row * 5000 + b"</tbody></table>"))
