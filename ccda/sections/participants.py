@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ccda.hl7v3 import II, SDTC, TS, iso_time, read_ii, text_of
+from ccda.hl7v3 import II, SDTC, TS, iso_time, read_ii, text_of, written_ii
 from ccda.model import Author
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -61,9 +61,9 @@ def read_ids(children: Children) -> tuple[II, ...]:
 
 
 def id_texts(children: Children) -> list[str]:
-    if "id" not in children:
-        return []
-    return [text for identifier in read_ids(children) if (text := id_text(identifier))]
+    """Those that identify, as text."""
+    written = [(one.get("root"), one.get("extension")) for one in children.get("id", ())]
+    return [written_ii(root, extension) for root, extension in written if root or extension]
 
 
 def read_performers(statement: Statement, narrative: Narrative) -> list[Form]:
