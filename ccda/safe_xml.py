@@ -306,9 +306,10 @@ def _may_have(attributes: int, content: bytes) -> bool:
 
     No `<` stands inside a tag: where the next stride ends, one that came before it ended too.
     """
-    length, start = 5 * attributes, 0
-    while start + length <= len(content):
-        last = content.rfind(b"<", start, start + length)
+    length, start, rfind = 5 * attributes, 0, content.rfind
+    latest = len(content) - length
+    while start <= latest:
+        last = rfind(b"<", start, start + length)
         if last < 0:
             last = content.find(b"<", start + length)
             end = len(content) if last < 0 else last
