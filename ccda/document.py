@@ -184,7 +184,7 @@ def _read_section(
         line=element.sourceline,
         path=path,
         raw_entries=tuple(raw),
-        authors=read_authors(children.get("author", ())),
+        authors=read_authors(children["author"]) if "author" in children else (),
         details=section_details(children, narrative),
     )
 

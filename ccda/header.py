@@ -64,8 +64,8 @@ def read_header(children: Children, narrative: Narrative) -> ClinicalDocument:
 
 def read_templates(children: Children) -> tuple[str, ...]:
     """Roots, each once: R2.1 repeats a root without its version for older readers."""
-    roots = [element.get("root") for element in children.get("templateId", NOTHING)]
-    return tuple(dict.fromkeys([root for root in roots if root]))
+    found = children.get("templateId", NOTHING)
+    return tuple(dict.fromkeys([root for element in found if (root := element.get("root"))]))
 
 
 def read_code(children: Children, name: str, narrative: Narrative) -> CD | None:

@@ -48,7 +48,12 @@ class II:
 
     def __str__(self) -> str:
         """`root^extension`, or the root alone."""
-        return self.root or "" if self.extension is None else f"{self.root or ''}^{self.extension}"
+        return written_ii(self.root, self.extension)
+
+
+def written_ii(root: str | None, extension: str | None) -> str:
+    """`root^extension`, or the root alone."""
+    return root or "" if extension is None else f"{root or ''}^{extension}"
 
 
 @quickly_made

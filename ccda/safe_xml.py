@@ -64,7 +64,8 @@ _SMALL: Final = 64 * 1024
 """Bytes that take less time to parse than it takes to make a parser for them."""
 _SPACE: Final = re.compile(rb"\s*")
 _NAMESPACE: Final = re.compile(rb"xmlns")
-_NO_NAMESPACE: Final = re.compile(rb"xmlns\s*=\s*(?:\"\"|'')")
+_NONE: Final = re.compile(rb"\s*=\s*(?:\"\"|'')")
+"""What follows on it where the default namespace is switched off."""
 _MISC: Final = ((b"<?", b"?>"), (b"<!--", b"-->"))
 
 
@@ -102,13 +103,13 @@ def parse_for_names(
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, content, limits, huge=huge, recover=recover)
     # One more than may be in scope is enough to know.
-    declared = islice(_NAMESPACE.finditer(content), limits.namespaces + 1)
-    declarations = sum([1 for _ in declared])
-    if declarations > limits.namespaces:
+    declared = list(islice(_NAMESPACE.finditer(content), limits.namespaces + 1))
+    too_many = len(declared) > limits.namespaces
+    if too_many:
         scope = _NamespacesInScope(limits.namespaces)
         parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
         etree.fromstring(content, parser)
-    return root, _may_be_bare(root, content, declarations, recover=recover)
+    return root, _may_be_bare(root, declared, as_written=not (recover or too_many))
 
 
 def serialize_xml(root: Element) -> bytes:
@@ -188,15 +189,17 @@ def _after_misc(content: bytes, position: int) -> int:
     return position if space is None else space.end()
 
 
-def _may_be_bare(root: Element, content: bytes, declarations: int, *, recover: bool) -> bool:
+def _may_be_bare(root: Element, declared: list[re.Match[bytes]], *, as_written: bool) -> bool:
     """Whether there is no default namespace, or it is switched off: below the root, by a "".
 
     Most documents declare all of theirs at the root.
     """
-    declared = root.nsmap
-    if None not in declared:
+    at_root = root.nsmap
+    if None not in at_root:
         return True
-    return declarations > len(declared) and (recover or _NO_NAMESPACE.search(content) is not None)
+    if len(declared) <= len(at_root):
+        return False
+    return not as_written or any(_NONE.match(one.string, one.end()) for one in declared)
 
 
 def _parse(content: bytes, encoding: str | None, *, huge: bool, recover: bool) -> Element:
@@ -303,9 +306,10 @@ def _may_have(attributes: int, content: bytes) -> bool:
 
     No `<` stands inside a tag: where the next stride ends, one that came before it ended too.
     """
-    length, start = 5 * attributes, 0
-    while start + length <= len(content):
-        last = content.rfind(b"<", start, start + length)
+    length, start, rfind = 5 * attributes, 0, content.rfind
+    latest = len(content) - length
+    while start <= latest:
+        last = rfind(b"<", start, start + length)
         if last < 0:
             last = content.find(b"<", start + length)
             end = len(content) if last < 0 else last

@@ -44,13 +44,13 @@ def make_entry(
     `negated` add to what the statement's own statusCode and negationInd say. `says_more` is
     whether it is information without a name too: an answer, a payer, the time of a visit.
     """
+    element, children = statement.element, statement.children
     times = read_times(statement) if times is None else times
     above = statement.above
     negated = negated or statement.is_negated or (above is not None and statement.is_within_denied)
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
     own_status = statement.status
-    children = statement.children
     more: Form = {}
     if not READ_BY_KIND.issuperset(children):
         more = read_particulars(statement, narrative, kind, details)
@@ -67,7 +67,7 @@ def make_entry(
     return _entry(
         kind,
         statement.path,
-        statement.element.sourceline,
+        element.sourceline,
         code,
         times.start,
         times.end,
@@ -78,7 +78,7 @@ def make_entry(
         text,
         negated,
         no_information,
-        statement.get("moodCode"),
+        element.get("moodCode"),
         read_ids(children),
         read_authors(children["author"]) if "author" in children else (),
         more if details is None else details | more if more else details,

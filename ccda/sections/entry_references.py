@@ -4,7 +4,7 @@ A reference may point across sections, so it is resolved once all of them are re
 `kind` are those of the entry it names, left out where no entry has the id.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ccda.model import Section
@@ -32,13 +32,14 @@ def resolve_entry_references(sections: Iterable[Section]) -> None:
         reference |= next((known[i] for i in reference.get("ids", ()) if i in known), {})
 
 
-def _references_in(form: Any) -> Iterator[Form]:
+def _references_in(form: Mapping[str, Any] | list[Any]) -> Iterator[Form]:
     if isinstance(form, list):
         for part in form:
-            yield from _references_in(part)
-    elif isinstance(form, dict):
-        for name, part in form.items():
-            if name == "entry_reference":
-                yield from part
-            else:
+            if isinstance(part, dict | list):
                 yield from _references_in(part)
+        return
+    for name, part in form.items():
+        if name == "entry_reference":
+            yield from part
+        elif isinstance(part, dict | list):
+            yield from _references_in(part)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ccda.hl7v3 import II, SDTC, TS, iso_time, read_ii, text_of
+from ccda.hl7v3 import II, SDTC, TS, iso_time, read_ii, text_of, written_ii
 from ccda.model import Author
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
@@ -61,9 +61,9 @@ def read_ids(children: Children) -> tuple[II, ...]:
 
 
 def id_texts(children: Children) -> list[str]:
-    if "id" not in children:
-        return []
-    return [text for identifier in read_ids(children) if (text := id_text(identifier))]
+    """Those that identify, as text."""
+    written = [(one.get("root"), one.get("extension")) for one in children.get("id", ())]
+    return [written_ii(root, extension) for root, extension in written if root or extension]
 
 
 def read_performers(statement: Statement, narrative: Narrative) -> list[Form]:
@@ -195,7 +195,6 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
     playing = parts.get("playingEntity") or parts.get("playingDevice")
     entity = {} if playing is None else children_of(playing[0])
     scoping = parts.get("scopingEntity")
-    scope = {} if scoping is None else children_of(scoping[0])
     model = entity.get("manufacturerModelName")
     birth = entity.get(f"{{{SDTC}}}birthTime")
     form = without_none(
@@ -209,15 +208,19 @@ def _read_participant(element: Element, narrative: Narrative) -> Form:
         birth_time=None if birth is None else read_time(birth[0]),
         function=_code(children, narrative, _FUNCTION),
         time=read_time(children["time"][0]) if "time" in children else None,
-        scoping=without_none(
-            ids=id_texts(scope),
-            code=_code(scope, narrative),
-            description=None if "desc" not in scope else narrative.text(scope["desc"][0]),
-        )
-        or None,
+        scoping=None if scoping is None else _scoping(children_of(scoping[0]), narrative),
         **_contact(parts),
     )
     return form if len(form) > 1 else {}
+
+
+def _scoping(parts: Children, narrative: Narrative) -> Form | None:
+    form = without_none(
+        ids=id_texts(parts),
+        code=_code(parts, narrative),
+        description=None if "desc" not in parts else narrative.text(parts["desc"][0]),
+    )
+    return form or None
 
 
 def _role_parts(element: Element) -> Children:

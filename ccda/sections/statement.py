@@ -177,8 +177,9 @@ class Statement:
     @property
     def templates(self) -> frozenset[str]:
         if self._templates is None:
-            roots = [template.get("root") for template in self.all("templateId")]
-            self._templates = frozenset([_ROOT_OF[root] for root in roots if root])
+            found = self.children.get("templateId", _NONE)
+            roots = [_ROOT_OF[root] for element in found if (root := element.get("root"))]
+            self._templates = frozenset(roots)
         return self._templates
 
     def is_a(self, template: frozenset[str]) -> bool:

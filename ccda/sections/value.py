@@ -35,7 +35,9 @@ def read_value(element: Element | None, narrative: Narrative) -> Value:
     if element is None:
         return NO_VALUE
     written = element.get(XSI_TYPE)
-    reader = _BY_SHAPE if written is None else _READERS.get(written.rpartition(":")[2], _BY_SHAPE)
+    if written is None:
+        return _by_shape(element, narrative)
+    reader = _READERS.get(written) or _READERS.get(written.rpartition(":")[2], _by_shape)
     return reader(element, narrative)
 
 
@@ -143,7 +145,6 @@ def _by_shape(element: Element, narrative: Narrative) -> Value:
 
 
 _Reader = Callable[[Element, Narrative], Value]
-_BY_SHAPE: Final[_Reader] = _by_shape
 _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys(("CD", "CE", "CV", "CO", "CS"), _coded),
     **dict.fromkeys(("PQ", "INT", "REAL", "MO", "BL"), _quantity),

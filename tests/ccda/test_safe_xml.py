@@ -147,6 +147,26 @@ def test_an_element_of_many_attributes_is_found_wherever_it_stands(before: int, 
     assert parse_xml(content.replace(b' a=""', b"")) is not None
 
 
+@pytest.mark.parametrize("recover", [False, True])
+@pytest.mark.parametrize("encoding", ["utf-8", "iso-8859-1", "utf-16"])
+@pytest.mark.parametrize("value", ['""', "''", '">"', "'&lt;a>='", "'\"'"])
+@pytest.mark.parametrize("limit", [1, 2, 20])
+def test_attributes_are_counted_however_short_and_wherever(
+    limit: int, value: str, encoding: str, recover: bool
+) -> None:
+    """A tag that is just long enough may start at any place of the stride that looks for it."""
+    limits = Limits(attributes=limit)
+    most = "".join(f" {name}={value}" for name in string.ascii_letters[:limit])
+    declaration = f'<?xml version="1.0" encoding="{encoding}"?>'
+    for before in range(5 * limit + 8):
+        text = f"{declaration}<a>{'=' * before}<b%s/></a>"
+        at_most, over = (text % written for written in (most, f"{most} z=''"))
+        read = parse_xml(at_most.encode(encoding), limits=limits, recover=recover)
+        assert len(read[0].attrib) == limit
+        with pytest.raises(XmlOverLimit, match="attributes"):
+            parse_xml(over.encode(encoding), limits=limits, recover=recover)
+
+
 def test_namespaces_in_scope_are_capped_exactly() -> None:
     def with_namespaces(count: int) -> bytes:
         declared = [b"xmlns:n%d='u'" % i for i in range(count)]
