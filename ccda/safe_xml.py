@@ -56,7 +56,8 @@ _ASCII_COMPATIBLE: Final = re.compile(
     r"(?i)utf-?8|us-ascii|ascii|iso-?8859-?\d+|latin-?1|windows-125\d|cp125\d"
 )
 _DECLARATION: Final = re.compile(
-    rb"\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']"
+    # Whatever libxml2 would take for one: however far into the declaration, closed or not.
+    rb"\s*<\?xml\s[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]*)"
 )
 _ANY_DECLARATION: Final = re.compile(rb"\s*<\?xml\s.*?\?>", re.DOTALL)
 _NAMES_UTF16: Final = re.compile(r"(?i)u(cs|tf)-?(2|4|16|32)")
@@ -119,6 +120,19 @@ def serialize_xml(root: Element) -> bytes:
 
 def _ascii_compatible(data: bytes) -> bytes:
     """`data`, transcoded to UTF-8 when it is UTF-16 or UTF-32."""
+    content = _marked_or_wide(data)
+    declared = _DECLARATION.match(content)
+    if declared is not None and _NAMES_UTF16.fullmatch(declared.group(1).decode("ascii")):
+        # Quirk: a declaration left over from the sender's UTF-16 string; the bytes are plainly not.
+        content = _without_declaration(content)
+        declared = _DECLARATION.match(content)
+    if declared is not None and not _ASCII_COMPATIBLE.fullmatch(declared.group(1).decode("ascii")):
+        raise MalformedXml("the declared encoding is not one we read")
+    return content
+
+
+def _marked_or_wide(data: bytes) -> bytes:
+    """UTF-8 and no declaration where a mark or zero bytes say how to read `data`; else `data`."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             # A mark outweighs whatever the declaration says.
@@ -129,15 +143,6 @@ def _ascii_compatible(data: bytes) -> bytes:
         wide = head.count(b"\0") >= 3
         little = head[:1] != b"\0"
         return _transcode(data, ("utf-32-" if wide else "utf-16-") + ("le" if little else "be"))
-    declared = _DECLARATION.match(data)
-    if declared is None:
-        return data
-    name = declared.group(1).decode("ascii")
-    # Quirk: a declaration left over from the sender's UTF-16 string; the bytes are plainly not.
-    if _NAMES_UTF16.fullmatch(name):
-        return _without_declaration(data)
-    if not _ASCII_COMPATIBLE.fullmatch(name):
-        raise MalformedXml("the declared encoding is not one we read")
     return data
 
 

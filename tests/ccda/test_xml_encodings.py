@@ -45,6 +45,33 @@ def test_a_declared_encoding_we_do_not_read_is_refused(said: str) -> None:
         parse_document(declared(said).encode())
 
 
+HIDDEN = "+ADwAIQ-DOCTYPE a [+ADwAIQ-ENTITY x 'y'>]>+ADw-ClinicalDocument ID='&x;'/>"
+"""A DOCTYPE in UTF-7, in which no byte of it looks like one."""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f'<?xml version="1.0"{" " * 300}encoding="UTF-7"?>{HIDDEN}'.encode(),
+        f'<?xml version="1.0" encoding="UTF-7{"-" * 50}"?>{HIDDEN}'.encode(),
+        f'<?xml version="1.0" encoding="UTF-7">{HIDDEN}'.encode(),
+        codecs.BOM_UTF8 + f'<?xml version="1.0" encoding="UTF-7">{HIDDEN}'.encode(),
+        f'<?xml version="1.0" encoding="UTF-7">{HIDDEN}'.encode("utf-16"),
+        f'<?xml version="1.0" encoding="UTF-7">{HIDDEN}'.encode("utf-32-le"),
+    ],
+    ids=["far in", "long", "not closed", "marked", "UTF-16", "UTF-32"],
+)
+def test_no_declaration_hides_what_the_parser_would_read(data: bytes) -> None:
+    """In the forgiving pass too, where libxml2 does not mind that a declaration has no end."""
+    with pytest.raises(MalformedXml, match="the declared encoding is not one we read"):
+        parse_document(data)
+
+
+def test_a_long_declaration_of_an_encoding_we_read_is_none_the_less_one() -> None:
+    said = declared("iso-8859-1").replace(" encoding", f"{' ' * 300}encoding")
+    assert title(said.encode("iso-8859-1")) == "caf\u00e9"
+
+
 def test_utf_7_is_text_and_no_markup() -> None:
     hidden = "+ADw-script+AD4-"
     assert title(DOCUMENT.format(hidden).encode()) == f"caf\u00e9 {hidden}"
