@@ -396,6 +396,15 @@ def test_a_head_that_ends_inside_more_than_its_root_is_read_the_same(
     assert again.service_events[:-1] == read.service_events == read_service_events(document)
 
 
+def test_a_head_that_nests_deeper_than_a_document_may_costs_nobody(
+    sample: Callable[[str], bytes],
+) -> None:
+    """What was never closed ends elsewhere in the head than in the whole."""
+    document = parse_document(sample("whole_header.xml"))
+    deep = replace(document, head=document.head + b"<x>" * 300, recovered=True)
+    assert read_participations(deep) == read_participations(document)
+
+
 def test_the_whole_of_wholes_is_read_no_deeper_than_can_be_compared() -> None:
     before, after = (
         "<asOrganizationPartOf><wholeOrganization>",
