@@ -1,5 +1,6 @@
 """A house that listens, or works, until it is asked to stop."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -43,6 +44,7 @@ async def serve(house: House) -> None:
     found = [_shared(listener) for listener in found]
     shown = publishing(house.settings.publish, partial(own_certificates, house))
     mail_tls(house)  # what it refuses, it refuses before anything runs
+    stopped = asyncio.create_task(until_asked_to_stop())  # also while it starts
     async with (
         shown,
         working(house, is_warning=True),
@@ -57,7 +59,7 @@ async def serve(house: House) -> None:
                 await beside.enter_async_context(others)
         settle()
         with _in_the_log(house, "it answers and works"):
-            await until_asked_to_stop()
+            await stopped
 
 
 async def answer_partners(
@@ -76,10 +78,11 @@ async def answer_partners(
         raise InvalidSettings("answering partners needs [tls] and [signing] in gateway.toml")
     if shared is not None:
         listener = replace(listener, shared=SharedListener.handed_down(shared))
+    stopped = asyncio.ensure_future(stop())
     async with running([listener]):
         settle()
         with _in_the_log(house, "it answers partners"):
-            await stop()
+            await stopped
 
 
 def _shared(listener: Listener) -> Listener:
