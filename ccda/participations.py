@@ -37,10 +37,10 @@ from ccda.sections.statement import Children, children_of, first
 _NAME: Final = v3("name")
 _BODY: Final = b"component"
 _ROOT_TAG: Final = re.compile(rb"<((?:[\w.-]+:)?ClinicalDocument)[\s>]")
+_BODY_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?component[\s/>]")
 _DEEP: Final = Limits(depth=2048)
 """What is cut off in the middle of what was never closed may nest deeper than the whole, which was
 within the limits: as deep as libxml2 goes at all."""
-_BODY_TAG: Final = re.compile(rb"<(?:[\w.-]+:)?component[\s/>]")
 NOTHING: Final[tuple[Element, ...]] = ()
 
 # The type codes that CDA's schema fixes, or gives as the default, for each participation.
@@ -95,11 +95,8 @@ def read_service_events(document: ClinicalDocument) -> tuple[ServiceEvent, ...]:
 
 def _read_head(document: ClinicalDocument) -> tuple[Children, Narrative]:
     closed = None if document.recovered else _closed(document.head)
-    is_open = closed is None
-    if closed is None:
-        closed = parse_for_names(document.head, limits=_DEEP, recover=True)
-    root, may_be_bare = closed
-    for _ in normalize(root, may_be_bare, recovered=is_open):
+    root, may_be_bare = closed or parse_for_names(document.head, limits=_DEEP, recover=True)
+    for _ in normalize(root, may_be_bare, recovered=closed is None):
         pass  # told when the document was read
     return children_of(root), Narrative(root)
 

@@ -1,5 +1,6 @@
 """The parts of a house that has mail: its doors, and the verbs of Direct."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
@@ -90,10 +91,11 @@ async def take_mail(house: House, *, stop: Callable[[], Awaitable[None]]) -> Non
     mail, means = house.settings.mail, mail_means(house)
     if mail is None or means is None:
         raise InvalidSettings("there is no [mail] in gateway.toml")
+    stopped = asyncio.ensure_future(stop())  # also while it starts
     async with intakes_running(means, mail, mail_tls(house)) as address:
         if address is not None:
             log.info("listening for mail on %s", address)
-        await stop()
+        await stopped
 
 
 def mail_tls(house: House) -> ssl.SSLContext | None:

@@ -118,9 +118,10 @@ def _require_free(listener: Listener) -> None:
 
 async def work(house: House) -> None:
     """Does queued work until asked to stop; answers nobody."""
+    stopped = asyncio.create_task(until_asked_to_stop())
     async with working(house, is_warning=True):
         with _in_the_log(house, "it works"):
-            await until_asked_to_stop()
+            await stopped
 
 
 @contextmanager
