@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from lxml import etree
 from lxml.etree import _Element as Element
@@ -82,7 +82,10 @@ def parse_xml(data: bytes, *, limits: Limits = DEFAULT_LIMITS, recover: bool = F
         XmlOverLimit: it is over one of `limits`.
         MemoryError: there was not enough of it, which says nothing about the document.
     """
-    return parse_for_names(data, limits=limits, recover=recover)[0]
+    parsed = _parsed(data, limits, recover)
+    if parsed.content.count(b"xmlns") > limits.namespaces:
+        _refuse_many_in_scope(parsed, limits)
+    return parsed.root
 
 
 def parse_for_names(
@@ -93,6 +96,33 @@ def parse_for_names(
     Raises:
         MalformedXml, DoctypeRefused, XmlOverLimit, MemoryError: as `parse_xml`.
     """
+    parsed = _parsed(data, limits, recover)
+    # One more than may be in scope is enough to know.
+    declared = list(islice(_NAMESPACE.finditer(parsed.content), limits.namespaces + 1))
+    too_many = len(declared) > limits.namespaces
+    if too_many:
+        _refuse_many_in_scope(parsed, limits)
+    as_written = not (recover or too_many)
+    return parsed.root, _may_be_bare(parsed.root, declared, as_written=as_written)
+
+
+def serialize_xml(root: Element) -> bytes:
+    """`root` as UTF-8 with an XML declaration, nothing re-indented."""
+    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+
+
+class _Parsed(NamedTuple):
+    """A root, and what the parser was given for it."""
+
+    root: Element
+    content: bytes
+    encoding: str | None
+    huge: bool
+    recover: bool
+
+
+def _parsed(data: bytes, limits: Limits, recover: bool) -> _Parsed:
+    """What is left to be asked is how many namespaces are in scope at once."""
     if len(data) > limits.size_bytes:
         raise XmlOverLimit("size")
     content, encoding = _declaration_first(_ascii_compatible(data))
@@ -103,19 +133,14 @@ def parse_for_names(
         content = spell_out_entities(content)
     root = _parse(content, encoding, huge=huge, recover=recover)
     _check(root, content, limits, huge=huge, recover=recover)
-    # One more than may be in scope is enough to know.
-    declared = list(islice(_NAMESPACE.finditer(content), limits.namespaces + 1))
-    too_many = len(declared) > limits.namespaces
-    if too_many:
-        scope = _NamespacesInScope(limits.namespaces)
-        parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
-        etree.fromstring(content, parser)
-    return root, _may_be_bare(root, declared, as_written=not (recover or too_many))
+    return _Parsed(root, content, encoding, huge, recover)
 
 
-def serialize_xml(root: Element) -> bytes:
-    """`root` as UTF-8 with an XML declaration, nothing re-indented."""
-    return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
+def _refuse_many_in_scope(parsed: _Parsed, limits: Limits) -> None:
+    scope = _NamespacesInScope(limits.namespaces)
+    _, content, encoding, huge, recover = parsed
+    parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
+    etree.fromstring(content, parser)
 
 
 def _ascii_compatible(data: bytes) -> bytes:
@@ -133,12 +158,14 @@ def _ascii_compatible(data: bytes) -> bytes:
 
 def _marked_or_wide(data: bytes) -> bytes:
     """UTF-8 and no declaration where a mark or zero bytes say how to read `data`; else `data`."""
+    head = data[:4]
+    if head.isascii() and b"\0" not in head:
+        return data
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             # A mark outweighs whatever the declaration says.
             utf_8 = encoding == "utf-8-sig"
             return _without_declaration(data[3:]) if utf_8 else _transcode(data, encoding)
-    head = data[:4]
     if b"\0" in head:  # XML 1.0, appendix F: no mark, but '<' with zero bytes around it
         wide = head.count(b"\0") >= 3
         little = head[:1] != b"\0"
@@ -178,6 +205,8 @@ def _declaration_first(content: bytes) -> tuple[bytes, str | None]:
 
 def _has_doctype(content: bytes) -> bool:
     """Whether a DOCTYPE stands where XML allows one: before the root element."""
+    if content[:1] == b"<" and content[1:2].isalpha():
+        return False  # it begins with its root
     position, skipped = -1, 0
     while position < skipped:
         position, skipped = skipped, _after_misc(content, skipped)

@@ -3,8 +3,8 @@
 What stands here is a hint. Whether a key may be believed is decided in `trust`.
 """
 
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
+from base64 import b64encode
+from binascii import a2b_base64
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -16,7 +16,7 @@ from lxml import etree
 
 from ccda.safe_xml import Element
 from ihe.errors import SecurityRefused
-from ihe.namespaces import name, spaces
+from ihe.namespaces import children, name, spaces
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 _KINDS: Final = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)
@@ -29,7 +29,9 @@ _CURVES: Final[dict[str, ec.EllipticCurve]] = {
 _KEPT: Final = 1024
 """Certificates and keys that were met before: to read one costs more than to verify with it."""
 _USUAL: Final = 8192
-"""Bytes of a certificate that is kept; messages must not be able to fill the memory."""
+"""Characters of a certificate that is kept; messages must not be able to fill the memory."""
+_X509_DATA: Final = name("ds:X509Data")
+_KEY_VALUES: Final = frozenset({name("ds:KeyValue"), name("dsig11:DEREncodedKeyValue")})
 _CURVE_URIS: Final = {curve.name: uri for uri, curve in _CURVES.items()}
 
 
@@ -49,15 +51,17 @@ def read_key_info(element: Element | None) -> KeyInfo:
     """
     if element is None:
         return KeyInfo()
-    values = element.findall(name("ds:KeyValue"))
-    values += element.findall(name("dsig11:DEREncodedKeyValue"))
+    values, certificates = list[Element](), list[x509.Certificate]()
+    for child in element:
+        if child.tag == _X509_DATA:
+            certificates += (
+                read_certificate(one.text) for one in children(child, "ds:X509Certificate")
+            )
+        elif child.tag in _KEY_VALUES:
+            values.append(child)
     if len(values) > 1:
         raise SecurityRefused("a KeyInfo has more than one KeyValue")
-    paths = element.iterfind(f"{name('ds:X509Data')}/{name('ds:X509Certificate')}")
-    return KeyInfo(
-        tuple(read_certificate(certificate.text) for certificate in paths),
-        _read_key_value(values[0]) if values else None,
-    )
+    return KeyInfo(tuple(certificates), _read_key_value(values[0]) if values else None)
 
 
 def read_certificate(text: str | None) -> x509.Certificate:
@@ -66,15 +70,16 @@ def read_certificate(text: str | None) -> x509.Certificate:
     Raises:
         SecurityRefused: it is none.
     """
+    spelled = text or ""
+    return _known_certificate(spelled) if len(spelled) <= _USUAL else _load_certificate(spelled)
+
+
+def _load_certificate(text: str) -> x509.Certificate:
     der = read_base64(text)
     try:
-        return _known_certificate(der) if len(der) <= _USUAL else _load_certificate(der)
+        return x509.load_der_x509_certificate(der)
     except ValueError:
         raise SecurityRefused("a certificate in the message cannot be read") from None
-
-
-def _load_certificate(der: bytes) -> x509.Certificate:
-    return x509.load_der_x509_certificate(der)
 
 
 _known_certificate = lru_cache(_KEPT)(_load_certificate)
@@ -88,14 +93,15 @@ def read_base64(text: str | None) -> bytes:
     """
     packed = "".join((text or "").split())
     try:
-        decoded = b64decode(packed, validate=True)
-    except (Base64Error, ValueError):
+        decoded = a2b_base64(packed, strict_mode=True)
+    except ValueError:
         raise SecurityRefused("a value in the security header is no base64") from None
     if not decoded:
         raise SecurityRefused("a value in the security header is empty")
     return decoded
 
 
+@lru_cache(_KEPT)
 def public_key(certificate: x509.Certificate) -> PublicKey:
     """The certificate's key, if it is of a kind and size we take.
 
@@ -103,17 +109,12 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         SecurityRefused: neither RSA of 2048 bits or more, nor a NIST curve.
     """
     try:
-        key = _key_of(certificate)
+        key = certificate.public_key()
     except ValueError:
         raise SecurityRefused("a certificate's key cannot be read") from None
     if not isinstance(key, _KINDS):
         raise SecurityRefused("a certificate's key is neither RSA nor ECDSA")
     return check_strength(key)
-
-
-@lru_cache(_KEPT)
-def _key_of(certificate: x509.Certificate) -> object:
-    return certificate.public_key()
 
 
 def check_strength(key: PublicKey) -> PublicKey:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from ihe.query_parameters import (
@@ -169,8 +170,11 @@ def read_query(stored: StoredQuery, given: Parameters) -> AdhocQuery:
         # ITI TF-2: 3.38.4.1.2: without a patient id the community must be named.
         context = "AdhocQuery has no home community id, and the query names no patient."
         raise RegistryRefusal(ErrorCode.MISSING_HOME_COMMUNITY_ID, context)
+    by_slot, absent = _slots_of(stored)
+    said = {by_slot[name] for name in given.names if name in by_slot}
     values: dict[str, Any] = {
-        field: kind.read(given, name) for field, (name, kind) in layout.fields.items()
+        field: kind.read(given, name) if field in said or field not in absent else absent[field]
+        for field, (name, kind) in layout.fields.items()
     }
     values |= {"home_community_id": given.home, "return_type": given.return_type}
     _check_ids(layout, values)
@@ -180,6 +184,19 @@ def read_query(stored: StoredQuery, given: Parameters) -> AdhocQuery:
     if layout.is_shared:
         values["query"] = stored
     return layout.made(**values)
+
+
+@cache
+def _slots_of(stored: StoredQuery) -> tuple[Mapping[str, str], Mapping[str, Any]]:
+    """The field that each slot of the query belongs to, and what fields are that none fills."""
+    fields = _LAYOUTS[stored].fields
+    by_slot = {
+        f"{name}{ending}".lower(): field
+        for field, (name, kind) in fields.items()
+        for ending in kind.endings
+    }
+    absent = {field: kind.absent for field, (_, kind) in fields.items() if kind.absent is not None}
+    return by_slot, absent
 
 
 def _check_ids(layout: _Layout, values: Mapping[str, Any]) -> None:

@@ -38,6 +38,11 @@ class Parameters:
             if values:
                 self._groups.setdefault(name.lower(), []).append(values)
 
+    @property
+    def names(self) -> Iterable[str]:
+        """The slots that hold a value, in lower case."""
+        return self._groups
+
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """Each slot of that name: alternatives within one, all of them to be met."""
         return tuple(self._groups.get(name.lower(), ()))
@@ -63,10 +68,16 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """How a parameter of one kind is read from its slots, and written into them."""
+    """How a parameter of one kind is read from its slots, and written into them.
+
+    Most queries leave most parameters out: those are `absent`, and not read. One that is always
+    read has none. Its slots' names are that of the parameter with one of the `endings`.
+    """
 
     read: Callable[[Parameters, str], Any]
     write: Callable[[str, Any], Slots]
+    absent: Any = None
+    endings: tuple[str, ...] = ("",)
 
 
 def _missing(name: str) -> tuple[str, ...]:
@@ -194,14 +205,14 @@ def _write_times(name: str, times: TimeRange) -> Slots:
 
 PATIENT_ID: Final = Kind(_read_patient_id, _write_patient_id)
 STATUSES: Final = Kind(_read_statuses, _write_statuses)
-ENTRY_TYPES: Final = Kind(_read_entry_types, _write_entry_types)
-CODES: Final = Kind(_read_codes, _write_codes)
-CODE_GROUPS: Final = Kind(_read_code_groups, _write_code_groups)
-TEXTS: Final = Kind(Parameters.alternatives, _write_texts)
+ENTRY_TYPES: Final = Kind(_read_entry_types, _write_entry_types, ("stable",))
+CODES: Final = Kind(_read_codes, _write_codes, ())
+CODE_GROUPS: Final = Kind(_read_code_groups, _write_code_groups, ())
+TEXTS: Final = Kind(Parameters.alternatives, _write_texts, ())
 REQUIRED_TEXTS: Final = Kind(Parameters.required, _write_texts)
-TEXT_GROUPS: Final = Kind(Parameters.groups, _write_text_groups)
-TIMES: Final = Kind(_read_times, _write_times)
-UNIQUE_IDS: Final = Kind(_read_unique_ids, _write_texts)
-ONE: Final = Kind(_read_one, _write_one)
-ONE_UNIQUE_ID: Final = Kind(_read_one_unique_id, _write_one)
+TEXT_GROUPS: Final = Kind(Parameters.groups, _write_text_groups, ())
+TIMES: Final = Kind(_read_times, _write_times, TimeRange(), ("From", "To"))
+UNIQUE_IDS: Final = Kind(_read_unique_ids, _write_texts, ())
+ONE: Final = Kind(_read_one, _write_one, ())
+ONE_UNIQUE_ID: Final = Kind(_read_one_unique_id, _write_one, ())
 ASSOCIATION_TYPES: Final = Kind(_read_association_types, _write_texts)

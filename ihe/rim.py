@@ -24,17 +24,24 @@ def rim(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
 
 
+_SLOT: Final = rim("Slot")
+_VALUE_LIST: Final = rim("ValueList")
+_VALUE: Final = rim("Value")
+
+
 # ---- reading ---------------------------------------------------------------------------------
 
 
 def iterate_slots(element: Element) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each slot's name and values, as often as it stands there."""
-    for slot in element.iterfind(rim("Slot")):
-        values = slot.iterfind(f"{rim('ValueList')}/{rim('Value')}")
-        yield (
-            slot.get("name", ""),
-            tuple(t for value in values if (t := (value.text or "").strip())),
-        )
+    for slot in element.iterchildren(_SLOT):
+        values = [
+            text
+            for listed in slot.iterchildren(_VALUE_LIST)
+            for value in listed.iterchildren(_VALUE)
+            if (text := (value.text or "").strip())
+        ]
+        yield slot.get("name", ""), tuple(values)
 
 
 def read_slots(element: Element) -> Slots:

@@ -4,7 +4,7 @@ They are written in `saml_writing`.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.identifiers import HomeCommunityId, Oid
-from ihe.namespaces import name
+from ihe.namespaces import child, children, name
 
 HOLDER_OF_KEY: Final = "urn:oasis:names:tc:SAML:2.0:cm:holder-of-key"
 BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -22,6 +23,7 @@ BEARER: Final = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 UNBOUNDED_LIFETIME: Final = timedelta(hours=1)
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class CodedAttribute:
     """A role or purpose, as `<hl7:Role>` or `<hl7:PurposeOfUse>` carries it."""
@@ -32,6 +34,7 @@ class CodedAttribute:
     display: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Assertion:
     """What an asker states of itself. Read only from the element that verification returned."""
@@ -88,10 +91,10 @@ EVIDENCE_ACP: Final = "AccessConsentPolicy"
 EVIDENCE_IACP: Final = "InstanceAccessConsentPolicy"
 QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
 
-_IN_EVIDENCE: Final = "/".join(
-    name(f"saml2:{step}") for step in ("AuthzDecisionStatement", "Evidence", "Assertion")
-)
-_RESTRICTIONS: Final = f"{name('saml2:Conditions')}/{name('saml2:AudienceRestriction')}"
+_STATEMENT: Final = name("saml2:AttributeStatement")
+_ATTRIBUTE: Final = name("saml2:Attribute")
+_VALUE: Final = name("saml2:AttributeValue")
+_EVIDENCE: Final = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
 # The string value leaves comments out, and what stands behind them in.
 _STRING: Final = etree.XPath("string()")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -124,8 +127,8 @@ def write_time(moment: datetime) -> str:
     """
     if moment.tzinfo is None:
         raise ValueError("a time on the wire needs its zone")
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 # ---- reading ---------------------------------------------------------------------------------
@@ -141,15 +144,16 @@ def read_assertion(element: Element) -> Assertion:
         SecurityRefused: it is no SAML 2.0 assertion with an id, an issuer and an issue instant.
     """
     issue_instant = read_time(element.get("IssueInstant"))
-    issuer = _text(element.find(name("saml2:Issuer")))
+    issuer = _text(child(element, "saml2:Issuer"))
     if element.tag != name("saml2:Assertion") or element.get("Version") != "2.0":
         raise SecurityRefused("the assertion is not SAML 2.0")
     if issue_instant is None or issuer is None:
         raise SecurityRefused("the assertion lacks its issuer or issue instant")
     attributes = _attributes(element)
-    conditions = element.find(name("saml2:Conditions"))
-    bounds = element.attrib if conditions is None else conditions.attrib
-    subject = element.find(f"{name('saml2:Subject')}/{name('saml2:NameID')}")
+    evidence = [_attributes(one) for one in _below(element, *_EVIDENCE)]
+    conditions = child(element, "saml2:Conditions")
+    bounds = element if conditions is None else conditions
+    subject = next(_below(element, "saml2:Subject", "saml2:NameID"), None)
     return Assertion(
         id=element.get("ID", ""),
         issuer=issuer,
@@ -170,9 +174,9 @@ def read_assertion(element: Element) -> Assertion:
         ),
         npi=_first(attributes, NPI, NPI_IHE),
         resource_id=_first(attributes, RESOURCE_ID),
-        access_consent_policies=_policies(element, attributes, ACP, EVIDENCE_ACP),
+        access_consent_policies=_policies(attributes, ACP, evidence, EVIDENCE_ACP),
         instance_access_consent_policies=_policies(
-            element, attributes, CONSENT_DOCUMENT, EVIDENCE_IACP
+            attributes, CONSENT_DOCUMENT, evidence, EVIDENCE_IACP
         ),
         query_auth_grantor=_only(_texts(attributes, QUERY_AUTH_GRANTOR)),
     )
@@ -184,21 +188,39 @@ _Attributes = dict[str, list[Element]]
 def _attributes(assertion: Element) -> _Attributes:
     """The values of each attribute by its name, over all AttributeStatements."""
     found: _Attributes = {}
-    for statement in assertion.iterchildren(name("saml2:AttributeStatement")):
-        for attribute in statement.iterchildren(name("saml2:Attribute")):
+    for statement in assertion.iterchildren(_STATEMENT):
+        for attribute in statement.iterchildren(_ATTRIBUTE):
             values = found.setdefault(attribute.get("Name", "").strip(), [])
-            values.extend(attribute.iterchildren(name("saml2:AttributeValue")))
+            values.extend(attribute.iterchildren(_VALUE))
     return found
+
+
+def _below(element: Element, *path: str) -> Iterator[Element]:
+    """What stands below it by that path of names, in order."""
+    first, *others = path
+    for found in element.iterchildren(name(first)):
+        if others:
+            yield from _below(found, *others)
+        else:
+            yield found
 
 
 def _first(attributes: _Attributes, *names: str) -> str | None:
     """The first value under any of `names`."""
-    return next(iter(_texts(attributes, *names)), None)
+    for known in names:
+        for value in attributes.get(known, ()):
+            if (text := _text(value)) is not None:
+                return text
+    return None
 
 
 def _texts(attributes: _Attributes, *names: str) -> list[str]:
-    values = [_text(value) for known in names for value in attributes.get(known, ())]
-    return [text for text in values if text is not None]
+    return [
+        text
+        for known in names
+        for value in attributes.get(known, ())
+        if (text := _text(value)) is not None
+    ]
 
 
 _Value = TypeVar("_Value")
@@ -236,20 +258,19 @@ def _community(text: str | None) -> HomeCommunityId | None:
 
 
 def _policies(
-    assertion: Element, attributes: _Attributes, attribute: str, in_evidence: str
+    attributes: _Attributes, attribute: str, evidence: Iterable[_Attributes], in_evidence: str
 ) -> tuple[str, ...]:
     """Consent policies, as attributes of the assertion (IHE) or of its Evidence (NHIN)."""
     found = _texts(attributes, attribute)
-    for evidence in assertion.iterfind(_IN_EVIDENCE):
-        found += _texts(_attributes(evidence), in_evidence)
+    for one in evidence:
+        found += _texts(one, in_evidence)
     return tuple(dict.fromkeys(found))
 
 
 def _audience_restrictions(assertion: Element) -> list[list[str]]:
-    restrictions = assertion.iterfind(_RESTRICTIONS)
     return [
         [text for audience in restriction if (text := _text(audience)) is not None]
-        for restriction in restrictions
+        for restriction in _below(assertion, "saml2:Conditions", "saml2:AudienceRestriction")
     ]
 
 
@@ -290,7 +311,7 @@ def check_conditions(
         raise SecurityRefused("the assertion is not valid yet")
     if now - skew >= end:
         raise SecurityRefused("the assertion has expired")
-    conditions = element.findall(name("saml2:Conditions"))
+    conditions = children(element, "saml2:Conditions")
     if len(conditions) > 1:
         raise SecurityRefused("the assertion has more than one Conditions")
     # SAML Core: 2.5.1.1: a condition we do not understand leaves the assertion indeterminate.

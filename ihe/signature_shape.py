@@ -5,6 +5,7 @@ references, transforms, objects. What is beyond the profile is refused, not skip
 5.4).
 """
 
+import hashlib
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.key_info import read_base64
 from ihe.namespaces import DS, EXCLUSIVE, name
@@ -32,12 +34,13 @@ METHODS: Final[dict[str, tuple[str, hashes.HashAlgorithm]]] = {
     f"{_MORE}ecdsa-sha512": ("ECDSA", hashes.SHA512()),
 }
 DIGESTS: Final = {
-    "http://www.w3.org/2001/04/xmlenc#sha256": "sha256",
-    f"{_MORE}sha384": "sha384",
-    "http://www.w3.org/2001/04/xmlenc#sha512": "sha512",
+    "http://www.w3.org/2001/04/xmlenc#sha256": hashlib.sha256,
+    f"{_MORE}sha384": hashlib.sha384,
+    "http://www.w3.org/2001/04/xmlenc#sha512": hashlib.sha512,
 }
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A signature of the profile, taken apart."""
@@ -63,8 +66,7 @@ def take_apart(signature: Element, target_id: str, *, enveloped: bool) -> Shape:
     transforms, digest_method, digest = _children(
         reference, "Transforms", "DigestMethod", "DigestValue"
     )
-    for leaf in (algorithm, digest_method, digest, value):
-        _children(leaf)
+    _demand_leaves(algorithm, digest_method, digest, value)
     if reference.get("URI") != f"#{target_id}":
         raise SecurityRefused("the signature refers to another element than it stands for")
     return Shape(
@@ -93,6 +95,12 @@ def _children(element: Element, *expected: str) -> list[Element]:
     return found
 
 
+def _demand_leaves(*elements: Element) -> None:
+    for element in elements:
+        if len(element):
+            _children(element)
+
+
 @cache
 def _wanted(expected: tuple[str, ...]) -> tuple[list[str], ...]:
     """The lists of tags that are as expected."""
@@ -114,8 +122,7 @@ def _read_transforms(transforms: Element, *, enveloped: bool) -> list[str] | Non
     found = _children(transforms, *("Transform" for _ in expected))
     for transform, algorithm in zip(found, expected, strict=True):
         _known(transform, (algorithm,))
-    for transform in found[:-1]:
-        _children(transform)
+    _demand_leaves(*found[:-1])
     return _prefixes(found[-1])
 
 

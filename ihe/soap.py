@@ -1,6 +1,7 @@
 """SOAP 1.2 envelopes with WS-Addressing 1.0, and faults (SOAP 1.2 Part 1; ITI TF-2: Appendix V)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 from xml.sax.saxutils import escape
 
@@ -8,6 +9,7 @@ from lxml import etree
 
 from ccda.errors import MalformedXml, XmlOverLimit
 from ccda.safe_xml import Element, Limits, parse_xml
+from ccda.values import quickly_made
 from ihe.correlation import TIME_TO_LIVE
 from ihe.errors import (
     IheError,
@@ -19,7 +21,7 @@ from ihe.errors import (
     VersionMismatch,
 )
 from ihe.mime import read_cid_url
-from ihe.namespaces import PREFIXES, SOAP, SOAP_1_1, WSA, XOP, name, spaces
+from ihe.namespaces import PREFIXES, SOAP, SOAP_1_1, WSA, XOP, child, children, name, spaces
 from ihe.xdr_headers import ADDRESS_BLOCK, HOME_COMMUNITY_BLOCK, METADATA_LEVEL
 
 ANONYMOUS: Final = "http://www.w3.org/2005/08/addressing/anonymous"
@@ -176,6 +178,7 @@ MESSAGE_KINDS: Final = {
 # ---- values ----------------------------------------------------------------------------------
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Addressing:
     """The WS-Addressing headers (WS-Addressing 1.0 Core: 3.1)."""
@@ -188,6 +191,7 @@ class Addressing:
     fault_to: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Envelope:
     """A SOAP 1.2 envelope as read. `payload` is the one element in `body`."""
@@ -198,6 +202,7 @@ class Envelope:
     payload: Element
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class WrittenPayload:
     """A payload that is text already: `xml` is UTF-8, stands on its own, and its root is `tag`."""
@@ -219,11 +224,16 @@ def parse_envelope(data: bytes, *, limit_bytes: int = ENVELOPE_LIMIT_BYTES) -> E
     if not data.strip():
         raise MalformedMessage("the message is empty")
     try:
-        return parse_xml(data, limits=Limits(size_bytes=limit_bytes, text_characters=limit_bytes))
+        return parse_xml(data, limits=_limits(limit_bytes))
     except MalformedXml as error:
         raise MalformedMessage(f"the envelope cannot be read: {error.reason}") from None
     except XmlOverLimit as error:
         raise MessageTooLarge(f"the envelope is over our limit on {error.limit}") from None
+
+
+@lru_cache(maxsize=16)
+def _limits(limit_bytes: int) -> Limits:
+    return Limits(size_bytes=limit_bytes, text_characters=limit_bytes)
 
 
 def read_envelope(root: Element) -> Envelope:
@@ -273,7 +283,7 @@ def read_addressing(header: Element) -> Addressing:
 
 def _endpoint(header: Element, prefixed: str) -> str | None:
     reference = _one_header(header, prefixed)
-    return None if reference is None else _text(reference.find(name("wsa:Address")))
+    return None if reference is None else _text(child(reference, "wsa:Address"))
 
 
 def read_kind(envelope: Envelope) -> MessageKind:
@@ -316,14 +326,14 @@ def _read_fault_1_1(fault: Element) -> SoapFault:
 
 
 def _only(root: Element, prefixed: str) -> Element:
-    found = root.findall(name(prefixed))
+    found = children(root, prefixed)
     if len(found) != 1:
         raise MalformedMessage(f"the envelope has not exactly one {prefixed}")
     return found[0]
 
 
 def _one_header(header: Element, prefixed: str) -> Element | None:
-    found = header.findall(name(prefixed))
+    found = children(header, prefixed)
     if len(found) > 1:
         # WS-Addressing 1.0 SOAP Binding: 6.4.1
         raise MalformedMessage(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from ccda.values import quickly_made
 from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
 from ihe.metadata import AssociationType, Availability, Code, ObjectType
 
@@ -29,6 +30,7 @@ class StoredQuery(StrEnum):
     GET_SUBMISSION_SETS = "urn:uuid:51224314-5390-4169-9b91-b1980040715a"
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class TimeRange:
     """From `start` up to, but not including, `end`, as HL7 DTM in UTC; an open side is None."""
@@ -40,6 +42,7 @@ class TimeRange:
 # ---- by patient ------------------------------------------------------------------------------
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class FindDocumentsQuery:
     """The documents of a patient that fit (ITI TF-2: 3.18.4.1.2.3.7.1 and .14).

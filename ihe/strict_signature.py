@@ -5,7 +5,7 @@ a key that was chosen elsewhere, never one that the message brings. The shape ha
 before (`signature_shape`). Whatever is accepted here signxml accepts too, over the same bytes.
 """
 
-import hashlib
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -22,6 +22,8 @@ from ihe.key_info import PublicKey
 from ihe.namespaces import name
 from ihe.signature_shape import DIGESTS, METHODS, Shape
 
+_ECDSA: Final = {algorithm.name: ec.ECDSA(algorithm) for _, algorithm in METHODS.values()}
+
 
 def verify_strictly(target: Element, shape: Shape, key: PublicKey, *, enveloped: bool) -> bytes:
     """The canonical bytes of `target` that the signature covers.
@@ -36,7 +38,7 @@ def verify_strictly(target: Element, shape: Shape, key: PublicKey, *, enveloped:
         content = _cut_out(content, shape) or canonical(
             _without_signature(target), shape.reference_prefixes
         )
-    if hashlib.new(DIGESTS[shape.digest_method], content).digest() != shape.digest:
+    if DIGESTS[shape.digest_method](content).digest() != shape.digest:
         raise SecurityRefused("the signed element was changed after signing")
     return content
 
@@ -50,7 +52,7 @@ def sign_strictly(
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(signed_info, padding.PKCS1v15(), algorithm)
     size = (key.key_size + 7) // 8
-    numbers = decode_dss_signature(key.sign(signed_info, ec.ECDSA(algorithm)))
+    numbers = decode_dss_signature(key.sign(signed_info, _ECDSA[algorithm.name]))
     return b"".join(number.to_bytes(size, "big") for number in numbers)
 
 
@@ -58,7 +60,7 @@ def _check_value(shape: Shape, key: PublicKey, signed_info: bytes) -> None:
     family, algorithm = METHODS[shape.method]
     try:
         if isinstance(key, ec.EllipticCurvePublicKey) and family == "ECDSA":
-            key.verify(_as_der(shape.value, key), signed_info, ec.ECDSA(algorithm))
+            key.verify(_as_der(shape.value, key), signed_info, _ECDSA[algorithm.name])
         elif isinstance(key, rsa.RSAPublicKey) and family == "RSA":
             key.verify(shape.value, signed_info, padding.PKCS1v15(), algorithm)
         else:

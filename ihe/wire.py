@@ -14,6 +14,7 @@ from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element, serialize_xml
+from ccda.values import quickly_made
 from ihe.correlation import read_time_to_live, write_time_to_live
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
 from ihe.key_info import read_base64
@@ -60,6 +61,7 @@ class SealedRequest:
     signature_values: tuple[str, ...]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class OpenedRequest:
     """A request whose sender is verified. `body` is the payload, trusted as far as the TLS peer.
@@ -392,7 +394,8 @@ def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:
 
 def _refuse_comments_in_signatures(data: bytes) -> None:
     """Our parser drops comments, so one cannot hide anything; whoever puts one in means to."""
-    if b"<!--" not in data and b"<?" not in data[1:]:
+    # Behind the XML declaration most messages have no question mark at all.
+    if b"!--" not in data and data.rfind(b"?") < data.find(b">"):
         return
     depth = 0
     for token in _SIGNATURE_OR_COMMENT.finditer(data):

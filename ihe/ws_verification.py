@@ -19,6 +19,7 @@ from cryptography import x509
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.key_info import (
     KeyInfo,
@@ -28,7 +29,7 @@ from ihe.key_info import (
     read_key_info,
     same_key,
 )
-from ihe.namespaces import name
+from ihe.namespaces import child, children, name
 from ihe.saml import (
     BEARER,
     HOLDER_OF_KEY,
@@ -54,6 +55,7 @@ _EVIDENCE: Final = [
     name("saml2:AuthzDecisionStatement"),
     name("saml2:Assertion"),
 ]
+_ATTRIBUTES: Final = etree.XPath("//@*", smart_strings=False)
 _IDS: Final = etree.XPath(
     "//@*[local-name()='ID' or local-name()='Id' or local-name()='id']", smart_strings=False
 )
@@ -69,6 +71,7 @@ class Expectations:
     audience_required: bool = False
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class CheckedRequest:
     """What a verified Security header proves.
@@ -119,8 +122,8 @@ def check_request(header: Element, trust: Trust, expected: Expectations) -> Chec
 
 def _check_request(header: Element, trust: Trust, expected: Expectations) -> CheckedRequest:
     security = _one_security(header)
-    ids = _ids_around(header)
-    signed, by = _verify_assertion(security, ids, trust, expected.now)
+    values_around = _values_around(header)
+    signed, by = _verify_assertion(security, values_around, trust, expected.now)
     assertion = read_assertion(signed.element)
     check_conditions(
         signed.element,
@@ -138,7 +141,7 @@ def _check_request(header: Element, trust: Trust, expected: Expectations) -> Che
     # A bearer need not prove a key; if there is a proof all the same, it is looked at.
     if holders or _signatures(security):
         holders = holders or [_Holder(public_key(by.certificate), by.certificate)]
-        proven = _verify_timestamp(security, timestamp, holders, ids, expected.now)
+        proven = _verify_timestamp(security, timestamp, holders, values_around, expected.now)
         timestamp, values = proven.element, (proven.value,)
     created, fresh_until = _check_time(timestamp, expected.now, expected.skew)
     proof = values[0] if values else signed.value
@@ -146,7 +149,7 @@ def _check_request(header: Element, trust: Trust, expected: Expectations) -> Che
 
 
 def _one_security(header: Element) -> Element:
-    found = header.findall(name("wsse:Security"))
+    found = children(header, "wsse:Security")
     if len(found) != 1:
         raise SecurityRefused(
             "there is not exactly one wsse:Security header", subcode="wsse:InvalidSecurity"
@@ -155,7 +158,7 @@ def _one_security(header: Element) -> Element:
 
 
 def _one(parent: Element, prefixed: str) -> Element:
-    found = parent.findall(name(prefixed))
+    found = children(parent, prefixed)
     if len(found) != 1:
         local = etree.QName(parent).localname
         raise SecurityRefused(
@@ -165,23 +168,21 @@ def _one(parent: Element, prefixed: str) -> Element:
 
 
 def _signatures(security: Element) -> list[Element]:
-    return security.findall(name("ds:Signature"))
+    return children(security, "ds:Signature")
 
 
 # ---- the assertion ---------------------------------------------------------------------------
 
 
 def _verify_assertion(
-    security: Element, ids: list[str], trust: Trust, now: datetime
+    security: Element, values_around: list[str], trust: Trust, now: datetime
 ) -> tuple[Signed, Believed]:
     """The one assertion that is an identity, verified by its own Signature (DECISIONS 1)."""
     element = _one(security, "saml2:Assertion")
     _refuse_other_assertions(element)
-    _refuse_same_id(ids, element.get("ID", ""))
+    _refuse_same_id(element, values_around, element.get("ID", ""))
     signature = _one(element, "ds:Signature")
-    believed = believed_certificates(
-        read_key_info(signature.find(name("ds:KeyInfo"))), trust, now=now
-    )
+    believed = believed_certificates(read_key_info(child(signature, "ds:KeyInfo")), trust, now=now)
     holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
     signed, index = _verify_with_any(element, signature, holders, now)
     return signed, believed[index]
@@ -197,15 +198,19 @@ def _refuse_other_assertions(identity: Element) -> None:
             raise SecurityRefused("an assertion stands where none may")
 
 
-def _ids_around(element: Element) -> list[str]:
-    """Every id in the message that the element stands in."""
-    return cast(list[str], _IDS(element.getroottree()))
+def _values_around(element: Element) -> list[str]:
+    """The values of all attributes in the message that the element stands in."""
+    return cast(list[str], _ATTRIBUTES(element.getroottree()))
 
 
-def _refuse_same_id(ids: list[str], identifier: str) -> None:
-    """A second element of this id could be taken for the signed one, here or by others; `ids` are
-    all that the message has."""
-    if not identifier or ids.count(identifier) != 1:
+def _refuse_same_id(element: Element, values_around: list[str], identifier: str) -> None:
+    """A second element of this id could be taken for the signed one, here or by others.
+
+    What no other attribute says is no other's id either; only else it is asked which are ids.
+    """
+    if identifier and values_around.count(identifier) == 1:
+        return
+    if not identifier or _IDS(element.getroottree()).count(identifier) != 1:
         raise SecurityRefused("the id of a signed element is empty or not its own")
 
 
@@ -221,8 +226,12 @@ class _Holder:
 
 
 def _confirmations(assertion: Element, method: str) -> list[Element]:
-    path = f"{name('saml2:Subject')}/{name('saml2:SubjectConfirmation')}"
-    return [found for found in assertion.iterfind(path) if found.get("Method") == method]
+    return [
+        found
+        for subject in children(assertion, "saml2:Subject")
+        for found in children(subject, "saml2:SubjectConfirmation")
+        if found.get("Method") == method
+    ]
 
 
 def _holders(assertion: Element, by: Believed, expected: Expectations) -> list[_Holder]:
@@ -235,7 +244,7 @@ def _holders(assertion: Element, by: Believed, expected: Expectations) -> list[_
     holders = [
         holder
         for confirmation in confirmations
-        for data in confirmation.iterfind(name("saml2:SubjectConfirmationData"))
+        for data in children(confirmation, "saml2:SubjectConfirmationData")
         if _is_current(data, expected)
         for holder in _read_holder(data, expected.now)
     ]
@@ -256,7 +265,7 @@ def _is_current(data: Element, expected: Expectations) -> bool:
 
 def _read_holder(data: Element, now: datetime) -> list[_Holder]:
     found = []
-    for key_info in data.iterfind(name("ds:KeyInfo")):
+    for key_info in children(data, "ds:KeyInfo"):
         hints = read_key_info(key_info)
         certificate = hints.certificates[0] if hints.certificates else None
         if certificate is not None and not is_in_force(certificate, now=now):
@@ -274,11 +283,15 @@ def _read_holder(data: Element, now: datetime) -> list[_Holder]:
 
 
 def _verify_timestamp(
-    security: Element, timestamp: Element, holders: list[_Holder], ids: list[str], now: datetime
+    security: Element,
+    timestamp: Element,
+    holders: list[_Holder],
+    values_around: list[str],
+    now: datetime,
 ) -> Signed:
     signature = _one(security, "ds:Signature")
-    _refuse_same_id(ids, timestamp.get(_WSU_ID, ""))
-    hint = read_key_info(signature.find(name("ds:KeyInfo"))).key
+    _refuse_same_id(timestamp, values_around, timestamp.get(_WSU_ID, ""))
+    hint = read_key_info(child(signature, "ds:KeyInfo")).key
     if hint is not None:
         holders = [holder for holder in holders if same_key(holder.key, hint)]
     signed, _ = _verify_with_any(timestamp, signature, holders, now)
@@ -307,7 +320,7 @@ def _verify_with_any(
 def _check_time(timestamp: Element, now: datetime, skew: timedelta) -> tuple[datetime, datetime]:
     """When a Timestamp was made, and until when we take it (WSS 1.1: 10)."""
     created = read_time(_one(timestamp, "wsu:Created").text)
-    stated = timestamp.findall(name("wsu:Expires"))
+    stated = children(timestamp, "wsu:Expires")
     if created is None or len(stated) > 1:
         raise SecurityRefused("the Timestamp has no creation time, or ends twice")
     expires = read_time(stated[0].text) if stated else created + DEFAULT_LIFETIME
@@ -364,7 +377,7 @@ def _check_answer(
     by: Believed | None = None
     if _signatures(security):
         signature = _one(security, "ds:Signature")
-        _refuse_same_id(_ids_around(security), timestamp.get(_WSU_ID, ""))
+        _refuse_same_id(timestamp, _values_around(security), timestamp.get(_WSU_ID, ""))
         believed = believed_certificates(_answer_hints(security, signature), trust, now=now)
         holders = [_Holder(public_key(one.certificate), one.certificate) for one in believed]
         signed, index = _verify_with_any(timestamp, signature, holders, now)

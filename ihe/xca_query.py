@@ -99,7 +99,7 @@ def read_adhoc_query_request(element: Element) -> AdhocQuery:
     """
     if element.tag != query("AdhocQueryRequest"):
         raise UnexpectedMessage("the body is no AdhocQueryRequest")
-    asked = element.find(rim("AdhocQuery"))
+    asked = next(element.iterchildren(rim("AdhocQuery")), None)
     if asked is None:
         raise MalformedMessage("AdhocQuery is missing")
     stored = _QUERIES.get(asked.get("id", "").strip().lower().removeprefix("urn:uuid:"))
@@ -114,7 +114,7 @@ _QUERIES: Final = {each.removeprefix("urn:uuid:"): each for each in StoredQuery}
 
 
 def _return_type(element: Element) -> ReturnType:
-    option = element.find(query("ResponseOption"))
+    option = next(element.iterchildren(query("ResponseOption")), None)
     return (
         "ObjectRef"
         if option is not None and option.get("returnType") == "ObjectRef"
@@ -257,12 +257,8 @@ def registry_object_xml(given: RegistryObject) -> bytes:
 
 def adhoc_query_response_xml(outcome: RegistryResponse, entries: Iterable[bytes]) -> bytes:
     """An AdhocQueryResponse around entries that `ebrim.entry_xml` wrote before, merely joined."""
-    element, _ = _start_response(outcome)
-    # The element is empty, and no text or attribute can hold a bare '<'.
-    around = etree.tostring(element).split(b"<rim:RegistryObjectList/>")
-    return b"".join(
-        (around[0], b"<rim:RegistryObjectList>", *entries, b"</rim:RegistryObjectList>", around[1])
-    )
+    before, after = _AROUND_ALL if outcome == _ALL_WELL else _around(outcome)
+    return b"".join((before, *entries, after))
 
 
 def write_stored_entries(outcome: RegistryResponse, entries: Iterable[bytes]) -> WrittenPayload:
@@ -270,8 +266,20 @@ def write_stored_entries(outcome: RegistryResponse, entries: Iterable[bytes]) ->
     return WrittenPayload(query("AdhocQueryResponse"), adhoc_query_response_xml(outcome, entries))
 
 
+def _around(outcome: RegistryResponse) -> tuple[bytes, bytes]:
+    """What stands before the entries, and after."""
+    element, _ = _start_response(outcome)
+    # The element is empty, and no text or attribute can hold a bare '<'.
+    before, after = etree.tostring(element).split(b"<rim:RegistryObjectList/>")
+    return b"%b<rim:RegistryObjectList>" % before, b"</rim:RegistryObjectList>%b" % after
+
+
 def _start_response(outcome: RegistryResponse) -> tuple[Element, Element]:
     namespaces = {"query": NAMESPACE, "rim": RIM, "rs": RS}
     element = etree.Element(query("AdhocQueryResponse"), nsmap=namespaces)
     write_outcome(element, outcome)
     return element, etree.SubElement(element, rim("RegistryObjectList"))
+
+
+_ALL_WELL: Final = RegistryResponse(ResponseStatus.SUCCESS)
+_AROUND_ALL: Final = _around(_ALL_WELL)

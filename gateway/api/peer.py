@@ -28,7 +28,7 @@ async def partners_of(means: PartnerMeans, certificate: bytes) -> tuple[Partner,
     return await database.read_briefly(lambda tx: partners.by_certificate_name(tx, names=names))
 
 
-_read = lru_cache(maxsize=1024)(x509.load_der_x509_certificate)
+read_shown = lru_cache(maxsize=1024)(x509.load_der_x509_certificate)
 
 
 def require_tls(means: PartnerMeans, partner: Partner, certificate: bytes) -> None:
@@ -42,7 +42,7 @@ def require_tls(means: PartnerMeans, partner: Partner, certificate: bytes) -> No
     """
     if partner.profile.retired:
         raise SecurityRefused(RETIRED)
-    shown = _read(certificate)
+    shown = read_shown(certificate)
     if shown in map(certificate_of, partner.tls_certificates):
         means.require_unrevoked(partner, shown)
         return

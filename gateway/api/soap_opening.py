@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
-from gateway.api.peer import require_tls
+from gateway.api.peer import read_shown, require_tls
 from gateway.api.soap_visit import Visit
 from gateway.exchange.asker import Asker
 from gateway.exchange.delegating import refuse_delegates
@@ -133,7 +131,7 @@ def _open_from(visit: Visit, partner: Partner) -> OpenedRequest:
         ),
     )
     means.require_unrevoked(partner, opened.signer, opened.security.chain)
-    shown = visit.certificate
-    if partner.profile.same_certificate and opened.signer.public_bytes(Encoding.DER) != shown:
+    shown = read_shown(visit.certificate or b"")
+    if partner.profile.same_certificate and opened.signer != shown:
         raise SecurityRefused("the signing certificate is not the one shown in TLS")
     return opened

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
+from functools import lru_cache
 from typing import Final, Literal, assert_never
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.clients.fetch import Fetcher, FetchFailed
 from ihe.errors import SecurityRefused
@@ -43,6 +43,15 @@ class _Kept:
     again: datetime
 
 
+_Judged = tuple[bytes, bool]
+"""A certificate by its fingerprint, and whether it was pinned."""
+
+
+@lru_cache(maxsize=1024)
+def _fingerprint(certificate: x509.Certificate) -> bytes:
+    return certificate.fingerprint(SHA256())
+
+
 class RevocationChecks:
     """One a process; safe to be used from many threads."""
 
@@ -58,7 +67,7 @@ class RevocationChecks:
         self._clock = clock
         self._away = away
         self._answers: OrderedDict[Question, _Kept] = OrderedDict()
-        self._good: OrderedDict[bytes, datetime] = OrderedDict()
+        self._good: OrderedDict[_Judged, datetime] = OrderedDict()
         self._asking: dict[Question, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -98,8 +107,9 @@ class RevocationChecks:
         Raises:
             SecurityRefused: it is known to be revoked.
         """
-        key = sha256(bytes([pinned]) + certificate.public_bytes(Encoding.DER)).digest()
-        if self._good.get(key, datetime.min.replace(tzinfo=UTC)) > self._clock():
+        key = (_fingerprint(certificate), pinned)
+        known = self._good.get(key)
+        if known is not None and known > self._clock():
             return None
         answers: dict[Question, bytes | None] = {}
         while True:
@@ -121,9 +131,9 @@ class RevocationChecks:
                 case never:
                     assert_never(never)
 
-    def _keep(self, certificate: bytes, again: datetime) -> None:
+    def _keep(self, judged: _Judged, again: datetime) -> None:
         with self._lock:
-            self._good[certificate] = again
+            self._good[judged] = again
             while len(self._good) > _MOST_CERTIFICATES:
                 self._good.popitem(last=False)
 

@@ -236,10 +236,15 @@ def _never(document: Document, member: Member, partner: Partner) -> Refused | No
     if member.opted_out:
         return Refused("opted_out", "The member has opted out of exchange.")
     source = document.source
-    home = (source.home_community_id or "").strip().lower().removeprefix("urn:oid:")
-    if source.partner == partner.id or home == str(partner.home_community_id):
+    if source.partner == partner.id or _is_home(source.home_community_id, partner):
         return Refused("own_document", "The document came from this partner.")
     return None
+
+
+def _is_home(community: str | None, partner: Partner) -> bool:
+    if community is None:
+        return False
+    return community.strip().lower().removeprefix("urn:oid:") == str(partner.home_community_id)
 
 
 def _why_not(

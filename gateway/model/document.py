@@ -11,6 +11,7 @@ from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 DocumentState = Literal["filed", "held", "quarantined", "withdrawn"]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Blob:
     """Stored bytes: `address` is keyed and per plan; hashes as hex of the plain bytes."""
@@ -21,6 +22,7 @@ class Blob:
     sha256: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where a document came from; `partner` is None for a file that an operator ingested.
@@ -38,6 +40,7 @@ class Source:
     """Under which id it was asked for, where it was made on demand and got a new one."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Document:
     """One document row. `member` is set only while it is filed (DECISIONS 14, 15).
@@ -95,6 +98,7 @@ class IndexedEntry:
     entry: Entry
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class OfferedDocument:
     """A filed document as registered for partners: what rules look at, and its ebRIM entry.

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from ccda.values import quickly_made
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 
 Direction = Literal["in", "out"]
 Outcome = Literal["success", "partial", "refused", "failed", "unknown"]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """What is recorded of one exchange before it has its place in the chain.

@@ -21,7 +21,7 @@ from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_
 from gateway.store.exchange_private import has_private
 from gateway.store.exchange_search import following, get, search
 from gateway.store.month_keys import month_of
-from gateway.store.sql import indexable
+from gateway.store.sql import indexable, insertion
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
 
@@ -123,12 +123,13 @@ def _insert(count: int, mark: str) -> str:
     columns = (*SEALED, "sequence", "canon", "previous_hash", "hash")
     names = ", ".join(f'"{name}"' for name in columns)
     row = f"({', '.join([mark] * len(columns))})"
-    return f"INSERT INTO exchange ({names}) VALUES {', '.join([row] * count)}"  # noqa: S608
+    insert = insertion(is_postgres=mark == "%s")
+    return f"{insert} exchange ({names}) VALUES {', '.join([row] * count)}"
 
 
 # From the list that each record itself holds: one step for all, where each would be one.
 _NAME_SQLITE: Final = (
-    "INSERT INTO exchange_document (sequence, plan, document) "
+    f"{insertion(is_postgres=False)} exchange_document (sequence, plan, document) "  # noqa: S608
     "SELECT sequence, plan, value FROM exchange, json_each(documents) "
     "WHERE sequence > ? AND sequence <= ?"
 )

@@ -124,6 +124,8 @@ class OwnKeys:
             InvalidSettings: the pair of the settings is all there is, and not usable.
         """
         self._notice()
+        if not self._known:
+            return self.first
         now = self.clock()
         used = [one for one in self._known if one.since is not None and one.since <= now]
         for one in sorted(used, key=lambda each: each.since or now, reverse=True):

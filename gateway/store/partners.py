@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from sqlalchemy import Executable, bindparam, delete, insert, or_, select
@@ -15,7 +16,7 @@ from gateway.store.prepared import Prepared
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
-from gateway.store.values import dump, load_known
+from gateway.store.values import dump, load
 from ihe.identifiers import HomeCommunityId
 
 Usage = Literal["tls", "signing"]
@@ -181,14 +182,41 @@ def _by_usage(
 
 
 def _partner(row: Any, pems: dict[tuple[str, str], tuple[str, ...]]) -> Partner:
-    return Partner(
-        id=PartnerId(row.id),
+    return _known_partner(
+        id=row.id,
         name=row.name,
-        home_community_id=HomeCommunityId.parse(row.home_community_id),
-        endpoints=load_known(Endpoints, row.endpoints),
+        home_community_id=row.home_community_id,
+        endpoints=row.endpoints,
         network=row.network,
-        plan=None if row.plan is None else PlanId(row.plan),
-        tls_certificates=pems.get((row.id, "tls"), ()),
-        signing_certificates=pems.get((row.id, "signing"), ()),
-        profile=load_known(PartnerProfile, row.profile),
+        plan=row.plan,
+        tls=pems.get((row.id, "tls"), ()),
+        signing=pems.get((row.id, "signing"), ()),
+        profile=row.profile,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _known_partner(
+    *,
+    id: str,
+    name: str,
+    home_community_id: str,
+    endpoints: str,
+    network: str | None,
+    plan: str | None,
+    tls: tuple[str, ...],
+    signing: tuple[str, ...],
+    profile: str,
+) -> Partner:
+    """The partner of these texts: every message has one read, and they hardly ever change."""
+    return Partner(
+        id=PartnerId(id),
+        name=name,
+        home_community_id=HomeCommunityId.parse(home_community_id),
+        endpoints=load(Endpoints, endpoints),
+        network=network,
+        plan=None if plan is None else PlanId(plan),
+        tls_certificates=tls,
+        signing_certificates=signing,
+        profile=load(PartnerProfile, profile),
     )

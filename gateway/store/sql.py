@@ -136,3 +136,12 @@ def _copy_in(table: Table, columns: tuple[str, ...]) -> str:
 
 def _quoted(columns: tuple[str, ...]) -> str:
     return ", ".join(f'"{name}"' for name in columns)
+
+
+def insertion(*, is_postgres: bool) -> str:
+    """The first words of an INSERT that is part of a COMMIT which fails as a whole, if it fails.
+
+    On SQLite it says so: else SQLite copies each page that it changes, to be able to undo this
+    statement alone, and has to put the copies into a file.
+    """
+    return "INSERT INTO" if is_postgres else "INSERT OR ROLLBACK INTO"

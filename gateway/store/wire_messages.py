@@ -26,6 +26,7 @@ from gateway.store.errors import DamagedWireMessage
 from gateway.store.keys import KeyRing
 from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope, within
+from gateway.store.sql import insertion
 from gateway.store.transaction import Transaction
 
 _LEVEL: Final = 1
@@ -87,8 +88,9 @@ def _row(message: WireMessage) -> tuple[str | bytes | None, ...]:
 @lru_cache(maxsize=2 * _AT_ONCE)
 def _insert(count: int, mark: str) -> str:
     row = f"({mark}, {mark}, {mark}, {mark}, 0, {mark})"
+    insert = insertion(is_postgres=mark == "%s")
     return (
-        "INSERT INTO wire_message (hash, scope, plan, month, generation, sealed)"  # noqa: S608
+        f"{insert} wire_message (hash, scope, plan, month, generation, sealed)"
         f" VALUES {', '.join([row] * count)} ON CONFLICT (hash, scope) DO NOTHING"
     )
 
