@@ -101,7 +101,6 @@ def read_base64(text: str | None) -> bytes:
     return decoded
 
 
-@lru_cache(_KEPT)
 def public_key(certificate: x509.Certificate) -> PublicKey:
     """The certificate's key, if it is of a kind and size we take.
 
@@ -109,12 +108,17 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         SecurityRefused: neither RSA of 2048 bits or more, nor a NIST curve.
     """
     try:
-        key = certificate.public_key()
+        key = _key_of(certificate)
     except ValueError:
         raise SecurityRefused("a certificate's key cannot be read") from None
     if not isinstance(key, _KINDS):
         raise SecurityRefused("a certificate's key is neither RSA nor ECDSA")
     return check_strength(key)
+
+
+@lru_cache(_KEPT)
+def _key_of(certificate: x509.Certificate) -> object:
+    return certificate.public_key()
 
 
 def check_strength(key: PublicKey) -> PublicKey:

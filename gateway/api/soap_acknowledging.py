@@ -37,7 +37,13 @@ def acknowledge(
     )
     body = write_acknowledgement(acknowledgement)
     return Replied(
-        ITI_55_ACKNOWLEDGEMENT, body, (effect,), noted=noted, transaction=DEFERRAL, result=result
+        ITI_55_ACKNOWLEDGEMENT,
+        body,
+        (effect,),
+        noted=noted,
+        is_noted_briefly=noted is as_they_are,
+        transaction=DEFERRAL,
+        result=result,
     )
 
 

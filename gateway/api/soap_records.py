@@ -53,7 +53,9 @@ async def record_reply(visit: Visit, replied: Replied) -> None:
                 owe(transaction, opened, replied, visit.partner, exchanges, visit.means)
         return first
 
-    if not await visit.means.archive.database.write_async(unit):
+    database = visit.means.archive.database
+    is_brief = replied.is_noted_briefly and replied.result is None and not visit.is_later
+    if not await (database.write_briefly(unit) if is_brief else database.write_async(unit)):
         raise SecurityRefused("the message was received before")
 
 

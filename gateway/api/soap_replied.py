@@ -36,7 +36,7 @@ class Result:
 class Replied:
     """What a verb answers: the body, its attachments, and what to record (at least one effect).
 
-    `noted` runs in the transaction of the record and may say more in it.
+    `noted` runs in the transaction of the record and may say more in it, usually briefly.
     `owed` names the attachments again, for an answer that is brought later. `transaction` is what
     the record says was done, if not the transaction of the request.
     """
@@ -46,6 +46,7 @@ class Replied:
     effects: tuple[Effect, ...]
     parts: tuple[Part, ...] = ()
     noted: Noted = as_they_are
+    is_noted_briefly: bool = True
     owed: tuple[OwedPart, ...] = ()
     transaction: str | None = None
     result: Result | None = None

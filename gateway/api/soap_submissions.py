@@ -142,7 +142,8 @@ def answer(opened: OpenedRequest, given: Taken | Declined, means: PartnerMeans) 
     response = RegistryResponse(ResponseStatus.SUCCESS, given.warnings)
     effect = Effect(plan=given.addressed.plan.id)
     noted = partial(_file, given, means)
-    return Replied(kind, write_registry_response(response), (effect,), noted=noted)
+    body = write_registry_response(response)
+    return Replied(kind, body, (effect,), noted=noted, is_noted_briefly=False)
 
 
 def _still_good(given: Taken, means: PartnerMeans) -> Taken | Declined:

@@ -122,7 +122,15 @@ def _retrieve(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Repli
         for one, part in zip(got.given, parts, strict=True)
     )
     noted = partial(_keep_made, got.made)
-    return Replied(ITI_39_ANSWER, response, got.effects, parts, noted=noted, owed=owed)
+    return Replied(
+        ITI_39_ANSWER,
+        response,
+        got.effects,
+        parts,
+        noted=noted,
+        is_noted_briefly=not got.made,
+        owed=owed,
+    )
 
 
 def _keep_made(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-import gateway.store.sqlite
+import gateway.store.sqlite_writing
 from gateway.model.exchange import VerifyResult
 from gateway.model.identity import PlanId
 from gateway.model.member import Plan
@@ -361,7 +361,7 @@ def test_a_file_that_stays_locked_is_unavailable(
     sqlite_url: str, grouped: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert grouped.write(adding("a")) == "a"
-    monkeypatch.setattr(gateway.store.sqlite, "_BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(gateway.store.sqlite_writing, "BUSY_SECONDS", 0.05)
     with _another_writes(sqlite_url) as other:
         with pytest.raises(StoreUnavailable):
             grouped.write(adding("b"))

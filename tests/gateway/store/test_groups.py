@@ -1,7 +1,8 @@
 """Units that share a COMMIT: which do, and what is done once for all of them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -12,26 +13,40 @@ from gateway.store.errors import StoreUnavailable
 from tests.gateway.store.builders import adding, failing, plan_names
 
 
-async def _together(database: Database, *units: Callable[[Transaction], object]) -> list[object]:
-    return await asyncio.gather(*map(database.write_async, units), return_exceptions=True)
+@pytest.fixture(params=["write_async", "write_briefly"])
+def way(request: pytest.FixtureRequest) -> str:
+    """Whether the writer's thread runs the units, or the loop itself."""
+    return str(request.param)
+
+
+def _asked(database: Database, way: str, unit: Callable[[Transaction], object]) -> Awaitable[Any]:
+    write: Callable[..., Awaitable[Any]] = getattr(database, way)
+    return write(unit)
+
+
+async def _together(
+    database: Database, way: str, *units: Callable[[Transaction], object]
+) -> list[object]:
+    asked = (_asked(database, way, unit) for unit in units)
+    return await asyncio.gather(*asked, return_exceptions=True)
 
 
 async def test_what_the_loop_has_at_hand_shares_a_commit(
-    sqlite_url: str, opened: Callable[..., Database]
+    way: str, sqlite_url: str, opened: Callable[..., Database]
 ) -> None:
     steps: list[str] = []
     database = opened(sqlite_url, steps.append)
-    names = [f"{number:02}" for number in range(20)]
-    assert await _together(database, *map(adding, names)) == names
+    names = [f"{number:02}" for number in range(15)]
+    assert await _together(database, way, *map(adding, names)) == names
     assert steps == ["before commit", "after commit"]
-    twenty, failed, last = await _together(database, adding("20"), failing, adding("21"))
-    assert (twenty, type(failed), last) == ("20", LookupError, "21")
+    first, failed, last = await _together(database, way, adding("15"), failing, adding("16"))
+    assert (first, type(failed), last) == ("15", LookupError, "16")
     assert steps.count("after commit") == 2
-    assert database.read(exchange_log.verify) == VerifyResult(22)
+    assert database.read(exchange_log.verify) == VerifyResult(17)
 
 
-async def test_a_unit_that_is_cancelled_at_once_never_runs(database: Database) -> None:
-    first, second = (asyncio.ensure_future(database.write_async(adding(name))) for name in "ab")
+async def test_a_unit_that_is_cancelled_at_once_never_runs(way: str, database: Database) -> None:
+    first, second = (asyncio.ensure_future(_asked(database, way, adding(name))) for name in "ab")
     await asyncio.sleep(0)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -42,11 +57,11 @@ async def test_a_unit_that_is_cancelled_at_once_never_runs(database: Database) -
 
 
 async def test_a_database_that_is_closed_meanwhile_says_so(
-    sqlite_url: str, opened: Callable[..., Database]
+    way: str, sqlite_url: str, opened: Callable[..., Database]
 ) -> None:
     database = opened(sqlite_url)
     database.read(plans.list_all)
-    first, second = (asyncio.ensure_future(database.write_async(adding(name))) for name in "ab")
+    first, second = (asyncio.ensure_future(_asked(database, way, adding(name))) for name in "ab")
     await asyncio.sleep(0)
     database.close()
     first.cancel()
@@ -55,7 +70,7 @@ async def test_a_database_that_is_closed_meanwhile_says_so(
 
 
 async def test_what_is_asked_for_before_the_commit_is_done_once_for_all(
-    sqlite_url: str, opened: Callable[..., Database]
+    way: str, sqlite_url: str, opened: Callable[..., Database]
 ) -> None:
     database, done = opened(sqlite_url), list[list[str]]()
 
@@ -69,11 +84,11 @@ async def test_what_is_asked_for_before_the_commit_is_done_once_for_all(
         transaction.before_commit(hook, "failed")
         raise LookupError
 
-    await _together(database, unit("a"), refused, unit("b"))
+    await _together(database, way, unit("a"), refused, unit("b"))
     assert done == [["a", "b"]]
 
 
-async def test_where_that_fails_nothing_of_any_is_kept(database: Database) -> None:
+async def test_where_that_fails_nothing_of_any_is_kept(way: str, database: Database) -> None:
     def hook(_transaction: Transaction, _items: list[None]) -> None:
         raise LookupError("of the hook's own")
 
@@ -81,8 +96,8 @@ async def test_where_that_fails_nothing_of_any_is_kept(database: Database) -> No
         adding("a")(transaction)
         transaction.before_commit(hook, None)
 
-    asked, beside = await _together(database, unit, adding("b"))
-    assert await database.write_async(adding("c")) == "c"
+    asked, beside = await _together(database, way, unit, adding("b"))
+    assert await _asked(database, way, adding("c")) == "c"
     assert isinstance(asked, LookupError)
     if database.is_postgres:  # there each has a COMMIT of its own
         assert (beside, plan_names(database)) == ("b", ["b", "c"])

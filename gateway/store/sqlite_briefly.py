@@ -1,0 +1,137 @@
+"""Brief units of work, run on the event loop that asks for them; a thread makes them durable.
+
+A thread that runs them takes the interpreter from the loop, and has to ask for it back after each
+of its statements: that costs as much again as the units. COMMIT alone needs no interpreter, and
+waits for the disk, so it is what a thread is for. Where the statements themselves wait for the
+disk, because the file outgrew the memory, units go to the writer's thread for a while.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Final
+
+from gateway.store.errors import StoreUnavailable
+from gateway.store.sqlite_writing import (
+    AGAIN_SECONDS,
+    BUSY_SECONDS,
+    GroupWriter,
+    Waiting,
+    tell_each,
+)
+from gateway.store.transaction import T, Transaction
+
+_MOST: Final = 16
+"""Units of one COMMIT: they take the loop some milliseconds."""
+_WAITED_SECONDS: Final = 0.02
+"""That a group waited for the disk before its COMMIT; a loop must not wait longer."""
+_ELSEWHERE_SECONDS: Final = 1.0
+"""For so long the units that follow one that waited go to the writer's thread."""
+
+
+class BriefWriter:
+    """Those of one event loop. Everything but COMMIT happens in the loop's thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        writer: GroupWriter,
+        committer: Executor,
+        is_closed: Callable[[], bool],
+    ) -> None:
+        self._loop = loop
+        self._writer = writer
+        self._committer = committer
+        self._is_closed = is_closed
+        self._waiting: deque[Waiting] = deque()
+        self._is_due = False
+        """Whether a turn is coming: it is called for, tried again, or its COMMIT under way."""
+        self._tried_since: float | None = None
+        self._elsewhere_until = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many units wait for their turn."""
+        return len(self._waiting)
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the disk has kept the loop waiting of late."""
+        return time.monotonic() < self._elsewhere_until
+
+    def submit(self, unit: Callable[[Transaction], T]) -> "asyncio.Future[T]":
+        """The unit's answer, once it is durable; cancelled before its turn it never runs."""
+        answer: asyncio.Future[T] = self._loop.create_future()
+        self._waiting.append(Waiting(unit, answer, self._loop))
+        self._call_for_turn()
+        return answer
+
+    def _call_for_turn(self) -> None:
+        if self._waiting and not self._is_due:
+            # Not now: what else the loop has at hand shares the COMMIT.
+            self._is_due = True
+            self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if self._is_closed():
+            self._fail(StoreUnavailable("the database is closed"))
+            return
+        if not self._writer.turn.acquire(blocking=False):
+            self._try_again()
+            return
+        try:
+            has_begun = self._writer.begin_at_once()
+        except Exception as error:
+            self._writer.turn.release()
+            self._fail(error)
+            return
+        if not has_begun:
+            self._writer.turn.release()
+            self._try_again()
+            return
+        self._tried_since = None
+        group = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
+        started, computing = time.monotonic(), time.thread_time()
+        live = self._writer.run(group)
+        waited = (time.monotonic() - started) - (time.thread_time() - computing)
+        if waited > _WAITED_SECONDS:
+            self._elsewhere_until = time.monotonic() + _ELSEWHERE_SECONDS
+        try:
+            self._committer.submit(self._commit, live)
+        except RuntimeError:  # the database is being closed, and waits for this turn to end
+            self._commit(live)
+
+    def _try_again(self) -> None:
+        now = time.monotonic()
+        self._tried_since = self._tried_since or now
+        if now - self._tried_since >= BUSY_SECONDS:
+            self._fail(sqlite3.OperationalError("database is locked"))
+        else:
+            self._loop.call_later(AGAIN_SECONDS, self._take_turn)
+
+    def _fail(self, error: Exception) -> None:
+        """Tells all that wait; nothing of theirs has run."""
+        self._tried_since, self._is_due = None, False
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            waiting.error = error
+            waiting.tell()
+
+    def _commit(self, live: Sequence[Waiting]) -> None:
+        """In the committer's thread."""
+        try:
+            self._writer.commit(live)
+        finally:
+            self._writer.turn.release()
+        try:
+            self._loop.call_soon_threadsafe(self._go_on, live)
+        except RuntimeError:
+            return  # the loop was closed, and nobody waits any more
+
+    def _go_on(self, live: Sequence[Waiting]) -> None:
+        tell_each(live)
+        self._is_due = False
+        self._call_for_turn()
