@@ -373,8 +373,11 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
 
 def append(parent: Element, name: str, **attributes: str | None) -> Element:
     """A new V3 child; attributes that are None are left out."""
-    given = {key: value for key, value in attributes.items() if value is not None}
-    return etree.SubElement(parent, v3(name), given)
+    for value in attributes.values():
+        if value is None:
+            given = {key: value for key, value in attributes.items() if value is not None}
+            return etree.SubElement(parent, v3(name), given)
+    return etree.SubElement(parent, v3(name), attributes)  # type: ignore[arg-type]
 
 
 def write_ii(parent: Element, name: str, value: II) -> Element:

@@ -29,6 +29,7 @@ from ihe.v3_message import child, code_at, write_time
 GENDERS: Final = "2.16.840.1.113883.5.1"
 RELATIONS: Final = "2.16.840.1.113883.5.111"
 
+_VALUE: Final = v3("value")
 T = TypeVar("T")
 
 
@@ -41,9 +42,12 @@ def read_parameters(parameters: Element) -> Demographics:
     Of what a person has one of, the first that is stated counts.
     """
 
+    stated: dict[str, list[Element]] = {}
+    for parameter in parameters:
+        stated.setdefault(str(parameter.tag), []).extend(parameter.iterchildren(_VALUE))
+
     def values(name: str, read: Callable[[Element], T]) -> tuple[T, ...]:
-        stated = parameters.iterfind(f"{v3(name)}/{v3('value')}")
-        return tuple(read(value) for value in stated if not _is_null(value))
+        return tuple([read(value) for value in stated.get(v3(name), ()) if not _is_null(value)])
 
     def first(name: str, read: Callable[[Element], T]) -> T | None:
         return next(iter(values(name, read)), None)

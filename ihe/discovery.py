@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
+from ccda.values import quickly_made
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 
 RequestedAttribute = Literal[
@@ -17,6 +18,7 @@ RequestedAttribute = Literal[
 ]
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Demographics:
     """What is known of a person. `gender` is the HL7 code as written; ids hold SSN and others."""
@@ -32,6 +34,7 @@ class Demographics:
     birth_place_name: str | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class PatientDiscoveryRequest:
     """PRPA_IN201305UV02. `patient_id` is the sender's own id for the person: we may ask back."""

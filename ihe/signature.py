@@ -166,13 +166,21 @@ class _Hashing:
     name: str
 
     def of(self, content: bytes) -> bytes:
-        return hashlib.new(self.name, content, usedforsecurity=self.name != "sha1").digest()
+        if self.name == "sha256":
+            return hashlib.sha256(content).digest()
+        return hashlib.new(self.name, content, usedforsecurity=False).digest()
+
+
+_BY_SHA256: Final = _Hashing(DigestAlgorithm.SHA256.value, "sha256")
+_BY_METHOD: Final = {
+    method: _Signing(method.value, METHODS[method.value][1])
+    for method in (*_SIGNERS.values(), SignatureMethod.RSA_SHA256)
+}
 
 
 def _algorithms(key: SigningKey, digest: Digest) -> tuple[_Signing, _Hashing]:
     if digest == "sha256":
-        method = _method(key).value
-        return _Signing(method, METHODS[method][1]), _Hashing(DigestAlgorithm.SHA256.value, digest)
+        return _BY_METHOD[_method(key)], _BY_SHA256
     if not isinstance(key.private_key, rsa.RSAPrivateKey):
         raise ValueError("a signature by SHA-1 is made with an RSA key alone")
     # Only ever made, by an operator's exception with an end: what we verify knows no SHA-1.

@@ -1,6 +1,7 @@
 """The transmission wrapper around an HL7 V3 payload (HL7 V3 NE2008: MCCI_MT000100, 000300)."""
 
 import re
+from functools import cache
 from typing import Final
 
 from lxml import etree
@@ -30,7 +31,20 @@ XSI_NIL: Final = f"{{{XSI}}}nil"
 
 def child(parent: Element, path: str) -> Element | None:
     """The first element at `path`, its steps named without the V3 namespace."""
-    return parent.find("/".join(v3(step) for step in path.split("/")))
+    return _first(parent, _steps(path))
+
+
+@cache
+def _steps(path: str) -> tuple[str, ...]:
+    return tuple(map(v3, path.split("/")))
+
+
+def _first(parent: Element, steps: tuple[str, ...]) -> Element | None:
+    step, *others = steps
+    if not others:
+        return next(parent.iterchildren(step), None)
+    below = (_first(found, tuple(others)) for found in parent.iterchildren(step))
+    return next((found for found in below if found is not None), None)
 
 
 def demand(parent: Element, path: str) -> Element:

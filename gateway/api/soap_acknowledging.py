@@ -1,6 +1,7 @@
 """MCCI_IN000002UV01 as a SOAP door answers with it: a deferred message was taken, or why not."""
 
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
@@ -12,6 +13,9 @@ from gateway.model.later import DEFERRAL
 from ihe.acknowledgement import Acknowledgement, write_acknowledgement
 from ihe.identifiers import HomeCommunityId
 from ihe.soap import ITI_55_ACKNOWLEDGEMENT
+
+_DTM: Final = str.maketrans("", "", "-:T")
+"""What ISO 8601 has between the numbers of a time, and HL7 has not."""
 
 
 def acknowledge(
@@ -54,4 +58,4 @@ def new_message_id(community: Community) -> II:
 
 def now_ts() -> TS:
     """Now, as an HL7 V3 message says when it was made."""
-    return TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000"))
+    return TS(datetime.now(UTC).isoformat(timespec="seconds").translate(_DTM))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from ccda.values import quickly_made
 from gateway.exchange.agreement import (
     address_agreement,
     birth_agreement,
@@ -51,6 +52,7 @@ RUNNER_UP_MARGIN: Final = 5
 """A second candidate this close to the best makes the answer ambiguous."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Reason:
     """How one attribute agreed, and what that was worth."""
@@ -61,6 +63,7 @@ class Reason:
     text: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class MatchResult:
     """`score` is 0 to 100. `ignored` are the fields left out, ours and theirs, with why."""
@@ -203,6 +206,11 @@ RULES: Final[dict[str, dict[str, _Rule]]] = {
     },
 }  # fmt: skip
 
+_REASONS: Final = {
+    (attribute, agreement): Reason(attribute, agreement, rule.points, rule.text)
+    for attribute, rules in RULES.items()
+    for agreement, rule in rules.items()
+}
 _Facts = frozenset[tuple[str, str]]
 _SSN: Final = ("SSN", "exact")
 _DOOR, _PHONE = ("address", "exact"), ("phone", "exact")
@@ -237,7 +245,7 @@ def compare(ours: Demographics, theirs: Demographics) -> MatchResult:
 def compare_people(ours: Person, theirs: Person) -> MatchResult:
     """As `compare`, for people already read: what is compared with many is read once."""
     agreements = dict(_agreements(ours, theirs))
-    reasons = tuple(_reason(*named) for named in agreements.items())
+    reasons = tuple([_REASONS[named] for named in agreements.items()])
     score = max(0, min(100, sum(reason.points for reason in reasons)))
     ignored = tuple(sorted({*ours.ignored, *theirs.ignored}, key=lambda i: (i.attribute, i.why)))
     return MatchResult(score, _decide(score, agreements), reasons, ignored)
@@ -328,11 +336,6 @@ def _agreements(ours: Person, theirs: Person) -> Iterable[tuple[str, str]]:
         ("mother's maiden name", maiden_agreement(ours.maiden, theirs.maiden)),
     ]
     return [(attribute, agreement) for attribute, agreement in found if agreement is not None]
-
-
-def _reason(attribute: str, agreement: str) -> Reason:
-    rule = RULES[attribute][agreement]
-    return Reason(attribute, agreement, rule.points, rule.text)
 
 
 def _worth(attribute: str, agreement: str) -> int:

@@ -53,6 +53,7 @@ from ihe.xcpd import (
 
 _COMPARED_AT_ONCE: Final = 4
 """Comparisons come in multiples of this, with fillers; hardly a question has more candidates."""
+_BRIEF_COMPARISONS: Final = 2 * _COMPARED_AT_ONCE
 _BRIEF_PLANS: Final = 2
 """To look for somebody in more takes long enough for a thread."""
 
@@ -197,9 +198,11 @@ def _said(reason: str, asked: Person) -> str:
 
 
 def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Person) -> _Look:
-    known = members.candidates(transaction, plan=plan.id, named=stated, filled_to=_COMPARED_AT_ONCE)
+    known = members.candidates(
+        transaction, plan=plan.id, named=stated, person=asked, filled_to=_COMPARED_AT_ONCE
+    )
     compared = (*known.members, *known.fillers)
-    if len(compared) > _COMPARED_AT_ONCE:
+    if len(compared) > _BRIEF_COMPARISONS:
         leave()
     judged = judge([(member.id, demographics(member, plan)) for member in compared], asked)
     by_id = {member.id: member for member in known.members}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+from ccda.values import quickly_made
 from gateway.model.identity import MemberId, PlanId
 from ihe.xcpd import Demographics
 
@@ -23,6 +24,7 @@ class Plan:
     """Under which authority this plan asks, where a request states none: an OID or a name."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Member:
     """A person covered by a plan. `member_id` is the plan's own number; `id` is ours, opaque."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ccda.hl7v3 import AD, II, PN, TS, US_SSN
+from ccda.values import quickly_made
 from ihe.xcpd import Demographics
 
 
@@ -23,6 +24,7 @@ class Ignored:
     why: str
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name in lower-case ASCII words. `family` is ("garcia", "lopez") for Garcia-López."""
@@ -36,6 +38,7 @@ class Name:
     """All given names run together: Mary Ann and Maryann are the same."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class BirthDate:
     """A date in the precision it was given."""
@@ -45,6 +48,7 @@ class BirthDate:
     day: int | None = None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Address:
     """`street` as folded words; `zip5` is the whole postal code outside the United States."""
@@ -55,6 +59,7 @@ class Address:
     zip5: str | None
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Person:
     """What matching compares, and what the members are indexed by."""
@@ -134,9 +139,9 @@ def _names(names: tuple[PN, ...], ignored: list[Ignored]) -> Iterator[Name]:
     for name in names:
         family, given = _parts(name)
         generation = _generation((*name.suffix, *family[1:], *given[1:]))
-        family = tuple(w for i, w in enumerate(family) if not (i and w in _SUFFIX_WORDS))
-        given = tuple(w for i, w in enumerate(given) if not (i and w in _SUFFIX_WORDS))
-        kept_family = tuple(w for w in family if w not in _NO_NAME)
+        family, given = _without_suffix(family), _without_suffix(given)
+        is_named = _NO_NAME.isdisjoint(family)
+        kept_family = family if is_named else tuple(w for w in family if w not in _NO_NAME)
         kept_given = () if given and given[0] in _NO_NAME else given
         if kept_family != family:
             ignored.append(Ignored("family", "a placeholder, not a name"))
@@ -145,6 +150,13 @@ def _names(names: tuple[PN, ...], ignored: list[Ignored]) -> Iterator[Name]:
         if kept_family or kept_given:
             first = kept_given[0] if kept_given else None
             yield Name(kept_family, first, kept_given[1:], generation, "".join(kept_given))
+
+
+def _without_suffix(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The first word is a name, whatever it says."""
+    if _SUFFIX_WORDS.isdisjoint(words):
+        return words
+    return tuple(w for i, w in enumerate(words) if not (i and w in _SUFFIX_WORDS))
 
 
 def _parts(name: PN) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -176,6 +188,9 @@ _PLACEHOLDER_BIRTHS: Final = frozenset(
     {(1900, 1, 1), (1901, 1, 1), (1899, 12, 30), (1899, 12, 31), (1911, 11, 11), (1900, 1, 2)}
 )
 _OLDEST_YEAR: Final = 1890
+_ISO_DATE: Final = re.compile(r"\d{4}-\d\d")
+_AFTER_DATE: Final = re.compile("[-T:]")
+_DATE: Final = re.compile(r"\d{4}|\d{6}|\d{8,}(\.\d+)?")
 _GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F"}
 
 
@@ -183,9 +198,9 @@ def _birth(time: TS | None, ignored: list[Ignored]) -> BirthDate | None:
     text = (time.value or "").strip() if time else ""
     if not text:
         return None
-    digits = text[:10] if re.match(r"\d{4}-\d\d", text) else re.split("[-T:]", text, maxsplit=1)[0]
+    digits = text[:10] if _ISO_DATE.match(text) else _AFTER_DATE.split(text, maxsplit=1)[0]
     digits = digits.replace("-", "")
-    if not re.fullmatch(r"\d{4}|\d{6}|\d{8,}(\.\d+)?", digits):
+    if not _DATE.fullmatch(digits):
         ignored.append(Ignored("birth date", "not a date"))
         return None
     year, month, day = int(digits[:4]), int(digits[4:6] or 0), int(digits[6:8] or 0)
@@ -246,6 +261,8 @@ _STATES: Final = {
     "MP": "northern mariana islands", "AA": "aa", "AE": "ae", "AP": "ap",
 }  # fmt: skip
 _STATE_CODES: Final = {name: code for code, name in _STATES.items()}
+_ZIP_SPACE: Final = re.compile(r"[\s-]")
+_ZIP: Final = re.compile(r"\d{5}(\d{4})?")
 _US: Final = frozenset({"", "us", "usa", "united states", "united states of america", "840"})
 
 
@@ -286,10 +303,10 @@ def _state(text: str | None, ignored: list[Ignored]) -> str | None:
 
 
 def _zip(text: str | None, is_us: bool, ignored: list[Ignored]) -> str | None:
-    code = re.sub(r"[\s-]", "", text or "").upper()
+    code = _ZIP_SPACE.sub("", text or "").upper()
     if not code or not is_us:
         return code or None
-    if not re.fullmatch(r"\d{5}(\d{4})?", code) or code[:5] in ("00000", "99999"):
+    if not _ZIP.fullmatch(code) or code[:5] in ("00000", "99999"):
         ignored.append(Ignored("zip", "no ZIP code"))
         return None
     return code[:5]
@@ -297,6 +314,10 @@ def _zip(text: str | None, is_us: bool, ignored: list[Ignored]) -> str | None:
 
 # ---- telephones, ids -------------------------------------------------------------------------
 
+_NO_PHONE: Final = re.compile(r"(?i)(https?|ftp|fax):")
+_EXTENSION: Final = re.compile(r"(?i);|ext|x")
+_NO_DIGIT: Final = re.compile(r"\D")
+_MASKED: Final = re.compile(r"(?i)[x*#]|^\d{4}$")
 _NO_EMAIL: Final = frozenset("none noemail no-email na unknown test declined refused".split())
 
 
@@ -313,8 +334,8 @@ def _telecoms(
                 ignored.append(Ignored("email", "a placeholder"))
             else:
                 emails.add(email)
-        elif text and not re.match(r"(?i)(https?|ftp|fax):", text):
-            digits = re.sub(r"\D", "", re.split(r"(?i);|ext|x", text)[0])
+        elif text and not _NO_PHONE.match(text):
+            digits = _NO_DIGIT.sub("", _EXTENSION.split(text, maxsplit=1)[0])
             digits = digits[1:] if len(digits) == 11 and digits[0] == "1" else digits
             if len(digits) != 10 or digits[0] in "01" or len(set(digits)) == 1:
                 ignored.append(Ignored("phone", "no telephone number of ten digits"))
@@ -331,8 +352,8 @@ def _ssn(ids: tuple[II, ...], ignored: list[Ignored]) -> str | None:
     for id_ in ids:
         if id_.root != US_SSN or not id_.extension:
             continue
-        digits = re.sub(r"\D", "", id_.extension)
-        if len(digits) == 4 and re.search(r"(?i)[x*#]|^\d{4}$", id_.extension):
+        digits = _NO_DIGIT.sub("", id_.extension)
+        if len(digits) == 4 and _MASKED.search(id_.extension):
             found.append(digits)
         elif _is_possible_ssn(digits):
             found.append(digits)

@@ -108,14 +108,20 @@ def iter_all(transaction: Transaction, *, plan: PlanId) -> Iterator[Member]:
 
 
 def candidates(
-    transaction: Transaction, *, plan: PlanId, named: Demographics, filled_to: int = 0
+    transaction: Transaction,
+    *,
+    plan: PlanId,
+    named: Demographics,
+    person: Person | None = None,
+    filled_to: int = 0,
 ) -> Candidates:
     """Whoever could match: shares an id, a telephone, or the birth date and a part of the name.
 
     What it costs does not grow with the plan. A key that more than SHARING have is left out, and
     the others find the one who is meant. With fillers they are a multiple of `filled_to`, if any.
+    `person` is who is named, where that was read before.
     """
-    found = _by_keys(transaction, plan, keys_of(read_person(named)))
+    found = _by_keys(transaction, plan, keys_of(person or read_person(named)))
     if not filled_to:
         return Candidates(found)
     missing, text = -len(found) % filled_to if found else filled_to, dump(named)

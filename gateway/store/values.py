@@ -96,7 +96,7 @@ def _reader(kind: Hashable) -> _Reader:
         return only if only is _as_it_is else lambda data: None if data is None else only(data)
     if origin is tuple:
         item = _reader(arguments[0])
-        return lambda data: tuple(item(element) for element in data)
+        return lambda data: tuple(map(item, data))
     if kind is datetime:
         return datetime.fromisoformat
     if kind is date:
