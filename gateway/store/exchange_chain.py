@@ -7,7 +7,9 @@ the head must lie elsewhere.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
 import orjson
@@ -31,6 +33,9 @@ _PLACE: Final = frozenset({"sequence", "canon", "previous_hash", "hash"})
 SEALED: Final = tuple(column.name for column in tables.exchange.c if column.name not in _PLACE)
 """The columns that the canonical text holds: all but the record's place in the chain."""
 _NAMES: Final = tuple(sorted(SEALED))
+_STATED: Final = tuple(field.name for field in fields(Exchange) if field.name in SEALED)
+_stated_by: Final[Callable[[Exchange], tuple[Any, ...]]] = attrgetter(*_STATED)
+"""What the exchange itself says of the columns; the others hold what is private, or how."""
 _FILTERED: Final = text(
     "SELECT relname FROM pg_catalog.pg_class WHERE (relrowsecurity OR relkind <> 'r') "
     "AND oid IN ('exchange'::regclass, 'exchange_document'::regclass)"
@@ -45,7 +50,7 @@ def columns_of(exchange: Exchange, key: MonthKey | None = None) -> dict[str, Any
 
     `key` is that of the record's month, for one that has something private.
     """
-    values = {name: getattr(exchange, name, None) for name in SEALED}
+    values = dict.fromkeys(SEALED) | dict(zip(_STATED, _stated_by(exchange), strict=True))
     values |= private_columns(exchange, key)
     values["person"], values["purpose"] = indexable(exchange.person), indexable(exchange.purpose)
     return values

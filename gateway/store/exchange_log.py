@@ -84,10 +84,9 @@ def _seal(transaction: Transaction, records: list[tuple[Exchange, Place]]) -> No
             month = month_of(exchange.time)
             key = transaction.log_keys.sealing(transaction, exchange.plan, month)
         values = columns_of(exchange, key)
-        canon = canonical(values)
         if not transaction.is_postgres:
             values["time"] = utc_text(exchange.time)
-        transaction.before_commit(_chain, (values, canon, place))
+        transaction.before_commit(_chain, (values, canonical(values), place))
 
 
 def _chain(transaction: Transaction, records: list[_Unchained]) -> None:

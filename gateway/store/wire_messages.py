@@ -20,6 +20,7 @@ import zstandard
 from cryptography.exceptions import InvalidTag
 from sqlalchemy import select
 
+from ccda.values import quickly_made
 from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.errors import DamagedWireMessage
@@ -38,6 +39,7 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 _local = threading.local()
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class WireMessage:
     """An envelope ready to be kept."""
