@@ -19,11 +19,13 @@ from sqlalchemy import (
     and_,
     false,
     func,
+    literal,
     literal_column,
     not_,
     null,
     or_,
     select,
+    text,
     union_all,
 )
 
@@ -54,6 +56,9 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
     if not sets:
         sets, leading = _chosen(transaction, looking, plan)
 
+    asked = None if sets else _asked_of_index(looking.wanted, leading)
+    beside = looking.wanted if asked is None else replace(looking.wanted, **{asked: None})
+
     def column(name: str) -> ColumnElement[Any]:
         return _TABLE.c[name] if name in leading else _mute(_TABLE.c[name])
 
@@ -62,7 +67,9 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
 
     statement = select(_TABLE.c.sequence, beginning(looking.order).label("value"))
     statement = statement.where(*(_TABLE.c.sequence.in_(each) for each in sets))
-    statement = statement.where(_of_plan(column("plan"), plan), *fitting(looking.wanted, column))
+    statement = statement.where(_of_plan(column("plan"), plan), *fitting(beside, column))
+    if asked is not None:
+        statement = statement.where(_says(transaction, looking.wanted, asked, plan))
     statement = statement.where(*_begins(looking.wanted, leading))
     statement = statement.where(*_within(looking, column, sorting))
     if not sets and "time" not in leading:
@@ -108,6 +115,37 @@ def fitting(
     if wanted.among is not None:
         found.append(or_(false(), *(_among(one, column) for one in wanted.among)))
     return [*found, *_span(wanted, column("time"))]
+
+
+def _asked_of_index(wanted: ExchangeFilter, leading: frozenset[str]) -> str | None:
+    """Of a walk by another index, the condition that is asked of its own, record by record.
+
+    That index is small beside the records, and the walk then looks at none that do not fit.
+    """
+    others = (name for name in _EQUAL if name not in {*_LONG, *leading})
+    return next((name for name in others if getattr(wanted, name) is not None), None)
+
+
+def _says(
+    transaction: Transaction, wanted: ExchangeFilter, name: str, plan: str | None
+) -> ColumnElement[bool]:
+    """That the index of the column has the record under what is wanted."""
+
+    def other(column: str) -> ColumnElement[Any]:
+        return literal_column(f'other."{column}"', _TABLE.c[column].type)
+
+    # Left to choose, SQLite asks the record itself.
+    by = "" if transaction.is_postgres else f" INDEXED BY exchange_by_{name}"
+    of_plan = other("plan").is_(None) if plan is None else other("plan") == literal(plan)
+    found: Select[Any] = (
+        select(literal_column("1"))
+        .select_from(text(f"exchange AS other{by}"))
+        .where(of_plan, other(name) == literal(getattr(wanted, name)))
+        .where(other("sequence") == _TABLE.c.sequence)
+        .correlate(_TABLE)
+        .limit(1)
+    )
+    return found.scalar_subquery().is_not(None)
 
 
 def beginning(name: str) -> ColumnElement[Any]:

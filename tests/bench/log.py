@@ -57,6 +57,7 @@ _NOTES: Final = (
     "the server)",
     "cpu records/s: by the processor's time of this process and, where it runs beside us, of the "
     "server's process that answers it; what others do here does not count",
+    "PostgreSQL with shared_buffers of a quarter of the memory, 2 GB at most",
     "grown in bulk, the indexes of each size made at once: more tightly packed than grown ones",
     "bytes: of the database, indexes included, by its records",
 )

@@ -102,16 +102,16 @@ def test_a_person_is_looked_for_on_the_loop_and_in_a_thread_where_many_resemble_
     _watch(monkeypatch, watched.steps)
     _enroll_again(watched)
     again = watched.places(
-        discovery(), ITI_55_REQUEST, "/ihe/xcpd", recorded=1 + respond_discovery._COMPARED_AT_ONCE
+        discovery(), ITI_55_REQUEST, "/ihe/xcpd", recorded=1 + respond_discovery._BRIEF_COMPARISONS
     )
     assert again == [LOOP, THREAD]
 
 
 def _enroll_again(watched: Watched) -> None:
-    """The same person under more numbers than are compared at once."""
+    """The same person under more numbers than are compared on the loop."""
 
     def unit(transaction: Transaction) -> None:
-        for number in range(respond_discovery._COMPARED_AT_ONCE):
+        for number in range(respond_discovery._BRIEF_COMPARISONS):
             id = MemberId(f"again-{number}")
             members.put(transaction, replace(MEMBER, id=id, member_id=f"LS-77{number}"))
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any, get_args
 
@@ -79,6 +80,26 @@ def test_every_column_sorts_and_its_pages_join_without_gap_or_overlap(
         for limit in (1, 3, 11):
             assert _by_keyset(log, column, descending, limit) == expected, (column, limit)
             assert _by_offset(log, column, descending, limit) == expected, (column, limit)
+
+
+def test_two_conditions_are_both_met_in_every_order(
+    log: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of them leads, or neither, and the second is asked of its own index."""
+    monkeypatch.setattr(exchange_paths, "_most", lambda *_: 0)  # no set is small enough to be read
+    told = RECORDS[7]
+    for one, other in combinations(exchange_paths._EQUAL, 2):
+        wanted = ExchangeFilter(**{name: getattr(told, name) for name in (one, other)})
+        fitting = {
+            n + 1 + (n > 5)
+            for n, each in enumerate(RECORDS)
+            if all(getattr(each, name) == getattr(told, name) for name in (one, other))
+        }
+        if wanted.peer is not None:  # a peer is that of records which name no partner
+            fitting = {each for each in fitting if RECORDS[each - 1 - (each > 6)].partner is None}
+        for column in COLUMNS:
+            expected = [each for each in _expected(column, descending=True) if each in fitting]
+            assert _by_keyset(log, column, True, 2, wanted) == expected, (one, other, column)
 
 
 def _by_keyset(
@@ -269,12 +290,15 @@ def test_whatever_a_plans_records_are_sorted_by_is_walked_by_its_index(
 ) -> None:
     """So a page takes as long of ten million records as of a thousand: nothing is sorted."""
     for wanted in ({}, {"person": "often"}):
-        steps = path_of(long_log, column, **wanted)
-        assert len(steps) == 1
-        name = "person" if column == "person" else column
-        assert f"USING INDEX exchange_by_{name} (plan=?" in steps[0] or (
-            f"USING COVERING INDEX exchange_by_{name} (plan=?" in steps[0]
-        ), steps
+        walk, *others = path_of(long_log, column, **wanted)
+        assert f"INDEX exchange_by_{column} (plan=?" in walk
+        if not wanted or column == "person":
+            assert others == []
+            continue
+        # Whose they are is asked of that index, record by record: the records are not looked at.
+        assert others[0].startswith("CORRELATED SCALAR SUBQUERY")
+        by_person = "SEARCH other USING COVERING INDEX exchange_by_person (plan=? AND person=? AND"
+        assert len(others) == 2 and by_person in others[1], others
 
 
 @pytest.mark.parametrize("column", WALKED)
@@ -355,8 +379,11 @@ def test_of_a_time_long_ago_a_page_costs_the_same_as_of_the_last(
 def test_what_is_asked_for_leads_by_the_rarest_and_nothing_is_sorted(
     long_log: Database, wanted: dict[str, object], index: str
 ) -> None:
-    (step,) = path_of(long_log, **wanted)
+    step, *others = path_of(long_log, **wanted)
     assert index in step
+    # A second condition is asked of its own index, not of the records.
+    assert len(others) == (2 if len(wanted) > 1 else 0)
+    assert all("other USING COVERING INDEX exchange_by_partner" in one for one in others[1:])
 
 
 @pytest.mark.parametrize("column", EVERY)
