@@ -82,7 +82,7 @@ class SqliteEngine:
         brief = self._brief.get(loop)
         if brief is None:
             running = {one: known for one, known in self._brief.items() if not one.is_closed()}
-            brief = BriefWriter(loop, self._groups, self._committer, lambda: self._closed)
+            brief = BriefWriter(loop, self._groups, self._committer, self._queue)
             self._brief = {**running, loop: brief}
         return self.submit_on_loop(unit) if brief.is_slow else brief.submit(unit)
 

@@ -40,16 +40,20 @@ class BriefWriter:
         loop: asyncio.AbstractEventLoop,
         writer: GroupWriter,
         committer: Executor,
-        is_closed: Callable[[], bool],
+        queue: Callable[[Sequence[Waiting]], None],
     ) -> None:
+        """`queue` hands units to the writer's thread.
+
+        It raises StoreUnavailable once the database is closed.
+        """
         self._loop = loop
         self._writer = writer
         self._committer = committer
-        self._is_closed = is_closed
+        self._queue = queue
         self._waiting: deque[Waiting] = deque()
         self._is_due = False
         """Whether a turn is coming: it is called for, tried again, or its COMMIT under way."""
-        self._tried_since: float | None = None
+        self._locked_since: float | None = None
         self._elsewhere_until = 0.0
 
     @property
@@ -76,23 +80,21 @@ class BriefWriter:
             self._loop.call_soon(self._take_turn)
 
     def _take_turn(self) -> None:
-        if self._is_closed():
-            self._fail(StoreUnavailable("the database is closed"))
-            return
         if not self._writer.turn.acquire(blocking=False):
-            self._try_again()
+            # The writer's thread is at work, who knows for how long: they come after it.
+            self._hand_over()
             return
         try:
             has_begun = self._writer.begin_at_once()
         except Exception as error:
             self._writer.turn.release()
-            self._fail(error)
+            self._tell_all(error)
             return
         if not has_begun:
             self._writer.turn.release()
             self._try_again()
             return
-        self._tried_since = None
+        self._locked_since = None
         group = [self._waiting.popleft() for _ in range(min(_MOST, len(self._waiting)))]
         started, computing = time.monotonic(), time.thread_time()
         live = self._writer.run(group)
@@ -104,21 +106,33 @@ class BriefWriter:
         except RuntimeError:  # the database is being closed, and waits for this turn to end
             self._commit(live)
 
+    def _hand_over(self) -> None:
+        try:
+            self._queue(tuple(self._waiting))
+        except StoreUnavailable as error:
+            self._tell_all(error)
+        else:
+            self._forget()
+
     def _try_again(self) -> None:
+        """Another process is writing: its groups are as short as ours."""
         now = time.monotonic()
-        self._tried_since = self._tried_since or now
-        if now - self._tried_since >= BUSY_SECONDS:
-            self._fail(sqlite3.OperationalError("database is locked"))
+        self._locked_since = self._locked_since or now
+        if now - self._locked_since >= BUSY_SECONDS:
+            self._tell_all(sqlite3.OperationalError("database is locked"))
         else:
             self._loop.call_later(AGAIN_SECONDS, self._take_turn)
 
-    def _fail(self, error: Exception) -> None:
-        """Tells all that wait; nothing of theirs has run."""
-        self._tried_since, self._is_due = None, False
-        while self._waiting:
-            waiting = self._waiting.popleft()
+    def _tell_all(self, error: Exception) -> None:
+        """All that wait; nothing of theirs has run."""
+        for waiting in self._waiting:
             waiting.error = error
-            waiting.tell()
+        tell_each(self._waiting)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._waiting.clear()
+        self._locked_since, self._is_due = None, False
 
     def _commit(self, live: Sequence[Waiting]) -> None:
         """In the committer's thread."""

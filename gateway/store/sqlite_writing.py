@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
 
+from gateway.store.errors import StoreUnavailable
 from gateway.store.transaction import Hooks, LogKeys, Presence, Transaction, call_back
 
 GROUP: Final = 64
@@ -90,6 +91,7 @@ class GroupWriter:
         self._log_keys = log_keys
         self._failpoint = failpoint
         self._connection: Connection | None = None
+        self._is_closed = False
         self._running_in: int | None = None
 
     @property
@@ -115,6 +117,7 @@ class GroupWriter:
 
         Raises:
             sqlite3.Error, sqlalchemy.exc.DBAPIError: the file cannot be written.
+            StoreUnavailable: it was closed.
         """
         driver: Any = self._connected().connection.driver_connection
         try:
@@ -171,10 +174,13 @@ class GroupWriter:
     def close(self) -> None:
         """Lets go of the connection; at its own turn."""
         with self.turn:
+            self._is_closed = True
             if self._connection is not None:
                 self._connection.close()
 
     def _connected(self) -> Connection:
+        if self._is_closed:
+            raise StoreUnavailable("the database is closed")
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection

@@ -54,6 +54,27 @@ async def test_they_and_other_units_take_turns_without_gaps(
     assert database.read(exchange_log.verify) == VerifyResult(240)
 
 
+async def test_while_the_writers_thread_is_at_work_they_wait_for_it_and_not_the_loop(
+    sqlite_url: str, opened: Opened
+) -> None:
+    database, may_end = opened(sqlite_url), threading.Event()
+
+    def long(transaction: Transaction) -> str:
+        may_end.wait(20)
+        return adding("a")(transaction)
+
+    first = asyncio.ensure_future(database.write_async(long))
+    await asyncio.sleep(0.05)
+    others = [asyncio.ensure_future(database.write_briefly(adding(name))) for name in "bc"]
+    ran_in = asyncio.ensure_future(database.write_briefly(_thread_of))
+    done, _ = await asyncio.wait([first, *others, ran_in], timeout=0.1)
+    assert not done
+    may_end.set()
+    assert await asyncio.gather(first, *others) == ["a", "b", "c"]
+    assert await ran_in == "store-writer"
+    assert await database.write_briefly(_thread_of) == threading.current_thread().name
+
+
 async def test_what_is_more_than_one_group_comes_in_the_next(
     sqlite_url: str, opened: Opened
 ) -> None:
