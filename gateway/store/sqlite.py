@@ -1,4 +1,9 @@
-"""The database as one SQLite file: many readers, one writer thread a process (DECISIONS 21)."""
+"""The database as one SQLite file: many readers, and one connection a process that writes
+(DECISIONS 21).
+
+Units wait for the writer's thread, or where they are brief for the event loop (`sqlite_briefly`).
+Whoever has the connection's turn runs a group of them, a savepoint each and one COMMIT for all.
+"""
 
 import asyncio
 import queue

@@ -31,7 +31,7 @@ def load(kind: type[T], text: str | bytes) -> T:
 
 @lru_cache(maxsize=4096)
 def load_known(kind: type[T], text: str) -> T:
-    """As `load`, for the little that every exchange reads: partners and rules, never a person.
+    """As `load`, for the little that every exchange reads: the rules, never a person.
 
     The text is the key, so a changed row is read anew, whichever process has changed it. The value
     is handed out again and must not hold anything that can be changed.
