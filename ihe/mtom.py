@@ -1,4 +1,4 @@
-"""MTOM/XOP packages as events, both ways (SOAP MTOM 1.0, XOP 1.0, RFC 2046: 5.1, RFC 2387).
+"""MTOM/XOP packages read as events (SOAP MTOM 1.0, XOP 1.0, RFC 2046: 5.1, RFC 2387).
 
 Strategy: as h11 does, bytes go in and events come out, and nobody here knows a socket. Of an
 attachment the reader keeps no more than could still be the beginning of a boundary, so a document
@@ -10,16 +10,13 @@ document before it, so the only question is whether that break is LF or CRLF: wh
 first boundary's own line decides for the whole message.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from ihe.errors import MalformedMessage, MessageTooLarge, UnexpectedMessage
-from ihe.mime import MediaType, quoted, read_content_id, read_header_fields, read_media_type
+from ihe.mime import MediaType, read_content_id, read_header_fields, read_media_type
 
-_XOP_TYPE: Final = "application/xop+xml"
-_SOAP_TYPE: Final = "application/soap+xml"
 # Blanks that a relay may add behind a boundary (RFC 2046: 5.1.1); of more we believe none.
 _PADDING_BYTES: Final = 256
 _LARGE_BYTES: Final = 16 * 1024
@@ -331,77 +328,3 @@ def _read_boundary_line(buffer: bytearray, line_feed: int, after: int) -> _Bound
     if tail == b"-" or (rest in (b"", b"\r") and len(tail) <= _PADDING_BYTES):
         return None
     return _Boundary(line_feed, line_feed, closing=False, crlf=False)
-
-
-# ---- writing ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An attachment to be sent: its bytes in any portions, read only once."""
-
-    cid: str
-    content_type: str
-    chunks: Iterable[bytes]
-
-
-class MultipartWriter:
-    """A package as chunks: `chunks` for a whole message, or `opening`, `part_opening`, `closing`
-    around content that the caller sends itself.
-
-    `boundary` must not occur in any part: the caller draws it at random. `action` is the SOAP
-    action, which MTOM puts into the Content-Type (SOAP 1.2 Part 2: 6.5.3).
-    """
-
-    def __init__(self, root: bytes, *, boundary: str, action: str | None = None) -> None:
-        """A writer for one message.
-
-        Raises:
-            ValueError: `boundary` or `action` cannot stand in a Content-Type.
-        """
-        if not 0 < len(boundary) <= 70 or not boundary.replace("-", "").isalnum():
-            raise ValueError("a boundary is 1 to 70 letters, digits and hyphens")
-        self._root = root
-        self._boundary = boundary.encode("ascii")
-        self._root_id = f"<root.{boundary}@gateway>"
-        described = "" if action is None else f"; action={quoted(action)}"
-        self._root_type = f"{_XOP_TYPE}; charset=UTF-8; type={quoted(_SOAP_TYPE)}{described}"
-        self.content_type = (
-            f"multipart/related; type={quoted(_XOP_TYPE)}; start={quoted(self._root_id)}; "
-            f"boundary={quoted(boundary)}; start-info={quoted(_SOAP_TYPE)}{described}"
-        )
-
-    def chunks(self, parts: Iterable[Part]) -> Iterator[bytes]:
-        """The message: the envelope, then `parts` in their order."""
-        yield self.opening()
-        for part in parts:
-            yield self.part_opening(part.cid, part.content_type)
-            yield from part.chunks
-        yield self.closing()
-
-    def opening(self) -> bytes:
-        """The root part, whole."""
-        header = self._header(self._root_id, self._root_type)
-        return b"--" + self._boundary + b"\r\n" + header + self._root
-
-    def part_opening(self, cid: str, content_type: str) -> bytes:
-        """What stands before an attachment's bytes.
-
-        Raises:
-            ValueError: an argument cannot stand in a header field.
-        """
-        return b"\r\n--" + self._boundary + b"\r\n" + self._header(f"<{cid}>", content_type)
-
-    def closing(self) -> bytes:
-        """What ends the message."""
-        return b"\r\n--" + self._boundary + b"--\r\n"
-
-    def _header(self, content_id: str, content_type: str) -> bytes:
-        for text in (content_id, content_type):
-            if not text.isascii() or not text.isprintable():
-                raise ValueError("a header field is printable ASCII")
-        return (
-            f"Content-Type: {content_type}\r\n"
-            "Content-Transfer-Encoding: binary\r\n"
-            f"Content-ID: {content_id}\r\n\r\n"
-        ).encode("ascii")

@@ -12,9 +12,10 @@ from typing import Final
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 
 _AT_ONCE_BYTES: Final = 512 * 1024
+_SMALL_BYTES: Final = 32 * 1024
 _TRANSFER_SECONDS: Final = 30 * 60.0
 """A gigabyte over a slow line; whoever takes longer only holds the connection."""
 
@@ -36,7 +37,9 @@ class Package(Response):
         writer = MultipartWriter(envelope, boundary=f"gw-{secrets.token_hex(16)}", action=action)
         self.status_code = 200
         self.background = None
-        self.init_headers({"content-type": writer.content_type})
+        size = writer.size_of(parts)
+        stated = {} if size is None else {"content-length": str(size)}
+        self.init_headers({"content-type": writer.content_type, **stated})
         self._chunks: Iterator[bytes] = writer.chunks(parts)
         self._broken = broken
 
@@ -66,23 +69,27 @@ class Package(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": headers})
         is_more = True
         while is_more:
-            body, is_more = await asyncio.to_thread(_gather, self._chunks)
-            await send({"type": "http.response.body", "body": body, "more_body": True})
-            if gone.done():
-                return "the partner broke off the transfer"
+            bodies, is_more = await asyncio.to_thread(_gather, self._chunks)
+            for body in bodies:
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+                if gone.done():
+                    return "the partner broke off the transfer"
         return None
 
 
-def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """The next chunks as one, and whether there may be more: each way to a thread costs as much as
-    decrypting a document."""
-    found, size = [], 0
+def _gather(chunks: Iterator[bytes]) -> tuple[list[bytes], bool]:
+    """The next chunks, the small ones as one, and whether there may be more: each way to a thread
+    costs as much as decrypting a document, and copying one costs as much as a packet or two."""
+    found, size = list[bytes](), 0
     for chunk in chunks:
-        found.append(chunk)
+        if found and len(found[-1]) + len(chunk) <= _SMALL_BYTES:
+            found[-1] += chunk
+        else:
+            found.append(chunk)
         size += len(chunk)
         if size >= _AT_ONCE_BYTES:
-            return b"".join(found), True
-    return b"".join(found), False
+            return found, True
+    return found, False
 
 
 async def _until_gone(receive: Receive) -> None:

@@ -8,7 +8,7 @@ from gateway.exchange.asker import Effect
 from gateway.model.later import OwedPart
 from gateway.model.partner import Partner
 from gateway.store.database import Transaction
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.soap import MessageKind, WrittenPayload
 
 Noted = Callable[[Transaction, tuple[Effect, ...]], tuple[Effect, ...]]

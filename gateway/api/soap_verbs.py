@@ -26,7 +26,7 @@ from gateway.store.database import Transaction
 from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.metadata import ObjectRef
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.registry_response import (
     RegistryError,
     RegistryRefusal,
@@ -164,7 +164,8 @@ def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:
         new_unique_id=UniqueId(given.offered.unique_id) if given.is_new else None,
         new_repository_unique_id=means.community.repository if given.is_new else None,
     )
-    return written, Part(cid, mime_type, means.archive.chunks(document.plan, document.blob))
+    chunks = means.archive.chunks(document.plan, document.blob)
+    return written, Part(cid, mime_type, chunks, document.blob.size_bytes)
 
 
 _VERBS: Final[dict[str, Callable[[OpenedRequest, Asker, PartnerMeans], Replied]]] = {

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.soap import MessageKind
 
 # These are sent as MTOM always (DECISIONS 23); the others have nothing to attach.

@@ -28,7 +28,7 @@ from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import RequireUnrevoked, trust_of
 from ihe.correlation import grant
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.saml import Assertion
 from ihe.signature import Digest
 from ihe.soap import (

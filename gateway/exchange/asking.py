@@ -34,7 +34,7 @@ from gateway.store import exchange_log
 from gateway.store.database import Database, Transaction
 from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
 from ihe.errors import CommunityCouldNotAnswer, IheError, SecurityRefused, SoapFault
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.saml import Assertion, CodedAttribute
 from ihe.soap import MessageKind
 from ihe.wire import OpenedAnswer

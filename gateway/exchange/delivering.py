@@ -40,7 +40,7 @@ from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 from gateway.store.scope import ALL_PLANS
 from ihe.errors import SoapFault
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.soap import ITI_39_ANSWER, MESSAGE_KINDS
 from ihe.wire import seal_again, seal_answer
 

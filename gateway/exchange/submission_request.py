@@ -17,7 +17,7 @@ from ihe.document_content import ContentId
 from ihe.ebrim import read_document_entry
 from ihe.identifiers import PatientId, UniqueId
 from ihe.metadata import Association, AssociationType, DocumentEntry, SubmissionSet
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.soap import ITI_80_REQUEST, MessageKind
 from ihe.submission import memberships
 from ihe.xdr import ProvideAndRegisterRequest, SubmittedDocument

@@ -24,7 +24,7 @@ from gateway.model.partner import Partner
 from gateway.settings import Settings
 from gateway.store import documents, members
 from gateway.store.database import Transaction
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.soap import ITI_39_REQUEST
 from tests.bench.figures import Figure, Report, median_ratio
 from tests.bench.load import Target

@@ -15,7 +15,7 @@ from gateway.model.policy import Rule
 from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, Oid, UniqueId
 from ihe.metadata import Association, Code, DocumentEntry, SubmissionSet
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.registry_response import RegistryResponse, read_registry_response
 from ihe.soap import ITI_41_REQUEST, MessageKind
 from ihe.submission import memberships

@@ -77,6 +77,7 @@ class Visitor:
         reply = self.door.post("/ihe/xca", sealed.envelope, by=self.partner.name)
         assert reply.status == 200, reply.body
         self._look_up(sealed)
+        assert reply.headers["content-length"] == str(len(reply.body))
         reader = MultipartReader(reply.content_type)
         parts: dict[str | None, bytes] = {}
         types: dict[str | None, str | None] = {}

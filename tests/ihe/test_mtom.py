@@ -13,14 +13,13 @@ from ihe.mtom import (
     Event,
     MultipartLimits,
     MultipartReader,
-    MultipartWriter,
-    Part,
     PartData,
     PartEnd,
     PartStart,
     RootPart,
     is_multipart,
 )
+from ihe.mtom_writing import MultipartWriter, Part
 
 TYPE = 'multipart/related; type="application/xop+xml"; start="<root@x>"; boundary="b"'
 
@@ -322,6 +321,14 @@ def test_a_document_of_any_size_passes_in_constant_memory() -> None:
 
 
 # ---- writing ---------------------------------------------------------------------------------
+
+
+def test_how_long_a_message_will_be_is_known_where_its_parts_are() -> None:
+    writer = MultipartWriter(b"<e/>", boundary="b-1")
+    for contents in ([], [b"one"], [b"", b"two" * 9000]):
+        parts = [Part(f"{n}@x", "text/xml", [c], len(c)) for n, c in enumerate(contents)]
+        assert writer.size_of(parts) == len(b"".join(writer.chunks(parts)))
+    assert writer.size_of([Part("1@x", "text/xml", [b"one"], 3), Part("2@x", "a/b", [b""])]) is None
 
 
 def test_the_content_type_says_what_a_peer_needs() -> None:

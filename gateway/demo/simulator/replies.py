@@ -13,7 +13,7 @@ from ihe.discovery import Discovery, PatientDiscoveryRequest
 from ihe.document_content import ContentId
 from ihe.errors import NotPermitted
 from ihe.identifiers import PatientId
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.patient_location import write_location_response
 from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, ITI_56_ANSWER, MessageKind
 from ihe.trust import SigningKey

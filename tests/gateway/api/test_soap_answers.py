@@ -11,7 +11,7 @@ from gateway.model.later import ArrivedAnswer
 from gateway.store.values import load
 from ihe.discovery import NoMatch
 from ihe.identifiers import UniqueId
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.soap import ITI_55_ANSWER
 from ihe.xca_retrieve import read_retrieve_request
 from ihe.xcpd import read_discovery_request

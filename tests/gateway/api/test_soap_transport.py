@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.api.listener import Listener, running
-from ihe.mtom import MultipartWriter, Part
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.soap import ITI_55_REQUEST
 from tests.gateway.api.soap_place import Place, a_place, nothing_but_a_count
 from tests.gateway.asking import answer_to, ask, discovery

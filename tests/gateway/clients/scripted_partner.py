@@ -27,7 +27,8 @@ from ihe.document_content import ContentId
 from ihe.errors import CommunityCouldNotAnswer
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Code, DocumentEntry
-from ihe.mtom import MultipartReader, MultipartWriter, Part, RootPart, is_multipart
+from ihe.mtom import MultipartReader, RootPart, is_multipart
+from ihe.mtom_writing import MultipartWriter, Part
 from ihe.patient_location import PatientLocation, read_location_request, write_location_response
 from ihe.registry_response import RegistryResponse, ResponseStatus
 from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, ITI_56_ANSWER, MessageKind

@@ -15,7 +15,7 @@ from gateway.model.partner import PartnerProfile
 from gateway.store import members
 from ihe.document_content import ContentId
 from ihe.identifiers import HomeCommunityId, UniqueId
-from ihe.mtom import Part
+from ihe.mtom_writing import Part
 from ihe.registry_response import (
     ErrorCode,
     RegistryResponse,
