@@ -1,13 +1,14 @@
 """What is looked for in the exchange log, in which order, and from where on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, select
 
 from gateway.model.exchange import ExchangeFilter
 from gateway.store import tables
+from gateway.store.transaction import Transaction
 
 Column = Literal[
     "sequence", "time", "direction", "transaction", "outcome", "partner", "peer", "person",
@@ -85,3 +86,17 @@ class Looking:
     def turned(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The column, as it is sorted by."""
         return column.desc() if self.descending else column
+
+
+def plans_of(transaction: Transaction) -> Sequence[str | None]:
+    """Every plan that has records, and None if some are of none: a step of an index each."""
+    plan, found = _TABLE.c.plan, list[str | None]()
+    run = transaction.connection.execute
+    statement = select(plan).where(plan.is_not(None)).order_by(plan).limit(1)
+    last = run(statement).scalar()
+    while last is not None:
+        found.append(last)
+        last = run(statement.where(plan > last)).scalar()
+    if run(select(_TABLE.c.sequence).where(plan.is_(None)).limit(1)).scalar() is not None:
+        found.append(None)
+    return found

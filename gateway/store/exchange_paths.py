@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Select,
     and_,
+    case,
     false,
     func,
     literal,
@@ -46,6 +47,9 @@ _BEGINNING: Final = 200
 """Characters: PostgreSQL refuses index entries of more than a third of a page."""
 _VALUES: Final = 16
 """Looked at one by one; of a column that says more different things a walk is as good."""
+_Spelling = Callable[[str], ColumnElement[Any]]
+_READ_WHOLE: Final = 300_000
+"""Records of a set that are read and sorted in a second or two."""
 _SAMPLE: Final = 1000
 """Records of one condition that tell how far apart they lie: as many in a log of any length."""
 
@@ -58,6 +62,23 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
 
     asked = None if sets else _asked_of_index(looking.wanted, leading)
     beside = looking.wanted if asked is None else replace(looking.wanted, **{asked: None})
+    column, sorting = _spelling(leading)
+
+    statement = select(_TABLE.c.sequence, beginning(looking.order).label("value"))
+    statement = statement.where(*(_TABLE.c.sequence.in_(each) for each in sets))
+    statement = statement.where(_of_plan(column("plan"), plan), *fitting(beside, column))
+    if asked is not None:
+        fits = _says(transaction, looking.wanted, asked, plan, _TABLE.c.sequence)
+        statement = statement.where(fits)
+    statement = statement.where(*_begins(looking.wanted, leading))
+    statement = statement.where(*_within(looking, column, sorting))
+    if not sets and "time" not in leading:
+        statement = statement.where(*_bounds(transaction, looking, plan))
+    return statement.order_by(*_order(looking, sorting)).limit(looking.limit)
+
+
+def _spelling(leading: frozenset[str]) -> tuple[_Spelling, _Spelling]:
+    """How a column is spelled where it is asked for, and where it is sorted by."""
 
     def column(name: str) -> ColumnElement[Any]:
         return _TABLE.c[name] if name in leading else _mute(_TABLE.c[name])
@@ -65,25 +86,19 @@ def keys(transaction: Transaction, looking: Looking, plan: str | None) -> Select
     def sorting(name: str) -> ColumnElement[Any]:
         return beginning(name) if name in {*leading, "sequence"} else _mute(beginning(name))
 
-    statement = select(_TABLE.c.sequence, beginning(looking.order).label("value"))
-    statement = statement.where(*(_TABLE.c.sequence.in_(each) for each in sets))
-    statement = statement.where(_of_plan(column("plan"), plan), *fitting(beside, column))
-    if asked is not None:
-        statement = statement.where(_says(transaction, looking.wanted, asked, plan))
-    statement = statement.where(*_begins(looking.wanted, leading))
-    statement = statement.where(*_within(looking, column, sorting))
-    if not sets and "time" not in leading:
-        statement = statement.where(*_bounds(transaction, looking, plan))
+    return column, sorting
+
+
+def _order(looking: Looking, sorting: _Spelling) -> Iterator[ColumnElement[Any]]:
     # What all say alike is not sorted by: of an expression SQLite does not see that it is alike.
     by = "sequence" if looking.stretch.at is not None else looking.sorted_by
-    ordered = map(sorting, dict.fromkeys((by, "sequence")))
-    return statement.order_by(*map(looking.turned, ordered)).limit(looking.limit)
+    return map(looking.turned, map(sorting, dict.fromkeys((by, "sequence"))))
 
 
 def _within(
     looking: Looking,
-    column: Callable[[str], ColumnElement[Any]],
-    sorting: Callable[[str], ColumnElement[Any]],
+    column: _Spelling,
+    sorting: _Spelling,
 ) -> Iterator[ColumnElement[bool]]:
     """That a record lies in the stretch."""
     stretch, order = looking.stretch, looking.order
@@ -98,9 +113,7 @@ def _within(
         yield looking.beyond(_TABLE.c.sequence, stretch.after)
 
 
-def fitting(
-    wanted: ExchangeFilter, column: Callable[[str], ColumnElement[Any]]
-) -> list[ColumnElement[bool]]:
+def fitting(wanted: ExchangeFilter, column: _Spelling) -> list[ColumnElement[bool]]:
     """The conditions on what a record says in the clear; `column` gives each of its columns."""
     found = [
         # SQLite would put a long one's value into its index's expression, and find none any more.
@@ -127,9 +140,13 @@ def _asked_of_index(wanted: ExchangeFilter, leading: frozenset[str]) -> str | No
 
 
 def _says(
-    transaction: Transaction, wanted: ExchangeFilter, name: str, plan: str | None
+    transaction: Transaction,
+    wanted: ExchangeFilter,
+    name: str,
+    plan: str | None,
+    sequence: ColumnElement[int],
 ) -> ColumnElement[bool]:
-    """That the index of the column has the record under what is wanted."""
+    """That the index of the column has the record of that sequence under what is wanted."""
 
     def other(column: str) -> ColumnElement[Any]:
         return literal_column(f'other."{column}"', _TABLE.c[column].type)
@@ -141,8 +158,8 @@ def _says(
         select(literal_column("1"))
         .select_from(text(f"exchange AS other{by}"))
         .where(of_plan, other(name) == literal(getattr(wanted, name)))
-        .where(other("sequence") == _TABLE.c.sequence)
-        .correlate(_TABLE)
+        .where(other("sequence") == sequence)
+        .correlate_except()
         .limit(1)
     )
     return found.scalar_subquery().is_not(None)
@@ -168,7 +185,7 @@ def _begins(wanted: ExchangeFilter, names: Iterable[str]) -> list[ColumnElement[
     ]
 
 
-def _among(kind: Among, column: Callable[[str], ColumnElement[Any]]) -> ColumnElement[bool]:
+def _among(kind: Among, column: _Spelling) -> ColumnElement[bool]:
     refused = column("outcome") == "refused"
     unknown = and_(refused, column("partner").is_(None), column("person").is_(None))
     return and_(
@@ -244,9 +261,33 @@ def _chosen(
         return [], frozenset({"plan", rarest})
     if numbers[rarest] <= most:
         return [sets[rarest]], frozenset()
-    if order == "time":
-        return [], frozenset({"plan", "time"})
-    return [], frozenset({"plan", looking.order})
+    leading = frozenset({"plan", "time" if order == "time" else looking.order})
+    if "time" not in sets and _lies_far(transaction, looking, plan, leading):
+        if _number(transaction, sets[rarest], _READ_WHOLE) <= _READ_WHOLE:
+            return [sets[rarest]], frozenset()
+    return [], leading
+
+
+def _lies_far(
+    transaction: Transaction, looking: Looking, plan: str | None, leading: frozenset[str]
+) -> bool:
+    """Whether of the first records that the walk passes none fits, and it goes on.
+
+    A partner may always be called by the same name: sorted by that, all of its records stand
+    together, and a walk may pass millions of others before it meets them.
+    """
+    asked = _asked_of_index(looking.wanted, leading)
+    if asked is None:
+        return False
+    column, sorting = _spelling(leading)
+
+    first = select(_TABLE.c.sequence).where(_of_plan(_TABLE.c.plan, plan))
+    first = first.where(*_within(looking, column, sorting)).order_by(*_order(looking, sorting))
+    passed = first.limit(_SAMPLE).subquery("passed")
+    fits = _says(transaction, looking.wanted, asked, plan, passed.c.sequence)
+    counted = select(func.count(), func.count(case((fits, 1)))).select_from(passed)
+    number, fitting = transaction.connection.execute(counted).one()
+    return bool(number == _SAMPLE and fitting == 0)
 
 
 def _rarest(transaction: Transaction, looking: Looking, sets: Mapping[str, Select[Any]]) -> str:
@@ -348,20 +389,3 @@ def _next_value(
     return transaction.connection.execute(
         select(one).order_by(looking.turned(one)).limit(1)
     ).scalar()
-
-
-# ---- plans -----------------------------------------------------------------------------------
-
-
-def plans_of(transaction: Transaction) -> Sequence[str | None]:
-    """Every plan that has records, and None if some are of none: a step of an index each."""
-    plan, found = _TABLE.c.plan, list[str | None]()
-    run = transaction.connection.execute
-    statement = select(plan).where(plan.is_not(None)).order_by(plan).limit(1)
-    last = run(statement).scalar()
-    while last is not None:
-        found.append(last)
-        last = run(statement.where(plan > last)).scalar()
-    if run(select(_TABLE.c.sequence).where(plan.is_(None)).limit(1)).scalar() is not None:
-        found.append(None)
-    return found

@@ -19,8 +19,7 @@ from sqlalchemy import Row, Select, func, select, tuple_, union_all
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
 from gateway.store import exchange_paths, tables
-from gateway.store.exchange_looking import Column, Looking, stretches
-from gateway.store.exchange_paths import plans_of
+from gateway.store.exchange_looking import Column, Looking, plans_of, stretches
 from gateway.store.exchange_private import (
     Private,
     document_index,

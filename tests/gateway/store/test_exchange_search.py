@@ -1,7 +1,7 @@
 """Records are found by each thing they say, in any order, page after page without end."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -316,6 +316,31 @@ def test_a_page_begins_behind_the_record_it_goes_on_after_not_before_all_that_sa
     (step,) = path_of(long_log, column, Stretch(is_stated=False, after=300))
     if column in ("partner", "person", "purpose", "member", "conversation"):
         assert f"exchange_by_{column} (plan=? AND {said}=? AND sequence<?)" in step
+
+
+def test_what_lies_at_the_other_end_of_an_order_is_read_whole_instead_of_walked_to(
+    sqlite_url: str, opened: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partner that always speaks for the same person: sorted by that, it stands behind all."""
+    log = opened(sqlite_url)
+
+    def unit(transaction: Transaction) -> None:
+        for number in range(600):
+            partner, person = ("p1", "Zoe") if number % 2 else ("p2", "Ann")
+            told = an_exchange(partner=PartnerId(partner), person=person)
+            exchange_log.append(transaction, told)
+
+    log.write(unit)
+    monkeypatch.setattr(exchange_paths, "_SAMPLE", 50)
+    assert "exchange_by_person" in path_of(log, "person", partner="p1")[0]
+    # The newest are all Zoe's.
+    steps = path_of(log, "person", partner="p2")
+    assert any("exchange_by_partner (plan=? AND partner=?" in step for step in steps), steps
+    found = _by_keyset(log, "person", True, 70, ExchangeFilter(partner=PartnerId("p2")))
+    assert found == list(range(599, 0, -2))
+    monkeypatch.setattr(exchange_paths, "_READ_WHOLE", 100)  # too many to be read whole
+    assert "exchange_by_person" in path_of(log, "person", partner="p2")[0]
+    assert _by_keyset(log, "person", True, 70, ExchangeFilter(partner=PartnerId("p2"))) == found
 
 
 def steps_of(log: Database, **asked: Any) -> tuple[int, list[int]]:
