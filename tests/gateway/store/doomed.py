@@ -1,5 +1,6 @@
 """A process that receives documents until it is killed at a named step."""
 
+import asyncio
 import os
 import signal
 import threading
@@ -40,6 +41,25 @@ def receive_until_killed(
     for number in range(6):
         receive(with_failpoint, folder, number, failpoint)
         answers.send(number)
+
+
+def record_briefly_until_killed(
+    url: str, folder: Path, step: str, occurrence: int, answers: Connection
+) -> None:
+    """Records exchanges as an event loop does, three at a time, each answered once it is safe."""
+    database = open_database(url, key_file=folder / "kek", failpoint=killer(step, occurrence))
+
+    async def one(number: int) -> None:
+        await database.write_briefly(
+            lambda t: exchange_log.append(t, an_exchange(message_id=str(number)))
+        )
+        answers.send(number)
+
+    async def all_of_them() -> None:
+        for first in range(0, 12, 3):
+            await asyncio.gather(*(one(number) for number in range(first, first + 3)))
+
+    asyncio.run(all_of_them())
 
 
 def receive_under_load(url: str, folder: Path, answers: Connection) -> None:

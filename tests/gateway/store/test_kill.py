@@ -11,13 +11,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, text
 
+from gateway.model.exchange import VerifyResult
 from gateway.model.identity import PartnerId
 from gateway.store import documents, exchange_log, tables
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, Transaction
 from gateway.store.keys import KeyRing
 from tests.gateway.store.builders import ACME, NOW
-from tests.gateway.store.doomed import receive, receive_under_load, receive_until_killed
+from tests.gateway.store.doomed import (
+    receive,
+    receive_under_load,
+    receive_until_killed,
+    record_briefly_until_killed,
+)
 
 # Forked, for speed: the child connects by itself, as any process does.
 FORK = multiprocessing.get_context("fork")
@@ -51,6 +57,29 @@ def test_a_killed_process_loses_nothing_answered_and_doubles_nothing(
     found = _assert_sound(house, folder, list(range(6)), unanswered_at_most=0)
     assert len(found) == 6
     assert house.read(_jobs) == 6
+
+
+@pytest.mark.parametrize("occurrence", [1, 3])
+@pytest.mark.parametrize("step", ["before commit", "after commit"])
+def test_what_an_event_loop_has_answered_is_durable_too(
+    url: str, house: Database, folder: Path, step: str, occurrence: int
+) -> None:
+    ours, theirs = FORK.Pipe(duplex=False)
+    child = FORK.Process(
+        target=record_briefly_until_killed, args=(url, folder, step, occurrence, theirs)
+    )
+    child.start()
+    theirs.close()
+    answered = _answers(ours)
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    told = house.read(lambda t: exchange_log.search(t, plan=ACME, limit=50))
+    recorded = [int(one.exchange.message_id or "") for one in told]
+    assert len(set(recorded)) == len(recorded) >= len(answered)
+    assert set(answered) <= set(recorded)
+    if step == "before commit" and not house.is_postgres:
+        assert sorted(recorded) == list(range(3 * (occurrence - 1))), "a group is all or nothing"
+    assert house.read(exchange_log.verify) == VerifyResult(len(recorded))
 
 
 def test_a_process_killed_under_load_loses_nothing_answered(

@@ -159,6 +159,7 @@ async def test_a_commit_under_way_is_finished_before_the_database_is_closed(
     database = opened(sqlite_url, failpoint)
     writing = asyncio.ensure_future(database.write_briefly(adding("a")))
     await asyncio.to_thread(begun.wait, 20)
+    assert not writing.done(), "told before it was durable"
     closing_it = asyncio.ensure_future(asyncio.to_thread(database.close))
     done, _ = await asyncio.wait([closing_it], timeout=0.1)
     assert not done
