@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from typing import Final
 
 from gateway.store.errors import StoreUnavailable
@@ -140,10 +141,8 @@ class BriefWriter:
             self._writer.commit(live)
         finally:
             self._writer.turn.release()
-        try:
+        with suppress(RuntimeError):  # the loop was closed, and nobody waits any more
             self._loop.call_soon_threadsafe(self._go_on, live)
-        except RuntimeError:
-            return  # the loop was closed, and nobody waits any more
 
     def _go_on(self, live: Sequence[Waiting]) -> None:
         tell_each(live)

@@ -153,7 +153,9 @@ class GroupWriter:
 
     def commit(self, live: Sequence[Waiting]) -> None:
         """Makes durable what has run, if it was not undone."""
-        connection = self._connected()
+        connection = self._connection
+        if connection is None:
+            return  # what was undone took it along
         driver: Any = connection.connection.driver_connection
         if not driver.in_transaction:
             return

@@ -104,3 +104,20 @@ async def test_where_that_fails_nothing_of_any_is_kept(way: str, database: Datab
     else:
         assert (type(beside), plan_names(database)) == (LookupError, ["c"])
     assert database.read(exchange_log.verify) == VerifyResult(len(plan_names(database)))
+
+
+async def test_a_connection_that_is_of_no_more_use_costs_its_group_and_no_other(
+    way: str, sqlite_url: str, opened: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = opened(sqlite_url)
+
+    def breaking(transaction: Transaction) -> None:
+        transaction.cursor().connection.close()
+        # Nor can another be made before they have been told.
+        monkeypatch.setattr(database._engine._groups, "_engine", None)  # type: ignore[union-attr]
+
+    asked = await asyncio.wait_for(_together(database, way, adding("a"), breaking, adding("b")), 20)
+    monkeypatch.undo()
+    assert all(isinstance(one, Exception) for one in asked)
+    assert await _asked(database, way, adding("c")) == "c"
+    assert plan_names(database) == ["c"]
