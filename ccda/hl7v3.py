@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 from lxml import etree
 
@@ -373,11 +373,10 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
 
 def append(parent: Element, name: str, **attributes: str | None) -> Element:
     """A new V3 child; attributes that are None are left out."""
-    for value in attributes.values():
-        if value is None:
-            given = {key: value for key, value in attributes.items() if value is not None}
-            return etree.SubElement(parent, v3(name), given)
-    return etree.SubElement(parent, v3(name), attributes)  # type: ignore[arg-type]
+    given: dict[str, Any] = attributes
+    if None in attributes.values():
+        given = {key: value for key, value in attributes.items() if value is not None}
+    return etree.SubElement(parent, v3(name), given)
 
 
 def write_ii(parent: Element, name: str, value: II) -> Element:

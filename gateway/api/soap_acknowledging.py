@@ -1,21 +1,18 @@
 """MCCI_IN000002UV01 as a SOAP door answers with it: a deferred message was taken, or why not."""
 
 from datetime import UTC, datetime
-from typing import Final
 from uuid import uuid4
 
-from ccda.hl7v3 import II, TS
+from ccda.hl7v3 import II
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_replied import Noted, Replied, Result, as_they_are
 from gateway.exchange.asker import Effect
+from gateway.exchange.moments import written
 from gateway.model.community import Community
 from gateway.model.later import DEFERRAL
 from ihe.acknowledgement import Acknowledgement, write_acknowledgement
 from ihe.identifiers import HomeCommunityId
 from ihe.soap import ITI_55_ACKNOWLEDGEMENT
-
-_DTM: Final = str.maketrans("", "", "-:T")
-"""What ISO 8601 has between the numbers of a time, and HL7 has not."""
 
 
 def acknowledge(
@@ -32,7 +29,7 @@ def acknowledge(
     (ITI TF-2: 3.55.4.2.3)."""
     acknowledgement = Acknowledgement(
         message_id=new_message_id(means.community),
-        creation_time=now_ts(),
+        creation_time=written(datetime.now(UTC)),
         sender=means.community.home_community_id,
         receiver=sender,
         request_id=message_id,
@@ -54,8 +51,3 @@ def acknowledge(
 def new_message_id(community: Community) -> II:
     """A fresh id for an HL7 V3 message of ours."""
     return II(str(community.messages), str(uuid4()))
-
-
-def now_ts() -> TS:
-    """Now, as an HL7 V3 message says when it was made."""
-    return TS(datetime.now(UTC).isoformat(timespec="seconds").translate(_DTM))

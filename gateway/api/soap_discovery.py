@@ -12,10 +12,11 @@ from functools import partial
 
 from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
-from gateway.api.soap_acknowledging import acknowledge, new_message_id, now_ts
+from gateway.api.soap_acknowledging import acknowledge, new_message_id
 from gateway.api.soap_replied import Noted, Replied, Result
 from gateway.exchange import probing
 from gateway.exchange.asker import Asker, Effect
+from gateway.exchange.moments import written
 from gateway.exchange.respond_discovery import Discovered, could_not_search
 from gateway.exchange.respond_discovery import discover as search
 from gateway.model.partner import Partner
@@ -48,7 +49,7 @@ def _answer(request: PatientDiscoveryRequest, found: "_Found", means: PartnerMea
         found.discovered.answer,
         request=request,
         message_id=new_message_id(means.community),
-        creation_time=now_ts(),
+        creation_time=written(datetime.now(UTC)),
         sender=means.community.home_community_id,
     )
 

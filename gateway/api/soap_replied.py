@@ -36,9 +36,10 @@ class Result:
 class Replied:
     """What a verb answers: the body, its attachments, and what to record (at least one effect).
 
-    `noted` runs in the transaction of the record and may say more in it, usually briefly.
-    `owed` names the attachments again, for an answer that is brought later. `transaction` is what
-    the record says was done, if not the transaction of the request.
+    `noted` runs in the transaction of the record and may say more in it; `is_noted_briefly` unless
+    that takes longer than the record itself. `owed` names the attachments again, for an answer that
+    is brought later. `transaction` is what the record says was done, if not the transaction of the
+    request.
     """
 
     kind: MessageKind

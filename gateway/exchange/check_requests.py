@@ -12,6 +12,7 @@ from gateway.clients.answer_reading import Crossing
 from gateway.exchange.asking import Asking, Call, Patience
 from gateway.exchange.keeping import Kept, keep
 from gateway.exchange.metadata import patient_id
+from gateway.exchange.moments import written
 from gateway.model.exchange import Exchange
 from gateway.model.member import Member
 from gateway.model.partner import Partner
@@ -39,7 +40,7 @@ def discovery_request(
     root = str(community.messages)
     return PatientDiscoveryRequest(
         message_id=II(root, str(uuid4())),
-        creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
+        creation_time=written(datetime.now(UTC)),
         sender=community.home_community_id,
         receiver=partner.home_community_id,
         query_id=II(root, str(uuid4())),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import uuid4
 
-from ccda.hl7v3 import II, TS
+from ccda.hl7v3 import II
 from gateway.clients.failures import NotCalled
 from gateway.exchange.asking import Answered, Call
 from gateway.exchange.calling import put
@@ -19,6 +19,7 @@ from gateway.exchange.ingest import demographics
 from gateway.exchange.judging import answer_in_words, judge_matches, judged_in_words
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id
+from gateway.exchange.moments import written
 from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.exchange.widening import Wider, widen
@@ -232,7 +233,7 @@ def _request(visit: Visit, told: Demographics) -> PatientDiscoveryRequest:
     root = str(asking.community.messages)
     return PatientDiscoveryRequest(
         message_id=II(root, str(uuid4())),
-        creation_time=TS(datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")),
+        creation_time=written(datetime.now(UTC)),
         sender=asking.community.home_community_id,
         receiver=visit.partner.home_community_id,
         query_id=II(root, str(uuid4())),

@@ -1,4 +1,4 @@
-"""HL7 times compared in the precision they were written with."""
+"""HL7 times: as moments are written, and compared in the precision they were written with."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -10,6 +10,14 @@ from ccda.hl7v3 import TS, hl7_time
 _TIME: Final = re.compile(r"(\d{4,14})(?:\.\d+)?(?:([+-])(\d\d):?(\d\d)?|Z)?")
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
 _FORMATS: Final = {10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+
+_ISO_MARKS: Final = str.maketrans("", "", "-:T")
+"""What ISO 8601 has between the numbers of a time, and HL7 has not."""
+
+
+def written(moment: datetime) -> TS:
+    """The moment to the second, in UTC."""
+    return TS(moment.astimezone(UTC).isoformat(timespec="seconds").translate(_ISO_MARKS))
 
 
 def sort_key(time: TS | None) -> str:

@@ -22,6 +22,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.metadata import describe_summary, entry_uuid, unique_id
+from gateway.exchange.moments import written
 from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.exchange.summarize import summarize
 from gateway.exchange.summary_document import source_ids, write_member_ccd
@@ -250,7 +251,7 @@ def _make(
         type_code=_CLASS,
         type_system="2.16.840.1.113883.6.1",
         type_display="Summarization of Episode Note",
-        effective_time=now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000"),
+        effective_time=written(now).value,
         clinical_id=str(II(root, number)),
         set_id=str(II(root, series)),
         version=int(now.timestamp()),

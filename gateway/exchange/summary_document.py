@@ -1,14 +1,15 @@
 """A member's merged summary in the forms of others: a CCD (C-CDA R2.1), a FHIR R4 Bundle."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ccda.fhir import fhir_json, summary_bundle
-from ccda.hl7v3 import II, TS
+from ccda.hl7v3 import II
 from ccda.model import Patient
 from ccda.summary import Summary
 from ccda.writer import AuthoringDevice, Organization, write_ccd
 from gateway.exchange.derived import SOFTWARE
 from gateway.exchange.ingest import demographics
+from gateway.exchange.moments import written
 from gateway.model.community import Community
 from gateway.model.identity import DocumentId, PlanId
 from gateway.model.member import Member, Plan
@@ -47,7 +48,7 @@ def write_member_ccd(
         document_id=II(root, number),
         set_id=II(root, series or member.id),
         version=int(now.timestamp()),
-        now=TS(now.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")),
+        now=written(now),
         sources=sources,
         confidentiality=confidentiality,
         title=f"{_TITLE}. {notice}" if notice else _TITLE,

@@ -15,6 +15,7 @@ from ccda.hl7v3 import II, TS
 from ccda.safe_xml import Element
 from gateway.demo.simulator.holdings import Holdings
 from gateway.demo.simulator.replies import Brought, Reply, Seal
+from gateway.exchange.moments import written
 from ihe.acknowledgement import Acknowledgement, write_acknowledgement
 from ihe.discovery import Discovery, PatientDiscoveryRequest
 from ihe.identifiers import HomeCommunityId
@@ -112,4 +113,4 @@ def _message_id(held: Holdings) -> II:
 
 
 def _ts(seal: Seal) -> TS:
-    return TS(seal.now.strftime("%Y%m%d%H%M%S+0000"))
+    return written(seal.now)

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import uuid4
 
-from ccda.hl7v3 import II, TS
+from ccda.hl7v3 import II
 from ccda.safe_xml import Element
 from gateway.demo.simulator.holdings import Given, Holdings, Retrieved
+from gateway.exchange.moments import written
 from ihe.discovery import Discovery, PatientDiscoveryRequest
 from ihe.document_content import ContentId
 from ihe.errors import NotPermitted
@@ -83,7 +84,7 @@ def discovery_reply(
         discovery,
         request=asked,
         message_id=II(f"{held.home}.9", str(uuid4())),
-        creation_time=TS(seal.now.strftime("%Y%m%d%H%M%S+0000")),
+        creation_time=written(seal.now),
         sender=held.home,
     )
     return Reply(seal(body, ITI_55_ANSWER))
