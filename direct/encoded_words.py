@@ -6,6 +6,7 @@ direction round. Nothing leaves this room but printable characters and single sp
 """
 
 import binascii
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -45,16 +46,17 @@ def decode_words(text: str) -> str:
     return printable("".join(_decoded(text)))
 
 
-def decode_bytes(content: bytes, charset: str | None) -> str:
+def decode_bytes(content: bytes, charset: str | None, *, is_cut: bool = False) -> str:
     """`content` in `charset`; UTF-8, else Latin-1, where that is not one we read.
 
-    Never fails: what does not fit is shown as U+FFFD.
+    Never fails: what does not fit is shown as U+FFFD. `is_cut`: the last character may be there in
+    part, and is left out then.
     """
     name = (charset or "").strip().lower().partition("*")[0]
     if name in _CHARSETS and name not in ("us-ascii", "ascii"):
-        return content.decode(name, "replace")
+        return codecs.getincrementaldecoder(name)("replace").decode(content, not is_cut)
     try:
-        return content.decode("utf-8")
+        return codecs.utf_8_decode(content, "strict", not is_cut)[0]
     except UnicodeDecodeError:
         return content.decode("latin-1")
 

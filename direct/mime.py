@@ -9,6 +9,7 @@ bytes; nothing is dropped.
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -67,22 +68,24 @@ class Part:
         """Header and body as they were sent."""
         return self.source[self.start : self.end]
 
-    @property
-    def raw_body(self) -> bytes:
-        """The body as it was sent, still in its transfer encoding."""
-        return self.source[self.body : self.end]
-
     def decoded(self) -> tuple[bytes, bool]:
         """The body, and whether its transfer encoding is one that we know and read to the end."""
-        return decode(self.raw_body, self.encoding)
+        return decode(self.source, self.body, self.end, self.encoding)
 
     def content(self) -> bytes:
         """The body, decoded."""
         return self.decoded()[0]
 
-    def text(self) -> str:
-        """The body as text in the charset that it names."""
-        return decode_bytes(self.content(), self.media_type.parameters.get("charset"))
+    def text(self, most_bytes: int = sys.maxsize) -> tuple[str, bool]:
+        """The body as text in the charset that it names, and whether that is all of it.
+
+        No more than `most_bytes` are looked at: one rare character makes a text four times as
+        large as its bytes.
+        """
+        content = self.content()
+        is_cut = len(content) > most_bytes
+        charset = self.media_type.parameters.get("charset")
+        return decode_bytes(content[:most_bytes], charset, is_cut=is_cut), not is_cut
 
     @property
     def disposition(self) -> Parametrised | None:

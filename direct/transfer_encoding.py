@@ -10,28 +10,29 @@ _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234567
 _NO_LETTERS: Final = bytes(byte for byte in range(256) if byte not in _LETTERS)
 
 
-def decode(content: bytes, encoding: str) -> tuple[bytes, bool]:
-    """The bytes, and whether all of `content` could be read.
+def decode(source: bytes, start: int, end: int, encoding: str) -> tuple[bytes, bool]:
+    """The bytes that `source` holds from `start` to `end`, and whether all could be read.
 
-    An encoding that we do not know leaves them as they are.
+    An encoding that we do not know leaves them as they are. What is encoded is not copied: it may
+    be nearly all of the message, and what is decoded comes beside it.
     """
     match encoding:
         case "base64":
-            return _decode_base64(content)
+            return _decode_base64(source, start, end)
         case "quoted-printable":
-            return binascii.a2b_qp(content), True
+            return binascii.a2b_qp(memoryview(source)[start:end]), True
         case _:
-            return content, encoding in IDENTITY
+            return source[start:end], encoding in IDENTITY
 
 
-def _decode_base64(content: bytes) -> tuple[bytes, bool]:
-    padding = content.find(b"=")
-    if padding < 0 or not content[padding:].strip(b"=" + _BLANK):
-        return _decode_run(content)
+def _decode_base64(source: bytes, start: int, end: int) -> tuple[bytes, bool]:
+    padding = source.find(b"=", start, end)
+    if padding < 0 or not source[padding:end].strip(b"=" + _BLANK):
+        return _decode_run(memoryview(source)[start:end])
     # Quirk: several encoded runs one after the other, each with its own padding. Python's
     # decoder stops at the first.
     decoded, whole = bytearray(), True
-    runs = content.split(b"=", _MOST_RUNS)
+    runs = source[start:end].split(b"=", _MOST_RUNS)
     if b"=" in runs[-1].rstrip(b"=" + _BLANK):
         # Millions of tiny runs are an attack, at a step each; what follows is left undecoded.
         runs, whole = runs[:-1], False
@@ -42,12 +43,12 @@ def _decode_base64(content: bytes) -> tuple[bytes, bool]:
     return bytes(decoded), whole
 
 
-def _decode_run(content: bytes) -> tuple[bytes, bool]:
+def _decode_run(content: bytes | memoryview) -> tuple[bytes, bool]:
     try:
         return binascii.a2b_base64(content), True
     except binascii.Error:
         # The padding is missing, or the text was cut: what stands there is still content.
-        letters = content.translate(None, _NO_LETTERS)
+        letters = bytes(content).translate(None, _NO_LETTERS)
     whole = len(letters) % 4 != 1
     kept = letters if whole else letters[:-1]
     return binascii.a2b_base64(kept + b"=" * (-len(kept) % 4)), whole

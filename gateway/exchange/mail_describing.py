@@ -88,8 +88,8 @@ def describe_mail(raw: bytes, keys: Keys | None) -> ReadMail:
         DirectError: it does not open, or cannot be read.
     """
     message = _message(raw, keys)
+    text, is_cut = _text(message)  # before anything is held of what it carries
     carried = find_content(message)
-    text, is_cut = _text(message)
     return ReadMail(
         from_=message.from_.address,
         to=tuple(one.address for one in message.recipients),
@@ -129,13 +129,12 @@ def _text(message: DirectMessage) -> tuple[str, bool]:
     bodies = [one for one in message.parts if _is_body(one)]
     plain = [one for one in bodies if one.media_type.value != "text/html"]
     for chosen in (*plain, *bodies):
-        whole = chosen.text() or ""
-        if whole and not whole.isspace():
+        begun, is_all = chosen.text(4 * _MOST_SOURCE)  # no charset has longer characters
+        if begun and not begun.isspace():
             break
     else:
         return "", False
-    written, is_cut = whole[:_MOST_SOURCE], len(whole) > _MOST_SOURCE
-    del whole  # it may be as large as the message
+    written, is_cut = begun[:_MOST_SOURCE], not is_all or len(begun) > _MOST_SOURCE
     words = written if chosen.media_type.value != "text/html" else _words(written)
     lines = map(printable, words.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
     text = _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()

@@ -45,6 +45,14 @@ Reason = Literal["deadline", "memory", "size", "crashed", "error", "closed"]
 START_SECONDS: Final = 60.0
 """To start an interpreter on a machine that is busy with everything else."""
 
+_ENVIRONMENT: Final = {
+    # With no memory left a Rust library would look for its lines for ever.
+    "RUST_BACKTRACE": "0",
+    # Once large blocks have come and gone, glibc takes the next from a heap that is then in
+    # pieces: what one message may need would hang on those before it. These go back at once.
+    "MALLOC_MMAP_THRESHOLD_": str(1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
+}
 # The child takes its search path from us, so that it imports this same checkout.
 _BOOTSTRAP: Final = (
     "import json, sys; given = json.loads(sys.argv[1]); sys.path[:] = given.pop('path'); "
@@ -318,8 +326,7 @@ class _Worker:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                # With no memory left a Rust library would look for its lines for ever.
-                env={**os.environ, "RUST_BACKTRACE": "0"},
+                env={**os.environ, **_ENVIRONMENT},
             )
         try:
             self._receive(START_SECONDS)

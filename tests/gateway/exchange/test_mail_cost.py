@@ -129,6 +129,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "lone line feeds": lambda: by_hand("text/plain", b"a\n" * (LARGE // 3)),
     "runs of base64": lambda: by_hand("text/plain", b"QQ==" * (LARGE // 4), "base64"),
     "quoted octets": lambda: by_hand("text/plain", b"=3D=" * (LARGE // 4), "quoted-printable"),
+    "one rare character": lambda: by_hand(
+        "text/plain; charset=utf-8", b"a" * (LARGE - 4) + "\N{GRINNING FACE}".encode(), "8bit"
+    ),
     "comments": lambda: written(OutgoingPart(b"<?xml?>" + b"<!-- -->" * (LARGE // 8), "text/xml")),
 }
 
@@ -139,7 +142,9 @@ def test_a_hostile_message_costs_no_more(pool: WorkerPool, kind: str) -> None:
     assert sum(sizes) <= 96 * 1024 * 1024
 
 
-@pytest.mark.parametrize("kind", list(thinned(["comments", "lone line feeds"])))
+@pytest.mark.parametrize(
+    "kind", list(thinned(["comments", "lone line feeds", "nested messages", "one rare character"]))
+)
 def test_a_hostile_message_may_be_looked_at_too(pool: WorkerPool, kind: str) -> None:
     read = pool.run_on(pieces(sealed(HOSTILE[kind]())), describe_mail, keys())
     assert (len(read.text), read.is_cut) == (100_000, True)

@@ -141,4 +141,17 @@ async def test_a_message_is_its_members_whose_its_documents_are_now(plan: Office
 
 def test_the_charset_that_a_part_names_counts() -> None:
     part = read_part(b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\n\xc4")
-    assert part.text() == "Ä"
+    assert part.text() == ("Ä", True)
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [("utf-8", "aÄÄ"), ("us-ascii", "aÄÄ"), ("utf-16le", "aÄÄ"), ("gb18030", "a\u4e2d\u6587")],
+)
+def test_a_text_that_is_looked_at_in_part_ends_with_a_whole_character(
+    charset: str, text: str
+) -> None:
+    body = text.encode("utf-8" if charset == "us-ascii" else charset)
+    part = read_part(f"Content-Type: text/plain; charset={charset}\r\n\r\n".encode() + body)
+    assert part.text(len(body)) == (text, True)
+    assert part.text(len(body) - 1) == (text[:-1], False)
