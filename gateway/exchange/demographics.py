@@ -1,10 +1,13 @@
 """Whose demographics are read, and whether a request has enough of them to be answered."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from ccda.hl7v3 import II
+from ccda.hl7v3 import II, US_SSN
 from ccda.model import Patient
-from gateway.model.person import Person
+from gateway.model.member import Member, Plan
+from gateway.model.person import Person, read_person, with_id
+from gateway.store.members import Candidate
 from ihe.xcpd import Demographics, RequestedAttribute
 
 
@@ -48,3 +51,22 @@ def is_below_minimum(asked: Person) -> bool:
     dated = asked.birth is not None and asked.birth.day is not None
     told_apart = named and (dated or asked.has_whole_ssn)
     return not told_apart or bool(minimum_set_missing(asked))
+
+
+def demographics(member: Member, plan: Plan) -> Demographics:
+    """What the roster says of a member, with the plan's own number as an identifier."""
+    root = plan.member_id_root
+    own = II(root, member.member_id) if root else None
+    if own is None or own in member.demographics.ids:
+        return member.demographics
+    return replace(member.demographics, ids=(*member.demographics.ids, own))
+
+
+def person_of(candidate: Candidate, plan: Plan) -> Person:
+    """As `demographics`, in the form that is compared."""
+    root = plan.member_id_root
+    if not root:
+        return candidate.person
+    if root == US_SSN:
+        return read_person(demographics(candidate.member(), plan))
+    return with_id(candidate.person, root, candidate.number)

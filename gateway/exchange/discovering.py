@@ -14,8 +14,8 @@ from ccda.hl7v3 import II
 from gateway.clients.failures import NotCalled
 from gateway.exchange.asking import Answered, Call
 from gateway.exchange.calling import put
+from gateway.exchange.demographics import demographics
 from gateway.exchange.disclosing import first_set, fuller_set
-from gateway.exchange.ingest import demographics
 from gateway.exchange.judging import answer_in_words, judge_matches, judged_in_words
 from gateway.exchange.matching import MatchResult, compare
 from gateway.exchange.metadata import patient_id

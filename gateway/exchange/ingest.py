@@ -19,7 +19,7 @@ from ccda.hl7v3 import II
 from ccda.model import ClinicalDocument, Section
 from ccda.safe_xml import DEFAULT_LIMITS
 from gateway.exchange.archive import Archive
-from gateway.exchange.demographics import demographics_of
+from gateway.exchange.demographics import demographics, demographics_of, person_of
 from gateway.exchange.derived import is_derived
 from gateway.exchange.filing import file_document
 from gateway.exchange.header_encounter import header_encounter
@@ -337,10 +337,10 @@ def _whose(
         return _is_the_one(transaction, received.named_member, named, plan, _SUBMITTED)
     person = read_person(named)
     known = members.resembling(transaction, plan=plan.id, person=person)
-    judged = judge([(member.id, demographics(member, plan)) for member in known], person)
+    judged = judge([(one.id, person_of(one, plan)) for one in known], person)
     match choose(judged):
         case Found(member=found):
-            member = next(member for member in known if member.id == found)
+            member = next(one for one in known if one.id == found).member()
             return _unless_another(member, received.named_person, plan)
         case Ambiguous():
             return _Undecided("more than one member could be the person it names")
@@ -374,15 +374,6 @@ def _is_the_one(
         f"the person it names is not surely {whom}" + (f": {against}" if against else ""),
         candidate,
     )
-
-
-def demographics(member: Member, plan: Plan) -> Demographics:
-    """What the roster says of a member, with the plan's own number as an identifier."""
-    root = plan.member_id_root
-    own = II(root, member.member_id) if root else None
-    if own is None or own in member.demographics.ids:
-        return member.demographics
-    return replace(member.demographics, ids=(*member.demographics.ids, own))
 
 
 def _numbers(transaction: Transaction, given: Sequence[II], plan: Plan) -> Iterator[II]:

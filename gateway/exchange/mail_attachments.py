@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from gateway.exchange.ingest import Ingested, demographics
+from gateway.exchange.demographics import person_of
+from gateway.exchange.ingest import Ingested
 from gateway.exchange.mail_carried import Kept
 from gateway.exchange.matching import Ambiguous, Found, NotFound, best_match, read_person
 from gateway.model.document import Blob, Document, Source
@@ -105,8 +106,9 @@ def _whose(
 
 def _named(transaction: Transaction, named: Demographics, plan: Plan) -> MemberId | None:
     """Who is most likely meant, for a person to say so."""
-    known = members.resembling(transaction, plan=plan.id, person=read_person(named))
-    match best_match([(one.id, demographics(one, plan)) for one in known], named):
+    person = read_person(named)
+    known = members.resembling(transaction, plan=plan.id, person=person)
+    match best_match(((one.id, person_of(one, plan)) for one in known), person):
         case Found(member=found):
             return found
         case NotFound(possible=possible):

@@ -251,11 +251,9 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
     return MatchResult(score, _decide(score, agreements), reasons, ignored)
 
 
-def judge(
-    candidates: Iterable[tuple[MemberId, Demographics]], theirs: Person
-) -> tuple[Judged, ...]:
+def judge(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) -> tuple[Judged, ...]:
     """Each candidate beside the person asked for, best first, whatever their order was."""
-    judged = [(member, compare_people(read_person(ours), theirs)) for member, ours in candidates]
+    judged = [(member, compare_people(ours, theirs)) for member, ours in candidates]
     judged.sort(key=lambda one: (one[1].decision != "match", -one[1].score, one[0]))
     return tuple(judged)
 
@@ -289,11 +287,9 @@ def _facts(result: MatchResult) -> _Facts:
     return frozenset((one.attribute, one.agreement) for one in result.reasons)
 
 
-def best_match(
-    candidates: Sequence[tuple[MemberId, Demographics]], theirs: Demographics
-) -> BestMatch:
+def best_match(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) -> BestMatch:
     """Who of several it is. The order of the candidates does not matter."""
-    return choose(judge(candidates, read_person(theirs)))
+    return choose(judge(candidates, theirs))
 
 
 def nearly_names(result: MatchResult) -> bool:

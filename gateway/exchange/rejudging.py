@@ -12,7 +12,7 @@ from ccda.safe_xml import Element
 from gateway.exchange.asker import Asker
 from gateway.exchange.conversation import Crossed, Reread
 from gateway.exchange.delegating import refuse_delegates
-from gateway.exchange.ingest import demographics
+from gateway.exchange.demographics import demographics
 from gateway.exchange.judging import answer_in_words, judge_matches, judged_then
 from gateway.exchange.policy import Refused, purpose_stated
 from gateway.exchange.respond_discovery import whom_we_know

@@ -13,7 +13,7 @@ from typing import Final
 
 from gateway.exchange import probing
 from gateway.exchange.asker import Asker, Effect, no_way, ways
-from gateway.exchange.ingest import demographics
+from gateway.exchange.demographics import person_of
 from gateway.exchange.judging import judged_in_words
 from gateway.exchange.matching import (
     Ambiguous,
@@ -204,15 +204,15 @@ def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Per
     compared = (*known.members, *known.fillers)
     if len(compared) > _BRIEF_COMPARISONS:
         leave()
-    judged = judge([(member.id, demographics(member, plan)) for member in compared], asked)
-    by_id = {member.id: member for member in known.members}
+    judged = judge([(one.id, person_of(one, plan)) for one in compared], asked)
+    by_id = {one.id: one for one in known.members}
     real = [one for one in judged if one[0] in by_id]
     chosen: tuple[tuple[Member, MatchResult], ...]
     match choose(real):
         case Found(member=member, result=result):
-            chosen = ((by_id[member], result),)
+            chosen = ((by_id[member].member(), result),)
         case Ambiguous(candidates=candidates):
-            chosen = tuple((by_id[member], result) for member, result in candidates)
+            chosen = tuple((by_id[member].member(), result) for member, result in candidates)
             if not _are_one_person(chosen, plan):
                 reason = "more than one member could be the person asked for"
                 return _Look(plan, reason=reason, near=NearMiss(plan.id, chosen[0][0].id))

@@ -13,7 +13,8 @@ from typing import Final
 from uuid import UUID
 
 from gateway.exchange.asker import Asker, Effect, takers
-from gateway.exchange.ingest import Ingested, Received, demographics, ingest
+from gateway.exchange.demographics import person_of
+from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.matching import Found, best_match, read_person
 from gateway.exchange.on_demand import MadeMeanwhile
 from gateway.exchange.policy import Refused
@@ -169,8 +170,9 @@ def _by_person(
 ) -> MemberId | None:
     if person is None:
         return None
-    known = members.resembling(transaction, plan=plan.id, person=read_person(person))
-    match best_match([(member.id, demographics(member, plan)) for member in known], person):
+    asked = read_person(person)
+    known = members.resembling(transaction, plan=plan.id, person=asked)
+    match best_match(((one.id, person_of(one, plan)) for one in known), asked):
         case Found(member=found):
             return found
         case _:

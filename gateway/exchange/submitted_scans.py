@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from gateway.exchange.ingest import Ingested, Received, demographics
+from gateway.exchange.demographics import demographics, person_of
+from gateway.exchange.ingest import Ingested, Received
 from gateway.exchange.mail_attachments import Attachment, keep_attachments
 from gateway.exchange.matching import Found, best_match, compare, read_person
 from gateway.exchange.summaries import hold_summary, renew_summary
@@ -82,8 +83,9 @@ def _match(
         one = members.get(transaction, plan=plan.id, member=named)
         is_match = one is not None and compare(demographics(one, plan), stated).decision == "match"
         return named if is_match else None
-    known = members.resembling(transaction, plan=plan.id, person=read_person(stated))
-    match best_match([(one.id, demographics(one, plan)) for one in known], stated):
+    person = read_person(stated)
+    known = members.resembling(transaction, plan=plan.id, person=person)
+    match best_match(((one.id, person_of(one, plan)) for one in known), person):
         case Found(member=found):
             return found
         case _:

@@ -7,8 +7,8 @@ from ccda.hl7v3 import II
 from ccda.model import Patient
 from ccda.summary import Summary
 from ccda.writer import AuthoringDevice, Organization, write_ccd
+from gateway.exchange.demographics import demographics
 from gateway.exchange.derived import SOFTWARE
-from gateway.exchange.ingest import demographics
 from gateway.exchange.moments import written
 from gateway.model.community import Community
 from gateway.model.identity import DocumentId, PlanId

@@ -101,6 +101,25 @@ def read_person(demographics: Demographics) -> Person:
     )
 
 
+def with_id(person: Person, root: str, extension: str) -> Person:
+    """The person, whom this identifier names too; an SSN is none."""
+    own = frozenset(_ids((II(root, extension),)))
+    if own <= person.ids:
+        return person
+    return Person(
+        person.names,
+        person.birth,
+        person.gender,
+        person.addresses,
+        person.phones,
+        person.emails,
+        person.ssn,
+        person.ids | own,
+        person.maiden,
+        person.ignored,
+    )
+
+
 # ---- names -----------------------------------------------------------------------------------
 
 PARTICLES: Final = frozenset(

@@ -8,10 +8,12 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, literal, select, union_all, update
 
+from ccda.values import quickly_made
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
 from gateway.model.person import Person, read_person
 from gateway.store import tables
+from gateway.store.comparable import load_person, write_person
 from gateway.store.errors import UnknownId
 from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
 from gateway.store.prepared import Prepared
@@ -24,6 +26,7 @@ SHARING: Final = 50
 """More people than this under one key identify nobody by it."""
 CANDIDATES: Final = 100
 """More than this are not compared for one question, whatever it states."""
+_NOBODY: Final = MemberId("nobody")
 _KEYS_AT_ONCE: Final = 8
 _IDS_AT_ONCE: Final = 4
 _GET: Final = Prepared(
@@ -42,16 +45,34 @@ _BY_NUMBER: Final = Prepared(
 )
 
 
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Who could be the person asked for, in the form that is compared.
+
+    `number` is the plan's own for the member, and not among the person's ids.
+    """
+
+    id: MemberId
+    number: str
+    person: Person
+    row: Any = None
+
+    def member(self) -> Member:
+        """All that the roster states."""
+        return _member(self.row)
+
+
 @dataclass(frozen=True, slots=True)
 class Candidates:
     """Whoever could be the person asked for.
 
-    `fillers` are nobody: members made from the question itself, read as the others are, so that it
-    takes as long to look at one who is there as at one who is not (DECISIONS 11).
+    `fillers` are nobody: made from the question itself, read as the others are, so that it takes as
+    long to look at one who is there as at one who is not (DECISIONS 11).
     """
 
-    members: tuple[Member, ...]
-    fillers: tuple[Member, ...] = ()
+    members: tuple[Candidate, ...]
+    fillers: tuple[Candidate, ...] = ()
 
 
 def put(transaction: Transaction, member: Member, person: Person | None = None) -> Member:
@@ -60,6 +81,7 @@ def put(transaction: Transaction, member: Member, person: Person | None = None) 
     Its `id` then stays, and so does whether it opted out: a roster does not know. `person` are the
     member's demographics where they were read before.
     """
+    person = person or read_person(member.demographics)
     values = {
         "id": member.id,
         "plan": member.plan,
@@ -68,12 +90,13 @@ def put(transaction: Transaction, member: Member, person: Person | None = None) 
         "coverage_start": _text(member.coverage_start),
         "coverage_end": _text(member.coverage_end),
         "opted_out": member.opted_out,
+        "comparable": write_person(person),
     }
     kept = upsert(
         transaction, tables.member, values, ["plan", "member_id"], keep=["id", "opted_out"]
     )
     stored = replace(member, id=MemberId(kept.id), opted_out=kept.opted_out)
-    _put_keys(transaction, stored, person or read_person(member.demographics))
+    _put_keys(transaction, stored, person)
     return stored
 
 
@@ -121,20 +144,21 @@ def candidates(
     the others find the one who is meant. With fillers they are a multiple of `filled_to`, if any.
     `person` is who is named, where that was read before.
     """
-    found = _by_keys(transaction, plan, keys_of(person or read_person(named)))
+    person = person or read_person(named)
+    found = _by_keys(transaction, plan, keys_of(person))
     if not filled_to:
         return Candidates(found)
-    missing, text = -len(found) % filled_to if found else filled_to, dump(named)
-    fillers = (Member(MemberId(""), plan, "", load(Demographics, text)) for _ in range(missing))
+    missing, text = -len(found) % filled_to if found else filled_to, write_person(person)
+    fillers = (Candidate(_NOBODY, _NOBODY, load_person(text, "")) for _ in range(missing))
     return Candidates(found, tuple(fillers))
 
 
-def resembling(transaction: Transaction, *, plan: PlanId, person: Person) -> tuple[Member, ...]:
+def resembling(transaction: Transaction, *, plan: PlanId, person: Person) -> tuple[Candidate, ...]:
     """The candidates, and for a reviewer whoever has the name, unless too many have."""
     return _by_keys(transaction, plan, (*keys_of(person), *name_keys(person)))
 
 
-def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tuple[Member, ...]:
+def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tuple[Candidate, ...]:
     """Two statements, each on an index, for up to eight keys; none depends on who is found."""
     asked = keys[:MOST]
     slots = -(-len(asked) // _KEYS_AT_ONCE) * _KEYS_AT_ONCE
@@ -155,7 +179,12 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
     # Nobody has the empty id; with it the statement is the same for one, for few and for none.
     some += [""] * (-len(some) % _IDS_AT_ONCE if some else _IDS_AT_ONCE)
     asked_for = {f"id{place}": one for place, one in enumerate(some)}
-    return tuple(_member(row) for row in _by_ids(len(some)).rows(transaction, asked_for))
+    return tuple(
+        [
+            Candidate(row.id, row.member_id, load_person(row.comparable, row.demographics), row)
+            for row in _by_ids(len(some)).rows(transaction, asked_for)
+        ]
+    )
 
 
 @cache
@@ -198,6 +227,13 @@ def set_opted_out(
     if changed is None:
         raise UnknownId("member", member)
     return changed
+
+
+def comparable_rows(members: Iterable[Member]) -> Iterator[dict[str, str]]:
+    """Their ids, and the form that they are compared in."""
+    for member in members:
+        person = read_person(member.demographics)
+        yield {"member": member.id, "comparable": write_person(person)}
 
 
 def key_rows(members: Iterable[Member]) -> Iterator[dict[str, str]]:

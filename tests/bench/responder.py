@@ -83,7 +83,8 @@ def measure(rounds: int) -> Report:
     notes = (
         f"answer {size:,} bytes with {_DOCUMENTS} entries",
         "ratio: requests/s by those of the no-op; cost: the no-op's processor time by ours",
-        *_bottleneck(no_op),
+        *bottleneck(no_op, "the no-op"),
+        *bottleneck(shared.no_op, f"the no-op of {processes} processes"),
     )
     return Report("responder", "ITI-38 responder against a no-op POST", rows, notes)
 
@@ -130,14 +131,14 @@ def _share(shares: Sequence[float]) -> str:
     return f"{statistics.median(shares):.0%}"
 
 
-def _bottleneck(no_op: Sequence[Load]) -> Iterator[str]:
-    """Says so when it was not the server's work that bounded the no-op."""
+def bottleneck(no_op: Sequence[Load], what: str) -> Iterator[str]:
+    """Says so when it was not the server's work that bounded what the others are measured by."""
     server = statistics.median(load.server_seconds / load.seconds for load in no_op)
     client = statistics.median(load.client_seconds / load.seconds for load in no_op)
     if client > server:
-        yield "the load generator worked more than the no-op: trust the cost ratio, not the ratio"
+        yield f"the load generator worked more than {what}: trust the cost ratio, not the ratio"
     if max(client, server) < _MOSTLY_WAITING:
-        yield "in the no-op both sides mostly waited: trust the cost ratio, not the ratio"
+        yield f"in {what} both sides mostly waited: trust the cost ratio, not the ratio"
 
 
 # ---- the house -------------------------------------------------------------------------------

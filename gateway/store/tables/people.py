@@ -29,6 +29,8 @@ class MemberRow(Row, table=True):
     coverage_start: str | None = None
     coverage_end: str | None = None
     opted_out: bool = False
+    comparable: str | None = Field(default=None, sa_type=Text)
+    """As `store.comparable` writes the person."""
 
 
 class MemberKeyRow(Row, table=True):

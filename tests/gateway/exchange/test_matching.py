@@ -10,6 +10,7 @@ from ccda.hl7v3 import AD, II, PN, TEL, TS, US_SSN
 from ccda.model import Patient
 from gateway.exchange.matching import (
     Ambiguous,
+    BestMatch,
     Found,
     MatchResult,
     NotFound,
@@ -40,6 +41,10 @@ def ssn(number: str) -> II:
 
 def named(family: str, *given: str, suffix: tuple[str, ...] = ()) -> Demographics:
     return replace(ANNA, names=(PN(family, given, suffix=suffix),))
+
+
+def best(candidates: list[tuple[MemberId, Demographics]], asked: Demographics) -> BestMatch:
+    return best_match([(one, read_person(known)) for one, known in candidates], read_person(asked))
 
 
 def decision(theirs: Demographics, ours: Demographics = ANNA) -> str:
@@ -234,13 +239,13 @@ def test_reasons_and_ignored_fields_hold_no_values() -> None:
 
 def test_the_one_candidate_who_matches_is_found() -> None:
     candidates = [(MemberId("a"), ANNA), (MemberId("b"), named("Keller", "Berta"))]
-    found = best_match(candidates, ANNA)
+    found = best(candidates, ANNA)
     assert isinstance(found, Found)
     assert found.member == "a"
 
 
 def test_two_who_match_are_ambiguous() -> None:
-    found = best_match([(MemberId("a"), ANNA), (MemberId("b"), ANNA)], ANNA)
+    found = best([(MemberId("a"), ANNA), (MemberId("b"), ANNA)], ANNA)
     assert isinstance(found, Ambiguous)
     assert [member for member, _ in found.candidates] == ["a", "b"]
 
@@ -250,9 +255,9 @@ def test_one_without_an_ssn_is_not_found_under_anothers() -> None:
     hers = replace(named("Keller", "Ruth", "Anna"), ids=(ssn("219-09-1234"),))
     twins = named("Keller", "Anna")
     asked = replace(named("Keller", "Anna"), ids=hers.ids)
-    found = best_match([(MemberId("hers"), hers), (MemberId("twins"), twins)], asked)
+    found = best([(MemberId("hers"), hers), (MemberId("twins"), twins)], asked)
     assert isinstance(found, Ambiguous)
-    alone = best_match([(MemberId("twins"), twins)], asked)
+    alone = best([(MemberId("twins"), twins)], asked)
     assert isinstance(alone, Found)
 
 
@@ -263,9 +268,9 @@ def test_a_twin_is_not_found_for_one_who_goes_by_that_name() -> None:
     twins = replace(named("Keller", "Anna"), ids=policies[1])
     both = [(MemberId("hers"), hers), (MemberId("twins"), twins)]
     asked = replace(named("Keller", "Anna"), ids=(ssn("219-09-1234"),))
-    assert isinstance(best_match(both, asked), Ambiguous)
+    assert isinstance(best(both, asked), Ambiguous)
     # What is her twin's own says that the twin is meant.
-    found = best_match(both, replace(asked, ids=policies[1]))
+    found = best(both, replace(asked, ids=policies[1]))
     assert isinstance(found, Found)
     assert found.member == "twins"
 
@@ -276,14 +281,14 @@ def test_a_slip_between_two_brothers_names_is_neithers_spelling() -> None:
 
 
 def test_a_possible_candidate_is_left_to_a_reviewer() -> None:
-    found = best_match([(MemberId("a"), replace(ANNA, gender="M"))], ANNA)
+    found = best([(MemberId("a"), replace(ANNA, gender="M"))], ANNA)
     assert isinstance(found, NotFound)
     assert [member for member, _ in found.possible] == ["a"]
 
 
 def test_nobody_is_found_among_strangers() -> None:
     stranger = Demographics((PN("Okafor", ("Ikenna",)),), TS("19880304"), "M")
-    assert best_match([(MemberId("a"), stranger)], ANNA) == NotFound()
+    assert best([(MemberId("a"), stranger)], ANNA) == NotFound()
 
 
 def test_the_member_number_of_the_payers_section_counts() -> None:

@@ -7,7 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 from gateway.model.member import Member
+from gateway.model.person import read_person
 from gateway.store import tables
+from gateway.store.comparable import write_person
 from gateway.store.database import Database
 from gateway.store.members import key_rows
 from gateway.store.sql import insert_rows
@@ -49,7 +51,7 @@ def fill(file: Path, members: Iterable[Member]) -> int:
             count += len(some)
             connection.executemany(
                 "INSERT INTO member VALUES (:id, :plan, :member_id, :demographics,"
-                " :coverage_start, :coverage_end, :opted_out)",
+                " :coverage_start, :coverage_end, :opted_out, :comparable)",
                 map(_row, some),
             )
             connection.executemany(
@@ -76,4 +78,5 @@ def _row(member: Member) -> dict[str, object]:
         "coverage_start": start.isoformat() if start else None,
         "coverage_end": end.isoformat() if end else None,
         "opted_out": member.opted_out,
+        "comparable": write_person(read_person(member.demographics)),
     }

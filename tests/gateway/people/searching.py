@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from gateway.exchange.ingest import demographics
-from gateway.exchange.matching import BestMatch, best_match
+from gateway.exchange.demographics import person_of
+from gateway.exchange.matching import BestMatch, best_match, read_person
 from gateway.model.identity import PlanId
 from gateway.model.member import Plan
 from gateway.store import members, plans
@@ -27,6 +27,6 @@ def searching(transaction: Transaction) -> Callable[[Demographics], BestMatch]:
 
     def find(asked: Demographics) -> BestMatch:
         known = members.candidates(transaction, plan=PLAN.id, named=asked).members
-        return best_match([(member.id, demographics(member, PLAN)) for member in known], asked)
+        return best_match([(one.id, person_of(one, PLAN)) for one in known], read_person(asked))
 
     return find

@@ -178,7 +178,7 @@ def test_fillers_make_the_comparisons_as_many_for_nobody_as_for_somebody(
             lambda t, who=named: members.candidates(t, plan=ACME, named=who, filled_to=filled_to)
         )
         assert len(known.members) + len(known.fillers) == filled_to
-        assert {filler.demographics for filler in known.fillers} <= {named}
+        assert {filler.person for filler in known.fillers} <= {read_person(named)}
 
 
 def test_no_statement_of_the_search_reads_a_whole_table(house: Database) -> None:

@@ -17,7 +17,9 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from gateway.model.identity import PartnerId, RetrievalId
+from gateway.model.person import read_person
 from gateway.store import members, migrations, retrievals
+from gateway.store.comparable import write_person
 from gateway.store.database import Database, driver_url
 from gateway.store.migrations import upgrade
 from gateway.store.tables import METADATA
@@ -74,7 +76,9 @@ def test_members_of_an_older_house_are_found_by_the_keys_of_today(
         assert [member.id for member in found.members] == ["m1"]
         with engine.begin() as connection:
             kinds = set(connection.execute(text("SELECT kind FROM member_key")).scalars())
+            kept = connection.execute(text("SELECT comparable FROM member")).scalar_one()
         assert kinds == {"whole", "day", "name", "id"}
+        assert kept == write_person(read_person(a_member().demographics))
 
 
 def test_what_a_waiting_partner_has_said_is_not_lost_by_the_step_that_keeps_it_apart(

@@ -3,13 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-from gateway.model.identity import MemberId, PlanId
-from gateway.model.member import Member
 from gateway.store import tables
 from gateway.store.column_types import UtcTime
 from gateway.store.members import key_rows
-from gateway.store.values import load
-from ihe.xcpd import Demographics
+from gateway.store.migrations.roster import members_in_turn
 
 revision = "0005"
 down_revision = "0004"
@@ -38,22 +35,5 @@ def _make_keys_anew() -> None:
     """Keys are derived from the roster alone: whatever made the old ones, these replace them."""
     connection = op.get_bind()
     connection.execute(sa.delete(tables.member_key))
-    last = ""
-    while some := _members_after(connection, last):
+    for some in members_in_turn(connection):
         connection.execute(sa.insert(tables.member_key), list(key_rows(some)))
-        last = some[-1].id
-
-
-def _members_after(connection: sa.Connection, last: str) -> list[Member]:
-    """The next thousand, by columns that the table has had from the first step on."""
-    columns = tables.member.c
-    statement = (
-        sa.select(columns.id, columns.plan, columns.member_id, columns.demographics)
-        .where(columns.id > last)
-        .order_by(columns.id)
-        .limit(1000)
-    )
-    return [
-        Member(MemberId(id), PlanId(plan), number, load(Demographics, known))
-        for id, plan, number, known in connection.execute(statement)
-    ]
