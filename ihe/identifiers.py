@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
@@ -40,8 +41,7 @@ class HomeCommunityId:
         Raises:
             ValueError: neither a bare OID nor `urn:oid:` and one.
         """
-        bare = text.strip().strip("'")
-        return cls(Oid(bare[8:] if bare[:8].lower() == "urn:oid:" else bare))
+        return _known_community(text) if len(text) <= _USUAL else _community(text)
 
     @property
     def urn(self) -> str:
@@ -49,6 +49,16 @@ class HomeCommunityId:
 
     def __str__(self) -> str:
         return self.oid.value
+
+
+def _community(text: str) -> HomeCommunityId:
+    bare = text.strip().strip("'")
+    return HomeCommunityId(Oid(bare[8:] if bare[:8].lower() == "urn:oid:" else bare))
+
+
+_known_community = lru_cache(1024)(_community)
+_USUAL: Final = 200
+"""Characters of what is kept; whoever writes to us must not be able to fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)

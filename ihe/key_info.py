@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.namespaces import children, name, spaces
 
@@ -35,6 +36,7 @@ _KEY_VALUES: Final = frozenset({name("ds:KeyValue"), name("dsig11:DEREncodedKeyV
 _CURVE_URIS: Final = {curve.name: uri for uri, curve in _CURVES.items()}
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
     """The certificates in X509Data, in their order, and the key in KeyValue."""

@@ -31,6 +31,7 @@ from signxml.signer import XMLSigner
 from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 
 from ccda.safe_xml import Element, parse_xml
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.key_info import PublicKey, check_strength, write_key_info
 from ihe.namespaces import DS, EXCLUSIVE, name
@@ -59,6 +60,7 @@ Digest = Literal["sha256", "sha1"]
 """By what our own signatures digest."""
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Signed:
     """What a signature covers: the bytes, the element parsed from them, the SignatureValue."""

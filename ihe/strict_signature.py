@@ -22,6 +22,7 @@ from ihe.key_info import PublicKey
 from ihe.namespaces import name
 from ihe.signature_shape import DIGESTS, METHODS, Shape
 
+_ISSUER: Final = name("saml2:Issuer")
 _ECDSA: Final = {algorithm.name: ec.ECDSA(algorithm) for _, algorithm in METHODS.values()}
 
 
@@ -100,16 +101,27 @@ def canonical(element: Element, prefixes: list[str] | None) -> bytes:
 def _cut_out(content: bytes, shape: Shape) -> bytes | None:
     """The canonical `content` less the Signature in it; None if that is not plain to see.
 
-    In the exclusive form nothing else changes with an element that goes. Where the Signature by
-    itself is spelled as it is within, its value, which stands there once, shows that it is this
-    one; and what is cut here is the same as `_without_signature` leaves, without parsing anew.
+    In the exclusive form nothing else changes with an element that goes, and no text and no
+    attribute holds a `<`. So where the Signature stands right behind a plain Issuer, the first tag
+    of its name opens it, and the next to close one closes it, unless one opens between them or an
+    instruction, which may hold anything, stands there. What is left is what `_without_signature`
+    leaves, without parsing anew.
     """
     signature = shape.signed_info.getparent()
-    own = b"" if signature is None else canonical(signature, None)
-    value = shape.value_text.encode()
-    if own.count(value) != 1 or content.count(value) != 1 or content.count(own) != 1:
+    issuer = None if signature is None else signature.getprevious()
+    if signature is None or issuer is None or issuer.tag != _ISSUER:
         return None
-    return content.replace(own, b"", 1)
+    if len(issuer) or issuer.getprevious() is not None:
+        return None
+    named = b"Signature" if signature.prefix is None else f"{signature.prefix}:Signature".encode()
+    opened, bare, closed = b"<%b " % named, b"<%b>" % named, b"</%b>" % named
+    start = content.find(opened)
+    stop = content.find(closed, start)
+    if start < 0 or stop < 0 or content.find(bare, 0, stop) >= 0:
+        return None
+    if content.find(opened, start + 1, stop) >= 0 or content.find(b"<?", start, stop) >= 0:
+        return None
+    return content[:start] + content[stop + len(closed) :]
 
 
 def _without_signature(target: Element) -> Element:

@@ -21,6 +21,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
+from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
 from ihe.key_info import KeyInfo, public_key, same_key
 
@@ -59,6 +60,7 @@ class Trust:
             raise ValueError("anchors without a name would trust everyone in the network")
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class Believed:
     """A certificate to verify with, and how it came to an anchor; a pinned one has no chain."""

@@ -217,6 +217,7 @@ def _refuse_same_id(element: Element, values_around: list[str], identifier: str)
 # ---- who holds the key -----------------------------------------------------------------------
 
 
+@quickly_made
 @dataclass(frozen=True, slots=True)
 class _Holder:
     """A key that may have signed, and its certificate if it came with one."""

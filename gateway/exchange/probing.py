@@ -101,8 +101,8 @@ def _variant(asked: Demographics) -> str:
 
 
 def _minute(now: datetime) -> str:
-    return now.strftime("%Y-%m-%dT%H:%M")
+    return now.isoformat()[:16]
 
 
 def _day(now: datetime) -> str:
-    return now.strftime("%Y-%m-%d")
+    return now.isoformat()[:10]

@@ -6,13 +6,13 @@ it takes, whom we know (DECISIONS 10, 11).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 from typing import Final
 
 from gateway.exchange import probing
-from gateway.exchange.asker import Asker, Effect, no_way, ways
+from gateway.exchange.asker import Asker, Effect, Way, no_way, ways
 from gateway.exchange.demographics import person_of
 from gateway.exchange.judging import judged_in_words
 from gateway.exchange.matching import (
@@ -118,10 +118,7 @@ def whom_we_know(
     open_ways = list(ways(transaction, plans, asker))
     if len(open_ways) > _BRIEF_PLANS:
         leave()
-    looks = [
-        replace(_look(transaction, way.plan, stated, asked), is_locator=tells_locations(way))
-        for way in open_ways
-    ]
+    looks = [_look(transaction, way, stated, asked) for way in open_ways]
     if not looks:
         return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
     near = next((look.near for look in looks if look.near), None)
@@ -132,7 +129,7 @@ def whom_we_know(
         return Discovered(NoMatch(), _nobody(looks, asked), near)
     located = {look.plan.id for look in looks if look.is_locator}
     matches = tuple(
-        replace(_match(member, result.score, community), supports_locator=member.plan in located)
+        _match(member, result.score, community, is_located=member.plan in located)
         for member, result in shown
     )
     effects = tuple(_named(member, result, asked) for member, result in shown)
@@ -149,12 +146,13 @@ def _not_now(problem: str, effect: Effect) -> Discovered:
     return Discovered(CommunityCouldNotAnswer(problem), (effect,))
 
 
-def _match(member: Member, score: int, community: Community) -> Match:
+def _match(member: Member, score: int, community: Community, *, is_located: bool) -> Match:
     return Match(
         patient_id=patient_id(member, community),
         home_community_id=community.home_community_id,
         demographics=_shown(member),
         degree=score,
+        supports_locator=is_located,
     )
 
 
@@ -197,7 +195,8 @@ def _said(reason: str, asked: Person) -> str:
 # ---- one plan --------------------------------------------------------------------------------
 
 
-def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Person) -> _Look:
+def _look(transaction: Transaction, way: Way, stated: Demographics, asked: Person) -> _Look:
+    plan = way.plan
     known = members.candidates(
         transaction, plan=plan.id, named=stated, person=asked, filled_to=_COMPARED_AT_ONCE
     )
@@ -221,7 +220,7 @@ def _look(transaction: Transaction, plan: Plan, stated: Demographics, asked: Per
     # Whoever opted out is compared all the same: left out, a namesake would be found instead.
     if any(member.opted_out for member, _ in chosen):
         return _Look(plan, reason="the member has opted out of exchange")
-    return _Look(plan, chosen)
+    return _Look(plan, chosen, is_locator=tells_locations(way))
 
 
 def _are_one_person(chosen: Sequence[tuple[Member, MatchResult]], plan: Plan) -> bool:

@@ -17,9 +17,10 @@ from signxml.algorithms import (
 )
 from signxml.signer import XMLSigner
 
+from ccda.safe_xml import parse_xml
 from ihe.errors import SecurityRefused
 from ihe.key_info import public_key, write_key_info
-from ihe.namespaces import DS, name
+from ihe.namespaces import DS, SAML, name
 from ihe.signature import sign_detached, sign_enveloped, verify, verify_by_reference
 from tests.certificates import NOW, Issued, private_key
 from tests.ihe_messages import (
@@ -38,6 +39,8 @@ from tests.ihe_messages import (
 )
 
 KINDS = ["rsa", "p256", "p384"]
+OTHER = '<ds:Signature xmlns:ds="urn:other">x</ds:Signature>'
+OURS = f'<ds:Signature xmlns:ds="{DS}" Id="other">x</ds:Signature>'
 slow = settings(max_examples=60, suppress_health_check=list(HealthCheck))
 
 
@@ -197,7 +200,9 @@ def test_prefix_lists_as_wss4j_writes_them_are_read_alike(where: str, prefixes: 
 
 def test_a_signature_that_its_surroundings_spell_otherwise_is_left_out_all_the_same() -> None:
     """With `ds` written at the root the Signature within does not declare it again."""
-    whole = etree.tostring(find(tree(a_request()), ASSERTION))
+    assertion = find(tree(a_request()), ASSERTION)
+    etree.SubElement(assertion, name("saml2:Advice")).append(etree.fromstring(OURS))
+    whole = etree.tostring(assertion)
     outer = etree.fromstring(
         b'<o:outer xmlns:o="urn:o" xmlns:ds="%b">%b</o:outer>' % (DS.encode(), whole)
     )
@@ -206,8 +211,49 @@ def test_a_signature_that_its_surroundings_spell_otherwise_is_left_out_all_the_s
     set_digest(assertion, signature, "ds")
     sign_again(signature, partner().key)
     content = strictly(assertion, signature, partner())
-    assert content is not None and b"SignatureValue" not in content
+    assert content is not None and b"SignatureValue" not in content and b"Advice" in content
     assert content == by_reference(assertion, signature, partner())
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        f"<saml2:Issuer>a</saml2:Issuer><saml2:Advice>{OTHER}</saml2:Advice>",
+        f"<saml2:Issuer>a</saml2:Issuer><saml2:Advice>{OURS}</saml2:Advice>",
+        f"<saml2:Issuer>a</saml2:Issuer>{OTHER}",
+        f"<saml2:Issuer>{OTHER}</saml2:Issuer>",
+        f"{OTHER}<saml2:Issuer>a</saml2:Issuer>",
+        "<saml2:Issuer>a</saml2:Issuer><?x <ds:Signature > ?><saml2:Advice/>",
+        "<?x </ds:Signature> ?><saml2:Issuer><?x <ds:Signature > ?></saml2:Issuer>",
+        "<saml2:Issuer>&lt;ds:Signature &gt;</saml2:Issuer> between &lt;/ds:Signature&gt;",
+    ],
+)
+@pytest.mark.parametrize("at_root", [True, False])
+def test_no_other_signature_is_taken_for_the_one_that_is_left_out(
+    beside: str, at_root: bool
+) -> None:
+    """Whatever stands beside it, both verifiers see the same bytes, or neither sees any."""
+    declared = f' xmlns:ds="{DS}"' if at_root else ""
+    unsigned = etree.fromstring(
+        f'<saml2:Assertion xmlns:saml2="{SAML}"{declared} ID="_id">{beside}</saml2:Assertion>'
+    )
+    signed = sign_enveloped(unsigned, partner().signing_key)
+    assertion = parse_xml(etree.tostring(signed))
+    (signature,) = (one for one in assertion if one.tag == name("ds:Signature"))
+    content = strictly(assertion, signature, partner())
+    assert content == by_reference(assertion, signature, partner())
+    # Instructions are gone when a message has been read, and what was signed is another thing.
+    assert (content is None) == ("<?" in beside)
+
+
+@pytest.mark.parametrize("inside", [OURS, "<?x </ds:Signature> ?>", "<!-- </ds:Signature> -->"])
+def test_a_signature_ends_where_it_ends(inside: str) -> None:
+    """What is not signed, its KeyInfo, may hold what looks like its end."""
+    signed = find(tree(a_request()), ASSERTION)
+    written = etree.tostring(signed).decode().replace("</ds:KeyInfo>", f"{inside}</ds:KeyInfo>", 1)
+    assertion = etree.fromstring(written)
+    content = strictly(assertion, find(assertion, "ds:Signature"), partner())
+    assert content == strictly(signed, find(signed, "ds:Signature"), partner())
 
 
 def add_prefixes(signature: Element, where: str, prefixes: str) -> None:
