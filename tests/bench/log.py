@@ -20,7 +20,7 @@ from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 import psycopg
 
@@ -61,6 +61,14 @@ _NOTES: Final = (
     "grown in bulk, the indexes of each size made at once: more tightly packed than grown ones",
     "bytes: of the database, indexes included, by its records",
 )
+
+
+class _Timed(NamedTuple):
+    """Seconds of each search, when nothing lay in memory yet and once more."""
+
+    what: str
+    cold: list[float]
+    again: list[float]
 
 
 def measure(rounds: int, sizes: Sequence[int] = _SIZES) -> Report:
@@ -111,14 +119,23 @@ def _measured(
     rounds: int,
     sizes: Sequence[int],
 ) -> Iterator[dict[str, Figure]]:
-    done = 0
+    done, first = 0, dict[str, float]()
     for size in sizes:
         grow(done, size)
         done = size
         if database.is_postgres:
             _analyze(url)
         yield _verified(database, size, rounds)
-        yield from _searched(database, size)
+        for timed in _searched(database, size):
+            p99 = percentile(timed.again, 0.99)
+            yield {
+                "what": f"{timed.what}, {size:,}",
+                "p50 ms": percentile(timed.again, 0.5) * 1000,
+                "p99 ms": p99 * 1000,
+                f"× of {sizes[0]:,}": p99 / first.setdefault(timed.what, p99),
+                "cold p50 ms": percentile(timed.cold, 0.5) * 1000,
+                "cold p99 ms": percentile(timed.cold, 0.99) * 1000,
+            }
         yield {"what": f"bytes a record, {size:,}", "bytes": _bytes(url) / size}
 
 
@@ -169,7 +186,7 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _searched(database: Database, size: int) -> list[dict[str, Figure]]:
+def _searched(database: Database, size: int) -> list[_Timed]:
     draw = random.Random(2)
     last = START + BETWEEN * size
     kinds: dict[str, Callable[[], ExchangeFilter]] = {
@@ -192,8 +209,14 @@ def _searched(database: Database, size: int) -> list[dict[str, Figure]]:
             since=last - timedelta(days=30),
         ),
     }
-    rows = [_timed(database, name, size, wanted) for name, wanted in kinds.items()]
-    return [*rows, _paged(database, size, draw), *_sorted(database, size, draw)]
+    timed = [
+        *(_timed(database, name, wanted) for name, wanted in kinds.items()),
+        _paged(database, size, draw),
+        *_sorted(database, size, draw),
+    ]
+    cold = [seconds for one in timed for seconds in one.cold]
+    again = [seconds for one in timed for seconds in one.again]
+    return [*timed, _Timed("any of these searches", cold, again)]
 
 
 def _a_day(draw: random.Random, size: int) -> ExchangeFilter:
@@ -204,16 +227,15 @@ def _a_day(draw: random.Random, size: int) -> ExchangeFilter:
 def _timed(
     database: Database,
     name: str,
-    size: int,
     wanted: Callable[[], ExchangeFilter],
     order: Callable[[], Column] = lambda: "sequence",
-) -> dict[str, Figure]:
+) -> _Timed:
     def look(asked: ExchangeFilter, by: Column, transaction: Transaction) -> None:
         found = exchange_log.search(transaction, plan=PLAN, wanted=asked, order=by)
         assert all(_is_about(asked, one) for one in found)
 
     looks = [partial(look, wanted(), order()) for _ in range(_SEARCHES)]
-    return _row(f"search by {name}, {size:,}", database, looks)
+    return _looked(f"search by {name}", database, looks)
 
 
 def _is_about(asked: ExchangeFilter, found: RecordedExchange) -> bool:
@@ -224,17 +246,17 @@ def _is_about(asked: ExchangeFilter, found: RecordedExchange) -> bool:
     )
 
 
-def _paged(database: Database, size: int, draw: random.Random) -> dict[str, Figure]:
+def _paged(database: Database, size: int, draw: random.Random) -> _Timed:
     """Pages sorted by person, from records anywhere in the log."""
 
     def look(place: int, transaction: Transaction) -> None:
         exchange_log.search(transaction, plan=ALL_PLANS, order="person", after=place)
 
     looks = [partial(look, draw.randrange(1, size)) for _ in range(_SEARCHES)]
-    return _row(f"page by person, {size:,}", database, looks)
+    return _looked("page by person", database, looks)
 
 
-def _sorted(database: Database, size: int, draw: random.Random) -> list[dict[str, Figure]]:
+def _sorted(database: Database, size: int, draw: random.Random) -> list[_Timed]:
     """Pages of one plan sorted by a column drawn anew: all of it, a partner's, a day's."""
     columns = get_args(Column)
     kinds: dict[str, Callable[[], ExchangeFilter]] = {
@@ -243,24 +265,15 @@ def _sorted(database: Database, size: int, draw: random.Random) -> list[dict[str
         "a day": lambda: _a_day(draw, size),
     }
     return [
-        _timed(
-            database, f"{name}, sorted by any column", size, wanted, lambda: draw.choice(columns)
-        )
+        _timed(database, f"{name}, sorted by any column", wanted, lambda: draw.choice(columns))
         for name, wanted in kinds.items()
     ]
 
 
-def _row(name: str, database: Database, looks: Sequence[_Look]) -> dict[str, Figure]:
+def _looked(name: str, database: Database, looks: Sequence[_Look]) -> _Timed:
     forget(database.url)
     database.read(lambda tx: exchange_log.search(tx, plan=PLAN, limit=1))  # what every search needs
-    cold, again = (_seconds(database, looks) for _ in range(2))
-    return {
-        "what": name,
-        "p50 ms": percentile(again, 0.5) * 1000,
-        "p99 ms": percentile(again, 0.99) * 1000,
-        "cold p50 ms": percentile(cold, 0.5) * 1000,
-        "cold p99 ms": percentile(cold, 0.99) * 1000,
-    }
+    return _Timed(name, *(_seconds(database, looks) for _ in range(2)))
 
 
 def _seconds(database: Database, looks: Sequence[_Look]) -> list[float]:
