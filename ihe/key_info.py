@@ -7,10 +7,11 @@ from base64 import b64encode
 from binascii import a2b_base64
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal, cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from lxml import etree
 
@@ -20,7 +21,7 @@ from ihe.errors import SecurityRefused
 from ihe.namespaces import children, name, spaces
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-_KINDS: Final = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey)
+Family = Literal["RSA", "ECDSA"]
 
 _CURVES: Final[dict[str, ec.EllipticCurve]] = {
     "urn:oid:1.2.840.10045.3.1.7": ec.SECP256R1(),
@@ -113,14 +114,26 @@ def public_key(certificate: x509.Certificate) -> PublicKey:
         key = _key_of(certificate)
     except ValueError:
         raise SecurityRefused("a certificate's key cannot be read") from None
-    if not isinstance(key, _KINDS):
+    if family_of(type(key)) is None:
         raise SecurityRefused("a certificate's key is neither RSA nor ECDSA")
-    return check_strength(key)
+    return check_strength(cast(PublicKey, key))
 
 
 @lru_cache(_KEPT)
-def _key_of(certificate: x509.Certificate) -> object:
+def _key_of(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
     return certificate.public_key()
+
+
+@lru_cache(_KEPT)
+def family_of(kind: type) -> Family | None:
+    """Of which family the keys of a class are, public or private; None of any other.
+
+    To ask whether a key is one of an abstract class takes as long as to canonicalise an element.
+    """
+    if issubclass(kind, rsa.RSAPublicKey | rsa.RSAPrivateKey):
+        return "RSA"
+    is_ec = issubclass(kind, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey)
+    return "ECDSA" if is_ec else None
 
 
 def check_strength(key: PublicKey) -> PublicKey:
@@ -129,14 +142,15 @@ def check_strength(key: PublicKey) -> PublicKey:
     Raises:
         SecurityRefused: it does not.
     """
-    if isinstance(key, rsa.RSAPublicKey):
+    if family_of(type(key)) == "RSA":
+        of_rsa = cast(rsa.RSAPublicKey, key)
         # Above 8192 bits a single verification takes long enough to be a weapon.
-        if not 2048 <= key.key_size <= 8192:
+        if not 2048 <= of_rsa.key_size <= 8192:
             raise SecurityRefused("an RSA key has fewer than 2048 bits, or too many")
         # NIST FIPS 186-4: B.3.1. With one as long as the modulus it takes a hundred times as long.
-        if key.public_numbers().e.bit_length() > 256:
+        if of_rsa.public_numbers().e.bit_length() > 256:
             raise SecurityRefused("an RSA key has a public exponent of more than 256 bits")
-    elif key.curve.name not in _CURVE_URIS:
+    elif cast(ec.EllipticCurvePublicKey, key).curve.name not in _CURVE_URIS:
         raise SecurityRefused("an ECDSA key is on none of the curves P-256, P-384, P-521")
     return key
 

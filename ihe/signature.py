@@ -33,7 +33,7 @@ from signxml.verifier import SignatureConfiguration, VerifyResult, XMLVerifier
 from ccda.safe_xml import Element, parse_xml
 from ccda.values import quickly_made
 from ihe.errors import SecurityRefused
-from ihe.key_info import PublicKey, check_strength, write_key_info
+from ihe.key_info import PublicKey, check_strength, family_of, write_key_info
 from ihe.namespaces import DS, EXCLUSIVE, name
 from ihe.signature_shape import DIGESTS, METHODS, take_apart
 from ihe.strict_signature import canonical, sign_strictly, verify_strictly
@@ -192,8 +192,8 @@ def _algorithms(key: SigningKey, digest: Digest) -> tuple[_Signing, _Hashing]:
 
 def _method(key: SigningKey) -> SignatureMethod:
     private_key = key.private_key
-    if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        return _SIGNERS[private_key.curve.name]
+    if family_of(type(private_key)) == "ECDSA":
+        return _SIGNERS[cast(ec.EllipticCurvePrivateKey, private_key).curve.name]
     return SignatureMethod.RSA_SHA256
 
 

@@ -5,7 +5,7 @@ a key that was chosen elsewhere, never one that the message brings. The shape ha
 before (`signature_shape`). Whatever is accepted here signxml accepts too, over the same bytes.
 """
 
-from typing import Final
+from typing import Final, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -18,7 +18,7 @@ from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
 from ihe.errors import SecurityRefused
-from ihe.key_info import PublicKey
+from ihe.key_info import PublicKey, family_of
 from ihe.namespaces import name
 from ihe.signature_shape import DIGESTS, METHODS, Shape
 
@@ -50,8 +50,9 @@ def sign_strictly(
     algorithm: hashes.HashAlgorithm,
 ) -> bytes:
     """The value of a signature over canonical SignedInfo."""
-    if isinstance(key, rsa.RSAPrivateKey):
-        return key.sign(signed_info, padding.PKCS1v15(), algorithm)
+    if family_of(type(key)) == "RSA":
+        return cast(rsa.RSAPrivateKey, key).sign(signed_info, padding.PKCS1v15(), algorithm)
+    key = cast(ec.EllipticCurvePrivateKey, key)
     size = (key.key_size + 7) // 8
     numbers = decode_dss_signature(key.sign(signed_info, _ECDSA[algorithm.name]))
     return b"".join(number.to_bytes(size, "big") for number in numbers)
@@ -60,12 +61,14 @@ def sign_strictly(
 def _check_value(shape: Shape, key: PublicKey, signed_info: bytes) -> None:
     family, algorithm = METHODS[shape.method]
     try:
-        if isinstance(key, ec.EllipticCurvePublicKey) and family == "ECDSA":
-            key.verify(_as_der(shape.value, key), signed_info, _ECDSA[algorithm.name])
-        elif isinstance(key, rsa.RSAPublicKey) and family == "RSA":
-            key.verify(shape.value, signed_info, padding.PKCS1v15(), algorithm)
-        else:
+        if family != family_of(type(key)):
             raise SecurityRefused("the signature's algorithm is not one for the signer's key")
+        if family == "RSA":
+            of_rsa = cast(rsa.RSAPublicKey, key)
+            of_rsa.verify(shape.value, signed_info, padding.PKCS1v15(), algorithm)
+        else:
+            of_ec = cast(ec.EllipticCurvePublicKey, key)
+            of_ec.verify(_as_der(shape.value, of_ec), signed_info, _ECDSA[algorithm.name])
     except InvalidSignature:
         raise SecurityRefused("the signature was not made with the signer's key") from None
 

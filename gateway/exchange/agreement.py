@@ -4,7 +4,7 @@ Every function gives the same answer with its arguments exchanged.
 """
 
 from collections.abc import Callable, Iterable
-from itertools import product
+from itertools import product, starmap
 from typing import Final
 
 from gateway.exchange.nicknames import are_forms_of_one_name
@@ -29,9 +29,11 @@ def name_agreements(
     pairs = [_pair(mine, other) for mine, other in product(ours, theirs)]
     if not pairs:
         return [("family", "absent"), ("given", "absent")]
-    best = max(
-        pairs, key=lambda pair: (sum(worth(a, g) for a, g in pair.items()), sorted(pair.items()))
-    )
+    best = pairs[0]
+    if len(pairs) > 1:
+        best = max(
+            pairs, key=lambda pair: (sum(starmap(worth, pair.items())), sorted(pair.items()))
+        )
     if best["family"] == "exact" and not _is_by_first_names(ours, theirs):
         best["family"] = "other name"
     if may_marry and (best["family"], best["given"]) == ("different", "exact"):

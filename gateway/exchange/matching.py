@@ -244,10 +244,13 @@ def compare(ours: Demographics, theirs: Demographics) -> MatchResult:
 
 def compare_people(ours: Person, theirs: Person) -> MatchResult:
     """As `compare`, for people already read: what is compared with many is read once."""
-    agreements = dict(_agreements(ours, theirs))
+    agreements = _agreements(ours, theirs)
     reasons = tuple([_REASONS[named] for named in agreements.items()])
-    score = max(0, min(100, sum(reason.points for reason in reasons)))
-    ignored = tuple(sorted({*ours.ignored, *theirs.ignored}, key=lambda i: (i.attribute, i.why)))
+    score = max(0, min(100, sum([reason.points for reason in reasons])))
+    ignored: tuple[Ignored, ...] = ()
+    if ours.ignored or theirs.ignored:
+        both = {*ours.ignored, *theirs.ignored}
+        ignored = tuple(sorted(both, key=lambda one: (one.attribute, one.why)))
     return MatchResult(score, _decide(score, agreements), reasons, ignored)
 
 
@@ -317,8 +320,8 @@ def against(result: MatchResult) -> str:
     return reasons or "too little agrees to be sure"
 
 
-def _agreements(ours: Person, theirs: Person) -> Iterable[tuple[str, str]]:
-    """Attribute and agreement, for what both sides state (or must)."""
+def _agreements(ours: Person, theirs: Person) -> dict[str, str]:
+    """How each attribute agrees that both sides state (or must)."""
     are_women = ours.gender == theirs.gender == "F"
     found: list[tuple[str, str | None]] = [
         *name_agreements(ours.names, theirs.names, worth=_worth, may_marry=are_women),
@@ -331,7 +334,7 @@ def _agreements(ours: Person, theirs: Person) -> Iterable[tuple[str, str]]:
         ("id", id_agreement(ours.ids, theirs.ids)),
         ("mother's maiden name", maiden_agreement(ours.maiden, theirs.maiden)),
     ]
-    return [(attribute, agreement) for attribute, agreement in found if agreement is not None]
+    return {attribute: agreement for attribute, agreement in found if agreement is not None}
 
 
 def _worth(attribute: str, agreement: str) -> int:
@@ -339,12 +342,12 @@ def _worth(attribute: str, agreement: str) -> int:
 
 
 def _decide(score: int, agreements: dict[str, str]) -> Decision:
+    if score < POSSIBLE_SCORE:
+        return "no_match"
     facts = frozenset(agreements.items())
     effects = {RULES[attribute][agreement].effect for attribute, agreement in facts}
     if "refutes" in effects:
-        return "possible" if _SSN in facts and score >= POSSIBLE_SCORE else "no_match"
-    if score < POSSIBLE_SCORE:
-        return "no_match"
+        return "possible" if _SSN in facts else "no_match"
     # The same ZIP code with another street is where namesakes live.
     near = ("zip", "exact") in facts and "address" not in agreements
     allowed = (near or _is_proved(_CORROBORATION, facts)) and all(

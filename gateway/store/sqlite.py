@@ -8,9 +8,9 @@ Whoever has the connection's turn runs a group of them, a savepoint each and one
 import asyncio
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,12 +114,7 @@ class SqliteEngine:
         except IndexError:
             connection = self._reader.connect()
         try:
-            with _begun(connection):
-                transaction = Transaction(connection, self._presence, self._log_keys)
-                try:
-                    result = unit(transaction)
-                finally:
-                    after = transaction.end()
+            result, after = self._in_snapshot(connection, unit)
         except BaseException:
             connection.close()
             raise
@@ -128,6 +123,32 @@ class SqliteEngine:
         if self._closed:
             self._close_idle()
         return result
+
+    def _in_snapshot(
+        self, connection: Connection, unit: Callable[[Transaction], T]
+    ) -> tuple[T, Sequence[Callable[[], None]]]:
+        """What the unit says, and whom to call afterwards.
+
+        The snapshot is begun and ended by the driver: SQLAlchemy takes longer for it than it is
+        long. It takes part once a statement goes through it, and is then told of the end.
+        """
+        driver: Any = connection.connection.driver_connection
+        driver.execute("BEGIN")
+        transaction = Transaction(connection, self._presence, self._log_keys)
+        try:
+            try:
+                result = unit(transaction)
+            finally:
+                after = transaction.end()
+        except BaseException:
+            connection.rollback()
+            driver.rollback()
+            raise
+        if connection.in_transaction():
+            connection.commit()
+        else:
+            driver.commit()
+        return result, after
 
     def submit_read(self, unit: Callable[[Transaction], T]) -> "Future[T]":
         try:
@@ -173,26 +194,6 @@ class SqliteEngine:
                     break
                 group.append(waiting)
         return group
-
-
-@contextmanager
-def _begun(connection: Connection) -> Iterator[None]:
-    """A snapshot, begun and ended by the driver: SQLAlchemy takes longer for it than it is long.
-
-    SQLAlchemy takes part once a statement goes through it, and is then told of the end.
-    """
-    driver: Any = connection.connection.driver_connection
-    driver.execute("BEGIN")
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        driver.rollback()
-        raise
-    if connection.in_transaction():
-        connection.commit()
-    else:
-        driver.commit()
 
 
 def _engine(url: URL, *, query_only: bool) -> Engine:
