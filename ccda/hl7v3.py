@@ -6,14 +6,16 @@ stands beside the value it replaced. `read_x(element)` never raises on odd conte
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 from lxml import etree
 
 from ccda.safe_xml import Element
+from ccda.text_element import TextElement
 from ccda.values import maker, quickly_made
 
 NAMESPACE: Final = "urn:hl7-org:v3"
@@ -371,15 +373,22 @@ def _parts(element: Element) -> tuple[dict[str, list[str]], IVL | None, _Qualifi
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def append(parent: Element, name: str, **attributes: str | None) -> Element:
+_NONE: Final[Mapping[tuple[str, str], str]] = MappingProxyType({})
+Written = TypeVar("Written", Element, TextElement)
+"""What the writers append to: a tree, or text that is never to be one."""
+
+
+def append(parent: Written, name: str, **attributes: str | None) -> Written:
     """A new V3 child; attributes that are None are left out."""
+    if isinstance(parent, TextElement):
+        return parent.child(name, attributes)
     given: dict[str, Any] = attributes
     if None in attributes.values():
         given = {key: value for key, value in attributes.items() if value is not None}
     return etree.SubElement(parent, v3(name), given)
 
 
-def write_ii(parent: Element, name: str, value: II) -> Element:
+def write_ii(parent: Written, name: str, value: II) -> Written:
     return append(
         parent,
         name,
@@ -390,7 +399,7 @@ def write_ii(parent: Element, name: str, value: II) -> Element:
     )
 
 
-def write_cd(parent: Element, name: str, value: CD) -> Element:
+def write_cd(parent: Written, name: str, value: CD) -> Written:
     element = append(
         parent,
         name,
@@ -407,40 +416,36 @@ def write_cd(parent: Element, name: str, value: CD) -> Element:
     return element
 
 
-def write_ts(parent: Element, name: str, value: TS) -> Element:
+def write_ts(parent: Written, name: str, value: TS) -> Written:
     return append(parent, name, nullFlavor=value.null_flavor, value=value.value)
 
 
-def write_ivl(parent: Element, name: str, value: IVL) -> Element:
-    """IVL_TS; a bare value stands on the element itself."""
+def write_ivl(parent: Written, name: str, value: IVL, *, type: str | None = None) -> Written:
+    """IVL_TS; a bare value stands on the element itself. `type`: where the schema has a wider."""
     point = value.value or TS(None)
-    element = append(
-        parent, name, nullFlavor=value.null_flavor or point.null_flavor, value=point.value
-    )
+    given = {"nullFlavor": value.null_flavor or point.null_flavor, "value": point.value}
+    element = append(parent, name, **given, **{XSI_TYPE: type})
     for bound, time in (("low", value.low), ("high", value.high)):
         if time is not None:
             write_ts(element, bound, time)
     return element
 
 
-def write_pn(parent: Element, name: str, value: PN) -> Element:
+def write_pn(parent: Written, name: str, value: PN) -> Written:
     element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
     if value.text is not None:
         element.text = value.text
-    _write_parts(element, "prefix", value.prefix)
-    _write_parts(element, "given", value.given)
-    _write_parts(element, "family", (value.family,) if value.family else ())
-    _write_parts(element, "suffix", value.suffix)
-    for child in element:
-        for part, text, qualifier in value.qualifiers:
-            if child.tag == v3(part) and child.text == text:
-                child.set("qualifier", qualifier)
+    qualifiers = {(part, text): qualifier for part, text, qualifier in value.qualifiers}
+    _write_parts(element, "prefix", value.prefix, qualifiers)
+    _write_parts(element, "given", value.given, qualifiers)
+    _write_parts(element, "family", (value.family,) if value.family else (), qualifiers)
+    _write_parts(element, "suffix", value.suffix, qualifiers)
     if value.valid is not None:
         write_ivl(element, "validTime", value.valid)
     return element
 
 
-def write_ad(parent: Element, name: str, value: AD) -> Element:
+def write_ad(parent: Written, name: str, value: AD) -> Written:
     element = append(parent, name, use=value.use, nullFlavor=value.null_flavor)
     if value.text is not None:
         element.text = value.text
@@ -458,17 +463,22 @@ def write_ad(parent: Element, name: str, value: AD) -> Element:
     return element
 
 
-def write_tel(parent: Element, name: str, value: TEL) -> Element:
+def write_tel(parent: Written, name: str, value: TEL) -> Written:
     element = append(parent, name, use=value.use, nullFlavor=value.null_flavor, value=value.value)
     _write_period(element, value.period)
     return element
 
 
-def _write_period(parent: Element, period: IVL | None) -> None:
+def _write_period(parent: Written, period: IVL | None) -> None:
     if period is not None:
-        write_ivl(parent, "useablePeriod", period).set(XSI_TYPE, "IVL_TS")
+        write_ivl(parent, "useablePeriod", period, type="IVL_TS")
 
 
-def _write_parts(parent: Element, name: str, texts: Iterable[str]) -> None:
+def _write_parts(
+    parent: Written,
+    name: str,
+    texts: Iterable[str],
+    qualifiers: Mapping[tuple[str, str], str] = _NONE,
+) -> None:
     for text in texts:
-        append(parent, name).text = text
+        append(parent, name, qualifier=qualifiers.get((name, text))).text = text

@@ -7,7 +7,6 @@ the keys of `[gateway]` stand at the top: `GATEWAY_DATA_DIR`. Variables win over
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -334,11 +333,7 @@ class Settings(BaseSettings):
         return _checked({**self.model_dump(), "plans": (*self.plans, *more)})
 
     def network(self, name: str | None) -> Network | None:
-        return self._networks.get(name)
-
-    @cached_property
-    def _networks(self) -> Mapping[str | None, Network]:
-        return {network.name: network for network in reversed(self.networks)}
+        return next((network for network in self.networks if network.name == name), None)
 
 
 def load_settings(file: Path | None = None) -> Settings:

@@ -7,6 +7,7 @@ from ccda.hl7v3 import II, TS, append
 from ccda.safe_xml import Element
 from ihe.identifiers import HomeCommunityId
 from ihe.v3_message import (
+    a_tree,
     child,
     code_at,
     demanded_ii,
@@ -91,6 +92,7 @@ def write_acknowledgement(acknowledgement: Acknowledgement) -> Element:
     if acknowledgement.request_id is None:
         raise ValueError("an acknowledgement names the message that it is about")
     message = start_message(
+        a_tree(_INTERACTION),
         _INTERACTION,
         message_id=acknowledgement.message_id,
         creation_time=acknowledgement.creation_time,

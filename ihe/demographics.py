@@ -8,6 +8,7 @@ from ccda.hl7v3 import (
     PN,
     TS,
     US_SSN,
+    Written,
     append,
     read_ad,
     read_ii,
@@ -72,7 +73,7 @@ def _is_null(value: Element) -> bool:
     )
 
 
-def write_parameters(parameters: Element, person: Demographics, ids: Sequence[II]) -> None:
+def write_parameters(parameters: Written, person: Demographics, ids: Sequence[II]) -> None:
     """Append one parameter for each thing known, in the order of the schema."""
     if person.gender is not None:
         gender = _parameter(parameters, "livingSubjectAdministrativeGender")
@@ -109,12 +110,12 @@ _SEMANTICS: Final = {
 
 
 def _values(
-    parameters: Element,
+    parameters: Written,
     name: str,
-    write: Callable[[Element, str, T], Element],
+    write: Callable[[Written, str, T], Written],
     values: Iterable[T],
 ) -> None:
-    parameter: Element | None = None
+    parameter: Written | None = None
     for value in values:
         if parameter is None:
             parameter = _parameter(parameters, name)
@@ -123,11 +124,11 @@ def _values(
         _semantics(parameter, _SEMANTICS[name])
 
 
-def _parameter(parameters: Element, name: str) -> Element:
+def _parameter(parameters: Written, name: str) -> Written:
     return append(parameters, name)
 
 
-def _semantics(parameter: Element, text: str) -> None:
+def _semantics(parameter: Written, text: str) -> None:
     append(parameter, "semanticsText").text = text
 
 
@@ -164,7 +165,7 @@ def read_person(patient: Element) -> Demographics:
     )
 
 
-def write_person(patient: Element, person: Demographics) -> None:
+def write_person(patient: Written, person: Demographics) -> None:
     """Append the `patientPerson`, in the order of the schema.
 
     Raises:
@@ -214,7 +215,7 @@ def _mothers_maiden_name(person: Element) -> PN | None:
     return None
 
 
-def _write_other_id(person: Element, identifier: II) -> None:
+def _write_other_id(person: Written, identifier: II) -> None:
     # An SSN is the state's id of a citizen, any other is someone's patient id.
     kind = "CIT" if identifier.root == US_SSN else "PAT"
     other = append(person, "asOtherIDs", classCode=kind)
@@ -223,14 +224,14 @@ def _write_other_id(person: Element, identifier: II) -> None:
     write_ii(scoper, "id", II(identifier.root, null_flavor=None if identifier.root else "UNK"))
 
 
-def _write_mother(person: Element, name: PN) -> None:
+def _write_mother(person: Written, name: PN) -> None:
     relation = append(person, "personalRelationship", classCode="PRS")
     append(relation, "code", code="MTH", codeSystem=RELATIONS)
     mother = append(relation, "relationshipHolder1", classCode="PSN", determinerCode="INSTANCE")
     write_pn(mother, "name", name)
 
 
-def _write_birth_place(person: Element, known: Demographics) -> None:
+def _write_birth_place(person: Written, known: Demographics) -> None:
     if known.birth_place is None and known.birth_place_name is None:
         return
     place = append(person, "birthPlace", classCode="BIRTHPL")

@@ -11,6 +11,7 @@ from ccda.hl7v3 import (
     NAMESPACE,
     TS,
     XSI_TYPE,
+    Written,
     append,
     hl7_time,
     read_ii,
@@ -20,6 +21,7 @@ from ccda.hl7v3 import (
     write_ts,
 )
 from ccda.safe_xml import Element
+from ccda.text_element import TextElement
 from ihe.errors import MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid
 from ihe.namespaces import XSI
@@ -141,13 +143,29 @@ def whole_number(text: str | None) -> int | None:
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def start_message(
-    interaction: str, *, message_id: II, creation_time: TS, processing: str, accept_ack: str
-) -> Element:
-    """A new message with all that stands before its receiver."""
-    message = etree.Element(
+def a_tree(interaction: str) -> Element:
+    """A new message that is a tree."""
+    return etree.Element(
         v3(interaction), {"ITSVersion": "XML_1.0"}, nsmap={None: NAMESPACE, "xsi": XSI}
     )
+
+
+def a_text(interaction: str) -> TextElement:
+    """A new message that is only written out."""
+    declared = {"xmlns": NAMESPACE, "xmlns:xsi": XSI}
+    return TextElement.root(interaction, **declared, ITSVersion="XML_1.0")
+
+
+def start_message(
+    message: Written,
+    interaction: str,
+    *,
+    message_id: II,
+    creation_time: TS,
+    processing: str,
+    accept_ack: str,
+) -> Written:
+    """The message, with all that stands before its receiver."""
     write_ii(message, "id", message_id)
     write_time(message, "creationTime", creation_time)
     append(message, "interactionId", root=INTERACTIONS, extension=interaction)
@@ -157,7 +175,7 @@ def start_message(
     return message
 
 
-def write_time(parent: Element, name: str, time: TS) -> Element:
+def write_time(parent: Written, name: str, time: TS) -> Written:
     """A time; ISO 8601, which some partners send, is written as the HL7 time it means."""
     if time.value is not None and _ISO_TIME.match(time.value):
         time = TS(hl7_time(time.value), time.null_flavor)
@@ -165,7 +183,7 @@ def write_time(parent: Element, name: str, time: TS) -> Element:
 
 
 def write_community(
-    message: Element, role: str, type_code: str, home: HomeCommunityId | None
+    message: Written, role: str, type_code: str, home: HomeCommunityId | None
 ) -> None:
     """`sender` or `receiver`: the device and the community that it speaks for."""
     party = append(message, role, typeCode=type_code)
@@ -181,7 +199,7 @@ def write_community(
     append(organization, "id", root=str(home))
 
 
-def write_acknowledged(message: Element, type_code: str, target: II) -> Element:
+def write_acknowledged(message: Written, type_code: str, target: II) -> Written:
     """Which message this one answers, and whether that one was taken."""
     acknowledgement = append(message, "acknowledgement")
     append(acknowledgement, "typeCode", code=type_code)
@@ -189,7 +207,7 @@ def write_acknowledged(message: Element, type_code: str, target: II) -> Element:
     return acknowledgement
 
 
-def write_integer(parent: Element, number: int | None) -> None:
+def write_integer(parent: Written, number: int | None) -> None:
     """A `value` of the abstract type ANY that is an INT; None as nullFlavor."""
     if number is None:
         value = append(parent, "value", nullFlavor="NI")

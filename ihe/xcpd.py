@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from ccda.hl7v3 import II, TS, append, read_iis, v3, write_ii
+from ccda.hl7v3 import II, TS, Written, append, read_iis, v3, write_ii
 from ccda.safe_xml import Element
 from ihe.demographics import read_parameters, write_parameters
 from ihe.discovery import (
@@ -19,9 +19,12 @@ from ihe.discovery import (
 )
 from ihe.errors import CommunityCouldNotAnswer, MalformedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
+from ihe.soap import WrittenPayload
 from ihe.v3_message import (
     INTERACTIONS,
     XSI_NIL,
+    a_text,
+    a_tree,
     child,
     code_at,
     demand,
@@ -110,6 +113,7 @@ def write_discovery_request(request: PatientDiscoveryRequest) -> Element:
     """
     _check(request)
     message = start_message(
+        a_tree(_REQUEST),
         _REQUEST,
         message_id=request.message_id,
         creation_time=request.creation_time,
@@ -147,13 +151,13 @@ def _check(request: PatientDiscoveryRequest) -> None:
         raise ValueError("a degree of match is 0 to 100")
 
 
-def _write_act(message: Element, code: str) -> Element:
+def _write_act(message: Written, code: str) -> Written:
     act = append(message, "controlActProcess", classCode="CACT", moodCode="EVN")
     append(act, "code", code=code, codeSystem=INTERACTIONS)
     return act
 
 
-def _write_query(act: Element, request: PatientDiscoveryRequest) -> None:
+def _write_query(act: Written, request: PatientDiscoveryRequest) -> None:
     query = append(act, "queryByParameter")
     write_ii(query, "queryId", request.query_id)
     append(query, "statusCode", code="new")
@@ -164,8 +168,8 @@ def _write_query(act: Element, request: PatientDiscoveryRequest) -> None:
         write_integer(criterion, request.minimum_degree_match)
         append(criterion, "semanticsText").text = "MinimumDegreeMatch"
     parameters = append(query, "parameterList")
-    person = request.demographics
-    write_parameters(parameters, person, (*_as_ii(request.patient_id), *person.ids))
+    ids = (*_as_ii(request.patient_id), *request.demographics.ids)
+    write_parameters(parameters, request.demographics, ids)
     for identifier in request.care_provider_ids:
         provider = append(parameters, "principalCareProviderId")
         write_ii(provider, "value", identifier)
@@ -219,13 +223,14 @@ def write_discovery_response(
     message_id: II,
     creation_time: TS,
     sender: HomeCommunityId,
-) -> Element:
+) -> WrittenPayload:
     """The answer to `request` as PRPA_IN201306UV02, its query repeated (ITI TF-2: 3.55.4.2.2).
 
     Raises:
         ValueError: `Matched` without a match, or a match without a name.
     """
     message = start_message(
+        a_text(_RESPONSE),
         _RESPONSE,
         message_id=message_id,
         creation_time=creation_time,
@@ -244,7 +249,7 @@ def write_discovery_response(
     append(query_ack, "statusCode", code="deliveredResponse")
     append(query_ack, "queryResponseCode", code=response_code)
     _write_query(act, request)
-    return message
+    return WrittenPayload(v3(_RESPONSE), message.written())
 
 
 # ---- small parts -----------------------------------------------------------------------------

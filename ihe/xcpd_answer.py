@@ -1,9 +1,10 @@
 """What ITI-55 answers of a person: matches, requests for more, problems (ITI TF-2: 3.55.4.2)."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final, assert_never, get_args
 
-from ccda.hl7v3 import II, append, text_of, v3, write_ii
+from ccda.hl7v3 import II, Written, append, text_of, v3, write_ii
 from ccda.safe_xml import Element
 from ihe.demographics import read_person, write_person
 from ihe.discovery import (
@@ -118,7 +119,7 @@ def _read_match(registration: Element, community: HomeCommunityId | None) -> Mat
 # ---- writing ---------------------------------------------------------------------------------
 
 
-def write_answer(act: Element, discovery: Discovery | CommunityCouldNotAnswer) -> str:
+def write_answer(act: Written, discovery: Discovery | CommunityCouldNotAnswer) -> str:
     """Write what was found, and say its queryResponseCode (ITI TF-2: 3.55.4.2.3)."""
     match discovery:
         case Matched(matches=matches):
@@ -127,12 +128,8 @@ def write_answer(act: Element, discovery: Discovery | CommunityCouldNotAnswer) -
             for each in matches:
                 _write_match(act, each)
             return "OK"
-        case MoreDemographicsRequested(attributes, others):
-            issue = _write_issue(act)
-            for code in (*attributes, *others):
-                trigger = append(issue, "triggerFor", typeCode="TRIG")
-                order = append(trigger, "actOrderRequired", classCode="ACT", moodCode="RQO")
-                append(order, "code", code=code, codeSystem=_REQUESTED)
+        case MoreDemographicsRequested():
+            _write_requested(act, discovery)
             return "OK"
         case NoMatch():
             return "NF"
@@ -148,14 +145,22 @@ def write_answer(act: Element, discovery: Discovery | CommunityCouldNotAnswer) -
             assert_never(discovery)
 
 
-def _write_issue(act: Element) -> Element:
+def _write_requested(act: Written, more: MoreDemographicsRequested) -> None:
+    issue = _write_issue(act)
+    for code in chain(more.attributes, more.others):
+        trigger = append(issue, "triggerFor", typeCode="TRIG")
+        order = append(trigger, "actOrderRequired", classCode="ACT", moodCode="RQO")
+        append(order, "code", code=code, codeSystem=_REQUESTED)
+
+
+def _write_issue(act: Written) -> Written:
     reason = append(act, "reasonOf", typeCode="RSON")
     issue = append(reason, "detectedIssueEvent", classCode="ALRT", moodCode="EVN")
     append(issue, "code", code="ActAdministrativeDetectedIssueCode", codeSystem=_ISSUES)
     return issue
 
 
-def _write_match(act: Element, match: Match) -> None:
+def _write_match(act: Written, match: Match) -> None:
     subject = append(act, "subject", typeCode="SUBJ")
     registration = append(subject, "registrationEvent", classCode="REG", moodCode="EVN")
     append(registration, "id", nullFlavor="NA")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from ccda.safe_xml import Element
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.soap_acknowledging import acknowledge, new_message_id
 from gateway.api.soap_replied import Noted, Replied, Result
@@ -23,7 +22,7 @@ from gateway.model.partner import Partner
 from gateway.store.brief import leave
 from gateway.store.errors import StoreUnavailable
 from ihe.acknowledgement import ELEMENT_MISSING, NO_SUCH_DESTINATION
-from ihe.soap import ITI_55_ANSWER, ITI_55_DEFERRED_REQUEST
+from ihe.soap import ITI_55_ANSWER, ITI_55_DEFERRED_REQUEST, WrittenPayload
 from ihe.wire import OpenedRequest
 from ihe.xcpd import PatientDiscoveryRequest, read_discovery_request, write_discovery_response
 
@@ -44,7 +43,9 @@ def discover(opened: OpenedRequest, asker: Asker, means: PartnerMeans) -> Replie
     return Replied(ITI_55_ANSWER, _answer(request, found, means), effects, noted=found.noted)
 
 
-def _answer(request: PatientDiscoveryRequest, found: "_Found", means: PartnerMeans) -> Element:
+def _answer(
+    request: PatientDiscoveryRequest, found: "_Found", means: PartnerMeans
+) -> WrittenPayload:
     return write_discovery_response(
         found.discovered.answer,
         request=request,

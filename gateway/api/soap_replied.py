@@ -25,7 +25,7 @@ class Result:
     """A deferred answer: what is brought, where the partner has registered that it may be, and what
     will be recorded of it then."""
 
-    body: Element
+    body: WrittenPayload
     partner: Partner
     address: str
     effects: tuple[Effect, ...]

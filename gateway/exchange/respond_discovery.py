@@ -23,7 +23,7 @@ from gateway.exchange.matching import (
     NotFound,
     against,
     choose,
-    compare,
+    compare_people,
     is_below_minimum,
     judge,
     left_out,
@@ -40,6 +40,7 @@ from gateway.model.person import Person, read_person
 from gateway.store import members
 from gateway.store.brief import leave
 from gateway.store.database import Transaction
+from gateway.store.members import Candidate
 from ihe.errors import CommunityCouldNotAnswer
 from ihe.xcpd import (
     Demographics,
@@ -206,29 +207,30 @@ def _look(transaction: Transaction, way: Way, stated: Demographics, asked: Perso
     judged = judge([(one.id, person_of(one, plan)) for one in compared], asked)
     by_id = {one.id: one for one in known.members}
     real = [one for one in judged if one[0] in by_id]
-    chosen: tuple[tuple[Member, MatchResult], ...]
+    chosen: tuple[tuple[Candidate, MatchResult], ...]
     match choose(real):
         case Found(member=member, result=result):
-            chosen = ((by_id[member].member(), result),)
+            chosen = ((by_id[member], result),)
         case Ambiguous(candidates=candidates):
-            chosen = tuple((by_id[member].member(), result) for member, result in candidates)
-            if not _are_one_person(chosen, plan):
+            chosen = tuple((by_id[member], result) for member, result in candidates)
+            if not _are_one_person(chosen):
                 reason = "more than one member could be the person asked for"
                 return _Look(plan, reason=reason, near=NearMiss(plan.id, chosen[0][0].id))
         case NotFound():
             return _nearly(plan, real)
     # Whoever opted out is compared all the same: left out, a namesake would be found instead.
-    if any(member.opted_out for member, _ in chosen):
+    if any(one.opted_out for one, _ in chosen):
         return _Look(plan, reason="the member has opted out of exchange")
-    return _Look(plan, chosen, is_locator=tells_locations(way))
+    found = tuple((one.member(), result) for one, result in chosen)
+    return _Look(plan, found, is_locator=tells_locations(way))
 
 
-def _are_one_person(chosen: Sequence[tuple[Member, MatchResult]], plan: Plan) -> bool:
+def _are_one_person(chosen: Sequence[tuple[Candidate, MatchResult]]) -> bool:
     """Whether they all match, each other too: one person whom the plan has enrolled twice."""
     if any(result.decision != "match" for _, result in chosen):
         return False
-    known = [member.demographics for member, _ in chosen]
-    return all(compare(one, other).decision == "match" for one, other in combinations(known, 2))
+    pairs = combinations([one.person for one, _ in chosen], 2)
+    return all(compare_people(one, other).decision == "match" for one, other in pairs)
 
 
 def _nearly(plan: Plan, judged: Sequence[Judged]) -> _Look:

@@ -58,6 +58,11 @@ class Candidate:
     person: Person
     row: Any = None
 
+    @property
+    def opted_out(self) -> bool:
+        """Whether the member has; known without reading the rest."""
+        return bool(self.row.opted_out)
+
     def member(self) -> Member:
         """All that the roster states."""
         return _member(self.row)

@@ -11,6 +11,7 @@ from ccda.hl7v3 import AD, II, PN, TEL, TS, US_SSN, v3
 from ccda.safe_xml import Element, parse_xml
 from ihe.errors import CommunityCouldNotAnswer, MalformedMessage, UnexpectedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
+from ihe.soap import ITI_55_ANSWER
 from ihe.xcpd import (
     Demographics,
     Discovery,
@@ -58,13 +59,15 @@ def sample(name: str) -> Element:
 
 
 def answered(discovery: Discovery | CommunityCouldNotAnswer) -> Element:
-    return write_discovery_response(
+    written = write_discovery_response(
         discovery,
         request=REQUEST,
         message_id=II("2.999.20.1", "r-1"),
         creation_time=TS("20260301091501+0000"),
         sender=ASKED,
     )
+    assert written.tag == ITI_55_ANSWER.root
+    return parse_xml(written.xml)
 
 
 # ---- request ---------------------------------------------------------------------------------
@@ -208,8 +211,9 @@ def test_an_answer_to_an_odd_request_is_valid_all_the_same() -> None:
             creation_time=TS("2026-03-01T09:15:01Z"),
             sender=ASKED,
         )
-        assert_valid_body(written)
-        assert written.find(v3("creationTime")).get("value") == "20260301091501+0000"
+        answer = parse_xml(written.xml)
+        assert_valid_body(answer)
+        assert answer.find(v3("creationTime")).get("value") == "20260301091501+0000"
 
 
 @pytest.mark.parametrize("path", ["id", "sender", "controlActProcess"])

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II, TS
-from ccda.safe_xml import Element
+from ccda.safe_xml import Element, parse_xml
 from gateway.demo.simulator.holdings import Holdings
 from gateway.demo.simulator.replies import Brought, Reply, Seal
 from gateway.exchange.moments import written
@@ -55,14 +55,14 @@ def deferral_reply(
     changes: Sequence[OfDeferral],
 ) -> Reply:
     """The acknowledgement of a deferred question, and what is brought after it."""
-    body = write_discovery_response(
+    answer = write_discovery_response(
         discovery,
         request=replace(asked, deferred=True),
         message_id=_message_id(held),
         creation_time=_ts(seal),
         sender=held.home,
     )
-    deferral = Deferral((Result(body, held.home),))
+    deferral = Deferral((Result(parse_xml(answer.xml), held.home),))
     for change in changes:
         deferral = change(deferral)
     said = Acknowledgement(

@@ -16,7 +16,14 @@ from ihe.errors import NotPermitted
 from ihe.identifiers import PatientId
 from ihe.mtom_writing import MultipartWriter, Part
 from ihe.patient_location import write_location_response
-from ihe.soap import ITI_38_ANSWER, ITI_39_ANSWER, ITI_55_ANSWER, ITI_56_ANSWER, MessageKind
+from ihe.soap import (
+    ITI_38_ANSWER,
+    ITI_39_ANSWER,
+    ITI_55_ANSWER,
+    ITI_56_ANSWER,
+    MessageKind,
+    WrittenPayload,
+)
 from ihe.trust import SigningKey
 from ihe.wire import Unopened, seal_answer
 from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
@@ -65,7 +72,7 @@ class Seal:
     now: datetime
     changes: Mapping[str, Any]
 
-    def __call__(self, body: Element, kind: MessageKind) -> bytes:
+    def __call__(self, body: Element | WrittenPayload, kind: MessageKind) -> bytes:
         given: dict[str, Any] = {
             "relates_to": self.asked.message_id or "",
             "message_id": f"urn:uuid:{uuid4()}",

@@ -123,13 +123,14 @@ def discovered(heard: Heard, discovery: Discovery | None = None) -> bytes:
 def discovery_body(
     request: PatientDiscoveryRequest, discovery: Discovery | CommunityCouldNotAnswer
 ) -> Element:
-    return write_discovery_response(
+    written = write_discovery_response(
         discovery,
         request=request,
         message_id=II(f"{HOME}.9", str(uuid4())),
         creation_time=TS("20260101000000+0000"),
         sender=HOME,
     )
+    return parse_xml(written.xml)
 
 
 def a_match(known: Demographics | None = None, **changes: Any) -> Match:
