@@ -29,6 +29,10 @@ CANDIDATES: Final = 100
 _NOBODY: Final = MemberId("nobody")
 _KEYS_AT_ONCE: Final = 8
 _IDS_AT_ONCE: Final = 4
+_NO_KEY: Final[Key] = ("", "")
+_KINDS: Final = tuple(f"kind{slot}" for slot in range(MOST))
+_VALUES: Final = tuple(f"value{slot}" for slot in range(MOST))
+_IDS: Final = tuple(f"id{place}" for place in range(CANDIDATES))
 _GET: Final = Prepared(
     select(tables.member).where(
         tables.member.c.id == bindparam("member"), tables.member.c.plan == bindparam("plan")
@@ -168,9 +172,8 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
     asked = keys[:MOST]
     slots = -(-len(asked) // _KEYS_AT_ONCE) * _KEYS_AT_ONCE
     given: dict[str, str] = {"plan": plan}
-    for slot in range(slots):
-        kind, value = asked[slot] if slot < len(asked) else ("", "")
-        given |= {f"kind{slot}": kind, f"value{slot}": value}
+    for slot, (kind, value) in enumerate((*asked, *(_NO_KEY,) * (slots - len(asked)))):
+        given[_KINDS[slot]], given[_VALUES[slot]] = kind, value
     ids: dict[str, None] = {}
     if slots:
         sharing: dict[int, list[str]] = {}
@@ -183,7 +186,7 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
     some = sorted(list(ids)[:CANDIDATES])
     # Nobody has the empty id; with it the statement is the same for one, for few and for none.
     some += [""] * (-len(some) % _IDS_AT_ONCE if some else _IDS_AT_ONCE)
-    asked_for = {f"id{place}": one for place, one in enumerate(some)}
+    asked_for = dict(zip(_IDS, some, strict=False))
     return tuple(
         [
             Candidate(row.id, row.member_id, load_person(row.comparable, row.demographics), row)
@@ -194,7 +197,7 @@ def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tup
 
 @cache
 def _by_ids(many: int) -> Prepared:
-    places: list[Any] = [bindparam(f"id{place}") for place in range(many)]
+    places: list[Any] = list(map(bindparam, _IDS[:many]))
     return Prepared(select(tables.member).where(tables.member.c.id.in_(places)))
 
 
@@ -206,8 +209,8 @@ def _sharing(slots: int) -> Prepared:
         select(literal(slot).label("slot"), table.c.member)
         .where(
             table.c.plan == bindparam("plan"),
-            table.c.kind == bindparam(f"kind{slot}"),
-            table.c.value == bindparam(f"value{slot}"),
+            table.c.kind == bindparam(_KINDS[slot]),
+            table.c.value == bindparam(_VALUES[slot]),
         )
         .limit(SHARING + 1)
         .subquery()
