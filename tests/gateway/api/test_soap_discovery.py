@@ -15,6 +15,7 @@ import pytest
 from lxml import etree
 
 from ccda.hl7v3 import AD, PN, TEL, TS
+from ccda.safe_xml import parse_xml
 from gateway.api.soap_verbs import reply
 from gateway.app import listeners
 from gateway.exchange.asker import Asker
@@ -369,7 +370,7 @@ def test_records_that_cannot_be_read_are_case_five(tmp_path: Path) -> None:
         asker = Asker((a_partner(),), PurposeOfUse("PAYMENT", NHIN))
         replied = reply(opened, asker, door.application.state.means)
     with pytest.raises(CommunityCouldNotAnswer) as answer:
-        read_discovery_response(replied.body)
+        read_discovery_response(parse_xml(replied.body.xml))
     assert answer.value.problem == "AnswerNotAvailable"
     (effect,) = replied.effects
     assert (effect.outcome, effect.member) == ("failed", None)
