@@ -61,14 +61,14 @@ def sign_strictly(
 def _check_value(shape: Shape, key: PublicKey, signed_info: bytes) -> None:
     family, algorithm = METHODS[shape.method]
     try:
-        if family != family_of(type(key)):
-            raise SecurityRefused("the signature's algorithm is not one for the signer's key")
-        if family == "RSA":
+        if family == family_of(type(key)) == "ECDSA":
+            of_ec = cast(ec.EllipticCurvePublicKey, key)
+            of_ec.verify(_as_der(shape.value, of_ec), signed_info, _ECDSA[algorithm.name])
+        elif family == family_of(type(key)) == "RSA":
             of_rsa = cast(rsa.RSAPublicKey, key)
             of_rsa.verify(shape.value, signed_info, padding.PKCS1v15(), algorithm)
         else:
-            of_ec = cast(ec.EllipticCurvePublicKey, key)
-            of_ec.verify(_as_der(shape.value, of_ec), signed_info, _ECDSA[algorithm.name])
+            raise SecurityRefused("the signature's algorithm is not one for the signer's key")
     except InvalidSignature:
         raise SecurityRefused("the signature was not made with the signer's key") from None
 
