@@ -1,7 +1,7 @@
 """Members as their plan's roster states them, and by what they may be found."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cache
 from typing import Any, Final
@@ -60,16 +60,16 @@ class Candidate:
     id: MemberId
     number: str
     person: Person
-    row: Any = None
+    _row: Any = field(default=None, repr=False)
 
     @property
     def opted_out(self) -> bool:
         """Whether the member has; known without reading the rest."""
-        return bool(self.row.opted_out)
+        return bool(self._row.opted_out)
 
     def member(self) -> Member:
         """All that the roster states."""
-        return _member(self.row)
+        return _member(self._row)
 
 
 @dataclass(frozen=True, slots=True)
