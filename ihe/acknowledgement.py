@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from ccda.hl7v3 import II, TS, append
+from ccda.hl7v3 import II, TS
+from ccda.hl7v3_writing import append
 from ccda.safe_xml import Element
 from ihe.identifiers import HomeCommunityId
 from ihe.v3_message import (
@@ -92,7 +93,7 @@ def write_acknowledgement(acknowledgement: Acknowledgement) -> Element:
     if acknowledgement.request_id is None:
         raise ValueError("an acknowledgement names the message that it is about")
     message = start_message(
-        a_tree(_INTERACTION),
+        a_tree,
         _INTERACTION,
         message_id=acknowledgement.message_id,
         creation_time=acknowledgement.creation_time,

@@ -8,8 +8,6 @@ from ccda.hl7v3 import (
     PN,
     TS,
     US_SSN,
-    Written,
-    append,
     read_ad,
     read_ii,
     read_ivl,
@@ -18,11 +16,8 @@ from ccda.hl7v3 import (
     read_ts,
     text_of,
     v3,
-    write_ad,
-    write_ii,
-    write_pn,
-    write_tel,
 )
+from ccda.hl7v3_writing import Written, append, write_ad, write_ii, write_pn, write_tel
 from ccda.safe_xml import Element
 from ihe.discovery import Demographics
 from ihe.v3_message import child, code_at, write_time

@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Final
 
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
+_USUAL: Final = 200
+"""Characters of what is kept; whoever writes to us must not be able to fill the memory."""
 _CX: Final = re.compile(r"([^^]+)\^[^^]*\^[^^]*\^[^&^]*&([^&^]+)&ISO(?:\^.*)?")
 # HL7 V2 escapes for its own delimiters (HL7 V2.5: 2.7.1).
 _ESCAPES: Final = {"|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\", "\\": "\\E\\"}
@@ -57,8 +59,6 @@ def _community(text: str) -> HomeCommunityId:
 
 
 _known_community = lru_cache(1024)(_community)
-_USUAL: Final = 200
-"""Characters of what is kept; whoever writes to us must not be able to fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,14 @@
 """The transmission wrapper around an HL7 V3 payload (HL7 V3 NE2008: MCCI_MT000100, 000300)."""
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Final
 
 from lxml import etree
 
-from ccda.hl7v3 import (
-    II,
-    NAMESPACE,
-    TS,
-    XSI_TYPE,
-    Written,
-    append,
-    hl7_time,
-    read_ii,
-    read_ts,
-    v3,
-    write_ii,
-    write_ts,
-)
+from ccda.hl7v3 import II, NAMESPACE, TS, XSI_TYPE, hl7_time, read_ii, read_ts, v3
+from ccda.hl7v3_writing import Written, append, write_ii, write_ts
 from ccda.safe_xml import Element
 from ccda.text_element import TextElement
 from ihe.errors import MalformedMessage, UnexpectedMessage
@@ -157,7 +146,7 @@ def a_text(interaction: str) -> TextElement:
 
 
 def start_message(
-    message: Written,
+    new: Callable[[str], Written],
     interaction: str,
     *,
     message_id: II,
@@ -165,7 +154,8 @@ def start_message(
     processing: str,
     accept_ack: str,
 ) -> Written:
-    """The message, with all that stands before its receiver."""
+    """A message, `a_tree` or `a_text`, with all that stands before its receiver."""
+    message = new(interaction)
     write_ii(message, "id", message_id)
     write_time(message, "creationTime", creation_time)
     append(message, "interactionId", root=INTERACTIONS, extension=interaction)

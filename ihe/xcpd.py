@@ -3,7 +3,8 @@
 from dataclasses import replace
 from typing import Final
 
-from ccda.hl7v3 import II, TS, Written, append, read_iis, v3, write_ii
+from ccda.hl7v3 import II, TS, read_iis, v3
+from ccda.hl7v3_writing import Written, append, write_ii
 from ccda.safe_xml import Element
 from ihe.demographics import read_parameters, write_parameters
 from ihe.discovery import (
@@ -113,7 +114,7 @@ def write_discovery_request(request: PatientDiscoveryRequest) -> Element:
     """
     _check(request)
     message = start_message(
-        a_tree(_REQUEST),
+        a_tree,
         _REQUEST,
         message_id=request.message_id,
         creation_time=request.creation_time,
@@ -230,7 +231,7 @@ def write_discovery_response(
         ValueError: `Matched` without a match, or a match without a name.
     """
     message = start_message(
-        a_text(_RESPONSE),
+        a_text,
         _RESPONSE,
         message_id=message_id,
         creation_time=creation_time,

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, assert_never, get_args
 
-from ccda.hl7v3 import II, Written, append, text_of, v3, write_ii
+from ccda.hl7v3 import II, text_of, v3
+from ccda.hl7v3_writing import Written, append, write_ii
 from ccda.safe_xml import Element
 from ihe.demographics import read_person, write_person
 from ihe.discovery import (

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from lxml import etree
 
-from ccda.hl7v3 import NAMESPACE, SDTC, XSI_TYPE, append, v3
+from ccda.hl7v3 import NAMESPACE, SDTC, XSI_TYPE, v3
+from ccda.hl7v3_writing import append
 from ccda.safe_xml import Element
 
 __all__ = ["Element", "add", "new_document", "printable", "set_type", "template"]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from ccda.hl7v3 import AD, CD, II, PN, TEL, TS, write_ad, write_pn
+from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
+from ccda.hl7v3_writing import write_ad, write_pn
 from ccda.model import Language, Patient
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.values import UNKNOWN, as_null_flavor, as_time, as_token, write_code, write_id

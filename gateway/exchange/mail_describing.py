@@ -130,7 +130,7 @@ def _text(message: DirectMessage) -> tuple[str, bool]:
     plain = [one for one in bodies if one.media_type.value != "text/html"]
     for chosen in (*plain, *bodies):
         begun, is_all = chosen.text(4 * _MOST_SOURCE)  # no charset has longer characters
-        if begun and not begun.isspace():
+        if not is_all or (begun and not begun.isspace()):
             break
     else:
         return "", False

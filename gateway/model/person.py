@@ -8,7 +8,7 @@ import re
 import unicodedata
 from calendar import monthrange
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ccda.hl7v3 import AD, II, PN, TS, US_SSN
@@ -106,18 +106,7 @@ def with_id(person: Person, root: str, extension: str) -> Person:
     own = frozenset(_ids((II(root, extension),)))
     if own <= person.ids:
         return person
-    return Person(
-        person.names,
-        person.birth,
-        person.gender,
-        person.addresses,
-        person.phones,
-        person.emails,
-        person.ssn,
-        person.ids | own,
-        person.maiden,
-        person.ignored,
-    )
+    return replace(person, ids=person.ids | own)
 
 
 # ---- names -----------------------------------------------------------------------------------

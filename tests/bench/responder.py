@@ -56,7 +56,9 @@ _MOSTLY_WAITING: Final = 0.6
 
 
 @dataclass(slots=True)
-class _Loads:
+class Loads:
+    """Of the no-op, and of the transaction over many connections and over one."""
+
     no_op: list[Load] = field(default_factory=list)
     many: list[Load] = field(default_factory=list)
     one: list[Load] = field(default_factory=list)
@@ -65,7 +67,7 @@ class _Loads:
 def measure(rounds: int) -> Report:
     """Rounds of the no-op, of ITI-38 over many connections, and of ITI-38 over one; then the same
     where as many processes as there are processors answer at the address."""
-    alone, shared, processes = _Loads(), _Loads(), max(2, os.cpu_count() or 1)
+    alone, shared, processes = Loads(), Loads(), max(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         settings = furnish(Path(name))
         size = _measure(Path(name), settings, rounds, alone)
@@ -90,7 +92,7 @@ def measure(rounds: int) -> Report:
 
 
 def _measure(
-    folder: Path, settings: Settings, rounds: int, loads: _Loads, processes: int = 1
+    folder: Path, settings: Settings, rounds: int, loads: Loads, processes: int = 1
 ) -> int:
     with serving(folder, settings, processes=processes) as target:
         size = _warm_up(target)

@@ -7,7 +7,6 @@ checked on its way out.
 import os
 import random
 import tempfile
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +15,8 @@ from gateway.settings import Settings
 from gateway.store import members
 from ihe.soap import ITI_39_REQUEST
 from tests.bench.figures import Report
-from tests.bench.load import Load, Target
-from tests.bench.responder import bottleneck, document, row, serving
+from tests.bench.load import Target
+from tests.bench.responder import Loads, bottleneck, document, row, serving
 from tests.gateway.asking import ask, retrieve
 from tests.gateway.house import MEMBER, a_rule, documents, file, open_house
 
@@ -28,34 +27,27 @@ _ALONE: Final = 60
 _WARM_UP: Final = 60
 
 
-@dataclass(slots=True)
-class _Loads:
-    in_memory: list[Load] = field(default_factory=list)
-    many: list[Load] = field(default_factory=list)
-    one: list[Load] = field(default_factory=list)
-
-
 def measure(rounds: int) -> Report:
     """Rounds of the no-op, of ITI-39 over many connections, and of ITI-39 over one; then the same
     where as many processes as there are processors answer at the address."""
-    alone, shared, processes = _Loads(), _Loads(), max(2, os.cpu_count() or 1)
+    alone, shared, processes = Loads(), Loads(), max(2, os.cpu_count() or 1)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         settings, wanted = furnish(Path(name))
         size = _measure(Path(name), settings, wanted, rounds, alone)
         _measure(Path(name), settings, wanted, rounds, shared, processes)
     rows = (
-        row("in-memory response", alone.in_memory, alone.in_memory, _CONNECTIONS),
-        row("ITI-39", alone.many, alone.in_memory, _CONNECTIONS),
+        row("in-memory response", alone.no_op, alone.no_op, _CONNECTIONS),
+        row("ITI-39", alone.many, alone.no_op, _CONNECTIONS),
         row("ITI-39", alone.one, None, 1),
-        row(f"in-memory, {processes} processes", shared.in_memory, alone.in_memory, _CONNECTIONS),
-        row(f"ITI-39, {processes} processes", shared.many, shared.in_memory, _CONNECTIONS),
+        row(f"in-memory, {processes} processes", shared.no_op, alone.no_op, _CONNECTIONS),
+        row(f"ITI-39, {processes} processes", shared.many, shared.no_op, _CONNECTIONS),
         row(f"ITI-39, {processes} processes", shared.one, None, 1),
     )
     notes = (
         f"answer {size:,} bytes with one document",
         "ratio: requests/s by those of the response; cost: its processor time by ours",
-        *bottleneck(alone.in_memory, "the in-memory response"),
-        *bottleneck(shared.in_memory, f"the in-memory response of {processes} processes"),
+        *bottleneck(alone.no_op, "the in-memory response"),
+        *bottleneck(shared.no_op, f"the in-memory response of {processes} processes"),
     )
     return Report("retrieve", "ITI-39 of 500 KB against an in-memory response", rows, notes)
 
@@ -65,14 +57,14 @@ def _measure(
     settings: Settings,
     wanted: Document,
     rounds: int,
-    loads: _Loads,
+    loads: Loads,
     processes: int = 1,
 ) -> int:
     with serving(folder, settings, processes=processes) as target:
         size = _warm_up(target, wanted)
         for _ in range(rounds):
             bodies, path = requests(wanted, _REQUESTS), f"/noop/{size}"
-            loads.in_memory.append(target.post_all(path, bodies, connections=_CONNECTIONS))
+            loads.no_op.append(target.post_all(path, bodies, connections=_CONNECTIONS))
             loads.many.append(target.post_all("/ihe/xca", bodies, connections=_CONNECTIONS))
             alone = requests(wanted, _ALONE)
             loads.one.append(target.post_all("/ihe/xca", alone, connections=1))

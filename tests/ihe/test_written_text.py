@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from ccda.hl7v3 import AD, II, IVL, PN, TEL, TS, Written, append
+from ccda.hl7v3 import AD, II, IVL, PN, TEL, TS
+from ccda.hl7v3_writing import Written, append
 from ccda.text_element import TextElement
 from ihe.demographics import write_parameters, write_person
 from ihe.discovery import (

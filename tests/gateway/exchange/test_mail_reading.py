@@ -91,6 +91,15 @@ async def test_a_long_text_is_cut_and_that_is_said(plan: Office) -> None:
     assert mail_text(form).endswith("… (cut here)\n")
 
 
+async def test_of_a_text_that_begins_with_millions_of_blanks_it_is_said_that_there_is_more(
+    plan: Office,
+) -> None:
+    seen = describe_mail(written(plan, parts=[text(" \r\n" * 1_500_000 + "word")]), None)
+    assert (seen.text, seen.is_cut) == ("", True)
+    seen = describe_mail(written(plan, parts=[text(" \r\n"), text("word")]), None)
+    assert (seen.text, seen.is_cut) == ("word", False)
+
+
 @pytest.mark.parametrize("open_", ["<!--", "<p ", "<script>"])
 async def test_html_that_never_closes_what_it_opens_hides_the_rest(
     plan: Office, open_: str
