@@ -110,8 +110,7 @@ def whom_we_know(
     community: Community,
 ) -> Discovered:
     """As `discover`, however often the partner has asked; it changes nothing."""
-    stated = request.demographics
-    asked = read_person(stated)
+    asked = read_person(request.demographics)
     if is_below_minimum(asked):
         missing = minimum_set_missing(asked)
         effect = Effect(reason=_said("the request is below the minimum set of demographics", asked))
@@ -119,7 +118,7 @@ def whom_we_know(
     open_ways = list(ways(transaction, plans, asker))
     if len(open_ways) > _BRIEF_PLANS:
         leave()
-    looks = [_look(transaction, way, stated, asked) for way in open_ways]
+    looks = [_look(transaction, way, asked) for way in open_ways]
     if not looks:
         return Discovered(NoMatch(), (Effect(reason=no_way(asker)),))
     near = next((look.near for look in looks if look.near), None)
@@ -196,11 +195,9 @@ def _said(reason: str, asked: Person) -> str:
 # ---- one plan --------------------------------------------------------------------------------
 
 
-def _look(transaction: Transaction, way: Way, stated: Demographics, asked: Person) -> _Look:
+def _look(transaction: Transaction, way: Way, asked: Person) -> _Look:
     plan = way.plan
-    known = members.candidates(
-        transaction, plan=plan.id, named=stated, person=asked, filled_to=_COMPARED_AT_ONCE
-    )
+    known = members.candidates(transaction, plan=plan.id, person=asked, filled_to=_COMPARED_AT_ONCE)
     compared = (*known.members, *known.fillers)
     if len(compared) > _BRIEF_COMPARISONS:
         leave()

@@ -143,17 +143,14 @@ def candidates(
     transaction: Transaction,
     *,
     plan: PlanId,
-    named: Demographics,
-    person: Person | None = None,
+    person: Person,
     filled_to: int = 0,
 ) -> Candidates:
     """Whoever could match: shares an id, a telephone, or the birth date and a part of the name.
 
     What it costs does not grow with the plan. A key that more than SHARING have is left out, and
     the others find the one who is meant. With fillers they are a multiple of `filled_to`, if any.
-    `person` is who is named, where that was read before.
     """
-    person = person or read_person(named)
     found = _by_keys(transaction, plan, keys_of(person))
     if not filled_to:
         return Candidates(found)

@@ -210,6 +210,21 @@ def test_who_opted_out_is_answered_byte_for_byte_as_nobody(
     assert without_ids_and_times(knows.say(body)) != without_ids_and_times(empty.say(body))
 
 
+def test_the_rosters_words_are_read_of_whom_the_answer_names_alone(
+    houses: tuple[Visitor, Visitor, Visitor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read them takes as long as a comparison: a hidden member would be known by it."""
+    read: list[str] = []
+    made = members._member
+    monkeypatch.setattr(members, "_member", lambda row: read.append(row.id) or made(row))
+    numbers = []
+    for visitor in houses:
+        read.clear()
+        visitor.say(discovery())
+        numbers.append(len(read))
+    assert numbers == [1, 0, 0]
+
+
 @contextmanager
 def statements_executed() -> Iterator[list[str]]:
     """The statements that are executed meanwhile, without their values."""

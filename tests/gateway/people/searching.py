@@ -26,7 +26,8 @@ def searching(transaction: Transaction) -> Callable[[Demographics], BestMatch]:
     """As the responder of ITI-55 looks a person up: candidates, then the best of them."""
 
     def find(asked: Demographics) -> BestMatch:
-        known = members.candidates(transaction, plan=PLAN.id, named=asked).members
-        return best_match([(one.id, person_of(one, PLAN)) for one in known], read_person(asked))
+        person = read_person(asked)
+        known = members.candidates(transaction, plan=PLAN.id, person=person).members
+        return best_match([(one.id, person_of(one, PLAN)) for one in known], person)
 
     return find

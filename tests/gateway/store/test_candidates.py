@@ -38,7 +38,8 @@ def ada(house: Database) -> Database:
 
 
 def found(house: Database, named: Demographics) -> list[str]:
-    known = house.read(lambda t: members.candidates(t, plan=ACME, named=named))
+    asked = read_person(named)
+    known = house.read(lambda t: members.candidates(t, plan=ACME, person=asked))
     return [member.id for member in known.members]
 
 
@@ -78,7 +79,8 @@ def test_a_name_alone_leads_to_a_member_for_a_reviewer_only(ada: Database) -> No
 
 
 def test_another_plan_has_no_candidates(ada: Database) -> None:
-    assert ada.read(lambda t: members.candidates(t, plan=OTHER, named=ADA)).members == ()
+    asked = read_person(ADA)
+    assert ada.read(lambda t: members.candidates(t, plan=OTHER, person=asked)).members == ()
 
 
 def test_a_member_is_no_longer_found_by_a_name_taken_back(ada: Database) -> None:
@@ -174,11 +176,12 @@ def test_fillers_make_the_comparisons_as_many_for_nobody_as_for_somebody(
     ada: Database, filled_to: int
 ) -> None:
     for named in (ADA, replace(ADA, birth_time=TS("19800304"), ids=(), telecoms=(), addresses=())):
+        asked = read_person(named)
         known = ada.read(
-            lambda t, who=named: members.candidates(t, plan=ACME, named=who, filled_to=filled_to)
+            lambda t, who=asked: members.candidates(t, plan=ACME, person=who, filled_to=filled_to)
         )
         assert len(known.members) + len(known.fillers) == filled_to
-        assert {filler.person for filler in known.fillers} <= {read_person(named)}
+        assert {filler.person for filler in known.fillers} <= {asked}
 
 
 def test_no_statement_of_the_search_reads_a_whole_table(house: Database) -> None:

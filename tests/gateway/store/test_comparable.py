@@ -71,6 +71,7 @@ def test_the_plans_own_number_counts_as_if_the_roster_had_stated_it(
     plan = Plan(ACME, "Acme", member_id_root=root)
     member = replace(a_member("odd", demographics=ODD), member_id=number)
     house.write(lambda t: members.put(t, member))
-    (known,) = house.read(lambda t: members.candidates(t, plan=ACME, named=ODD)).members
+    asked = read_person(ODD)
+    (known,) = house.read(lambda t: members.candidates(t, plan=ACME, person=asked)).members
     assert person_of(known, plan) == read_person(demographics(member, plan))
     assert known.member() == member

@@ -71,8 +71,8 @@ def test_members_of_an_older_house_are_found_by_the_keys_of_today(
             connection.execute(text(old))
         upgrade(url)
         house = opened(url)
-        named = replace(a_member().demographics, ids=())
-        found = house.read(lambda t, who=named: members.candidates(t, plan=ACME, named=who))
+        named = read_person(replace(a_member().demographics, ids=()))
+        found = house.read(lambda t, who=named: members.candidates(t, plan=ACME, person=who))
         assert [member.id for member in found.members] == ["m1"]
         with engine.begin() as connection:
             kinds = set(connection.execute(text("SELECT kind FROM member_key")).scalars())
