@@ -24,13 +24,8 @@ from ccda.hl7v3 import (
     read_tel,
     read_ts,
     text_of,
-    write_ad,
-    write_cd,
-    write_ii,
-    write_pn,
-    write_tel,
-    write_ts,
 )
+from ccda.hl7v3_writing import write_ad, write_cd, write_ii, write_pn, write_tel, write_ts
 from ccda.safe_xml import Element, parse_xml
 
 
