@@ -242,7 +242,10 @@ def _reply(visit: Visit) -> tuple[Replied, bytes]:
         time_to_live=time_to_live(replied, visit.means),
     )
     now = datetime.now(UTC)
-    visit.kept = keep(visit.means.archive, visit.envelope, envelope, plans, now=now)
+    # What is owed, or brought for later, is recorded with another answer, or none.
+    are_one = replied.result is None and not visit.is_later
+    archive = visit.means.archive
+    visit.kept = keep(archive, visit.envelope, envelope, plans, now=now, are_one=are_one)
     return replied, envelope
 
 

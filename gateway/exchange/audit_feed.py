@@ -270,9 +270,12 @@ def _kept(
 ) -> tuple[WireMessage | None, WireMessage | None, HomeCommunityId | None]:
     """What stands beside the record: both envelopes, and the community of its partner."""
     exchange = record.exchange
+    beside = exchange.answer_hash
     request, answer = (
-        None if hash is None else wire_messages.get(transaction, plan=ALL_PLANS, hash=hash)
-        for hash in (exchange.request_hash, exchange.answer_hash)
+        None
+        if hash is None
+        else wire_messages.get(transaction, plan=ALL_PLANS, hash=hash, answer=beside)
+        for hash in (exchange.request_hash, beside)
     )
     partner = None
     if exchange.partner is not None:

@@ -11,7 +11,7 @@ from typing import Final
 from ccda.safe_xml import Element
 from gateway.exchange.archive import Archive
 from gateway.exchange.ingest import indexed_sections
-from gateway.exchange.keeping import kept_envelope
+from gateway.exchange.keeping import kept_answer, kept_request
 from gateway.exchange.listed import listed_in_words, listed_then
 from gateway.exchange.reading import read_document
 from gateway.model.document import Document
@@ -65,8 +65,8 @@ def crossed(transaction: Transaction, keys: KeyRing, record: RecordedExchange) -
     told = record.exchange
     return Crossed(
         record,
-        kept_envelope(transaction, keys, told.request_hash),
-        kept_envelope(transaction, keys, told.answer_hash),
+        kept_request(transaction, keys, told),
+        kept_answer(transaction, keys, told),
     )
 
 

@@ -329,7 +329,8 @@ class _Check:
         """The body of what it brought; None if it is none that can be shown."""
 
         def unit(transaction: Transaction) -> wire_messages.WireMessage | None:
-            return wire_messages.get(transaction, plan=ALL_PLANS, hash=record.request_hash or "")
+            hash, answer = record.request_hash or "", record.answer_hash
+            return wire_messages.get(transaction, plan=ALL_PLANS, hash=hash, answer=answer)
 
         archive = self.asking.archive
         kept = await archive.database.read_async(unit)

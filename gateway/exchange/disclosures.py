@@ -17,7 +17,7 @@ from gateway.exchange.accounting import (
     window,
 )
 from gateway.exchange.disclosing import besides
-from gateway.exchange.keeping import kept_envelope
+from gateway.exchange.keeping import kept_request
 from gateway.exchange.spreadsheet import write_csv
 from gateway.exchange.summarize import member_json
 from gateway.model.disclosure import (
@@ -175,7 +175,7 @@ def _besides(transaction: Transaction, keys: KeyRing, told: Exchange) -> str | N
     """What a request of ours told because it was asked for more, as its envelope says."""
     if (told.direction, told.transaction) != ("out", "ITI-55"):
         return None
-    envelope = kept_envelope(transaction, keys, told.request_hash)
+    envelope = kept_request(transaction, keys, told)
     if envelope is None:
         return None
     try:

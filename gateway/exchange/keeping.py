@@ -13,7 +13,13 @@ from gateway.store.database import Transaction
 from gateway.store.errors import StoreError
 from gateway.store.keys import KeyRing
 from gateway.store.scope import ALL_PLANS
-from gateway.store.wire_messages import WireMessage, open_message, seal_message
+from gateway.store.wire_messages import (
+    MOST_TOGETHER,
+    WireMessage,
+    open_message,
+    seal_message,
+    seal_together,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,18 @@ def keep(
     plans: Iterable[PlanId | None],
     *,
     now: datetime,
+    are_one: bool = False,
 ) -> Kept:
     """The envelopes as they crossed the wire, for every plan that they concern.
 
     None for what was not made, or never came. Not on the event loop: it compresses and seals.
+    `are_one` if all records of the exchange name both: then they are kept as one, which costs less.
     """
     keys, wanted = archive.blobs.keys, tuple(plans)
+    if are_one and request is not None and answer is not None:
+        if len(request) + len(answer) <= MOST_TOGETHER:
+            both = [seal_together(keys, request, answer, plan=plan, now=now) for plan in wanted]
+            return Kept(both[0].asked, both[0].hash, tuple(both)) if both else Kept()
 
     def sealed(envelope: bytes | None) -> list[WireMessage]:
         if envelope is None:
@@ -63,11 +75,22 @@ def keep(
     )
 
 
-def kept_envelope(transaction: Transaction, keys: KeyRing, hash: str | None) -> bytes | None:
-    """The envelope that a record names; None of one that is lost, damaged or disposed of."""
+def kept_request(transaction: Transaction, keys: KeyRing, told: Exchange) -> bytes | None:
+    """The request that a record names; None of one that is lost, damaged or disposed of."""
+    return _kept(transaction, keys, told.request_hash, told.answer_hash)
+
+
+def kept_answer(transaction: Transaction, keys: KeyRing, told: Exchange) -> bytes | None:
+    """The answer that a record names; None of one that is lost, damaged or disposed of."""
+    return _kept(transaction, keys, told.answer_hash)
+
+
+def _kept(
+    transaction: Transaction, keys: KeyRing, hash: str | None, answer: str | None = None
+) -> bytes | None:
     kept: WireMessage | None = None
     if hash is not None:
-        kept = wire_messages.get(transaction, plan=ALL_PLANS, hash=hash)
+        kept = wire_messages.get(transaction, plan=ALL_PLANS, hash=hash, answer=answer)
     try:
         return None if kept is None else open_message(keys, kept)
     except StoreError:

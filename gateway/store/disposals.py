@@ -70,7 +70,9 @@ def content(transaction: Transaction, month: PlanMonth) -> MonthContent:
     statement = select(func.count(), func.min(place), func.max(place)).where(_of(month))
     records, first, last = transaction.connection.execute(statement).one()
     sealed = select(_EXCHANGE.c.hash).where(place == last)
-    envelopes = select(func.count()).select_from(_WIRE).where(_envelopes(month))
+    # A row has one, or an answer and its request.
+    number = func.count() + func.count(_WIRE.c.asked)
+    envelopes = select(number).select_from(_WIRE).where(_envelopes(month))
     run = transaction.connection.execute
     return MonthContent(
         records, first, last, run(sealed).scalar(), run(clear).scalar() or 0,

@@ -72,7 +72,9 @@ def evidence(transaction: Transaction) -> Evidence:
 
 def _missing(transaction: Transaction) -> Iterator[tuple[Row[Any], str]]:
     """The records of which an envelope or a mail is not there, and which."""
-    asked, answered = _is_lost(_TOLD.c.request_hash), _is_lost(_TOLD.c.answer_hash)
+    together = and_(_WIRE.c.hash == _TOLD.c.answer_hash, _WIRE.c.asked == _TOLD.c.request_hash)
+    asked = and_(_is_lost(_TOLD.c.request_hash), ~exists().where(together))
+    answered = _is_lost(_TOLD.c.answer_hash)
     columns = (_TOLD.c.sequence, _TOLD.c.time, _TOLD.c.plan)
     crossed = select(*columns, asked.label("asked"), answered.label("answered")).where(
         _TOLD.c.transaction.not_in(_MAIL), or_(asked, answered)

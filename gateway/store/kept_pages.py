@@ -8,7 +8,7 @@ from sqlalchemy import func, or_, select, tuple_
 from gateway.model.identity import DocumentId, PlanId
 from gateway.store import tables
 from gateway.store.transaction import Transaction
-from gateway.store.wire_messages import WireMessage
+from gateway.store.wire_messages import WireMessage, of_row
 
 Key = tuple[str, str]
 """After which of a table's keys a page goes on; before all of them two empty texts."""
@@ -22,13 +22,8 @@ def envelopes(
     table = tables.wire_message
     page = select(table).where(tuple_(table.c.hash, table.c.scope) > tuple_(*after))
     page = page.order_by(table.c.hash, table.c.scope).limit(limit)
-    return tuple(
-        (
-            (row.hash, row.scope),
-            WireMessage(row.hash, _plan(row.plan), row.sealed, row.month, row.generation),
-        )
-        for row in transaction.connection.execute(page)
-    )
+    rows = transaction.connection.execute(page)
+    return tuple(((row.hash, row.scope), of_row(row)) for row in rows)
 
 
 def blobs(
@@ -66,7 +61,3 @@ def held_as(transaction: Transaction, plan: PlanId, address: str) -> str:
         select(table.c.id).where(table.c.plan == plan, table.c.blob_address == address)
     ).scalars()
     return ", ".join(f"document {id}" for id in ids) or f"a message of {plan}"
-
-
-def _plan(name: str | None) -> PlanId | None:
-    return None if name is None else PlanId(name)

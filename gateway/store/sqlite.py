@@ -25,6 +25,9 @@ from gateway.store.transaction import LogKeys, T, Transaction, call_back
 
 _READERS: Final = 4
 """Threads for asynchronous reads; one takes well under a millisecond."""
+_CHECKPOINT_PAGES: Final = 4000
+"""That the write-ahead log has before they go into the file. Most are written again and again, so
+that SQLite's own 1000 cost more; its index of the log has a part for every 4096."""
 
 
 class SqliteEngine:
@@ -213,6 +216,7 @@ def _engine(url: URL, *, query_only: bool) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.execute("PRAGMA foreign_keys = ON")
         if query_only:
             cursor.execute("PRAGMA query_only = ON")

@@ -4,7 +4,8 @@ Each is compressed, by a dictionary of what all of them say alike, then sealed u
 its plan's log has for the month, or the house's for what belongs to no single plan; it goes when
 its month is disposed of. Those from before there were such keys are sealed under the plan's own.
 The exchange record names it by the hash of its plain bytes, so that what is opened can be shown to
-be what was sealed. Attachments are documents, and kept as such.
+be what was sealed. A request that was answered at once is sealed together with its answer: a row
+less for every exchange. Attachments are documents, and kept as such.
 """
 
 import hashlib
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import zstandard
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import select
+from sqlalchemy import Row, and_, select
 
 from ccda.values import quickly_made
 from gateway.model.identity import PlanId
@@ -36,20 +37,29 @@ _DICTIONARY: Final = 1
 """By which envelopes are packed now; what was packed by another says so, or had none (0)."""
 _AT_ONCE: Final = 64
 _MOST_BYTES: Final = 64 * 1024 * 1024
+MOST_TOGETHER: Final = 1024 * 1024
+"""Octets of a request and its answer that are sealed together; far below what is opened at once."""
 _local = threading.local()
 
 
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class WireMessage:
-    """An envelope ready to be kept."""
+    """An envelope as it is kept, or an answer with its request before it."""
 
     hash: str
+    """Of the answer, where there are two."""
     plan: PlanId | None
     sealed: bytes
     month: str | None
     generation: int = 0
     """Of the plan's own key, for what was sealed before months had one."""
+    asked: str | None = None
+    """The request's hash, where there are two."""
+    asked_bytes: int | None = None
+    """How long that request is."""
+    wanted: str | None = None
+    """The hash that it was looked for by, if that is not `hash`."""
 
 
 def seal_message(
@@ -59,6 +69,20 @@ def seal_message(
     digest, month = hashlib.sha256(envelope).hexdigest(), month_of(now)
     key = keys.sealing_month_key(plan, month)
     return WireMessage(digest, plan, key.seal(_compressor().compress(envelope), digest), month)
+
+
+def seal_together(
+    keys: KeyRing, request: bytes, answer: bytes, *, plan: PlanId | None, now: datetime
+) -> WireMessage:
+    """`seal_message` of both, for an exchange each of whose records names both.
+
+    The answer must be one of a kind, which its message id makes it: else it would be kept with
+    the first of its requests alone. Both are `MOST_TOGETHER` at the most.
+    """
+    asked, digest = hashlib.sha256(request).hexdigest(), hashlib.sha256(answer).hexdigest()
+    month, packed = month_of(now), _compressor().compress(request + answer)
+    sealed = keys.sealing_month_key(plan, month).seal(packed, digest)
+    return WireMessage(digest, plan, sealed, month, asked=asked, asked_bytes=len(request))
 
 
 def put(transaction: Transaction, message: WireMessage) -> None:
@@ -82,38 +106,54 @@ def _put(transaction: Transaction, messages: list[WireMessage]) -> None:
     cursor.close()
 
 
-def _row(message: WireMessage) -> tuple[str | bytes | None, ...]:
+def _row(message: WireMessage) -> tuple[str | bytes | int | None, ...]:
     scope = f"{message.plan or ''}/{message.month}"
-    return message.hash, scope, message.plan, message.month, message.sealed
+    asked = message.asked, message.asked_bytes
+    return message.hash, scope, message.plan, message.month, message.sealed, *asked
 
 
 @lru_cache(maxsize=2 * _AT_ONCE)
 def _insert(count: int, mark: str) -> str:
-    row = f"({mark}, {mark}, {mark}, {mark}, 0, {mark})"
+    row = f"({mark}, {mark}, {mark}, {mark}, 0, {mark}, {mark}, {mark})"
     insert = insertion(is_postgres=mark == "%s")
     return (
-        f"{insert} wire_message (hash, scope, plan, month, generation, sealed)"
+        f"{insert} wire_message (hash, scope, plan, month, generation, sealed, asked, asked_bytes)"
         f" VALUES {', '.join([row] * count)} ON CONFLICT (hash, scope) DO NOTHING"
     )
 
 
-def get(transaction: Transaction, *, plan: Scope, hash: str) -> WireMessage | None:
-    """The envelope of that hash, still sealed; None when the scope has none."""
+def get(
+    transaction: Transaction, *, plan: Scope, hash: str, answer: str | None = None
+) -> WireMessage | None:
+    """The envelope of that hash, still sealed; None when the scope has none.
+
+    `answer` is the hash of the answer that its record names beside it: a request may be sealed
+    together with that.
+    """
     table = tables.wire_message
-    row = transaction.connection.execute(
-        select(table).where(table.c.hash == hash, within(table.c.plan, plan)).limit(1)
-    ).first()
-    if row is None:
-        return None
-    owner = None if row.plan is None else PlanId(row.plan)
-    return WireMessage(row.hash, owner, row.sealed, row.month, row.generation)
+    places = [table.c.hash == hash]
+    if answer is not None:
+        places.append(and_(table.c.hash == answer, table.c.asked == hash))
+    for place in places:
+        found = select(table).where(place, within(table.c.plan, plan)).limit(1)
+        row = transaction.connection.execute(found).first()
+        if row is not None:
+            return of_row(row, wanted=hash)
+    return None
+
+
+def of_row(row: Row[Any], *, wanted: str | None = None) -> WireMessage:
+    """What that row of the table keeps."""
+    plan = None if row.plan is None else PlanId(row.plan)
+    asked = row.asked, row.asked_bytes
+    return WireMessage(row.hash, plan, row.sealed, row.month, row.generation, *asked, wanted)
 
 
 def open_message(keys: KeyRing, message: WireMessage) -> bytes:
-    """The envelope's bytes.
+    """The bytes of the envelope that was looked for; of two the answer, if none was.
 
     Raises:
-        DamagedWireMessage: they are not what was sealed.
+        DamagedWireMessage: they, or those that are sealed with them, are not what was sealed.
         MonthDisposed: their month was disposed of meanwhile.
         KeyFileUnusable: they were sealed under another key than the file holds.
     """
@@ -121,12 +161,16 @@ def open_message(keys: KeyRing, message: WireMessage) -> bytes:
         content = _unsealed(keys, message)
         number = zstandard.get_frame_parameters(content).dict_id
         unpacker = zstandard.ZstdDecompressor(dict_data=_dictionary(number) if number else None)
-        envelope = unpacker.decompress(content, max_output_size=_MOST_BYTES)
+        plain = unpacker.decompress(content, max_output_size=_MOST_BYTES)
     except (InvalidTag, zstandard.ZstdError, FileNotFoundError):
         raise DamagedWireMessage(message.hash) from None
-    if hashlib.sha256(envelope).hexdigest() != message.hash:
+    parts = {message.hash: plain}
+    if message.asked is not None:
+        length = message.asked_bytes or 0
+        parts = {message.asked: plain[:length], message.hash: plain[length:]}
+    if any(hashlib.sha256(part).hexdigest() != hash for hash, part in parts.items()):
         raise DamagedWireMessage(message.hash)
-    return envelope
+    return parts[message.wanted or message.hash]
 
 
 def _unsealed(keys: KeyRing, message: WireMessage) -> bytes:

@@ -134,13 +134,17 @@ class WireMessageRow(Row, table=True):
     __tablename__ = "wire_message"
     __table_args__ = (Index("wire_message_of_month", "month", "scope"),)
     hash: str = Field(primary_key=True)
-    """SHA-256 of the envelope, as hex: what its exchange record names."""
+    """SHA-256 of the envelope, as hex: what its exchange record names; of an answer and its request
+    that of the answer."""
     scope: str = Field(primary_key=True)
     """The plan, or empty for the house, and the month: it is kept for each that it concerns."""
     plan: str | None = None
     month: str | None = None
     generation: int
     sealed: bytes = Field(sa_type=LargeBinary)
+    asked: str | None = None
+    """SHA-256 of the request that is sealed before its answer, and how long it is."""
+    asked_bytes: int | None = None
 
 
 class ExchangeHeadRow(Row, table=True):

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from gateway.exchange.contents import read_contents
+from gateway.store.evidence import Evidence, evidence
 from ihe.identifiers import Oid, UniqueId
 from ihe.soap import ITI_55_REQUEST
 from ihe.xca_retrieve import DocumentRequest
 from ihe.xcpd import NoMatch
 from tests.gateway.asking import ask, discovery, fault_of, wanted
 from tests.gateway.exchange.atna_told import HOST, PROCESS, kept, local, told
-from tests.gateway.house import HOME, MEMBER, a_partner, a_rule, records
+from tests.gateway.house import HOME, MEMBER, a_partner, a_rule, records, rows_of
 from tests.gateway.visiting import Visitor, visiting
 
 FIND_DOCUMENTS = "urn:uuid:14d4debf-8f97-4251-9a74-a90016b0af0d"
@@ -31,8 +33,12 @@ def test_both_envelopes_are_kept_as_they_crossed_the_wire(visitor: Visitor) -> N
     sealed = ask(discovery(), ITI_55_REQUEST)
     reply = visitor.door.post("/ihe/xcpd", sealed.envelope)
     (record,) = records(visitor.house)[-1:]
-    assert kept(visitor.house, record.request_hash) == sealed.envelope
+    assert kept(visitor.house, record.request_hash, record.answer_hash) == sealed.envelope
     assert kept(visitor.house, record.answer_hash) == reply.body
+    # Answered at once, both are kept as one.
+    assert len(rows_of(visitor.house, "wire_message")) == 1
+    assert visitor.house.database.read(evidence) == Evidence((), 0)
+    assert list(read_contents(visitor.house.archive)) == []
     assert record.answer_hash == hashlib.sha256(reply.body).hexdigest()
 
 

@@ -20,11 +20,13 @@ HOST: Final = "gateway.example"
 PROCESS: Final = "4711"
 
 
-def kept(house: House, hash: str | None) -> bytes | None:
-    """The envelope that a record names."""
+def kept(house: House, hash: str | None, answer: str | None = None) -> bytes | None:
+    """The envelope that a record names, of a request with the hash of the `answer` beside it."""
     if hash is None:
         return None
-    message = house.database.read(lambda tx: wire_messages.get(tx, plan=ALL_PLANS, hash=hash))
+    message = house.database.read(
+        lambda tx: wire_messages.get(tx, plan=ALL_PLANS, hash=hash, answer=answer)
+    )
     assert message is not None, "the record names an envelope that nobody kept"
     return open_message(house.archive.blobs.keys, message)
 
@@ -37,7 +39,7 @@ def told(
     events = audit_events(
         record,
         Reporter(house.community, HOST, PROCESS, doors),
-        request=kept(house, record.request_hash),
+        request=kept(house, record.request_hash, record.answer_hash),
         answer=kept(house, record.answer_hash),
         partner_home=partner_home,
     )

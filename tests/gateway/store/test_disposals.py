@@ -11,7 +11,7 @@ from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
 from gateway.store import checkpoints, disposals, exchange_log, legal_holds, wire_messages
 from gateway.store.database import Database, Transaction
 from gateway.store.keys import KeyRing
-from gateway.store.wire_messages import seal_message
+from gateway.store.wire_messages import seal_message, seal_together
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
 
 MARCH = PlanMonth(ACME, "2015-03")
@@ -114,6 +114,9 @@ def test_a_months_envelopes_go_with_it_and_no_others(house: Database, keys: KeyR
         message = seal_message(keys, b"<Envelope/>", plan=plan, now=time)
         house.write(lambda t, m=message: wire_messages.put(t, m))
     assert house.read(lambda t: disposals.content(t, MARCH)).envelopes == 1
+    both = seal_together(keys, b"<Envelope/>", b"<Answer/>", plan=ACME, now=FIRST)
+    house.write(lambda t: wire_messages.put(t, both))
+    assert house.read(lambda t: disposals.content(t, MARCH)).envelopes == 3
     house.write(lambda t: disposals.shred(t, MARCH, now=NOW))
     select = text("SELECT scope FROM wire_message ORDER BY scope")
     left = house.read(lambda t: t.connection.execute(select).scalars().all())

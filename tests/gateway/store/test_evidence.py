@@ -17,7 +17,7 @@ from gateway.store.evidence import Evidence, Gone, evidence
 from gateway.store.exchange_chain import verify
 from gateway.store.keys import KeyRing
 from gateway.store.month_keys import month_of
-from gateway.store.wire_messages import seal_message
+from gateway.store.wire_messages import seal_message, seal_together
 from tests.gateway.store.builders import ACME, NOW, an_exchange
 
 MONTH = month_of(NOW)
@@ -41,6 +41,20 @@ def _kept(house: Database, keys: KeyRing, plan: PlanId | None, **changes: object
 
     house.write(unit)
     return told
+
+
+def test_a_request_that_is_kept_with_its_answer_is_there_until_the_row_is_not(
+    house: Database, keys: KeyRing, tamper: Callable[[str], None]
+) -> None:
+    both = seal_together(keys, b"<ask/>", b"<tell/>", plan=ACME, now=NOW)
+    told = an_exchange(plan=ACME, request_hash=both.asked, answer_hash=both.hash)
+    house.write(lambda t: wire_messages.put(t, both))
+    house.write(lambda t: exchange_log.append(t, told))
+    assert house.read(evidence) == NOTHING
+    tamper("UPDATE wire_message SET asked = 'x'")
+    assert house.read(evidence).gone == (Gone(1, "its request"),)
+    tamper("DELETE FROM wire_message")
+    assert house.read(evidence).gone == (Gone(1, "its request and its answer"),)
 
 
 @pytest.fixture

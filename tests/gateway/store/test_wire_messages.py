@@ -18,11 +18,12 @@ from gateway.store.key_file import add_key
 from gateway.store.keys import KeyRing
 from gateway.store.month_keys import month_of
 from gateway.store.scope import ALL_PLANS
-from gateway.store.wire_messages import WireMessage, open_message, seal_message
+from gateway.store.wire_messages import WireMessage, open_message, seal_message, seal_together
 from tests.gateway.store.builders import ACME, NOW, OTHER
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "ihe"
 DICTIONARY = "d04a9dea444d43b544977630fa4574bc73529ea6baa3541b58fb666db56dc9d6"
+REQUEST = b"<Envelope>Is Rosalind Sampleton with you?</Envelope>"
 ENVELOPE = b"<Envelope>" + b"Rosalind Sampleton " * 500 + b"</Envelope>"
 
 
@@ -88,6 +89,43 @@ def test_an_envelope_of_two_plans_is_kept_for_each(house: Database, keys: KeyRin
         found = house.read(lambda tx, plan=plan: wire_messages.get(tx, plan=plan, hash=sealed.hash))
         assert found is not None and found.plan == plan
         assert open_message(keys, found) == ENVELOPE
+
+
+def test_a_request_is_kept_with_its_answer_and_each_is_found(
+    house: Database, keys: KeyRing
+) -> None:
+    both = seal_together(keys, REQUEST, ENVELOPE, plan=ACME, now=NOW)
+    house.write(partial(wire_messages.put, message=both))
+    asked, answered = sha256(REQUEST).hexdigest(), sha256(ENVELOPE).hexdigest()
+
+    def found(hash: str, answer: str | None, plan: PlanId = ACME) -> bytes | None:
+        message = house.read(partial(wire_messages.get, plan=plan, hash=hash, answer=answer))
+        return None if message is None else open_message(keys, message)
+
+    assert found(asked, answered) == REQUEST
+    assert found(answered, None) == found(answered, answered) == ENVELOPE
+    assert found(asked, None) is found(asked, "0" * 64) is found("0" * 64, answered) is None
+    assert found(asked, answered, OTHER) is None
+
+
+@pytest.mark.parametrize("wanted", ["asked", "hash"])
+def test_of_two_neither_opens_once_anything_of_either_was_changed(
+    keys: KeyRing, wanted: str
+) -> None:
+    both = seal_together(keys, REQUEST, ENVELOPE, plan=ACME, now=NOW)
+    both = replace(both, wanted=getattr(both, wanted))
+    assert open_message(keys, both) == (REQUEST if wanted == "asked" else ENVELOPE)
+    other = seal_together(keys, b"<Other/>", ENVELOPE, plan=ACME, now=NOW)
+    for changed in (
+        replace(both, asked="0" * 64, wanted=None),
+        replace(both, asked=None, wanted=None),
+        replace(both, asked_bytes=None),
+        replace(both, asked_bytes=len(REQUEST) + 1),
+        replace(both, sealed=other.sealed),
+        replace(both, sealed=both.sealed[:-1] + bytes([both.sealed[-1] ^ 1])),
+    ):
+        with pytest.raises(DamagedWireMessage):
+            open_message(keys, changed)
 
 
 def test_another_plans_message_does_not_open_as_ours(keys: KeyRing) -> None:
