@@ -51,6 +51,7 @@ from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
+from tests.gateway.own_loop import run_on
 from tests.lasting_workers import LastingWorkers
 
 house_module.WorkerPool = LastingWorkers  # type: ignore[attr-defined, misc]
@@ -394,12 +395,11 @@ def serving(house: House) -> Iterator[Door]:
 
     def main() -> None:
         try:
-            loop.run_until_complete(run())
+            run_on(loop, run())
         except BaseException as error:  # told to the test's own thread below
             failed.append(error)
         finally:
             ready.set()
-            loop.close()
 
     thread = threading.Thread(target=main, name="listener")
     thread.start()

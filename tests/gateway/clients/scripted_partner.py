@@ -49,6 +49,7 @@ from ihe.xcpd import (
     write_discovery_response,
 )
 from tests.gateway import house as lakeshore
+from tests.gateway.own_loop import run_on
 
 NAME = "Northfield Health"
 HOME = HomeCommunityId.parse("2.999.7301.1")
@@ -320,10 +321,9 @@ def _listening(application: Any, context: ssl.SSLContext) -> Iterator[int]:
 
     def main() -> None:
         try:
-            loop.run_until_complete(run())
+            run_on(loop, run())
         finally:
             ready.set()
-            loop.close()
 
     thread = threading.Thread(target=main, name="scripted partner")
     thread.start()

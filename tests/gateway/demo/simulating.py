@@ -22,6 +22,7 @@ from gateway.demo.simulator.moods import mood
 from gateway.model.partner import Endpoints, Partner, PartnerProfile
 from ihe.identifiers import HomeCommunityId
 from tests.gateway import house as lakeshore
+from tests.gateway.own_loop import run_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,9 @@ def _up(
 
     def main() -> None:
         try:
-            loop.run_until_complete(run())
+            run_on(loop, run())
         finally:
             ready.set()
-            loop.close()
 
     thread = threading.Thread(target=main, name="simulated partners")
     thread.start()

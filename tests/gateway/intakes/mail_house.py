@@ -36,6 +36,7 @@ from gateway.store.database import Database, open_database
 from gateway.store.job_queue import open_queue
 from gateway.store.keys import KeyRing
 from tests.gateway.house import OTHER_PLAN, PLAN, US, authority, key_files, open_house
+from tests.gateway.own_loop import run_on
 
 DOMAIN, OTHER_DOMAIN = "direct.acme.example", "direct.other.example"
 INTAKE, OTHER_INTAKE = f"intake@{DOMAIN}", f"intake@{OTHER_DOMAIN}"
@@ -141,12 +142,11 @@ def listening(house: MailHouse, given: SmtpOptions = PLAIN, port: int = 0) -> It
 
     def main() -> None:
         try:
-            loop.run_until_complete(run())
+            run_on(loop, run())
         except BaseException as error:  # told to the test's own thread below
             failed.append(error)
         finally:
             ready.set()
-            loop.close()
 
     thread = threading.Thread(target=main, name="smtp")
     thread.start()

@@ -11,6 +11,7 @@ from cryptography import x509
 from gateway.intakes.publish import publishing
 from gateway.settings_discovery import Publish
 from tests.certificates import NOW, Issued
+from tests.gateway.own_loop import run_on
 
 
 def publish_settings(folder: Path, certificates: Sequence[Issued], **stated: object) -> Publish:
@@ -41,10 +42,9 @@ def published(stated: Publish, keys: Sequence[x509.Certificate] = ()) -> Iterato
 
     def main() -> None:
         try:
-            loop.run_until_complete(run())
+            run_on(loop, run())
         finally:
             ready.set()
-            loop.close()
 
     thread = threading.Thread(target=main, name="publishing")
     thread.start()
