@@ -141,7 +141,10 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
     if replied.kind is not ITI_39_ANSWER:
         return Response(envelope, media_type=_SOAP)
     broken = partial(record_broken, visit, replied.effects)
-    return Package(envelope, replied.parts, action=replied.kind.action, broken=broken)
+    # Where a plan's key may have to be asked for at another machine nothing is brief.
+    is_near = not visit.means.archive.database.is_postgres
+    action = replied.kind.action
+    return Package(envelope, replied.parts, action=action, broken=broken, may_be_brief=is_near)
 
 
 async def _reply_on_record(visit: Visit) -> tuple[Replied, bytes]:
