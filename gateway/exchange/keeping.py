@@ -53,8 +53,9 @@ def keep(
 ) -> Kept:
     """The envelopes as they crossed the wire, for every plan that they concern.
 
-    None for what was not made, or never came. Not on the event loop: it compresses and seals.
-    `are_one` if all records of the exchange name both: then they are kept as one, which costs less.
+    None for what was not made, or never came. It compresses and seals: on the event loop only what
+    is brief. `are_one` if all records of the exchange name both: then they are kept as one, up to
+    `MOST_TOGETHER`, which costs less.
     """
     keys, wanted = archive.blobs.keys, tuple(plans)
     if are_one and request is not None and answer is not None:
