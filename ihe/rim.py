@@ -1,8 +1,9 @@
 """The building blocks of ebRIM 3.0 objects: slots, names, identifiers (ITI TF-3: 4.2.3.1)."""
 
 from collections.abc import Iterable, Iterator
+from itertools import count
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from lxml import etree
 
@@ -127,11 +128,17 @@ def write_localized(parent: Element, name: str, text: str | None) -> None:
 
 
 def part_ids(entry_uuid: str) -> Iterator[str]:
-    """Ids for the parts of an object: the same for the same object, at home nowhere else."""
-    number = 0
-    while True:
-        number += 1
-        yield uuid5(NAMESPACE_URL, f"{entry_uuid}#{number}").urn
+    """Ids for the parts of an object: the same for the same object, at home nowhere else.
+
+    Each is the object's own with its number laid over the second group, so that all together say
+    hardly more than one: an answer has nine for every document, and is kept for years.
+    """
+    try:
+        own = UUID(entry_uuid).int
+    except ValueError:  # another's symbol
+        own = uuid5(NAMESPACE_URL, entry_uuid).int
+    for number in count(1):  # 48 bits, before it would reach the version
+        yield UUID(int=own ^ number << 80).urn
 
 
 def write_identifier(parent: Element, scheme: str, value: str, name: str, part_id: str) -> None:

@@ -14,7 +14,6 @@ from gateway.model.exchange import ExchangeFilter
 from gateway.model.identity import PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
 from gateway.store import tables
-from gateway.store.exchange_private import member_index
 from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope
 from gateway.store.sql import insert_new
@@ -153,7 +152,7 @@ def _has(transaction: Transaction, month: PlanMonth, hold: Hold) -> bool:
     if hold.member is not None:
         name = month.plan or "", month.month
         key = transaction.log_keys.reading(transaction, [name]).get(name)
-        index = [] if key is None else [member_index(key, hold.member)]
+        index = [] if key is None else [key.member(hold.member)]
         rules.append(_EXCHANGE.c.member.in_([hold.member, *index]))
     statement = select(_EXCHANGE.c.sequence).where(*rules).limit(1)
     return transaction.connection.execute(statement).first() is not None

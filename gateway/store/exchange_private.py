@@ -48,25 +48,11 @@ def private_columns(exchange: Exchange, key: MonthKey | None) -> dict[str, Any]:
     values["month"] = key.month
     values["private"] = base64.b64encode(key.seal(content, _NAME)).decode()
     if exchange.member is not None:
-        values["member"] = member_index(key, exchange.member)
+        values["member"] = key.member(exchange.member)
     if exchange.documents:
-        values["documents"] = orjson.dumps(document_indexes(key, exchange)).decode()
+        named = list(dict.fromkeys(exchange.documents))
+        values["documents"] = orjson.dumps(key.documents(named)).decode()
     return values
-
-
-def member_index(key: MonthKey, member: MemberId) -> str:
-    """What stands for the member in records of that month."""
-    return key.index("member", member)
-
-
-def document_index(key: MonthKey, document: DocumentId) -> str:
-    """What stands for the document in the index of that month."""
-    return key.index("document", document)
-
-
-def document_indexes(key: MonthKey, exchange: Exchange) -> list[str]:
-    """What stands for each of the record's documents, once."""
-    return [document_index(key, one) for one in dict.fromkeys(exchange.documents)]
 
 
 def month_name(row: Row[Any]) -> MonthName | None:

@@ -20,13 +20,7 @@ from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
 from gateway.store import exchange_paths, tables
 from gateway.store.exchange_looking import Column, Looking, plans_of, stretches
-from gateway.store.exchange_private import (
-    Private,
-    document_index,
-    member_index,
-    month_name,
-    private_of,
-)
+from gateway.store.exchange_private import Private, month_name, private_of
 from gateway.store.scope import AllPlans, Scope, within
 from gateway.store.transaction import Transaction
 
@@ -97,9 +91,9 @@ def _looking(
     if wanted.member is not None or wanted.document is not None:
         keys = transaction.log_keys.within(transaction, plan, wanted.since, wanted.until)
         if (member := wanted.member) is not None:
-            members = (member, *(member_index(key, member) for key in keys))
+            members = (member, *(key.member(member) for key in keys))
         if (document := wanted.document) is not None:
-            documents = (document, *(document_index(key, document) for key in keys))
+            documents = (document, *(one for key in keys for one in key.documents([document])))
     return Looking(wanted, members, documents, order, descending)
 
 
@@ -155,7 +149,7 @@ def past_looks(
     within a month, and nothing is unsealed for it.
     """
     keys = transaction.log_keys.within(transaction, plan, since, until)
-    known = {member_index(key, member): member for key in keys for member in members}
+    known = {key.member(member): member for key in keys for member in members}
     place: tuple[datetime, int] | None = None
     while True:
         statement = _looks(transaction, plan, since, until, place)

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import select, update
@@ -19,10 +19,15 @@ from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.errors import KeyFileUnusable, MonthDisposed
 from gateway.store.key_file import KEY_BYTES, KeyFile
-from gateway.store.month_key import MonthKey, MonthName
+from gateway.store.month_key import DocumentIndex, MonthKey, MonthName
 from gateway.store.scope import Scope
 from gateway.store.sql import insert_new
 from gateway.store.transaction import Transaction
+
+_THREE: Final = (0, KEY_BYTES, 2 * KEY_BYTES)
+"""Where the key that seals begins, and those of the hashes of members and of documents. What was
+made before documents had their own ends with the second."""
+_BYTES: Final = 3 * KEY_BYTES
 
 
 class MonthKeys:
@@ -122,7 +127,7 @@ class MonthKeys:
 
     def _make(self, transaction: Transaction, plan: PlanId | None, month: str) -> None:
         """Another process may make it at the same time: the first one counts."""
-        fresh = secrets.token_bytes(2 * KEY_BYTES)
+        fresh = secrets.token_bytes(_BYTES)
         values = {
             "scope": plan or "",
             "month": month,
@@ -142,16 +147,18 @@ class MonthKeys:
             return None
         if name in self._opened:
             return self._opened[name]
-        both = self._file.unwrap(row.kek_id, row.wrapped, _name(*name))
+        keys = self._file.unwrap(row.kek_id, row.wrapped, _name(*name))
+        sealing, members, documents = (keys[at : at + KEY_BYTES] for at in _THREE)
         plan = PlanId(row.scope) if row.scope else None
-        key = MonthKey(plan, row.month, AESGCM(both[:KEY_BYTES]), both[KEY_BYTES:])
+        index = DocumentIndex(documents) if documents else None
+        key = MonthKey(plan, row.month, AESGCM(sealing), members, index)
         transaction.after_commit(partial(self._opened.__setitem__, name, key))
         return key
 
 
 def month_of(time: datetime) -> str:
     """In which month, of UTC, that is."""
-    there = time.astimezone(UTC)
+    there = time if time.tzinfo is UTC else time.astimezone(UTC)
     return f"{there.year:04}-{there.month:02}"
 
 

@@ -21,7 +21,7 @@ from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.database import Database
 from gateway.store.exchange_chain import canonical, chain_hash, columns_of
-from gateway.store.exchange_private import VERSION, document_index, member_index
+from gateway.store.exchange_private import VERSION
 from gateway.store.month_key import MonthKey
 from gateway.store.month_keys import month_of
 from gateway.store.transaction import Transaction
@@ -134,9 +134,9 @@ class _Sealed:
         values = {
             "count": 1,
             "direction": "in" if share() < 0.5 else "out",
-            "documents": orjson.dumps([document_index(key, one) for one in documents]).decode(),
+            "documents": orjson.dumps(key.documents(documents)).decode(),
             "duration_ms": int(share() * 900),
-            "member": member_index(key, member),
+            "member": key.member(member),
             "message_id": f"urn:uuid:{bits(128):032x}",
             "month": key.month,
             "outcome": "refused" if share() < 0.1 else "success",

@@ -1,7 +1,9 @@
 """Document entries as ebRIM."""
 
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -18,7 +20,7 @@ from ihe.ebrim import (
 from ihe.errors import MalformedMessage
 from ihe.identifiers import HomeCommunityId, Oid, PatientId, UniqueId
 from ihe.metadata import Author, Code, DocumentEntry, ObjectRef
-from ihe.rim import read_slots, rim
+from ihe.rim import part_ids, read_slots, rim
 from tests.ihe_conformance import assert_valid_body
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "ihe"
@@ -165,3 +167,28 @@ def test_a_slot_that_is_repeated_is_one_list() -> None:
         b'<Slot name="s"><ValueList><Value>2</Value></ValueList></Slot><Slot name="t"/></a>'
     )
     assert read_slots(element) == {"s": ("1", "2"), "t": ()}
+
+
+# ---- ids of parts ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", ["urn:uuid:9840a141-6001-4858-a00f-8562a612ecb8", "Document01", ""])
+def test_parts_have_ids_of_their_own_the_same_each_time(own: str) -> None:
+    ids = list(islice(part_ids(own), 70_000))
+    assert ids == list(islice(part_ids(own), 70_000))
+    assert len({own, *ids}) == 70_001
+    for id in ids:
+        assert UUID(id).urn == id
+
+
+def test_parts_of_objects_that_are_counted_up_do_not_meet() -> None:
+    """Some number theirs: in the first group, or in the last."""
+    objects = [UUID(int=(number << 96) + last) for number in range(20) for last in range(20)]
+    ids = [id for one in objects for id in (one.urn, *islice(part_ids(one.urn), 20))]
+    assert len(set(ids)) == len(ids)
+
+
+def test_ids_of_parts_are_uuids_of_the_kind_that_the_object_has() -> None:
+    own = uuid4()
+    ids = [UUID(id) for id in islice(part_ids(own.urn), 70_000)]
+    assert {(id.version, id.variant) for id in ids} == {(4, own.variant)}

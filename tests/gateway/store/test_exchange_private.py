@@ -14,7 +14,6 @@ from gateway.model.retention import PlanMonth
 from gateway.store import disposals, exchange_chain, exchange_log
 from gateway.store.database import Database, open_database
 from gateway.store.errors import DamagedRecord, KeyFileUnusable, MonthDisposed
-from gateway.store.exchange_private import member_index
 from gateway.store.key_file import add_key, create_key_file
 from gateway.store.keys import KeyRing
 from gateway.store.transaction import Transaction
@@ -97,7 +96,7 @@ def _append_of_version_1(database: Database, exchange: Exchange) -> None:
 def test_the_same_member_stands_under_another_hash_each_month(database: Database) -> None:
     _append(database, OLD, ABOUT)
     keys = database.read(lambda t: t.log_keys.within(t, ACME, None, None))
-    assert len({member_index(key, MEMBER) for key in keys}) == 2
+    assert len({key.member(MEMBER) for key in keys}) == 2
 
 
 # ---- a shredded month ------------------------------------------------------------------------
