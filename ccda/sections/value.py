@@ -11,7 +11,7 @@ from ccda.hl7v3 import CD, XSI_TYPE, iso_time, read_ii
 from ccda.model import Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, code_form, translated_unit, without_none
+from ccda.sections.form import Form, code_form, translated_unit, unit_of, without_none
 from ccda.sections.statement import first
 from ccda.values import maker, quickly_made
 
@@ -63,7 +63,7 @@ def _coded(element: Element, narrative: Narrative) -> Value:
 def _quantity(element: Element, narrative: Narrative) -> Value:
     value, null_flavor = element.get("value"), element.get("nullFlavor")
     if value and not value.isspace():
-        return _value(value, element.get("unit") or element.get("currency"), null_flavor)
+        return _value(value, unit_of(element) or element.get("currency"), null_flavor)
     translation = first(element, "translation")
     if translation is not None and translation.get("value"):
         return Value(translation.get("value"), translated_unit(translation))
@@ -79,7 +79,7 @@ def _written(element: Element) -> str | None:
 def _text(element: Element, narrative: Narrative) -> Value:
     # Quirk: <value xsi:type="ST" value="Negative"/>, the string as an attribute.
     text = narrative.text(element) or element.get("value")
-    return Value(text, element.get("unit"), element.get("nullFlavor"))
+    return Value(text, unit_of(element), element.get("nullFlavor"))
 
 
 def _time(element: Element, narrative: Narrative) -> Value:
@@ -97,7 +97,7 @@ def _interval(element: Element, narrative: Narrative) -> Value:
         center = first(element, "center")
         return _quantity(element if center is None else center, narrative)
     bounds = [bound for bound in (low, high) if bound is not None]
-    units = {unit for bound in bounds if (unit := bound.get("unit"))}
+    units = {unit for bound in bounds if (unit := unit_of(bound))}
     values = [None if bound is None else _written(bound) for bound in (low, high)]
     if values == [None, None]:
         return Value(None, next(iter(units), None), bounds[0].get("nullFlavor"))
@@ -125,7 +125,7 @@ def _ratio(element: Element, narrative: Narrative) -> Value:
 def _quantity_words(element: Element | None) -> str | None:
     if element is None or not element.get("value"):
         return None
-    unit = element.get("unit")
+    unit = unit_of(element)
     value = element.get("value") or ""
     return f"{value} {unit}" if unit and unit != "1" else value
 

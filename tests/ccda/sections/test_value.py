@@ -36,6 +36,14 @@ def measured(value: str) -> str:
             "5",
             "cells per field",
         ),
+        ('<value xsi:type="PQ" value="5" unit=" \u2028"/>', "5", None),
+        ('<value xsi:type="ST" unit=" ">clear</value>', "clear", None),
+        ('<value xsi:type="ST" unit="">clear</value>', "clear", None),
+        (
+            '<value xsi:type="PQ"><translation value="5" unit="" code="mg/dL"/></value>',
+            "5",
+            "mg/dL",
+        ),
     ],
 )
 def test_a_quantity_has_its_own_unit_wherever_that_is_written(
