@@ -79,11 +79,11 @@ class _SharingServer(_Server):
         super().__init__(config)
         self._shared = shared
         self._taking: Taking | None = None
+        self._opening: set[asyncio.Protocol] = set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
-        connections = self.server_state.connections
-        self._taking = Taking(self._shared, has=lambda: len(connections), opened=self._opened)
+        self._taking = Taking(self._shared, has=self._has, opened=self._opened)
         # Closed with uvicorn's own, which it takes for one of them.
         self.servers.append(cast(asyncio.Server, self._taking))
 
@@ -92,21 +92,25 @@ class _SharingServer(_Server):
             self._taking.tell()  # of those that have ended, too
         return await super().on_tick(counter)
 
+    def _has(self) -> int:
+        """Connections, those that are being opened too; each once, whatever TLS has come to."""
+        connections: set[Any] = self.server_state.connections
+        return len(connections) + sum(one not in connections for one in self._opening)
+
     def _opened(self, connection: socket.socket) -> asyncio.Task[None]:
-        return asyncio.create_task(self._open(connection))
+        protocol = PeerCertificateProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        self._opening.add(protocol)
+        task = asyncio.create_task(self._open(connection, protocol))
+        task.add_done_callback(lambda _: self._opening.discard(protocol))
+        return task
 
-    async def _open(self, connection: socket.socket) -> None:
-        def protocol() -> asyncio.Protocol:
-            return PeerCertificateProtocol(
-                config=self.config,
-                server_state=self.server_state,
-                app_state=self.lifespan.state,
-            )
-
+    async def _open(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
         loop = asyncio.get_running_loop()
         # TLS that fails, or takes too long, ends with its connection.
         with contextlib.suppress(OSError):
-            await loop.connect_accepted_socket(protocol, connection, ssl=self.config.ssl)
+            await loop.connect_accepted_socket(lambda: protocol, connection, ssl=self.config.ssl)
 
 
 def _server(listener: Listener) -> uvicorn.Server:

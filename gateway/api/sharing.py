@@ -19,8 +19,11 @@ log = logging.getLogger("gateway")
 
 _BACKLOG: Final = 2048
 _LOOK_SECONDS: Final = 0.002
-_PATIENCE_SECONDS: Final = 0.02
-"""So long one that has more leaves what waits to the others, which may be busy, or have stopped."""
+_PATIENCE_SECONDS: Final = 0.1
+"""So long one that has more leaves what waits to others of whom nothing is heard: they may be
+busy with the handshakes of those that they took before, or have stopped."""
+_MOST_SECONDS: Final = 0.5
+"""So long to others who take some meanwhile."""
 _AGAIN_SECONDS: Final = 1.0
 """Until the next try where no more files can be open: a connection that waits would be shown again
 and again."""
@@ -101,7 +104,7 @@ def _counts(memory: int) -> memoryview:
 class Taking:
     """Takes connections from a shared listener as long as it is open, for an asyncio loop.
 
-    `has` tells how many connections this process has, `opened` begins to serve another.
+    `has` tells how many connections this process has, those that `opened` has begun to serve too.
     """
 
     def __init__(
@@ -123,8 +126,8 @@ class Taking:
         self._watch()
 
     def tell(self) -> int:
-        """Tells the others how many connections are here, those that are being opened too."""
-        count = self._has() + len(self._opening)
+        """Tells the others how many connections are here."""
+        count = self._has()
         if not self._closed:
             self._shared.tell(count)
         return count
@@ -149,11 +152,12 @@ class Taking:
     def _offered(self) -> None:
         """Connections wait: all processes hear of it."""
         self._loop.remove_reader(self._shared.listening)
-        self._take_or_leave(self._loop.time() + _PATIENCE_SECONDS)
+        now = self._loop.time()
+        self._take_or_leave(_Patience(bytes(self._shared.counts), now, now + _MOST_SECONDS))
 
-    def _take_or_leave(self, until: float) -> None:
-        """Takes them as long as no other process has fewer, and after that time all the same."""
-        is_patient = self._loop.time() < until
+    def _take_or_leave(self, patience: "_Patience") -> None:
+        """Takes them as long as no other process has fewer, and after a while all the same."""
+        is_patient = patience.lasts(bytes(self._shared.counts), self._loop.time())
         while not (is_patient and self.tell() > self._shared.others_have):
             try:
                 connection, _ = self._shared.listening.accept()
@@ -165,7 +169,7 @@ class Taking:
                 self._wait(_AGAIN_SECONDS, self._watch)
                 return
             self._begin(connection)
-        self._wait(_LOOK_SECONDS, lambda: self._take_or_leave(until))
+        self._wait(_LOOK_SECONDS, lambda: self._take_or_leave(patience))
 
     def _begin(self, connection: socket.socket) -> None:
         connection.setblocking(False)
@@ -176,3 +180,18 @@ class Taking:
 
     def _wait(self, seconds: float, then: Callable[[], None]) -> None:
         self._later = self._loop.call_later(seconds, then)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """With processes that have fewer connections: what they had when it began anew."""
+
+    counts: bytes
+    since: float
+    until: float
+
+    def lasts(self, counts: bytes, now: float) -> bool:
+        """Whether to leave to them what waits; it begins anew whenever one has taken some."""
+        if counts != self.counts:
+            self.counts, self.since = counts, now
+        return now < min(self.since + _PATIENCE_SECONDS, self.until)

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
+import uvicorn
 
-from gateway.api.sharing import SharedListener, Taking
+from gateway.api.listener import _SharingServer
+from gateway.api.sharing import SharedListener, Taking, _Patience
 
 
 @pytest.fixture
@@ -29,10 +31,8 @@ class Process:
         self.taking = Taking(shared, has=lambda: len(self.taken), opened=self._opened)
 
     def _opened(self, connection: socket.socket) -> "asyncio.Task[None]":
-        async def opened() -> None:
-            self.taken.append(connection)
-
-        return asyncio.create_task(opened())
+        self.taken.append(connection)
+        return asyncio.create_task(asyncio.sleep(0))
 
 
 async def connected(shared: SharedListener, processes: list[Process], count: int) -> list[int]:
@@ -78,3 +78,52 @@ async def test_whoever_has_left_is_not_waited_for(shared: list[SharedListener]) 
     assert shared[0].others_have == 2
     assert await connected(shared[0], [first, second], 4) == [4, 4]
     ended(processes)
+
+
+def test_others_are_waited_for_as_long_as_they_are_heard_of() -> None:
+    """They may be busy; but not for ever, for they may be busy with something else."""
+    patience = _Patience(b"0", since=10.0, until=10.5)
+    assert [patience.lasts(b"0", now) for now in (10.0, 10.09, 10.11)] == [True, True, False]
+    assert [patience.lasts(b"1", now) for now in (10.11, 10.2, 10.22)] == [True, True, False]
+    assert [patience.lasts(b"2", 10.49), patience.lasts(b"3", 10.5)] == [True, False]
+
+
+async def test_a_connection_counts_once_while_it_is_opened_and_after(
+    shared: list[SharedListener],
+) -> None:
+    """Else the others think that there are more, and take more themselves."""
+    server = _Counting(uvicorn.Config(_nothing, lifespan="off", log_config=None), shared[0])
+    serving = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.timeout(10):
+            while not server.started:
+                await asyncio.sleep(0.001)
+            with ExitStack() as stack:
+                for number in range(1, 4):
+                    address = shared[0].listening.getsockname()
+                    stack.enter_context(socket.create_connection(address))
+                    while len(server.counted) < 2 * number:
+                        await asyncio.sleep(0.001)
+            assert server.counted == [1, 1, 2, 2, 3, 3]
+            while shared[0].counts[0] != 0:
+                await asyncio.sleep(0.001)
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def _nothing(*_given: object) -> None:
+    """An application that nobody asks anything."""
+
+
+class _Counting(_SharingServer):
+    """Notes how many connections it has when it begins to open one, and when that is open."""
+
+    def __init__(self, config: uvicorn.Config, shared: SharedListener) -> None:
+        super().__init__(config, shared)
+        self.counted: list[int] = []
+
+    async def _open(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
+        self.counted.append(self._has())
+        await super()._open(connection, protocol)
+        self.counted.append(self._has())
