@@ -112,7 +112,7 @@ async def test_a_connection_counts_once_while_it_is_opened_and_after(
         await serving
 
 
-async def _nothing(*_given: object) -> None:
+async def _nothing(_scope: object, _receive: object, _send: object) -> None:
     """An application that nobody asks anything."""
 
 
