@@ -174,9 +174,9 @@ def test_a_slot_that_is_repeated_is_one_list() -> None:
 
 @pytest.mark.parametrize("own", ["urn:uuid:9840a141-6001-4858-a00f-8562a612ecb8", "Document01", ""])
 def test_parts_have_ids_of_their_own_the_same_each_time(own: str) -> None:
-    ids = list(islice(part_ids(own), 70_000))
-    assert ids == list(islice(part_ids(own), 70_000))
-    assert len({own, *ids}) == 70_001
+    ids = list(islice(part_ids(own), 300))
+    assert ids == list(islice(part_ids(own), 300))
+    assert len({own, *ids}) == 301
     for id in ids:
         assert UUID(id).urn == id
 
@@ -189,6 +189,8 @@ def test_parts_of_objects_that_are_counted_up_do_not_meet() -> None:
 
 
 def test_ids_of_parts_are_uuids_of_the_kind_that_the_object_has() -> None:
+    """However many parts it has: here their number outgrows the second group."""
     own = uuid4()
-    ids = [UUID(id) for id in islice(part_ids(own.urn), 70_000)]
+    ids = [UUID(id) for id in islice(part_ids(own.urn), 65_530, 65_550)]
     assert {(id.version, id.variant) for id in ids} == {(4, own.variant)}
+    assert len({own, *ids}) == 21
