@@ -63,20 +63,20 @@ def read_quantity(element: Element | None) -> Form | None:
     if not len(element):
         # Quirk: <doseQuantity>2 tablets</doseQuantity>, the quantity in words.
         value = element.get("value") or text_of(element)
-        return without_none(value=value, unit=unit_of(element)) if value else None
+        return without_none(value=value, unit=stated(element, "unit")) if value else None
     others = [form for each in element.iterfind(_TRANSLATION) if (form := _translated(each))]
     if value := element.get("value"):
-        return without_none(value=value, unit=unit_of(element), translations=others)
+        return without_none(value=value, unit=stated(element, "unit"), translations=others)
     bounds = without_none(
         low=read_quantity(first(element, "low")), high=read_quantity(first(element, "high"))
     )
     return bounds or read_quantity(first(element, "center")) or next(iter(others), None)
 
 
-def unit_of(element: Element) -> str | None:
-    """Its unit; a blank one is none."""
-    unit = element.get("unit")
-    return None if unit is None or unit.isspace() else unit or None
+def stated(element: Element, name: str) -> str | None:
+    """The attribute of that name; a blank one is none."""
+    value = element.get(name)
+    return None if value is None or value.isspace() else value or None
 
 
 def _translated(element: Element) -> Form | None:
@@ -86,7 +86,7 @@ def _translated(element: Element) -> Form | None:
 
 def translated_unit(element: Element) -> str | None:
     """The unit of a PQR: a code, or words where the unit has none (CDA R2 datatypes: PQR)."""
-    written = unit_of(element) or element.get("code") or element.get("displayName")
+    written = stated(element, "unit") or element.get("code") or element.get("displayName")
     return written or text_of(first(element, "originalText"))
 
 

@@ -11,7 +11,7 @@ from ccda.hl7v3 import CD, XSI_TYPE, iso_time, read_ii
 from ccda.model import Interval
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element
-from ccda.sections.form import Form, code_form, translated_unit, unit_of, without_none
+from ccda.sections.form import Form, code_form, stated, translated_unit, without_none
 from ccda.sections.statement import first
 from ccda.values import maker, quickly_made
 
@@ -61,9 +61,9 @@ def _coded(element: Element, narrative: Narrative) -> Value:
 
 
 def _quantity(element: Element, narrative: Narrative) -> Value:
-    value, null_flavor = element.get("value"), element.get("nullFlavor")
-    if value and not value.isspace():
-        return _value(value, unit_of(element) or element.get("currency"), null_flavor)
+    value, null_flavor = stated(element, "value"), element.get("nullFlavor")
+    if value is not None:
+        return _value(value, stated(element, "unit") or element.get("currency"), null_flavor)
     translation = first(element, "translation")
     if translation is not None and translation.get("value"):
         return Value(translation.get("value"), translated_unit(translation))
@@ -71,15 +71,10 @@ def _quantity(element: Element, narrative: Narrative) -> Value:
     return Value(narrative.text(element), None, null_flavor)
 
 
-def _written(element: Element) -> str | None:
-    value = element.get("value")
-    return None if value is None or value.isspace() else value or None
-
-
 def _text(element: Element, narrative: Narrative) -> Value:
     # Quirk: <value xsi:type="ST" value="Negative"/>, the string as an attribute.
     text = narrative.text(element) or element.get("value")
-    return Value(text, unit_of(element), element.get("nullFlavor"))
+    return Value(text, stated(element, "unit"), element.get("nullFlavor"))
 
 
 def _time(element: Element, narrative: Narrative) -> Value:
@@ -97,8 +92,8 @@ def _interval(element: Element, narrative: Narrative) -> Value:
         center = first(element, "center")
         return _quantity(element if center is None else center, narrative)
     bounds = [bound for bound in (low, high) if bound is not None]
-    units = {unit for bound in bounds if (unit := unit_of(bound))}
-    values = [None if bound is None else _written(bound) for bound in (low, high)]
+    units = {unit for bound in bounds if (unit := stated(bound, "unit"))}
+    values = [None if bound is None else stated(bound, "value") for bound in (low, high)]
     if values == [None, None]:
         return Value(None, next(iter(units), None), bounds[0].get("nullFlavor"))
     if len(units) > 1:  # 500 mg to 1 g: the unit of one is not that of the other
@@ -125,7 +120,7 @@ def _ratio(element: Element, narrative: Narrative) -> Value:
 def _quantity_words(element: Element | None) -> str | None:
     if element is None or not element.get("value"):
         return None
-    unit = unit_of(element)
+    unit = stated(element, "unit")
     value = element.get("value") or ""
     return f"{value} {unit}" if unit and unit != "1" else value
 

@@ -3,7 +3,7 @@
 Both are sealed under the key of the record's month (`month_keys`), in the column `private`; what
 the record is hashed over holds that ciphertext. So chain, Merkle tree, checkpoints and proofs need
 no key, and stay whole when the key is shredded. In place of the member stands a keyed hash, and in
-`exchange_document` one of each document: the index key is the month's too, so that they say
+`exchange_document` one of each document: their keys are the month's too, so that they say
 nothing any more once it is gone. A search computes one hash a month that can still be read.
 
 What is hashed holds the documents' keyed hashes too, in the column `documents`: so a record cannot

@@ -27,12 +27,13 @@ _BLOCK: Final = 16
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class DocumentIndex:
+class DocumentHashes:
     """Keyed hashes of documents, of all that a record names in one step.
 
     Each is the AES-CMAC (NIST SP 800-38B) of the 16 octets of its id, which is a UUID: of a single
     whole block that is one encryption, and those of many are one call. An HMAC each was an eighth
-    of what a record costs. Of any other id it is the CMAC of a block of zeros and its text.
+    of what a record costs. Of any other id it is the CMAC of 17 zero octets and its text: of more
+    than a block, so that it is no UUID's.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -42,10 +43,10 @@ class DocumentIndex:
         doubled = int.from_bytes(self._encryptor.update(bytes(_BLOCK)), "big") << 1
         self._subkey = doubled ^ (1 << 128 | 0x87) if doubled >> 128 else doubled
 
-    def all(self, ids: Sequence[str]) -> list[bytes]:
+    def of(self, ids: Sequence[str]) -> list[bytes]:
         """What stands for each, in their order: 16 octets."""
         if not all(map(_UUID.fullmatch, ids)):
-            return [self._any(id) for id in ids]
+            return [self._one(id) for id in ids]
         subkey = self._subkey
         blocks = b"".join(
             [(int(id.replace("-", ""), 16) ^ subkey).to_bytes(_BLOCK, "big") for id in ids]
@@ -54,11 +55,11 @@ class DocumentIndex:
             found = self._encryptor.update(blocks)
         return [found[at : at + _BLOCK] for at in range(0, len(found), _BLOCK)]
 
-    def _any(self, id: str) -> bytes:
+    def _one(self, id: str) -> bytes:
         if _UUID.fullmatch(id):
-            return self.all([id])[0]
+            return self.of([id])[0]
         mac = CMAC(self._cipher)
-        mac.update(bytes(_BLOCK) + id.encode())
+        mac.update(bytes(_BLOCK + 1) + id.encode())
         return mac.finalize()
 
 
@@ -70,7 +71,7 @@ class MonthKey:
     month: str
     cipher: AESGCM
     index_key: bytes
-    of_documents: DocumentIndex | None = None
+    of_documents: DocumentHashes | None = None
     """None in a month that began before they had a key of their own: an HMAC stands for each."""
     _mac: hmac.HMAC = field(init=False, compare=False)
     """To be copied: to set up the key takes the longest."""
@@ -95,7 +96,7 @@ class MonthKey:
         """Keyed hashes by which records of this month that name the documents are found."""
         if self.of_documents is None:
             return [self._hash("document", id) for id in ids]
-        return [_written(one) for one in self.of_documents.all(ids)]
+        return [_written(one) for one in self.of_documents.of(ids)]
 
     def _hash(self, kind: str, id: str) -> str:
         mac = self._mac.copy()

@@ -19,15 +19,15 @@ from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.errors import KeyFileUnusable, MonthDisposed
 from gateway.store.key_file import KEY_BYTES, KeyFile
-from gateway.store.month_key import DocumentIndex, MonthKey, MonthName
+from gateway.store.month_key import DocumentHashes, MonthKey, MonthName
 from gateway.store.scope import Scope
 from gateway.store.sql import insert_new
 from gateway.store.transaction import Transaction
 
-_THREE: Final = (0, KEY_BYTES, 2 * KEY_BYTES)
+_KEYS_AT: Final = (0, KEY_BYTES, 2 * KEY_BYTES)
 """Where the key that seals begins, and those of the hashes of members and of documents. What was
 made before documents had their own ends with the second."""
-_BYTES: Final = 3 * KEY_BYTES
+_MADE_BYTES: Final = 3 * KEY_BYTES
 
 
 class MonthKeys:
@@ -127,7 +127,7 @@ class MonthKeys:
 
     def _make(self, transaction: Transaction, plan: PlanId | None, month: str) -> None:
         """Another process may make it at the same time: the first one counts."""
-        fresh = secrets.token_bytes(_BYTES)
+        fresh = secrets.token_bytes(_MADE_BYTES)
         values = {
             "scope": plan or "",
             "month": month,
@@ -148,10 +148,10 @@ class MonthKeys:
         if name in self._opened:
             return self._opened[name]
         keys = self._file.unwrap(row.kek_id, row.wrapped, _name(*name))
-        sealing, members, documents = (keys[at : at + KEY_BYTES] for at in _THREE)
+        sealing, members, documents = (keys[at : at + KEY_BYTES] for at in _KEYS_AT)
         plan = PlanId(row.scope) if row.scope else None
-        index = DocumentIndex(documents) if documents else None
-        key = MonthKey(plan, row.month, AESGCM(sealing), members, index)
+        hashes = DocumentHashes(documents) if documents else None
+        key = MonthKey(plan, row.month, AESGCM(sealing), members, hashes)
         transaction.after_commit(partial(self._opened.__setitem__, name, key))
         return key
 

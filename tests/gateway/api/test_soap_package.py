@@ -15,17 +15,23 @@ SMALL, LARGE = 500_000, 600_000
 
 
 class Clock:
-    """Time that passes only where something waits, however busy the machine is."""
+    """Time that passes only where something waits or computes, however busy the machine is."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = self.computed = 0.0
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    def compute(self, seconds: float) -> None:
+        self.now += seconds
+        self.computed += seconds
 
     def monotonic(self) -> float:
         return self.now
 
     def thread_time(self) -> float:
-        """Nothing computes."""
-        return 0.0
+        return self.computed
 
 
 CLOCK = Clock()
@@ -35,7 +41,13 @@ class Sent:
     """An answer as it went out, and in which thread its document was read."""
 
     def __init__(
-        self, size: int | None, *, may_be_brief: bool = True, waits: float = 0, breaks: bool = False
+        self,
+        size: int | None,
+        *,
+        may_be_brief: bool = True,
+        waits: float = 0,
+        computes: float = 0,
+        breaks: bool = False,
     ) -> None:
         self.bytes = 0
         self.where: int | None = None
@@ -43,7 +55,8 @@ class Sent:
 
         def chunks() -> Iterator[bytes]:
             self.where = threading.get_ident()
-            CLOCK.now += waits
+            CLOCK.wait(waits)
+            CLOCK.compute(computes)
             for _ in range(10):
                 yield bytes((size or SMALL) // 10)
             if breaks:
@@ -95,11 +108,11 @@ async def test_only_what_is_small_and_may_be_is_read_on_the_loop(
 
 async def test_after_one_that_waited_for_the_disk_threads_read_for_a_while() -> None:
     assert (await Sent(SMALL).go()).is_here
-    assert (await Sent(SMALL, waits=0.005).go()).is_here
+    assert (await Sent(SMALL, waits=0.005, computes=0.5).go()).is_here
     assert (await Sent(SMALL, waits=0.02).go()).is_here  # what was before waited little
     assert not (await Sent(SMALL, waits=0.5).go()).is_here
     assert not (await Sent(SMALL).go()).is_here
-    CLOCK.now += 0.6
+    CLOCK.wait(0.6)
     assert (await Sent(SMALL).go()).is_here
 
 

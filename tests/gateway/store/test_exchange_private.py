@@ -14,7 +14,7 @@ from gateway.model.retention import PlanMonth
 from gateway.store import disposals, exchange_chain, exchange_log
 from gateway.store.database import Database, open_database
 from gateway.store.errors import DamagedRecord, KeyFileUnusable, MonthDisposed
-from gateway.store.key_file import add_key, create_key_file
+from gateway.store.key_file import KEY_BYTES, add_key, create_key_file
 from gateway.store.keys import KeyRing
 from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
@@ -97,6 +97,21 @@ def test_the_same_member_stands_under_another_hash_each_month(database: Database
     _append(database, OLD, ABOUT)
     keys = database.read(lambda t: t.log_keys.within(t, ACME, None, None))
     assert len({key.member(MEMBER) for key in keys}) == 2
+
+
+def test_a_month_that_began_without_a_key_for_documents_goes_on_without(
+    database: Database, opened: Callable[[str], Database], url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a document would be found in the records of one half of it alone."""
+    with monkeypatch.context() as before:
+        before.setattr("gateway.store.month_keys._MADE_BYTES", 2 * KEY_BYTES)
+        _append(database, ABOUT)
+    after = opened(url)
+    _append(after, ABOUT)
+    (key,) = after.read(lambda t: t.log_keys.within(t, ABOUT.plan, None, None))
+    assert key.of_documents is None
+    assert [one.sequence for one in _found(after, document=DOCUMENT)] == [1, 2]
+    assert after.read(exchange_log.verify).first_bad is None
 
 
 # ---- a shredded month ------------------------------------------------------------------------

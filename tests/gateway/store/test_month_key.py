@@ -3,7 +3,6 @@
 import base64
 import hmac
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,18 +11,14 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from gateway.model.identity import PlanId
-from gateway.store import exchange_log
-from gateway.store.database import Database
-from gateway.store.key_file import KEY_BYTES
-from gateway.store.month_key import DocumentIndex, MonthKey
-from tests.gateway.store.test_exchange_private import ABOUT, DOCUMENT, _append, _found
+from gateway.store.month_key import DocumentHashes, MonthKey
 
 _KEY = bytes(range(32))
 _OTHER = bytes(range(32, 64))
 _IDS = [str(uuid.UUID(int=number << 60 | number)) for number in range(300)]
 
 
-def _month(of_documents: DocumentIndex | None = None) -> MonthKey:
+def _month(of_documents: DocumentHashes | None = None) -> MonthKey:
     return MonthKey(PlanId("acme"), "2026-11", AESGCM(_KEY), _KEY, of_documents)
 
 
@@ -54,7 +49,7 @@ def test_without_a_key_of_their_own_documents_stand_under_the_same_hash_of_anoth
 
 @pytest.mark.parametrize("key", [_KEY, _OTHER, bytes(32)])
 def test_documents_stand_under_the_cmac_of_their_uuids(key: bytes) -> None:
-    of_documents = DocumentIndex(key)
+    of_documents = DocumentHashes(key)
     wanted = [_cmac(key, uuid.UUID(id).bytes) for id in _IDS]
     assert _month(of_documents).documents(_IDS) == wanted
     assert [_month(of_documents).documents([id])[0] for id in _IDS] == wanted
@@ -65,7 +60,7 @@ def test_subkeys_are_those_of_the_standard_for_every_key() -> None:
     """One in two has a carry, which is added to its end."""
     for number in range(64):
         key = bytes([number]) * 32
-        assert _month(DocumentIndex(key)).documents(_IDS[:2])[1] == _cmac(
+        assert _month(DocumentHashes(key)).documents(_IDS[:2])[1] == _cmac(
             key, uuid.UUID(_IDS[1]).bytes
         )
 
@@ -83,30 +78,16 @@ def test_subkeys_are_those_of_the_standard_for_every_key() -> None:
     ],
 )
 def test_any_other_id_stands_under_a_hash_that_no_uuid_has(id: str) -> None:
-    month = _month(DocumentIndex(_OTHER))
-    assert month.documents([id]) == [_cmac(_OTHER, bytes(16) + id.encode())]
+    month = _month(DocumentHashes(_OTHER))
+    assert month.documents([id]) == [_cmac(_OTHER, bytes(17) + id.encode())]
+    assert month.documents([id]) != month.documents([str(uuid.UUID(int=0))])
     assert month.documents([_IDS[171], id, _IDS[8]]) == [
         *month.documents([_IDS[171]]), *month.documents([id]), *month.documents([_IDS[8]])
     ]  # fmt: skip
 
 
 def test_threads_take_turns() -> None:
-    month = _month(DocumentIndex(_KEY))
+    month = _month(DocumentHashes(_KEY))
     wanted = month.documents(_IDS)
     with ThreadPoolExecutor(8) as pool:
         assert all(found == wanted for found in pool.map(month.documents, [_IDS] * 200))
-
-
-def test_a_month_that_began_without_a_key_for_documents_goes_on_without(
-    database: Database, opened: Callable[[str], Database], url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Else a document would be found in the records of one half of it alone."""
-    with monkeypatch.context() as before:
-        before.setattr("gateway.store.month_keys._BYTES", 2 * KEY_BYTES)
-        _append(database, ABOUT)
-    after = opened(url)
-    _append(after, ABOUT)
-    (key,) = after.read(lambda t: t.log_keys.within(t, ABOUT.plan, None, None))
-    assert key.of_documents is None
-    assert [one.sequence for one in _found(after, document=DOCUMENT)] == [1, 2]
-    assert after.read(exchange_log.verify).first_bad is None
