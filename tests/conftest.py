@@ -10,6 +10,7 @@ A test that has to emit something wrong says so: `@pytest.mark.emits_invalid("wh
 """
 
 import functools
+import gc
 import importlib
 import importlib.util
 import os
@@ -170,6 +171,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     without = [item for item in items if item.get_closest_marker("public_samples")]
     config.hook.pytest_deselected(items=without)
     items[:] = [item for item in items if item not in without]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Ten thousand tests are there until the end: no collection need look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

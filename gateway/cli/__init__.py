@@ -11,45 +11,58 @@ from importlib import import_module
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
 from typer.main import get_command_from_info, get_group_from_info
 from typer.models import CommandInfo, TyperInfo
 
+from gateway.cli.groups import Commands
 from gateway.cli.terminal import Failure, say_failure
 
 _COMMANDS: Final = {
-    "demo": "demo:demo",
-    "serve": "operations:serve_command",
-    "worker": "operations:worker_command",
-    "simulate": "simulate:simulate",
-    "parse": "parse:parse",
-    "ingest": "ingest:ingest_files",
-    "retrieve": "records:retrieve",
-    "submit": "submit:submit_documents",
-    "summary": "records:summary",
-    "members": "members:members_app",
-    "partners": "partners:partners_app",
-    "exchanges": "exchanges:exchanges_app",
-    "audit": "audit:audit_app",
-    "direct": "direct:direct_app",
-    "held": "held:held_app",
-    "quarantine": "quarantine:quarantine_app",
-    "tokens": "operations:tokens_app",
-    "keys": "keys:keys_app",
-    "db": "operations:db_app",
-    "config": "config:config_app",
+    "demo": ("demo:demo", "See the main job on loopback: a plan asks a simulated network."),
+    "serve": ("operations:serve_command", "Answer partners and plans, take mail, and do the work."),
+    "worker": ("operations:worker_command", "Do queued work alone, beside `serve`, on PostgreSQL."),
+    "simulate": ("simulate:simulate", "Run a simulated partner on loopback, good or misbehaving."),
+    "parse": ("parse:parse", "Print what documents say as JSON, one object a document."),
+    "ingest": ("ingest:ingest_files", "Index documents from files, with the members they name."),
+    "retrieve": (
+        "records:retrieve",
+        "Ask every partner for a member's records, or for a roster's.",
+    ),
+    "submit": ("submit:submit_documents", "Submit a member's documents to a partner."),
+    "summary": ("records:summary", "Show a member's merged summary, each line with its sources."),
+    "members": ("members:members_app", "Import and look at the members of your plans."),
+    "partners": ("partners:partners_app", "Add, check and know the communities you exchange with."),
+    "exchanges": (
+        "exchanges:exchanges_app",
+        "Search the exchange log: who asked whom for what, and why.",
+    ),
+    "audit": ("audit:audit_app", "Prove that the exchange log is whole, or find what is not."),
+    "direct": ("direct:direct_app", "Direct secure messaging: send, receive, keys, trust."),
+    "held": ("held:held_app", "Decide what waits for a person: documents and matches."),
+    "quarantine": (
+        "quarantine:quarantine_app",
+        "Look at what could not be read, or was not trusted.",
+    ),
+    "tokens": ("operations:tokens_app", "Make and revoke the tokens of the REST doors."),
+    "keys": ("keys:keys_app", "Our own keys, and how one follows another."),
+    "db": ("operations:db_app", "Make the database, or bring it to this version."),
+    "config": ("config:config_app", "Check the settings, and say what they mean."),
 }
-"""Each with the function that does it, or the group of its subcommands, and their room."""
+"""Each with the function that does it, or the group of its subcommands, and their room; and what
+is said of it where all are named, for which no room need be imported."""
 
 
-class _Commands(TyperGroup):
+class _Commands(Commands):
     def __init__(self, **parameters: Any) -> None:
         super().__init__(**parameters)
         self.commands = dict.fromkeys(_COMMANDS)  # type: ignore[assignment]  # names to be listed
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        place = _COMMANDS.get(cmd_name)
+        place, _ = _COMMANDS.get(cmd_name, (None, ""))
         return None if place is None else _command(cmd_name, place)
+
+    def said(self, ctx: Any, name: str) -> str:
+        return _COMMANDS[name][1]
 
 
 def _command(name: str, place: str) -> Any:

@@ -10,6 +10,7 @@ import typer
 
 from gateway.cli.accounts import add_finding, disclosures, export, outflow
 from gateway.cli.audit_repositories import retry, status
+from gateway.cli.groups import group
 from gateway.cli.holds import hold_app
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.proofs import (
@@ -29,7 +30,7 @@ from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
 from gateway.store.guards import missing_guards
 
-audit_app = typer.Typer(help="Proof that the exchange log is whole.", no_args_is_help=True)
+audit_app = group("Proof that the exchange log is whole.")
 
 
 audit_app.command("disclosures")(disclosures)

@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from gateway.app import policy_rule
 from gateway.cli import direct_anchors as direct
 from gateway.cli.config_audit import (
@@ -16,6 +14,7 @@ from gateway.cli.config_audit import (
     lax_audit,
 )
 from gateway.cli.config_mail import helpless_mail, lax_mail, mail_files, mail_in_words
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, settings_of
 from gateway.cli.terminal import Failure, out
 from gateway.exchange.expiring import Reliance, kept_in, named_by, warnings
@@ -28,7 +27,7 @@ from gateway.store import direct_keys, partners, plans, policy_rules
 from gateway.store.database import Transaction, open_database
 from gateway.store.scope import ALL_PLANS
 
-config_app = typer.Typer(help="The settings.", no_args_is_help=True)
+config_app = group("The settings.")
 
 _LAX: Final = {
     "when_reachable": "a certificate is taken when its revocation cannot be looked up",

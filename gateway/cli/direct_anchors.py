@@ -15,6 +15,7 @@ from direct.bundle import read_bundle
 from direct.chain import faults_of
 from direct.errors import DirectError
 from direct.trust import Strictness
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -22,7 +23,7 @@ from gateway.model.direct_anchors import DirectAnchor, Reach
 from gateway.store import direct_anchors
 from gateway.store.transaction import Transaction
 
-anchors_app = typer.Typer(help="Whom Direct mail is exchanged with.", no_args_is_help=True)
+anchors_app = group("Whom Direct mail is exchanged with.")
 _SHORTEST: Final = 8
 """Digits of a fingerprint that say which; fewer are mostly a slip of the hand."""
 _BY_HAND: Final = "by hand"

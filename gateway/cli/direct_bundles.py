@@ -26,6 +26,7 @@ from gateway.cli.direct_anchors import (
     strictness_in_words,
     strictness_of,
 )
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -40,7 +41,7 @@ from gateway.model.direct_anchors import REFRESH_BUNDLE, BundleVersion, DirectBu
 from gateway.store import direct_anchors
 from gateway.store.transaction import Transaction
 
-bundles_app = typer.Typer(help="Trust bundles of communities.", no_args_is_help=True)
+bundles_app = group("Trust bundles of communities.")
 NameArgument = Annotated[str, typer.Argument(help="The bundle's name.")]
 
 

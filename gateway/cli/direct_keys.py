@@ -8,6 +8,7 @@ import typer
 from cryptography import x509
 from rich.table import Table
 
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out
@@ -15,7 +16,7 @@ from gateway.store import direct_keys
 from gateway.store.direct_keys import PrivateKey, UnusableKey, read_key_pair
 from gateway.store.transaction import Transaction
 
-direct_keys_app = typer.Typer(help="Our own keys for Direct mail.", no_args_is_help=True)
+direct_keys_app = group("Our own keys for Direct mail.")
 _DATE = "%Y-%m-%d"
 
 

@@ -12,6 +12,7 @@ from gateway.api.exchanges import exchange_form
 from gateway.app import House
 from gateway.cli.conversations import print_reread, print_wire, reread_form
 from gateway.cli.exchange_reports import refusals, unusual
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
@@ -25,7 +26,7 @@ from gateway.store.exchange_search import NoSuchRecord
 from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
-exchanges_app = typer.Typer(help="The exchange log.", no_args_is_help=True)
+exchanges_app = group("The exchange log.")
 exchanges_app.command("refusals")(refusals)
 exchanges_app.command("unusual")(unusual)
 _ORDERS = get_args(LogColumn)

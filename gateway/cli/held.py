@@ -12,6 +12,7 @@ from rich.table import Table
 from gateway.api.documents import document_form
 from gateway.api.held import full_match_form, match_form
 from gateway.app import House
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Failure, id_column, out, printable
@@ -35,7 +36,7 @@ from gateway.store import documents, links, members, partners
 from gateway.store.errors import UnknownId
 from gateway.store.transaction import Transaction
 
-held_app = typer.Typer(help="Documents and matches that wait for a person.", no_args_is_help=True)
+held_app = group("Documents and matches that wait for a person.")
 ItemArgument = Annotated[
     str, typer.Argument(help="The id that `held list`, or `held list --member`, shows.")
 ]

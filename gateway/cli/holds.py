@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from gateway.app import House
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, member_of, opened, plan_of
 from gateway.cli.recording import operator, record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable
@@ -18,9 +19,7 @@ from gateway.store import exchange_log, legal_holds, partners
 from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
-hold_app = typer.Typer(
-    help="Legal holds: months of the log that must not be disposed of.", no_args_is_help=True
-)
+hold_app = group("Legal holds: months of the log that must not be disposed of.")
 ReasonOption = Annotated[str, typer.Option(help="Why, as a court or an auditor would name it.")]
 _DAY = ["%Y-%m-%d"]
 

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from rich.table import Table
 
 from gateway.app import House
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, out
@@ -35,7 +36,7 @@ from gateway.store.keys import KeyRing
 from gateway.store.own_keys import KeyUsage, OwnKey
 from gateway.store.transaction import Transaction
 
-keys_app = typer.Typer(help="Our own keys, and how one follows another.", no_args_is_help=True)
+keys_app = group("Our own keys, and how one follows another.")
 
 UsageArgument = Annotated[KeyUsage, typer.Argument(help="tls or signing.")]
 _Kind = Literal["p256", "p384", "rsa3072", "rsa4096"]

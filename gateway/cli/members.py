@@ -15,6 +15,7 @@ from rich.table import Column, Table
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
 from gateway.app import House
+from gateway.cli.groups import group
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,
@@ -32,7 +33,7 @@ from gateway.store import members
 from gateway.store.transaction import Transaction
 from ihe.xcpd import Demographics
 
-members_app = typer.Typer(help="The members of your plans.", no_args_is_help=True)
+members_app = group("The members of your plans.")
 _REQUIRED: Final = ("plan", "member_id", "family", "given", "birth_date")
 _SSN: Final = "2.16.840.1.113883.4.1"
 _GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F", "un": "UN", "x": "UN"}

@@ -10,6 +10,7 @@ import typer
 from rich.table import Column, Table
 
 from gateway.app import direct_means
+from gateway.cli.groups import Commands
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal
 from gateway.cli.terminal import Exit, Failure, id_column, out, printable, save_files
@@ -20,7 +21,7 @@ from gateway.model.received_mail import MAIL_STATES, MailState, ReceivedMail
 from gateway.store import mail_received
 from gateway.store.transaction import Transaction
 
-inbox_app = typer.Typer(help="The messages that came, and what one of them says.")
+inbox_app = typer.Typer(help="The messages that came, and what one of them says.", cls=Commands)
 
 
 @inbox_app.callback(invoke_without_command=True)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from gateway.api.listener import until_asked_to_stop
 from gateway.app import answer_partners, serve, take_mail, work
+from gateway.cli.groups import group
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,
@@ -31,8 +32,8 @@ from gateway.store.roles import describe_service_role, grant_service_role, may_a
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
-tokens_app = typer.Typer(help="Tokens of the REST doors.", no_args_is_help=True)
-db_app = typer.Typer(help="The database.", no_args_is_help=True)
+tokens_app = group("Tokens of the REST doors.")
+db_app = group("The database.")
 
 
 _ALONE: Final = ("mail", "partners")

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import orjson
 import typer
 
+from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import operator, record
 from gateway.cli.terminal import Exit, Failure, out, printable
@@ -14,10 +15,7 @@ from gateway.store import partner_lessons, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
 
-lessons_app = typer.Typer(
-    help="What was learned of partners' ways; never anything that weakens security.",
-    no_args_is_help=True,
-)
+lessons_app = group("What was learned of partners' ways; never anything that weakens security.")
 _WORDS: Final[dict[LessonKind, str]] = {
     "documents_per_retrieve": "at most {} documents per retrieve",
     "query_window_days": "documents are asked for in windows of {} days",

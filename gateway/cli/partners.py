@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.table import Table
 
 from gateway.cli.directories import import_directory
+from gateway.cli.groups import group
 from gateway.cli.ledger import show_ledger
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.partner_check import check
@@ -34,7 +35,7 @@ from ihe.identifiers import HomeCommunityId
 _LONGEST_EXCEPTION: Final = timedelta(days=366)
 """An exception is looked at again at least once a year."""
 
-partners_app = typer.Typer(help="The communities you exchange with.", no_args_is_help=True)
+partners_app = group("The communities you exchange with.")
 
 partners_app.command("check")(check)
 partners_app.add_typer(lessons_app, name="lessons")

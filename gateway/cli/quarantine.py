@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from gateway.app import House
+from gateway.cli.groups import group
 from gateway.cli.held import all_documents
 from gateway.cli.messages import all_messages, message_form
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
@@ -24,9 +25,7 @@ from gateway.store import documents, mail_received
 from gateway.store.errors import UnknownId
 from gateway.store.transaction import Transaction
 
-quarantine_app = typer.Typer(
-    help="Documents that cannot be read, messages that were not trusted.", no_args_is_help=True
-)
+quarantine_app = group("Documents that cannot be read, messages that were not trusted.")
 ItemArgument = Annotated[str, typer.Argument(help="The id that `quarantine list` shows.")]
 
 

@@ -86,6 +86,8 @@ async def _retrieve(
         async for retrieval in _follow(client, latest["id"]):
             latest = retrieval
             live.update(_table(latest))
+    if not console.is_terminal:
+        console.line()  # only on a terminal is the table's last line ended
     return latest
 
 

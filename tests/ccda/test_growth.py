@@ -17,7 +17,7 @@ from ccda.html import render_html
 from ccda.safe_xml import Element, parse_xml, serialize_xml
 from tests.ccda.conftest import SAMPLES
 
-STEP = 10
+STEP = 5
 
 
 def sections() -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,8 @@
 """Every command says what it is for, and a wrong one ends in a sentence with exit code 2."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,11 +38,25 @@ def test_help_teaches(path: tuple[str, ...]) -> None:
         assert getattr(parameter, "help", None), f"{path}: {parameter.name} is not explained"
 
 
-def test_help_names_every_command() -> None:
-    shown = run("--help").out
-    for path in ALL:
-        if len(path) == 1:
-            assert path[0] in shown
+@pytest.mark.parametrize(
+    "path", [path for path in ALL if isinstance(ALL[path], TyperGroup)], ids=" ".join
+)
+def test_a_group_names_its_commands_with_a_whole_sentence_each(path: tuple[str, ...]) -> None:
+    _, listed = run(*path, "--help").out.split("Commands:\n")
+    for name in ALL[path].list_commands(None):
+        assert f"\n  {name}  " in f"\n{listed}"
+    assert "..." not in listed
+    entries = re.split(r"\n  (?=\S)", listed.rstrip())
+    assert all(entry.endswith(".") for entry in entries), entries
+
+
+def test_who_asks_for_the_commands_does_not_wait_for_what_they_need() -> None:
+    asked = "import sys; from gateway.cli import main\ntry: main(['--help'])\nexcept SystemExit: "
+    asked += "print({'sqlalchemy', 'fastapi', 'lxml', 'cryptography'} & set(sys.modules))"
+    command = [sys.executable, "-c", asked]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "summary" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "set()"
 
 
 @pytest.mark.parametrize(
