@@ -38,7 +38,7 @@ from gateway.api.soap_verbs import reply
 from gateway.api.soap_visit import Visit
 from gateway.exchange.asker import Effect
 from gateway.exchange.keeping import keep
-from gateway.exchange.on_demand import MadeMeanwhile
+from gateway.exchange.on_demand import ROUNDS, MadeMeanwhile
 from gateway.exchange.respond_submission import Addressed, Taken
 from gateway.model.later import ArrivedAnswer, AwaitedAnswer
 from gateway.store.brief import leave
@@ -150,11 +150,12 @@ async def _answer(request: Request, transactions: frozenset[str]) -> Response:
 async def _reply_on_record(visit: Visit) -> tuple[Replied, bytes]:
     """The answer and its envelope, once they are durable."""
     is_brief = len(visit.envelope) <= _BRIEF_BYTES
-    while True:
+    for _ in range(ROUNDS):
         replied, envelope = await visit.means.turns.run(partial(_reply, visit), is_brief=is_brief)
         with suppress(MadeMeanwhile):  # then what it gives is there, and found by the next turn
             await record_reply(visit, replied)
             return replied, envelope
+    raise Unavailable(_CANNOT)
 
 
 async def _identify(visit: Visit) -> None:

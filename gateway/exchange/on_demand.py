@@ -6,7 +6,6 @@ as a snapshot, in the transaction of its record; the same facts asked for again 
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +38,9 @@ _TITLE: Final = "Summary of what is known of the patient, made when it is retrie
 _NOT_YET: Final = datetime.min.replace(tzinfo=UTC)
 _CONFIDENTIALITY: Final = ("U", "L", "M", "N", "R", "V")
 """HL7 Confidentiality, rising."""
+ROUNDS: Final = 5
+"""How often an answer is made anew because another kept the same meanwhile: at the second, what
+was kept is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +181,22 @@ def keep_snapshot(transaction: Transaction, snapshot: Snapshot) -> None:
 def kept_snapshot(
     archive: Archive, asked: OnDemand, community: Community, *, now: datetime
 ) -> Snapshot:
-    """The summary as it is now, kept at once: for mail, whose record comes when it is sent."""
-    while True:
+    """The summary as it is now, kept at once: for mail, whose record comes when it is sent.
+
+    Raises:
+        MadeMeanwhile: others were faster each time.
+    """
+    for left in reversed(range(ROUNDS)):
         taken = take_snapshot(archive, asked, community, now=now)
         if not taken.is_new:
-            return taken.snapshot
-        with suppress(MadeMeanwhile):
+            break
+        try:
             archive.database.write(partial(keep_snapshot, snapshot=taken.snapshot))
-            return taken.snapshot
+            break
+        except MadeMeanwhile:
+            if not left:
+                raise
+    return taken.snapshot
 
 
 def _facts(

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, Row, Select, bindparam
+from sqlalchemy import BindParameter, Delete, Row, Select, bindparam, delete, select
 
 from gateway.model.document import OfferedDocument, Snapshot
 from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
@@ -19,6 +19,9 @@ _ONCE = ("plan", "member", "partner", "purpose", "digest")
 
 def put(transaction: Transaction, snapshot: Snapshot) -> bool:
     """Keeps it, unless the same facts are kept for the same asker; whether it did.
+
+    One whose document was taken out of the member's record is given to nobody any more, and stands
+    in no other's way.
 
     Raises:
         UnknownId: no such document in its plan.
@@ -39,7 +42,20 @@ def put(transaction: Transaction, snapshot: Snapshot) -> bool:
         "sources": orjson.dumps(snapshot.sources).decode(),
         "entry_xml": offered.entry_xml,
     }
-    return insert_new(transaction, tables.snapshot, values, _ONCE)
+    if insert_new(transaction, tables.snapshot, values, _ONCE):
+        return True
+    of_key = {name: values[name] for name in _ONCE}
+    is_gone = transaction.connection.execute(_taken_out(), of_key).rowcount > 0
+    return is_gone and insert_new(transaction, tables.snapshot, values, _ONCE)
+
+
+@cache
+def _taken_out() -> Delete:
+    """The one of the key, if its document is filed no more."""
+    document, table = tables.document, tables.snapshot
+    unfiled = select(document.c.number).where(document.c.state != "filed")
+    statement = delete(table).where(table.c.document.in_(unfiled))
+    return statement.where(*(table.c[name] == bindparam(name) for name in _ONCE))
 
 
 def find(

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from gateway.exchange.deciding import unfile
 from gateway.exchange.on_demand import MadeMeanwhile, keep_snapshot
 from gateway.model.identity import DocumentId
 from gateway.store import snapshots
@@ -16,7 +18,16 @@ from ihe.soap import ITI_39_REQUEST
 from ihe.wire import SealedRequest
 from ihe.xca_retrieve import DocumentRequest, read_retrieve_response
 from tests.gateway.asking import REPOSITORY, answer_to, ask, fault_of, find_documents, retrieve
-from tests.gateway.house import HOME, MEMBER, PLAN, a_partner, a_rule, records, rows_of
+from tests.gateway.house import (
+    HOME,
+    MEMBER,
+    PLAN,
+    a_partner,
+    a_rule,
+    documents,
+    records,
+    rows_of,
+)
 from tests.gateway.visiting import Visitor, visiting
 
 
@@ -76,3 +87,27 @@ def test_a_second_snapshot_of_the_same_facts_is_not_kept(visitor: Visitor) -> No
     with pytest.raises(MadeMeanwhile):
         visitor.house.database.write(lambda tx: keep_snapshot(tx, again))
     assert len(rows_of(visitor.house, "snapshot")) == 1
+
+
+def test_a_summary_is_given_anew_once_the_one_before_was_taken_out(visitor: Visitor) -> None:
+    visitor.door.post("/ihe/xca", asked_for(visitor).envelope)
+    (before,) = rows_of(visitor.house, "snapshot")
+    (given,) = [one for one in documents(visitor.house) if one.source.door == "ON-DEMAND"]
+    now = datetime.now(UTC)
+    visitor.house.database.write(
+        lambda tx: unfile(tx, plan=PLAN, document=given.id, reason="not hers", now=now)
+    )
+    assert visitor.door.post("/ihe/xca", asked_for(visitor).envelope).status == 200
+    (after,) = rows_of(visitor.house, "snapshot")
+    assert after["unique_id"] != before["unique_id"]
+    told = [one for one in records(visitor.house) if one.transaction == "ITI-39"]
+    assert [one.outcome for one in told] == ["success", "success"]
+
+
+def test_what_others_always_keep_first_is_answered_and_recorded_all_the_same(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "put", lambda *_: False)
+    reply = visitor.door.post("/ihe/xca", asked_for(visitor).envelope)
+    assert (reply.status, fault_of(reply).code) == (500, "soap:Receiver")
+    assert [one.outcome for one in records(visitor.house) if "39" in one.transaction] == ["failed"]

@@ -75,6 +75,17 @@ def test_one_that_was_taken_out_is_gone(house: Database) -> None:
     assert house.read(lambda t: snapshots.of_member(t, plan=ACME, member=M1, partner=P1)) == ()
 
 
+def test_one_that_was_taken_out_stands_in_no_others_way(house: Database) -> None:
+    first, second = a_snapshot(), a_snapshot("d2")
+    keep(house, first)
+    id = first.offered.document.id
+    house.write(lambda t: documents.withdraw(t, plan=ACME, document=id, reason="wrong"))
+    assert keep(house, second)
+    of_member = house.read(lambda t: snapshots.of_member(t, plan=ACME, member=M1, partner=P1))
+    assert of_member == (second,)
+    assert not keep(house, a_snapshot("d3"))
+
+
 def test_a_snapshot_is_of_a_document(house: Database) -> None:
     with pytest.raises(UnknownId):
         house.write(lambda t: snapshots.put(t, a_snapshot()))
