@@ -20,7 +20,7 @@ _ISO: Final = re.compile(
 def utc_time(text: str) -> str | None:
     """`text`, an HL7 time or one of ISO 8601, as digits in UTC; its precision is kept.
 
-    An offset shifts what is known to the minute. None for what is no time that exists.
+    An offset shifts what is known to the hour. None for what is no time that exists.
     """
     compact = _ISO.sub(lambda found: "".join(found.groups(default="")), text.strip(), count=1)
     found = _TIME.fullmatch(compact)
@@ -29,7 +29,7 @@ def utc_time(text: str) -> str | None:
     moment = found["moment"]
     try:
         local = datetime.strptime(first_moment(moment), "%Y%m%d%H%M%S")
-        if not found["sign"] or len(moment) < 12:
+        if not found["sign"] or len(moment) < 10:
             return moment
         shift = timedelta(hours=int(found["hours"]), minutes=int(found["minutes"] or "0"))
         utc = local - shift if found["sign"] == "+" else local + shift

@@ -19,6 +19,10 @@ from ihe.rim import STATUS, availability
 from ihe.stored_query import ReturnType, TimeRange
 
 Slots = Iterator[tuple[str, Iterable[str]]]
+_LONGEST_VALUE: Final = 4096
+"""Characters; a value that the schema lets through has 256."""
+_MOST_OF_PATTERNS: Final = 16_384
+"""Characters of all patterns together: each author of each document is compared with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Parameters:
 
     def __post_init__(self, slots: Iterable[tuple[str, tuple[str, ...]]]) -> None:
         for name, values in slots:
+            if any(len(value) > _LONGEST_VALUE for value in values):
+                raise RegistryRefusal(ErrorCode.REGISTRY_ERROR, "a value is too long to be one")
             if values:
                 self._groups.setdefault(name.lower(), []).append(values)
 
@@ -140,6 +146,14 @@ def _read_unique_ids(given: Parameters, name: str) -> tuple[UniqueId, ...]:
     return tuple(UniqueId(text) for text in given.alternatives(name) if len(text) <= 256)
 
 
+def _read_patterns(given: Parameters, name: str) -> tuple[str, ...]:
+    patterns = given.alternatives(name)
+    if sum(map(len, patterns)) > _MOST_OF_PATTERNS:
+        context = f"{name} lists more names than one query may"
+        raise RegistryRefusal(ErrorCode.REGISTRY_ERROR, context)
+    return patterns
+
+
 def _read_one(given: Parameters, name: str) -> tuple[str, ...]:
     text = given.one(name)
     return () if text is None else (text,)
@@ -209,6 +223,7 @@ ENTRY_TYPES: Final = Kind(_read_entry_types, _write_entry_types, ("stable",))
 CODES: Final = Kind(_read_codes, _write_codes, ())
 CODE_GROUPS: Final = Kind(_read_code_groups, _write_code_groups, ())
 TEXTS: Final = Kind(Parameters.alternatives, _write_texts, ())
+PATTERNS: Final = Kind(_read_patterns, _write_texts, ())
 REQUIRED_TEXTS: Final = Kind(Parameters.required, _write_texts)
 TEXT_GROUPS: Final = Kind(Parameters.groups, _write_text_groups, ())
 TIMES: Final = Kind(_read_times, _write_times, TimeRange(), ("From", "To"))

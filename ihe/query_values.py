@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 _VALUE_LENGTH: Final = 256  # LongName of rim.xsd
-_ITEM: Final = re.compile(r"'((?:[^']|'')*)'|([^,']+)")
+# Possessive: to be able to go back would take a hundred bytes of memory for each that is read.
+_ITEM: Final = re.compile(r"'((?:[^']++|'')*+)'|([^,']+)")
 
 
 def parse_values(text: str) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def verified_asker(visit: Visit) -> tuple[Asker, OpenedRequest]:
     if isinstance(purpose, Refused):
         raise MalformedMessage(peer_sentence(purpose) or "The purpose of use is refused.")
     _refuse_foreign_addresses(opened, partner)
-    speaking_as = as_whom(visit, partner)
+    speaking_as = visit.speaking_as = as_whom(visit, partner)
     delegated: tuple[Partner, ...] | Refused = speaking_as
     if opened.assertion.query_auth_grantor is not None:
         delegated = visit.means.archive.database.read(
@@ -41,7 +41,8 @@ def verified_bringer(visit: Visit) -> tuple[tuple[Partner, ...], OpenedRequest]:
     not say why."""
     partner, opened = verified(visit)
     _refuse_foreign_addresses(opened, partner)
-    return as_whom(visit, partner), opened
+    visit.speaking_as = as_whom(visit, partner)
+    return visit.speaking_as, opened
 
 
 def verified(visit: Visit) -> tuple[Partner, OpenedRequest]:

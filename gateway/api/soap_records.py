@@ -17,7 +17,7 @@ from typing import Final
 from gateway.api.soap_later import owe, owe_fault, owe_result
 from gateway.api.soap_replied import Replied, Result
 from gateway.api.soap_visit import Visit
-from gateway.exchange.asker import Effect
+from gateway.exchange.asker import Effect, speaking_to
 from gateway.exchange.keeping import keep
 from gateway.model.exchange import Exchange
 from gateway.store import exchange_log, replay
@@ -84,13 +84,16 @@ def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> E
     assertion = visit.opened.assertion if visit.opened else None
     role = assertion.role if assertion else None
     purpose = assertion.purpose_of_use if assertion else None
+    # A plan's log names the partner that the plan knows, for nobody finds another's in it.
+    partner = speaking_to(effect.plan, visit.speaking_as) if effect.plan else None
+    partner = partner or visit.partner
     return Exchange(
         time=datetime.now(UTC),
         direction="in",
         transaction=transaction or visit.transaction_name,
         outcome=effect.outcome,
         plan=effect.plan,
-        partner=visit.partner.id if visit.partner else None,
+        partner=partner.id if partner else None,
         peer=visit.peer,
         person=_short(assertion.subject if assertion else None),
         role=_short((role.display or role.code) if role else None),

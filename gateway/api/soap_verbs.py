@@ -146,7 +146,8 @@ def _located(error: RegistryError, home: HomeCommunityId) -> RegistryError:
 
     ITI TF-2: 3.38.4.1.3; IPF refuses an answer whose location is anything else, in ITI-39 too.
     """
-    return replace(error, location=home.urn, context=f"{error.context} ({error.location})")
+    concerned = f" ({error.location})" if error.location else ""
+    return replace(error, location=home.urn, context=error.context + concerned)
 
 
 def _pack(given: Given, means: PartnerMeans) -> tuple[RetrievedDocument, Part]:

@@ -18,6 +18,7 @@ class Visit:
 
     `certificate` is what TLS verified, ours or our proxy's, in DER. `partner` and `opened` are set
     together, once the sender is verified; `is_verified` once the message may be looked at here.
+    `speaking_as` is that community as each plan has registered it that may take the message so.
     """
 
     means: PartnerMeans
@@ -30,6 +31,7 @@ class Visit:
     partner: Partner | None = None
     opened: OpenedRequest | None = None
     is_verified: bool = False
+    speaking_as: tuple[Partner, ...] = ()
     asker: Asker | None = None
     submission: Addressed | Declined | Taken | None = None
     kept: Kept = field(default_factory=Kept)

@@ -1,6 +1,6 @@
 """Who asks us, the plans a rule opens to it, and what a record says of the answer."""
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -34,9 +34,13 @@ class Asker:
 
     def for_plan(self, plan: PlanId) -> Partner | None:
         """As whom it may speak to that plan: as the plan's own partner, else as a shared one."""
-        own = (one for one in self.partners if one.plan == plan)
-        shared = (one for one in self.partners if one.plan is None)
-        return next(own, None) or next(shared, None)
+        return speaking_to(plan, self.partners)
+
+
+def speaking_to(plan: PlanId, partners: Sequence[Partner]) -> Partner | None:
+    """Of the partners that one community is, the plan's own, else one that all plans share."""
+    own, shared = (next((one for one in partners if one.plan == of), None) for of in (plan, None))
+    return own or shared
 
 
 @dataclass(frozen=True, slots=True)

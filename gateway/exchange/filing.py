@@ -1,6 +1,7 @@
 """A document becomes a member's: from now on it counts in the summary, and rules may offer it."""
 
 from dataclasses import replace
+from typing import Final
 
 from gateway.exchange import metadata
 from gateway.exchange.reading import Reading
@@ -11,6 +12,9 @@ from gateway.model.member import Member
 from gateway.store import documents, offers
 from gateway.store.database import Transaction
 from ihe.ebrim import entry_xml
+
+_OWN_DOORS: Final = frozenset({"FILE", "REST"})
+"""Through which the plan's own people bring documents."""
 
 
 def file_document(
@@ -24,8 +28,11 @@ def file_document(
     """The document as filed; the caller settles its versions and renews the summary."""
     filed = documents.file(transaction, plan=document.plan, document=document.id, member=member.id)
     clinical = reading.clinical
-    if clinical is not None and clinical.code is not None and clinical.code.code:
+    if clinical is not None:
         entry = metadata.describe(filed, clinical, reading.took_part, member, community)
+        kind = entry.type_code
+        if kind is None:
+            return filed  # it says of what kind it is in no way that a list could
         if reading.is_part_2:
             # Whoever is told of the document is told of the notice that goes with it.
             entry = replace(entry, comments=PART_2_NOTICE)
@@ -36,7 +43,7 @@ def file_document(
                 entry_uuid=entry.entry_uuid,
                 unique_id=str(entry.unique_id),
                 entry_xml=entry_xml(entry).decode("utf-8"),
-                class_code=clinical.code.code,
+                class_code=kind.value,
                 confidentiality=clinical.confidentiality,
                 third_party=not _is_ours(filed, community),
             ),
@@ -45,6 +52,10 @@ def file_document(
 
 
 def _is_ours(document: Document, community: Community) -> bool:
-    """Whether our own organization keeps the document, by its custodian (DECISIONS 10)."""
+    """Whether our own organization keeps the document, by its custodian (DECISIONS 10).
+
+    Only of what its own people brought in is that believed: whoever sends us mail may name us.
+    """
     named = (document.custodian or "").casefold().strip()
-    return document.source.partner is None and named == community.organization.casefold().strip()
+    is_brought = document.source.door in _OWN_DOORS and document.source.partner is None
+    return is_brought and named == community.organization.casefold().strip()

@@ -30,6 +30,8 @@ _REFERENCE: Final = "urn:ihe:iti:xds:"
 _UNSTRUCTURED: Final = "2.16.840.1.113883.10.20.22.1.10"
 _VALUE_LENGTH: Final = 256
 """LongName of rim.xsd."""
+_TEXT_LENGTH: Final = 1024
+"""FreeFormText of rim.xsd."""
 _SEPARATORS: Final = str.maketrans("^~&|", "    ")
 """What parts the components of XCN: a name holds none."""
 _US_REALM_HEADER: Final = "2.16.840.1.113883.10.20.22.1.1"
@@ -107,11 +109,11 @@ def as_stated(
     start, stop = _service_times(clinical, took_part)
     return replace(
         bare,
-        title=clinical.title,
+        title=clinical.title and clinical.title[:_TEXT_LENGTH],
         creation_time=_utc(clinical.effective_time) or bare.creation_time,
         service_start_time=start,
         service_stop_time=stop,
-        language_code=clinical.language or _UNDETERMINED,
+        language_code=_language(clinical.language) or _UNDETERMINED,
         class_code=type_code,
         type_code=type_code,
         format_code=_format(clinical),
@@ -185,9 +187,13 @@ def describe_summary(
 
 
 def _code(code: CD | None) -> Code | None:
+    """None for none, and for what no schema takes: a list that holds it would be none at all."""
     if code is None or not code.code:
         return None
-    return Code(code.code, code.system or LOINC, code.display or code.code)
+    system = code.system or LOINC
+    if max(len(code.code), len(system)) > _VALUE_LENGTH:
+        return None
+    return Code(code.code, system, (code.display or code.code)[:_TEXT_LENGTH])
 
 
 def _format(clinical: ClinicalDocument) -> Code:
@@ -210,7 +216,7 @@ def _format_code(body: str, release: str) -> Code:
 
 def _confidentiality(clinical: ClinicalDocument) -> tuple[Code, ...]:
     code = clinical.confidentiality
-    return (Code(code, _CONFIDENTIALITY, code),) if code else ()
+    return (Code(code, _CONFIDENTIALITY, code),) if code and len(code) <= _VALUE_LENGTH else ()
 
 
 def _service_times(
@@ -238,11 +244,13 @@ def _event_codes(took_part: Participations) -> tuple[Code, ...]:
     return tuple(dict.fromkeys(code for code in found if code is not None))
 
 
+def _language(code: str | None) -> str | None:
+    return code if code and len(code) <= _VALUE_LENGTH else None
+
+
 def _stated(code: CD | None) -> Code | None:
     """A code that says of which system it is."""
-    if code is None or not code.code or not code.system:
-        return None
-    return Code(code.code, code.system, code.display or code.code)
+    return None if code is None or not code.system else _code(code)
 
 
 def _reference_ids(clinical: ClinicalDocument) -> Iterator[str]:
@@ -271,11 +279,13 @@ def _cxi(identifier: II, kind: str) -> str | None:
 
 
 def _author(author: DocumentAuthor) -> Author:
-    # XCN with the name alone: the family name component carries it whole.
-    institutions = (author.organization,) if author.organization else ()
-    return Author(
-        person=f"^{(author.name or '').translate(_SEPARATORS)}", institutions=institutions
-    )
+    # XCN and XON with the name alone; of a person the family name component carries it whole.
+    institutions = (_name(author.organization),) if author.organization else ()
+    return Author(person=f"^{_name(author.name or '')}"[:_VALUE_LENGTH], institutions=institutions)
+
+
+def _name(text: str) -> str:
+    return text.translate(_SEPARATORS)[:_VALUE_LENGTH]
 
 
 def _utc(time: TS | None) -> str | None:

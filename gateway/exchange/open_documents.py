@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from gateway.exchange.asker import Asker, Effect, Way, ways
 from gateway.exchange.on_demand import may_be_summarized
 from gateway.exchange.registered import registered_by, uuid_of
-from gateway.exchange.shelf import Shelf, as_it_stands, open_shelf
+from gateway.exchange.shelf import Shelf, as_it_stands, given_of, open_shelf
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument
 from gateway.model.identity import DocumentId, MemberId, PlanId
@@ -32,8 +32,9 @@ def open_documents(
             for offered in offers.by_ids(transaction, plan=way.plan.id, ids=some):
                 owner = offered.document.member
                 member = members.get(transaction, plan=way.plan.id, member=owner) if owner else None
-                if member is not None and way.gives(offered, member):
-                    found.append(as_it_stands(offered))
+                if member is not None:
+                    given = given_of(transaction, [offered], way, member)
+                    found.extend(map(as_it_stands, given))
         why[way.plan.id] = way.why_withheld()
     return tuple(found), why
 

@@ -58,6 +58,7 @@ SENTENCES: Final[dict[RefusalKind, tuple[str, ...]]] = {
     "own_document": ("The document came from this partner.",),
     "no_rule": (
         "No rule offers it for {}: {}.",
+        "What replaced it is offered to nobody.",
         "no rule lets this partner ask for {}",
         "no rule tells anybody patient locations",
         "no rule tells this partner patient locations for {}",

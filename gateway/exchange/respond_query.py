@@ -20,6 +20,7 @@ from gateway.exchange.shelf import (
     as_it_stands,
     current,
     documents_of,
+    given_of,
     is_kept,
     open_shelf,
 )
@@ -32,7 +33,7 @@ from gateway.store.brief import leave
 from gateway.store.database import Transaction
 from ihe.ebrim import read_document_entry
 from ihe.identifiers import HomeCommunityId, PatientId
-from ihe.metadata import Association, SubmissionSet
+from ihe.metadata import Association, Code, SubmissionSet
 from ihe.query_filter import matches, matches_submission_set
 from ihe.registry_response import ErrorCode, RegistryRefusal
 from ihe.stored_query import (
@@ -55,6 +56,7 @@ _NOTHING_FITS: Final = "no document that fits is offered to this partner"
 _NOTHING_OF_THESE: Final = "no document of these ids is offered to this partner"
 _BRIEF_DOCUMENTS: Final = 25
 """To look through more takes long enough for a thread."""
+_CODES_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,12 @@ def _find_documents(
         plan=member.plan,
         member=member.id,
         replaced="Deprecated" in asked.statuses,
-        class_codes=(code.value for code in asked.class_codes if narrowed),
-        type_codes=(code.value for code in asked.type_codes if narrowed),
+        class_codes=_few(asked.class_codes) if narrowed else (),
+        type_codes=_few(asked.type_codes) if narrowed else (),
     )
     if len(registered) > _BRIEF_DOCUMENTS:
         leave()
-    given = tuple(one for one in registered if way.gives(one, member))
+    given = tuple(given_of(transaction, registered, way, member))
     found = [as_it_stands(one) for one in given] if "stable" in asked.entry_types else []
     summary = on_demand(current(given), way, member, community) if wants_summary else None
     if summary is not None:
@@ -181,6 +183,11 @@ def _find_documents(
     for one in found:
         if _has_status(one, asked) and (wants_any or _matches(one, asked)):
             yield one
+
+
+def _few(codes: tuple[Code, ...]) -> Iterable[str]:
+    """What the database is asked for: of more codes than it takes, each entry is compared here."""
+    return (code.value for code in codes) if len(codes) <= _CODES_AT_ONCE else ()
 
 
 def _wants_any(asked: FindDocumentsQuery) -> bool:

@@ -5,13 +5,14 @@ is given as Deprecated (14). A snapshot of a summary is found by its id or by as
 summary; no list of documents repeats it beside the summary and its sources.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import assert_never
 
-from gateway.exchange.asker import Way
+from gateway.exchange.asker import Way, Withheld
 from gateway.exchange.on_demand import OnDemand, on_demand
+from gateway.exchange.policy import Refused
 from gateway.exchange.registered import association, registered_by, submission_set
 from gateway.model.community import Community
 from gateway.model.document import Document, OfferedDocument, Snapshot
@@ -76,7 +77,7 @@ class Shelf:
 def open_shelf(transaction: Transaction, way: Way, member: Member, community: Community) -> Shelf:
     """All that the way opens of the member."""
     registered = offers.of_member(transaction, plan=member.plan, member=member.id, replaced=True)
-    given = tuple(one for one in registered if way.gives(one, member))
+    given = tuple(given_of(transaction, registered, way, member))
     taken = snapshots.of_member(
         transaction, plan=member.plan, member=member.id, partner=way.partner.id
     )
@@ -93,6 +94,45 @@ def open_shelf(transaction: Transaction, way: Way, member: Member, community: Co
             if _is_open(one, open_ids) and way.gives(one.offered, member)
         ),
     )
+
+
+def given_of(
+    transaction: Transaction, registered: Iterable[OfferedDocument], way: Way, member: Member
+) -> Iterator[OfferedDocument]:
+    """Those of the member's documents that a rule gives; what was replaced, only with what stands
+    in its place.
+
+    What a correction has marked as restricted would else go on being given as it was before, and
+    would tell that something in its place is withheld.
+    """
+    known = {one.document.id: one for one in registered}
+    for one in known.values():
+        if one.document.superseded_by is None:
+            if way.gives(one, member):
+                yield one
+        elif (refusal := _line_refused(transaction, one, known, way, member)) is None:
+            yield one
+        else:
+            way.withheld.append(Withheld(one, refusal))
+
+
+def _line_refused(
+    transaction: Transaction,
+    one: OfferedDocument,
+    known: dict[DocumentId, OfferedDocument],
+    way: Way,
+    member: Member,
+) -> Refused | None:
+    """Why the document is not given, or one of those that replaced it, one after the other."""
+    while way.gives(one, member):
+        by = one.document.superseded_by
+        if by is None:
+            return None
+        newer = known.get(by) or offers.of_document(transaction, plan=member.plan, document=by)
+        if newer is None:
+            return Refused("no_rule", "What replaced it is offered to nobody.")
+        one = newer
+    return way.withheld[-1].refusal
 
 
 def _is_open(snapshot: Snapshot, open_ids: frozenset[DocumentId]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Row, Select, bindparam
 
 from gateway.model.document import OfferedDocument
-from gateway.model.identity import MemberId, PlanId
+from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.store import tables
 from gateway.store.documents import number_of, read_document, select_documents
 from gateway.store.prepared import Prepared
@@ -71,6 +71,19 @@ def by_ids(
     wanted += wanted[-1:] * (places - len(wanted))
     given = {"plan": plan, **{_place(n): one for n, one in enumerate(wanted)}}
     return tuple(map(_offered, _by_ids(places).rows(transaction, given)))
+
+
+def of_document(
+    transaction: Transaction, *, plan: PlanId, document: DocumentId
+) -> OfferedDocument | None:
+    """The document as it is registered, if it is and still filed."""
+    row = _of_document().first(transaction, {"plan": plan, "document": document})
+    return None if row is None else _offered(row)
+
+
+@cache
+def _of_document() -> Prepared:
+    return Prepared(_select().where(tables.document.c.id == bindparam("document")))
 
 
 @cache

@@ -1,5 +1,7 @@
 """The grammar of stored query values."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,16 @@ from ihe.query_values import listed, parse_values
 )
 def test_values_are_read_with_quotes_or_without(text: str, values: tuple[str, ...]) -> None:
     assert parse_values(text) == values
+
+
+def test_a_value_takes_no_memory_to_speak_of_beside_itself() -> None:
+    long = "('" + "a" * 1_000_000 + "')"
+    tracemalloc.start()
+    try:
+        assert parse_values(long) == ("a" * 1_000_000,)
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.lists(st.text(min_size=1, max_size=120)))

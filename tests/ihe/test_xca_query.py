@@ -239,6 +239,15 @@ def test_without_a_type_only_stable_documents_are_asked_for() -> None:
         ),
         (with_slots(stored=StoredQuery.GET_DOCUMENTS), ErrorCode.MISSING_HOME_COMMUNITY_ID),
         (
+            with_slots(NAMED, APPROVED, ("AuthorPerson", f"('{'%' * 4097}')")),
+            ErrorCode.REGISTRY_ERROR,
+        ),
+        (
+            # Each of them alone is short enough, and each is compared with every author.
+            with_slots(NAMED, APPROVED, ("AuthorPerson", "(" + "'%a%'," * 6000 + ")")),
+            ErrorCode.REGISTRY_ERROR,
+        ),
+        (
             with_slots(NAMED, APPROVED, stored=StoredQuery.FIND_DOCUMENTS_BY_REFERENCE_ID),
             ErrorCode.STORED_QUERY_MISSING_PARAMETER,
         ),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.exchange.metadata import LOINC, unique_id
 from gateway.model.document import Source
 from gateway.model.identity import MemberId
 from gateway.model.member import Member
@@ -15,11 +16,12 @@ from gateway.model.partner import PartnerProfile
 from gateway.model.policy import Rule
 from gateway.model.purpose import NHIN
 from gateway.store import members
+from ihe.metadata import Code
 from ihe.registry_response import ErrorCode, ResponseStatus
 from ihe.saml import CodedAttribute
 from ihe.soap import ITI_55_REQUEST
 from ihe.xcpd import Demographics, Matched, NoMatch
-from tests.gateway.asking import ask, discovery, fault_of
+from tests.gateway.asking import ask, discovery, fault_of, find_documents
 from tests.gateway.house import (
     MEMBER,
     OTHER_PLAN,
@@ -262,3 +264,81 @@ def test_another_signing_certificate_is_taken_otherwise(visit: Visiting) -> None
     visitor = visit(a_rule(), partner=two)
     sealed = ask(discovery(), ITI_55_REQUEST, key=signing_key("Northfield signing"))
     assert visitor.door.post("/ihe/xcpd", sealed.envelope).status == 200
+
+
+# ---- what was replaced -----------------------------------------------------------------------
+
+
+def corrected(number: int, confidentiality: str) -> bytes:
+    """A later version of the consult note, with its confidentiality."""
+    note, identity = demo_document("lakeshore_unstructured.xml"), b'extension="699305"/>\n  <code'
+    for found, made in (
+        (identity, identity.replace(b"699305", b"%06d" % (699305 + number))),
+        (b'<versionNumber value="1"/>', b'<versionNumber value="%d"/>' % (1 + number)),
+        (
+            b'<confidentialityCode code="N"',
+            b'<confidentialityCode code="%s"' % confidentiality.encode(),
+        ),
+    ):
+        assert found in note
+        note = note.replace(found, made, 1)
+    return note
+
+
+def consults(visitor: Visitor) -> dict[str, str | None]:
+    """The availability of each consult note that a query for all of them lists, by its version."""
+    asked = find_documents(statuses=("Approved", "Deprecated"))
+    known = {str(unique_id(one)): str(one.version) for one in documents(visitor.house)}
+    return {
+        known[str(entry.unique_id)]: entry.availability
+        for entry in visitor.find(asked).entries
+        if entry.type_code and entry.type_code.value == CONSULT
+    }
+
+
+def test_what_a_correction_replaced_is_given_beside_it(visit: Visiting) -> None:
+    visitor = visit(a_rule())
+    assert file(visitor.house, corrected(1, "N")).outcome == "filed"
+    assert consults(visitor) == {"1": "Deprecated", "2": "Approved"}
+
+
+def test_what_a_correction_marked_as_restricted_is_not_given_as_it_was_before(
+    visit: Visiting,
+) -> None:
+    visitor = visit(a_rule())
+    for number, confidentiality in ((1, "N"), (2, "R")):
+        assert file(visitor.house, corrected(number, confidentiality)).outcome == "filed"
+    assert consults(visitor) == {}
+    assert "3 not given: Its confidentiality is not offered" in str(visitor.recorded().reason)
+    old = [one for one in documents(visitor.house) if one.type_code == CONSULT]
+    assert len(old) == 3
+    assert visitor.get(*old).contents == {}
+    assert visitor.recorded().documents == ()
+    assert types(visitor) == OURS - {CONSULT}
+
+
+def test_who_may_have_the_restricted_has_what_it_replaced_too(visit: Visiting) -> None:
+    visitor = visit(replace(a_rule(), confidentiality=("N", "R")))
+    file(visitor.house, corrected(1, "R"))
+    assert consults(visitor) == {"1": "Deprecated", "2": "Approved"}
+
+
+# ---- who wrote it ----------------------------------------------------------------------------
+
+
+def test_who_sends_us_mail_cannot_pass_for_us_by_naming_us(visit: Visiting) -> None:
+    visitor = visit(a_rule())
+    stranger = Source(door="DIRECT", partner_name="someone@elsewhere.example")
+    assert file(visitor.house, corrected(1, "N"), source=stranger).outcome == "filed"
+    assert "2" not in consults(visitor)
+
+
+# ---- long questions --------------------------------------------------------------------------
+
+
+def test_any_number_of_codes_may_be_asked_for(visit: Visiting) -> None:
+    visitor = visit(a_rule())
+    classes = (*(Code(f"x{number}", LOINC) for number in range(40_000)), Code(NOTE, LOINC))
+    listed = visitor.find(find_documents(class_codes=classes))
+    assert (listed.status, listed.errors) == (ResponseStatus.SUCCESS, ())
+    assert {entry.type_code and entry.type_code.value for entry in listed.entries} == {NOTE}

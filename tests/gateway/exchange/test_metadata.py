@@ -19,8 +19,11 @@ from gateway.model.identity import DocumentId
 from gateway.model.member import Member
 from ihe.identifiers import HomeCommunityId
 from ihe.metadata import Code, DocumentEntry
+from ihe.registry_response import ResponseStatus
+from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, PLAN
+from tests.ihe_conformance import assert_valid_body
 
 CCDA = "2.16.840.1.113883.10.20.22"
 SDWG = "urn:hl7-org:sdwg:ccda"
@@ -197,3 +200,34 @@ def test_a_document_was_registered_alone_by_us_when_it_came() -> None:
     assert registering.entry_uuid != entry_uuid(DOCUMENT)
     assert UUID(registering.entry_uuid).version == UUID(DOCUMENT.id).version
     assert registered_by("2.999.1") is None
+
+
+# ---- what no list could say ------------------------------------------------------------------
+
+
+def test_whatever_a_document_says_of_itself_its_entry_is_valid(clinical: ClinicalDocument) -> None:
+    long = "L" * 3000
+    of_itself = replace(
+        clinical,
+        title=long,
+        language=long,
+        confidentiality=long,
+        authors=(replace(clinical.authors[0], name=long, organization=long),),
+        code=CD(code="34133-9", system=metadata.LOINC, display=long),
+        encounter=Encounter(place=Place(code=CD(code=long, system=long))),
+    )
+    entry = describe(DOCUMENT, of_itself, MEMBER, US)
+    response = AdhocQueryResponse(ResponseStatus.SUCCESS, entries=(entry,))
+    assert_valid_body(write_adhoc_query_response(response))
+    assert entry.title == "L" * 1024
+
+
+@pytest.mark.parametrize("code", [CD(code="9" * 257), CD(code="9", system="9" * 257)])
+def test_a_kind_that_no_list_can_say_is_none(code: CD, clinical: ClinicalDocument) -> None:
+    assert describe(DOCUMENT, replace(clinical, code=code), MEMBER, US).type_code is None
+
+
+def test_the_name_of_an_organization_is_one_component(clinical: ClinicalDocument) -> None:
+    author = replace(clinical.authors[0], organization="Ob & Gyn ^ Associates")
+    entry = describe(DOCUMENT, replace(clinical, authors=(author,)), MEMBER, US)
+    assert entry.authors[0].institutions == ("Ob   Gyn   Associates",)
