@@ -5,7 +5,10 @@ nor the web, and nobody waits for them. Exit codes (DECISIONS 30): 0 all done, 1
 3 done in part.
 """
 
+import errno
 import gc
+import os
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
@@ -15,7 +18,7 @@ from typer.main import get_command_from_info, get_group_from_info
 from typer.models import CommandInfo, TyperInfo
 
 from gateway.cli.groups import Commands
-from gateway.cli.terminal import Failure, say_failure
+from gateway.cli.terminal import Exit, Failure, say_failure
 
 _COMMANDS: Final = {
     "demo": ("demo:demo", "See the main job on loopback: a plan asks a simulated network."),
@@ -50,6 +53,10 @@ _COMMANDS: Final = {
 }
 """Each with the function that does it, or the group of its subcommands, and their room; and what
 is said of it where all are named, for which no room need be imported."""
+
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Why what a command prints may not be taken."""
 
 
 class _Commands(Commands):
@@ -108,7 +115,17 @@ def gateway() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line; a failure that can be explained is one sentence on stderr."""
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="gateway")
+        try:
+            app(args=None if arguments is None else list(arguments), prog_name="gateway")
+        finally:
+            sys.stdout.flush()
     except Failure as failure:
         say_failure(failure)
         raise SystemExit(failure.exit_code) from None
+    except OSError as error:
+        if error.errno not in _FULL or error.filename is not None:
+            raise
+        say_failure(Failure(f"the output cannot be written: {error.strerror}"))
+        # What is still to be written would fail again, as Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(int(Exit.FAILED)) from None

@@ -22,9 +22,11 @@ from gateway.exchange.policy import rule_in_words
 from gateway.intakes.publish import own_listings
 from gateway.model.partner import Partner
 from gateway.model.policy import Rule
+from gateway.model.purpose import NHIN_CODES, TEFCA_CODES
 from gateway.settings import InvalidSettings, Settings
 from gateway.store import direct_keys, partners, plans, policy_rules
 from gateway.store.database import Transaction, open_database
+from gateway.store.own_keys import load_key_pair
 from gateway.store.scope import ALL_PLANS
 
 config_app = group("The settings.")
@@ -55,6 +57,9 @@ def check_config(config: ConfigOption = None) -> None:
         except OSError as error:
             raise Failure(f"{key}: {file} cannot be read: {error.strerror}") from None
     try:
+        for usage, pair in (("tls", settings.tls), ("signing", settings.signing)):
+            if pair is not None:
+                load_key_pair(pair, usage)
         shown = list(_published(settings))
     except InvalidSettings as error:
         raise Failure(str(error)) from None
@@ -64,6 +69,7 @@ def check_config(config: ConfigOption = None) -> None:
     for line in (*_networks(settings), *said, *rules, *shown):
         out.print(line)
     lax = (*_lax(settings, stored), *lax_mail(settings), *lax_audit(settings))
+    lax = (*lax, *_useless(settings, stored))
     relied_on = (*named_by(settings), *stored.certificates)
     for warning in (*lax, *warnings(relied_on, now=datetime.now(UTC))):
         out.print(f"warning: {warning}")
@@ -191,6 +197,20 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
         yield stored.remark
     else:
         yield from helpless_mail(settings, [one.owner for one in stored.mail_keys], stored.trusted)
+
+
+def _useless(settings: Settings, stored: _Stored) -> Iterator[str]:
+    """What names nothing that there is: mostly a slip of the hand."""
+    plans_known = {plan.id for plan in settings.plans}
+    for rule in settings.policy.rules if settings.policy else ():
+        if rule.plan not in plans_known:
+            yield f"rule {rule.name}: there is no plan {rule.plan} in the settings"
+        if rule.purpose is not None and rule.purpose not in NHIN_CODES | TEFCA_CODES:
+            yield f"rule {rule.name}: there is no purpose {rule.purpose}, so it fits nothing"
+    networks = {network.name for network in settings.networks}
+    for partner in stored.partners:
+        if partner.network is not None and partner.network not in networks:
+            yield f"{partner.name}: there is no network {partner.network} in the settings"
 
 
 def _lax_to(partner: Partner, today: date) -> Iterator[str]:

@@ -20,7 +20,7 @@ from gateway.exchange.fhir_audit import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
 from gateway.model.retention import PlanMonth
-from gateway.store import disposals, exchange_log, members
+from gateway.store import disposals, exchange_log, members, plans
 from gateway.store.exchange_search import Column as LogColumn
 from gateway.store.exchange_search import NoSuchRecord
 from gateway.store.scope import ALL_PLANS, Scope
@@ -33,6 +33,9 @@ _ORDERS = get_args(LogColumn)
 _Seen = tuple[tuple[RecordedExchange, ...], MemberId | None, tuple[PlanMonth, ...]]
 """What was found, whom it was looked for by, and the months in which nobody can be found."""
 _DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+_TIME = "%Y-%m-%d %H:%M:%S"
+_WIDE = 120
+"""Characters that a table of the log needs."""
 
 
 @exchanges_app.command("list")
@@ -102,6 +105,11 @@ def list_exchanges(
             raise refusal(house, "CLI-EXCHANGES", plan=own, reason=reason) from None
         reason = f"{len(found)} records by {sort}"
         record_look(house, "CLI-EXCHANGES", plan=own, member=about, reason=reason)
+        is_unknown = about is not None and not found and not hidden
+        if is_unknown and not house.database.read(
+            lambda tx: _is_anybody(tx, MemberId(about or ""), own or ALL_PLANS)
+        ):
+            raise Failure("no member has that number, and no record is about somebody of that id")
     _print(found, json=json)
     if hidden:
         err.print(
@@ -111,12 +119,23 @@ def list_exchanges(
 
 
 def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
-    """Our id of the member; a member no longer here is still found in the log by our id."""
-    if isinstance(scope, str):
-        known = members.get_by_member_id(tx, plan=scope, member_id=number)
-        if known is not None:
-            return known.id
-    return MemberId(number)
+    """Our id of the member; a member no longer here is still found in the log by our id.
+
+    Raises:
+        Failure: members of several plans have the number.
+    """
+    of = [scope] if isinstance(scope, str) else [plan.id for plan in plans.list_all(tx)]
+    known = [members.get_by_member_id(tx, plan=plan, member_id=number) for plan in of]
+    found = [member for member in known if member is not None]
+    if len(found) > 1:
+        names = ", ".join(sorted(member.plan for member in found))
+        raise Failure(f"members of several plans have that number: say --plan {names}", Exit.USAGE)
+    return found[0].id if found else MemberId(number)
+
+
+def _is_anybody(tx: Transaction, member: MemberId, scope: Scope) -> bool:
+    of = [scope] if isinstance(scope, str) else [plan.id for plan in plans.list_all(tx)]
+    return any(members.get(tx, plan=plan, member=member) is not None for plan in of)
 
 
 def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:
@@ -124,31 +143,42 @@ def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:
         for record in found:
             typer.echo(orjson.dumps(exchange_form(record)).decode())
         return
-    table = Table(
-        Column("no.", no_wrap=True),
-        "time (UTC)",
-        "",
-        Column("transaction", no_wrap=True),
-        "partner",
-        "person",
-        "purpose",
-        Column("outcome", no_wrap=True),
-        "why",
-    )
+    if out.width < _WIDE:
+        _print_in_lines(found)
+        return
+    whole = [Column(name, no_wrap=True) for name in ("no.", "time (UTC)", "", "transaction")]
+    others = [Column(name, overflow="fold") for name in ("partner", "person", "purpose", "why")]
+    table = Table(*whole, *others[:3], Column("outcome", no_wrap=True), others[3])
     for record in found:
         exchange = record.exchange
+        *whose, why = _told(record)
         table.add_row(
             str(record.sequence),
-            exchange.time.strftime("%Y-%m-%d %H:%M:%S"),
+            exchange.time.strftime(_TIME),
             exchange.direction,
             exchange.transaction,
-            printable(exchange.partner or exchange.peer),
-            printable(exchange.person),
-            printable(exchange.purpose),
+            *whose,
             exchange.outcome,
-            printable(description(record)),
+            why,
         )
     out.print(table)
+
+
+def _print_in_lines(found: tuple[RecordedExchange, ...]) -> None:
+    """Where a table has no room: what was done, and below it by whom and why."""
+    for record in found:
+        one = record.exchange
+        done = f"{one.direction:<3}  {one.transaction}: {one.outcome}"
+        out.print(f"{record.sequence:>6}  {one.time:{_TIME}}  {done}")
+        if told := ", ".join(filter(None, _told(record))):
+            out.print(f"{'':>6}  {told}")
+
+
+def _told(record: RecordedExchange) -> list[str]:
+    """Whom it was with, who did it, for what, and why it ended so."""
+    one = record.exchange
+    texts = (one.partner or one.peer, one.person, one.purpose, description(record))
+    return [printable(text) for text in texts]
 
 
 @exchanges_app.command("show")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gateway.app import House
-from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of, settings_of
 from gateway.cli.recording import operator
 from gateway.cli.terminal import Exit, Failure, err, out
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
@@ -51,13 +51,17 @@ def ingest_files(
 ) -> None:
     """Index documents from files: filed with the member they name, else held or quarantined.
 
-    The same bytes twice are one document. Nothing is dropped: what cannot be read is kept, with
-    its reason, in the quarantine.
+    The same bytes twice are one document. Nothing is dropped: what cannot be read as a clinical
+    document is kept, with its reason, in the quarantine, and counts as done. A file that cannot be
+    read at all is named, and the exit is 3. A plan that is not in the settings is made only with
+    --create-members.
     """
     files = list(_files(paths))
     if not files:
         raise Failure("there is no file at these paths", Exit.USAGE)
-    with opened(config, *([plan] if plan else [])) as house:
+    # A plan that was made stays: a slip of the hand must make none.
+    is_made = plan is not None and (create_members or not settings_of(config).plans)
+    with opened(config, *([plan] if plan and is_made else [])) as house:
         count = asyncio.run(
             ingest_all(house, plan_of(house, plan), files, create_members=create_members)
         )
@@ -69,7 +73,8 @@ def ingest_files(
 def _files(paths: list[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(found for found in path.rglob("*") if found.is_file())
+            # A link that leads nowhere is a file that cannot be read, and is said to be one.
+            yield from sorted(found for found in path.rglob("*") if not found.is_dir())
         elif path.exists():
             yield path
         else:

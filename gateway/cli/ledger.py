@@ -9,7 +9,7 @@ import typer
 
 from gateway.api.partners import ledger_days
 from gateway.cli.accounts import FromOption, ToOption
-from gateway.cli.opening import ConfigOption, PlanOption, opened, plan_of
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record_look
 from gateway.cli.terminal import out, printable
 from gateway.exchange.ledger import CSV_COLUMNS, ledger_cells, ledger_json, read_ledger
@@ -24,6 +24,7 @@ def show_ledger(
         Literal["text", "json", "csv"],
         typer.Option("--format", help="A table, JSON (one line a partner and purpose), or CSV."),
     ] = "text",
+    json: JsonOption = False,
     plan: PlanOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -40,7 +41,7 @@ def show_ledger(
         record_look(house, "CLI-LEDGER", plan=own, reason=f"{len(lines)} lines")
     if form == "csv":
         typer.echo(write_csv(CSV_COLUMNS, ledger_cells(lines)), nl=False)
-    elif form == "json":
+    elif form == "json" or json:
         for line in ledger_json(lines):
             typer.echo(orjson.dumps(line).decode())
     elif lines:

@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final, TextIO
 from uuid import uuid4
@@ -54,9 +54,17 @@ def import_members(
     with opened(config) as house, _open(roster) as lines:
         plans = {plan.id for plan in house.plans}
         batch: list[Member] = []
+        first: dict[tuple[PlanId, str], tuple[int, Row]] = {}
         for number, row in _rows(lines):
             try:
-                batch.append(_member(row, plans))
+                member = _member(row, plans)
+                before, same = first.setdefault((member.plan, member.member_id), (number, row))
+                if same != row:
+                    raise ValueError(
+                        f"its member_id is that of line {before}, which says otherwise"
+                    )
+                if before == number:
+                    batch.append(member)
             except ValueError as error:
                 refused.append((number, str(error)))
             if len(batch) == _BATCH:
@@ -135,6 +143,9 @@ def _member(row: Row, plans: set[PlanId]) -> Member:
     gender = given.get("gender")
     if gender is not None and gender.casefold() not in _GENDERS:
         raise ValueError("gender is not one of M, F, UN")
+    born = _day(given, "birth_date")
+    if born > datetime.now(UTC).date() + timedelta(days=1):
+        raise ValueError("birth_date is in the future")
     start, end = _optional_day(given, "coverage_start"), _optional_day(given, "coverage_end")
     if start is not None and end is not None and end < start:
         raise ValueError("coverage_end is before coverage_start")
@@ -144,7 +155,7 @@ def _member(row: Row, plans: set[PlanId]) -> Member:
         member_id=given["member_id"],
         demographics=Demographics(
             names=(_name(given),),
-            birth_time=TS(_day(given, "birth_date").strftime("%Y%m%d")),
+            birth_time=TS(born.strftime("%Y%m%d")),
             gender=_GENDERS[gender.casefold()] if gender else None,
             addresses=tuple(_addresses(given)),
             telecoms=tuple(_telecoms(given)),

@@ -13,10 +13,10 @@ import typer
 from gateway.api.listener import until_asked_to_stop
 from gateway.app import House, open_house
 from gateway.cli.recording import record
-from gateway.cli.terminal import Exit, Failure
+from gateway.cli.terminal import Exit, Failure, err
 from gateway.model.identity import PlanId
 from gateway.model.member import Member, Plan
-from gateway.settings import InvalidSettings, Settings, load_settings
+from gateway.settings import DEFAULT_FILE, InvalidSettings, Settings, load_settings
 from gateway.store import members, plans
 from gateway.store.errors import StoreError
 
@@ -37,6 +37,8 @@ def settings_of(config: Path | None, *extra_plans: str) -> Settings:
     """
     try:
         settings = load_settings(config)
+        if config is None and not DEFAULT_FILE.exists() and not settings.model_fields_set:
+            err.print(f"gateway: there is no {DEFAULT_FILE} here: these are the default settings")
         new = tuple({"id": plan, "name": plan} for plan in extra_plans if not settings.plan(plan))
         return settings.with_plans(new) if new else settings
     except InvalidSettings as error:

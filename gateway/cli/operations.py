@@ -71,7 +71,9 @@ def serve_command(
             else:
                 asyncio.run(answer_partners(house, stop=stop, shared=listener_from_parent))
         except OSError as error:
-            raise Failure(f"cannot listen: {error.strerror or error}") from None
+            # A file that is named is what is wrong; else it is the address.
+            what = error.filename or "cannot listen"
+            raise Failure(f"{what}: {error.strerror or error}") from None
 
 
 def worker_command(config: ConfigOption = None) -> None:

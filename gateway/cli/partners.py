@@ -21,7 +21,7 @@ from gateway.cli.partner_check import check
 from gateway.cli.partner_lessons import lessons_app
 from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record, record_look
-from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import RETIRED, Delegation, Endpoints, Partner, PartnerProfile
 from gateway.model.partner_quirks import Quirk, quirks_of
@@ -52,8 +52,16 @@ def add_partners(
     with opened(config) as house:
         if plan is not None and house.plan(plan) is None:
             raise Failure(f"there is no plan {plan}; add it to gateway.toml", Exit.USAGE)
+        networks = {network.name for network in house.settings.networks}
         house.database.write(partial(_put, found))
     out.print(f"{len(found)} partners added or changed")
+    for partner in (one.partner for one in found):
+        if partner.network is not None and partner.network not in networks:
+            # It is then trusted by its own certificates alone, or not at all.
+            err.print(
+                f"gateway: warning: {printable(partner.name)}: there is no network"
+                f" {printable(partner.network)} in the settings"
+            )
     for one in found:
         say_what_is_known(one.partner)
 

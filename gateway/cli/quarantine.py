@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.app import House
 from gateway.cli.groups import group
@@ -47,13 +47,15 @@ def list_quarantine(
     if not kept and not mails:
         out.print("None.")
         return
-    table = Table(id_column(36), "what", "received", "from or title", "why")
+    whole = [Column(name, no_wrap=True) for name in ("what", "received")]
+    others = [Column(name, overflow="fold") for name in ("from or title", "why")]
+    table = Table(id_column(36), *whole, *others)
     for document in kept:
-        received = document.received.isoformat(timespec="seconds")
+        received = document.received.strftime("%Y-%m-%d %H:%M")
         title, why = printable(document.title), printable(document.reason)
         table.add_row(document.id, "document", received, title, why)
     for mail in mails:
-        arrived = mail.arrived.isoformat(timespec="seconds")
+        arrived = mail.arrived.strftime("%Y-%m-%d %H:%M")
         sender, why = printable(mail.mail_from or "unknown"), printable(mail.reason)
         table.add_row(mail.id, "message", arrived, sender, why)
     out.print(table)

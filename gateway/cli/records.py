@@ -216,9 +216,12 @@ def _say(done: list[Retrieval], *, json: bool) -> None:
             partners = [
                 {
                     "partner": progress.partner_name,
+                    "partner_id": progress.partner,
+                    "step": progress.step,
                     "outcome": progress.outcome,
                     "documents_found": progress.documents_found,
                     "documents_new": progress.documents_new,
+                    "documents_missing": progress.documents_missing,
                     "detail": progress.detail,
                     "next_step": progress.next_step,
                 }

@@ -12,7 +12,7 @@ from gateway.api.listener import until_asked_to_stop
 from gateway.cli.opening import ConfigOption, JsonOption, settings_of
 from gateway.cli.terminal import Exit, Failure, out
 from gateway.demo.simulator.deferred_moods import DEFERRED
-from gateway.demo.simulator.folder import Made, lay_out, write_partner_file
+from gateway.demo.simulator.folder import Made, lay_out, write_partner_file, write_roster
 from gateway.demo.simulator.holdings import HOME, NAME
 from gateway.demo.simulator.listening import listening
 from gateway.demo.simulator.locating_moods import LOCATING
@@ -54,8 +54,9 @@ def simulate(
     """Run a simulated partner on loopback until Ctrl-C: real TLS, SOAP, SAML, MTOM.
 
     It knows one made-up person (that of `gateway demo`) with three documents. In another
-    terminal: `gateway partners add simulated-partner/partner.toml`, then `gateway partners check`
-    or `gateway retrieve`. It looks at the TLS certificate of who calls, and at no signature.
+    terminal: `gateway partners add simulated-partner/partner.toml` and `gateway members import
+    simulated-partner/roster.csv`, then `gateway partners check` or `gateway retrieve SIM-1`. It
+    looks at the TLS certificate of who calls, and at no signature.
     """
     if list_moods:
         _list(json=json)
@@ -70,13 +71,17 @@ def simulate(
     pems = [_pem(file) for file in callers or [_own_certificate(config)]]
     try:
         made = lay_out(folder, name=name, home=community, moods=wanted, callers=pems)
-        asyncio.run(_run(made, folder, name=name, home=community, port=port))
+        plan = next((one.id for one in settings_of(config).plans), "acme")
+        roster = write_roster(folder, made.responder.held.person, plan=plan)
+        asyncio.run(_run(made, folder, roster, name=name, home=community, port=port))
     except OSError as error:
         place = error.filename or f"port {port}"
         raise Failure(f"the partner cannot be run: {place}: {error.strerror or error}") from None
 
 
-async def _run(made: Made, folder: Path, *, name: str, home: HomeCommunityId, port: int) -> None:
+async def _run(
+    made: Made, folder: Path, roster: Path, *, name: str, home: HomeCommunityId, port: int
+) -> None:
     async with listening(made.responder, made.context, client=made.client, port=port) as up:
         file = write_partner_file(
             folder, name=name, home=home, port=up.port, moods=made.responder.moods
@@ -85,6 +90,7 @@ async def _run(made: Made, folder: Path, *, name: str, home: HomeCommunityId, po
         for one in made.responder.moods:
             out.print(f"  mood {one.name} in {_place(one)}: {one.said}")
         out.print(f"gateway partners add {file}")
+        out.print(f"gateway members import {roster}")
         out.print("Ctrl-C ends it.")
         await until_asked_to_stop()
 

@@ -1,15 +1,19 @@
 """What the commands say, and how they end: sentences on stderr, results on stdout."""
 
+import os
 import sys
 from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 from rich.table import Column
 
 # Names and titles are others' words: brackets in them are no markup, colons no emoji.
-out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+# What goes into a file or to another program has no edge at 80 characters.
+_EDGE: Final = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 240
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False, width=_EDGE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
-from gateway.exchange.next_steps import WITH_ANOTHER
+from gateway.exchange.next_steps import DECIDE_DOCUMENTS, WITH_ANOTHER
 from gateway.exchange.policy import Period, service_period
 from gateway.exchange.visit import Visit
 from gateway.model.document import Blob, Document, Source
@@ -99,7 +99,9 @@ async def _not_yet_held(
 
     await visit.asking.archive.database.read_async(look_at_all)
     say_not_filed(visit, before_now)
-    await decide_again(visit, [(one.blob, one.source) for one in waiting.values()])
+    done = await decide_again(visit, [(one.blob, one.source) for one in waiting.values()])
+    now = {one.document.id: one.document for one in done}
+    _say_undecided(visit, [now.get(one.id, one) for one in before_now])
     return wanted
 
 
@@ -114,6 +116,24 @@ def say_not_filed(visit: Visit, known: Sequence[Document]) -> None:
         visit.remarks.append(f"{number} of its documents are not filed: a person decided so")
 
 
+def _say_undecided(visit: Visit, known: Sequence[Document]) -> None:
+    """That what was fetched before still counts nowhere: said each time, until it does."""
+    own = visit.asking.member.id
+    held = [one for one in known if one.state == "held"]
+    others = sum(one.candidate not in (None, own) for one in held)
+    if number := len(held) - others:
+        visit.remarks.append(f"{number} held for a person to decide: not surely the member's")
+    if others:
+        visit.remarks.append(
+            f"{others} of its documents are held for a person to decide: they were fetched for"
+            " another member"
+        )
+    if held:
+        visit.steps.append(DECIDE_DOCUMENTS)
+    if number := sum(one.state == "quarantined" for one in known):
+        visit.remarks.append(f"{number} could not be read as a clinical document")
+
+
 def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document) -> bool:
     if document.state == "held":
         return document.candidate in (None, visit.asking.member.id)
@@ -122,8 +142,10 @@ def _may_be_filed_yet(visit: Visit, transaction: Transaction, document: Document
     return known is not None and known.stage == documents.NOT_READ and known.attempts < _READINGS
 
 
-async def decide_again(visit: Visit, waiting: Sequence[tuple[Blob, Source]]) -> None:
-    """Files what was held and may be filed now, without asking anybody for it."""
+async def decide_again(
+    visit: Visit, waiting: Sequence[tuple[Blob, Source]]
+) -> tuple[Ingested, ...]:
+    """Files what was held and may be filed now, without asking anybody; what became of each."""
     asking = visit.asking
     received = [
         await receive(
@@ -136,13 +158,13 @@ async def decide_again(visit: Visit, waiting: Sequence[tuple[Blob, Source]]) -> 
         for blob, source in waiting
     ]
 
-    def unit(transaction: Transaction) -> None:
+    def unit(transaction: Transaction) -> tuple[Ingested, ...]:
         done = take_in(visit, transaction, received)
         new = sum(one.outcome != "duplicate" for one in done)
         visit.note(transaction, documents_new=visit.progress.documents_new + new)
+        return done
 
-    if received:
-        await asking.archive.database.write_async(unit)
+    return await asking.archive.database.write_async(unit) if received else ()
 
 
 def take_in(

@@ -259,6 +259,8 @@ SENTENCES: Final[dict[RefusalKind, tuple[str, ...]]] = {
         "{} is missing or empty",
         "{} is missing, and so is {}",
         "{} is no time",
+        "{} lists more names than one query may",
+        "a value is too long to be one",
         "{} is not of the form id^^^&oid&ISO",
         "{} is repeated",
         "{} stands more than once",

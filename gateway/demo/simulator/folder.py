@@ -1,5 +1,6 @@
 """The folder of a simulated partner: throwaway keys, and the file by which a gateway knows it."""
 
+import csv
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gateway.demo.simulator.locating_moods import LOCATING
 from gateway.demo.simulator.mood import Mood
 from ihe.identifiers import HomeCommunityId
 from ihe.trust import SigningKey
+from ihe.xcpd import Demographics
 
 PARTNER_FILE = "partner.toml"
 
@@ -82,4 +84,26 @@ iti39 = "{base}/xca"
 {profile}""",
         encoding="utf-8",
     )
+    return file
+
+
+def write_roster(folder: Path, person: Demographics, *, plan: str) -> Path:
+    """For `gateway members import`: whom the partner knows, as a member of the plan."""
+    name, address = person.names[0], person.addresses[0]
+    given = {
+        "plan": plan,
+        "member_id": "SIM-1",
+        "family": name.family,
+        "given": name.given[0],
+        "birth_date": person.birth_time and person.birth_time.iso,
+        "gender": person.gender,
+        "address": " ".join(address.lines),
+        "city": address.city,
+        "state": address.state,
+        "zip": address.postal_code,
+        "phone": person.telecoms[0].value,
+    }
+    file = folder / "roster.csv"
+    with file.open("w", encoding="utf-8", newline="") as lines:
+        csv.writer(lines).writerows((given.keys(), given.values()))
     return file

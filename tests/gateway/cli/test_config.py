@@ -11,7 +11,7 @@ from gateway.model.partner import PartnerProfile
 from gateway.store import partners
 from ihe.saml_writing import AssertionStyle
 from tests.gateway.cli.terminal import Terminal, furnish
-from tests.gateway.house import a_partner, open_house
+from tests.gateway.house import a_partner, key_files, open_house
 
 
 @pytest.fixture
@@ -178,3 +178,32 @@ def test_how_mail_leaves_and_what_leaves_by_rule_is_shown(terminal: Terminal) ->
     assert "TLS required; aes256-cbc, rsa-oaep with sha256" in out
     assert "to the clinic: new summaries of 2 of plan acme's members" in out
     assert "by Jane Roe, as xdm" in out
+
+
+def test_a_key_of_another_certificate_is_found_before_anybody_listens(terminal: Terminal) -> None:
+    _, other = key_files("Northfield Health")
+    text = terminal.config.read_text(encoding="utf-8")
+    head, mark, tail = text.partition('key = "')
+    terminal.config.write_text(
+        f'{head}{mark}{other}"{tail.partition(chr(34))[2]}', encoding="utf-8"
+    )
+    ended = terminal.run("config", "check")
+    assert ended.exit_code == 1
+    assert "[tls] the key pair is not usable" in ended.err
+
+
+def test_what_names_nothing_is_warned_of(terminal: Terminal) -> None:
+    file = terminal.write(
+        "lost.toml", b'name = "Lost"\nhome_community_id = "2.999.8"\nnetwork = "no"'
+    )
+    added = terminal.run("partners", "add", file)
+    assert (added.exit_code, added.out.splitlines()[0]) == (0, "1 partners added or changed")
+    assert "Lost: there is no network no in the settings" in added.err
+    add(
+        terminal,
+        '[[policy.rules]]\nname = "slip"\nplan = "acmee"\npurpose = "PAYMNT"\n',
+    )
+    told = checked(terminal)
+    assert "warning: rule slip: there is no plan acmee in the settings" in told
+    assert "warning: rule slip: there is no purpose PAYMNT, so it fits nothing" in told
+    assert "warning: Lost: there is no network no in the settings" in told

@@ -143,7 +143,9 @@ def _without_a_house(folder: Path) -> Terminal:
         (["nowhere", "--plan", "acme"], "does not exist"),
         (["empty", "--plan", "acme"], "no file"),
         (["x.xml"], "--plan"),
-        (["x.xml", "--plan", "No Plan"], "plans"),
+        (["x.xml", "--plan", "No Plan"], "there is no plan"),
+        (["x.xml", "--plan", "acmee"], "there is no plan acmee"),
+        (["x.xml", "--plan", "No Plan", "--create-members"], "plans"),
     ],
 )
 def test_ingest_of_nothing_or_for_nobody_is_usage(
@@ -155,6 +157,7 @@ def test_ingest_of_nothing_or_for_nobody_is_usage(
     assert ended.exit_code == 2
     assert word in ended.err
     assert ended.err.count("\n") == 1
+    assert "acmee" not in terminal.run("held", "list").err  # nothing was founded
 
 
 def test_ingest_names_a_file_that_cannot_be_read_and_exits_3(terminal: Terminal) -> None:

@@ -62,6 +62,7 @@ BAD = {
     "no birth date": ("acme,Z-1,Zanzibarson,Zoe,,,", "birth_date is empty"),
     "another date": ("acme,Z-1,Zanzibarson,Zoe,,,01/02/1970", "birth_date"),
     "no such day": ("acme,Z-1,Zanzibarson,Zoe,,,1970-02-30", "birth_date"),
+    "not born yet": ("acme,Z-1,Zanzibarson,Zoe,,,2999-01-01", "birth_date is in the future"),
     "no such gender": ("acme,Z-1,Zanzibarson,Zoe,,,1970-01-01,Zany", "gender"),
     "a short ssn": ("acme,Z-1,Zanzibarson,Zoe,,,1970-01-01,F,,,,,,,12-34", "ssn"),
     "coverage ends first": (
@@ -79,11 +80,20 @@ def test_a_bad_line_is_named_by_its_number_and_reason_without_its_content(
     line, reason = BAD[case]
     ended = terminal.run("members", "import", roster(terminal, FULL, "", line, FULL))
     assert ended.exit_code == 3
-    assert ended.out == "2 members taken, 1 lines refused\n"
+    assert ended.out == "1 members taken, 1 lines refused\n"
     assert "line 4: " in ended.err
     assert reason in ended.err
     assert "Zanzibar" not in ended.err + ended.out
     assert terminal.run("members", "import", roster(terminal, line)).exit_code == 1
+
+
+def test_a_number_that_two_lines_give_to_two_people_is_the_firsts(terminal: Terminal) -> None:
+    twice = ("acme,T-1,Teak,Tom,,,1970-01-01", "acme,T-1,Zanzibarson,Zoe,,,1971-01-01")
+    ended = terminal.run("members", "import", roster(terminal, *twice))
+    assert (ended.exit_code, ended.out) == (3, "1 members taken, 1 lines refused\n")
+    assert "line 3: its member_id is that of line 2, which says otherwise" in ended.err
+    shown = json.loads(terminal.run("members", "show", "T-1", "--plan", "acme").out)
+    assert "Teak" in shown["name"]
 
 
 def test_a_line_that_is_no_utf_8_spoils_only_itself(terminal: Terminal) -> None:

@@ -54,6 +54,8 @@ def simulated(terminal: Terminal, *moods: str) -> Iterator[Path]:
 def test_its_partner_file_is_taken_and_its_doors_want_our_certificate(terminal: Terminal) -> None:
     with simulated(terminal, "empty@ITI-38", "no-mtom") as file:
         assert terminal.run("partners", "add", file).out.startswith("1 partners added")
+        roster = file.parent / "roster.csv"
+        assert terminal.run("members", "import", roster).out.startswith("1 members taken")
         (row,) = terminal.rows("SELECT * FROM partner WHERE name = 'Simulated Partner'")
         door = row["endpoints"].split('"iti38":"')[1].split('"')[0]
         context = ssl.create_default_context(cafile=file.parent / "tls.pem")

@@ -343,6 +343,25 @@ def test_a_document_of_another_person_is_held_and_not_filed(tmp_path: Path) -> N
         assert held.reason.startswith("the person it names is not surely the member it was asked")
 
 
+async def test_what_is_held_or_cannot_be_read_is_said_each_time_until_somebody_decides(
+    tmp_path: Path,
+) -> None:
+    other = CCD.replace(b"Rosalind", b"Marguerite").replace(b"19580314", b"19711102")
+    with (
+        scripted(ITI_39=giving({FIRST: other, SECOND: b"<a"})) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        await run_retrieval(house, new_retrieval(house))
+        again = new_retrieval(house)
+        await run_retrieval(house, again)
+        (row,) = retrieval_of(house, again).partners
+        assert script.heard.count("ITI_39") == 1
+        assert (row.outcome, row.documents_found, row.documents_new) == ("matched", 2, 0)
+        said = "1 held for a person to decide: not surely the member's"
+        assert row.detail == f"{said}; 1 could not be read as a clinical document"
+        assert "`held file`" in (row.next_step or "")
+
+
 def test_what_is_no_clinical_document_is_quarantined_with_its_reason(tmp_path: Path) -> None:
     with asked(tmp_path, ITI_39=giving({FIRST: b"%PDF-1.7 x", SECOND: b"<a"})) as found:
         assert found.counts == (2, 2, 0)

@@ -247,6 +247,32 @@ def test_what_is_filed_with_another_member_is_said_and_not_taken_for_the_members
         assert {one.member for one in lakeshore.documents(house)} == {MEMBER.id}
 
 
+def test_what_is_held_for_another_member_is_said(tmp_path: Path) -> None:
+    """It was fetched for that one, and whose it is nobody has decided."""
+    twin = replace(MEMBER, id=MemberId("twin"), member_id="DM-7")
+    twin = replace(twin, demographics=replace(MEMBER.demographics, ids=()))
+    strange = lakeshore.demo_document("northfield_ccd.xml").replace(b"Rosalind", b"Marguerite")
+    known = next(iter(DOCUMENTS))
+
+    def listing(heard: Heard) -> Reply:
+        response = AdhocQueryResponse(ResponseStatus.SUCCESS, entries=(an_entry(known),))
+        return Reply(listed(heard, response))
+
+    with (
+        scripted(ITI_38=listing, ITI_39=lambda heard: retrieved(heard, {known: strange})) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        retrieve(house)
+        house.database.write(lambda tx: members.put(tx, twin))
+        row = retrieve(house, member=twin.id)[NAME]
+        assert script.heard.count("ITI_39") == 1
+        assert row.detail == (
+            "1 of its documents are held for a person to decide: they were fetched for another"
+            " member"
+        )
+        assert "`held file`" in (row.next_step or "")
+
+
 def test_what_a_person_has_taken_out_is_said_to_be_not_filed(tmp_path: Path) -> None:
     with scripted() as script, asking_house(tmp_path, [script.partner]) as house:
         retrieve(house)

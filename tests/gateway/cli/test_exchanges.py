@@ -1,0 +1,87 @@
+"""The log on the terminal: whose records, in whatever room there is, and into whatever file."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import exchanges
+from gateway.cli.terminal import out
+from gateway.model.identity import MemberId, PlanId
+from gateway.store import members
+from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import MEMBER, open_house
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Terminal:
+    found = furnish(tmp_path)
+    found.run("members", "show", MEMBER.member_id, "--plan", "acme")
+    return found
+
+
+def test_a_member_is_found_by_the_number_whichever_plans_it_is(terminal: Terminal) -> None:
+    by_id = terminal.run("exchanges", "list", "--member", MEMBER.id, "--json").lines
+    by_number = terminal.run("exchanges", "list", "--member", MEMBER.member_id, "--json").lines
+    assert {one["member"] for one in by_number} == {MEMBER.id}
+    assert len(by_number) >= len(by_id) >= 1
+
+
+def test_who_is_nobody_is_said_to_be(terminal: Terminal) -> None:
+    ended = terminal.run("exchanges", "list", "--member", "NOPE")
+    assert (ended.exit_code, ended.out) == (1, "")
+    assert "no member has that number" in ended.err
+    assert "NOPE" not in ended.err
+    asked = terminal.run("exchanges", "list", "--transaction", "CLI-EXCHANGES", "--json").lines
+    assert asked[0]["reason"].startswith("0 records"), "who asked is on record all the same"
+
+
+def test_a_number_of_two_plans_needs_the_plan(terminal: Terminal) -> None:
+    theirs = replace(
+        MEMBER,
+        id=MemberId("00000000-0000-4000-8000-0000000000ff"),
+        plan=PlanId("other"),
+        demographics=replace(MEMBER.demographics, ids=()),
+    )
+    with open_house(terminal.folder, furnished=False, known=()) as house:
+        house.database.write(lambda tx: members.put(tx, theirs))
+    ended = terminal.run("exchanges", "list", "--member", MEMBER.member_id)
+    assert ended.exit_code == 2
+    assert "say --plan acme, other" in ended.err
+    found = terminal.run("exchanges", "list", "--member", theirs.member_id, "--plan", "other")
+    assert found.exit_code == 0
+
+
+@pytest.mark.parametrize("width", [80, 160])
+def test_nothing_is_cut_where_there_is_little_room(
+    terminal: Terminal, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges.out, "_width", width)
+    assert out.width == width
+    terminal.run("exchanges", "list")
+    (newest,) = terminal.run("exchanges", "list", "--limit", "1", "--json").lines
+    shown = terminal.run("exchanges", "list", "--limit", "2").out
+    assert "…" not in shown
+    assert newest["time"][:19].replace("T", " ") in shown
+    assert newest["transaction"] in shown
+    assert newest["reason"] in shown
+
+
+def test_output_that_is_not_taken_is_a_sentence(terminal: Terminal) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    for command in (["exchanges", "list", "--json"], ["exchanges", "list"], ["--help"]):
+        config = [] if command == ["--help"] else ["--config", str(terminal.config)]
+        with full.open("w") as taken:
+            ended = subprocess.run(
+                [sys.executable, "-m", "gateway", *command, *config],
+                stdout=taken,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+        assert ended.returncode == 1
+        assert ended.stderr == ("gateway: the output cannot be written: No space left on device\n")
