@@ -58,8 +58,6 @@ async def fetch(visit: Visit, link: Link) -> None:
     """
     holder = await _holder(visit, link.home_community_id)
     listed = await list_documents(visit, holder, link)
-    if not listed:
-        visit.remarks.append("it lists no documents")
     wanted = await choose(visit, holder, listed)
     requests = [request for entry in wanted if (request := _request(entry, link))]
     if unnamed := len(wanted) - len(requests):
