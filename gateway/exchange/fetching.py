@@ -18,6 +18,7 @@ from gateway.exchange.choosing import (
     take_in,
 )
 from gateway.exchange.ingest import Ingested, Received, receive
+from gateway.exchange.list_answers import SHORT_OF_SUCCESS
 from gateway.exchange.listing import list_again, list_documents, question_name
 from gateway.exchange.question import AnswerAwaited, Divisible, Question
 from gateway.exchange.retrieving import Arrived, ArrivedDocument, Attachments, collect
@@ -216,6 +217,8 @@ class _Fetching:
                 said.extend(_left_out(arrived, twice=is_second))
                 return answered
             again[:] = arrived.unexplained
+            if again:  # the second answer says what is missing then, and why
+                said[:] = [one for one in said if one != arrived.reported]
             return replace(answered, missing=answered.missing - len(again))
 
         profile = self.holder.profile
@@ -345,7 +348,9 @@ def _steps(
 def _left_out(arrived: Arrived, *, twice: bool) -> Iterator[str]:
     if number := len(arrived.unexplained):
         asked = ", asked twice" if twice else ""
-        yield f"it reported success without {number} of the documents that it lists{asked}"
+        short = SHORT_OF_SUCCESS.get(arrived.status)
+        how = "success without" if short is None else f"{short} and no error for"
+        yield f"it reported {how} {number} of the documents that it lists{asked}"
 
 
 def _undecided(taken: Sequence[Ingested]) -> Iterator[str]:

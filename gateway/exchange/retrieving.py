@@ -13,7 +13,7 @@ from gateway.model.later import StoredPart
 from gateway.store.blobs import BlobWriter
 from ihe.document_content import ContentId
 from ihe.identifiers import UniqueId
-from ihe.registry_response import RegistryError
+from ihe.registry_response import RegistryError, ResponseStatus, Severity
 from ihe.xca_retrieve import (
     DocumentRequest,
     RetrievedDocument,
@@ -44,11 +44,18 @@ class Arrived:
     errors: tuple[RegistryError, ...] = ()
     elsewhere: int = 0
     unasked: int = 0
+    status: ResponseStatus = ResponseStatus.SUCCESS
 
     @property
     def unexplained(self) -> tuple[DocumentRequest, ...]:
-        """What is missing though the answer reports that nothing went wrong."""
-        return () if self.errors or self.elsewhere else self.missing
+        """What is missing though no error says why; warnings come with whole answers too."""
+        explained = any(error.severity is Severity.ERROR for error in self.errors)
+        return () if explained or self.elsewhere else self.missing
+
+    @property
+    def reported(self) -> str | None:
+        """What it said itself of what is missing, in words."""
+        return f"it reported {in_words(self.errors)}" if self.missing and self.errors else None
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -57,8 +64,8 @@ class Arrived:
             yield f"{self.elsewhere} came from another community than was asked: not taken"
         if self.unasked:
             yield f"{self.unasked} came that nobody asked for: not taken"
-        if self.missing and self.errors:
-            yield f"it reported {in_words(self.errors)}"
+        if self.reported is not None:
+            yield self.reported
 
 
 @dataclass(slots=True)
@@ -139,7 +146,12 @@ async def collect(
     came = {one.request for one in sorting.arrived}
     missing = tuple(one for one in request.documents if one not in came)
     return Arrived(
-        tuple(sorting.arrived), missing, response.outcome.errors, sorting.elsewhere, sorting.unasked
+        tuple(sorting.arrived),
+        missing,
+        response.outcome.errors,
+        sorting.elsewhere,
+        sorting.unasked,
+        response.outcome.status,
     )
 
 
