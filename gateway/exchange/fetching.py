@@ -60,7 +60,7 @@ async def fetch(visit: Visit, link: Link) -> None:
     holder = await _holder(visit, link.home_community_id)
     listed = await list_documents(visit, holder, link)
     wanted = await choose(visit, holder, listed)
-    requests = [request for entry in wanted if (request := _request(entry, link))]
+    requests = [request for entry in wanted if (request := _request(entry, link, holder))]
     if unnamed := len(wanted) - len(requests):
         await _miss(visit, unnamed, "some of its documents name no repository")
     await _Fetching(visit, holder, link, {entry.unique_id: entry for entry in wanted}).all(requests)
@@ -87,10 +87,14 @@ async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
 # ---- ITI-39 ----------------------------------------------------------------------------------
 
 
-def _request(entry: DocumentEntry, link: Link) -> DocumentRequest | None:
+def _request(entry: DocumentEntry, link: Link, holder: Partner) -> DocumentRequest | None:
+    """Quirk: whoever may answer for another home may list another, too, and gives a document to
+    those alone who ask for it there (user-asks 5)."""
     if entry.repository_unique_id is None:
         return None
-    return DocumentRequest(entry.repository_unique_id, entry.unique_id, link.home_community_id)
+    listed = entry.home_community_id if holder.profile.other_home_accepted else None
+    home = listed or link.home_community_id
+    return DocumentRequest(entry.repository_unique_id, entry.unique_id, home)
 
 
 @dataclass(slots=True)

@@ -20,7 +20,6 @@ from ihe.registry_response import (
     ErrorCode,
     RegistryResponse,
     ResponseStatus,
-    Severity,
 )
 from ihe.soap import ITI_39_ANSWER
 from ihe.stored_query import GetDocumentsQuery
@@ -109,42 +108,6 @@ def test_documents_nobody_asked_for_are_not_kept(tmp_path: Path) -> None:
         assert (found.counts, found.states) == ((2, 1, 1), ["filed"])
         said = "partial: 1 missing; 1 came that nobody asked for: not taken"
         assert (found.row.detail, found.last.reason) == (f"{said}; {LEFT_OUT}", said)
-
-
-def test_a_failure_without_an_error_is_not_called_a_success(tmp_path: Path) -> None:
-    failure = RegistryResponse(ResponseStatus.FAILURE)
-    with asked(tmp_path, ITI_39=giving({}, outcome=failure)) as found:
-        said = "a failure and no error for 2 of the documents that it lists, asked twice"
-        assert found.row.detail == f"partial: 2 missing; it reported {said}"
-        assert found.counts == (2, 0, 2)
-
-
-WARNED = RegistryResponse(
-    ResponseStatus.SUCCESS, (an_error(ErrorCode.REPOSITORY_BUSY, Severity.WARNING),)
-)
-
-
-def test_a_warning_does_not_explain_what_is_left_out(tmp_path: Path) -> None:
-    """It comes with whole answers too: what is missing is asked for once more all the same."""
-
-    def at_second(heard: Heard) -> Reply:
-        asked_for = {one.unique_id for one in read_retrieve_request(heard.body).documents}
-        return first_alone(heard, outcome=WARNED) if FIRST in asked_for else retrieved(heard)
-
-    with asked(tmp_path, ITI_39=at_second) as found:
-        assert found.heard == ["ITI_55", "ITI_38", "ITI_39", "ITI_39"]
-        assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
-        assert found.row.detail is None
-        assert calls(found.house)[2].reason == (
-            "partial: 1 missing; it reported XDSRepositoryBusy: it was too busy; ask again later"
-        )
-
-
-def test_a_warning_is_told_where_a_document_stays_left_out(tmp_path: Path) -> None:
-    with asked(tmp_path, ITI_39=lambda heard: first_alone(heard, outcome=WARNED)) as found:
-        assert (found.row.outcome, found.counts) == ("matched", (2, 1, 1))
-        reported = "it reported XDSRepositoryBusy: it was too busy; ask again later"
-        assert found.row.detail == f"partial: 1 missing; {reported}; {LEFT_OUT}"
 
 
 ELSEWHERE = HomeCommunityId.parse("2.999.666")
