@@ -277,10 +277,10 @@ class _Fetching:
         except (PartnerFailed, IheError) as error:
             self.visit.remarks.append(f"what it assembled could not be checked: {explain(error)}")
             entries = ()
-        now = {entry.unique_id: entry for entry in entries}
+        now = {entry.unique_id.bare: entry for entry in entries}
         right: list[tuple[Blob, Source]] = []
         for unique_id, document in held.items():
-            entry = now.get(unique_id)
+            entry = now.get(unique_id.bare)
             doubt = None if entry is None else doubt_of(entry, document.blob)
             if doubt is None:
                 right.append((document.blob, document.source))

@@ -5,14 +5,23 @@ from pathlib import Path
 import pytest
 
 from gateway.model.partner import PartnerProfile
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, UniqueId
 from ihe.registry_response import ErrorCode, RegistryResponse, ResponseStatus, Severity
 from ihe.soap import ITI_38_ANSWER
 from ihe.xca_query import AdhocQueryResponse, write_adhoc_query_response
 from ihe.xca_retrieve import read_retrieve_request
+from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import calls
 from tests.gateway.clients.scripted_partner import HOME, Heard, Reply, an_entry, retrieved
-from tests.gateway.exchange.one_partner import FIRST, an_error, asked, giving, listing
+from tests.gateway.exchange.one_partner import (
+    CCD,
+    DISCHARGE,
+    FIRST,
+    an_error,
+    asked,
+    giving,
+    listing,
+)
 from tests.gateway.exchange.test_retrieving import ELSEWHERE, LEFT_OUT, first_alone
 
 # ---- what is left out ------------------------------------------------------------------------
@@ -97,3 +106,41 @@ def test_the_home_that_is_listed_is_not_believed_of_everybody(tmp_path: Path) ->
     with asked(tmp_path, ITI_38=query, ITI_39=give) as found:
         assert found.states == ["filed"]
     assert homes == [HOME]
+
+
+# ---- under which id --------------------------------------------------------------------------
+
+
+UPPER = UniqueId("urn:uuid:ABCDEF00-1111-4222-8333-444455556666")
+LOWER = UniqueId(str(UPPER).lower())
+
+
+@pytest.mark.parametrize(
+    ("listed_as", "given_as"),
+    [
+        (UPPER, str(LOWER)),
+        (UPPER, "ABCDEF00-1111-4222-8333-444455556666"),
+        (LOWER, "ABCDEF00-1111-4222-8333-444455556666"),
+        (FIRST, f"urn:oid:{FIRST}"),
+        (UniqueId(f"urn:oid:{FIRST}"), str(FIRST)),
+    ],
+)
+def test_an_id_that_is_written_otherwise_is_the_one_asked_for(
+    listed_as: UniqueId, given_as: str, tmp_path: Path
+) -> None:
+    given = giving({UniqueId(given_as): CCD})
+    with asked(tmp_path, ITI_38=listing(an_entry(listed_as)), ITI_39=given) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (1, 1, 0))
+        (document,) = lakeshore.documents(found.house)
+        assert document.source.document_unique_id == str(listed_as)
+
+
+def test_two_ids_that_differ_in_case_alone_are_each_what_is_written_alike(tmp_path: Path) -> None:
+    query = listing(an_entry(UPPER), an_entry(LOWER))
+    given = giving({LOWER: CCD, UPPER: DISCHARGE})
+    with asked(tmp_path, ITI_38=query, ITI_39=given) as found:
+        assert (found.counts, found.row.detail) == ((2, 2, 0), None)
+        titles = {
+            one.source.document_unique_id: one.title for one in lakeshore.documents(found.house)
+        }
+        assert "Discharge" in (titles[str(UPPER)] or "")
