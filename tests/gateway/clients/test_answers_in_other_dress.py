@@ -1,5 +1,10 @@
 """Answers whose Content-Type is not that of their content: they are read as what they are."""
 
+import quopri
+from base64 import encodebytes
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -8,7 +13,15 @@ from ihe.mtom_writing import Part
 from ihe.registry_response import RegistryResponse, ResponseStatus
 from ihe.soap import ITI_39_ANSWER
 from ihe.xca_retrieve import RetrieveDocumentSetResponse, write_retrieve_response
-from tests.gateway.clients.scripted_partner import Heard, Reply, a_document, listed, packaged
+from tests.gateway import house as lakeshore
+from tests.gateway.clients.scripted_partner import (
+    Heard,
+    Reply,
+    a_document,
+    listed,
+    packaged,
+    retrieved,
+)
 from tests.gateway.exchange.one_partner import CCD, DISCHARGE, FIRST, SECOND, asked
 
 PACKAGE = 'multipart/related; type="application/xop+xml"; start-info="application/soap+xml"'
@@ -77,3 +90,23 @@ def test_a_package_after_blanks_is_a_package(tmp_path: Path) -> None:
 
     with asked(tmp_path, ITI_38=package) as found:
         assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "encode"), [("base64", encodebytes), ("quoted-printable", quopri.encodestring)]
+)
+def test_documents_encoded_as_for_mail_are_taken(
+    name: str, encode: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    def encoded(heard: Heard) -> Reply:
+        given = retrieved(heard, {FIRST: encode(CCD), SECOND: encode(DISCHARGE)})
+        stated = f"Content-Transfer-Encoding: {name}".encode()
+        root, first, *rest = given.content.split(b"Content-Transfer-Encoding: binary")
+        return replace(given, content=root + b"X-Was: binary" + first + stated + stated.join(rest))
+
+    with asked(tmp_path, ITI_39=encoded) as found:
+        assert (found.row.outcome, found.counts, found.row.detail) == ("matched", (2, 2, 0), None)
+        assert {one.blob.sha1 for one in lakeshore.documents(found.house)} == {
+            sha1(CCD, usedforsecurity=False).hexdigest(),
+            sha1(DISCHARGE, usedforsecurity=False).hexdigest(),
+        }
