@@ -1,5 +1,6 @@
 """How a document stands in a message: as base64, or as the MTOM part that an include names."""
 
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from ihe.errors import MalformedMessage
 from ihe.namespaces import XOP
 
 _INCLUDE: Final = f"{{{XOP}}}Include"
+_DECLARED: Final = re.compile(r"""<\?xml\s[^>]*?\bencoding\s*=\s*["']([A-Za-z][\w.-]*)["']""")
+_BLANKS: Final = "\ufeff \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,23 @@ def _content_id(href: str) -> str:
     return unquote(href[4:])
 
 
+def _encoded(xml: str) -> bytes:
+    """Text as the bytes that it declares to be: its reader believes the declaration.
+
+    What the declared encoding lacks stands as a character reference.
+    """
+    declared = _DECLARED.match(xml)
+    try:
+        return xml.encode(declared.group(1) if declared else "utf-8", "xmlcharrefreplace")
+    except (LookupError, UnicodeError):  # no encoding, or none of text
+        return xml.encode()
+
+
 def _inline(text: str) -> bytes | None:
     """Base64, or XML that was put there as text (as some staging sites do)."""
-    if text.lstrip().startswith("<"):
-        return text.strip().encode()
+    bare = text.strip(_BLANKS)
+    if bare.startswith("<"):
+        return _encoded(bare)
     try:
         return b64decode("".join(text.split()), validate=True) or None
     except (NotBase64, ValueError):

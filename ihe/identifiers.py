@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Final
 
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d*))+")
+_URN: Final = re.compile(r"urn:(uuid|oid):", re.IGNORECASE)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _USUAL: Final = 200
 """Characters of what is kept; whoever writes to us must not be able to fill the memory."""
 _CX: Final = re.compile(r"([^^]+)\^[^^]*\^[^^]*\^[^&^]*&([^&^]+)&ISO(?:\^.*)?")
@@ -103,6 +105,13 @@ class UniqueId:
     def __post_init__(self) -> None:
         if not self.value or len(self.value) > 256:
             raise ValueError("a document unique id has 1 to 256 characters")
+
+    @property
+    def bare(self) -> str:
+        """The same for ids that differ in how they are written alone: as a URN or not, and a UUID
+        in any case (RFC 4122: 3, RFC 3061)."""
+        bare = _URN.sub("", self.value)
+        return bare.lower() if _UUID.fullmatch(bare) else bare
 
     def __str__(self) -> str:
         return self.value

@@ -5,9 +5,10 @@ attachment the reader keeps no more than could still be the beginning of a bound
 of any size passes in constant memory; only the root part, the envelope, is gathered whole, up to
 a cap. Work is linear: a byte is searched once for a boundary and then leaves the buffer.
 
-Content is kept to the byte. A line break belongs to the boundary that follows it, not to the
-document before it, so the only question is whether that break is LF or CRLF: what ended the
-first boundary's own line decides for the whole message.
+Content is kept to the byte; what was encoded for its way is decoded as it passes. A line break
+belongs to the boundary that follows it, not to the document before it, so the only question is
+whether that break is LF or CRLF: what ended the first boundary's own line decides for the whole
+message.
 """
 
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from typing import Final
 
 from ihe.errors import MalformedMessage, MessageTooLarge, UnexpectedMessage
 from ihe.mime import MediaType, read_content_id, read_header_fields, read_media_type
+from ihe.transfer_encoding import Decoder, decoder_of
 
 # Blanks that a relay may add behind a boundary (RFC 2046: 5.1.1); of more we believe none.
 _PADDING_BYTES: Final = 256
 _LARGE_BYTES: Final = 16 * 1024
-_ENCODINGS: Final = frozenset({"binary", "8bit", "7bit"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class MultipartReader:
         self._root: bytearray | None = None
         self._root_type: str | None = None
         self._root_seen = False
+        self._decoder: Decoder | None = None
 
     def feed(self, chunk: bytes) -> list[Event]:
         """What `chunk` completes.
@@ -195,8 +197,7 @@ class MultipartReader:
         fields = read_header_fields(bytes(buffer[:end]))
         del buffer[: end - 1]
         self._not_content, self._scanned, self._state = 1, 0, _State.BODY
-        if fields.get("content-transfer-encoding", "binary").lower() not in _ENCODINGS:
-            raise MalformedMessage("a part's Content-Transfer-Encoding is not binary")
+        self._decoder = decoder_of(fields.get("content-transfer-encoding", ""))
         self._begin_part(fields.get("content-id"), fields.get("content-type"), events)
         return True
 
@@ -250,6 +251,11 @@ class MultipartReader:
         return True
 
     def _take(self, content: bytes, events: list[Event]) -> None:
+        self._give(content if self._decoder is None else self._decoder.feed(content), events)
+
+    def _give(self, content: bytes, events: list[Event]) -> None:
+        if not content:
+            return
         if self._root is None:
             events.append(PartData(content))
             return
@@ -258,6 +264,9 @@ class MultipartReader:
             raise MessageTooLarge("the envelope is over our limit")
 
     def _end_part(self, events: list[Event]) -> None:
+        if self._decoder is not None:
+            self._give(self._decoder.finish(), events)
+            self._decoder = None
         if self._root is None:
             events.append(PartEnd())
         else:

@@ -1,7 +1,7 @@
 """ITI-38 Cross Gateway Query (ITI TF-2: 3.38): how its request and its response are written."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 from lxml import etree
@@ -33,7 +33,7 @@ from ihe.registry_response import (
     write_outcome,
 )
 from ihe.rim import NAMESPACE as RIM
-from ihe.rim import iterate_slots, rim, write_slot
+from ihe.rim import external_identifiers, iterate_slots, rim, write_slot
 from ihe.soap import WrittenPayload
 from ihe.stored_query import (
     AdhocQuery,
@@ -65,6 +65,7 @@ __all__ = [
 
 NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
 RegistryObject = DocumentEntry | SubmissionSet | Folder | Association | ObjectRef
+_PATIENT_ID: Final = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"  # XDSDocumentEntry.patientId
 
 
 def query(name: str) -> str:
@@ -74,7 +75,11 @@ def query(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AdhocQueryResponse:
-    """What a community holds; `unreadable` counts entries too broken to be asked for."""
+    """What a community holds; `unreadable` counts entries too broken to be asked for.
+
+    An entry whose patient id is no CX names somebody all the same: `unread_patient_ids` has it as
+    written, by the entry's UUID.
+    """
 
     status: ResponseStatus
     errors: tuple[RegistryError, ...] = ()
@@ -84,6 +89,7 @@ class AdhocQueryResponse:
     submission_sets: tuple[SubmissionSet, ...] = ()
     folders: tuple[Folder, ...] = ()
     associations: tuple[Association, ...] = ()
+    unread_patient_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 # ---- reading a request -----------------------------------------------------------------------
@@ -182,11 +188,13 @@ def read_adhoc_query_response(element: Element) -> AdhocQueryResponse:
     if element.tag != query("AdhocQueryResponse"):
         raise UnexpectedMessage("the body is no AdhocQueryResponse")
     found: list[RegistryObject] = []
+    unread_patient_ids: dict[str, str] = {}
     unreadable = 0
     for item in element.iterfind(f"{rim('RegistryObjectList')}/*"):
         try:
             if (read := _READERS.get(str(item.tag))) is not None:
-                found.append(read(item))
+                found.append(one := read(item))
+                unread_patient_ids.update(_unread_patient_id(item, one))
         except MalformedMessage:
             unreadable += 1
     outcome = read_outcome(element, has_content=bool(found))
@@ -199,7 +207,15 @@ def read_adhoc_query_response(element: Element) -> AdhocQueryResponse:
         submission_sets=tuple(one for one in found if isinstance(one, SubmissionSet)),
         folders=tuple(one for one in found if isinstance(one, Folder)),
         associations=tuple(one for one in found if isinstance(one, Association)),
+        unread_patient_ids=unread_patient_ids,
     )
+
+
+def _unread_patient_id(item: Element, read: RegistryObject) -> Iterator[tuple[str, str]]:
+    if isinstance(read, DocumentEntry) and read.patient_id is None:
+        text = external_identifiers(item).get(_PATIENT_ID, "").strip()
+        if text:
+            yield read.entry_uuid, text
 
 
 _READERS: Final[dict[str, Callable[[Element], RegistryObject]]] = {

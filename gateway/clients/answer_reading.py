@@ -1,5 +1,7 @@
 """A partner's HTTP answer, read as it streams in: the envelope whole, attachments to their sink."""
 
+import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -21,6 +23,9 @@ from ihe.mtom import MultipartLimits, MultipartReader, is_multipart
 # Documents may come inline in base64 from partners that answer without MTOM.
 ENVELOPE_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _AWAY: Final = frozenset({429, 502, 503, 504})
+_BLANKS: Final = b"\xef\xbb\xbf \t\r\n"
+_MOST_BLANKS_BYTES: Final = 64 * 1024
+_ENVELOPE: Final = re.compile(rb"(<\?xml[^>]*>\s*)?<([\w.-]+:)?Envelope[\s>]")
 
 
 @dataclass(slots=True)
@@ -53,24 +58,44 @@ async def read_answer(
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         # A few bytes of it may be gigabytes, and no partner was told that it may.
         raise NotSoap("its answer is compressed, which was not asked for")
-    if is_multipart(content_type):
-        envelope = await _read_multipart(response, content_type, sink, limit_bytes)
+    chunks = response.aiter_raw()
+    begun = await _beginning(chunks)
+    # Quirk: a package is declared, and the envelope comes alone, or nothing (user-asks 2, 4). No
+    # package begins as XML does.
+    if is_multipart(content_type) and begun.lstrip(_BLANKS)[:1] not in (b"", b"<"):
+        envelope = await _read_multipart(begun, chunks, content_type, sink, limit_bytes)
     else:
-        envelope = await _read_whole(response, limit_bytes)
+        envelope = await _read_whole(begun, chunks, limit_bytes)
     crossing.answer = envelope
     if not envelope.strip():
         raise _nothing(response)
     if response.status_code != 200:
         _require_fault(response, envelope)
-    elif content_type.lower().startswith("text/html"):
+    elif content_type.lower().startswith("text/html") and not _is_envelope(envelope):
         raise NotSoap("it answered with an HTML page instead of SOAP")
     return envelope
 
 
-async def _read_whole(response: httpx.Response, limit_bytes: int) -> bytes:
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    """As much as shows what it is: up to the first byte that is no blank, and what came with it."""
+    begun = bytearray()
+    async for chunk in chunks:
+        begun += chunk
+        if len(begun) > _MOST_BLANKS_BYTES or begun.lstrip(_BLANKS):
+            break
+    return bytes(begun)
+
+
+def _is_envelope(answer: bytes) -> bool:
+    """Quirk: SOAP that is called HTML, by servers that call all their errors so. A page that shows
+    an envelope does not begin with one."""
+    return _ENVELOPE.match(answer.lstrip(_BLANKS)) is not None
+
+
+async def _read_whole(begun: bytes, chunks: AsyncIterator[bytes], limit_bytes: int) -> bytes:
     content = bytearray()
     limit = min(ENVELOPE_LIMIT_BYTES, limit_bytes)
-    async for chunk in response.aiter_raw():
+    async for chunk in _joined(begun, chunks):
         content += chunk
         if len(content) > limit:
             raise TooLarge("its answer is larger than we take")
@@ -78,18 +103,28 @@ async def _read_whole(response: httpx.Response, limit_bytes: int) -> bytes:
 
 
 async def _read_multipart(
-    response: httpx.Response, content_type: str, sink: Sink | None, limit_bytes: int
+    begun: bytes,
+    chunks: AsyncIterator[bytes],
+    content_type: str,
+    sink: Sink | None,
+    limit_bytes: int,
 ) -> bytes:
     reader = MultipartReader(content_type, limits=MultipartLimits(total_bytes=limit_bytes))
     pouring = Pouring(sink)
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in _joined(begun, chunks):
             for event in reader.feed(chunk):
                 await pouring.take(event)
         reader.close()
     finally:
         await pouring.stop()
     return pouring.root
+
+
+async def _joined(begun: bytes, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield begun
+    async for chunk in chunks:
+        yield chunk
 
 
 def _nothing(response: httpx.Response) -> PartnerFailed:

@@ -18,6 +18,7 @@ from gateway.exchange.choosing import (
     take_in,
 )
 from gateway.exchange.ingest import Ingested, Received, receive
+from gateway.exchange.list_answers import SHORT_OF_SUCCESS
 from gateway.exchange.listing import list_again, list_documents, question_name
 from gateway.exchange.question import AnswerAwaited, Divisible, Question
 from gateway.exchange.retrieving import Arrived, ArrivedDocument, Attachments, collect
@@ -58,10 +59,8 @@ async def fetch(visit: Visit, link: Link) -> None:
     """
     holder = await _holder(visit, link.home_community_id)
     listed = await list_documents(visit, holder, link)
-    if not listed:
-        visit.remarks.append("it lists no documents")
     wanted = await choose(visit, holder, listed)
-    requests = [request for entry in wanted if (request := _request(entry, link))]
+    requests = [request for entry in wanted if (request := _request(entry, link, holder))]
     if unnamed := len(wanted) - len(requests):
         await _miss(visit, unnamed, "some of its documents name no repository")
     await _Fetching(visit, holder, link, {entry.unique_id: entry for entry in wanted}).all(requests)
@@ -88,10 +87,14 @@ async def _holder(visit: Visit, home: HomeCommunityId) -> Partner:
 # ---- ITI-39 ----------------------------------------------------------------------------------
 
 
-def _request(entry: DocumentEntry, link: Link) -> DocumentRequest | None:
+def _request(entry: DocumentEntry, link: Link, holder: Partner) -> DocumentRequest | None:
+    """Quirk: whoever may answer for another home may list another, too, and gives a document to
+    those alone who ask for it there (user-asks 5)."""
     if entry.repository_unique_id is None:
         return None
-    return DocumentRequest(entry.repository_unique_id, entry.unique_id, link.home_community_id)
+    listed = entry.home_community_id if holder.profile.other_home_accepted else None
+    home = listed or link.home_community_id
+    return DocumentRequest(entry.repository_unique_id, entry.unique_id, home)
 
 
 @dataclass(slots=True)
@@ -218,6 +221,8 @@ class _Fetching:
                 said.extend(_left_out(arrived, twice=is_second))
                 return answered
             again[:] = arrived.unexplained
+            if again:  # the second answer says what is missing then, and why
+                said[:] = [one for one in said if one != arrived.reported]
             return replace(answered, missing=answered.missing - len(again))
 
         profile = self.holder.profile
@@ -272,10 +277,10 @@ class _Fetching:
         except (PartnerFailed, IheError) as error:
             self.visit.remarks.append(f"what it assembled could not be checked: {explain(error)}")
             entries = ()
-        now = {entry.unique_id: entry for entry in entries}
+        now = {entry.unique_id.bare: entry for entry in entries}
         right: list[tuple[Blob, Source]] = []
         for unique_id, document in held.items():
-            entry = now.get(unique_id)
+            entry = now.get(unique_id.bare)
             doubt = None if entry is None else doubt_of(entry, document.blob)
             if doubt is None:
                 right.append((document.blob, document.source))
@@ -347,7 +352,9 @@ def _steps(
 def _left_out(arrived: Arrived, *, twice: bool) -> Iterator[str]:
     if number := len(arrived.unexplained):
         asked = ", asked twice" if twice else ""
-        yield f"it reported success without {number} of the documents that it lists{asked}"
+        short = SHORT_OF_SUCCESS.get(arrived.status)
+        how = "success without" if short is None else f"{short} and no error for"
+        yield f"it reported {how} {number} of the documents that it lists{asked}"
 
 
 def _undecided(taken: Sequence[Ingested]) -> Iterator[str]:

@@ -20,7 +20,15 @@ from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate
 from gateway.exchange.asking import Answered, Call, Patience, explain
 from gateway.exchange.calling import put
 from gateway.exchange.error_words import in_words
-from gateway.exchange.listed import listed_in_words
+from gateway.exchange.list_answers import (
+    LENGTHY,
+    OF_OTHERS,
+    errors_of,
+    failed_altogether,
+    is_of,
+    problem_of,
+    reasons,
+)
 from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
 from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
@@ -30,7 +38,7 @@ from gateway.store import links, partner_lessons
 from gateway.store.database import Transaction
 from ihe.identifiers import UniqueId
 from ihe.metadata import DocumentEntry, ObjectType
-from ihe.registry_response import ErrorCode, RegistryError, Severity
+from ihe.registry_response import ErrorCode
 from ihe.soap import ITI_38_REQUEST
 from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, TimeRange
 from ihe.wire import OpenedAnswer
@@ -40,20 +48,18 @@ from ihe.xca_query import (
     write_adhoc_query_request,
 )
 
+__all__ = ["LENGTHY", "list_again", "list_documents", "question_name"]
+
 _QUERIES: Final = 60
 """At one patient id: halving a window ten times finds the busiest week of a lifetime."""
 _REFERENCES_AT_ONCE: Final = 50
 _EARLIEST: Final = date(1990, 1, 1)
 """Where halving begins; what is older than any record in XML stays in the first window."""
-_OF_OTHERS: Final = (
-    "{} of its documents are listed under another patient id than the one asked for: not retrieved"
-)
+_OUTDATED: Final = "{} of its documents are listed as deprecated: not retrieved"
 _LADDER: Final = (1826, 183)
 """Days of the windows that are tried with whoever fails over all time: five years, half a year."""
 _FOR_ALL_TIME: Final = 2 / 3
 """Of the time that is left: the rest is for shorter times, if that for all of it is too long."""
-LENGTHY: Final = frozenset({ErrorCode.REGISTRY_ERROR, ErrorCode.REGISTRY_OUT_OF_RESOURCES})
-"""What partners say to a time that is too long for them (user-asks 3)."""
 _WINDOW: Final = "query_window_days"
 _BOTH: Final[tuple[ObjectType, ...]] = ("stable", "on-demand")
 
@@ -83,9 +89,9 @@ class _Window:
 class _OverAllTime(Exception):
     """It lists nothing over all time, and says that it could not."""
 
-    def __init__(self, errors: tuple[RegistryError, ...]) -> None:
+    def __init__(self, said: str) -> None:
         super().__init__("nothing is listed over all time")
-        self.errors = errors
+        self.said = said
 
 
 async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[DocumentEntry, ...]:
@@ -108,22 +114,27 @@ async def list_documents(visit: Visit, holder: Partner, link: Link) -> tuple[Doc
         try:
             await listing.find(_BOTH, patience=visit.patience.part(_FOR_ALL_TIME))
         except _OverAllTime as failure:
-            if not await listing.find_in_windows(in_words(failure.errors)):
-                listing.remember(failure.errors)
+            if not await listing.find_in_windows(failure.said):
+                listing.remember(failure.said)
         except PartnerLate as late:
             # What comes on a connection of its own was waited for much longer than this.
             if holder.profile.asynchronous or visit.patience.is_over:
                 raise
             if not await listing.find_in_windows(explain(late)):
                 raise
-    return listing.entries()
+    entries = listing.entries()
+    if not entries:
+        current = "current " if listing.outdated else ""
+        visit.remarks.append(f"it lists no {current}documents")
+    return entries
 
 
 async def list_again(
     visit: Visit, holder: Partner, link: Link, wanted: Sequence[UniqueId]
 ) -> tuple[DocumentEntry, ...]:
     """What the community says now of documents that it assembled when they were asked for."""
-    listing = _Listing(visit, holder, link, visit.asking.retrieval.created.date(), is_counted=False)
+    today = visit.asking.retrieval.created.date()
+    listing = _Listing(visit, holder, link, today, is_again=True)
     await listing.get(GetDocumentsQuery(link.home_community_id, unique_ids=tuple(wanted)))
     return listing.entries()
 
@@ -145,19 +156,23 @@ class _Listing:
     holder: Partner
     link: Link
     today: date
-    is_counted: bool = True
+    is_again: bool = False
+    """What was listed before is asked for: it is counted, and is current or not, already."""
     found: dict[UniqueId, DocumentEntry] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     queries: int = 0
     of_others: set[UniqueId] = field(default_factory=set)
+    outdated: set[UniqueId] = field(default_factory=set)
 
     def entries(self) -> tuple[DocumentEntry, ...]:
         if self.problems or self.of_others:
             self.visit.steps.append(INCOMPLETE if self.problems else LISTED_FOR_OTHERS)
         if self.of_others and not self.found:
-            raise PartnerFailed(_OF_OTHERS.format("all"))
+            raise PartnerFailed(OF_OTHERS.format("all"))
         if self.of_others:
-            self.visit.remarks.append(_OF_OTHERS.format(len(self.of_others)))
+            self.visit.remarks.append(OF_OTHERS.format(len(self.of_others)))
+        if self.outdated:
+            self.visit.remarks.append(_OUTDATED.format(len(self.outdated)))
         if self.problems and not self.found:
             raise PartnerFailed(f"its document query failed: {_each(self.problems)}")
         if self.problems:
@@ -175,11 +190,12 @@ class _Listing:
     ) -> None:
         """Asks for those documents, in smaller windows if they are too many at once."""
         answer = await self._ask(self._query(types, window), patience)
-        if types == _BOTH and _failed_altogether(answer):
-            raise _OverAllTime(_errors(answer))
-        too_many = [one for one in _errors(answer) if one.code is ErrorCode.TOO_MANY_RESULTS]
+        if types == _BOTH and failed_altogether(answer):
+            raise _OverAllTime(in_words(errors_of(answer)))
+        errors = [one for one in errors_of(answer) if one.code is ErrorCode.TOO_MANY_RESULTS]
+        too_many = in_words(errors)
         if not too_many:
-            self.remember(_errors(answer))
+            self.remember(problem_of(answer))
         elif types == _BOTH:
             await self.find(("on-demand",))
             await self._halve(_Window(), too_many)
@@ -211,10 +227,10 @@ class _Listing:
         for days in _LADDER:
             newest, *older = reversed(list(_windows(None, days, self.today)))
             answer = await self._ask(self._query(("stable",), newest))
-            if _failed_altogether(answer):
+            if failed_altogether(answer):
                 continue
             await self._learn(days, failure)
-            self.remember(_errors(answer))
+            self.remember(problem_of(answer))
             await self._follow(answer)
             await self.find(("on-demand",))
             for window in older:
@@ -247,9 +263,9 @@ class _Listing:
     async def get(self, query: GetDocumentsQuery) -> None:
         """Asks for entries by their ids; those that do not come are missing."""
         answer = await self._ask(query)
-        self.remember(_errors(answer))
+        self.remember(problem_of(answer))
 
-    async def _halve(self, window: _Window, too_many: Sequence[RegistryError]) -> None:
+    async def _halve(self, window: _Window, too_many: str) -> None:
         halves = window.halves(self.today)
         if halves is None or self.queries >= _QUERIES:
             self.remember(too_many)
@@ -265,10 +281,10 @@ class _Listing:
             some = tuple(wanted[start : start + _REFERENCES_AT_ONCE])
             await self.get(GetDocumentsQuery(self.link.home_community_id, entry_uuids=some))
 
-    def remember(self, errors: Sequence[RegistryError]) -> None:
-        """That the list may be incomplete, and why."""
-        if errors:
-            self.problems.append(in_words(errors))
+    def remember(self, problem: str | None) -> None:
+        """That the list may be incomplete, and why; None if nothing says so."""
+        if problem is not None:
+            self.problems.append(problem)
 
     async def _ask(self, query: AdhocQuery, patience: Patience | None = None) -> AdhocQueryResponse:
         address = self.holder.endpoints.iti38
@@ -282,7 +298,7 @@ class _Listing:
 
         def effect(transaction: Transaction, answer: AdhocQueryResponse) -> Answered:
             self.visit.note(transaction, step="retrieve")
-            if any(one.code is ErrorCode.UNKNOWN_PATIENT_ID for one in _errors(answer)):
+            if any(one.code is ErrorCode.UNKNOWN_PATIENT_ID for one in errors_of(answer)):
                 self._forget_link(transaction)
             return self._answered(query, answer, before)
 
@@ -291,35 +307,44 @@ class _Listing:
         answer = await put(self.visit, Question(call, question_name("ITI-38", body)), read, effect)
         if answer is None:
             raise PartnerFailed("its list of documents was taken before and is gone")
-        self.found.update((one.unique_id, one) for one in answer.entries if self._is_asked_for(one))
+        self._take(answer)
         if answer.unreadable:
             self.visit.remarks.append(f"{answer.unreadable} of its list could not be read")
         return answer
 
-    def _is_asked_for(self, entry: DocumentEntry) -> bool:
-        """ITI TF-2: 3.18.4.1.2.3.7.1: what is listed is the patient's that the query names. Where
-        a document names nobody, the query does; whose it is is looked at again when it is read."""
+    def _take(self, answer: AdhocQueryResponse) -> None:
+        asked_for = [one for one in answer.entries if self._is_asked_for(one, answer)]
+        current = [one for one in asked_for if self._is_current(one)]
+        self.found.update((one.unique_id, one) for one in current)
+        self.outdated |= {one.unique_id for one in asked_for}
+        self.outdated -= self.found.keys()
+
+    def _is_asked_for(self, entry: DocumentEntry, answer: AdhocQueryResponse) -> bool:
         accepted = self.holder.profile.other_patient_id_accepted
-        return accepted or entry.patient_id in (None, self.link.patient_id)
+        return accepted or is_of(self.link.patient_id, entry, answer)
+
+    def _is_current(self, entry: DocumentEntry) -> bool:
+        """Approved was asked for; what a newer version replaced counts no more (DECISIONS 14)."""
+        return self.is_again or entry.availability != "Deprecated"
 
     def _answered(
         self, query: AdhocQuery, answer: AdhocQueryResponse, before: set[UniqueId]
     ) -> Answered:
         came = {entry.unique_id for entry in answer.entries}
-        others = {one.unique_id for one in answer.entries if not self._is_asked_for(one)}
+        others = {one.unique_id for one in answer.entries if not self._is_asked_for(one, answer)}
+        current = {one.unique_id for one in answer.entries if self._is_current(one)}
         new_others = others - self.of_others
         self.of_others |= others
         missing = answer.unreadable + len(new_others)
         if isinstance(query, GetDocumentsQuery):
             missing = max(0, len(query.entry_uuids or query.unique_ids) - len(came - others))
-        errors = _errors(answer)
+        is_well = problem_of(answer) is None and not others
         given = bool(answer.entries or answer.object_refs)
-        counted = self.is_counted
         return Answered(
-            outcome="success" if not errors and not others else "partial" if given else "failed",
-            reason="; ".join(_reasons(answer, len(others))),
-            found=len(came - others - before) + missing if counted else 0,
-            missing=missing if counted else 0,
+            outcome="success" if is_well else "partial" if given else "failed",
+            reason="; ".join(reasons(answer, len(others))),
+            found=0 if self.is_again else len((came & current) - others - before) + missing,
+            missing=0 if self.is_again else missing,
         )
 
     def _forget_link(self, transaction: Transaction) -> None:
@@ -331,29 +356,6 @@ class _Listing:
 def question_name(transaction: str, body: Element) -> str:
     """The same for the same request, which holds nothing drawn at random."""
     return f"{transaction} {sha256(serialize_xml(body)).hexdigest()}"
-
-
-def _errors(answer: AdhocQueryResponse) -> tuple[RegistryError, ...]:
-    """Warnings come with whole answers too."""
-    return tuple(error for error in answer.errors if error.severity is Severity.ERROR)
-
-
-def _failed_altogether(answer: AdhocQueryResponse) -> bool:
-    """Whether nothing came but errors, all of such as a shorter time may not have."""
-    codes = {error.code for error in _errors(answer)}
-    given = answer.entries or answer.object_refs
-    return bool(codes) and codes <= LENGTHY and not given
-
-
-def _reasons(answer: AdhocQueryResponse, others: int) -> Iterator[str]:
-    errors = _errors(answer)
-    if errors:
-        yield f"it reported {in_words(errors)}"
-    if others:
-        yield _OF_OTHERS.format(others)
-    listed = len(answer.entries) + len(answer.object_refs)
-    if listed or not errors:
-        yield listed_in_words(listed)
 
 
 def _each(problems: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """What an ITI-39 answer brings: attachments into the blob store, documents matched to requests."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ccda.safe_xml import Element
@@ -13,7 +13,7 @@ from gateway.model.later import StoredPart
 from gateway.store.blobs import BlobWriter
 from ihe.document_content import ContentId
 from ihe.identifiers import UniqueId
-from ihe.registry_response import RegistryError
+from ihe.registry_response import RegistryError, ResponseStatus, Severity
 from ihe.xca_retrieve import (
     DocumentRequest,
     RetrievedDocument,
@@ -44,11 +44,18 @@ class Arrived:
     errors: tuple[RegistryError, ...] = ()
     elsewhere: int = 0
     unasked: int = 0
+    status: ResponseStatus = ResponseStatus.SUCCESS
 
     @property
     def unexplained(self) -> tuple[DocumentRequest, ...]:
-        """What is missing though the answer reports that nothing went wrong."""
-        return () if self.errors or self.elsewhere else self.missing
+        """What is missing though no error says why; warnings come with whole answers too."""
+        explained = any(error.severity is Severity.ERROR for error in self.errors)
+        return () if explained or self.elsewhere else self.missing
+
+    @property
+    def reported(self) -> str | None:
+        """What it said itself of what is missing, in words."""
+        return f"it reported {in_words(self.errors)}" if self.missing and self.errors else None
 
     @property
     def remarks(self) -> Iterator[str]:
@@ -57,8 +64,8 @@ class Arrived:
             yield f"{self.elsewhere} came from another community than was asked: not taken"
         if self.unasked:
             yield f"{self.unasked} came that nobody asked for: not taken"
-        if self.missing and self.errors:
-            yield f"it reported {in_words(self.errors)}"
+        if self.reported is not None:
+            yield self.reported
 
 
 @dataclass(slots=True)
@@ -134,43 +141,49 @@ async def collect(
     """
     # In a thread: documents may stand in the body, and their base64 is long.
     response = await asyncio.to_thread(read_retrieve_response, body)
-    sorting = _Sorting(attachments, {_bare(one.unique_id): one for one in request.documents})
+    sorting = _Sorting(attachments, request.documents)
     await asyncio.to_thread(sorting.take, response.documents, other_home_accepted)
     came = {one.request for one in sorting.arrived}
     missing = tuple(one for one in request.documents if one not in came)
     return Arrived(
-        tuple(sorting.arrived), missing, response.outcome.errors, sorting.elsewhere, sorting.unasked
+        tuple(sorting.arrived),
+        missing,
+        response.outcome.errors,
+        sorting.elsewhere,
+        sorting.unasked,
+        response.outcome.status,
     )
 
 
 @dataclass(slots=True)
 class _Sorting:
     attachments: Attachments
-    asked: Mapping[str, DocumentRequest]
+    asked: Sequence[DocumentRequest]
     arrived: list[ArrivedDocument] = field(default_factory=list)
     elsewhere: int = 0
     unasked: int = 0
 
     def take(self, given: Iterable[RetrievedDocument], other_home_accepted: bool) -> None:
-        waiting = dict(self.asked)
+        waiting = list(self.asked)
         for document in given:
-            bare = _bare(document.unique_id)
-            request = waiting.get(bare)
+            request = _asked_as(document.unique_id, waiting)
             if request is None:  # what comes twice under one id is taken once
-                self.unasked += bare not in self.asked
+                self.unasked += _asked_as(document.unique_id, self.asked) is None
             elif not other_home_accepted and _is_elsewhere(document, request):
                 self.elsewhere += 1
             else:
                 blob = self.attachments.blob(document.content)
                 # Quirk: a part of no bytes where a document was too large for its sender.
                 if blob is not None and blob.size_bytes:
-                    del waiting[bare]
+                    waiting.remove(request)
                     self.arrived.append(ArrivedDocument(request, blob, document))
 
 
-def _bare(unique_id: UniqueId) -> str:
-    """Quirk: some write `urn:uuid:` before a document's id, and leave it out elsewhere."""
-    return str(unique_id).removeprefix("urn:uuid:")
+def _asked_as(given: UniqueId, asked: Sequence[DocumentRequest]) -> DocumentRequest | None:
+    """Quirk: some write `urn:uuid:` or `urn:oid:` before a document's id, or a UUID in capitals,
+    and do otherwise elsewhere. What is written alike goes first."""
+    alike = [one for one in asked if one.unique_id.bare == given.bare]
+    return next((one for one in alike if one.unique_id == given), alike[0] if alike else None)
 
 
 def _is_elsewhere(document: RetrievedDocument, request: DocumentRequest) -> bool:

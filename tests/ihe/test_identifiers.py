@@ -54,3 +54,19 @@ def test_every_patient_id_survives_its_own_writing(text: str) -> None:
 def test_a_unique_id_has_a_length(text: str) -> None:
     with pytest.raises(ValueError):
         UniqueId(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("urn:oid:2.999.1", "2.999.1"),
+        ("URN:OID:2.999.1", "2.999.1"),
+        ("urn:uuid:ABCDEF00-1111-4222-8333-444455556666", "abcdef00-1111-4222-8333-444455556666"),
+    ],
+)
+def test_a_unique_id_is_the_same_as_a_urn_and_a_uuid_in_any_case(one: str, other: str) -> None:
+    assert UniqueId(one).bare == UniqueId(other).bare == other
+
+
+def test_unique_ids_that_are_no_uuids_differ_by_case() -> None:
+    assert UniqueId("2.999.1^abc").bare != UniqueId("2.999.1^ABC").bare

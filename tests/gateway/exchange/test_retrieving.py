@@ -68,11 +68,12 @@ from tests.gateway.exchange.one_partner import (
 LEFT_OUT = "it reported success without 1 of the documents that it lists, asked twice"
 
 
-def first_alone(heard: Heard, **more: bytes) -> Reply:
+def first_alone(heard: Heard, *, outcome: RegistryResponse | None = None, **more: bytes) -> Reply:
     """Of what is asked only the first, and what nobody asked for."""
     asked_for = {one.unique_id for one in read_retrieve_request(heard.body).documents}
     contents = {FIRST: CCD} if FIRST in asked_for else {}
-    return retrieved(heard, contents | {UniqueId(one): given for one, given in more.items()})
+    others = {UniqueId(one): given for one, given in more.items()}
+    return retrieved(heard, contents | others, outcome)
 
 
 def test_success_with_fewer_documents_than_asked_is_partial(tmp_path: Path) -> None:
