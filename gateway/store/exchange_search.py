@@ -35,6 +35,7 @@ __all__ = [
     "extent",
     "following",
     "get",
+    "number",
     "past_looks",
     "search",
 ]
@@ -141,6 +142,20 @@ def extent(
     statement = select(func.count(), func.max(fitting.c.sequence))
     number, last = transaction.connection.execute(statement).one()
     return number, last
+
+
+def number(transaction: Transaction, *, plan: Scope, wanted: ExchangeFilter) -> int:
+    """How many records fit. All that may are looked at: it takes longer the longer the log is."""
+    looking = _looking(transaction, plan, wanted, "sequence", True)
+    fitting = exchange_paths.fitting(wanted, lambda name: _TABLE.c[name])
+    if looking.members is not None:
+        fitting.append(_TABLE.c.member.in_(looking.members))
+    if looking.documents is not None:
+        named = tables.exchange_document.c
+        holding = select(named.sequence).where(named.document.in_(looking.documents))
+        fitting.append(_TABLE.c.sequence.in_(holding))
+    counted = select(func.count()).select_from(_TABLE).where(within(_TABLE.c.plan, plan), *fitting)
+    return int(transaction.connection.execute(counted).scalar_one())
 
 
 def past_looks(
