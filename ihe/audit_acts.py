@@ -69,6 +69,11 @@ class Kind:
     type: AuditCode | None = None
     flow: Flow = "none"
 
+    @property
+    def is_from_us(self) -> bool:
+        """Whether we are the source: of data that leave us. A query's source is who asks."""
+        return self.flow == "out" and self.id != QUERY
+
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -90,7 +95,7 @@ class Act:
 
 def act_event(act: Act, kind: Kind, objects: tuple[ParticipantObject, ...] = ()) -> AuditEvent:
     """The event of an act. Source is the side that gives the data, or that asks for them."""
-    gives = kind.flow == "out"
+    gives = kind.is_from_us
     us = ActiveParticipant(
         user_id=act.source.id,
         is_requestor=False,
@@ -129,7 +134,7 @@ def act_event(act: Act, kind: Kind, objects: tuple[ParticipantObject, ...] = ())
 def _our_role(kind: Kind) -> AuditCode:
     if kind.id == ACTIVITY:
         return _APPLICATION  # DICOM PS3.15: A.5.3.1
-    return SOURCE_ROLE if kind.flow == "out" else DESTINATION_ROLE
+    return SOURCE_ROLE if kind.is_from_us else DESTINATION_ROLE
 
 
 # ---- what it was about -----------------------------------------------------------------------

@@ -14,6 +14,7 @@ from gateway.api.forms import read_body
 from gateway.api.means import After, Limit, Means, PathId, QueryId, the_member
 from gateway.api.problems import Problem
 from gateway.exchange.ingest import Ingested, ingest, receive
+from gateway.exchange.shown_members import shown
 from gateway.model.document import Document, Source
 from gateway.model.identity import DocumentId
 from gateway.store import documents
@@ -72,6 +73,8 @@ async def list_documents(
             transaction, plan=plan, state=state, member=owner, after=last, limit=limit
         )
         note.documents = tuple(document.id for document in page)
+        if owner is None:
+            note.member, note.reason = shown(document.member for document in page)
         return page
 
     page = await at.act(unit)

@@ -20,6 +20,8 @@ from gateway.store.exchange_search import Column, NoSuchRecord
 router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 MOST: Final = 2**63 - 1
 """The largest number that a database knows."""
+_MOST_PASSED: Final = 10**9
+"""What is passed over is counted all the same: of a longer log one goes on `after` a record."""
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -51,7 +53,7 @@ async def list_exchanges(
     order: Annotated[Column, Query(description="The column to sort by.")] = "sequence",
     descending: bool = True,
     after: Annotated[int | None, Query(ge=1, le=MOST, description="The last page's next.")] = None,
-    offset: Annotated[int, Query(ge=0, le=MOST, description="Records to pass over.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=_MOST_PASSED, description="Records to pass over.")] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's exchange records that fit, newest first, or sorted by any column.

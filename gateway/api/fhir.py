@@ -20,7 +20,13 @@ from gateway.api.forms import read_body
 from gateway.api.means import Means, PlanMeans
 from gateway.api.problems import Problem
 from gateway.exchange.fhir_audit import Observer, audit_event, event_id
-from gateway.exchange.fhir_audit_search import PARAMETERS, AuditSearch, BadSearch, read_search
+from gateway.exchange.fhir_audit_search import (
+    OF_PATIENTS,
+    PARAMETERS,
+    AuditSearch,
+    BadSearch,
+    read_search,
+)
 from gateway.exchange.finding_events import FoundEvents, find_events
 from gateway.model.exchange import RecordedExchange
 from gateway.model.identity import PlanId
@@ -75,7 +81,7 @@ async def search_audit_events(
 async def post_audit_event_search(
     request: Request, means: Means, at: Annotated[Desk, desk("FHIR-AUDIT-SEARCH", AUDIT)]
 ) -> Response:
-    """The same, asked by a form: nothing of it stands in a URL."""
+    """The same, asked by a form; what of it stands in the URL all the same is judged as there."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
         raise Problem(415, f"A search is {_FORM}.")
     content = await read_body(request, limit_bytes=_LIMIT_BYTES)
@@ -83,8 +89,10 @@ async def post_audit_event_search(
         given = QueryParams(content.decode()).multi_items()
     except UnicodeDecodeError:
         raise Problem(400, "The form cannot be read.") from None
-    given += request.query_params.multi_items()
-    return await _searched(request, means, at, given, after=None, is_in_url=False)
+    in_url = request.query_params.multi_items()
+    is_in_url = any(name in OF_PATIENTS for name, _ in in_url)
+    given += in_url
+    return await _searched(request, means, at, given, after=None, is_in_url=is_in_url)
 
 
 @router.get("/AuditEvent/exchange-{sequence}", response_class=Response)
@@ -160,6 +168,8 @@ async def _searched(
         "timestamp": datetime.now(UTC).isoformat(),
         "link": [{"relation": name, "url": f"{base}?{_PAGE}={page}"} for name, page in links],
     }
+    if found.total is not None:
+        bundle["total"] = found.total
     return _fhir({**bundle, "entry": entries} if entries else bundle)
 
 
@@ -172,7 +182,7 @@ def _links(
     after: int | None,
 ) -> list[tuple[str, str]]:
     links = [("self", _page(means, plan, given, after))]
-    if len(found.records) == search.count:
+    if found.total is None and len(found.records) == search.count:
         links.append(("next", _page(means, plan, given, found.records[-1].sequence)))
     return links
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.access import CLINICAL, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
 from gateway.api.means import After, Limit, PathId, the_member
+from gateway.exchange.shown_members import shown
 from gateway.exchange.summarize import member_json
 from gateway.model.member import Member
 from gateway.store import members
@@ -24,10 +25,12 @@ async def list_members(
 ) -> dict[str, Any]:
     """The plan's members by their number, a page at a time."""
 
-    def unit(transaction: Transaction, _note: Note) -> tuple[Member, ...]:
+    def unit(transaction: Transaction, note: Note) -> tuple[Member, ...]:
         # The cursor is the opaque id: a member's number does not belong in an URL (DECISIONS 20).
         last = the_member(transaction, at.caller.plan, after).member_id if after else None
-        return members.list_page(transaction, plan=at.caller.plan, after=last, limit=limit)
+        page = members.list_page(transaction, plan=at.caller.plan, after=last, limit=limit)
+        note.member, note.reason = shown(member.id for member in page)
+        return page
 
     page = await at.act(unit)
     following = page[-1].id if len(page) == limit else None

@@ -160,4 +160,4 @@ def _file(
     given: Taken, means: PartnerMeans, transaction: Transaction, _effects: tuple[Effect, ...]
 ) -> tuple[Effect, ...]:
     now = datetime.now(UTC)
-    return (file_submission(transaction, given, community=means.community, now=now),)
+    return file_submission(transaction, given, community=means.community, now=now)

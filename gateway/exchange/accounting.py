@@ -12,9 +12,11 @@ from typing import Final, cast, get_args
 
 from gateway.model.disclosure import FINDING, Exclusion, Finding, FindingKind
 from gateway.model.exchange import Exchange, RecordedExchange
+from gateway.model.identity import DocumentId
 
-RULES: Final = "45 CFR 164.528, rules 2"
-"""Rules 1 listed also what was never sent, and left out what was told to who asked for more."""
+RULES: Final = "45 CFR 164.528, rules 3"
+"""Rules 1 listed also what was never sent, and left out what was told to who asked for more. Rules
+2 named what our requests fetched as if it had left, and left out lists of the summary alone."""
 YEARS: Final = 6
 """45 CFR 164.528(a)(1): the six years before the day on which the accounting is asked for."""
 
@@ -60,6 +62,8 @@ _ASKED: Final[Mapping[str, str]] = {
 }
 _ANSWERED: Final = ("success", "partial")
 _SENT: Final = ("DIRECT-SEND", "ITI-41", "ITI-80")
+_NOTHING_FITS: Final = "no document that fits is offered to this partner"
+"""The reason in the record of a list that is empty though nothing was withheld."""
 
 
 class NoSuchWindow(Exception):
@@ -74,7 +78,8 @@ def what_left(exchange: Exchange) -> str | None:
 
     A question of ours tells who it is about whatever the answer is, once it has left. An answer of
     ours tells something only if it names documents or a member; the record of one that broke off
-    follows one that is counted already (DECISIONS 16).
+    follows one that is counted already (DECISIONS 16). A list may name none of our documents and
+    still the member, with the summary that is made once it is retrieved (`may_list_nothing`).
     """
     if exchange.direction == "out":
         if _never_left(exchange):
@@ -91,10 +96,25 @@ def what_left(exchange: Exchange) -> str | None:
             return "which other communities know the member, and the member's ids there"
         case "ITI-38" if exchange.documents:
             return f"a list of what is known of {_documents(exchange)}"
+        case "ITI-38" if exchange.member is not None and exchange.reason != _NOTHING_FITS:
+            return "the member's id, and that a summary of the member can be had"
         case "ITI-39" if exchange.documents:
             return _documents(exchange)
         case _:
             return None
+
+
+def may_list_nothing(exchange: Exchange) -> bool:
+    """Whether its record does not say if the list of an answer was empty: it names no document,
+    and that some were withheld."""
+    is_list = (exchange.direction, exchange.transaction) == ("in", "ITI-38")
+    return is_list and not exchange.documents and exchange.reason is not None
+
+
+def documents_that_left(exchange: Exchange) -> tuple[DocumentId, ...]:
+    """Those of an answer of ours, or of what we sent; what a request of ours fetched came in."""
+    is_sent = exchange.direction == "in" or exchange.transaction in _SENT
+    return exchange.documents if is_sent else ()
 
 
 def _never_left(exchange: Exchange) -> bool:

@@ -19,6 +19,7 @@ from gateway.exchange.atna_acts import (
     DIRECT,
     act_events,
     denial_event,
+    described,
     is_stranger,
     stranger_event,
 )
@@ -261,15 +262,8 @@ def _act(exchange: Exchange, reporter: Reporter) -> Act:
         peer_access_point=reporter.host if point == "terminal" else point or None,
         requestors=tuple(_requestors(exchange, None)),
         purposes=tuple(_purposes(exchange, None)),
-        outcome_description=_described(exchange),
+        outcome_description=described(exchange),
     )
-
-
-def _described(exchange: Exchange) -> str | None:
-    """The record's reason; of one that counts, how many it counts."""
-    if exchange.count == 1:
-        return exchange.reason
-    return f"{exchange.reason or 'refused'} ({exchange.count} times)"
 
 
 # ---- the conversation ------------------------------------------------------------------------
@@ -291,7 +285,7 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
         reply_to=None if addressing.reply_to in (None, ANONYMOUS) else addressing.reply_to,
         requestors=tuple(_requestors(exchange, assertion)),
         purposes=tuple(_purposes(exchange, assertion)),
-        outcome_description=_described(exchange),
+        outcome_description=described(exchange),
     )
     if exchange.direction == "out":
         return told

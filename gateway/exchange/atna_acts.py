@@ -165,6 +165,13 @@ def is_stranger(exchange: Exchange) -> bool:
     return exchange.direction == "in" and exchange.outcome == "refused" and unknown
 
 
+def described(exchange: Exchange) -> str | None:
+    """The record's reason; of one that counts, how many it counts."""
+    if exchange.count == 1:
+        return exchange.reason
+    return f"{exchange.reason or 'refused'} ({exchange.count} times)"
+
+
 def stranger_event(act: Act) -> AuditEvent:
     """ITI TF-2: 3.20.4.1.1, Node-Authentication-failure."""
     return act_event(act, _NOT_BELIEVED)

@@ -3,21 +3,22 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, Final
 
 from gateway.exchange import accounting
 from gateway.exchange.accounting import (
     after,
     broken_answers,
+    documents_that_left,
     link_to,
     read_findings,
     what_left,
     window,
 )
-from gateway.exchange.disclosing import besides
-from gateway.exchange.keeping import kept_request
+from gateway.exchange.disclosures_envelopes import listed_anything, told_besides
 from gateway.exchange.spreadsheet import write_csv
 from gateway.exchange.summarize import member_json
 from gateway.model.disclosure import (
@@ -36,15 +37,14 @@ from gateway.model.member import Member
 from gateway.store import documents, exchange_log, partners
 from gateway.store.keys import KeyRing
 from gateway.store.transaction import Transaction
-from ihe.errors import IheError
-from ihe.soap import parse_envelope, read_envelope
-from ihe.xcpd import read_discovery_request
 
 COLUMNS: Final = (
     "date", "recipient", "address", "community", "what", "documents", "purpose", "certain",
     "listed", "exclusion", "record",
 )  # fmt: skip
 _PAGE: Final = 1000
+_BROKEN_WITHIN: Final = timedelta(days=7)
+"""How long after an answer its record may be followed by the one that says that it broke off."""
 
 
 def account(
@@ -59,27 +59,30 @@ def account(
     """What left the house of the member in those days, both inclusive and in UTC.
 
     Findings count whenever they were made: they are about what happened, not when it was seen. What
-    a partner was told that asked for more stands in the envelope that is kept; `keys` open it.
+    a partner was told that asked for more, and whether a list told anything, stands in the
+    envelopes that are kept; `keys` open them.
 
     Raises:
         NoSuchWindow: no day is asked for that an accounting may be of.
     """
     first, last = window(asked, since, until)
     findings = read_findings(_records(transaction, member, ExchangeFilter(transaction=FINDING)))
-    wanted = ExchangeFilter(since=_midnight(first), until=_midnight(after(last)))
+    end = _midnight(after(last))
+    wanted = ExchangeFilter(since=_midnight(first), until=end)
     records = {one.sequence: one for one in _records(transaction, member, wanted)}
     for sequence in findings.keys() - records.keys():
         # A message that was misdirected may name nobody, or somebody else.
         record = exchange_log.get(transaction, plan=member.plan, sequence=sequence)
         if record is not None and first <= record.exchange.time.date() <= last:
             records[sequence] = record
-    broken = broken_answers(record.exchange for record in records.values())
+    late = ExchangeFilter(since=end, until=end + _BROKEN_WITHIN, outcome="failed")
+    failed = chain(records.values(), _records(transaction, member, late))
+    broken = broken_answers(record.exchange for record in failed)
     disclosure = partial(_disclosure, transaction, keys, member.plan, broken=broken)
-    found = [
-        disclosure(records[sequence], findings.get(sequence), what)
-        for sequence in sorted(records)
-        if (what := _told(records[sequence].exchange, findings.get(sequence)))
-    ]
+    disclosures = (
+        disclosure(records[sequence], findings.get(sequence)) for sequence in sorted(records)
+    )
+    found = [one for one in disclosures if one is not None]
     return Accounting(
         member=member,
         plan=member.plan,
@@ -149,40 +152,32 @@ def _disclosure(
     plan: PlanId,
     record: RecordedExchange,
     finding: Finding | None,
-    what: str,
     *,
     broken: Collection[object],
-) -> Disclosure:
+) -> Disclosure | None:
+    """What the record disclosed; None if nothing."""
     told = record.exchange
+    what = _told(told, finding)
+    if what is None:
+        return None
+    is_listed = listed_anything(transaction, keys, told)
+    if is_listed is False and finding is None:
+        return None
     excluded = accounting.exclusion(told.purpose, finding)
-    more = _besides(transaction, keys, told) if excluded is None else None
+    more = told_besides(transaction, keys, told) if excluded is None else None
     return Disclosure(
         sequence=record.sequence,
         time=told.time,
         transaction=told.transaction,
         recipient=_recipient(transaction, plan, told),
         what=what if more is None else f"{what}; besides that {more}",
-        documents=tuple(_named(transaction, plan, each) for each in told.documents),
+        documents=tuple(_named(transaction, plan, each) for each in documents_that_left(told)),
         purpose=told.purpose,
         basis=accounting.basis(told.purpose, finding),
-        is_certain=accounting.is_certain(told, broken),
+        is_certain=bool(is_listed) and accounting.is_certain(told, broken),
         finding=finding,
         exclusion=excluded,
     )
-
-
-def _besides(transaction: Transaction, keys: KeyRing, told: Exchange) -> str | None:
-    """What a request of ours told because it was asked for more, as its envelope says."""
-    if (told.direction, told.transaction) != ("out", "ITI-55"):
-        return None
-    envelope = kept_request(transaction, keys, told)
-    if envelope is None:
-        return None
-    try:
-        asked = read_discovery_request(read_envelope(parse_envelope(envelope)).payload)
-    except IheError:
-        return None  # of a version that wrote it otherwise
-    return besides(asked.demographics)
 
 
 def _recipient(transaction: Transaction, plan: PlanId, told: Exchange) -> Recipient:

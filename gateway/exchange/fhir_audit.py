@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from gateway.exchange.accounting import what_left
-from gateway.exchange.atna_acts import DIRECT, kind_of_act
+from gateway.exchange.atna_acts import DIRECT, described, kind_of_act
 from gateway.model.community import Community
 from gateway.model.exchange import Exchange, Outcome, RecordedExchange
 from gateway.model.later import DEFERRAL
@@ -53,6 +53,7 @@ IHE_EVENTS: Final[Mapping[tuple[str, str], Kind]] = {
     ("out", "ITI-80"): _EXPORT,
     ("in", "ITI-80"): _IMPORT,
 }
+_OF_IHE: Final = frozenset({name for _, name in IHE_EVENTS} - {DEFERRAL})
 OUTCOMES: Final[Mapping[Outcome, str]] = {
     "success": "0", "partial": "4", "refused": "4", "failed": "8", "unknown": "8",
 }  # fmt: skip
@@ -96,8 +97,8 @@ def audit_event(record: RecordedExchange, observer: Observer) -> Json:
             "type": [{"system": _SOURCES, "code": "4", "display": "Application Server"}],
         },
     }
-    if (described := description(record)) is not None:
-        event["outcomeDesc"] = described
+    if (words := description(record)) is not None:
+        event["outcomeDesc"] = words
     if told.purpose is not None:
         event["purposeOfEvent"] = [{"coding": [{"code": told.purpose}]}]
     if entities := list(_entities(told, kind, observer)):
@@ -108,10 +109,12 @@ def audit_event(record: RecordedExchange, observer: Observer) -> Json:
 
 
 def description(record: RecordedExchange) -> str | None:
-    """The record's reason, and that nobody knows any more whose it was where that is so."""
+    """The record's reason, how many it counts, and that nobody knows any more whose it was where
+    that is so."""
+    told = described(record.exchange)
     if not record.is_disposed:
-        return record.exchange.reason
-    return "; ".join(filter(None, (record.exchange.reason, "whose it was is disposed of")))
+        return told
+    return "; ".join(filter(None, (told, "whose it was is disposed of")))
 
 
 def event_id(sequence: int) -> str:
@@ -139,10 +142,10 @@ def event_type(kind: Kind, observer: Observer) -> Json:
 
 
 def subtypes(told: Exchange, kind: Kind, observer: Observer) -> Iterator[Json]:
-    """What the kind says, and the transaction."""
+    """What the kind says, and the transaction: by IHE's code if it has one for it."""
     if kind.type is not None:
         yield _coding(kind.type, observer)
-    is_ihe = told.transaction.startswith("ITI-")
+    is_ihe = told.transaction in _OF_IHE
     system = IHE_CODES if is_ihe else f"urn:oid:{observer.community.transactions}"
     yield {"system": system, "code": told.transaction}
 
@@ -191,7 +194,7 @@ def _agents(told: Exchange, kind: Kind, observer: Observer) -> Iterator[Json]:
 def _we_are_source(told: Exchange, kind: Kind) -> bool:
     if kind.flow == "none" and (_is_mail(told) or kind is _QUERY):
         return told.direction == "out"
-    return kind.flow == "out" and kind.action != "E"
+    return kind.is_from_us
 
 
 def _agent(who: str, network: tuple[str, str] | None) -> Json:

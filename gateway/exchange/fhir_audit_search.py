@@ -65,7 +65,10 @@ AnyOf = tuple[Token, ...]
 
 @dataclass(frozen=True, slots=True)
 class AuditSearch:
-    """What is asked for. Of each name there may be several, all of which must hold."""
+    """What is asked for. Of each name there may be several, all of which must hold.
+
+    A `count` of 0 asks how many there are (FHIR R4 3.1.1.5.4).
+    """
 
     since: datetime | None
     until: datetime | None
@@ -120,11 +123,13 @@ PARAMETERS: Final = {
     "subtype": "Its subtype, as ITI-38 or read.",
     "action": "C, R, U, D or E.",
     "outcome": "0, 4, 8 or 12.",
-    "_count": "How many a page, 1000 at most.",
+    "_count": "How many a page, 1000 at most; 0 for how many there are in all.",
     "_sort": "date or -date; else as they were recorded, the newest first.",
     "_format": "json.",
 }
 """What may be asked by, and what it means."""
+OF_PATIENTS: Final = frozenset({"patient.identifier", "entity.identifier"})
+"""Those whose value may be a member's number."""
 
 
 # ---- dates -----------------------------------------------------------------------------------
@@ -214,8 +219,8 @@ def _outcomes(values: Sequence[str]) -> tuple[Outcome, ...] | None:
 def _count(values: Sequence[str]) -> int:
     if not values:
         return _USUAL
-    if len(values) > 1 or not re.fullmatch(r"\d{1,9}", values[0]) or int(values[0]) == 0:
-        raise BadSearch("_count", "It is one number from 1.")
+    if len(values) > 1 or not re.fullmatch(r"[0-9]{1,9}", values[0]):
+        raise BadSearch("_count", "It is one number.")
     return min(int(values[0]), _MOST)
 
 

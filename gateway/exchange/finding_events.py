@@ -7,16 +7,17 @@ from gateway.exchange.fhir_audit_search import AnyOf, AuditSearch, BadSearch, To
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.model.identity import DocumentId, MemberId, PartnerId
 from gateway.model.member import Plan
-from gateway.store import exchange_log, members
+from gateway.store import exchange_log, exchange_search, members
 from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class FoundEvents:
-    """A page, and the member whom it was asked for."""
+    """A page, and the member whom it was asked for; of a page of none how many there are in all."""
 
     records: tuple[RecordedExchange, ...]
     member: MemberId | None
+    total: int | None = None
 
 
 class _Nothing(Exception):
@@ -54,7 +55,10 @@ def find_events(
             if not any(_names_us(token, observer) for token in tokens):
                 raise _Nothing
     except _Nothing:
-        return FoundEvents((), None)
+        return FoundEvents((), None, None if search.count else 0)
+    if search.count == 0:
+        total = exchange_search.number(transaction, plan=plan.id, wanted=wanted)
+        return FoundEvents((), wanted.member, total)
     records = exchange_log.search(
         transaction,
         plan=plan.id,
@@ -119,6 +123,8 @@ class _Seeking:
             return replace(wanted, document=document)
         if token.system is None and self._is_member(token):
             return self.patient(wanted, token)
+        if wanted.message_id not in (None, token.code):
+            raise _Nothing  # a record is of one message
         return replace(wanted, message_id=token.code)
 
     def _is_member(self, token: Token) -> bool:

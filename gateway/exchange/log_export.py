@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from gateway.exchange.accounting import what_left
+from gateway.exchange.accounting import documents_that_left, what_left
 from gateway.model.exchange import RecordedExchange
 
 CSV_COLUMNS: Final = (
@@ -32,7 +32,10 @@ def csv_cells(record: RecordedExchange) -> tuple[object, ...]:
 
 def outflow_rows(records: Iterable[RecordedExchange]) -> list[tuple[object, ...]]:
     """How many exchanges told something outside, and documents they gave: a line for each month,
-    partner, purpose and transaction, sorted so."""
+    partner, purpose and transaction, sorted so.
+
+    Of a list from which documents were withheld the record alone does not say whether anything
+    else stood in it: it counts."""
     exchanges: Counter[tuple[str, str, str, str]] = Counter()
     documents: Counter[tuple[str, str, str, str]] = Counter()
     for record in records:
@@ -42,5 +45,5 @@ def outflow_rows(records: Iterable[RecordedExchange]) -> list[tuple[object, ...]
         recipient = told.partner or told.peer or "unknown"
         line = (f"{told.time:%Y-%m}", recipient, told.purpose or "not stated", told.transaction)
         exchanges[line] += 1
-        documents[line] += len(told.documents)
+        documents[line] += len(documents_that_left(told))
     return [(*line, exchanges[line], documents[line]) for line in sorted(exchanges)]

@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from gateway.exchange.log_export import outflow_rows
 from gateway.exchange.refusals import refusal_rows
+from gateway.exchange.shown_members import LISTS
 from gateway.exchange.unusual import Unusual, unusual_accesses
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
 from gateway.settings_audit import Usual
@@ -120,5 +121,6 @@ def unusual_of(
         since=since - timedelta(days=usual.days),
         until=since,
         members=members,
+        lists=LISTS,
     )
     return tuple(unusual_accesses(chain(before, looks()), since=since, usual=usual))

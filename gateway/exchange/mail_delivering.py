@@ -24,6 +24,7 @@ from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
 from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_failing import tell_sender
+from gateway.exchange.mail_partners import partner_of_domain
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
 from gateway.exchange.notices import expire, hand_over, refuse
 from gateway.model.document import Blob
@@ -155,7 +156,7 @@ def _give_up(
             transaction, plan=message.plan, message=message.id, recipient=recipient
         )
     reasons = "; ".join(dict.fromkeys(one.reason or "" for one in gone))
-    record = _record(message, gone, "failed", reasons, now=gone[0].since)
+    record = _record(transaction, message, gone, "failed", now=gone[0].since, reason=reasons)
     exchange_log.append(transaction, record)
     tell_sender(transaction, queue, message, gone)
 
@@ -175,11 +176,12 @@ async def _send(
     blob = await means.archive.store_async(message.plan, sealed)
     now = means.clock()
     recipients = tuple(_marked(one, blob, means.algorithms(domain)) for one in reached)
-    record = _record(message, recipients, "unknown", None, now=now, sha256=blob.sha256)
-    opened = await means.archive.database.write_async(
-        lambda tx: exchange_log.open_exchange(tx, record)
-    )
 
+    def begin(transaction: Transaction) -> tuple[Exchange, int]:
+        begun = _record(transaction, message, recipients, "unknown", now=now, sha256=blob.sha256)
+        return begun, exchange_log.open_exchange(transaction, begun)
+
+    record, opened = await means.archive.database.write_async(begin)
     mail_from = "" if message.kind == "notice" else message.sender
     addresses = [one.address for one in recipients]
     ended: HandedOver | NotHandedOver
@@ -376,22 +378,25 @@ def give_up_mail(
 
 
 def _record(
+    transaction: Transaction,
     message: SentMail,
     recipients: Sequence[Recipient],
     outcome: Outcome,
-    reason: str | None,
     *,
     now: datetime | None,
+    reason: str | None = None,
     sha256: str | None = None,
 ) -> Exchange:
-    shown = ", ".join(one.address for one in recipients)
+    """Of recipients in one domain, all of them: whoever is left out was disclosed to unnamed."""
+    partner = partner_of_domain(transaction, message.plan, recipients[0].domain)
     return replace(
         message.record,
         time=now or message.created,
         direction="out",
         transaction=TRANSACTION,
         outcome=outcome,
-        peer=shown[:500],
+        partner=None if partner is None else partner.id,
+        peer=", ".join(one.address for one in recipients),
         reason=reason,
         message_id=message.message_id,
         request_hash=sha256,

@@ -19,6 +19,7 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.ingest import read
 from gateway.exchange.mail_composing import Draft, write_draft
 from gateway.exchange.mail_packing import File, Given, Load, Packed, Packing, pack
+from gateway.exchange.mail_partners import partner_of_domain
 from gateway.exchange.on_demand import kept_snapshot
 from gateway.exchange.policy import Refused, may_ask, requester_stated
 from gateway.exchange.reading import sniff
@@ -32,7 +33,7 @@ from gateway.model.purpose import PurposeOfUse
 from gateway.model.retrieval import Requester
 from gateway.model.sent_mail import SentMail
 from gateway.settings_mail_out import Package
-from gateway.store import members, partners, policy_rules
+from gateway.store import members, policy_rules
 from gateway.store.database import Transaction
 from ihe.identifiers import HomeCommunityId
 
@@ -147,16 +148,14 @@ def _domain(address: str) -> str:
 
 
 async def _partner_id(means: DirectMeans, plan: Plan, order: Order) -> PartnerId | None:
-    domain = _domain(order.to[0])
-    known = await means.archive.database.read_async(lambda tx: _listed(tx, plan, domain))
-    return None if known is None else known.id
-
-
-def _listed(transaction: Transaction, plan: Plan, domain: str) -> Partner | None:
-    known = partners.list_all(transaction, plan=plan.id)
-    return next(
-        (one for one in known if (one.endpoints.direct_domain or "").lower() == domain), None
+    """None where several domains are written to: each delivery's record names its own."""
+    domain, *others = {_domain(one) for one in order.to}
+    if others:
+        return None
+    known = await means.archive.database.read_async(
+        lambda tx: partner_of_domain(tx, plan.id, domain)
     )
+    return None if known is None else known.id
 
 
 def _given(
@@ -182,7 +181,7 @@ def _given(
     if isinstance(verdict, Refused):
         raise NotSent(verdict.reason)
     domain = _domain(order.to[0])
-    partner = _listed(transaction, plan, domain) or _stranger(domain)
+    partner = partner_of_domain(transaction, plan.id, domain) or _stranger(domain)
     rules = policy_rules.list_all(transaction, plan=plan.id)
     return open_shelf(transaction, Way(plan, partner, purpose, rules), member, means.community)
 

@@ -294,8 +294,8 @@ def _passed_over(request: ProvideAndRegisterRequest) -> Iterator[RegistryError]:
 
 def file_submission(
     transaction: Transaction, taken: Taken, *, community: Community, now: datetime
-) -> Effect:
-    """Files, holds or quarantines each document; what the record says of the submission.
+) -> tuple[Effect, ...]:
+    """Files, holds or quarantines each document; what the records say of it, one a member.
 
     Raises:
         MadeMeanwhile: another submission of the partner used the same ids since this was checked.
@@ -316,14 +316,22 @@ def file_submission(
                 entry_uuid=entry.entry_uuid,
                 document=one.document.id,
             )
-    filed = {one.document.member for one in done if one.document.member is not None}
-    return Effect(
-        "success",
-        plan=given.plan.id,
-        member=filed.pop() if len(filed) == 1 else None,
-        documents=tuple(one.document.id for one in done),
-        reason="; ".join((*_told(done), *edge_in_words(given.edge))) or None,
-    )
+    return tuple(_effects(given, done))
+
+
+def _effects(given: Addressed, done: Iterable[Ingested]) -> Iterator[Effect]:
+    """One for each member whose documents they are, and one for those that are nobody's yet."""
+    by_member: dict[MemberId | None, list[Ingested]] = {}
+    for one in done:
+        by_member.setdefault(one.document.member, []).append(one)
+    for member, theirs in (by_member or {None: []}).items():
+        yield Effect(
+            "success",
+            plan=given.plan.id,
+            member=member,
+            documents=tuple(one.document.id for one in theirs),
+            reason="; ".join((*_told(theirs), *edge_in_words(given.edge))) or None,
+        )
 
 
 def _kept(

@@ -3,6 +3,8 @@
 Three questions to the records, against what was usual in the days before: has this partner or
 person ever had to do with this member; does somebody go through far more members in a day than he
 does otherwise; does a person look at odd hours. None of it is a finding: it says where to look.
+
+A list names nobody and says how many it has shown: they count as so many members, each time anew.
 """
 
 from collections import defaultdict
@@ -12,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
+from gateway.exchange.shown_members import number_shown
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.identity import MemberId
 from gateway.model.later import DEFERRAL
@@ -40,7 +43,20 @@ class _Known:
 
     last: dict[MemberId, datetime] = field(default_factory=dict)
     days: dict[date, set[MemberId]] = field(default_factory=lambda: defaultdict(set))
+    listed: dict[date, int] = field(default_factory=lambda: defaultdict(int))
     told: set[tuple[UnusualKind, date]] = field(default_factory=set)
+
+    def see(self, told: Exchange, day: date) -> None:
+        """Remembers the access."""
+        if told.member is not None:
+            self.last[told.member] = told.time
+            self.days[day].add(told.member)
+        elif number := number_shown(told):
+            self.listed[day] += number
+
+    def seen(self, day: date) -> int:
+        """How many members on that day."""
+        return len(self.days.get(day, ())) + self.listed.get(day, 0)
 
 
 def unusual_accesses(
@@ -54,15 +70,16 @@ def unusual_accesses(
     everybody: dict[str, _Known] = defaultdict(_Known)
     for record in records:
         told = record.exchange
-        who, member = _who(told), told.member
-        if who is None or member is None or told.outcome not in _HAPPENED:
+        who = _who(told)
+        is_look = told.member is not None or number_shown(told) > 0
+        if who is None or not is_look or told.outcome not in _HAPPENED:
             continue
         known, local = everybody[who], told.time.astimezone(zone)
-        reasons = list(_reasons(known, told, member, local, usual)) if told.time >= since else []
-        known.last[member] = told.time
-        known.days[local.date()].add(member)
+        first = list(_first_time(known, told, usual)) if told.time >= since else []
+        known.see(told, local.date())
+        reasons = [*first, *_reasons(known, told, local, usual)] if told.time >= since else []
         for kind, why in reasons:
-            about = member if kind == "first_time" else None
+            about = told.member if kind == "first_time" else None
             yield Unusual(record.sequence, told.time, kind, who, about, why)
 
 
@@ -82,30 +99,28 @@ def _who(told: Exchange) -> str | None:
     return told.partner or told.person
 
 
-def _reasons(
-    known: _Known, told: Exchange, member: MemberId, local: datetime, usual: Usual
-) -> Iterator[tuple[UnusualKind, str]]:
-    yield from _first_time(known, told, member, usual)
-    yield from _many_members(known, member, local.date(), usual)
-    if told.partner is None and told.role != "system":  # machines know no evening
-        yield from _odd_hours(known, local, usual)
-
-
-def _first_time(
-    known: _Known, told: Exchange, member: MemberId, usual: Usual
-) -> Iterator[tuple[UnusualKind, str]]:
-    before = known.last.get(member)
+def _first_time(known: _Known, told: Exchange, usual: Usual) -> Iterator[tuple[UnusualKind, str]]:
+    """Asked before the access is remembered."""
+    if told.member is None:
+        return
+    before = known.last.get(told.member)
     if before is None or told.time - before > timedelta(days=usual.days):
         what = "partner" if told.partner else "person"
         yield "first_time", f"the first time in {usual.days} days that this {what} sees the member"
 
 
-def _many_members(
-    known: _Known, member: MemberId, day: date, usual: Usual
+def _reasons(
+    known: _Known, told: Exchange, local: datetime, usual: Usual
 ) -> Iterator[tuple[UnusualKind, str]]:
-    seen = len(known.days.get(day, set()) | {member})
-    first = day - timedelta(days=usual.days)
-    others = [len(some) for one, some in known.days.items() if first <= one < day]
+    yield from _many_members(known, local.date(), usual)
+    if told.partner is None and told.role != "system":  # machines know no evening
+        yield from _odd_hours(known, local, usual)
+
+
+def _many_members(known: _Known, day: date, usual: Usual) -> Iterator[tuple[UnusualKind, str]]:
+    seen, first = known.seen(day), day - timedelta(days=usual.days)
+    earlier = (one for one in known.days.keys() | known.listed.keys() if first <= one < day)
+    others = [known.seen(one) for one in earlier]
     mean = sum(others) / len(others) if others else 0.0
     if seen <= max(usual.members_per_day, usual.times * mean):
         return

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, select, tuple_, union_all
+from sqlalchemy import Row, Select, func, or_, select, tuple_, union_all
 
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId
@@ -29,7 +29,16 @@ _LOOKS: Final = 5000
 _AT_ONCE: Final = 1000
 
 
-__all__ = ["Column", "NoSuchRecord", "extent", "following", "get", "past_looks", "search"]
+__all__ = [
+    "Column",
+    "NoSuchRecord",
+    "extent",
+    "following",
+    "get",
+    "number",
+    "past_looks",
+    "search",
+]
 
 
 class NoSuchRecord(LookupError):
@@ -135,6 +144,20 @@ def extent(
     return number, last
 
 
+def number(transaction: Transaction, *, plan: Scope, wanted: ExchangeFilter) -> int:
+    """How many records fit. All that may are looked at: it takes longer the longer the log is."""
+    looking = _looking(transaction, plan, wanted, "sequence", True)
+    fitting = exchange_paths.fitting(wanted, lambda name: _TABLE.c[name])
+    if looking.members is not None:
+        fitting.append(_TABLE.c.member.in_(looking.members))
+    if looking.documents is not None:
+        named = tables.exchange_document.c
+        holding = select(named.sequence).where(named.document.in_(looking.documents))
+        fitting.append(_TABLE.c.sequence.in_(holding))
+    counted = select(func.count()).select_from(_TABLE).where(within(_TABLE.c.plan, plan), *fitting)
+    return int(transaction.connection.execute(counted).scalar_one())
+
+
 def past_looks(
     transaction: Transaction,
     *,
@@ -142,8 +165,11 @@ def past_looks(
     since: datetime,
     until: datetime,
     members: Collection[MemberId],
+    lists: Collection[str] = (),
 ) -> Iterator[RecordedExchange]:
     """Who looked at which member in that time, in its order; of the record no more than that.
+
+    Of the transactions `lists` also what names none, with the reason, which says how many.
 
     A member who is not among `members` is called by the keyed hash of the month: good for counting
     within a month, and nothing is unsealed for it.
@@ -152,7 +178,7 @@ def past_looks(
     known = {key.member(member): member for key in keys for member in members}
     place: tuple[datetime, int] | None = None
     while True:
-        statement = _looks(transaction, plan, since, until, place)
+        statement = _looks(transaction, plan, since, until, lists, place)
         rows = transaction.connection.execute(statement).all()
         for row in rows:
             looked = Exchange(
@@ -163,7 +189,8 @@ def past_looks(
                 partner=None if row.partner is None else PartnerId(row.partner),
                 person=row.person,
                 role=row.role,
-                member=known.get(row.member, MemberId(row.member)),
+                member=row.member and known.get(row.member, MemberId(row.member)),
+                reason=None if row.member else row.reason,
             )
             yield RecordedExchange(row.sequence, looked, "", "")
         if len(rows) < _LOOKS:
@@ -176,11 +203,12 @@ def _looks(
     plan: Scope,
     since: datetime,
     until: datetime,
+    lists: Collection[str],
     after: tuple[datetime, int] | None,
 ) -> Any:
     """The next of each plan, by its index, and of these the next."""
     every = plans_of(transaction) if isinstance(plan, AllPlans) else (plan,)
-    parts = [_looks_of(one, since, until, after) for one in every]
+    parts = [_looks_of(one, since, until, lists, after) for one in every]
     if len(parts) == 1:
         return parts[0]
     one = union_all(*(select(part.subquery()) for part in parts)).subquery()
@@ -188,15 +216,20 @@ def _looks(
 
 
 def _looks_of(
-    plan: str | None, since: datetime, until: datetime, after: tuple[datetime, int] | None
+    plan: str | None,
+    since: datetime,
+    until: datetime,
+    lists: Collection[str],
+    after: tuple[datetime, int] | None,
 ) -> Select[Any]:
-    names = ("sequence", "time", "transaction", "outcome", "partner", "person", "role", "member")
-    time = _TABLE.c.time
+    names = ("sequence", "time", "transaction", "outcome", "partner", "person", "role", "member",
+             "reason")  # fmt: skip
+    time, is_list = _TABLE.c.time, _TABLE.c.transaction.in_(lists)
     statement = select(*(_TABLE.c[name] for name in names)).where(
         _TABLE.c.plan.is_(None) if plan is None else _TABLE.c.plan == plan,
         _TABLE.c.direction == "in",
         _TABLE.c.outcome.in_(("success", "partial")),
-        _TABLE.c.member.is_not(None),
+        or_(_TABLE.c.member.is_not(None), is_list),
         time >= since,
         time < until,
     )

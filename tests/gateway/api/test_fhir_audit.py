@@ -119,6 +119,9 @@ OURS: Final = tuple(range(10, -1, -1))
         ((("entity.identifier", "d-1"),), (3, 2)),
         ((("entity.identifier", "d-9"),), ()),
         ((("entity.identifier", "<1@b.test>"),), (9,)),
+        ((("entity.identifier", "<1@b.test>"), ("entity.identifier", "<2@b.test>")), ()),
+        ((("entity.identifier", "<2@b.test>"), ("entity.identifier", "<1@b.test>")), ()),
+        ((("entity.identifier", "<1@b.test>"), ("entity.identifier", "<1@b.test>")), (9,)),
         ((("entity.identifier", MEMBER.id), ("type", "110106")), (3, 2)),
         ((("agent.identifier", "2.999.8"),), (4,)),
         ((("agent", "Nora"),), (7, 6)),
@@ -163,6 +166,48 @@ def test_a_members_number_is_asked_for_in_a_form_and_never_in_a_url(doors: Doors
     assert NUMBER not in refused.text
 
 
+def test_a_members_number_in_the_url_of_a_form_is_refused_too(doors: Doors) -> None:
+    token = doors.token(PLAN, "auditor")
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    def post(**in_url: str) -> httpx.Response:
+        path, form = f"{FHIR}/_search", b"date=ge2026-03-01&date=lt2026-03-03"
+        return doors.call("POST", path, token, headers=headers, params=in_url, content=form)
+
+    for name in ("patient.identifier", "entity.identifier"):
+        refused = post(**{name: f"urn:oid:{NUMBER_ROOT}|{NUMBER}"})
+        assert refused.status_code == 400
+        assert refused.json()["issue"][0]["code"] == "security"
+    assert places(doors, post(**{"patient.identifier": NUMBER}).json()) == []
+    by_id = post(**{"patient.identifier": MEMBER.id, "_format": "json"})
+    assert places(doors, by_id.json()) == found(doors, ("patient.identifier", MEMBER.id))
+
+
+@pytest.mark.parametrize("by", ["GET", "POST"])
+@pytest.mark.parametrize(
+    ("given", "total"),
+    [
+        ((), 11),
+        ((("type", "110112"),), 4),
+        ((("patient.identifier", MEMBER.id),), 7),
+        ((("entity.identifier", "d-1"), ("patient.identifier", MEMBER.id)), 2),
+        ((("patient.identifier", "nobody"),), 0),
+        ((("agent", "Nora"),), 2),
+    ],
+)
+def test_a_page_of_none_says_how_many_there_are(
+    doors: Doors, given: tuple[tuple[str, str], ...], total: int, by: str
+) -> None:
+    """FHIR R4 3.1.1.5.4: as a summary that counts."""
+    assert len(found(doors, *given, by=by)) == total
+    bundle = asked(doors, *EVER, *given, ("_count", "0"), by=by).json()
+    assert (bundle["total"], "entry" in bundle) == (total, False)
+    assert [link["relation"] for link in bundle["link"]] == ["self"]
+    again = doors.call("GET", bundle["link"][0]["url"], doors.token(PLAN, "auditor")).json()
+    assert again["total"] == total
+    assert "total" not in asked(doors, *EVER, *given, by=by).json()
+
+
 def test_pages_join_without_gap_or_overlap_and_their_links_tell_nothing(doors: Doors) -> None:
     number = f"urn:oid:{NUMBER_ROOT}|{NUMBER}"
     whole = found(doors, ("patient.identifier", number), by="POST")
@@ -205,7 +250,7 @@ def test_pages_join_without_gap_or_overlap_and_their_links_tell_nothing(doors: D
         ([*EVER, ("subtype", "disclose")], "not-supported", "subtype"),
         ([*EVER, ("type", "a|")], "value", "type"),
         ([*EVER, ("agent", "a,b")], "not-supported", "agent.identifier"),
-        ([*EVER, ("_count", "0")], "value", "_count"),
+        ([*EVER, ("_count", "-1")], "value", "_count"),
         ([*EVER, ("_count", "many")], "value", "_count"),
         ([*EVER, ("_sort", "agent")], "not-supported", "_sort"),
         ([*EVER, ("_format", "xml")], "not-supported", "_format"),

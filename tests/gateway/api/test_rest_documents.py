@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -270,6 +271,28 @@ def test_members_are_listed_by_number_and_followed_by_an_opaque_cursor(doors: Do
     assert page["next"] == "id-08"
 
 
+@pytest.mark.parametrize(("limit", "member", "reason"), [(1, "id-1", None), (2, None, "2 members")])
+def test_a_list_of_members_names_the_one_or_says_how_many_it_shows(
+    tmp_path: Path, limit: int, member: str | None, reason: str | None
+) -> None:
+    """A record names one at the most; what auditors call unusual counts the others by it."""
+    with open_doors(tmp_path) as doors:
+        for number in "12":
+            one = replace(MEMBER, id=MemberId(f"id-{number}"), member_id=f"0-{number}")
+            doors.house.database.write(lambda tx, one=one: members.put(tx, one))
+        staff, last = doors.token(PLAN, "staff"), doors.last()
+        assert len(doors.get("/api/v1/members", staff, limit=limit).json()["members"]) == limit
+        (record,) = doors.recorded(last)
+    assert (record["member"], record["reason"]) == (member, reason)
+
+
+def test_a_list_of_documents_says_of_how_many_members_they_are(doors: Doors) -> None:
+    last = doors.last()
+    doors.get("/api/v1/documents", doors.token(PLAN, "staff"), state="quarantined")
+    (record,) = doors.recorded(last)
+    assert (record["member"], record["reason"]) == (None, "0 members")
+
+
 def test_a_cursor_that_names_nothing_is_a_404(doors: Doors) -> None:
     for path in ("members", "documents", "held", "quarantine"):
         answer = doors.get(f"/api/v1/{path}", doors.token(PLAN, "staff"), after="nobody")
@@ -286,3 +309,4 @@ def test_the_log_is_paged_newest_first(doors: Doors) -> None:
     assert numbers == sorted(numbers, reverse=True)
     everything = doors.get("/api/v1/exchanges", auditor, limit=1000).json()
     assert everything["next_offset"] is None
+    assert doors.get("/api/v1/exchanges", auditor, offset=10**9).json()["exchanges"] == []

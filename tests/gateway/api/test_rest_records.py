@@ -16,7 +16,7 @@ from tests.gateway.api.test_rest_access import AUDIT, FHIR, MATRIX, V1, call, pr
 from tests.gateway.house import MEMBER, PLAN
 
 ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
-    ("GET", f"{V1}/members"): (),
+    ("GET", f"{V1}/members"): ("member",),  # the only one whom it shows
     ("GET", f"{V1}/members/{{member_id}}"): ("member",),
     ("GET", f"{V1}/members/{{member_id}}/summary"): ("member",),
     ("GET", f"{V1}/members/{{member_id}}/disclosures"): ("member",),
@@ -30,7 +30,7 @@ ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/submissions/{{submission_id}}"): ("member", "conversation"),
     ("GET", f"{V1}/retrievals/{{retrieval_id}}"): ("member", "conversation"),
     ("GET", f"{V1}/retrievals/{{retrieval_id}}/events"): ("member", "conversation"),
-    ("GET", f"{V1}/documents"): ("documents",),
+    ("GET", f"{V1}/documents"): ("member", "documents"),
     ("POST", f"{V1}/documents"): ("documents",),
     ("GET", f"{V1}/documents/{{document_id}}"): ("member", "documents"),
     ("GET", f"{V1}/documents/{{document_id}}/content"): ("member", "documents"),

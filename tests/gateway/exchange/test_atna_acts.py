@@ -171,6 +171,16 @@ def test_who_read_what_is_told() -> None:
     assert objects == [("1", f"{MEMBER}^^^&2.999.1.1&ISO"), ("3", "d-1"), ("26", "<1@there>")]
 
 
+@pytest.mark.parametrize("name", ["REST-MEMBERS", "CLI-MEMBERS", "REST-RETRIEVAL"])
+def test_the_source_of_a_search_is_who_asks(name: str) -> None:
+    (message,) = told(record(name))
+    roles = {
+        each.get("UserID"): each.find("RoleIDCode").get("csd-code")  # type: ignore[union-attr]
+        for each in message.iterfind("ActiveParticipant")
+    }
+    assert roles == {"127.0.0.1": "110153", "Nora Nurse": "auditor", "gateway.example": "110152"}
+
+
 @pytest.mark.parametrize("door", ["ITI-55/ITI-56", "ITI-38/ITI-39", "ITI-41/ITI-80"])
 @pytest.mark.parametrize("outcome", ["refused", "failed"])
 def test_a_message_that_nobody_opened_is_an_alert_whatever_its_door_takes(

@@ -13,6 +13,7 @@ from gateway.exchange.fhir_audit import IHE_EVENTS, Observer, audit_event
 from gateway.model.community import Community
 from gateway.model.exchange import Direction, Exchange, Outcome, RecordedExchange
 from gateway.model.identity import DocumentId, MemberId, PartnerId
+from ihe.atna import DESTINATION_ROLE, SOURCE_ROLE
 from ihe.identifiers import HomeCommunityId, Oid
 from tests.gateway.exchange.balp import PROFILES, claimed, problems
 
@@ -143,5 +144,23 @@ def test_fhir_and_atna_tell_the_same_kind_of_event() -> None:
         if event["type"]["code"] != "rest":  # so BALP calls what DICOM has several names for
             assert event["type"]["code"] == first.id.code, record
         assert event["action"] == first.action, record
+        (us,) = (one for one in first.participants if one.alternative_user_id is not None)
+        if told.outcome == "success" and us.roles[0] in (SOURCE_ROLE, DESTINATION_ROLE):
+            is_first = event["agent"][0]["who"]["identifier"]["value"] == OBSERVER.id
+            assert is_first == (us.roles[0] == SOURCE_ROLE), record
         compared += 1
     assert compared > 1000
+
+
+@pytest.mark.parametrize("name", ["ITI-55-DEFERRED", "ITI-55/ITI-56", "REST-MEMBERS"])
+def test_what_is_no_transaction_of_ihes_has_no_code_of_ihes(name: str) -> None:
+    event = audit_event(recorded(name, partner=PartnerId("p-1")), OBSERVER)
+    ours = {"system": f"urn:oid:{COMMUNITY.transactions}", "code": name}
+    assert event["subtype"][-1] == ours
+    ihe = audit_event(recorded("ITI-55", partner=PartnerId("p-1")), OBSERVER)
+    assert ihe["subtype"] == [{"system": "urn:ihe:event-type-code", "code": "ITI-55"}]
+
+
+def test_refusals_that_were_counted_are_one_event_that_says_how_many() -> None:
+    refusals = recorded("DIRECT-RECEIVE", outcome="refused", reason="nobody we trust", count=57)
+    assert audit_event(refusals, OBSERVER)["outcomeDesc"] == "nobody we trust (57 times)"

@@ -26,13 +26,15 @@ USUAL = Usual(days=60, members_per_day=1, times=1.0)
 
 def looks(count: int) -> Iterator[Exchange]:
     """Over three months and two plans, of few people and members; not in the order of time."""
-    draw = random.Random(6)
+    draw, names = random.Random(6), random.Random(7)
     for _ in range(count):
         who = draw.choice(("Nora", "Nils", None))
+        name = names.choice(("REST-SUMMARY", "REST-DOCUMENTS", "REST-SEND"))
         yield Exchange(
             time=SINCE + timedelta(hours=draw.randrange(-80 * 24, 7 * 24)),
             direction=draw.choice(("in", "in", "in", "out")),
-            transaction="ITI-38" if who is None else "REST-SUMMARY",
+            transaction="ITI-38" if who is None else name,
+            reason=f"{names.randrange(9)} members",
             outcome=draw.choice(("success", "partial", "refused")),
             plan=draw.choice((PLAN, OTHER_PLAN)),
             partner=PartnerId("2.999.7") if who is None else None,

@@ -144,3 +144,11 @@ async def test_files_and_text_go_without_a_member(plan: Office) -> None:
     assert "say whose" in await refusal(plan, member=None, summary=True)
     assert message.record.plan == PlanId("acme")
     assert "cannot be written" in await refusal(plan, member=None, subject="a\r\nBcc: x@y.test")
+
+
+async def test_of_several_domains_none_is_the_partner_of_all(plan: Office) -> None:
+    clinic = a_partner(endpoints=Endpoints(direct_domain="direct.clinic.test"))
+    plan.house.database.write(lambda tx: partners.put(tx, clinic))
+    two = await prepared(plan, to=(DOCTOR, "bob@else.test"), member=None, text="About a referral")
+    one = await prepared(plan, to=(DOCTOR, "eve@direct.clinic.test"), member=None, text="As above")
+    assert (two.record.partner, one.record.partner) == (None, clinic.id)

@@ -78,6 +78,34 @@ def test_a_newcomer_is_held_to_the_number_alone() -> None:
     ]
 
 
+def a_list(time: datetime, number: int, **changes: Any) -> Exchange:
+    listed = access(time, None, reason=f"{number} members", **changes)
+    return replace(listed, transaction="REST-MEMBERS")
+
+
+def test_a_list_counts_as_all_whom_it_shows() -> None:
+    (told,) = found(a_list(MONDAY, 3), a_list(MONDAY, 4), members_per_day=5)
+    assert (told.sequence, told.kind, told.member) == (2, "many_members", None)
+    assert told.why == "more than 6 members in one day, against none on any day before"
+    mixed = found(*many(MONDAY, 3), a_list(MONDAY + DAY / 4, 3), members_per_day=5)
+    assert kinds(mixed)[-1] == (4, "many_members")
+
+
+def test_long_lists_are_usual_for_whoever_reads_them_every_day() -> None:
+    usual_days = [a_list(MONDAY - days * DAY, 100) for days in range(1, 11)]
+    assert found(*usual_days, a_list(MONDAY, 120)) == []
+
+
+def test_a_list_of_nobody_and_words_of_another_record_are_no_list_of_members() -> None:
+    words = replace(a_list(MONDAY, 100), transaction="REST-SEND")
+    assert found(a_list(MONDAY, 0), words) == []
+
+
+def test_a_list_at_night_is_a_look_at_night() -> None:
+    (told,) = found(a_list(MONDAY + timedelta(hours=11), 2))
+    assert told.kind == "odd_hours"
+
+
 def test_a_person_at_night_is_told_and_a_machine_is_not() -> None:
     night = MONDAY.replace(hour=3)
     seen = access(MONDAY - DAY), access(MONDAY - DAY, role="system", person="feed")
