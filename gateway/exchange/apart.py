@@ -155,7 +155,7 @@ def fit(one: Cluster, other: Cluster, why: Why) -> bool:
     # One id is one finding, though a correction may have changed it.
     if why != SAME_ID and one.findings and other.findings and not one.findings & other.findings:
         return False
-    if why != SAME_ID and not _is_one_place_and_dose(one, other):
+    if why != SAME_ID and not is_one_place_and_course(one, other):
         return False
     return is_one_time(one, other, why) and is_one_thing(one, other)
 
@@ -175,7 +175,7 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
     return same_details(one.statements[0], other.statements[0])
 
 
-def _is_one_place_and_dose(one: Cluster, other: Cluster) -> bool:
+def is_one_place_and_course(one: Cluster, other: Cluster) -> bool:
     """One side is not the other; no document tells one course in two doses or from two lots."""
     return _same_codes(one.sites, other.sites) and _same_codes(one.doses, other.doses)
 

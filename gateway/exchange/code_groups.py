@@ -174,8 +174,7 @@ def _buckets(
     """Statements that share something, with the words for it; the strongest first."""
     by_id = _holders(statements, attrgetter("ids"))
     for id_ in sorted(_shared(by_id)):
-        if not _is_reused(by_id[id_]):
-            yield by_id[id_], SAME_ID
+        yield by_id[id_], SAME_ID
     having = _holders(statements, attrgetter("codes"))
     for code in sorted(_shared(having), key="|".join):
         yield having[code], SAME_CODE
@@ -207,16 +206,6 @@ def _holders(
 
 def _shared(held: Mapping[_Held, list[Statement]]) -> list[_Held]:
     return [key for key, having in held.items() if len(having) > 1]
-
-
-def _is_reused(held: list[Statement]) -> bool:
-    """Whether one document gives the id to two things: some systems write one id everywhere."""
-    first: dict[str, Statement] = {}
-    for one in held:
-        other = first.setdefault(one.document.id, one)
-        if other is not one and not (other.codes & one.codes or other.name == one.name):
-            return True
-    return False
 
 
 def _by_period(bucket: list[Statement]) -> list[list[Statement]]:

@@ -46,6 +46,7 @@ from gateway.exchange.effort import spend
 from gateway.exchange.identity import people_named
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
+from gateway.exchange.reused_ids import without_reused_ids
 from gateway.exchange.statements import (
     ENDED,
     CodeKey,
@@ -95,7 +96,8 @@ def summarize(
     pairs = [pair for pair in given.values() if not pair[0].is_derived]
     known = {document.id: document for document in documents if not document.is_derived}
     known |= {document.id: document for document, _ in pairs}
-    statements = read_statements(pairs, known.values(), as_of=as_of.date())
+    read = read_statements(pairs, known.values(), as_of=as_of.date())
+    statements = without_reused_ids(read)
     learned = learn_translations(statements)
     by_kind: dict[Kind, list[Statement]] = defaultdict(list)
     for one in statements:
