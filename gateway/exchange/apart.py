@@ -23,6 +23,7 @@ from gateway.exchange.identity import (
     strengths,
 )
 from gateway.exchange.moments import date_digits, may_be_one, sort_key
+from gateway.exchange.people import is_one_person, person_of
 from gateway.exchange.statements import ENDED, CodeKey, Statement
 
 Times = Literal["none", "span", "event", "placed"]
@@ -66,6 +67,8 @@ class Cluster:
     """The documents of those statements that tell no time."""
     courses: set[tuple[str, str]] = field(default_factory=set)
     marks: dict[str, frozenset[str]] = field(default_factory=dict)
+    person: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Of whom it is told, where it is not the member."""
     strengths: frozenset[str] = frozenset()
     findings: frozenset[tuple[str, str]] = frozenset()
     sites: dict[str, set[str]] = field(default_factory=dict)
@@ -102,8 +105,9 @@ class Cluster:
         self.moments |= other.moments
         self.undated |= other.undated
         self.courses |= other.courses
-        for source, found in other.marks.items():
-            self.marks[source] = self.marks.get(source, frozenset()) | found
+        for known, told in ((self.marks, other.marks), (self.person, other.person)):
+            for source, found in told.items():
+                known[source] = known.get(source, frozenset()) | found
         self.strengths |= other.strengths
         self.findings |= other.findings
         self.goes_on |= other.goes_on
@@ -111,7 +115,9 @@ class Cluster:
 
 def alone(one: Statement) -> Cluster:
     """A group of one."""
-    made = Cluster([one], voices={one.voice}, marks=dict(marks_of(one)))
+    made = Cluster(
+        [one], voices={one.voice}, marks=dict(marks_of(one)), person=dict(person_of(one))
+    )
     for system, code in one.codes:
         made.codes.setdefault(system, set()).add(code)
     if one.primary:
@@ -171,6 +177,8 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
     if not (_same_codes(one.primaries, other.primaries) or _is_brand(one, other)):
         return False
     if not is_one_identity(one.kind, one.marks, other.marks):
+        return False
+    if not is_one_person(one.person, other.person):
         return False
     return same_details(one.statements[0], other.statements[0])
 

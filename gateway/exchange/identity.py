@@ -23,7 +23,6 @@ Marks = Mapping[str, frozenset[str]]
 # Details without which a code does not say what it is, and which must be the same.
 _PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
     "coverage": ("member_ids",),
-    "family_history": ("relative",),
     "result": ("panel",),
     "vital_sign": ("panel",),
 }

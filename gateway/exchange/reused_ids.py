@@ -13,6 +13,7 @@ from typing import Any, Final
 from ccda.model import Kind
 from gateway.exchange.apart import TIMES, alone, is_one_place_and_course
 from gateway.exchange.moments import fineness, may_be_one, sort_key
+from gateway.exchange.people import is_one_person, person_of
 from gateway.exchange.statements import Statement
 from gateway.exchange.trends import TREND_KINDS
 
@@ -58,7 +59,9 @@ def _is_another(one: Statement, other: Statement) -> bool:
         return True
     if one.entry.kind in _TIMED and not _may_be_one_time(one, other):
         return True
-    return _said(one) != _said(other) or not is_one_place_and_course(alone(one), alone(other))
+    if _said(one) != _said(other) or not is_one_person(person_of(one), person_of(other)):
+        return True
+    return not is_one_place_and_course(alone(one), alone(other))
 
 
 def _may_be_one_time(one: Statement, other: Statement) -> bool:

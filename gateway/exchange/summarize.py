@@ -46,6 +46,7 @@ from gateway.exchange.effort import spend
 from gateway.exchange.identity import people_named
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
+from gateway.exchange.people import whose
 from gateway.exchange.reused_ids import without_reused_ids
 from gateway.exchange.statements import (
     ENDED,
@@ -151,7 +152,8 @@ def _letter(index: int) -> str:
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
     facts = cluster((one for one in statements if not one.entry.no_information), learned)
     denials = [one for one in statements if one.entry.no_information and is_denial(one)]
-    denying = [one for one in denials if not one.superseded]
+    # That a newborn has none says nothing of the member.
+    denying = [one for one in denials if not one.superseded and not whose(one.details)]
     conflicts = _negations(facts, learned)
     lines = [_line(kind, fact, learned, denying, conflicts.get(fact[0].order)) for fact in facts]
     return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
@@ -174,7 +176,7 @@ def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
     """What some source still denies; a newer version may have taken back what an older one did."""
     by_text: dict[str, list[LineSource]] = defaultdict(list)
     for one in sorted(denials, key=lambda one: one.order):
-        by_text[denial_text(one)].append(one.source())
+        by_text[_of_whom(denial_text(one), one)].append(one.source())
     return tuple(
         NothingKnown(text, tuple(sources))
         for text, sources in sorted(by_text.items())
@@ -209,7 +211,7 @@ def _line(
     valued = _valued(winner, agreeing)
     return SummaryLine(
         kind=kind,
-        display=_display(kind, agreeing),
+        display=_of_whom(_display(kind, agreeing), winner),
         sources=tuple(sources.values()),
         code=_code(kind, ordered),
         status=status,
@@ -324,6 +326,12 @@ def _display(kind: Kind, agreeing: Sequence[Statement]) -> str:
         # LOINC's long names fill a page; a laboratory's own are made to be read.
         return min(names, key=lambda name: (len(name), name), default=_NOT_NAMED)
     return next(names, _NOT_NAMED)
+
+
+def _of_whom(name: str, one: Statement) -> str:
+    """Another person's, in a member's record: whoever reads the name must see whose it is."""
+    person = whose(one.details)
+    return f"{name} ({person})" if person and one.entry.kind != "family_history" else name
 
 
 def _names(one: Statement) -> list[str]:

@@ -15,6 +15,7 @@ from ccda.summary import (
     SummarySection,
     TrendPoint,
 )
+from gateway.exchange.people import whose
 
 _SYSTOLIC: Final = "8480-6"
 _DIASTOLIC: Final = "8462-4"
@@ -86,16 +87,22 @@ def _line(line: SummaryLine, letters: Mapping[str, str], width: int) -> Iterator
 def _name(line: SummaryLine) -> str:
     said = line.details.get("text")
     if line.kind in _TEXT_KINDS and isinstance(said, str):
-        return said
+        return _with_person(said, line)
     if line.kind == "social_history":
         question = line.details.get("question")
         asked = question.get("display") if isinstance(question, Mapping) else None
-        return str(asked or line.display)
+        return _with_person(str(asked), line) if asked else line.display
     if line.kind == "family_history":
         relative = line.details.get("relative")
         whose = relative.get("display") if isinstance(relative, Mapping) else None
         return f"{whose}: {line.display}" if whose else line.display
     return line.display
+
+
+def _with_person(said: str, line: SummaryLine) -> str:
+    """As the line's own name has it; what is said instead of that name must not lose it."""
+    person = whose(line.details)
+    return f"{said} ({person})" if person else said
 
 
 def _facts(line: SummaryLine) -> str:
@@ -196,7 +203,8 @@ def _remarks(line: SummaryLine) -> Iterator[str]:
 def _paired(lines: Iterable[SummaryLine]) -> Iterator[SummaryLine]:
     """Systolic and diastolic pressure of one moment stand together: 128/78."""
     listed = list(lines)
-    pressure = {line.code.code: line for line in listed if line.code and not line.withdrawn}
+    own = [line for line in listed if not line.withdrawn and not whose(line.details)]
+    pressure = {line.code.code: line for line in own if line.code}
     systolic, diastolic = pressure.get(_SYSTOLIC), pressure.get(_DIASTOLIC)
     below = {point.time: point for point in diastolic.trend} if diastolic else {}
     paired = systolic is not None and {p.time for p in systolic.trend} == below.keys()
