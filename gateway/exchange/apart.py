@@ -42,7 +42,15 @@ _DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encount
 
 # Kinds of which one code stands over many findings: each value is another.
 _FINDINGS: Final[frozenset[Kind]] = frozenset(
-    {"functional_status", "mental_status", "advance_directive", "goal"}
+    {
+        "functional_status",
+        "mental_status",
+        "advance_directive",
+        "goal",
+        "plan",
+        "note",
+        "concern",
+    }
 )
 # Kinds of which one side of the body is another thing, and not another way to measure.
 _PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern", "result"})

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD
 from ccda.model import Interval, Kind
 from gateway.exchange.adt import VISIT
-from gateway.exchange.statements import Statement
+from gateway.exchange.statements import Statement, code_key
 
 _LOINC: Final = "2.16.840.1.113883.6.1"
 NPI: Final = "2.16.840.1.113883.4.6"
@@ -31,6 +31,8 @@ _STRENGTH: Final = re.compile(
     r"(?<![\d.,])[.,]*+(\d[\d.,]*+)\s*+(mg|mcg|ug|g|ml|unt|units?|meq|mmol|%)(?![a-z])",
     re.IGNORECASE,
 )
+# Kinds of which many are told by one code, and each in words alone.
+_IN_WORDS: Final[frozenset[Kind]] = frozenset({"concern", "goal", "note", "plan"})
 _TITLES: Final = frozenset("dr md do np pa rn phd mr mrs ms".split())
 
 
@@ -95,7 +97,17 @@ def strengths(one: Statement) -> frozenset[str]:
 
 
 def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
-    """What was found or is to be reached, of a kind whose code alone does not say it."""
+    """What was found, is feared, planned or to be reached, where the code alone does not say it."""
+    found = _value_of(one)
+    if one.entry.kind == "concern" and (told := _concerns(one)):
+        # All of it is one finding: who fears one of two things says something else.
+        return frozenset({("concerns", " ".join(sorted(told | {" ".join(f) for f in found})))})
+    if not found and one.entry.kind in _IN_WORDS and (words := _words(one)):
+        return frozenset({("words", words)})
+    return found
+
+
+def _value_of(one: Statement) -> frozenset[tuple[str, str]]:
     match one.entry.value:
         case CD() as value:
             named = value.code or value.display or value.original_text
@@ -106,6 +118,32 @@ def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
             return frozenset({("text", f"{value.casefold()} {one.entry.unit or ''}")})
         case _:
             return frozenset()
+
+
+def _concerns(one: Statement) -> set[str]:
+    """The conditions that a concern is about: its own code is the same for all."""
+    forms = _forms(one.details.get("concerns"))
+    keys = (
+        " ".join(code_key(str(form.get("system") or ""), str(form["code"])))
+        if form.get("code")
+        else str(form.get("display") or "").casefold()
+        for form in forms
+    )
+    return {key for key in keys if key}
+
+
+def _words(one: Statement) -> str:
+    """What it says in words, unless that only names its code."""
+    content = one.details.get("content")
+    text = content if isinstance(content, str) else one.entry.text
+    code = one.entry.code
+    names = (code.display, code.original_text) if code else ()
+    said = _folded(text)
+    return "" if said in {_folded(name) for name in names} else said
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").casefold().split()).rstrip(".")
 
 
 def sites_of(one: Statement) -> dict[str, set[str]]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from ccda.model import Kind
 from gateway.exchange.apart import TIMES, alone, is_one_place_and_course
+from gateway.exchange.identity import findings_of
 from gateway.exchange.moments import fineness, may_be_one, sort_key
 from gateway.exchange.people import is_one_person, person_of
 from gateway.exchange.statements import Statement
@@ -73,4 +74,4 @@ def _may_be_one_time(one: Statement, other: Statement) -> bool:
 def _said(one: Statement) -> tuple[Any, ...]:
     """What was found; of a question the answer stands in `code`."""
     answer = one.entry.code if one.entry.kind == "social_history" else None
-    return answer, one.entry.value, one.entry.unit
+    return answer, findings_of(one), one.entry.unit
