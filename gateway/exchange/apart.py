@@ -13,7 +13,6 @@ from typing import Final, Literal
 from ccda.hl7v3 import TS
 from ccda.model import Kind
 from gateway.exchange.identity import (
-    dose_of,
     findings_of,
     is_one_identity,
     marks_of,
@@ -21,6 +20,7 @@ from gateway.exchange.identity import (
     shares_mark,
     sites_of,
     strengths,
+    told_of,
 )
 from gateway.exchange.moments import date_digits, may_be_one, sort_key
 from gateway.exchange.people import is_one_person, person_of
@@ -81,8 +81,8 @@ class Cluster:
     findings: frozenset[tuple[str, str]] = frozenset()
     sites: dict[str, set[str]] = field(default_factory=dict)
     """Where on the body, by system; what narrows the code, by what is narrowed."""
-    doses: dict[str, set[str]] = field(default_factory=dict)
-    """Those that each document tells."""
+    told: dict[str, set[str]] = field(default_factory=dict)
+    """What each document tells in one way: a dose, a lot, that it was done."""
     goes_on: bool = False
 
     @property
@@ -105,7 +105,7 @@ class Cluster:
             (self.codes, other.codes),
             (self.primaries, other.primaries),
             (self.sites, other.sites),
-            (self.doses, other.doses),
+            (self.told, other.told),
         ):
             for system, codes in theirs.items() if theirs else ():
                 mine.setdefault(system, set()).update(codes)
@@ -137,8 +137,7 @@ def alone(one: Statement) -> Cluster:
     made.courses.add((date_digits(one.entry.start), date_digits(one.entry.end)))
     if one.entry.kind == "medication":
         made.strengths = strengths(one)
-    if one.entry.kind in ("medication", "immunization"):
-        made.doses = dose_of(one)
+    made.told = told_of(one)
     if one.entry.kind in _FINDINGS:
         made.findings = findings_of(one)
     if one.entry.kind in _PLACED:
@@ -193,7 +192,7 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
 
 def is_one_place_and_course(one: Cluster, other: Cluster) -> bool:
     """One side is not the other; no document tells one course in two doses or from two lots."""
-    return _same_codes(one.sites, other.sites) and _same_codes(one.doses, other.doses)
+    return _same_codes(one.sites, other.sites) and _same_codes(one.told, other.told)
 
 
 def is_one_time(one: Cluster, other: Cluster, why: Why) -> bool:

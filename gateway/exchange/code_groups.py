@@ -106,13 +106,21 @@ def _home(fitting: Sequence[Cluster], mine: Cluster) -> Cluster | None:
             return fitting[0]
         case "span":
             # Of one drug in two doses it is the course in its own.
-            doses = set().union(*mine.doses.values())
-            fitting = [h for h in fitting if doses & set().union(*h.doses.values())] or fitting
+            fitting = _most_alike(fitting, mine)
             alike = [head for head in fitting if head.goes_on == mine.goes_on] or fitting
             return max(alike, key=lambda head: max(course[0] for course in head.courses))
         case "event" | "placed":
             same = [head for head in fitting if head.moments.keys() == mine.moments.keys()]
-            return next(iter(same), None)
+            return next(iter(_most_alike(same, mine)), None)
+
+
+def _most_alike(fitting: Sequence[Cluster], mine: Cluster) -> Sequence[Cluster]:
+    """Those that share most of what each document tells in its own way."""
+    told = set().union(*mine.told.values())
+    if len(fitting) < 2 or not told:
+        return fitting
+    shared = [len(told & set().union(*head.told.values())) for head in fitting]
+    return [head for head, number in zip(fitting, shared, strict=True) if number == max(shared)]
 
 
 def why_one(one: Statement, other: Statement, learned: Evidence) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from ccda.hl7v3 import CD
 from ccda.model import Interval, Kind
 from gateway.exchange.adt import VISIT
+from gateway.exchange.courses import course_marks
 from gateway.exchange.statements import Statement, code_key
 
 _LOINC: Final = "2.16.840.1.113883.6.1"
@@ -164,15 +165,34 @@ def sites_of(one: Statement) -> dict[str, set[str]]:
     return dict(found)
 
 
-def dose_of(one: Statement) -> dict[str, set[str]]:
-    """How much is taken, of a vaccine from which lot, by the document that tells it."""
-    lot = one.details.get("lot_number")
-    if one.entry.kind == "immunization":
-        return {one.document.id: {str(lot).casefold()}} if lot else {}
-    dose = one.details.get("dose")
-    if not isinstance(dose, Mapping) or not dose.get("value"):
-        return {}
-    return {one.document.id: {f"{dose['value']} {dose.get('unit') or ''}".casefold()}}
+def told_of(one: Statement) -> dict[str, set[str]]:
+    """What one document tells of one thing in one way only, by the document and what it is.
+
+    How a drug is taken, from which lot a vaccine was, whether what was begun was done; of a
+    concern that says nothing of what is feared, which one it is.
+    """
+    told: list[tuple[str, str]] = []
+    if one.entry.kind == "medication":
+        told += course_marks(one.details)
+    elif one.entry.kind == "immunization" and (lot := one.details.get("lot_number")):
+        told.append(("lot", str(lot).casefold()))
+    if (done := was_done(one)) is not None:
+        told.append(("done", str(done)))
+    if (_LOINC, _ANY_CONCERN) in one.codes and one.entry.ids and not findings_of(one):
+        told.append(("id", " ".join(sorted(str(id_) for id_ in one.entry.ids))))
+    return {f"{one.document.id} {what}": {f"{what} {value}"} for what, value in told}
+
+
+_ANY_CONCERN: Final = "75310-3"
+_DONE_KINDS: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
+_NOT_DONE: Final = frozenset({"stopped", "cancelled", "nullified"})
+
+
+def was_done(one: Statement) -> bool | None:
+    """Whether an event came to its end or came to nothing; None where that is not told."""
+    if one.entry.kind not in _DONE_KINDS or one.status not in _NOT_DONE | {"completed"}:
+        return None
+    return one.status == "completed"
 
 
 def _plain(name: str) -> str:

@@ -34,12 +34,13 @@ from gateway.exchange.code_groups import (
 )
 from gateway.exchange.conflicts import (
     allergy_conflict,
+    course_conflict,
     danger,
-    dose_conflict,
     latest_by_voice,
     lot_conflict,
     negation_conflict,
     nothing_known_conflict,
+    outcome_conflict,
     status_conflict,
 )
 from gateway.exchange.effort import spend
@@ -289,9 +290,13 @@ def _conflict(
         return next((point.conflict for point in reversed(trend) if point.conflict), None)
     if len(voices) < 2:
         return None
-    if kind in ("medication", "problem"):
-        return status_conflict(winner, voices) or dose_conflict(voices)
-    return lot_conflict(voices) if kind == "immunization" else None
+    if kind == "problem":
+        return status_conflict(winner, voices)
+    if kind == "medication":
+        return status_conflict(winner, voices) or course_conflict(voices)
+    if kind in ("procedure", "encounter"):
+        return outcome_conflict(voices)
+    return outcome_conflict(voices) or lot_conflict(voices) if kind == "immunization" else None
 
 
 def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:

@@ -15,6 +15,7 @@ from ccda.summary import (
     SummarySection,
     TrendPoint,
 )
+from gateway.exchange.courses import dose_words, rhythm_words
 from gateway.exchange.people import whose
 
 _SYSTOLIC: Final = "8480-6"
@@ -132,24 +133,15 @@ def _taken(line: SummaryLine) -> str:
     """Dose and rhythm, as far as they are coded: 2 puff every 6 h as needed."""
     if line.kind != "medication" or line.status not in ("active", None):
         return ""
-    dose, rhythm = line.details.get("dose"), line.details.get("frequency")
-    first = rhythm[0] if isinstance(rhythm, list) and rhythm else {}
-    period = first.get("period") if isinstance(first, Mapping) else None
-    words = [_amount(dose)] if isinstance(dose, Mapping) else []
-    if isinstance(period, Mapping) and period.get("value"):
-        amount = _amount(period)
-        words.append(_RHYTHMS.get(amount, f"every {amount}"))
+    told = (dose_words(line.details), rhythm_words(line.details))
+    words = [text.translate(_WITHOUT_BRACES) for text in told]
     if line.details.get("precondition"):
         words.append("as needed")
     return " ".join(word for word in words if word)
 
 
-_RHYTHMS: Final = {"1 d": "daily", "1 wk": "weekly", "1 mo": "monthly", "24 h": "daily"}
-
-
-def _amount(quantity: Mapping[str, Any]) -> str:
-    unit = str(quantity.get("unit") or "").strip("{}")
-    return " ".join(part for part in (str(quantity.get("value") or ""), unit) if part)
+_WITHOUT_BRACES: Final = str.maketrans("", "", "{}")
+"""UCUM writes what is no unit in braces: 2 {puff}."""
 
 
 def _name_of(code: Any) -> str:
