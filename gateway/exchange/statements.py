@@ -213,7 +213,7 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         codes=frozenset(codes),
         primary=codes[0] if codes and identity and identity.code else None,
         ids=frozenset(_ids(by.document, item)),
-        status=_status(entry, today),
+        status=_status(entry, parent, today),
         recorded=recorded,
         recorded_iso=time.iso if time else None,
         voice=by.voice,
@@ -297,8 +297,13 @@ def _ended_by(end: TS, written: TS) -> bool:
     return sort_key(end) <= sort_key(written)
 
 
-def _status(entry: Entry, today: str) -> str | None:
-    """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
+def _status(entry: Entry, parent: Entry | None, today: str) -> str | None:
+    """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR).
+
+    What a panel that was entered in error holds was so itself.
+    """
+    if parent is not None and _only_groups(parent) and parent.status == "nullified":
+        return parent.status
     stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
     end = date_digits(entry.end)
