@@ -12,17 +12,17 @@ from typing import Final, Literal
 
 from ccda.hl7v3 import TS
 from ccda.model import Kind
+from gateway.exchange.beside import beside, may_be_one_place, place_of
 from gateway.exchange.identity import (
     findings_of,
     is_one_identity,
     marks_of,
     same_details,
     shares_mark,
-    sites_of,
     strengths,
     told_of,
 )
-from gateway.exchange.moments import date_digits, may_be_one, sort_key
+from gateway.exchange.moments import date_digits, has_clock, may_be_one, sort_key
 from gateway.exchange.people import is_one_person, person_of
 from gateway.exchange.statements import ENDED, CodeKey, Statement
 
@@ -52,8 +52,6 @@ _FINDINGS: Final[frozenset[Kind]] = frozenset(
         "concern",
     }
 )
-# Kinds of which one side of the body is another thing, and not another way to measure.
-_PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern", "result"})
 _DAY: Final = len("YYYYMMDD")
 
 Why = Literal["same statement id", "same code", "same name, one without a code"]
@@ -79,8 +77,10 @@ class Cluster:
     """Of whom it is told, where it is not the member."""
     strengths: frozenset[str] = frozenset()
     findings: frozenset[tuple[str, str]] = frozenset()
-    sites: dict[str, set[str]] = field(default_factory=dict)
-    """Where on the body, by system; what narrows the code, by what is narrowed."""
+    beside: dict[str, set[str]] = field(default_factory=dict)
+    """What makes its code another thing, by what it is: where on the body, who pays."""
+    places: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+    """Where somebody was seen, in words, by the document that tells it."""
     told: dict[str, set[str]] = field(default_factory=dict)
     """What each document tells in one way: a dose, a lot, that it was done."""
     goes_on: bool = False
@@ -94,9 +94,13 @@ class Cluster:
         return {(system, code) for system, codes in self.codes.items() for code in codes}
 
     def compared_with(self, other: "Cluster") -> int:
-        """How many times are compared to see whether the two are one."""
+        """How many times and places are compared to see whether the two are one."""
+        places = 0
+        if self.places and other.places:
+            mine, theirs = (sum(map(len, each.places.values())) for each in (self, other))
+            places = mine * theirs
         courses = len(self.courses) * len(other.courses)
-        return courses + len(self.moments) * len(other.moments)
+        return places + courses + len(self.moments) * len(other.moments)
 
     def take(self, other: "Cluster") -> None:
         """Everything of the other into this one."""
@@ -104,11 +108,13 @@ class Cluster:
         for mine, theirs in (
             (self.codes, other.codes),
             (self.primaries, other.primaries),
-            (self.sites, other.sites),
+            (self.beside, other.beside),
             (self.told, other.told),
         ):
             for system, codes in theirs.items() if theirs else ():
                 mine.setdefault(system, set()).update(codes)
+        for document, places in other.places.items():
+            self.places.setdefault(document, set()).update(places)
         self.voices |= other.voices
         self.moments |= other.moments
         self.undated |= other.undated
@@ -140,8 +146,9 @@ def alone(one: Statement) -> Cluster:
     made.told = told_of(one)
     if one.entry.kind in _FINDINGS:
         made.findings = findings_of(one)
-    if one.entry.kind in _PLACED:
-        made.sites = sites_of(one)
+    made.beside = beside(one)
+    if place := place_of(one):
+        made.places = {one.document.id: {place}}
     made.goes_on = one.status not in ENDED and not date_digits(one.entry.end)
     return made
 
@@ -192,7 +199,33 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
 
 def is_one_place_and_course(one: Cluster, other: Cluster) -> bool:
     """One side is not the other; no document tells one course in two doses or from two lots."""
-    return _same_codes(one.sites, other.sites) and _same_codes(one.told, other.told)
+    if not _same_codes(one.told, other.told) or not _is_one_house(one, other):
+        return False
+    # A device has its number wherever it was put.
+    is_numbered = one.kind == "device" and shares_mark(one.marks, other.marks)
+    return is_numbered or _same_codes(one.beside, other.beside)
+
+
+def _is_one_house(one: Cluster, other: Cluster) -> bool:
+    """Whether the places where somebody was seen may be one.
+
+    Two that are told by two documents for one minute are: nobody is in both.
+    """
+    if not (one.places and other.places):
+        return True
+    for document in one.places.keys() & other.places.keys():
+        if not may_be_one_place(one.places[document], other.places[document]):
+            return False
+    minutes = {sort_key(time) for time in one.moments.values() if _is_exact(time)}
+    if minutes & {sort_key(time) for time in other.moments.values()}:
+        return True
+    mine, theirs = (set().union(*each.places.values()) for each in (one, other))
+    return may_be_one_place(mine, theirs)
+
+
+def _is_exact(time: TS) -> bool:
+    """Whether it tells the time of day; midnight is what many write who know the day alone."""
+    return has_clock(time) and bool((time.value or "")[8:12].strip("0"))
 
 
 def is_one_time(one: Cluster, other: Cluster, why: Why) -> bool:

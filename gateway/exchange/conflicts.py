@@ -51,7 +51,7 @@ def allergy_conflict(voices: Sequence[Statement]) -> str | None:
     if not differs:
         return None
     return "sources disagree: " + "; ".join(
-        f"{speaker(one)} says {', '.join(_allergy_words(one))}{_on(one)}" for one in voices
+        f"{speaker(one)} says {', '.join(_allergy_words(one))}{on_day(one)}" for one in voices
     )
 
 
@@ -74,7 +74,7 @@ def status_conflict(winner: Statement, voices: Sequence[Statement]) -> str | Non
     if not others or winner.status is None:
         return None
     return "sources disagree: " + "; ".join(
-        f"{speaker(one)} says {one.status}{_on(one)}" for one in (winner, *others)
+        f"{speaker(one)} says {one.status}{on_day(one)}" for one in (winner, *others)
     )
 
 
@@ -94,7 +94,7 @@ def outcome_conflict(voices: Sequence[Statement]) -> str | None:
     if len({was_done(one) for one in told}) < 2:
         return None
     return "sources disagree: " + "; ".join(
-        f"{speaker(one)} says {one.status}{_on(one)}" for one in told
+        f"{speaker(one)} says {one.status}{on_day(one)}" for one in told
     )
 
 
@@ -132,7 +132,7 @@ def _differing(
     if all(len(values) < 2 for values in seen.values()):
         return None
     return f"sources state different {what}: " + "; ".join(
-        f"{speaker(one)} {told}{_on(one)}" for one in taken if (told := words(one.details))
+        f"{speaker(one)} {told}{on_day(one)}" for one in taken if (told := words(one.details))
     )
 
 
@@ -142,7 +142,7 @@ def lot_conflict(voices: Sequence[Statement]) -> str | None:
     if len({"".join(filter(str.isalnum, lot)).casefold() for _, lot in named}) < 2:
         return None
     return "sources state different lot numbers: " + "; ".join(
-        f"{speaker(one)} {lot}{_on(one)}" for one, lot in named
+        f"{speaker(one)} {lot}{on_day(one)}" for one, lot in named
     )
 
 
@@ -151,9 +151,9 @@ def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
     held, denied = latest_by_voice(yes), latest_by_voice(no)
     return (
         "sources disagree: "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in held)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in held)
         + (" says it was done; " if _is_event(held[0]) else " says it is so; ")
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in denied)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in denied)
         + (" that it was not" if _is_event(held[0]) else " that it is not")
     )
 
@@ -161,9 +161,9 @@ def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
 def nothing_known_conflict(voices: Sequence[Statement], denying: Sequence[Statement]) -> str:
     return (
         "sources disagree: "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in latest_by_voice(denying))
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in latest_by_voice(denying))
         + " says that none is known; "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in voices)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in voices)
         + " states this one"
     )
 
@@ -172,7 +172,7 @@ def speaker(one: Statement) -> str:
     return one.speaker or "one source"
 
 
-def _on(one: Statement) -> str:
+def on_day(one: Statement) -> str:
     """The day it was recorded, in brackets."""
     day = (one.recorded_iso or iso_time(one.document.effective_time) or "")[:10]
     return f" ({day})" if day else ""

@@ -83,9 +83,12 @@ def shares_mark(one: Marks, other: Marks) -> bool:
 
 
 def people_named(one: Statement) -> list[str]:
-    """Who is in the care team, by name."""
-    people = _forms(one.details.get("performer"))
-    return [str(person["name"]) for person in people if person.get("name")]
+    """Who is in the care team, by name; organizations where no person is named."""
+    people = list(_forms(one.details.get("performer")))
+    for key in ("name", "organization"):
+        if names := [str(person[key]) for person in people if person.get(key)]:
+            return names
+    return []
 
 
 def strengths(one: Statement) -> frozenset[str]:
@@ -145,24 +148,6 @@ def _words(one: Statement) -> str:
 
 def _folded(text: str | None) -> str:
     return " ".join((text or "").casefold().split()).rstrip(".")
-
-
-def sites_of(one: Statement) -> dict[str, set[str]]:
-    """Where on the body it is, by code system; and what narrows its code: the side, the stage."""
-    found: dict[str, set[str]] = defaultdict(set)
-    place = "specimen" if one.entry.kind == "result" else "target_site"
-    told = one.details.get(place)
-    # LOINC names the specimen itself; a laboratory's own code may stand for any.
-    if place == "specimen" and told and any(system == _LOINC for system, _ in one.codes):
-        told = None
-    for form in _forms(told):
-        if form.get("code"):
-            found[f"site {form.get('system')}"].add(str(form["code"]))
-    for name, value in one.entry.code.qualifiers if one.entry.code else ():
-        if value is not None and value.code:
-            narrowed = name.code if name is not None else None
-            found[f"qualifier {narrowed}"].add(value.code)
-    return dict(found)
 
 
 def told_of(one: Statement) -> dict[str, set[str]]:

@@ -43,6 +43,7 @@ from gateway.exchange.conflicts import (
     outcome_conflict,
     status_conflict,
 )
+from gateway.exchange.directives import answer_conflicts
 from gateway.exchange.effort import spend
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
@@ -155,6 +156,8 @@ def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> 
     # That a newborn has none says nothing of the member.
     denying = [one for one in denials if not one.superseded and not whose(one.details)]
     conflicts = _negations(facts, learned)
+    if kind == "advance_directive":
+        conflicts = answer_conflicts(facts) | conflicts
     lines = [_line(kind, fact, learned, denying, conflicts.get(fact[0].order)) for fact in facts]
     return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from ccda.hl7v3 import CD, narrowed
 from ccda.model import Kind
+from gateway.exchange.beside import side_in_words, side_of
 from gateway.exchange.identity import people_named
 from gateway.exchange.people import whose
 from gateway.exchange.statements import Statement, is_assertion
@@ -18,13 +19,21 @@ def line_name(kind: Kind, agreeing: Sequence[Statement]) -> str:
     if kind in _MEASURED:
         return with_person(_name_of_test(agreeing), agreeing[0])
     names = (name for one in agreeing for name in _names(one))
-    return with_person(next(names, _NOT_NAMED), agreeing[0])
+    name = _with_side(next(names, _NOT_NAMED), agreeing)
+    return with_person(name, agreeing[0])
 
 
 def with_person(name: str, one: Statement) -> str:
     """Another person's, in a member's record: whoever reads the name must see whose it is."""
     person = whose(one.details)
     return f"{name} ({person})" if person and one.entry.kind != "family_history" else name
+
+
+def _with_side(name: str, agreeing: Sequence[Statement]) -> str:
+    """With the side that only the words of a source tell: two lines must not read alike."""
+    sides = ((side_in_words(one), side_of(one)) for one in agreeing)
+    side = next((told for told, meant in sides if told and told == meant), None)
+    return f"{name} ({side})" if side and side not in name.casefold() else name
 
 
 def _name_of_test(agreeing: Sequence[Statement]) -> str:
