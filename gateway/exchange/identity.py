@@ -91,6 +91,12 @@ def people_named(one: Statement) -> list[str]:
     return []
 
 
+def concerned_about(one: Statement) -> list[str]:
+    """The conditions that a concern is about, by name."""
+    forms = _forms(one.details.get("concerns"))
+    return [str(form["display"]) for form in forms if form.get("display")]
+
+
 def strengths(one: Statement) -> frozenset[str]:
     """The strengths that a drug's own name tells: 20 MG."""
     code = one.entry.code

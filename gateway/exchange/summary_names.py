@@ -6,7 +6,7 @@ from typing import Final
 from ccda.hl7v3 import CD, narrowed
 from ccda.model import Kind
 from gateway.exchange.beside import side_in_words, side_of
-from gateway.exchange.identity import people_named
+from gateway.exchange.identity import concerned_about, people_named
 from gateway.exchange.people import whose
 from gateway.exchange.statements import Statement, is_assertion
 
@@ -63,7 +63,9 @@ def _names(one: Statement) -> list[str]:
         return people
     code = one.entry.code
     given = (one.entry.text, code.code if code else None, _told_beside(one))
-    return _coded_names(one) or [text for text in given if text]
+    names = _coded_names(one) or [text for text in given if text]
+    feared = concerned_about(one) if one.entry.kind == "concern" else []
+    return [f"{name}: {', '.join(feared)}" for name in names] if feared else names
 
 
 def _coded_names(one: Statement) -> list[str]:
