@@ -12,17 +12,18 @@ from typing import Final, Literal
 
 from ccda.hl7v3 import TS
 from ccda.model import Kind
+from gateway.exchange.beside import beside, may_be_one_place, place_of
 from gateway.exchange.identity import (
-    dose_of,
     findings_of,
     is_one_identity,
     marks_of,
     same_details,
     shares_mark,
-    sites_of,
     strengths,
+    told_of,
 )
-from gateway.exchange.moments import date_digits, may_be_one, sort_key
+from gateway.exchange.moments import date_digits, has_clock, may_be_one, sort_key
+from gateway.exchange.people import is_one_person, person_of
 from gateway.exchange.statements import ENDED, CodeKey, Statement
 
 Times = Literal["none", "span", "event", "placed"]
@@ -41,10 +42,16 @@ _DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encount
 
 # Kinds of which one code stands over many findings: each value is another.
 _FINDINGS: Final[frozenset[Kind]] = frozenset(
-    {"functional_status", "mental_status", "advance_directive", "goal"}
+    {
+        "functional_status",
+        "mental_status",
+        "advance_directive",
+        "goal",
+        "plan",
+        "note",
+        "concern",
+    }
 )
-# Kinds of which one side of the body is another thing, and not another way to measure.
-_PLACED: Final[frozenset[Kind]] = frozenset({"problem", "procedure", "plan", "concern", "result"})
 _DAY: Final = len("YYYYMMDD")
 
 Why = Literal["same statement id", "same code", "same name, one without a code"]
@@ -66,12 +73,16 @@ class Cluster:
     """The documents of those statements that tell no time."""
     courses: set[tuple[str, str]] = field(default_factory=set)
     marks: dict[str, frozenset[str]] = field(default_factory=dict)
+    person: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Of whom it is told, where it is not the member."""
     strengths: frozenset[str] = frozenset()
     findings: frozenset[tuple[str, str]] = frozenset()
-    sites: dict[str, set[str]] = field(default_factory=dict)
-    """Where on the body, by system; what narrows the code, by what is narrowed."""
-    doses: dict[str, set[str]] = field(default_factory=dict)
-    """Those that each document tells."""
+    beside: dict[str, set[str]] = field(default_factory=dict)
+    """What makes its code another thing, by what it is: where on the body, who pays."""
+    places: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+    """Where somebody was seen, in words, by the document that tells it."""
+    told: dict[str, set[str]] = field(default_factory=dict)
+    """What each document tells in one way: a dose, a lot, that it was done."""
     goes_on: bool = False
 
     @property
@@ -83,9 +94,13 @@ class Cluster:
         return {(system, code) for system, codes in self.codes.items() for code in codes}
 
     def compared_with(self, other: "Cluster") -> int:
-        """How many times are compared to see whether the two are one."""
+        """How many times and places are compared to see whether the two are one."""
+        places = 0
+        if self.places and other.places:
+            mine, theirs = (sum(map(len, each.places.values())) for each in (self, other))
+            places = mine * theirs
         courses = len(self.courses) * len(other.courses)
-        return courses + len(self.moments) * len(other.moments)
+        return places + courses + len(self.moments) * len(other.moments)
 
     def take(self, other: "Cluster") -> None:
         """Everything of the other into this one."""
@@ -93,17 +108,20 @@ class Cluster:
         for mine, theirs in (
             (self.codes, other.codes),
             (self.primaries, other.primaries),
-            (self.sites, other.sites),
-            (self.doses, other.doses),
+            (self.beside, other.beside),
+            (self.told, other.told),
         ):
             for system, codes in theirs.items() if theirs else ():
                 mine.setdefault(system, set()).update(codes)
+        for document, places in other.places.items():
+            self.places.setdefault(document, set()).update(places)
         self.voices |= other.voices
         self.moments |= other.moments
         self.undated |= other.undated
         self.courses |= other.courses
-        for source, found in other.marks.items():
-            self.marks[source] = self.marks.get(source, frozenset()) | found
+        for known, told in ((self.marks, other.marks), (self.person, other.person)):
+            for source, found in told.items():
+                known[source] = known.get(source, frozenset()) | found
         self.strengths |= other.strengths
         self.findings |= other.findings
         self.goes_on |= other.goes_on
@@ -111,7 +129,9 @@ class Cluster:
 
 def alone(one: Statement) -> Cluster:
     """A group of one."""
-    made = Cluster([one], voices={one.voice}, marks=dict(marks_of(one)))
+    made = Cluster(
+        [one], voices={one.voice}, marks=dict(marks_of(one)), person=dict(person_of(one))
+    )
     for system, code in one.codes:
         made.codes.setdefault(system, set()).add(code)
     if one.primary:
@@ -123,12 +143,12 @@ def alone(one: Statement) -> Cluster:
     made.courses.add((date_digits(one.entry.start), date_digits(one.entry.end)))
     if one.entry.kind == "medication":
         made.strengths = strengths(one)
-    if one.entry.kind in ("medication", "immunization"):
-        made.doses = dose_of(one)
+    made.told = told_of(one)
     if one.entry.kind in _FINDINGS:
         made.findings = findings_of(one)
-    if one.entry.kind in _PLACED:
-        made.sites = sites_of(one)
+    made.beside = beside(one)
+    if place := place_of(one):
+        made.places = {one.document.id: {place}}
     made.goes_on = one.status not in ENDED and not date_digits(one.entry.end)
     return made
 
@@ -155,7 +175,7 @@ def fit(one: Cluster, other: Cluster, why: Why) -> bool:
     # One id is one finding, though a correction may have changed it.
     if why != SAME_ID and one.findings and other.findings and not one.findings & other.findings:
         return False
-    if why != SAME_ID and not _is_one_place_and_dose(one, other):
+    if why != SAME_ID and not is_one_place_and_course(one, other):
         return False
     return is_one_time(one, other, why) and is_one_thing(one, other)
 
@@ -172,12 +192,40 @@ def is_one_thing(one: Cluster, other: Cluster) -> bool:
         return False
     if not is_one_identity(one.kind, one.marks, other.marks):
         return False
+    if not is_one_person(one.person, other.person):
+        return False
     return same_details(one.statements[0], other.statements[0])
 
 
-def _is_one_place_and_dose(one: Cluster, other: Cluster) -> bool:
+def is_one_place_and_course(one: Cluster, other: Cluster) -> bool:
     """One side is not the other; no document tells one course in two doses or from two lots."""
-    return _same_codes(one.sites, other.sites) and _same_codes(one.doses, other.doses)
+    if not _same_codes(one.told, other.told) or not _is_one_house(one, other):
+        return False
+    # A device has its number wherever it was put.
+    is_numbered = one.kind == "device" and shares_mark(one.marks, other.marks)
+    return is_numbered or _same_codes(one.beside, other.beside)
+
+
+def _is_one_house(one: Cluster, other: Cluster) -> bool:
+    """Whether the places where somebody was seen may be one.
+
+    Two that are told by two documents for one minute are: nobody is in both.
+    """
+    if not (one.places and other.places):
+        return True
+    for document in one.places.keys() & other.places.keys():
+        if not may_be_one_place(one.places[document], other.places[document]):
+            return False
+    minutes = {sort_key(time) for time in one.moments.values() if _is_exact(time)}
+    if minutes & {sort_key(time) for time in other.moments.values()}:
+        return True
+    mine, theirs = (set().union(*each.places.values()) for each in (one, other))
+    return may_be_one_place(mine, theirs)
+
+
+def _is_exact(time: TS) -> bool:
+    """Whether it tells the time of day; midnight is what many write who know the day alone."""
+    return has_clock(time) and bool((time.value or "")[8:12].strip("0"))
 
 
 def is_one_time(one: Cluster, other: Cluster, why: Why) -> bool:

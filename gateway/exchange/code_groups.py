@@ -106,13 +106,21 @@ def _home(fitting: Sequence[Cluster], mine: Cluster) -> Cluster | None:
             return fitting[0]
         case "span":
             # Of one drug in two doses it is the course in its own.
-            doses = set().union(*mine.doses.values())
-            fitting = [h for h in fitting if doses & set().union(*h.doses.values())] or fitting
+            fitting = _most_alike(fitting, mine)
             alike = [head for head in fitting if head.goes_on == mine.goes_on] or fitting
             return max(alike, key=lambda head: max(course[0] for course in head.courses))
         case "event" | "placed":
             same = [head for head in fitting if head.moments.keys() == mine.moments.keys()]
-            return next(iter(same), None)
+            return next(iter(_most_alike(same, mine)), None)
+
+
+def _most_alike(fitting: Sequence[Cluster], mine: Cluster) -> Sequence[Cluster]:
+    """Those that share most of what each document tells in its own way."""
+    told = set().union(*mine.told.values())
+    if len(fitting) < 2 or not told:
+        return fitting
+    shared = [len(told & set().union(*head.told.values())) for head in fitting]
+    return [head for head, number in zip(fitting, shared, strict=True) if number == max(shared)]
 
 
 def why_one(one: Statement, other: Statement, learned: Evidence) -> str:
@@ -174,8 +182,7 @@ def _buckets(
     """Statements that share something, with the words for it; the strongest first."""
     by_id = _holders(statements, attrgetter("ids"))
     for id_ in sorted(_shared(by_id)):
-        if not _is_reused(by_id[id_]):
-            yield by_id[id_], SAME_ID
+        yield by_id[id_], SAME_ID
     having = _holders(statements, attrgetter("codes"))
     for code in sorted(_shared(having), key="|".join):
         yield having[code], SAME_CODE
@@ -207,16 +214,6 @@ def _holders(
 
 def _shared(held: Mapping[_Held, list[Statement]]) -> list[_Held]:
     return [key for key, having in held.items() if len(having) > 1]
-
-
-def _is_reused(held: list[Statement]) -> bool:
-    """Whether one document gives the id to two things: some systems write one id everywhere."""
-    first: dict[str, Statement] = {}
-    for one in held:
-        other = first.setdefault(one.document.id, one)
-        if other is not one and not (other.codes & one.codes or other.name == one.name):
-            return True
-    return False
 
 
 def _by_period(bucket: list[Statement]) -> list[list[Statement]]:

@@ -1,9 +1,20 @@
 """On what sources disagree, in words (never decided silently)."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from ccda.hl7v3 import TS, iso_time
+from gateway.exchange.courses import (
+    dose_key,
+    dose_words,
+    events,
+    periods,
+    rhythm_words,
+    route_key,
+    route_words,
+)
+from gateway.exchange.identity import was_done
 from gateway.exchange.moments import date_digits, sort_key
 from gateway.exchange.statements import ENDED, Statement
 
@@ -40,7 +51,7 @@ def allergy_conflict(voices: Sequence[Statement]) -> str | None:
     if not differs:
         return None
     return "sources disagree: " + "; ".join(
-        f"{speaker(one)} says {', '.join(_allergy_words(one))}{_on(one)}" for one in voices
+        f"{speaker(one)} says {', '.join(_allergy_words(one))}{on_day(one)}" for one in voices
     )
 
 
@@ -63,7 +74,7 @@ def status_conflict(winner: Statement, voices: Sequence[Statement]) -> str | Non
     if not others or winner.status is None:
         return None
     return "sources disagree: " + "; ".join(
-        f"{speaker(one)} says {one.status}{_on(one)}" for one in (winner, *others)
+        f"{speaker(one)} says {one.status}{on_day(one)}" for one in (winner, *others)
     )
 
 
@@ -77,13 +88,51 @@ def _began_after(later: Statement, earlier: Statement) -> bool:
     return bool(start and end) and start > end[: len(start)]
 
 
-def dose_conflict(voices: Sequence[Statement]) -> str | None:
-    """Organizations that both hold a drug to be taken now, in different doses."""
-    taken = [one for one in voices if one.status not in ENDED and _dose(one)]
-    if len({_dose(one) for one in taken}) < 2:
+def outcome_conflict(voices: Sequence[Statement]) -> str | None:
+    """Organizations of which one says that it was done and another that it came to nothing."""
+    told = [one for one in voices if was_done(one) is not None]
+    if len({was_done(one) for one in told}) < 2:
         return None
-    return "sources state different doses: " + "; ".join(
-        f"{speaker(one)} {_dose(one)}{_on(one)}" for one in taken
+    return "sources disagree: " + "; ".join(
+        f"{speaker(one)} says {one.status}{on_day(one)}" for one in told
+    )
+
+
+def course_conflict(voices: Sequence[Statement]) -> str | None:
+    """Organizations that both hold a drug to be taken now, and each in another way."""
+    taken = [one for one in voices if one.status not in ENDED]
+    found = (
+        _differing(taken, "doses", dose_words, lambda details: [("", dose_key(details))]),
+        _differing(taken, "routes", route_words, lambda details: [route_key(details) or ("", "")]),
+        # What is told by the clock and what by the meals cannot be compared.
+        _differing(
+            taken,
+            "frequencies",
+            rhythm_words,
+            lambda details: [
+                ("every", " ".join(sorted(periods(details)))),
+                ("at", " ".join(sorted(events(details)))),
+            ],
+        ),
+    )
+    return ". ".join(text for text in found if text) or None
+
+
+def _differing(
+    taken: Sequence[Statement],
+    what: str,
+    words: Callable[[Mapping[str, Any]], str],
+    keys: Callable[[Mapping[str, Any]], list[tuple[str, str]]],
+) -> str | None:
+    """The sentence, where two tell one thing in one manner and differently."""
+    seen: dict[str, set[str]] = defaultdict(set)
+    for one in taken:
+        for manner, key in keys(one.details):
+            seen[manner] |= {key} if key else set()
+    if all(len(values) < 2 for values in seen.values()):
+        return None
+    return f"sources state different {what}: " + "; ".join(
+        f"{speaker(one)} {told}{on_day(one)}" for one in taken if (told := words(one.details))
     )
 
 
@@ -93,7 +142,7 @@ def lot_conflict(voices: Sequence[Statement]) -> str | None:
     if len({"".join(filter(str.isalnum, lot)).casefold() for _, lot in named}) < 2:
         return None
     return "sources state different lot numbers: " + "; ".join(
-        f"{speaker(one)} {lot}{_on(one)}" for one, lot in named
+        f"{speaker(one)} {lot}{on_day(one)}" for one, lot in named
     )
 
 
@@ -102,9 +151,9 @@ def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
     held, denied = latest_by_voice(yes), latest_by_voice(no)
     return (
         "sources disagree: "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in held)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in held)
         + (" says it was done; " if _is_event(held[0]) else " says it is so; ")
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in denied)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in denied)
         + (" that it was not" if _is_event(held[0]) else " that it is not")
     )
 
@@ -112,9 +161,9 @@ def negation_conflict(yes: Sequence[Statement], no: Sequence[Statement]) -> str:
 def nothing_known_conflict(voices: Sequence[Statement], denying: Sequence[Statement]) -> str:
     return (
         "sources disagree: "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in latest_by_voice(denying))
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in latest_by_voice(denying))
         + " says that none is known; "
-        + ", ".join(f"{speaker(one)}{_on(one)}" for one in voices)
+        + ", ".join(f"{speaker(one)}{on_day(one)}" for one in voices)
         + " states this one"
     )
 
@@ -123,7 +172,7 @@ def speaker(one: Statement) -> str:
     return one.speaker or "one source"
 
 
-def _on(one: Statement) -> str:
+def on_day(one: Statement) -> str:
     """The day it was recorded, in brackets."""
     day = (one.recorded_iso or iso_time(one.document.effective_time) or "")[:10]
     return f" ({day})" if day else ""
@@ -160,10 +209,3 @@ def _code(value: Any) -> str:
 def _list(value: Any) -> list[dict[str, Any]]:
     found = value if isinstance(value, list) else [value]
     return [each for each in found if isinstance(each, dict)]
-
-
-def _dose(one: Statement) -> str:
-    dose = one.details.get("dose")
-    if not isinstance(dose, dict):
-        return ""
-    return " ".join(str(part) for part in (dose.get("value"), dose.get("unit")) if part)

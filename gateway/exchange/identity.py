@@ -12,7 +12,8 @@ from typing import Any, Final
 from ccda.hl7v3 import CD
 from ccda.model import Interval, Kind
 from gateway.exchange.adt import VISIT
-from gateway.exchange.statements import Statement
+from gateway.exchange.courses import course_marks
+from gateway.exchange.statements import Statement, code_key
 
 _LOINC: Final = "2.16.840.1.113883.6.1"
 NPI: Final = "2.16.840.1.113883.4.6"
@@ -23,7 +24,6 @@ Marks = Mapping[str, frozenset[str]]
 # Details without which a code does not say what it is, and which must be the same.
 _PART_OF_IDENTITY: Final[dict[Kind, tuple[str, ...]]] = {
     "coverage": ("member_ids",),
-    "family_history": ("relative",),
     "result": ("panel",),
     "vital_sign": ("panel",),
 }
@@ -32,6 +32,8 @@ _STRENGTH: Final = re.compile(
     r"(?<![\d.,])[.,]*+(\d[\d.,]*+)\s*+(mg|mcg|ug|g|ml|unt|units?|meq|mmol|%)(?![a-z])",
     re.IGNORECASE,
 )
+# Kinds of which many are told by one code, and each in words alone.
+_IN_WORDS: Final[frozenset[Kind]] = frozenset({"concern", "goal", "note", "plan"})
 _TITLES: Final = frozenset("dr md do np pa rn phd mr mrs ms".split())
 
 
@@ -81,9 +83,18 @@ def shares_mark(one: Marks, other: Marks) -> bool:
 
 
 def people_named(one: Statement) -> list[str]:
-    """Who is in the care team, by name."""
-    people = _forms(one.details.get("performer"))
-    return [str(person["name"]) for person in people if person.get("name")]
+    """Who is in the care team, by name; organizations where no person is named."""
+    people = list(_forms(one.details.get("performer")))
+    for key in ("name", "organization"):
+        if names := [str(person[key]) for person in people if person.get(key)]:
+            return names
+    return []
+
+
+def concerned_about(one: Statement) -> list[str]:
+    """The conditions that a concern is about, by name."""
+    forms = _forms(one.details.get("concerns"))
+    return [str(form["display"]) for form in forms if form.get("display")]
 
 
 def strengths(one: Statement) -> frozenset[str]:
@@ -96,7 +107,17 @@ def strengths(one: Statement) -> frozenset[str]:
 
 
 def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
-    """What was found or is to be reached, of a kind whose code alone does not say it."""
+    """What was found, is feared, planned or to be reached, where the code alone does not say it."""
+    found = _value_of(one)
+    if one.entry.kind == "concern" and (told := _concerns(one)):
+        # All of it is one finding: who fears one of two things says something else.
+        return frozenset({("concerns", " ".join(sorted(told | {" ".join(f) for f in found})))})
+    if not found and one.entry.kind in _IN_WORDS and (words := _words(one)):
+        return frozenset({("words", words)})
+    return found
+
+
+def _value_of(one: Statement) -> frozenset[tuple[str, str]]:
     match one.entry.value:
         case CD() as value:
             named = value.code or value.display or value.original_text
@@ -109,33 +130,60 @@ def findings_of(one: Statement) -> frozenset[tuple[str, str]]:
             return frozenset()
 
 
-def sites_of(one: Statement) -> dict[str, set[str]]:
-    """Where on the body it is, by code system; and what narrows its code: the side, the stage."""
-    found: dict[str, set[str]] = defaultdict(set)
-    place = "specimen" if one.entry.kind == "result" else "target_site"
-    told = one.details.get(place)
-    # LOINC names the specimen itself; a laboratory's own code may stand for any.
-    if place == "specimen" and told and any(system == _LOINC for system, _ in one.codes):
-        told = None
-    for form in _forms(told):
-        if form.get("code"):
-            found[f"site {form.get('system')}"].add(str(form["code"]))
-    for name, value in one.entry.code.qualifiers if one.entry.code else ():
-        if value is not None and value.code:
-            narrowed = name.code if name is not None else None
-            found[f"qualifier {narrowed}"].add(value.code)
-    return dict(found)
+def _concerns(one: Statement) -> set[str]:
+    """The conditions that a concern is about: its own code is the same for all."""
+    forms = _forms(one.details.get("concerns"))
+    keys = (
+        " ".join(code_key(str(form.get("system") or ""), str(form["code"])))
+        if form.get("code")
+        else str(form.get("display") or "").casefold()
+        for form in forms
+    )
+    return {key for key in keys if key}
 
 
-def dose_of(one: Statement) -> dict[str, set[str]]:
-    """How much is taken, of a vaccine from which lot, by the document that tells it."""
-    lot = one.details.get("lot_number")
-    if one.entry.kind == "immunization":
-        return {one.document.id: {str(lot).casefold()}} if lot else {}
-    dose = one.details.get("dose")
-    if not isinstance(dose, Mapping) or not dose.get("value"):
-        return {}
-    return {one.document.id: {f"{dose['value']} {dose.get('unit') or ''}".casefold()}}
+def _words(one: Statement) -> str:
+    """What it says in words, unless that only names its code."""
+    content = one.details.get("content")
+    text = content if isinstance(content, str) else one.entry.text
+    code = one.entry.code
+    names = (code.display, code.original_text) if code else ()
+    said = _folded(text)
+    return "" if said in {_folded(name) for name in names} else said
+
+
+def _folded(text: str | None) -> str:
+    return " ".join((text or "").casefold().split()).rstrip(".")
+
+
+def told_of(one: Statement) -> dict[str, set[str]]:
+    """What one document tells of one thing in one way only, by the document and what it is.
+
+    How a drug is taken, from which lot a vaccine was, whether what was begun was done; of a
+    concern that says nothing of what is feared, which one it is.
+    """
+    told: list[tuple[str, str]] = []
+    if one.entry.kind == "medication":
+        told += course_marks(one.details)
+    elif one.entry.kind == "immunization" and (lot := one.details.get("lot_number")):
+        told.append(("lot", str(lot).casefold()))
+    if (done := was_done(one)) is not None:
+        told.append(("done", str(done)))
+    if (_LOINC, _ANY_CONCERN) in one.codes and one.entry.ids and not findings_of(one):
+        told.append(("id", " ".join(sorted(str(id_) for id_ in one.entry.ids))))
+    return {f"{one.document.id} {what}": {f"{what} {value}"} for what, value in told}
+
+
+_ANY_CONCERN: Final = "75310-3"
+_DONE_KINDS: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
+_NOT_DONE: Final = frozenset({"stopped", "cancelled", "nullified"})
+
+
+def was_done(one: Statement) -> bool | None:
+    """Whether an event came to its end or came to nothing; None where that is not told."""
+    if one.entry.kind not in _DONE_KINDS or one.status not in _NOT_DONE | {"completed"}:
+        return None
+    return one.status == "completed"
 
 
 def _plain(name: str) -> str:

@@ -67,6 +67,8 @@ class Statement:
     """What orders statements by how much they count: the later the more."""
     when: TS | None
     """The clinical time: of the event, or the onset."""
+    group: str | None = None
+    """Where what it was folded out of stands in the document: a relative, a panel."""
 
     @property
     def name(self) -> str:
@@ -211,7 +213,7 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         codes=frozenset(codes),
         primary=codes[0] if codes and identity and identity.code else None,
         ids=frozenset(_ids(by.document, item)),
-        status=_status(entry, today),
+        status=_status(entry, parent, today),
         recorded=recorded,
         recorded_iso=time.iso if time else None,
         voice=by.voice,
@@ -220,6 +222,7 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         order=order,
         rank=(recorded, by.sort_key, order),
         when=entry.time or entry.start,
+        group=parent.path if parent is not None and _only_groups(parent) else None,
     )
 
 
@@ -294,8 +297,13 @@ def _ended_by(end: TS, written: TS) -> bool:
     return sort_key(end) <= sort_key(written)
 
 
-def _status(entry: Entry, today: str) -> str | None:
-    """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR)."""
+def _status(entry: Entry, parent: Entry | None, today: str) -> str | None:
+    """The stated status in one vocabulary; what has ended is not active (con-4 of FHIR).
+
+    What a panel that was entered in error holds was so itself.
+    """
+    if parent is not None and _only_groups(parent) and parent.status == "nullified":
+        return parent.status
     stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
     end = date_digits(entry.end)
@@ -312,17 +320,31 @@ def _status(entry: Entry, today: str) -> str | None:
 
 
 def _details(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
-    if entry.kind == "result" and parent is not None and "specimen" not in entry.details:
-        taken = parent.details.get("specimen")
-        return {**entry.details, "specimen": taken} if taken else entry.details
-    subject = entry.details.get("subject")
-    if entry.kind == "family_history" and parent is None and isinstance(subject, Mapping):
-        whose = subject.get("relationship")
-        return {**entry.details, "relative": whose} if whose else entry.details
-    if parent is None or parent.details.get("relative") is not True or parent.code is None:
+    if entry.kind == "family_history":
+        return {**entry.details, **_relative(entry, parent)}
+    if parent is None:
         return entry.details
-    relative = {"code": parent.code.code, "system": parent.code.system}
-    return {**entry.details, "relative": {**relative, "display": parent.code.display}}
+    # Whom a panel is about, its members are about; so is what a visit found.
+    told = {"subject": parent.details.get("subject")}
+    if entry.kind == "result":
+        told["specimen"] = parent.details.get("specimen")
+    added = {key: value for key, value in told.items() if value and key not in entry.details}
+    return {**entry.details, **added} if added else entry.details
+
+
+def _relative(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
+    """Who has or had the condition: the relative that it stands under, or that it names itself."""
+    above = parent is not None and parent.details.get("relative") is True
+    subject = (parent if above and parent is not None else entry).details.get("subject")
+    person = subject if isinstance(subject, Mapping) else {}
+    relation = person.get("relationship")
+    if above and parent is not None and (code := parent.code) is not None:
+        relation = {"code": code.code, "system": code.system, "display": code.display}
+    if not relation:
+        return {}
+    own = {"relative_ids": person.get("ids"), "relative_birth_time": person.get("birth_time")}
+    told = {key: value for key, value in own.items() if value and key not in entry.details}
+    return {"relative": relation, **told}
 
 
 _ASSERTION: Final = "ASSERTION"

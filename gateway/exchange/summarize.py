@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from ccda.hl7v3 import CD, TS, narrowed
+from ccda.hl7v3 import CD, TS
 from ccda.model import KINDS, Kind
 from ccda.summary import (
     Completeness,
@@ -34,18 +34,21 @@ from gateway.exchange.code_groups import (
 )
 from gateway.exchange.conflicts import (
     allergy_conflict,
+    course_conflict,
     danger,
-    dose_conflict,
     latest_by_voice,
     lot_conflict,
     negation_conflict,
     nothing_known_conflict,
+    outcome_conflict,
     status_conflict,
 )
+from gateway.exchange.directives import answer_conflicts
 from gateway.exchange.effort import spend
-from gateway.exchange.identity import people_named
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
+from gateway.exchange.people import whose
+from gateway.exchange.reused_ids import without_reused_ids
 from gateway.exchange.statements import (
     ENDED,
     CodeKey,
@@ -53,11 +56,11 @@ from gateway.exchange.statements import (
     code_key,
     document_order,
     first_start,
-    is_assertion,
     read_statements,
     superseded_documents,
 )
-from gateway.exchange.trends import TREND_KINDS, trend_of
+from gateway.exchange.summary_names import line_name, with_person
+from gateway.exchange.trends import TREND_KINDS, measurements, newest, point, standing
 from gateway.model.document import Document, IndexedEntry
 from gateway.model.member import Member
 
@@ -95,7 +98,8 @@ def summarize(
     pairs = [pair for pair in given.values() if not pair[0].is_derived]
     known = {document.id: document for document in documents if not document.is_derived}
     known |= {document.id: document for document, _ in pairs}
-    statements = read_statements(pairs, known.values(), as_of=as_of.date())
+    read = read_statements(pairs, known.values(), as_of=as_of.date())
+    statements = without_reused_ids(read)
     learned = learn_translations(statements)
     by_kind: dict[Kind, list[Statement]] = defaultdict(list)
     for one in statements:
@@ -149,8 +153,11 @@ def _letter(index: int) -> str:
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
     facts = cluster((one for one in statements if not one.entry.no_information), learned)
     denials = [one for one in statements if one.entry.no_information and is_denial(one)]
-    denying = [one for one in denials if not one.superseded]
+    # That a newborn has none says nothing of the member.
+    denying = [one for one in denials if not one.superseded and not whose(one.details)]
     conflicts = _negations(facts, learned)
+    if kind == "advance_directive":
+        conflicts = answer_conflicts(facts) | conflicts
     lines = [_line(kind, fact, learned, denying, conflicts.get(fact[0].order)) for fact in facts]
     return SummarySection(kind, tuple(sorted(lines, key=_line_order)), _nothing_known(denials))
 
@@ -172,7 +179,7 @@ def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
     """What some source still denies; a newer version may have taken back what an older one did."""
     by_text: dict[str, list[LineSource]] = defaultdict(list)
     for one in sorted(denials, key=lambda one: one.order):
-        by_text[denial_text(one)].append(one.source())
+        by_text[with_person(denial_text(one), one)].append(one.source())
     return tuple(
         NothingKnown(text, tuple(sources))
         for text, sources in sorted(by_text.items())
@@ -191,7 +198,9 @@ def _line(
     current = [one for one in ranked if not one.superseded]
     speaking = current or ranked
     voices = latest_by_voice(speaking)
-    winner = _winner(kind, speaking, voices)
+    measured = measurements(standing(ranked)) if kind in TREND_KINDS else ()
+    last = newest(measured)
+    winner = last.speaking if last else _winner(kind, speaking, voices)
     ordered = [winner, *(one for one in ranked if one is not winner)]
     agreeing = [one for one in ordered if not (current and one.superseded)]
 
@@ -199,22 +208,22 @@ def _line(
         one.order: one.source(None if one is winner else why_one(winner, one, learned))
         for one in ordered
     }
-    trend = trend_of(ordered, sources) if kind in TREND_KINDS else ()
-    newest = trend[-1] if trend and trend[-1].time else None
+    trend = tuple(point(one, sources) for one in measured)
+    shown = point(last, sources) if last else None
     stating = _stating(winner, speaking)
     status = _line_status(stating)
     start, end = first_start(agreeing), _end(stating, agreeing)
     valued = _valued(winner, agreeing)
     return SummaryLine(
         kind=kind,
-        display=_display(kind, agreeing),
+        display=line_name(kind, agreeing),
         sources=tuple(sources.values()),
         code=_code(kind, ordered),
         status=status,
-        start=newest.time if newest else start.iso if start else None,
-        end=end.iso if end and not (newest and kind != "social_history") else None,
-        value=newest.value if newest and kind != "social_history" else valued.entry.value,
-        unit=newest.unit if newest else valued.entry.unit,
+        start=shown.time if shown else start.iso if start else None,
+        end=end.iso if end and not (shown and kind != "social_history") else None,
+        value=shown.value if shown and kind != "social_history" else valued.entry.value,
+        unit=shown.unit if shown else valued.entry.unit,
         negated=winner.entry.negated,
         conflict=contradiction or _conflict(winner, voices, denying, current, trend),
         withdrawn=not current,
@@ -229,7 +238,8 @@ def _winner(kind: Kind, speaking: Sequence[Statement], voices: Sequence[Statemen
     if kind == "allergy":
         return max(voices, key=lambda one: (danger(one), one.rank))
     if kind in TREND_KINDS:
-        return max(speaking, key=lambda one: (sort_key(one.when), one.rank))
+        right = standing(speaking) or speaking
+        return max(right, key=lambda one: (sort_key(one.when), one.rank))
     return speaking[0]
 
 
@@ -245,6 +255,8 @@ def _valued(winner: Statement, agreeing: Sequence[Statement]) -> Statement:
     """Who says the value: the last that says one, unless the last says that it is not known."""
     if winner.entry.value is not None or "value_null_flavor" in winner.details:
         return winner
+    if winner.entry.kind in TREND_KINDS:
+        agreeing = standing(agreeing)
     return next((one for one in agreeing if one.entry.value is not None), winner)
 
 
@@ -260,7 +272,8 @@ def _line_status(winner: Statement) -> str | None:
 def _end(winner: Statement, agreeing: Sequence[Statement]) -> TS | None:
     if winner.entry.end and sort_key(winner.entry.end):
         return winner.entry.end
-    if winner.status not in ENDED:
+    # Of an answer it is its own: that one smoked until 2022 ends nothing said in 2023.
+    if winner.status not in ENDED or winner.entry.kind in TREND_KINDS:
         return None
     ends = [one.entry.end for one in agreeing if one.entry.end and sort_key(one.entry.end)]
     return max(ends, key=sort_key, default=None)
@@ -285,9 +298,13 @@ def _conflict(
         return next((point.conflict for point in reversed(trend) if point.conflict), None)
     if len(voices) < 2:
         return None
-    if kind in ("medication", "problem"):
-        return status_conflict(winner, voices) or dose_conflict(voices)
-    return lot_conflict(voices) if kind == "immunization" else None
+    if kind == "problem":
+        return status_conflict(winner, voices)
+    if kind == "medication":
+        return status_conflict(winner, voices) or course_conflict(voices)
+    if kind in ("procedure", "encounter"):
+        return outcome_conflict(voices)
+    return outcome_conflict(voices) or lot_conflict(voices) if kind == "immunization" else None
 
 
 def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
@@ -311,41 +328,6 @@ def _code(kind: Kind, ordered: Sequence[Statement]) -> CD | None:
     return CD(
         first.code, first.system, first.display, translations=bare, qualifiers=first.qualifiers
     )
-
-
-_NOT_NAMED: Final = "not named"
-
-
-def _display(kind: Kind, agreeing: Sequence[Statement]) -> str:
-    names = (name for one in agreeing for name in _names(one))
-    if kind in ("result", "vital_sign"):
-        # LOINC's long names fill a page; a laboratory's own are made to be read.
-        return min(names, key=lambda name: (len(name), name), default=_NOT_NAMED)
-    return next(names, _NOT_NAMED)
-
-
-def _names(one: Statement) -> list[str]:
-    if one.entry.kind == "care_team" and (people := people_named(one)):
-        return people
-    code = one.entry.code
-    if is_assertion(one.entry) and isinstance(one.entry.value, CD):
-        code = one.entry.value
-    coded = [code, *code.translations] if code else []
-    names = [each.display for each in coded] + [each.original_text for each in coded[:1]]
-    spoken = [name for name in names if name]
-    given = (one.entry.text, code.code if code else None, _told_beside(one))
-    return [narrowed(name, code) for name in spoken] or [text for text in given if text]
-
-
-def _told_beside(one: Statement) -> str | None:
-    """What stands for a name that nobody gave: who pays, where it was, which model, the answer."""
-    for detail in ("payer", "location", "device"):
-        form = one.details.get(detail)
-        form = form[0] if isinstance(form, list) and form else form
-        name = (form.get("name") or form.get("model")) if isinstance(form, Mapping) else None
-        if isinstance(name, str):
-            return name
-    return one.entry.value if isinstance(one.entry.value, str) else None
 
 
 def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:

@@ -15,6 +15,8 @@ from ccda.summary import (
     SummarySection,
     TrendPoint,
 )
+from gateway.exchange.courses import dose_words, rhythm_words
+from gateway.exchange.people import whose
 
 _SYSTOLIC: Final = "8480-6"
 _DIASTOLIC: Final = "8462-4"
@@ -86,16 +88,22 @@ def _line(line: SummaryLine, letters: Mapping[str, str], width: int) -> Iterator
 def _name(line: SummaryLine) -> str:
     said = line.details.get("text")
     if line.kind in _TEXT_KINDS and isinstance(said, str):
-        return said
+        return _with_person(said, line)
     if line.kind == "social_history":
         question = line.details.get("question")
         asked = question.get("display") if isinstance(question, Mapping) else None
-        return str(asked or line.display)
+        return _with_person(str(asked), line) if asked else line.display
     if line.kind == "family_history":
         relative = line.details.get("relative")
         whose = relative.get("display") if isinstance(relative, Mapping) else None
         return f"{whose}: {line.display}" if whose else line.display
     return line.display
+
+
+def _with_person(said: str, line: SummaryLine) -> str:
+    """As the line's own name has it; what is said instead of that name must not lose it."""
+    person = whose(line.details)
+    return f"{said} ({person})" if person else said
 
 
 def _facts(line: SummaryLine) -> str:
@@ -125,24 +133,15 @@ def _taken(line: SummaryLine) -> str:
     """Dose and rhythm, as far as they are coded: 2 puff every 6 h as needed."""
     if line.kind != "medication" or line.status not in ("active", None):
         return ""
-    dose, rhythm = line.details.get("dose"), line.details.get("frequency")
-    first = rhythm[0] if isinstance(rhythm, list) and rhythm else {}
-    period = first.get("period") if isinstance(first, Mapping) else None
-    words = [_amount(dose)] if isinstance(dose, Mapping) else []
-    if isinstance(period, Mapping) and period.get("value"):
-        amount = _amount(period)
-        words.append(_RHYTHMS.get(amount, f"every {amount}"))
+    told = (dose_words(line.details), rhythm_words(line.details))
+    words = [text.translate(_WITHOUT_BRACES) for text in told]
     if line.details.get("precondition"):
         words.append("as needed")
     return " ".join(word for word in words if word)
 
 
-_RHYTHMS: Final = {"1 d": "daily", "1 wk": "weekly", "1 mo": "monthly", "24 h": "daily"}
-
-
-def _amount(quantity: Mapping[str, Any]) -> str:
-    unit = str(quantity.get("unit") or "").strip("{}")
-    return " ".join(part for part in (str(quantity.get("value") or ""), unit) if part)
+_WITHOUT_BRACES: Final = str.maketrans("", "", "{}")
+"""UCUM writes what is no unit in braces: 2 {puff}."""
 
 
 def _name_of(code: Any) -> str:
@@ -196,7 +195,8 @@ def _remarks(line: SummaryLine) -> Iterator[str]:
 def _paired(lines: Iterable[SummaryLine]) -> Iterator[SummaryLine]:
     """Systolic and diastolic pressure of one moment stand together: 128/78."""
     listed = list(lines)
-    pressure = {line.code.code: line for line in listed if line.code and not line.withdrawn}
+    own = [line for line in listed if not line.withdrawn and not whose(line.details)]
+    pressure = {line.code.code: line for line in own if line.code}
     systolic, diastolic = pressure.get(_SYSTOLIC), pressure.get(_DIASTOLIC)
     below = {point.time: point for point in diastolic.trend} if diastolic else {}
     paired = systolic is not None and {p.time for p in systolic.trend} == below.keys()

@@ -1,10 +1,10 @@
 """One test over time: repeated reports become one point, different units one unit."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 from ccda.hl7v3 import CD, TS
 from ccda.model import Interval, Kind
@@ -24,6 +24,8 @@ from gateway.exchange.units import (
 )
 
 TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
+NULLIFIED: Final = "nullified"
+"""Entered in error."""
 LOINC: Final = "2.16.840.1.113883.6.1"
 
 Sources = Mapping[tuple[str, int], LineSource]
@@ -41,11 +43,65 @@ class _Reading:
     is_converted: bool
 
 
-def trend_of(statements: Sequence[Statement], sources: Sources) -> tuple[TrendPoint, ...]:
-    """The points, oldest first. Statements without a value make none."""
+@quickly_made
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """All that was told of one measurement, the weightiest first."""
+
+    readings: tuple[_Reading, ...]
+    conflict: str | None
+
+    @property
+    def best(self) -> _Reading:
+        """The weightiest that no newer version of its document has replaced, if there is one."""
+        first = self.readings[0]
+        return next((one for one in self.readings if not one.statement.superseded), first)
+
+    @property
+    def speaking(self) -> Statement:
+        """Who speaks for it."""
+        return self.best.statement
+
+    @property
+    def time(self) -> TS | None:
+        return _time(self.readings)
+
+
+def standing(statements: Sequence[Statement]) -> list[Statement]:
+    """Those that were not entered in error, by their own word or by a later one.
+
+    Later on the same: under the same id, or one organization's on that value of that time.
+    """
+    wrong: dict[_Told, tuple[Any, ...]] = {}
+    for one in statements:
+        if one.status == NULLIFIED:
+            for told in _tellings(one):
+                wrong[told] = max(wrong.get(told, one.rank), one.rank)
+    if not wrong:
+        return list(statements)
+    return [
+        one
+        for one in statements
+        if one.status != NULLIFIED
+        and not any(wrong[told] > one.rank for told in _tellings(one) if told in wrong)
+    ]
+
+
+_Told = str | tuple[str, ...]
+
+
+def _tellings(one: Statement) -> Iterator[_Told]:
+    """What shows that a statement is on the same as another."""
+    yield from one.ids
+    if _text(one) is not None and sort_key(one.when):
+        yield one.voice, *_shape(one)
+
+
+def measurements(statements: Sequence[Statement]) -> tuple[Measurement, ...]:
+    """What was measured, oldest first. Statements without a value tell of none."""
     valued = [one for one in statements if _text(one) is not None]
     if len(valued) < 2:  # nothing to compare it with, nor to bring it to the unit of
-        return tuple(_point([_as_written(one)], sources, None) for one in valued)
+        return tuple(Measurement((_as_written(one),), None) for one in valued)
     tests = {code for one in statements for system, code in one.codes if system == LOINC}
     read = {one.order: read_quantity(one.entry.value, one.entry.unit) for one in valued}
     # A measurement counts once for its unit, however many tell of it.
@@ -59,8 +115,14 @@ def trend_of(statements: Sequence[Statement], sources: Sources) -> tuple[TrendPo
     groups.sort(key=lambda group: (sort_key(_time(group)), group[0].statement.rank))
     disagreeing = _disagreements(groups)
     return tuple(
-        _point(group, sources, disagreeing.get(index)) for index, group in enumerate(groups)
+        Measurement(tuple(group), disagreeing.get(index)) for index, group in enumerate(groups)
     )
+
+
+def newest(found: Sequence[Measurement]) -> Measurement | None:
+    """The last that is still told, if it is known when it was."""
+    current = [one for one in found if not one.speaking.superseded] or found
+    return current[-1] if current and current[-1].time is not None else None
 
 
 @dataclass(slots=True, eq=False)
@@ -166,7 +228,13 @@ def _text(one: Statement) -> str | None:
         case CD():
             return value.display or value.original_text or value.code
         case Interval(low=low, high=high):
-            return f"{low}–{high}" if low and high else f"≥ {low}" if low else f"≤ {high}"
+            if low and high:
+                return f"{low}–{high}"
+            outside = one.details.get("exclusive")  # the bounds that are themselves not meant
+            is_outside = isinstance(outside, list) and ("low" if low else "high") in outside
+            if low:
+                return f"> {low}" if is_outside else f"≥ {low}"
+            return f"< {high}" if is_outside else f"≤ {high}"
         case _:
             return value
 
@@ -182,7 +250,7 @@ def _is_one_value(one: _Reading, other: _Reading) -> bool:
     return (one.text or "").casefold() == (other.text or "").casefold()
 
 
-def _time(group: list[_Reading]) -> TS | None:
+def _time(group: Sequence[_Reading]) -> TS | None:
     times = [time for one in group if (time := one.statement.when) and sort_key(time)]
     return finest(times) if times else None
 
@@ -213,12 +281,13 @@ def _said(one: _Reading) -> str:
     return f"{one.statement.speaker or 'one source'} says {value}"
 
 
-def _point(group: list[_Reading], sources: Sources, conflict: str | None) -> TrendPoint:
-    best = next((one for one in group if not one.statement.superseded), group[0])
+def point(measured: Measurement, sources: Sources) -> TrendPoint:
+    """It in the trend of its line."""
+    best, group = measured.best, measured.readings
     # Of one report in two units, the one that needs no conversion is shown.
     shown = next((one for one in group if not one.is_converted and _is_same(one, best)), best)
     entry = shown.statement.entry
-    time = _time(group)
+    time = measured.time
     value = written(shown.quantity) if shown.is_converted and shown.quantity else shown.text
     return TrendPoint(
         time=time.iso if time else None,
@@ -227,7 +296,7 @@ def _point(group: list[_Reading], sources: Sources, conflict: str | None) -> Tre
         written_value=shown.text,
         written_unit=entry.unit,
         interpretation=_interpretation(shown.statement),
-        conflict=conflict,
+        conflict=measured.conflict,
         sources=tuple([sources[order] for order in sorted([r.statement.order for r in group])]),
     )
 
