@@ -42,7 +42,7 @@ def make_entry(
 
     `name` is the words that stand for the code, where they stand beside it. `status` and
     `negated` add to what the statement's own statusCode and negationInd say. `says_more` is
-    whether it is information without a name too: an answer, a payer, the time of a visit.
+    whether it is information without a name or a value too: a payer, the time of a visit.
     """
     element, children = statement.element, statement.children
     times = read_times(statement) if times is None else times
@@ -58,7 +58,7 @@ def make_entry(
         more["status_code"] = own_status
     if no_information is None:
         no_information = _says_nothing(
-            statement, kind, code, text, negated=negated, says_more=says_more
+            statement, kind, code, text, value, negated=negated, says_more=says_more
         )
     while above is not None and above.position is None:
         above = above.above
@@ -91,19 +91,37 @@ def _says_nothing(
     kind: Kind,
     code: CD | None,
     text: str | None,
+    value: Value,
     *,
     negated: bool,
     says_more: bool,
 ) -> bool:
-    """Whether it only says that nothing is known: by its code and words, or for want of any."""
+    """Whether it only says that nothing is known: by its code and words, or for want of any.
+
+    An answer is a fact even where nothing names the question: not for resuscitation.
+    """
     said = name_of(code) or text
     if kind in _ASSERTED and code is not None and names_a_class(code):
         return _is_unknown_class(statement, code, text or said, negated=negated)
     null_flavor = statement.get("nullFlavor")
     if not says_nothing_is_known(code, said, negated=negated, null_flavor=null_flavor):
         return False
-    tells = says_more and not negated and null_flavor is None
-    return not (tells and names_nothing(code, said))
+    if null_flavor is not None:
+        return True
+    if _answers(value, negated=negated):
+        return not names_nothing(code, None)
+    return not (says_more and not negated and names_nothing(code, said))
+
+
+def _answers(value: Value, *, negated: bool) -> bool:
+    """Whether a value says something: a quantity does, a code or words may say that nothing is."""
+    answer = value.value
+    if isinstance(answer, CD):
+        said = name_of(answer)
+        return not says_nothing_is_known(answer, said, negated=negated, null_flavor=None)
+    if isinstance(answer, str):
+        return not says_nothing_is_known(None, answer, negated=negated, null_flavor=None)
+    return answer is not None
 
 
 def _is_unknown_class(statement: Statement, code: CD, said: str | None, *, negated: bool) -> bool:

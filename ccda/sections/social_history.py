@@ -48,7 +48,6 @@ def read_observation(statement: Statement, narrative: Narrative) -> Entry:
         code=code,
         name=name,
         value=value,
-        says_more=isinstance(value.value, str),
         details=details,
     )
 

@@ -192,3 +192,39 @@ def test_a_device_that_is_not_named_is_known_by_the_procedure_that_placed_it(
 ) -> None:
     (found,) = read_entries(DEVICES, PACEMAKER.format(PLACED))
     assert found.code is not None and found.code.code == "360030002"
+
+
+ADVANCE_DIRECTIVES, FUNCTIONAL_STATUS = "42348-3", "47420-5"
+CODED = '<value xsi:type="CD" code="{}" codeSystem="2.16.840.1.113883.6.96" displayName="{}"/>'
+
+
+@pytest.mark.parametrize("code", ["", '<code nullFlavor="NI"/>', '<code nullFlavor="NA"/>'])
+@pytest.mark.parametrize(
+    ("section", "value", "nothing"),
+    [
+        (ADVANCE_DIRECTIVES, CODED.format("304253006", "Not for resuscitation"), False),
+        (RESULTS, CODED.format("115329001", "MRSA isolated"), False),
+        (FUNCTIONAL_STATUS, CODED.format("371153006", "Independent"), False),
+        (RESULTS, '<value xsi:type="PQ" value="5" unit="mg/dL"/>', False),
+        (RESULTS, '<value xsi:type="IVL_PQ"><high value="5" unit="mg/dL"/></value>', False),
+        (FUNCTIONAL_STATUS, '<value xsi:type="ST">Walks with a cane</value>', False),
+        (RESULTS, '<value xsi:type="ST">No information</value>', True),
+        (RESULTS, CODED.format("261665006", "Unknown"), True),
+        (RESULTS, '<value xsi:type="CD" nullFlavor="UNK"/>', True),
+        (RESULTS, "", True),
+    ],
+)
+def test_an_answer_is_a_fact_even_where_nothing_names_the_question(
+    read_entries: ReadEntries, section: str, code: str, value: str, nothing: bool
+) -> None:
+    (found,) = read_entries(section, f'<observation moodCode="EVN">{code}{value}</observation>')
+    assert found.no_information is nothing
+
+
+def test_words_beside_a_missing_code_do_not_undo_the_answer(read_entries: ReadEntries) -> None:
+    (found,) = read_entries(
+        ADVANCE_DIRECTIVES,
+        '<observation moodCode="EVN"><code nullFlavor="UNK"><originalText>Unknown</originalText>'
+        f"</code>{CODED.format('304253006', 'Not for resuscitation')}</observation>",
+    )
+    assert not found.no_information
