@@ -51,6 +51,9 @@ def make_entry(
     text = (None if code is None else code.original_text) or name
     text = text or narrative.text(statement.text)
     own_status = statement.status
+    if statement.is_nullified:
+        # What was entered in error is so whatever else is said of it, and all that it holds.
+        status = "nullified"
     more: Form = {}
     if not READ_BY_KIND.issuperset(children):
         more = read_particulars(statement, narrative, kind, details)

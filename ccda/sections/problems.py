@@ -115,16 +115,13 @@ def clinical_status(
     template: frozenset[str],
     narrative: Narrative,
 ) -> tuple[str | None, Form | None]:
-    """The status observation, in a word and whole; without one the concern's statusCode.
-
-    What was nullified was entered in error, whatever else is said of it.
-    """
+    """The status observation, in a word and whole; without one the concern's statusCode."""
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
         stated, form = _status_of_concern(concern, template, narrative)
         if stated is None and not _tells_only_that_it_was_made(concern):
             stated = concern.status
-    return ("nullified" if statement.status == "nullified" else stated), form
+    return stated, form
 
 
 def _tells_only_that_it_was_made(concern: Statement) -> bool:

@@ -118,7 +118,7 @@ class Statement:
     """
 
     __slots__ = (
-        "_denies", "_inner", "_templates", "above", "answers", "children", "element",
+        "_denies", "_inner", "_nullified", "_templates", "above", "answers", "children", "element",
         "is_unrelated", "level", "name", "next_position", "path", "position", "relation", "told",
     )  # fmt: skip
 
@@ -144,6 +144,7 @@ class Statement:
         self.answers: dict[frozenset[str], tuple[str | None, dict[str, Any] | None]] | None = None
         self._inner: list[Statement] | None = None
         self._denies: bool | None = None
+        self._nullified: bool | None = None
         self._templates: frozenset[str] | None = None
 
     def all(self, name: str) -> list[Element] | tuple[Element, ...]:
@@ -207,6 +208,15 @@ class Statement:
         if whole._denies is None:  # asked once: it may have thousands of parts
             whole._denies = whole.is_negated or whole.is_within_denied
         return whole._denies
+
+    @property
+    def is_nullified(self) -> bool:
+        """Whether it was entered in error: by its own statusCode, or with what it stands in."""
+        if self._nullified is None:  # asked once: it may have thousands of parts
+            above = self.above
+            within = above is not None and above.is_nullified
+            self._nullified = within or self.status == "nullified"
+        return self._nullified
 
     @property
     def inner(self) -> list["Statement"]:
