@@ -59,6 +59,7 @@ def observation(
         **stated(category=[*_category(category), *more_categories]),
         "code": said,
         **resources.about(statement),
+        **focus(statement),
         **effective(statement),
         **stated(performer=performers(statement, resources)),
         **value_of(statement),
@@ -252,6 +253,24 @@ def _range_text(value: Json) -> str | None:
 # ---- of what ---------------------------------------------------------------------------------
 
 
+def focus(statement: Statement) -> Json:
+    """Whom it is about who is not the patient of the record (FHIR R4: Observation.focus).
+
+    By ids and words: nobody else of the family is a resource of the bundle.
+    """
+    whose = statement.about_other
+    if whose is None:
+        return {}
+    ids = text_identifiers(whose.get("ids"))
+    related = form_concept(whose.get("relationship")) or {}
+    coded: Json = next(iter(related.get("coding", ())), {})
+    relationship = words(related.get("text") or coded.get("display") or coded.get("code"))
+    said = ": ".join(word for word in (relationship, words(whose.get("name"))) if word)
+    identifier = ids[0] if ids else None
+    display = said or "someone else than the patient"
+    return {"focus": [stated(type="RelatedPerson", identifier=identifier, display=display)]}
+
+
 def specimen(statement: Statement, resources: Resources) -> Json | None:
     """The Specimen it was found in: its own, else the panel's."""
     form = statement.one("specimen")
@@ -262,7 +281,8 @@ def specimen(statement: Statement, resources: Resources) -> Json | None:
     ids = text_identifiers(form.get("ids"))
     if kind is None and not ids:
         return None
-    body = stated(identifier=ids, type=kind, subject=resources.patient)
+    whose = resources.patient if statement.about_other is None else None
+    body = stated(identifier=ids, type=kind, subject=whose)
     return resources.add("Specimen", statement.key, body, statement.documents)
 
 

@@ -14,6 +14,7 @@ from ccda.sections.no_information import (
 from ccda.sections.participants import read_authors, read_ids
 from ccda.sections.particulars import READ_BY_KIND, read_particulars
 from ccda.sections.statement import Statement
+from ccda.sections.subjects import conducted_subject
 from ccda.sections.times import Times, read_times
 from ccda.sections.value import NO_VALUE, Value
 from ccda.values import maker
@@ -57,6 +58,10 @@ def make_entry(
     more: Form = {}
     if not READ_BY_KIND.issuperset(children):
         more = read_particulars(statement, narrative, kind, details)
+    if above is not None or statement.section_subject is not None:
+        whose = conducted_subject(statement, kind, narrative)
+        if whose is not None:
+            more["subject"] = whose
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:

@@ -112,6 +112,7 @@ class Statement:
     `relation` is the typeCode of the entryRelationship that holds it, `is_unrelated` whether that
     is negated; `position` is where its entry stands in the section, once it has one; the outermost
     counts them (`next_position`).
+    `section_subject` is whom the section is about, where it names someone else than the patient.
     `level` counts the statements around it. `told` is set once the details of another statement's
     entry say what this one says; `answers` is what was found inside for each template, as
     thousands of parts may ask the same.
@@ -119,7 +120,8 @@ class Statement:
 
     __slots__ = (
         "_denies", "_inner", "_nullified", "_templates", "above", "answers", "children", "element",
-        "is_unrelated", "level", "name", "next_position", "path", "position", "relation", "told",
+        "is_unrelated", "level", "name", "next_position", "path", "position", "relation",
+        "section_subject", "told",
     )  # fmt: skip
 
     def __init__(
@@ -141,6 +143,7 @@ class Statement:
         self.position: int | None = None
         self.next_position = 0
         self.told = False
+        self.section_subject: Element | None = None if above is None else above.section_subject
         self.answers: dict[frozenset[str], tuple[str | None, dict[str, Any] | None]] | None = None
         self._inner: list[Statement] | None = None
         self._denies: bool | None = None
@@ -254,13 +257,18 @@ class Statement:
 
 
 def statements_in(
-    holder: Element, path: str, above: Statement | None = None
+    holder: Element, path: str, above: Statement | None = None, *, subject: Element | None = None
 ) -> Iterator[Statement]:
-    """The statements that are children of the entry, entryRelationship or component at `path`."""
+    """The statements that are children of the entry, entryRelationship or component at `path`.
+
+    `subject` is that of the section.
+    """
     for position, child in enumerate(holder[:], 1):
         name = _STATEMENTS.get(child.tag)  # type: ignore[arg-type] # a parsed tag is text
         if name is not None:
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
+            if subject is not None:
+                found.section_subject = subject
             if above is not None and (negation := holder.get("negationInd")) is not None:
                 found.is_unrelated = negation.strip().lower() in _YES
             yield found
