@@ -62,6 +62,8 @@ def make_entry(
         whose = conducted_subject(statement, kind, narrative)
         if whose is not None:
             more["subject"] = whose
+    if times.width is not None or times.others:
+        more |= times.more()
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:

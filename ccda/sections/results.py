@@ -99,7 +99,7 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
 
 
 def _value_attributes(element: Element) -> Form:
-    """What qualifies a value: a bound that is not included, other units, an enclosed file."""
+    """What qualifies a value: a bound not included, a width, other units, an enclosed file."""
     form: Form = {}
     if len(element):
         bounds = ((name, first(element, name)) for name in ("low", "high"))
@@ -110,6 +110,8 @@ def _value_attributes(element: Element) -> Form:
         ]
         if exclusive:
             form["exclusive"] = exclusive
+        if width := read_quantity(first(element, "width")):
+            form["value_width"] = width
         if element.get("value") and (others := (read_quantity(element) or {}).get("translations")):
             form["value_translations"] = others
     elif element.get("representation"):
