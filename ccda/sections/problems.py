@@ -68,9 +68,14 @@ def is_diagnosis(statement: Statement) -> bool:
 
 
 def _code_is_a_condition(statement: Statement) -> bool:
-    """An ICD code names one; of SNOMED CT it may be the sort of problem."""
+    """An ICD code names one; of SNOMED CT one that is no sort of problem, and asks for no value."""
     code = statement.one("code")
-    return code is not None and code.get("codeSystem") in templates.ICD
+    if code is None or not code.get("code"):
+        return False
+    system = code.get("codeSystem")
+    if system == templates.SNOMED_CT and statement.one("value") is None:
+        return code.get("code") not in templates.PROBLEM_TYPES
+    return system in templates.ICD
 
 
 def is_qualifier(statement: Statement) -> bool:
