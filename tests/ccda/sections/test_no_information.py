@@ -33,6 +33,16 @@ Allergies unknown
 Unknown allergies
 Family history unknown
 * No known allergies
+No known drug allergies
+No known latex allergies
+No known allergies (NKA), reviewed 2012-08-06
+Patient has no known allergies to medications or foods.
+No active problems on file for this patient
+No current medications
+No known adverse drug reactions
+No known conditions
+No past surgical history on record
+No information available for this section
 Nil known""".split("\n")
 
 
@@ -59,6 +69,15 @@ NIL
 Allergic to unknown antibiotic
 Device failure
 Medication overuse headache
+No problems with swallowing
+No active bleeding
+No current suicidal ideation
+No known falls in the last year
+No known allergy to penicillin
+No known drug allergies. Sulfa gives a rash
+No active disease
+No kidney problems
+No adverse reaction
 Food allergy""".split("\n")
 
 
@@ -69,6 +88,18 @@ Food allergy""".split("\n")
 def test_what_names_something_is_a_fact(name: str) -> None:
     """An allergy to an unknown drug is one; NA is sodium, NIL a tube of a tuberculosis test."""
     assert not says_nothing_is_known(None, name, negated=False, null_flavor=None)
+
+
+@pytest.mark.parametrize("coded", [None, "419199007", "999"])
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [("No known problems", True), ("No problems with swallowing", False)],
+)
+def test_a_denial_of_a_class_says_nothing_with_any_code(
+    coded: str | None, name: str, nothing: bool
+) -> None:
+    code = CD(coded, "2.16.840.1.113883.6.96", name)
+    assert says_nothing_is_known(code, name, negated=False, null_flavor=None) is nothing
 
 
 def test_a_denial_in_words_that_has_a_code_of_its_own_is_a_fact() -> None:
