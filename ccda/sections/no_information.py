@@ -57,8 +57,8 @@ _CLASSES_DENIED: Final = frozenset(
 _CLASSES_UNKNOWN: Final = frozenset(
     "drug drugs food foods substance substances intolerance intolerances reaction reactions "
     "disease diseases disorder disorders condition conditions diagnosis diagnoses concern concerns "
-    "surgery surgeries operation operations device devices implant implants encounter encounters result "
-    "results goal goals directive directives".split()
+    "surgery surgeries operation operations device devices implant implants "
+    "encounter encounters result results goal goals directive directives".split()
 )
 _LOOKED_FOR: Final = frozenset("known documented recorded reported listed".split())
 _AROUND_A_CLASS: Final = (
