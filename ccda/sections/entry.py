@@ -49,8 +49,8 @@ def make_entry(
     times = read_times(statement) if times is None else times
     above = statement.above
     negated = negated or statement.is_negated or (above is not None and statement.is_within_denied)
-    text = (None if code is None else code.original_text) or name
-    text = text or narrative.text(statement.text)
+    named = (None if code is None else code.original_text) or name
+    text = named or narrative.text(statement.text)
     own_status = statement.status
     if statement.is_nullified:
         # What was entered in error is so whatever else is said of it, and all that it holds.
@@ -64,6 +64,10 @@ def make_entry(
             more["subject"] = whose
     if times.width is not None or times.others:
         more |= times.more()
+    if named and statement.text is not None and "content" not in (details or ()):
+        content = narrative.text(statement.text)
+        if content and not _is_told(content, named, code, value, details):
+            more["content"] = content
     if status is not None and own_status is not None and own_status != status:
         more["status_code"] = own_status
     if no_information is None:
@@ -94,6 +98,19 @@ def make_entry(
         more if details is None else details | more if more else details,
         None if above is None else above.position,
     )
+
+
+def _is_told(content: str, named: str, code: CD | None, value: Value, details: Form | None) -> bool:
+    """Whether the words of a statement only repeat what is told of it anyway."""
+    answer = value.value
+    told = (
+        named,
+        name_of(code),
+        name_of(answer) if isinstance(answer, CD) else answer,
+        (details or {}).get("sig"),
+    )
+    said = content.casefold()
+    return any(isinstance(one, str) and one.casefold() == said for one in told)
 
 
 def _says_nothing(
