@@ -240,9 +240,20 @@ def reference_ranges(statement: Statement) -> list[Json]:
             high=quantity(value.get("high"), value.get("unit")),
         )
         text = words(form.get("text")) or (None if bounds else _range_text(value))
+        if exclusive := form.get("exclusive"):
+            # A bound of FHIR's lies in its range: one that does not is said in words alone.
+            text = text or _exclusive_text(value, exclusive)
+            bounds = {name: bound for name, bound in bounds.items() if name not in exclusive}
         if bounds or text:
             ranges.append(stated(**bounds, text=text))
     return ranges
+
+
+def _exclusive_text(value: Json, exclusive: Any) -> str | None:
+    low = value.get("low") and f"{'>' if 'low' in exclusive else '>='} {value['low']}"
+    high = value.get("high") and f"{'<' if 'high' in exclusive else '<='} {value['high']}"
+    said = " and ".join(bound for bound in (low, high) if bound)
+    return words(f"{said} {value.get('unit') or ''}")
 
 
 def _range_text(value: Json) -> str | None:

@@ -127,7 +127,7 @@ def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
 
 
 def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
-    """Each range as bounds or as text, with what lying in it means."""
+    """Each range as bounds or as text, with what lying in it means and which bound does not."""
     forms = []
     for element in statement.all("referenceRange"):
         parts = (
@@ -137,6 +137,7 @@ def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
         bounds = None if value is None else value_form(read_value(value[0], narrative))
         form = without_none(
             value=bounds,
+            **({} if value is None else _value_attributes(value[0])),
             text=narrative.text(parts["text"][0]) if "text" in parts else None,
             code=_first_code(parts.get("code"), narrative),
             interpretation=_first_code(parts.get("interpretationCode"), narrative),

@@ -122,6 +122,18 @@ def test_a_line_of_any_kind_and_shape_makes_a_valid_document(shape: dict[str, An
         assert parse_document(xml).issues == ()
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"value": {"low": "3", "high": "5", "unit": "%"}, "exclusive": ["high"]},
+        {"interpretation": {"code": "N", "system": "2.16.840.1.113883.5.83", "display": "Normal"}},
+    ],
+)
+def test_a_reference_range_is_written_with_what_it_leaves_out(told: dict[str, Any]) -> None:
+    entry = only(written(line("result", details={"reference_range": [told]})))
+    assert entry.details["reference_range"] == [told]
+
+
 # ---- denied and refused ----------------------------------------------------------------------
 
 

@@ -177,3 +177,15 @@ def test_the_text_of_what_is_named_by_its_code_is_kept(
     (entry,) = read_entries("30954-2", CT.format(value), text=text)
     assert entry.text == "CT of chest"
     assert entry.details.get("content") == content
+
+
+def test_a_bound_that_is_not_in_the_reference_range_is_told(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        "30954-2",
+        '<observation><code code="1"/><referenceRange><observationRange><value xsi:type="IVL_PQ">'
+        '<low value="4" unit="%"/><high value="6" unit="%" inclusive="false"/></value>'
+        "</observationRange></referenceRange></observation>",
+    )
+    assert entry.details["reference_range"] == [
+        {"value": {"low": "4", "high": "6", "unit": "%"}, "exclusive": ["high"]}
+    ]
