@@ -35,6 +35,14 @@ def conducted_subject(statement: Statement, kind: Kind, narrative: Narrative) ->
     return read_subject(whose, narrative)
 
 
+def subject_of(statement: Statement) -> Element | None:
+    """The relatedSubject of a statement, its own or that of the nearest it stands in."""
+    around = (statement, *statement.ancestors())
+    holder = next((one for one in around if names_someone(one.children)), None)
+    whose = statement.section_subject if holder is None else holder.one("subject")
+    return first(whose, "relatedSubject")
+
+
 def names_someone(children: Children) -> bool:
     """Whether a statement or a section has a subject of its own."""
     found = children.get("subject")

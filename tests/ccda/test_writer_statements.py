@@ -134,6 +134,25 @@ def test_a_reference_range_is_written_with_what_it_leaves_out(told: dict[str, An
     assert entry.details["reference_range"] == [told]
 
 
+def test_two_brothers_are_written_apart() -> None:
+    def brothers(number: int) -> dict[str, Any]:
+        whose = {"code": "BRO", "system": "2.16.840.1.113883.5.111", "display": "brother"}
+        return {
+            "relative": whose,
+            "relative_ids": [f"2.999^{number}"],
+            "relative_birth_time": f"195{number}",
+        }
+
+    given = [line("family_history", details=brothers(number)) for number in (1, 2)]
+    summary = Summary("2025-10-01", DOCUMENTS, (SummarySection("family_history", tuple(given)),))
+    entries = [
+        entry for one in parse_document(write(summary, Patient())).sections for entry in one.entries
+    ]
+    told = [entry.details for entry in entries if entry.parent is not None]
+    assert [one["relative_ids"] for one in told] == [["2.999^1"], ["2.999^2"]]
+    assert [one["relative_birth_time"] for one in told] == ["1951", "1952"]
+
+
 # ---- denied and refused ----------------------------------------------------------------------
 
 
