@@ -153,6 +153,30 @@ def test_two_brothers_are_written_apart() -> None:
     assert [one["relative_birth_time"] for one in told] == ["1951", "1952"]
 
 
+NEWBORN = {
+    "class_code": "PRS",
+    "relationship": {"code": "NCHILD", "system": "2.16.840.1.113883.5.111", "display": "child"},
+    "name": "Baby",
+    "gender": {"code": "M", "system": "2.16.840.1.113883.5.1", "display": "Male"},
+    "birth_time": "2024-01-02",
+    "ids": ["2.999.9^b1"],
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "family_history"])
+def test_what_is_about_someone_else_is_not_written_as_the_patients(kind: Kind) -> None:
+    section = SummarySection(kind, (line(kind, details={"subject": NEWBORN}), line(kind)))
+    xml = write(Summary("2025-10-01", DOCUMENTS, (section,)), Patient())
+    assert_valid_clinical_document(xml)
+    told = [
+        entry.details["subject"]
+        for one in parse_document(xml).sections
+        for entry in one.entries
+        if "subject" in entry.details
+    ]
+    assert told == [NEWBORN]
+
+
 # ---- denied and refused ----------------------------------------------------------------------
 
 
