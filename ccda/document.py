@@ -49,6 +49,7 @@ from ccda.sections.statement import (
     local_name,
     statements_in,
 )
+from ccda.sections.subjects import names_someone
 from ccda.templates import (
     ENTRY_REFERENCE,
     SECTION_BY_LOINC,
@@ -110,8 +111,8 @@ def parse_document(xml: bytes) -> ClinicalDocument:
     children = children_of(root)
     sections = tuple(
         [
-            _read_section(element, parts, path, whole, issues)
-            for element, parts, path in _sections_in(root, "/*")
+            _read_section(element, parts, path, subject, whole, issues)
+            for element, parts, path, subject in _sections_in(root, "/*")
         ]
     )
     if may_refer:
@@ -140,20 +141,31 @@ def _parse(xml: bytes) -> tuple[Element, bool, bool, list[Issue]]:
         return root, may_be_bare, True, [Issue("error", text, line=error.line)]
 
 
-def _sections_in(element: Element, path: str) -> Iterator[tuple[Element, Children, str]]:
-    """Every section below, nested ones too, in document order, with the path that selects it."""
+def _sections_in(
+    element: Element, path: str, subject: Element | None = None
+) -> Iterator[tuple[Element, Children, str, Element | None]]:
+    """Every section below, nested ones too, in document order, with the path that selects it.
+
+    And whom it is about: the subject of a section holds for those inside (CDA R2: 4.4).
+    """
     for position, child in enumerate(element[:], 1):
         if child.tag == _SECTION:
             parts, below = children_of(child), f"{path}/*[{position}]"
-            yield child, parts, below
+            whose = parts["subject"][0] if names_someone(parts) else subject
+            yield child, parts, below, whose
             if not _SECTION_HOLDERS.isdisjoint(parts):
-                yield from _sections_in(child, below)
+                yield from _sections_in(child, below, whose)
         elif local_name(child) in _SECTION_HOLDERS:
-            yield from _sections_in(child, f"{path}/*[{position}]")
+            yield from _sections_in(child, f"{path}/*[{position}]", subject)
 
 
 def _read_section(
-    element: Element, children: Children, path: str, whole: Narrative, issues: list[Issue]
+    element: Element,
+    children: Children,
+    path: str,
+    subject: Element | None,
+    whole: Narrative,
+    issues: list[Issue],
 ) -> Section:
     text = children["text"][0] if "text" in children else None
     narrative = Narrative(text, whole)
@@ -167,7 +179,8 @@ def _read_section(
     for position, child in enumerate(element[:] if "entry" in children else (), 1):
         if child.tag == _ENTRY:
             below = f"{path}/*[{position}]"
-            wrong = _read_entry(statements_in(child, below), reader, narrative, entries, raw)
+            tops = statements_in(child, below, subject=subject)
+            wrong = _read_entry(tops, reader, narrative, entries, raw)
             for severity, sentence in wrong:
                 issues.append(Issue(severity, sentence, name, child.sourceline))
             if wrong == _EMPTY and len(child):

@@ -19,7 +19,10 @@ from ccda.safe_xml import Element
 _ID_IN_TAG: Final = re.compile(r' ID="([^"]*+)"[^<>]*+>')
 _PREFIX: Final = re.compile(r"(</?)[\w.-]+:")
 # Never in XML text, so they can mark what was a tag; nor are they white space.
-_CELL, _LINE = "\x01", "\x02"
+_CELL, _LINE, _RAISED = "\x01", "\x02", "\x03"
+# 10<sup>3</sup> is not 103, nor the mark of a footnote a part of the number before; 1st is 1st.
+_POWER: Final = re.compile(r"(?<=[^\s\x01\x02])\x03(?=[+\-\u2212]?\d)")
+_DELETED: Final = 'revised="delete"'
 _BLOCKS: Final = (
     "table thead tbody tfoot tr caption paragraph list item br p div li ul ol title".split()
 )
@@ -33,6 +36,7 @@ class _Marks(dict[str, str]):
         super().__init__(dict.fromkeys(_INLINE, ""))
         self.update({form: line for one in _BLOCKS for form in (one, f"/{one}", f"{one}/")})
         self.update(dict.fromkeys(("/td", "/th", "td/", "th/"), cell))
+        self.update({"sup": _RAISED, "footnote": " ", "/footnote": " "})
 
     def __missing__(self, tag: str) -> str:
         return self.get(tag.partition(" ")[0], "")
@@ -80,7 +84,33 @@ def _text_in(element: Element) -> str:
 
 def _markup(element: Element) -> str:
     markup = etree.tostring(element, encoding="unicode", with_tail=False)
+    if _DELETED in markup:
+        markup = _without_deleted(markup)
     return markup if element.prefix is None else _PREFIX.sub(r"\1", markup)
+
+
+def _without_deleted(markup: str) -> str:
+    """The same tags, and nothing said in what an author struck out (CDA R2: 4.3.5.2)."""
+    pieces = markup.replace("<", ">").split(">")
+    depth = 0
+    for at, piece in enumerate(pieces):
+        if at % 2 == 0:
+            pieces[at] = "" if depth else piece
+            continue
+        is_opening = not piece.startswith("/") and not piece.endswith("/")
+        if depth:
+            depth += 1 if is_opening else -1 if piece.startswith("/") else 0
+        elif is_opening and _DELETED in piece:
+            depth = 1
+        pieces[at] = f"<{piece}>"
+    return "".join(pieces)
+
+
+def _words_of(element: Element) -> str:
+    """The markup of what stands in a document; empty inside of what was struck out."""
+    if any(around.get("revised") == "delete" for around in element.iterancestors()):
+        return ""
+    return _markup(element)
 
 
 def _inside(markup: str, attribute: int, start: int) -> str | None:
@@ -104,6 +134,8 @@ def _without_tags(markup: str, marks: _Marks) -> str:
         pieces = markup.replace("<", ">").split(">")
         pieces[1::2] = map(marks.__getitem__, pieces[1::2])
         markup = "".join(pieces)
+        if _RAISED in markup:
+            markup = _POWER.sub("^", markup).replace(_RAISED, "")
     return unescape(markup) if "&" in markup else markup
 
 
@@ -173,7 +205,7 @@ class Narrative:
         if budget._spent > MOST_REFERRED_CHARACTERS:
             self._refused = True
             return None
-        markup = self._cut(found) if isinstance(found, re.Match) else _markup(found)
+        markup = self._cut(found) if isinstance(found, re.Match) else _words_of(found)
         budget._spent += len(markup)
         return " ".join(_without_tags(markup, _SPACED).split()) or None
 
@@ -182,7 +214,7 @@ class Narrative:
         inside = _inside(place.string, *place.span())
         if inside is None:
             element = self._element(place[1])
-            return "" if element is None else _markup(element)
+            return "" if element is None else _words_of(element)
         return inside
 
     def text(self, element: Element | None) -> str | None:

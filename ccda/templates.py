@@ -211,16 +211,16 @@ QUALIFIERS: Final = (
 QUALIFIER_CODES: Final = frozenset(
     "33999-4 SEV 11323-3 448951000124107 82606-5 397659008 445518008 105480006 263490005".split()
 )
-SMOKING_CODES: Final = frozenset(
-    "72166-2 11367-0 229819007 365980008 266918002 63640-7 8663-7 401201003".split()
-)
+SMOKING_CODES: Final = frozenset("72166-2 11367-0 229819007 365980008 266918002".split())
+# How much is smoked, which is no status: cigarettes and packs a day, pack-years.
+SMOKED_AMOUNT_CODES: Final = frozenset("63640-7 8663-7 8664-5 401201003 782516008".split())
 # LOINC codes that only one kind of statement has: VitalSignResultType and its panels, …
 VITAL_SIGN_CODES: Final = frozenset(
     "8310-5 8867-4 9279-1 8480-6 8462-4 8478-0 2708-6 59408-5 8302-2 8306-3 8287-5 9843-4 29463-7 "
     "3141-9 3142-7 39156-5 3140-1 8289-8 59576-9 77606-2 74728-7 85353-1 85354-9 96607-7".split()
 )
-# … and what social history asks: sex, gender identity, pregnancy, occupation, tribe.
-SOCIAL_HISTORY_CODES: Final = frozenset(
+# … and what social history asks: sex, gender identity, pregnancy, occupation, tribe, tobacco.
+SOCIAL_HISTORY_CODES: Final = SMOKED_AMOUNT_CODES | frozenset(
     "76689-9 46098-0 76690-7 76691-5 82810-3 11341-5 95370-3 63504-5 86645-9".split()
 )
 # Acts that hold a diagnosis: of an encounter, at discharge, on admission, around an operation.

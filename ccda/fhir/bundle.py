@@ -67,6 +67,11 @@ _MAPPERS: Final[Mapping[Kind, Mapper]] = {
     "care_team": add_care_teams,
     "note": add_notes,
 }
+# Observations have a focus, and a family's history its relatives.
+_MAY_BE_ABOUT_OTHERS: Final[frozenset[Kind]] = frozenset(
+    ("result", "vital_sign", "social_history", "functional_status", "mental_status",
+     "advance_directive", "family_history")
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +171,7 @@ def _add_all(statements: Sequence[Statement], resources: Resources) -> None:
     """Each kind to its mapper; what only says that nothing is known becomes nothing."""
     by_kind: dict[Kind, list[Statement]] = {kind: [] for kind in KINDS}
     for one in statements:
-        if not one.entry.no_information or (one.entry.kind == "allergy" and denied_class(one)):
+        if _is_told(one):
             by_kind[one.entry.kind].append(one)
     for one in by_kind["problem"]:
         for identifier in one.entry.ids:
@@ -175,6 +180,15 @@ def _add_all(statements: Sequence[Statement], resources: Resources) -> None:
     for kind, told in by_kind.items():
         if told:
             _MAPPERS[kind](told, resources)
+
+
+def _is_told(one: Statement) -> bool:
+    """What is about someone else is told where FHIR R4 can say so, and else would be a lie."""
+    if one.about_other is not None and one.entry.kind not in _MAY_BE_ABOUT_OTHERS:
+        return False
+    if not one.entry.no_information:
+        return True
+    return one.entry.kind == "allergy" and denied_class(one) is not None
 
 
 def _conversion(resources: Resources, moment: str | None) -> Conversion:

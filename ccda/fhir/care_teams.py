@@ -18,7 +18,11 @@ def add_care_teams(statements: Sequence[Statement], resources: Resources) -> Non
     """A member that no team holds is a team of one."""
     for statement in statements:
         if statement.is_panel:
-            parts = [part for part in statement.parts if not part.entry.no_information]
+            parts = [
+                part
+                for part in statement.parts
+                if not part.entry.no_information and part.about_other is None
+            ]
             made = _add(statement, [statement, *parts], resources)
             for part in parts:
                 resources.link(part, made)

@@ -137,7 +137,7 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
             diagnosis=[
                 {"condition": resources.reference_to(part, "Condition")}
                 for part in diagnoses
-                if not part.entry.no_information
+                if not part.entry.no_information and part.about_other is None
             ],
             hospitalization={"dischargeDisposition": disposition} if disposition else None,
             location=[{"location": place}] if place else None,

@@ -59,6 +59,7 @@ def observation(
         **stated(category=[*_category(category), *more_categories]),
         "code": said,
         **resources.about(statement),
+        **focus(statement),
         **effective(statement),
         **stated(performer=performers(statement, resources)),
         **value_of(statement),
@@ -239,9 +240,20 @@ def reference_ranges(statement: Statement) -> list[Json]:
             high=quantity(value.get("high"), value.get("unit")),
         )
         text = words(form.get("text")) or (None if bounds else _range_text(value))
+        if exclusive := form.get("exclusive"):
+            # A bound of FHIR's lies in its range: one that does not is said in words alone.
+            text = text or _exclusive_text(value, exclusive)
+            bounds = {name: bound for name, bound in bounds.items() if name not in exclusive}
         if bounds or text:
             ranges.append(stated(**bounds, text=text))
     return ranges
+
+
+def _exclusive_text(value: Json, exclusive: Any) -> str | None:
+    low = value.get("low") and f"{'>' if 'low' in exclusive else '>='} {value['low']}"
+    high = value.get("high") and f"{'<' if 'high' in exclusive else '<='} {value['high']}"
+    said = " and ".join(bound for bound in (low, high) if bound)
+    return words(f"{said} {value.get('unit') or ''}")
 
 
 def _range_text(value: Json) -> str | None:
@@ -250,6 +262,24 @@ def _range_text(value: Json) -> str | None:
 
 
 # ---- of what ---------------------------------------------------------------------------------
+
+
+def focus(statement: Statement) -> Json:
+    """Whom it is about who is not the patient of the record (FHIR R4: Observation.focus).
+
+    By ids and words: nobody else of the family is a resource of the bundle.
+    """
+    whose = statement.about_other
+    if whose is None:
+        return {}
+    ids = text_identifiers(whose.get("ids"))
+    related = form_concept(whose.get("relationship")) or {}
+    coded: Json = next(iter(related.get("coding", ())), {})
+    relationship = words(related.get("text") or coded.get("display") or coded.get("code"))
+    said = ": ".join(word for word in (relationship, words(whose.get("name"))) if word)
+    identifier = ids[0] if ids else None
+    display = said or "someone else than the patient"
+    return {"focus": [stated(type="RelatedPerson", identifier=identifier, display=display)]}
 
 
 def specimen(statement: Statement, resources: Resources) -> Json | None:
@@ -262,7 +292,8 @@ def specimen(statement: Statement, resources: Resources) -> Json | None:
     ids = text_identifiers(form.get("ids"))
     if kind is None and not ids:
         return None
-    body = stated(identifier=ids, type=kind, subject=resources.patient)
+    whose = resources.patient if statement.about_other is None else None
+    body = stated(identifier=ids, type=kind, subject=whose)
     return resources.add("Specimen", statement.key, body, statement.documents)
 
 

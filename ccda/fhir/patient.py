@@ -172,6 +172,8 @@ def _told(statements: Sequence[Statement]) -> list[Json]:
         value = entry.value
         if entry.no_information or entry.negated or not isinstance(value, CD):
             continue
+        if one.about_other is not None:
+            continue
         if asked == "76689-9" and (sex := _SEX_CODES.get(value.code or value.null_flavor or "")):
             found["birthsex"] = {"url": f"{_US_CORE}birthsex", "valueCode": sex}
         elif asked == "76691-5" and (identity := form_concept(_form(value))):

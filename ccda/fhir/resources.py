@@ -97,7 +97,8 @@ class Resources:
         """The encounter a statement is told in, by the statements around it."""
         around = statement.parent
         while around is not None:
-            if around.entry.kind == "encounter" and not around.entry.no_information:
+            is_told = not around.entry.no_information and around.about_other is None
+            if around.entry.kind == "encounter" and is_told:
                 return self.reference_to(around, "Encounter")
             around = around.parent
         return None

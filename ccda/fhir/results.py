@@ -51,6 +51,8 @@ def _add_panel(statement: Statement, resources: Resources) -> None:
         inner = stated(hasMember=members(statement, resources))
         resources.state(statement, "Observation", with_reason({**form, **inner}))
         return
+    if statement.about_other is not None:
+        return  # a report has no focus: its tests say themselves whom they are about
     entry = statement.entry
     sample = specimen(statement, resources)
     form = {

@@ -7,13 +7,16 @@ paths of its sources: one that begins with another is a part of it.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from ccda.fhir.datatypes import many
 from ccda.fhir.times import when
 from ccda.hl7v3 import TS, hl7_time
 from ccda.model import ClinicalDocument, Entry
 from ccda.summary import LineSource, Summary, SummaryLine, TrendPoint
+
+_ONESELF: Final = "ONESELF"
+"""HL7 RoleCode: the patient, after all."""
 
 Position = tuple[int, int]
 """Section and entry of a document, section and line of a summary."""
@@ -58,6 +61,16 @@ class Statement:
 
     def all(self, name: str) -> list[Any]:
         return many(self.entry.details.get(name))
+
+    @property
+    def about_other(self) -> dict[str, Any] | None:
+        """Whom it is about where that is not the patient: a newborn, a donor."""
+        whose = self.entry.details.get("subject")
+        if not isinstance(whose, dict):
+            return None
+        relationship = whose.get("relationship")
+        is_self = isinstance(relationship, dict) and relationship.get("code") == _ONESELF
+        return None if is_self else whose
 
     @property
     def is_panel(self) -> bool:
@@ -142,7 +155,11 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
     """A measurement as its author wrote it; only the newest is what the line's details tell of."""
     places = {(one.document, one.path) for one in point.sources}
     is_told = (line.sources[0].document, line.sources[0].path) in places
-    told = {"interpretation": [{"display": point.interpretation}]} if point.interpretation else {}
+    told: dict[str, Any] = {}
+    if point.interpretation:
+        told["interpretation"] = [{"display": point.interpretation}]
+    if "subject" in line.details:
+        told["subject"] = line.details["subject"]
     return Entry(
         kind=line.kind,
         path=point.sources[0].path,

@@ -108,7 +108,7 @@ def _pairs(
         if code in (_SYSTOLIC, _DIASTOLIC):
             around = one.parent.position if one.parent is not None else one.documents
             moment = one.moment or (one.parent.moment if one.parent is not None else None)
-            groups[around, moment].setdefault(code, []).append(one)
+            groups[around, moment, repr(one.about_other)].setdefault(code, []).append(one)
     pairs = {}
     for key, found in groups.items():
         whole = len(found.get(_SYSTOLIC, ())) == len(found.get(_DIASTOLIC, ())) > 0

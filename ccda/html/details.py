@@ -3,7 +3,16 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ccda.html.words import MOODS, absence, code_form_words, detail_words, plain_unit, sentence_case
+from ccda.html.words import (
+    MOODS,
+    absence,
+    code_form_words,
+    detail_words,
+    plain_unit,
+    sentence_case,
+    value_words,
+)
+from ccda.model import Interval
 
 _MACHINERY: Final = frozenset(
     ("ids", "templates", "statement", "relation", "class_code", "organization_ids", "use",
@@ -69,8 +78,12 @@ def _range(form: Any) -> str | None:
     words = form.get("text")
     if not words and isinstance(bounds, Mapping):
         unit = plain_unit(bounds.get("unit"))
-        low_high = {key: each for key, each in bounds.items() if key != "unit"}
-        words = " ".join(part for part in (detail_words(low_high), unit) if part)
+        if exclusive := form.get("exclusive"):
+            inside = Interval(bounds.get("low"), bounds.get("high"))
+            words = value_words(inside, unit, exclusive)
+        else:
+            low_high = {key: each for key, each in bounds.items() if key != "unit"}
+            words = " ".join(part for part in (detail_words(low_high), unit) if part)
     is_told = isinstance(meant, Mapping) and meant.get("code") != "N"
     return _joined([words or detail_words(bounds), words_of("meant", meant) if is_told else None])
 

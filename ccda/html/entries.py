@@ -19,7 +19,7 @@ from ccda.html.words import (
 )
 from ccda.model import Author, Entry, RawEntry
 
-_UNSAID: Final = frozenset(("panel", "statement", "exclusive"))
+_UNSAID: Final = frozenset(("panel", "statement", "exclusive", "relative_ids"))
 """Details that are shown otherwise, or say nothing to people."""
 
 MOST_UNFOLDED: Final = 12

@@ -52,8 +52,8 @@ _MEASURED: Final = frozenset(("result", "vital_sign", "social_history"))
 """Kinds that stand for a value; of the others a missing one says nothing."""
 _LASTS: Final = frozenset(("problem", "allergy", "medication", "concern"))
 _UNSAID: Final = frozenset(
-    ("panel", "statement", "concern", "question", "relative", "exclusive", "status_code",
-     "product_ids", "within", "reference", "entry_reference")
+    ("panel", "statement", "concern", "question", "relative", "relative_ids", "exclusive",
+     "status_code", "product_ids", "within", "reference", "entry_reference")
 )  # fmt: skip
 """Details that the line shows otherwise, or that say nothing to people."""
 

@@ -9,11 +9,14 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, read_code, without_none
+from ccda.sections.participants import id_texts
 from ccda.sections.problems import is_age
 from ccda.sections.statement import Statement, first, walk
+from ccda.sections.subjects import subject_of
 from ccda.sections.value import read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset("act organizer".split())
+_SDTC_ID: Final = f"{{{SDTC}}}id"
 _ASSERTS: Final = templates.PROBLEM_TYPES | {None}
 
 
@@ -48,6 +51,7 @@ def read_condition(statement: Statement, narrative: Narrative) -> Entry:
     if value is None and found is not None and statement.code_of("code") in _ASSERTS:
         code = narrative.code(found)  # a nullFlavor: that there is a condition is not told
     details = without_none(type=code_form(asked) if code is not asked else None)
+    details |= _whose(statement)
     for inner in statement.inner:
         if is_age(inner):
             inner.told = True
@@ -62,6 +66,18 @@ def read_condition(statement: Statement, narrative: Narrative) -> Entry:
         code=code,
         name=value if isinstance(value, str) else None,
         details=details,
+    )
+
+
+def _whose(statement: Statement) -> Form:
+    """`relative_ids` and `relative_birth_time`, which tell two brothers apart."""
+    person = first(subject_of(statement), "subject")
+    if person is None:
+        return {}
+    birth = first(person, "birthTime")
+    return without_none(
+        relative_ids=id_texts({"id": list(person.iterchildren(_SDTC_ID))}),
+        relative_birth_time=None if birth is None else iso_time(birth.get("value")),
     )
 
 

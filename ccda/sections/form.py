@@ -108,7 +108,9 @@ def read_time(element: Element | None) -> str | Form | None:
     if element.get("value"):
         return iso_time(element.get("value"))
     bounds = without_none(
-        low=read_time(first(element, "low")), high=read_time(first(element, "high"))
+        low=read_time(first(element, "low")),
+        high=read_time(first(element, "high")),
+        width=read_quantity(first(element, "width")),
     )
     return bounds or None
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ccda.hl7v3 import CD
 from ccda.model import Entry, Kind
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
@@ -71,10 +70,5 @@ def read_finding(
         name=name,
         value=value,
         no_information=False if details.get("panel") and statement.inner else None,
-        says_more=isinstance(value.value, str) and not _is_not_applicable(code),
         details=details,
     )
-
-
-def _is_not_applicable(code: CD | None) -> bool:
-    return code is not None and code.null_flavor in ("NA", "NI")

@@ -57,8 +57,13 @@ def read_immunization(statement: Statement, narrative: Narrative) -> Entry:
 
 
 def _refusal_reason(statement: Statement, narrative: Narrative) -> Form | None:
-    """C-CDA R2.1: 3.43; elders and others put the reason in a RSON relationship."""
+    """C-CDA R2.1: 3.43; elders and others put the reason in a RSON relationship.
+
+    One that is denied is none, and stays a part of the entry.
+    """
     for inner in statement.inner:
+        if inner.is_negated or inner.is_unrelated:
+            continue
         if inner.is_a(templates.REFUSAL_REASON) or (
             statement.is_negated and inner.relation == "RSON"
         ):

@@ -116,23 +116,31 @@ def indications(statement: Statement, narrative: Narrative) -> list[Form]:
             value = read_value(inner.one("value"), narrative).value
             form = code_form(value) if isinstance(value, CD) else None
             if form is not None and not inner.is_a(templates.REFUSAL_REASON):
-                inner.told = True
-                forms.append(form | _indication(inner, narrative))
+                forms.append(indication(inner, form, narrative))
     return forms
 
 
-def _indication(statement: Statement, narrative: Narrative) -> Form:
-    """Which problem it is: by its id, which an entry of the document may share, and when."""
-    code = statement.one("code")
-    generic = statement.code_of("code") in _GENERIC
-    form = without_none(
+def indication(statement: Statement, form: Form, narrative: Narrative) -> Form:
+    """The reason `form`, and which problem that is: by its id, which an entry may share, and when.
+
+    `type` is what the observation asks, where that is more than whether there is a problem;
+    `content` its text, where that is not the name of the reason.
+    """
+    statement.told = True
+    asked = read_code(statement.one("code"), narrative)
+    is_more = statement.code_of("code") not in _GENERIC and asked != form
+    more = without_none(
         ids=id_texts(statement.children),
         negated=True if statement.is_negated or statement.is_unrelated else None,
-        type=None if generic else read_code(code, narrative),
+        type=asked if is_more else None,
         **read_times(statement).form(),
         author=author_forms(statement.all("author")),
     )
-    return form | read_particulars(statement, narrative, "part", form)
+    said = narrative.text(statement.text)
+    if said and said not in (form["display"], form.get("text")):
+        more["content"] = said
+    more |= read_particulars(statement, narrative, "part", more)
+    return with_parts(form | more, statement, narrative)
 
 
 def _supplies(statement: Statement, narrative: Narrative) -> list[Form]:

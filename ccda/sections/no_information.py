@@ -35,9 +35,8 @@ _NOTHING_KNOWN: Final = frozenset(
 _NOTHING_SAID: Final = re.compile(
     r"(?:n\.?k\.?[dfm]?\.?a|none|unknown|n/a|not applicable|not available|not known|"
     r"not documented|not recorded|none known|none recorded|none documented|none reported|"
-    r"(?:patient )?(?:has )?no (?:[\w/,-]+ ){0,4}?(?:known|current|active|documented|recorded|"
-    r"data|information|allerg\w+|medications?|problems?|immunizations?|procedures?)\b.*|"
-    r"no data|no info|no information|not on any medications?|not on file|nil known|"
+    r"(?:patient )?(?:has )?no (?:[\w/,-]+ ){0,4}?(?:data|information)\b.*|"
+    r"no info|not on any medications?|not on file|nil known|"
     r"nothing (?:known|recorded|on file)|no (?:recent )?results?(?: found| on file)?|"
     r"no (?:[\w/-]+ ){0,2}?(?:vaccin\w+|devices?|implants?|meds|encounters?|entries)"
     r"(?: administered| on file| found)?|"
@@ -48,6 +47,35 @@ _NOTHING_SAID: Final = re.compile(
     r"(?:unknown|not known|not on file)|unknown (?:allergies|history))[.!]?",
     re.IGNORECASE,
 )
+# What may follow "no" where nothing particular is denied: the class itself, what it is narrowed to
+# and where it was looked for. "No active problems on file" says nothing, "no active bleeding" does.
+_CLASSES_DENIED: Final = frozenset(
+    "medication medications medicine medicines meds problem problems immunization immunizations "
+    "vaccine vaccines vaccination vaccinations procedure procedures history".split()
+)
+# Without "known" these are what was found: no disease, no adverse reaction.
+_CLASSES_UNKNOWN: Final = frozenset(
+    "drug drugs food foods substance substances intolerance intolerances reaction reactions "
+    "disease diseases disorder disorders condition conditions diagnosis diagnoses concern concerns "
+    "surgery surgeries operation operations device devices implant implants "
+    "encounter encounters result results goal goals directive directives".split()
+)
+_LOOKED_FOR: Final = frozenset("known documented recorded reported listed".split())
+_AROUND_A_CLASS: Final = (
+    _CLASSES_DENIED
+    | _CLASSES_UNKNOWN
+    | _LOOKED_FOR
+    | frozenset(
+        "current currently active ongoing new other any past previous prior significant relevant "
+        "pertinent chronic acute medical surgical family social health home prescription "
+        "prescribed prescriptions otc environmental adverse advance clinical "
+        "and or to of on for in at as per by this that the time file record chart list section "
+        "patient family visit encounter found noted available present administered taken stated "
+        "denies reviewed verified confirmed entered exist exists nka nkda nkfa nkma".split()
+    )
+)
+_MOST_BEFORE_ALLERGY: Final = 4
+_WORD: Final = re.compile(r"\w+")
 # With a code of a particular thing it is a fact: that drugs are not taken is a problem, too.
 _DENIED: Final = re.compile(
     r"(?:the )?(?:patient )?(?:(?:is )?not (?:currently )?(?:taking|on|prescribed) (?:any )?"
@@ -115,8 +143,29 @@ def _is_sentence_of_nothing(name: str, *, is_coded: bool) -> bool:
     first = sentence.partition(" ")[0].replace(".", "").rstrip("!").lower()
     if first not in _FIRST_WORDS:
         return False
-    said = _matches(_NOTHING_SAID.fullmatch, sentence)
+    said = _matches(_NOTHING_SAID.fullmatch, sentence) or _matches(_denies_a_class, sentence)
     return said or (not is_coded and _matches(_DENIED.fullmatch, sentence))
+
+
+def _denies_a_class(sentence: str) -> bool | None:
+    """Whether it says "no …" of a class alone; None where it does not.
+
+    An allergy may be of anything and is one of a class still: no known dairy allergies.
+    """
+    words = [word for word in _WORD.findall(sentence.lower()) if not word.isdigit()]
+    while words[:1] == ["patient"] or words[:1] == ["has"]:
+        del words[0]
+    if words[:1] != ["no"]:
+        return None
+    allergies = [at for at, word in enumerate(words) if word.startswith("allerg")]
+    if allergies and allergies[0] <= _MOST_BEFORE_ALLERGY + 1:
+        after = (word for word in words[allergies[0] :] if not word.startswith("allerg"))
+        return _AROUND_A_CLASS.issuperset(after) or None
+    denied = set(words[1:])
+    if not _AROUND_A_CLASS.issuperset(denied):
+        return None
+    is_unknown = not (denied.isdisjoint(_LOOKED_FOR) or denied.isdisjoint(_CLASSES_UNKNOWN))
+    return is_unknown or not denied.isdisjoint(_CLASSES_DENIED) or None
 
 
 def _matches(search: Callable[[str], object], name: str) -> bool:

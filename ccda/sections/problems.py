@@ -68,9 +68,14 @@ def is_diagnosis(statement: Statement) -> bool:
 
 
 def _code_is_a_condition(statement: Statement) -> bool:
-    """An ICD code names one; of SNOMED CT it may be the sort of problem."""
+    """An ICD code names one; of SNOMED CT one that is no sort of problem, and asks for no value."""
     code = statement.one("code")
-    return code is not None and code.get("codeSystem") in templates.ICD
+    if code is None or not code.get("code"):
+        return False
+    system = code.get("codeSystem")
+    if system == templates.SNOMED_CT and statement.one("value") is None:
+        return code.get("code") not in templates.PROBLEM_TYPES
+    return system in templates.ICD
 
 
 def is_qualifier(statement: Statement) -> bool:
@@ -115,16 +120,13 @@ def clinical_status(
     template: frozenset[str],
     narrative: Narrative,
 ) -> tuple[str | None, Form | None]:
-    """The status observation, in a word and whole; without one the concern's statusCode.
-
-    What was nullified was entered in error, whatever else is said of it.
-    """
+    """The status observation, in a word and whole; without one the concern's statusCode."""
     stated, form = read_status(statement, template, narrative)
     if stated is None and concern is not None:
         stated, form = _status_of_concern(concern, template, narrative)
         if stated is None and not _tells_only_that_it_was_made(concern):
             stated = concern.status
-    return ("nullified" if statement.status == "nullified" else stated), form
+    return stated, form
 
 
 def _tells_only_that_it_was_made(concern: Statement) -> bool:

@@ -13,6 +13,7 @@ from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
 from ccda.sections.form import Form, code_form, person_name, read_code, without_none
+from ccda.sections.medications import indication
 from ccda.sections.participants import id_texts, read_location, read_performers
 from ccda.sections.particulars import read_specimens
 from ccda.sections.products import read_product
@@ -101,11 +102,11 @@ def _reasons(statement: Statement, narrative: Narrative) -> list[Form]:
     forms = []
     for inner in statement.inner:
         if inner.relation == "RSON" and inner.name == "observation":
-            value = read_value(inner.one("value"), narrative).value
-            form = code_form(value) if isinstance(value, CD) else None
+            value = read_value(inner.one("value"), narrative)
+            form = code_form(value.value) if isinstance(value.value, CD) else None
+            if isinstance(value.value, str) and value.unit is None:
+                form = {"code": None, "system": None, "display": value.value}
             form = form or read_code(inner.one("code"), narrative)
             if form is not None:
-                inner.told = True
-                no = True if inner.is_negated or inner.is_unrelated else None
-                forms.append(form | without_none(ids=id_texts(inner.children), negated=no))
+                forms.append(indication(inner, form, narrative))
     return forms

@@ -99,7 +99,7 @@ def observation_details(statement: Statement, value: Value, narrative: Narrative
 
 
 def _value_attributes(element: Element) -> Form:
-    """What qualifies a value: a bound that is not included, other units, an enclosed file."""
+    """What qualifies a value: a bound not included, a width, other units, an enclosed file."""
     form: Form = {}
     if len(element):
         bounds = ((name, first(element, name)) for name in ("low", "high"))
@@ -110,6 +110,8 @@ def _value_attributes(element: Element) -> Form:
         ]
         if exclusive:
             form["exclusive"] = exclusive
+        if width := read_quantity(first(element, "width")):
+            form["value_width"] = width
         if element.get("value") and (others := (read_quantity(element) or {}).get("translations")):
             form["value_translations"] = others
     elif element.get("representation"):
@@ -125,7 +127,7 @@ def _codes(statement: Statement, name: str, narrative: Narrative) -> list[Form]:
 
 
 def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
-    """Each range as bounds or as text, with what lying in it means."""
+    """Each range as bounds or as text, with what lying in it means and which bound does not."""
     forms = []
     for element in statement.all("referenceRange"):
         parts = (
@@ -135,6 +137,7 @@ def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
         bounds = None if value is None else value_form(read_value(value[0], narrative))
         form = without_none(
             value=bounds,
+            **({} if value is None else _value_attributes(value[0])),
             text=narrative.text(parts["text"][0]) if "text" in parts else None,
             code=_first_code(parts.get("code"), narrative),
             interpretation=_first_code(parts.get("interpretationCode"), narrative),

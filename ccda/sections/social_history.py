@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ccda import templates
-from ccda.hl7v3 import CD
+from ccda.hl7v3 import CD, NUMBER
 from ccda.model import Entry
 from ccda.narrative import Narrative
 from ccda.sections.entry import make_entry
@@ -37,7 +37,7 @@ def read_observation(statement: Statement, narrative: Narrative) -> Entry:
         answer = value.value
         if isinstance(answer, CD):
             code, value = answer, NO_VALUE
-        elif isinstance(answer, str) and not value.unit:
+        elif isinstance(answer, str) and not value.unit and not NUMBER.fullmatch(answer):
             code, name, value = None, answer, NO_VALUE
         if code is not question and (asked := code_form(question)) is not None:
             details["question"] = asked
@@ -48,11 +48,13 @@ def read_observation(statement: Statement, narrative: Narrative) -> Entry:
         code=code,
         name=name,
         value=value,
-        says_more=isinstance(value.value, str),
         details=details,
     )
 
 
 def is_smoking_status(statement: Statement) -> bool:
+    """By its question or its template; how much is smoked has templates of a status too."""
     code = statement.code_of("code")
+    if code in templates.SMOKED_AMOUNT_CODES:
+        return False
     return code in templates.SMOKING_CODES or statement.is_a(templates.SMOKING_STATUS)

@@ -112,14 +112,16 @@ class Statement:
     `relation` is the typeCode of the entryRelationship that holds it, `is_unrelated` whether that
     is negated; `position` is where its entry stands in the section, once it has one; the outermost
     counts them (`next_position`).
+    `section_subject` is whom the section is about, where it names someone else than the patient.
     `level` counts the statements around it. `told` is set once the details of another statement's
     entry say what this one says; `answers` is what was found inside for each template, as
     thousands of parts may ask the same.
     """
 
     __slots__ = (
-        "_denies", "_inner", "_templates", "above", "answers", "children", "element",
-        "is_unrelated", "level", "name", "next_position", "path", "position", "relation", "told",
+        "_denies", "_inner", "_nullified", "_templates", "above", "answers", "children", "element",
+        "is_unrelated", "level", "name", "next_position", "path", "position", "relation",
+        "section_subject", "told",
     )  # fmt: skip
 
     def __init__(
@@ -141,9 +143,11 @@ class Statement:
         self.position: int | None = None
         self.next_position = 0
         self.told = False
+        self.section_subject: Element | None = None if above is None else above.section_subject
         self.answers: dict[frozenset[str], tuple[str | None, dict[str, Any] | None]] | None = None
         self._inner: list[Statement] | None = None
         self._denies: bool | None = None
+        self._nullified: bool | None = None
         self._templates: frozenset[str] | None = None
 
     def all(self, name: str) -> list[Element] | tuple[Element, ...]:
@@ -209,6 +213,15 @@ class Statement:
         return whole._denies
 
     @property
+    def is_nullified(self) -> bool:
+        """Whether it was entered in error: by its own statusCode, or with what it stands in."""
+        if self._nullified is None:  # asked once: it may have thousands of parts
+            above = self.above
+            within = above is not None and above.is_nullified
+            self._nullified = within or self.status == "nullified"
+        return self._nullified
+
+    @property
     def inner(self) -> list["Statement"]:
         """The statements directly inside this one."""
         if self._inner is None:
@@ -244,13 +257,18 @@ class Statement:
 
 
 def statements_in(
-    holder: Element, path: str, above: Statement | None = None
+    holder: Element, path: str, above: Statement | None = None, *, subject: Element | None = None
 ) -> Iterator[Statement]:
-    """The statements that are children of the entry, entryRelationship or component at `path`."""
+    """The statements that are children of the entry, entryRelationship or component at `path`.
+
+    `subject` is that of the section.
+    """
     for position, child in enumerate(holder[:], 1):
         name = _STATEMENTS.get(child.tag)  # type: ignore[arg-type] # a parsed tag is text
         if name is not None:
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
+            if subject is not None:
+                found.section_subject = subject
             if above is not None and (negation := holder.get("negationInd")) is not None:
                 found.is_unrelated = negation.strip().lower() in _YES
             yield found

@@ -27,10 +27,12 @@ from ccda.sections import (
     social_history,
 )
 from ccda.sections.products import read_product
-from ccda.sections.statement import Statement, first, walk
+from ccda.sections.statement import Statement, walk
+from ccda.sections.subjects import names_someone
 
 Reader = Callable[[Statement, Narrative], Iterator[Entry]]
 
+_MEASURED: Final[tuple[Reader, ...]] = (results.read_vital_signs, results.read_results)
 _DONE: Final = frozenset(("EVN", "", None))
 _ACTS: Final[dict[str, Reader]] = {
     "48768-6": coverage.read,
@@ -49,8 +51,10 @@ def reader_by_structure(top: Statement, narrative: Narrative) -> Reader | None:
         return immunizations.read if _is_vaccine(top, narrative) else medications.read
     if top.name in ("procedure", "encounter"):
         return procedures.read if top.name == "procedure" else encounters.read
-    if top.name == "organizer" and first(top.one("subject"), "relatedSubject") is not None:
-        return family_history.read
+    if top.name == "organizer" and names_someone(top.children):
+        # Of a relative a history is told; a newborn or a donor is measured.
+        measured = next((reader for s in walk(top) if (reader := _by_code(s)) in _MEASURED), None)
+        return measured or family_history.read
     # A concern about an allergy and one about a problem differ only in what they hold.
     for statement in sorted(walk(top), key=lambda statement: statement.code_of("code") == "CONC"):
         reader = _by_code(statement)

@@ -1,32 +1,50 @@
 """When a statement is true: effectiveTime as TS, IVL, PIVL, EIVL or SXPR (CDA R2 datatypes)."""
 
-from typing import Final
+from typing import Final, TypeGuard
 
 from ccda.hl7v3 import TS, XSI_TYPE, make_ts
 from ccda.safe_xml import Element
 from ccda.sections.form import Form, read_quantity, read_time, without_none
-from ccda.sections.statement import Statement, children_of, first
+from ccda.sections.participants import Elements
+from ccda.sections.statement import Children, Statement, children_of, first
+from ccda.sections.widths import moved
 
+_BOUNDS: Final = frozenset(("low", "high", "width"))
 _FREQUENCIES: Final = frozenset(("PIVL_TS", "EIVL_TS", "PIVL_PPD_TS", "EIVL_PPD_TS"))
 
 
 class Times:
-    """An interval (start, end), a point, and how often."""
+    """An interval (start, end), a point, and how often.
 
-    __slots__ = ("end", "frequency", "start", "time")
+    All of an interval is from one element. `width` is how long it is, where that is written; the
+    intervals and points that others state are `others`.
+    """
+
+    __slots__ = ("end", "frequency", "others", "start", "time", "width")
 
     def __init__(self) -> None:
         self.start: TS | None = None
         self.end: TS | None = None
         self.time: TS | None = None
         self.frequency: list[Form] = []
+        self.width: Form | None = None
+        self.others: list[Form] = []
 
     def form(self) -> Form:
-        """`start`, `end` and `time` of what stands in the details, as far as they are written."""
+        """`start`, `end`, `time` of what stands in the details, as far as they are written."""
         form: Form = {}
         for name, time in (("start", self.start), ("end", self.end), ("time", self.time)):
             if time is not None and time.value:
                 form[name] = time.iso
+        return form | self.more()
+
+    def more(self) -> Form:
+        """What an entry has no field for: `width` and `other_times`."""
+        form: Form = {}
+        if self.width is not None:
+            form["width"] = self.width
+        if self.others:
+            form["other_times"] = self.others
         return form
 
 
@@ -40,9 +58,7 @@ def read_times(statement: Statement) -> Times:
 
 def _add(times: Times, element: Element) -> None:
     if not len(element):
-        point = _point(element)
-        if point is not None and (times.time is None or times.time.value is None):
-            times.time = point
+        _add_point(times, _point(element))
         return
     kind = (element.get(XSI_TYPE) or "").rpartition(":")[2]
     parts = children_of(element)
@@ -53,18 +69,64 @@ def _add(times: Times, element: Element) -> None:
         for part in parts.get("comp", ()):
             _add(times, part)
         return
-    for low in parts.get("low", ()):
-        times.start = _fuller(times.start, low)
-    for high in parts.get("high", ()):
-        times.end = _fuller(times.end, high)
-    for center in parts.get("center", ()):
-        times.time = _fuller(times.time, center)
-    if element.get("value"):
-        times.time = _fuller(times.time, element)
+    point = _first(parts.get("center", ())) or _point(element)
+    if not _BOUNDS.isdisjoint(parts):
+        _add_interval(times, _read_interval(parts), point)
+    else:
+        _add_point(times, point)
 
 
-def _fuller(known: TS | None, element: Element) -> TS | None:
-    return known if known is not None and known.value else _point(element) or known
+def _add_point(times: Times, point: TS | None) -> None:
+    if point is None:
+        return
+    if not _is_written(times.time):
+        times.time = point if _is_written(point) else times.time or point
+    elif _is_written(point) and point != times.time:
+        times.others.append({"time": point.iso})
+
+
+def _add_interval(times: Times, found: Times, point: TS | None) -> None:
+    """Take it whole where no other was, or the other says nothing; else keep it beside that."""
+    taken = _is_written(times.start) or _is_written(times.end) or times.width is not None
+    said = found.form()
+    if taken:
+        if _is_written(point):
+            said["time"] = point.iso
+        same = (found.start, found.end, found.width) == (times.start, times.end, times.width)
+        if said and not same:
+            times.others.append(said)
+        return
+    if said or (times.start is None and times.end is None):
+        times.start, times.end, times.width = found.start, found.end, found.width
+    _add_point(times, point)
+
+
+def _read_interval(parts: Children) -> Times:
+    """Its bounds; where one is missing and the width tells it, that too."""
+    found = Times()
+    found.start, found.end = _first(parts.get("low", ())), _first(parts.get("high", ()))
+    width = parts.get("width")
+    if width is None:
+        return found
+    found.width = read_quantity(width[0])
+    amount, unit = width[0].get("value"), width[0].get("unit")
+    if found.end is None and found.start is not None and found.start.value:
+        high = moved(found.start.value, amount, unit)
+        found.end = None if high is None else make_ts(high, None)
+    elif found.start is None and found.end is not None and found.end.value:
+        low = moved(found.end.value, amount, unit, back=True)
+        found.start = None if low is None else make_ts(low, None)
+    return found
+
+
+def _first(elements: Elements) -> TS | None:
+    """The first that is written, else the first that says why not."""
+    points = [point for element in elements if (point := _point(element)) is not None]
+    return next(filter(_is_written, points), points[0] if points else None)
+
+
+def _is_written(time: TS | None) -> TypeGuard[TS]:
+    return time is not None and bool(time.value)
 
 
 def _point(element: Element) -> TS | None:

@@ -50,6 +50,7 @@ _READERS: Final[tuple[tuple[frozenset[str], Reader], ...]] = (
     (templates.PROCEDURE_ACTIVITY, procedures.read),
     (templates.PLANNED, plans.read_plan),
 )
+_REMARKS: Final = templates.COMMENT | templates.INSTRUCTION | templates.ENTRY_REFERENCE
 _MEASURED_OR_GIVEN: Final[tuple[Reader, ...]] = (
     results.read_results,
     results.read_vital_signs,
@@ -60,20 +61,27 @@ _MEASURED_OR_GIVEN: Final[tuple[Reader, ...]] = (
 
 
 def read(top: Statement, narrative: Narrative) -> Iterator[Entry]:
-    """The entries of the kind the templates name, or without any what they can only be.
-
-    A template that a sender made for itself names nothing to us; one of the standards that we do
-    not read says that the statement is something else.
-    """
-    reader = reader_for(top)
-    if reader is None and not any(map(templates.is_standard, _templates_in(top))):
-        reader = reader_by_structure(top, narrative)
+    """The entries of the kind the templates name, or without any what they can only be."""
+    reader = reader_for(top) or _by_structure(top, narrative)
     if reader is not None:
         yield from reader(top, narrative)
 
 
+def _by_structure(top: Statement, narrative: Narrative) -> Reader | None:
+    """The reader of what no template names.
+
+    A template that a sender made for itself names nothing to us; one of the standards that we do
+    not read says that the statement is something else. A remark inside says nothing of the kind.
+    """
+    if any(map(templates.is_standard, _templates_in(top))):
+        return None
+    return reader_by_structure(top, narrative)
+
+
 def _templates_in(top: Statement) -> Iterator[str]:
-    return (root for statement in walk(top) for root in statement.templates)
+    for statement in walk(top):
+        if statement is top or not statement.is_a(_REMARKS):
+            yield from statement.templates
 
 
 def read_among_words(top: Statement, narrative: Narrative) -> Iterator[Entry]:
@@ -82,7 +90,7 @@ def read_among_words(top: Statement, narrative: Narrative) -> Iterator[Entry]:
     A discharge summary's studies may hold the results themselves; a finding or an indication in
     such a section is a part of what the words tell.
     """
-    reader = reader_for(top)
+    reader = reader_for(top) or _by_structure(top, narrative)
     if reader is not None and reader in _MEASURED_OR_GIVEN:
         yield from reader(top, narrative)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from ccda.hl7v3 import CD
+from ccda.hl7v3 import CD, SDTC
 from ccda.templates import SMOKING_CODES
 from ccda.writer.elements import Element, add, template
 from ccda.writer.medications import write_status_code
@@ -24,8 +24,11 @@ from ccda.writer.values import (
     as_null_flavor,
     as_time,
     code_of,
+    id_of_text,
     is_coded,
+    list_of,
     write_code,
+    write_id,
     write_interval,
     write_moment,
     write_value,
@@ -116,7 +119,9 @@ def write_family_history(section: Element, rows: Iterable[Row]) -> None:
         if row.line.details.get("relative") is True:
             _write_relative(section, row.line.code, [row], alone=True)
             continue
-        relatives.setdefault(json.dumps(row.line.details.get("relative")), []).append(row)
+        known_by = ("relative", "relative_ids", "relative_birth_time")  # two brothers are two
+        whose = json.dumps([row.line.details.get(name) for name in known_by])
+        relatives.setdefault(whose, []).append(row)
     for members in relatives.values():
         relative = code_of(members[0].line.details.get("relative"))
         if relative is None:
@@ -146,11 +151,16 @@ def _write_relative(
 
 
 def _write_person(subject: Element, row: Row) -> None:
-    gender, born = code_of(row.detail("gender")), row.detail("birth_time")
+    """Of the relative; a line about a condition tells it under names of their own."""
+    gender = code_of(row.detail("gender"))
+    born = row.detail("birth_time") or row.detail("relative_birth_time")
     born = as_time(born) if isinstance(born, str) else None
-    if gender is None and born is None:
+    ids = [id_of_text(text) for text in list_of(row.detail("relative_ids"))]
+    if gender is None and born is None and not ids:
         return
     person = add(subject, "subject")
+    for identifier in ids:
+        write_id(person, identifier).tag = f"{{{SDTC}}}id"
     write_code(person, "administrativeGenderCode", gender)
     if born is not None:
         add(person, "birthTime", value=born)

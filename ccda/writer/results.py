@@ -7,7 +7,7 @@ one organizer. A vital sign without a unit, or not completed, cannot claim the s
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from ccda.hl7v3 import CD
+from ccda.hl7v3 import CD, v3
 from ccda.writer.elements import Element, add, set_type, template
 from ccda.writer.medications import ACT_STATUSES, write_status_code
 from ccda.writer.participants import (
@@ -198,21 +198,21 @@ def _write_method_and_site(observation: Element, row: Row) -> None:
 
 
 def write_ranges(observation: Element, row: Row) -> None:
-    """referenceRange: as bounds, else as text."""
+    """referenceRange: as bounds, else as text; one that no number or word says by what it means."""
     for form in forms_in(row.detail("reference_range")):
         bounds, words = form.get("value"), form.get("text")
-        if not (isinstance(bounds, dict) or words):
+        meaning = code_of(form.get("interpretation"))
+        if not (isinstance(bounds, dict) or words or meaning):
             continue
         part = add(add(observation, "referenceRange"), "observationRange")
         if words:
             add(part, "text", words)
-        _write_range(part, bounds, words)
-        meaning = code_of(form.get("interpretation"))
+        _write_range(part, bounds, form.get("exclusive"))
         if meaning is not None:
             write_code(part, "interpretationCode", spoken(meaning))
 
 
-def _write_range(part: Element, bounds: object, words: str | None) -> None:
+def _write_range(part: Element, bounds: object, exclusive: object) -> None:
     """observationRange/value; exactly one is demanded."""
     if isinstance(bounds, dict) and ("low" in bounds or "high" in bounds):
         unit = bounds.get("unit")
@@ -224,6 +224,9 @@ def _write_range(part: Element, bounds: object, words: str | None) -> None:
         element = write_quantity(part, "value", form)
         if element is not None:
             set_type(element, "IVL_PQ")
+            for name in exclusive if isinstance(exclusive, list) else ():
+                for bound in element.iterfind(v3(name)):
+                    bound.set("inclusive", "false")
             return
     elif isinstance(bounds, dict) and isinstance(bounds.get("value"), str):
         write_value(part, bounds["value"], bounds.get("unit"))

@@ -45,6 +45,7 @@ from ccda.writer.results import (
     write_vital_signs,
 )
 from ccda.writer.rows import Origin, Row, rows_of
+from ccda.writer.subjects import write_subjects
 from ccda.writer.tables import write_narrative
 from ccda.writer.values import write_code
 
@@ -152,6 +153,7 @@ def _write_section(body: Element, section: SummarySection, form: Form, origin: O
     write_narrative(element, section, told, words)
     if told:
         form.write(element, told)
+        write_subjects(element, told)
     _claim(body, element, form)
 
 

@@ -179,6 +179,17 @@ def test_a_bound_that_is_excluded_is_not_said_to_be_in_the_range() -> None:
     assert "Value below 7 g/dL" in _spaced(shown(code="30954-2", entries=value))
 
 
+def test_a_bound_that_is_not_in_the_reference_range_is_not_said_to_be() -> None:
+    ranged = RESULT.replace(
+        "</observation>",
+        '<referenceRange><observationRange><value xsi:type="IVL_PQ"><low value="4" unit="g/dL"/>'
+        '<high value="6" unit="g/dL" inclusive="false"/></value></observationRange>'
+        "</referenceRange></observation>",
+    )
+    words = _spaced(shown(code="30954-2", entries=ranged))
+    assert "at least 4 and below 6 g/dL" in words
+
+
 @pytest.mark.parametrize(
     ("written", "given"), [("eng", "en"), ("SPA-us", "es-us"), ("fil", "fil"), ("x", None)]
 )

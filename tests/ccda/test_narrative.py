@@ -23,8 +23,61 @@ def test_rows_are_lines_and_cells_are_set_apart_by_tabs() -> None:
 
 
 def test_inline_markup_does_not_cut_words() -> None:
-    text = "hyper<content styleCode='Bold'>tension</content> <br/>\n  treated<sup>2</sup>"
-    assert plain_text(text_element(text)) == "hypertension\ntreated2"
+    text = "hyper<content styleCode='Bold'>tension</content> <br/>\n  H<sub>2</sub>O"
+    assert plain_text(text_element(text)) == "hypertension\nH2O"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("10<sup>3</sup>/uL", "10^3/uL"),
+        ("10<sup styleCode='Bold'><content>-3</content></sup>", "10^-3"),
+        ("180<sup>1</sup> mg", "180^1 mg"),
+        ("treated<sup>2</sup>", "treated^2"),
+        ("1<sup>st</sup>", "1st"),
+        ("Na<sup>+</sup>", "Na+"),
+        ("10 <sup>3</sup>", "10 3"),
+        ("<table><tr><td>10</td><td><sup>3</sup></td></tr></table>", "10\t3"),
+        ("10<sup/>3", "103"),
+        ("type 2<footnote ID='f'>since youth</footnote>", "type 2 since youth"),
+        ("type 2<footnote>1975</footnote>now", "type 2 1975 now"),
+    ],
+)
+def test_what_is_raised_or_a_footnote_is_no_part_of_the_word_before(
+    written: str, said: str
+) -> None:
+    """Ten to the third is not 103, nor is 180 with the mark of a footnote 1801."""
+    assert plain_text(text_element(written)) == said
+    narrative = Narrative(text_element(f'<td ID="a">{written}</td>'), Narrative())
+    assert narrative.resolve("#a") == said.replace("\t", " ")
+
+
+STRUCK_OUT = '<content revised="delete">Peni<content>cil<br/></content>lin</content>'
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (f'<td ID="a">{STRUCK_OUT}<content revised="insert">Sulfa</content></td>', "Sulfa"),
+        (f'<td ID="a">{STRUCK_OUT}</td>', None),
+        ('<content ID="a" revised="delete">Penicillin</content>', None),
+        ('<content revised="delete"><content ID="a">Penicillin</content></content>', None),
+        ('<td ID="a"><content revised="delete"/>Sulfa</td>', "Sulfa"),
+        ('<td ID="a">Sulfa, see revised="delete"</td>', 'Sulfa, see revised="delete"'),
+        (f'<list ID="a"><item>Sulfa<list><item>{STRUCK_OUT}</item></list></item></list>', "Sulfa"),
+    ],
+)
+@pytest.mark.parametrize("is_sections_own", [True, False])
+def test_what_was_struck_out_is_not_said(
+    written: str, said: str | None, is_sections_own: bool
+) -> None:
+    """CDA R2: 4.3.5.2."""
+    text = text_element(written)
+    own, whole = (text, Narrative()) if is_sections_own else (None, Narrative(text))
+    narrative = Narrative(own, whole)
+    assert narrative.resolve("#a") == said
+    assert not list(narrative.complaints())
+    assert Narrative(text).plain_text() == said
 
 
 def test_paragraphs_and_items_are_lines() -> None:

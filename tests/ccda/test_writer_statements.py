@@ -122,6 +122,61 @@ def test_a_line_of_any_kind_and_shape_makes_a_valid_document(shape: dict[str, An
         assert parse_document(xml).issues == ()
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"value": {"low": "3", "high": "5", "unit": "%"}, "exclusive": ["high"]},
+        {"interpretation": {"code": "N", "system": "2.16.840.1.113883.5.83", "display": "Normal"}},
+    ],
+)
+def test_a_reference_range_is_written_with_what_it_leaves_out(told: dict[str, Any]) -> None:
+    entry = only(written(line("result", details={"reference_range": [told]})))
+    assert entry.details["reference_range"] == [told]
+
+
+def test_two_brothers_are_written_apart() -> None:
+    def brothers(number: int) -> dict[str, Any]:
+        whose = {"code": "BRO", "system": "2.16.840.1.113883.5.111", "display": "brother"}
+        return {
+            "relative": whose,
+            "relative_ids": [f"2.999^{number}"],
+            "relative_birth_time": f"195{number}",
+        }
+
+    given = [line("family_history", details=brothers(number)) for number in (1, 2)]
+    summary = Summary("2025-10-01", DOCUMENTS, (SummarySection("family_history", tuple(given)),))
+    entries = [
+        entry for one in parse_document(write(summary, Patient())).sections for entry in one.entries
+    ]
+    told = [entry.details for entry in entries if entry.parent is not None]
+    assert [one["relative_ids"] for one in told] == [["2.999^1"], ["2.999^2"]]
+    assert [one["relative_birth_time"] for one in told] == ["1951", "1952"]
+
+
+NEWBORN = {
+    "class_code": "PRS",
+    "relationship": {"code": "NCHILD", "system": "2.16.840.1.113883.5.111", "display": "child"},
+    "name": "Baby",
+    "gender": {"code": "M", "system": "2.16.840.1.113883.5.1", "display": "Male"},
+    "birth_time": "2024-01-02",
+    "ids": ["2.999.9^b1"],
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "family_history"])
+def test_what_is_about_someone_else_is_not_written_as_the_patients(kind: Kind) -> None:
+    section = SummarySection(kind, (line(kind, details={"subject": NEWBORN}), line(kind)))
+    xml = write(Summary("2025-10-01", DOCUMENTS, (section,)), Patient())
+    assert_valid_clinical_document(xml)
+    told = [
+        entry.details["subject"]
+        for one in parse_document(xml).sections
+        for entry in one.entries
+        if "subject" in entry.details
+    ]
+    assert told == [NEWBORN]
+
+
 # ---- denied and refused ----------------------------------------------------------------------
 
 

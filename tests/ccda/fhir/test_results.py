@@ -160,3 +160,18 @@ def test_the_tests_of_a_panel_are_of_its_service(
     (report,), (test,) = found["DiagnosticReport"], found["Observation"]
     assert report["category"][0]["coding"][0]["code"] == service
     assert test["category"][0]["coding"][0]["code"] == category
+
+
+def test_a_bound_that_is_not_in_the_reference_range_is_said_in_words(convert: Convert) -> None:
+    """FHIR R4: Range, both bounds lie in it."""
+    given = result(
+        '<value xsi:type="PQ" value="7" unit="%"/>',
+        content='<referenceRange><observationRange><value xsi:type="IVL_PQ"><low value="4" '
+        'unit="%"/><high value="6" unit="%" inclusive="false"/></value></observationRange>'
+        "</referenceRange>",
+    )
+    (found,) = convert(RESULTS, given)["Observation"]
+    (told,) = found["referenceRange"]
+    assert told["text"] == ">= 4 and < 6 %"
+    assert "high" not in told
+    assert told["low"]["value"] == 4

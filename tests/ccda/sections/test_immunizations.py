@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from ccda.hl7v3 import TS
 from ccda.model import Entry
 
@@ -31,6 +33,27 @@ def test_a_reason_as_a_value_is_found(read_entries: ReadEntries) -> None:
         "</observation></entryRelationship></substanceAdministration>",
     )
     assert entry.details["refusal_reason"]["code"] == "591000119102"
+
+
+@pytest.mark.parametrize(
+    ("holder", "reason"),
+    [('negationInd="true"', ""), ("", 'negationInd="true"')],
+)
+@pytest.mark.parametrize("template", ['<templateId root="2.16.840.1.113883.10.20.22.4.53"/>', ""])
+def test_a_reason_to_refuse_that_is_denied_is_none(
+    read_entries: ReadEntries, holder: str, reason: str, template: str
+) -> None:
+    (entry,) = read_entries(
+        "11369-6",
+        "<substanceAdministration><consumable><manufacturedProduct><manufacturedMaterial>"
+        '<code code="33"/></manufacturedMaterial></manufacturedProduct></consumable>'
+        f'<entryRelationship typeCode="RSON" {holder}><observation {reason}>{template}'
+        '<code code="PATOBJ"/></observation></entryRelationship></substanceAdministration>',
+    )
+    assert "refusal_reason" not in entry.details
+    (kept,) = entry.details["related"]
+    assert kept["code"]["code"] == "PATOBJ"
+    assert kept.get("negated") or kept.get("unrelated")
 
 
 def test_no_immunizations_is_a_marker(read_entries: ReadEntries) -> None:

@@ -33,6 +33,16 @@ Allergies unknown
 Unknown allergies
 Family history unknown
 * No known allergies
+No known drug allergies
+No known latex allergies
+No known allergies (NKA), reviewed 2012-08-06
+Patient has no known allergies to medications or foods.
+No active problems on file for this patient
+No current medications
+No known adverse drug reactions
+No known conditions
+No past surgical history on record
+No information available for this section
 Nil known""".split("\n")
 
 
@@ -59,6 +69,15 @@ NIL
 Allergic to unknown antibiotic
 Device failure
 Medication overuse headache
+No problems with swallowing
+No active bleeding
+No current suicidal ideation
+No known falls in the last year
+No known allergy to penicillin
+No known drug allergies. Sulfa gives a rash
+No active disease
+No kidney problems
+No adverse reaction
 Food allergy""".split("\n")
 
 
@@ -69,6 +88,18 @@ Food allergy""".split("\n")
 def test_what_names_something_is_a_fact(name: str) -> None:
     """An allergy to an unknown drug is one; NA is sodium, NIL a tube of a tuberculosis test."""
     assert not says_nothing_is_known(None, name, negated=False, null_flavor=None)
+
+
+@pytest.mark.parametrize("coded", [None, "419199007", "999"])
+@pytest.mark.parametrize(
+    ("name", "nothing"),
+    [("No known problems", True), ("No problems with swallowing", False)],
+)
+def test_a_denial_of_a_class_says_nothing_with_any_code(
+    coded: str | None, name: str, nothing: bool
+) -> None:
+    code = CD(coded, "2.16.840.1.113883.6.96", name)
+    assert says_nothing_is_known(code, name, negated=False, null_flavor=None) is nothing
 
 
 def test_a_denial_in_words_that_has_a_code_of_its_own_is_a_fact() -> None:
@@ -192,3 +223,39 @@ def test_a_device_that_is_not_named_is_known_by_the_procedure_that_placed_it(
 ) -> None:
     (found,) = read_entries(DEVICES, PACEMAKER.format(PLACED))
     assert found.code is not None and found.code.code == "360030002"
+
+
+ADVANCE_DIRECTIVES, FUNCTIONAL_STATUS = "42348-3", "47420-5"
+CODED = '<value xsi:type="CD" code="{}" codeSystem="2.16.840.1.113883.6.96" displayName="{}"/>'
+
+
+@pytest.mark.parametrize("code", ["", '<code nullFlavor="NI"/>', '<code nullFlavor="NA"/>'])
+@pytest.mark.parametrize(
+    ("section", "value", "nothing"),
+    [
+        (ADVANCE_DIRECTIVES, CODED.format("304253006", "Not for resuscitation"), False),
+        (RESULTS, CODED.format("115329001", "MRSA isolated"), False),
+        (FUNCTIONAL_STATUS, CODED.format("371153006", "Independent"), False),
+        (RESULTS, '<value xsi:type="PQ" value="5" unit="mg/dL"/>', False),
+        (RESULTS, '<value xsi:type="IVL_PQ"><high value="5" unit="mg/dL"/></value>', False),
+        (FUNCTIONAL_STATUS, '<value xsi:type="ST">Walks with a cane</value>', False),
+        (RESULTS, '<value xsi:type="ST">No information</value>', True),
+        (RESULTS, CODED.format("261665006", "Unknown"), True),
+        (RESULTS, '<value xsi:type="CD" nullFlavor="UNK"/>', True),
+        (RESULTS, "", True),
+    ],
+)
+def test_an_answer_is_a_fact_even_where_nothing_names_the_question(
+    read_entries: ReadEntries, section: str, code: str, value: str, nothing: bool
+) -> None:
+    (found,) = read_entries(section, f'<observation moodCode="EVN">{code}{value}</observation>')
+    assert found.no_information is nothing
+
+
+def test_words_beside_a_missing_code_do_not_undo_the_answer(read_entries: ReadEntries) -> None:
+    (found,) = read_entries(
+        ADVANCE_DIRECTIVES,
+        '<observation moodCode="EVN"><code nullFlavor="UNK"><originalText>Unknown</originalText>'
+        f"</code>{CODED.format('304253006', 'Not for resuscitation')}</observation>",
+    )
+    assert not found.no_information

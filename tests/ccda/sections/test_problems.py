@@ -248,6 +248,26 @@ def test_a_condition_may_stand_in_the_code(
     assert (problem.no_information, "type" in problem.details) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("code", "value", "expected"),
+    [
+        ("38341003", "", "38341003"),
+        ("55607006", "", None),
+        ("38341003", '<value xsi:type="CD" nullFlavor="UNK"/>', None),
+    ],
+)
+def test_of_snomed_a_code_without_a_value_is_the_condition_unless_it_is_a_sort(
+    read_entries: ReadEntries, code: str, value: str, expected: str | None
+) -> None:
+    """A value that is unknown answers a question, which is then no condition."""
+    coded = f'<code code="{code}" codeSystem="2.16.840.1.113883.6.96"/>'
+    template = '<templateId root="2.16.840.1.113883.10.20.22.4.4"/>'
+    content = f"<observation>{template}{coded}{value}</observation>"
+    (problem,) = read_entries(PROBLEMS, concern(content))
+    assert (None if problem.code is None else problem.code.code) == expected
+    assert problem.no_information is (expected is None)
+
+
 SNOMED_ASTHMA = '<value xsi:type="CD" code="195967001" codeSystem="2.16.840.1.113883.6.96"/>'
 
 

@@ -1,5 +1,7 @@
 from collections.abc import Callable
 
+import pytest
+
 from ccda.hl7v3 import TS
 from ccda.model import Entry
 
@@ -33,6 +35,38 @@ def test_a_refused_procedure_keeps_its_reason(read_entries: ReadEntries) -> None
     )
     assert (entry.negated, entry.no_information) == (True, False)
     assert entry.details["indication"][0]["code"] == "105480006"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ('<value xsi:type="CD" code="74400008" displayName="Appendicitis"/>', "Appendicitis"),
+        ('<value xsi:type="ST">Appendicitis</value>', "Appendicitis"),
+    ],
+)
+def test_a_reason_keeps_its_times_words_and_parts(
+    read_entries: ReadEntries, value: str, name: str
+) -> None:
+    (entry,) = read_entries(
+        "47519-4",
+        '<procedure><code code="80146002"/><entryRelationship typeCode="RSON"><observation>'
+        '<id root="2.999" extension="1"/><code code="282291009"/><text>seen in CT</text>'
+        f'<effectiveTime><low value="20200101"/></effectiveTime>{value}'
+        '<author><time value="2020"/><assignedAuthor><assignedPerson><name>Dr Fox</name>'
+        "</assignedPerson></assignedAuthor></author>"
+        '<entryRelationship typeCode="SUBJ"><observation><code code="SEV"/>'
+        '<value xsi:type="CD" code="24484000" displayName="Severe"/></observation>'
+        "</entryRelationship></observation></entryRelationship></procedure>",
+    )
+    (reason,) = entry.details["indication"]
+    assert (reason["display"], reason["start"], reason["ids"]) == (
+        name,
+        "2020-01-01",
+        ["2.999^1"],
+    )
+    assert reason["content"] == "seen in CT"
+    assert reason["author"] == [{"name": "Dr Fox", "time": "2020"}]
+    assert reason["severity_observation"][0]["value"]["display"] == "Severe"
 
 
 def test_a_procedure_with_a_device_names_it(read_entries: ReadEntries) -> None:

@@ -153,3 +153,39 @@ def test_two_panels_in_one_entry_keep_their_own_parts(read_entries: ReadEntries)
     )
     entries = read_entries("30954-2", f"<act>{panel}{panel}</act>")
     assert [entry.parent for entry in entries] == [None, 0, None, 2]
+
+
+CT = (
+    '<observation><code code="24627-2" displayName="CT"><originalText>CT of chest</originalText>'
+    '</code><text><reference value="#r1"/></text>{}</observation>'
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "content"),
+    [
+        ("No mass", "", "No mass"),
+        ("No mass", '<value xsi:type="ST">No mass</value>', None),
+        ("CT of chest", "", None),
+        ("ct", "", None),
+    ],
+)
+def test_the_text_of_what_is_named_by_its_code_is_kept(
+    read_entries: ReadEntries, words: str, value: str, content: str | None
+) -> None:
+    text = f'<paragraph ID="r1">{words}</paragraph>'
+    (entry,) = read_entries("30954-2", CT.format(value), text=text)
+    assert entry.text == "CT of chest"
+    assert entry.details.get("content") == content
+
+
+def test_a_bound_that_is_not_in_the_reference_range_is_told(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        "30954-2",
+        '<observation><code code="1"/><referenceRange><observationRange><value xsi:type="IVL_PQ">'
+        '<low value="4" unit="%"/><high value="6" unit="%" inclusive="false"/></value>'
+        "</observationRange></referenceRange></observation>",
+    )
+    assert entry.details["reference_range"] == [
+        {"value": {"low": "4", "high": "6", "unit": "%"}, "exclusive": ["high"]}
+    ]

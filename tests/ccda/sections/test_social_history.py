@@ -48,6 +48,29 @@ def test_a_number_of_packs_stays_a_value(read_entries: ReadEntries) -> None:
     assert (entry.value, entry.unit) == ("20", "{pack}")
 
 
+@pytest.mark.parametrize("code", ["63640-7", "8663-7", "401201003", "72166-2"])
+@pytest.mark.parametrize("template", ["38", "85"])
+@pytest.mark.parametrize("value", ['xsi:type="INT" value="20"', 'xsi:type="ST"'])
+def test_how_much_is_smoked_is_no_smoking_status(
+    read_entries: ReadEntries, code: str, template: str, value: str
+) -> None:
+    (entry,) = read_entries(
+        "29762-2",
+        f'<observation><templateId root="2.16.840.1.113883.10.20.22.4.{template}"/>'
+        f'<code code="{code}"/><value {value}>20</value></observation>',
+    )
+    assert (entry.code, entry.value) == (CD(code), "20")
+    assert "question" not in entry.details
+
+
+def test_how_much_is_smoked_may_be_a_code(read_entries: ReadEntries) -> None:
+    (entry,) = read_entries(
+        "29762-2",
+        '<observation><code code="63640-7"/><value xsi:type="CD" code="1"/></observation>',
+    )
+    assert (entry.code, entry.value) == (CD("63640-7"), CD("1"))
+
+
 def test_a_smoking_status_without_an_answer_is_a_marker_by_its_words(
     read_entries: ReadEntries,
 ) -> None:
