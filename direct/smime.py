@@ -56,6 +56,7 @@ _HEADER_NAME: Final = re.compile(r"[!-9;-~]+")
 # A value may be folded; what follows the fold is never empty, or it would end the head.
 _HEADER_VALUE: Final = re.compile(r"[ -~\t]*(?:\r\n[ \t][ -~\t]*[!-~][ -~\t]*)*")
 _MOST_LINE: Final = 998
+_GOOD_LINE: Final = 76
 _OURS: Final = ("mime-version", "content-")
 
 
@@ -258,10 +259,24 @@ def _write_headers(headers: Sequence[tuple[str, str]]) -> bytes:
     for name, value in headers:
         if not _HEADER_NAME.fullmatch(name) or name.lower().startswith(_OURS):
             raise ValueError("a header's name cannot be written")
-        line = f"{name}: {value}"
         if not _HEADER_VALUE.fullmatch(value):
             raise ValueError("a header's value holds what no header may")
+        line = f"{name}: {value}"
+        if len(line) > _MOST_LINE and "\r\n" not in value:
+            line = _fold(line)  # as of a message to many recipients
         if any(len(part) > _MOST_LINE for part in line.split("\r\n")):
             raise ValueError("a header's line is too long")
         lines.append(line)
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _fold(line: str) -> str:
+    """The field as several lines, broken at blanks; a word longer than a line stays (2.2.3)."""
+    first, *words = line.split(" ")
+    lines = [first]
+    for word in words:
+        if word and len(lines[-1]) + len(word) > _GOOD_LINE:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+    return "\r\n ".join(lines)

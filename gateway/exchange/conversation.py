@@ -25,7 +25,7 @@ from ihe.acknowledgement import read_acknowledgement
 from ihe.discovery import Matched, MoreDemographicsRequested
 from ihe.errors import CommunityCouldNotAnswer, IheError
 from ihe.patient_location import read_location_request, read_location_response
-from ihe.registry_response import RegistryError, Severity
+from ihe.registry_response import RegistryError, ResponseStatus, Severity
 from ihe.soap import ITI_55_DEFERRED_RESULT, find_fault, parse_envelope, read_envelope
 from ihe.xca_query import read_adhoc_query_request, read_adhoc_query_response
 from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
@@ -216,7 +216,7 @@ def _query(body: Element) -> _Said:
     listed = len(found.entries) + len(found.object_refs)
     words = listed_in_words(listed)
     text = f"{_word(found.status)}, {words}{_errors(found.errors, found.unreadable)}"
-    return _Said(text, _outcome(found.errors, listed), listed=words)
+    return _Said(text, _outcome(found.status, found.errors, listed), listed=words)
 
 
 def _retrieve_request(body: Element) -> _Said:
@@ -227,11 +227,14 @@ def _retrieve(body: Element) -> _Said:
     found = read_retrieve_response(body)
     errors, given = found.outcome.errors, len(found.documents)
     text = f"{_word(found.outcome.status)}, {given} documents{_errors(errors, found.unreadable)}"
-    return _Said(text, _outcome(errors, given) if given else "failed", given)
+    status = found.outcome.status
+    return _Said(text, _outcome(status, errors, given) if given else "failed", given)
 
 
-def _outcome(errors: tuple[RegistryError, ...], given: int) -> Outcome:
-    if not any(one.severity is Severity.ERROR for one in errors):
+def _outcome(status: ResponseStatus, errors: tuple[RegistryError, ...], given: int) -> Outcome:
+    """As it was recorded: a status that no error explains is believed, too."""
+    is_whole = status is ResponseStatus.SUCCESS
+    if is_whole and not any(one.severity is Severity.ERROR for one in errors):
         return "success"
     return "partial" if given else "failed"
 

@@ -273,15 +273,26 @@ def _by_id(
         ids = tuple(each for each in ids if each not in found_ids)
     patients = {(document.plan, document.member) for document in told}
     _check_patients(asked, len(patients))
+    unmade: dict[tuple[PlanId, MemberId], None] = {}
     for shelf in shelves_of(transaction, ids, asker, plans, community) if ids else ():
         found = {one.entry_uuid: one for one in _found_on(shelf, asked, ids)}
         if found:
             patients.add((shelf.member.plan, shelf.member.id))
             shown += found.values()
-            told += (document for one in found.values() for document in documents_of(one, shelf))
+            kept = [document for one in found.values() for document in documents_of(one, shelf)]
+            told += kept
+            if not kept:  # the summary alone, which is no document yet: but hers it is
+                unmade[shelf.member.plan, shelf.member.id] = None
         _check_patients(asked, len(patients))
         why[shelf.way.plan.id] = shelf.way.why_withheld(ids)
-    return Listed(tuple(shown), effects_of(told, why) or (Effect(reason=_NOTHING_OF_THESE),))
+    alone = [each for each in unmade if each not in {(one.plan, one.member) for one in told}]
+    giving = {one.plan for one in told}
+    of_summaries = [
+        Effect("success", plan, member, (), None if plan in giving else why.pop(plan, None))
+        for plan, member in alone
+    ]
+    effects = (*effects_of(told, why), *of_summaries)
+    return Listed(tuple(shown), effects or (Effect(reason=_NOTHING_OF_THESE),))
 
 
 def _check_patients(asked: _ById, number: int) -> None:

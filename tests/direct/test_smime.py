@@ -206,6 +206,19 @@ def test_a_folded_header_is_written_as_it_is() -> None:
     assert message.startswith(b"To: a@plan.test,\r\n b@plan.test\r\n")
 
 
+def test_a_message_to_many_is_folded() -> None:
+    to = ", ".join(f"records-of-department-{number}@plan.test" for number in range(100))
+    message = seal(
+        ENTITY,
+        headers=[("To", to)],
+        signer=identity(sender()),
+        recipients=(recipient().certificate,),
+    )
+    head = message[: message.index(b"\r\nMIME-Version")].decode()
+    assert max(map(len, head.split("\r\n"))) < 78
+    assert head.replace("\r\n", "") == f"To: {to}"
+
+
 def test_a_message_needs_a_recipient() -> None:
     with pytest.raises(ValueError, match="recipient"):
         seal(ENTITY, headers=HEADERS, signer=identity(sender()), recipients=())

@@ -103,6 +103,15 @@ def test_ids_that_cannot_be_ids_are_errors_and_the_rest_is_asked_for(
     assert name in error.context
 
 
+def test_a_home_that_is_no_oid_is_an_unknown_community() -> None:
+    written = write_retrieve_request(REQUEST)
+    written.find(f".//{xdsb('HomeCommunityId')}").text = "urn:oid:abc"
+    read = read_retrieve_request(written)
+    assert read.documents == REQUEST.documents[1:]
+    (error,) = read.refused
+    assert error.code == ErrorCode.UNKNOWN_COMMUNITY
+
+
 def test_a_request_for_nothing_is_malformed() -> None:
     with pytest.raises(MalformedMessage):
         read_retrieve_request(etree.Element(xdsb("RetrieveDocumentSetRequest")))

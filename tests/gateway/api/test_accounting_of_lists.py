@@ -9,8 +9,10 @@ from gateway.exchange.accounting import may_list_nothing, what_left
 from gateway.exchange.disclosures import account
 from gateway.model.disclosure import Disclosure
 from ihe.metadata import Code
+from ihe.stored_query import GetDocumentsQuery
+from ihe.xca_query import write_adhoc_query_request
 from tests.gateway.asking import find_documents
-from tests.gateway.house import MEMBER, a_rule
+from tests.gateway.house import HOME, MEMBER, a_rule, records
 from tests.gateway.visiting import Visitor, visiting
 
 ONLY_ON_DEMAND = {"entry_types": ("on-demand",)}
@@ -31,6 +33,16 @@ def test_a_list_of_the_summary_alone_tells_of_the_member(tmp_path: Path) -> None
         (told,) = accounted(visitor)
     assert told.what == "the member's id, and that a summary of the member can be had"
     assert (told.documents, told.is_certain) == ((), True)
+
+
+def test_the_summarys_entry_asked_for_by_its_id_tells_of_the_member(tmp_path: Path) -> None:
+    with visiting(tmp_path, rules=[a_rule(on_demand=True)]) as visitor:
+        (entry,) = visitor.find(find_documents(**ONLY_ON_DEMAND)).entries
+        by_id = GetDocumentsQuery(HOME, entry_uuids=(entry.entry_uuid,))
+        assert len(visitor.find(write_adhoc_query_request(by_id)).entries) == 1
+        recorded = [one for one in records(visitor.house) if one.transaction == "ITI-38"]
+        assert [(one.member, one.documents) for one in recorded] == [(MEMBER.id, ())] * 2
+        assert len(accounted(visitor)) == 2
 
 
 def test_a_list_from_which_all_was_withheld_tells_nothing(tmp_path: Path) -> None:
