@@ -16,6 +16,7 @@ from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.proofs import (
     CheckpointOption,
     KeyOption,
+    log_keys,
     make,
     outside_checkpoints,
     print_verifier,
@@ -65,16 +66,18 @@ def verify(
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
     Also whether what the records name is still there: envelopes, mail and keys, but for what was
-    disposed of; and whether the database's triggers, which keep all that from being changed, stand.
-    With checkpoints that were kept elsewhere, whether the log is what they signed.
+    disposed of by a certificate that the log's key has signed; and whether the database's triggers,
+    which keep all that from being changed, stand. With checkpoints that were kept elsewhere,
+    whether the log is what they signed.
     """
     with opened(config) as house:
-        outside = outside_checkpoints(checkpoint, key, house)
+        keys = log_keys(key, house)
+        outside = outside_checkpoints(checkpoint, keys)
         sizes = [signed.size for signed, _ in outside]
         result, roots = house.database.read(lambda tx: verify_with_roots(tx, sizes))
         kept = Evidence((), 0)
         if result.reason is None:  # else nothing that the records name can be relied on
-            kept = house.database.read(evidence)
+            kept = house.database.read(lambda tx: evidence(tx, keys))
             if contents and not kept.gone:
                 kept = replace(kept, gone=tuple(read_contents(house.archive)))
         unguarded = house.database.read(missing_guards)

@@ -5,6 +5,7 @@ were hashed. On SQLite what is deleted is overwritten too; on PostgreSQL the nex
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -58,6 +59,26 @@ def hidden(transaction: Transaction, scope: Scope, wanted: ExchangeFilter) -> tu
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How many records there are of a month, the first and the last of them, and its hash."""
+
+    records: int
+    first: int | None
+    last: int | None
+    closing_hash: str | None
+
+
+def records(transaction: Transaction, month: PlanMonth, *, before: int | None = None) -> Records:
+    """The month's records; those that came before that one, if it is said."""
+    place = _EXCHANGE.c.sequence
+    rules = [_of(month)] if before is None else [_of(month), place < before]
+    statement = select(func.count(), func.min(place), func.max(place)).where(*rules)
+    number, first, last = transaction.connection.execute(statement).one()
+    sealed = select(_EXCHANGE.c.hash).where(place == last)
+    return Records(number, first, last, transaction.connection.execute(sealed).scalar())
+
+
 def content(transaction: Transaction, month: PlanMonth) -> MonthContent:
     """What the log has of that month."""
     clear = (
@@ -65,16 +86,13 @@ def content(transaction: Transaction, month: PlanMonth) -> MonthContent:
         .where(_of(month), _EXCHANGE.c.version.is_(None))
         .where(or_(_EXCHANGE.c.member.is_not(None), _EXCHANGE.c.documents != "[]"))
     )
-    place = _EXCHANGE.c.sequence
-    statement = select(func.count(), func.min(place), func.max(place)).where(_of(month))
-    records, first, last = transaction.connection.execute(statement).one()
-    sealed = select(_EXCHANGE.c.hash).where(place == last)
+    found = records(transaction, month)
     # A row has one, or an answer and its request.
     number = func.count() + func.count(_WIRE.c.asked)
     envelopes = select(number).select_from(_WIRE).where(_envelopes(month))
     run = transaction.connection.execute
     return MonthContent(
-        records, first, last, run(sealed).scalar(), run(clear).scalar() or 0,
+        found.records, found.first, found.last, found.closing_hash, run(clear).scalar() or 0,
         run(envelopes).scalar() or 0,
     )  # fmt: skip
 

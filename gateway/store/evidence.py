@@ -4,20 +4,21 @@ The records are chained, and what they name is not. But the chain holds the SHA-
 and mail, under which month's key a record's private part is, and which holds were placed: so it
 says what there has to be.
 What is not there is lawfully gone if the chain says that too: the disposal of a month is a record,
-which names its certificate by hash. Nothing is opened here but keys: this finds no damage.
+which names its certificate by hash, and the log's own key has signed that. Nothing is opened here
+but keys: this finds no damage.
 """
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
-from gateway.model.retention import DISPOSAL, HOLD_LIFTED, HOLD_PLACED, HOUSE
+from gateway.model.checkpoint import LogKey
+from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, HOUSE
 from gateway.store import legal_holds, tables
-from gateway.store.disposals import certificates
+from gateway.store.certificates import judged
 from gateway.store.errors import KeyFileUnusable
 from gateway.store.month_key import MonthName
 from gateway.store.month_keys import month_of
@@ -50,13 +51,19 @@ class Evidence:
     disposed: int
 
 
-def evidence(transaction: Transaction) -> Evidence:
-    """What is kept beside the records, against what they say that there is."""
+def evidence(transaction: Transaction, keys: Sequence[LogKey]) -> Evidence:
+    """What is kept beside the records, against what they say that there is.
+
+    `keys` are those by which the log is signed: a disposal that none of them has signed took
+    nothing lawfully.
+    """
     # A disposal that comes while this looks makes what it took lawful: so it is read after that.
     crossed = list(_missing(transaction))
-    keys = _without_key(transaction)
-    lawful = _disposed(transaction)
-    gone = [one for name, one in keys.items() if name not in lawful]
+    closed = _without_key(transaction)
+    certificates = list(judged(transaction, keys))
+    lawful = {one.name for one in certificates if one.fault is None}
+    gone = [Gone(one.sequence, one.words, is_damaged=True) for one in certificates if one.fault]
+    gone += [one for name, one in closed.items() if name not in lawful]
     gone += _holds(transaction)
     disposed = 0
     for row, what in crossed:
@@ -64,7 +71,9 @@ def evidence(transaction: Transaction) -> Evidence:
             gone.append(Gone(row.sequence, what))
         else:
             disposed += 1
-    return Evidence(tuple(sorted(gone, key=lambda one: one.sequence or 0)), disposed)
+    # What is not what it was explains what is not there: so it is named first.
+    gone.sort(key=lambda one: (not one.is_damaged, one.sequence or 0))
+    return Evidence(tuple(gone), disposed)
 
 
 # ---- envelopes and mail ----------------------------------------------------------------------
@@ -139,25 +148,6 @@ def _opens(transaction: Transaction, name: MonthName) -> bool:
         return transaction.log_keys.reading(transaction, [name]).get(name) is not None
     except KeyFileUnusable:
         return False
-
-
-def _disposed(transaction: Transaction) -> frozenset[MonthName]:
-    """The months of which the chain says that they were disposed of, and the certificate is there
-    that it says."""
-    signed = {
-        (month.plan or "", month.month): hashlib.sha256(certificate.encode()).hexdigest()
-        for month, certificate, _ in certificates(transaction)
-    }
-    told = [(row.plan or "", row.reason or "") for row in _acts(transaction, DISPOSAL)]
-    return frozenset(name for name, digest in signed.items() if _is_told(name, digest, told))
-
-
-def _is_told(name: MonthName, digest: str, told: Iterable[tuple[str, str]]) -> bool:
-    scope, month = name
-    return any(
-        plan == scope and reason.startswith(f"{month}: ") and reason.endswith(digest)
-        for plan, reason in told
-    )
 
 
 def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:

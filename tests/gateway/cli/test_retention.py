@@ -247,4 +247,24 @@ def test_a_certificate_that_somebody_changed_is_found(terminal: Terminal) -> Non
         connection.commit()
     ended = terminal.run("audit", "certificates")
     assert ended.exit_code == 1
-    assert "THE SIGNATURE DOES NOT FIT" in ended.out
+    assert "NO KEY OF THIS LOG HAS SIGNED IT" in ended.out
+
+
+def test_a_certificate_that_another_key_signed_is_none_unless_that_key_is_handed_in(
+    terminal: Terminal,
+) -> None:
+    terminal.run("audit", "dispose", "--month", "2014-03", "--execute")
+    earlier = terminal.write("earlier", terminal.run("audit", "key").out)
+    (terminal.folder / "keys" / "checkpoint-key").unlink()
+    ended = terminal.run("audit", "verify", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"] == (
+        "record 4 is whole, but what it names is not what was kept: the certificate of disposal of"
+        " 2014-03 of acme, which no key of this log has signed; 1 more"
+    )
+    ours = terminal.write("ours", terminal.run("audit", "key").out)
+    assert terminal.run("audit", "verify", "--key", earlier, "--key", ours).exit_code == 0
+    (told,) = terminal.run("audit", "certificates", "--json", "--key", earlier).lines
+    assert told["signed"] is True
+    ended = terminal.run("audit", "certificates", "--json")
+    assert (ended.exit_code, ended.lines[0]["signed"]) == (1, False)
