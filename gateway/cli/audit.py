@@ -29,7 +29,8 @@ from gateway.exchange.contents import read_contents
 from gateway.model.checkpoint import Checkpoint
 from gateway.store.evidence import Evidence, evidence
 from gateway.store.exchange_chain import verify_with_roots
-from gateway.store.guards import missing_guards
+from gateway.store.exchange_indexes import damage
+from gateway.store.guards import missing_guards, strange
 
 audit_app = group("Proof that the exchange log is whole.")
 
@@ -67,8 +68,8 @@ def verify(
 
     Also whether what the records name is still there: envelopes, mail and keys, but for what was
     disposed of by a certificate that the log's key has signed; and whether the database's triggers,
-    which keep all that from being changed, stand. With checkpoints that were kept elsewhere,
-    whether the log is what they signed.
+    which keep all that from being changed, stand as they were made, and its indexes have every
+    record. With checkpoints that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
         keys = log_keys(key, house)
@@ -80,13 +81,19 @@ def verify(
             kept = house.database.read(lambda tx: evidence(tx, keys))
             if contents and not kept.gone:
                 kept = replace(kept, gone=tuple(read_contents(house.archive)))
+        damaged = house.database.read(damage) if contents else None
         unguarded = house.database.read(missing_guards)
+        others = house.database.read(strange)
     first_bad = result.first_bad
     reason = result.reason or _against(outside, roots, result.records)
     if reason is None and kept.gone:
         first_bad, reason = kept.gone[0].sequence, _in_words(kept)
     if reason is None and unguarded:
         reason = f"it is whole, and nothing keeps it so any more: no {', '.join(unguarded)}"
+    if reason is None and others:
+        reason = f"it is whole, and its tables are not as they were made: {', '.join(others)}"
+    if reason is None and damaged is not None:
+        reason = f"it is whole, and an index is not: {damaged}"
     form = {
         "records": result.records,
         "first_bad": first_bad,

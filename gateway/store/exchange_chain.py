@@ -21,6 +21,7 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.document_index import Filing, first_misfiled
 from gateway.store.exchange_columns import TIME_POSTGRES, Agreement
+from gateway.store.exchange_indexes import first_unindexed
 from gateway.store.exchange_private import private_columns
 from gateway.store.month_key import MonthKey
 from gateway.store.sql import indexable
@@ -181,7 +182,7 @@ def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
     """A record that a search would show and the walk has not met, or the other way round.
 
     Whoever owns the database may drop the key, and let a record stand twice; put one before all
-    others; or have PostgreSQL hide some from whom it likes.
+    others; have PostgreSQL hide some from whom it likes; or keep some out of an index.
     """
     table = tables.exchange.c.sequence
     # Asked for apart: each alone is had from an index, both at once from the whole table.
@@ -195,7 +196,7 @@ def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
         return _misplaced(run(again).scalar() or walked, walked + 1)
     if transaction.is_postgres and run(_FILTERED).scalar() is not None:
         return 1, "the database does not show the log's records to everybody alike"
-    return None
+    return first_unindexed(transaction)
 
 
 def leaves(transaction: Transaction, *, after: int, until: int) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.model.exchange import Exchange
 from gateway.store import tables
 from gateway.store.column_types import utc_text
-from gateway.store.errors import ExchangeNotOpen
+from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
 from gateway.store.exchange_private import has_private
 from gateway.store.exchange_search import following, get, search
@@ -106,6 +106,7 @@ def _chain(transaction: Transaction, records: list[_Unchained]) -> None:
             rows += (*values.values(), sequence, canon, previous, sealed)
             place._sequence, previous = sequence, sealed
         cursor.execute(_insert(len(some), mark), rows)
+        _require(cursor, len(some))
     if any(values["documents"] != _NONE for values, _, _ in records):
         cursor.execute(
             _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE, (first, sequence)
@@ -114,7 +115,14 @@ def _chain(transaction: Transaction, records: list[_Unchained]) -> None:
         f"UPDATE exchange_head SET sequence = {mark}, hash = {mark}",  # noqa: S608
         (sequence, previous),
     )
+    _require(cursor, 1)
     cursor.close()
+
+
+def _require(cursor: Any, rows: int) -> None:
+    """A trigger or a rule that somebody added may have a statement do nothing, and say nothing."""
+    if cursor.rowcount != rows:
+        raise StoreUnavailable("the database did not take a record of the exchange log")
 
 
 @lru_cache(maxsize=2 * _AT_ONCE)
