@@ -121,13 +121,13 @@ def _was_due(lines: Sequence[str], month: PlanMonth, done: datetime) -> bool:
     )
 
 
-def _told(transaction: Transaction) -> dict[tuple[str, str, str], Row[Any]]:
+def _told(transaction: Transaction) -> dict[tuple[str, str, str], Any]:
     """The records of disposals that were done, by scope, month and the certificate's hash."""
     table = tables.exchange
     done = select(table.c.sequence, table.c.plan, table.c.time, table.c.reason).where(
         table.c.transaction == DISPOSAL, table.c.outcome == "success"
     )
-    found: dict[tuple[str, str, str], Row[Any]] = {}
+    found: dict[tuple[str, str, str], Any] = {}
     for row in transaction.connection.execute(done.order_by(table.c.sequence)):
         month, _, rest = (row.reason or "").partition(": ")
         found[row.plan or "", month, rest[-64:]] = row

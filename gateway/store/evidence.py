@@ -16,11 +16,12 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
 
 from gateway.model.checkpoint import LogKey
-from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, HOUSE
+from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, HOUSE, Hold
 from gateway.store import legal_holds, tables
 from gateway.store.certificates import judged
 from gateway.store.errors import KeyFileUnusable
-from gateway.store.month_key import MonthName
+from gateway.store.hold_words import digest_of, read_words
+from gateway.store.month_key import MonthKey, MonthName
 from gateway.store.month_keys import month_of
 from gateway.store.transaction import Transaction
 
@@ -125,7 +126,7 @@ def _without_key(transaction: Transaction) -> Mapping[MonthName, Gone]:
     named = dict(_named(transaction))
     found = {}
     for name in sorted({*known, *named}):
-        if not known.get(name, False) or not _opens(transaction, name):
+        if not known.get(name, False) or _opened(transaction, name) is None:
             scope, month = name
             found[name] = Gone(named.get(name), f"the key of {month} of {scope or HOUSE}")
     return found
@@ -143,18 +144,12 @@ def _named(transaction: Transaction) -> Iterator[tuple[MonthName, int | None]]:
         yield (row.plan or "", row.month), row.first
 
 
-def _opens(transaction: Transaction, name: MonthName) -> bool:
+def _opened(transaction: Transaction, name: MonthName) -> MonthKey | None:
+    """The month's key; None of one that was shredded, or does not open."""
     try:
-        return transaction.log_keys.reading(transaction, [name]).get(name) is not None
-    except KeyFileUnusable:
-        return False
-
-
-def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:
-    """What the records of those acts say in the clear, of the ones that were done."""
-    columns = (_TOLD.c.sequence, _TOLD.c.plan, _TOLD.c.partner, _TOLD.c.reason)
-    done = select(*columns).where(_TOLD.c.transaction == name, _TOLD.c.outcome == "success")
-    return list(transaction.connection.execute(done.order_by(_TOLD.c.sequence)))
+        return transaction.log_keys.reading(transaction, [name]).get(name)
+    except (KeyFileUnusable, TypeError, ValueError, AttributeError):  # SQLite keeps anything
+        return None
 
 
 # ---- holds -----------------------------------------------------------------------------------
@@ -162,13 +157,41 @@ def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:
 
 def _holds(transaction: Transaction) -> Iterator[Gone]:
     """The holds that the chain says were placed, and that are not as it says."""
-    known = {hold.id: hold for hold in legal_holds.list_all(transaction, lifted=True)}
-    lifted = {row.reason for row in _acts(transaction, HOLD_LIFTED)}
+    known = legal_holds.as_kept(transaction)
+    lifted = {read_words(row.reason or "").id for row in _acts(transaction, HOLD_LIFTED)}
     for row in _acts(transaction, HOLD_PLACED):
-        hold = known.get((row.reason or "").removeprefix("hold "))
-        if hold is None:
-            yield Gone(row.sequence, f"legal {row.reason}")
-        elif not hold.is_in_force and row.reason not in lifted:
-            yield Gone(row.sequence, f"legal {row.reason}, which nobody lifted on record")
-        elif (hold.plan, hold.partner) != (row.plan, row.partner):
-            yield Gone(row.sequence, f"legal {row.reason}, which is on something else")
+        named = read_words(row.reason or "")
+        words = f"legal hold {named.id}"
+        hold = known.get(named.id)
+        if named.id not in known:
+            yield Gone(row.sequence, words)
+        elif hold is None:
+            yield Gone(row.sequence, f"{words}, which cannot be read", is_damaged=True)
+        elif not hold.is_in_force and named.id not in lifted:
+            yield Gone(row.sequence, f"{words}, which nobody lifted on record")
+        elif not _is_as_told(transaction, hold, row, named.digest):
+            yield Gone(row.sequence, f"{words}, which is on something else")
+
+
+def _is_as_told(transaction: Transaction, hold: Hold, row: Row[Any], digest: str | None) -> bool:
+    """Of a record from before it had a digest: the plan, the partner and whose it is, as long as
+    its month can be read; from when to when it holds nobody can say."""
+    if digest is not None and digest != digest_of(hold):
+        return False
+    if (hold.plan, hold.partner) != (row.plan, row.partner):
+        return False
+    if digest is not None or row.version is None:
+        return digest is not None or hold.member == row.member
+    if hold.member is None or row.member is None:
+        return hold.member is row.member
+    name = (row.plan or "", row.month)
+    key = _opened(transaction, name)
+    return key is None or key.member(hold.member) == row.member
+
+
+def _acts(transaction: Transaction, name: str) -> list[Row[Any]]:
+    """What the records of those acts say in the clear, of the ones that were done."""
+    columns = ("sequence", "plan", "partner", "reason", "version", "month", "member")
+    done = select(*(_TOLD.c[column] for column in columns))
+    done = done.where(_TOLD.c.transaction == name, _TOLD.c.outcome == "success")
+    return list(transaction.connection.execute(done.order_by(_TOLD.c.sequence)))

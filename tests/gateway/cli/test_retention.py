@@ -12,6 +12,9 @@ from gateway.cli.terminal import out
 from gateway.model.checkpoint import LogKey, read_note
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId
+from gateway.model.retention import HOLD_PLACED, Hold
+from gateway.store import legal_holds
+from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -158,6 +161,12 @@ def test_a_hold_is_on_a_partner_of_the_directory_or_of_the_log_and_no_other(
         ("DELETE FROM legal_hold", "legal hold {}"),
         ("UPDATE legal_hold SET lifted = placed", "legal hold {}, which nobody lifted on record"),
         ("UPDATE legal_hold SET plan = 'other'", "legal hold {}, which is on something else"),
+        (
+            "UPDATE legal_hold SET until = '1990-01-01T00:00:00.000000Z'",
+            "legal hold {}, which is on something else",
+        ),
+        ("UPDATE legal_hold SET member = 'x'", "legal hold {}, which is on something else"),
+        ("UPDATE legal_hold SET reason = 'x'", "legal hold {}, which is on something else"),
     ],
 )
 def test_a_hold_that_is_not_as_the_log_says_is_missed(
@@ -176,6 +185,31 @@ def test_a_hold_that_is_not_as_the_log_says_is_missed(
     ended = terminal.run("audit", "verify", "--json")
     assert ended.exit_code == 1
     assert ended.lines[0]["reason"].endswith(f"no disposal took it: {what.format(id)}")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_missed"),
+    [("reason = reason", False), ("member = 'somebody else'", True), ("member = NULL", True)],
+)
+def test_a_hold_of_which_an_older_record_says_only_its_id_is_on_the_member_that_it_names(
+    terminal: Terminal, change: str, is_missed: bool
+) -> None:
+    hold = Hold("h1", "a suit", "Jane", RECENT.time, plan=ACME, member=MEMBER.id)
+    told = Exchange(RECENT.time, "in", HOLD_PLACED, "success", plan=ACME, member=MEMBER.id,
+                    reason="hold h1")  # fmt: skip
+    url, key_file = f"sqlite:///{terminal.database}", terminal.folder / "keys/key-encryption-key"
+    with closing(open_database(url, key_file=key_file)) as database:
+        database.write(lambda tx: legal_holds.put(tx, hold))
+    terminal.append(told)
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        (guard,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'legal_hold_keeps_updates'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER legal_hold_keeps_updates")
+        connection.execute(f"UPDATE legal_hold SET {change}")  # noqa: S608
+        connection.execute(guard)
+        connection.commit()
+    assert terminal.run("audit", "verify").exit_code == int(is_missed)
 
 
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(
