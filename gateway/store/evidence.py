@@ -10,7 +10,7 @@ but keys: this finds no damage.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, or_, select
@@ -67,9 +67,9 @@ def evidence(transaction: Transaction, keys: Sequence[LogKey]) -> Evidence:
     gone += [one for name, one in closed.items() if name not in lawful]
     gone += _holds(transaction)
     disposed = 0
-    for row, what in crossed:
-        if lawful.isdisjoint((row.plan or "", month) for month in _kept_in(row)):
-            gone.append(Gone(row.sequence, what))
+    for one in crossed:
+        if lawful.isdisjoint(one.kept_in):
+            gone.append(Gone(one.sequence, one.what))
         else:
             disposed += 1
     # What is not what it was explains what is not there: so it is named first.
@@ -80,40 +80,83 @@ def evidence(transaction: Transaction, keys: Sequence[LogKey]) -> Evidence:
 # ---- envelopes and mail ----------------------------------------------------------------------
 
 
-def _missing(transaction: Transaction) -> Iterator[tuple[Row[Any], str]]:
-    """The records of which an envelope or a mail is not there, and which."""
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """A record of which an envelope or a mail is not there, and which; and whose it may have
+    been."""
+
+    sequence: int
+    time: datetime
+    scopes: tuple[str, ...]
+    what: str
+
+    @property
+    def kept_in(self) -> list[MonthName]:
+        """The months in whose disposal it may have gone: an envelope is sealed before its record
+        is made; and an answer that was long awaited after it was asked for, which its record's
+        time says, or the other way round."""
+        first = self.time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        nearby = (self.time, first - timedelta(days=1), first + timedelta(days=32))
+        return [(scope, month_of(time)) for scope in self.scopes for time in nearby]
+
+
+def _missing(transaction: Transaction) -> Iterator[_Missing]:
     together = and_(_WIRE.c.hash == _TOLD.c.answer_hash, _WIRE.c.asked == _TOLD.c.request_hash)
-    asked = and_(_is_lost(_TOLD.c.request_hash), ~exists().where(together))
+    asked = and_(_is_lost(_TOLD.c.request_hash), ~exists().where(together, _is_of_its_plan()))
     answered = _is_lost(_TOLD.c.answer_hash)
-    columns = (_TOLD.c.sequence, _TOLD.c.time, _TOLD.c.plan)
+    columns = (_TOLD.c.sequence, _TOLD.c.time, _TOLD.c.plan, _TOLD.c.request_hash)
     crossed = select(*columns, asked.label("asked"), answered.label("answered")).where(
         _TOLD.c.transaction.not_in(_MAIL), or_(asked, answered)
     )
-    for row in transaction.connection.execute(crossed):
-        named = (("its request", row.asked), ("its answer", row.answered))
-        yield row, " and ".join(name for name, is_lost in named if is_lost)
+    lost = transaction.connection.execute(crossed).all()
+    named, kept = _houses(transaction) if lost else (frozenset[str](), frozenset[str]())
+    for row in lost:
+        is_asked = bool(row.asked) and row.request_hash not in kept
+        words = (("its request", is_asked), ("its answer", row.answered))
+        what = " and ".join(name for name, is_lost in words if is_lost)
+        scopes = (row.plan or "", *([""] if row.request_hash in named else []))
+        if what:
+            yield _Missing(row.sequence, row.time, scopes, what)
     is_mail = and_(
         _TOLD.c.transaction.in_(_MAIL),
         or_(_TOLD.c.transaction == _RECEIVED, _TOLD.c.outcome == "success"),
         _TOLD.c.request_hash.is_not(None),
     )
     # No index has a blob's SHA-256: so all are laid beside each other, not looked for one by one.
-    lost = select(_TOLD.c.request_hash).where(is_mail).except_(select(_BLOB.c.sha256)).subquery()
-    mail = select(*columns).where(is_mail, _TOLD.c.request_hash.in_(select(lost)))
+    gone = select(_TOLD.c.request_hash).where(is_mail).except_(select(_BLOB.c.sha256)).subquery()
+    mail = select(*columns).where(is_mail, _TOLD.c.request_hash.in_(select(gone)))
     for row in transaction.connection.execute(mail):
-        yield row, "its message"
+        yield _Missing(row.sequence, row.time, (row.plan or "",), "its message")
 
 
 def _is_lost(hash: ColumnElement[str | None]) -> ColumnElement[bool]:
-    return and_(hash.is_not(None), ~exists().where(_WIRE.c.hash == hash))
+    """Another plan's envelope of that hash is none: nobody finds it by this record."""
+    return and_(hash.is_not(None), ~exists().where(_WIRE.c.hash == hash, _is_of_its_plan()))
 
 
-def _kept_in(row: Row[Any]) -> tuple[str, str]:
-    """The months in whose disposal it may have gone: an envelope is sealed before its record is
-    made, and what an answer was long awaited for was sealed when it was asked."""
-    month = month_of(row.time)
-    first = row.time.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return month, month_of(first - timedelta(days=1))
+def _is_of_its_plan() -> ColumnElement[bool]:
+    """By both columns that say so: one is looked for by, the other is disposed of by."""
+    begins = func.coalesce(_TOLD.c.plan, "") + "/"
+    return and_(
+        _WIRE.c.plan.is_not_distinct_from(_TOLD.c.plan),
+        or_(
+            _WIRE.c.scope == func.coalesce(_TOLD.c.plan, ""),
+            func.substr(_WIRE.c.scope, 1, func.length(begins)) == begins,
+        ),
+    )
+
+
+def _houses(transaction: Transaction) -> tuple[frozenset[str], frozenset[str]]:
+    """The requests that records of no plan name, and those of them that are kept for none.
+
+    A question about several plans is one: it is kept once, and each plan's record names it.
+    """
+    no_plans = select(_TOLD.c.request_hash).where(
+        _TOLD.c.plan.is_(None), _TOLD.c.request_hash.is_not(None)
+    )
+    named = frozenset(transaction.connection.execute(no_plans).scalars())
+    houses = select(_WIRE.c.hash).where(_WIRE.c.plan.is_(None), _WIRE.c.hash.in_(no_plans))
+    return named, frozenset(transaction.connection.execute(houses).scalars())
 
 
 # ---- months ----------------------------------------------------------------------------------
@@ -135,9 +178,11 @@ def _without_key(transaction: Transaction) -> Mapping[MonthName, Gone]:
 def _named(transaction: Transaction) -> Iterator[tuple[MonthName, int | None]]:
     """The months that envelopes and records are sealed under, and the first record of each."""
     run = transaction.connection.execute
-    for scope in run(select(_WIRE.c.scope).where(_WIRE.c.month.is_not(None)).distinct()).scalars():
+    kept = select(_WIRE.c.scope, _WIRE.c.month).where(_WIRE.c.month.is_not(None)).distinct()
+    for scope, stated in run(kept):
         plan, _, month = scope.rpartition("/")
-        yield (plan, month), None
+        for one in {month, stated}:  # of two months it would be disposed of with neither
+            yield (plan, one), None
     sealed = select(_TOLD.c.plan, _TOLD.c.month, func.min(_TOLD.c.sequence).label("first"))
     sealed = sealed.where(_TOLD.c.month.is_not(None)).group_by(_TOLD.c.plan, _TOLD.c.month)
     for row in run(sealed):

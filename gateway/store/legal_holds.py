@@ -62,12 +62,11 @@ def as_kept(transaction: Transaction) -> dict[str, Hold | None]:
     """
     table = tables.legal_hold
     raw = [type_coerce(column, NullType()).label(column.name) for column in table.c]
-    rows = transaction.connection.execute(select(*raw))
-    return {str(row.id): _read(row) for row in rows}
+    rows = transaction.connection.execute(select(*raw)).mappings()
+    return {str(row["id"]): _read(dict(row)) for row in rows}
 
 
-def _read(row: Row[Any]) -> Hold | None:
-    values = dict(row._mapping)
+def _read(values: dict[str, Any]) -> Hold | None:
     try:
         for name in _TIMES:
             values[name] = _time(values[name])

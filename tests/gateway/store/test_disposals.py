@@ -92,6 +92,46 @@ def test_a_hold_is_on_the_months_with_a_record_that_is_what_it_says(
     assert bool(log.read(lambda t: disposals.holding(t, MARCH, [hold]))) is holds
 
 
+BEFORE, AFTER = FIRST - timedelta(seconds=1), MARCH.ends
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("time", "plan", "changes", "holds"),
+    [
+        (AFTER, ACME, {}, True),
+        (BEFORE, ACME, {"member": ANN}, True),  # an answer that came long after it was asked for
+        (AFTER, ACME, {"member": ANN, "since": AFTER}, True),
+        (AFTER, ACME, {"member": MemberId("Bob")}, False),
+        (AFTER, ACME, {"until": AFTER}, False),
+        (AFTER, ACME, {"partner": PartnerId("p3")}, False),
+        (AFTER, ACME, {"plan": OTHER}, False),
+        (AFTER, ACME, {"lifted": NOW}, False),
+        (AFTER, None, {"plan": ACME, "member": ANN}, True),  # a question about several plans
+        (AFTER, None, {"plan": OTHER}, False),
+    ],
+)
+def test_a_hold_is_on_the_month_in_which_the_envelope_of_a_record_was_sealed(
+    house: Database,
+    keys: KeyRing,
+    together: bool,
+    time: datetime,
+    plan: PlanId | None,
+    changes: dict[str, object],
+    holds: bool,
+) -> None:
+    asked = seal_message(keys, b"<ask/>", plan=plan, now=LAST)
+    answer = seal_message(keys, b"<tell/>", plan=plan, now=LAST)
+    both = seal_together(keys, b"<ask/>", b"<tell/>", plan=plan, now=LAST)
+    told = an_exchange(time=time, member=ANN, request_hash=asked.hash, answer_hash=answer.hash)
+    for one in [both] if together else [answer]:
+        house.write(lambda t, m=one: wire_messages.put(t, m))
+    _append(house, told)
+    month = PlanMonth(plan, MARCH.month)
+    hold = a_hold(**changes)
+    assert bool(house.read(lambda t: disposals.holding(t, month, [hold]))) is holds
+
+
 def test_holds_are_kept_and_lifted_once(database: Database) -> None:
     first = a_hold(plan=ACME, member=ANN, partner=PartnerId("p2"), since=FIRST, until=LAST)
     database.write(lambda t: [legal_holds.put(t, one) for one in (first, a_hold(id="h2"))])

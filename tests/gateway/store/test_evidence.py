@@ -21,7 +21,7 @@ from gateway.store.exchange_chain import verify
 from gateway.store.keys import KeyRing
 from gateway.store.month_keys import month_of
 from gateway.store.wire_messages import seal_message, seal_together
-from tests.gateway.store.builders import ACME, NOW, an_exchange
+from tests.gateway.store.builders import ACME, NOW, OTHER, an_exchange
 
 MONTH = month_of(NOW)
 MAIL = Blob("ab" * 32, 9, "1" * 40, "c" * 64)
@@ -228,6 +228,56 @@ def test_an_envelope_goes_with_the_month_in_which_it_was_sealed(
     assert found(house) == NOTHING
     _dispose(house, PlanMonth(ACME, MONTH))
     assert found(house) == Evidence((), 1)
+
+
+def test_an_answer_that_was_long_awaited_goes_with_the_month_after_its_records(
+    house: Database, keys: KeyRing
+) -> None:
+    april = PlanMonth(ACME, month_of(PlanMonth(ACME, MONTH).ends))
+    answer = seal_message(keys, b"<Answer/>", plan=ACME, now=april.begins)
+    told = an_exchange(answer_hash=answer.hash, member=None)
+    house.write(lambda t: (wire_messages.put(t, answer), exchange_log.append(t, told)))
+    assert found(house) == NOTHING
+    _dispose(house, april)
+    assert found(house) == Evidence((), 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "plan = 'other', scope = 'other/' || month WHERE plan = 'acme'",
+        "plan = 'other' WHERE plan = 'acme'",
+        "scope = 'other/' || month WHERE plan = 'acme'",
+    ],
+)
+def test_an_envelope_that_was_moved_to_another_plan_is_missed(
+    log: Database, keys: KeyRing, tamper: Callable[[str], None], change: str
+) -> None:
+    _kept(log, keys, OTHER, member=None)
+    _kept(log, keys, OTHER, member=None, time=NOW + timedelta(days=31))
+    tamper(f"UPDATE wire_message SET {change}")  # noqa: S608
+    assert [one.sequence for one in found(log).gone] == [1, 3]
+
+
+def test_an_envelope_that_is_of_two_months_is_missed(
+    log: Database, tamper: Callable[[str], None]
+) -> None:
+    tamper("UPDATE wire_message SET month = '1999-01' WHERE plan = 'acme'")
+    assert Gone(None, "the key of 1999-01 of acme") in found(log).gone
+
+
+def test_a_question_about_several_plans_is_kept_once_for_all_their_records(
+    house: Database, keys: KeyRing, tamper: Callable[[str], None]
+) -> None:
+    asked = seal_message(keys, b"<ask/>", plan=None, now=NOW)
+    told = [
+        an_exchange(plan=plan, member=None, request_hash=asked.hash) for plan in (None, ACME, OTHER)
+    ]
+    house.write(lambda t: wire_messages.put(t, asked))
+    house.write(lambda t: [exchange_log.append(t, one) for one in told])
+    assert found(house) == NOTHING
+    _dispose(house, PlanMonth(None, MONTH))
+    assert found(house) == Evidence((), 3)
 
 
 @pytest.mark.parametrize(
