@@ -24,6 +24,8 @@ def first_unindexed(transaction: Transaction) -> tuple[int, str] | None:
     run = transaction.connection.execute
     standing = set(run(text("SELECT name FROM pragma_index_list('exchange')")).scalars())
     indexes = {name: rule for name, rule in _indexes().items() if name in standing}
+    if not indexes:  # `strange` says so
+        return None
     rules = list(dict.fromkeys(indexes.values()))
     stated = ", ".join(f"COUNT(CASE WHEN {rule} THEN 1 END)" for rule in rules)
     whole = run(text(f"SELECT {stated} FROM exchange NOT INDEXED")).one()  # noqa: S608

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
+from gateway.model.checkpoint import LogKey
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
@@ -227,9 +229,9 @@ def test_the_database_itself_keeps_what_stands_beside_the_log(
         exchange_log.append(transaction, an_exchange())
 
     house.write(unit)
-    house.write(
-        lambda t: checkpoints.put(t, checkpoints.grown(t), note="signed", key="key", now=NOW)
-    )
+    key = LogKey("gateway/2.999", Ed25519PrivateKey.generate().public_key())
+    grown = house.read(lambda t: checkpoints.grown(t, key))
+    house.write(lambda t: checkpoints.put(t, grown, note="signed", key="key", now=NOW))
     with pytest.raises(Exception, match=r"stays|only ever"):
         house.write(lambda t: t.connection.execute(text(statement)))
     house.write(lambda t: checkpoints.mark_published(t, size=1, place="a folder"))
