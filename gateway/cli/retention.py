@@ -11,15 +11,20 @@ from gateway.app import House, log_seal
 from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.proofs import KeyOption, log_keys
 from gateway.cli.recording import act_of_operator, record, record_look
-from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
 from gateway.model.identity import PlanId
 from gateway.model.retention import DISPOSAL, HOUSE, PlanMonth
 from gateway.store import disposals, legal_holds
 from gateway.store.certificates import signer
+from gateway.store.sqlite_settling import settle
 from gateway.store.transaction import Transaction
 
 _LOOK: Final = "CLI-AUDIT-DISPOSE-SHOW"
+_UNSETTLED: Final = (
+    "it is done, but somebody reads the database, so that the file still has the keys that were"
+    " shredded; they go once all that has it open is closed"
+)
 
 
 def retention(json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -92,7 +97,7 @@ def dispose_of(
     before, and a signed certificate says what is gone (`certificates`). Backups made before still
     hold the key: they must go too, or the key-encryption key that was in use then.
     """
-    now = datetime.now(UTC)
+    now, is_settled = datetime.now(UTC), True
     with opened(config) as house:
         own = plan_named(house, plan)
         found = house.database.read(lambda tx: _wanted(tx, house, month, own, now))
@@ -104,9 +109,12 @@ def dispose_of(
             raise Failure(why)
         if execute:
             found = [_do(house, one, now) for one in found]
+            is_settled = all(one.refusal for one in found) or settle(house.database)
         else:
             record_look(house, _LOOK, plan=own)
     _print(found, execute=execute, json=json)
+    if not is_settled:
+        err.print(_UNSETTLED)
     refused = [one for one in found if one.refusal is not None]
     if refused and month:
         raise typer.Exit(int(Exit.FAILED if len(refused) == len(found) else Exit.PARTLY))

@@ -75,6 +75,21 @@ def test_what_is_disposed_of_is_certified_and_the_log_stays_whole(terminal: Term
         assert f"\n{line}\n" in words
 
 
+def test_a_disposal_says_whether_the_file_still_has_what_was_shredded(terminal: Terminal) -> None:
+    (key,) = terminal.rows("SELECT wrapped FROM log_month WHERE month = '2014-03'")
+    with closing(sqlite3.connect(terminal.database, isolation_level=None)) as reader:
+        reader.execute("SELECT COUNT(*) FROM exchange").fetchone()  # it has the file open
+        ended = terminal.run("audit", "dispose", "--month", "2014-03", "--execute")
+        assert (ended.exit_code, ended.err) == (0, "")
+        files = [one for one in terminal.database.parent.glob("gateway.sqlite*") if one.is_file()]
+        assert not any(key["wrapped"] in one.read_bytes() for one in files)
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM exchange").fetchone()
+        ended = terminal.run("audit", "dispose", "--month", "2014-04", "--execute")
+    assert ended.exit_code == 0
+    assert "still has the keys that were shredded" in ended.err
+
+
 def test_a_search_tells_that_a_month_is_disposed_of(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
