@@ -23,6 +23,7 @@ from gateway.store.errors import KeyFileUnusable
 from gateway.store.hold_words import digest_of, read_words
 from gateway.store.month_key import MonthKey, MonthName
 from gateway.store.month_keys import month_of
+from gateway.store.sqlite_any_text import any_text
 from gateway.store.transaction import Transaction
 
 _TOLD: Final = tables.exchange
@@ -58,6 +59,11 @@ def evidence(transaction: Transaction, keys: Sequence[LogKey]) -> Evidence:
     `keys` are those by which the log is signed: a disposal that none of them has signed took
     nothing lawfully.
     """
+    with any_text(transaction):
+        return _found(transaction, keys)
+
+
+def _found(transaction: Transaction, keys: Sequence[LogKey]) -> Evidence:
     # A disposal that comes while this looks makes what it took lawful: so it is read after that.
     crossed = list(_missing(transaction))
     closed = _without_key(transaction)
@@ -164,11 +170,12 @@ def _houses(transaction: Transaction) -> tuple[frozenset[str], frozenset[str]]:
 
 def _without_key(transaction: Transaction) -> Mapping[MonthName, Gone]:
     """The months of which something was sealed, and whose key is not there or does not open."""
-    rows = transaction.connection.execute(select(_KEY.c.scope, _KEY.c.month, _KEY.c.wrapped))
-    known = {(row.scope, row.month): row.wrapped is not None for row in rows}
+    has_key = _KEY.c.wrapped.is_not(None).label("has_key")
+    rows = transaction.connection.execute(select(_KEY.c.scope, _KEY.c.month, has_key))
+    known = {(row.scope, row.month): bool(row.has_key) for row in rows}
     named = dict(_named(transaction))
     found = {}
-    for name in sorted({*known, *named}):
+    for name in sorted({*known, *named}, key=repr):
         if not known.get(name, False) or _opened(transaction, name) is None:
             scope, month = name
             found[name] = Gone(named.get(name), f"the key of {month} of {scope or HOUSE}")
@@ -180,7 +187,7 @@ def _named(transaction: Transaction) -> Iterator[tuple[MonthName, int | None]]:
     run = transaction.connection.execute
     kept = select(_WIRE.c.scope, _WIRE.c.month).where(_WIRE.c.month.is_not(None)).distinct()
     for scope, stated in run(kept):
-        plan, _, month = scope.rpartition("/")
+        plan, _, month = str(scope).rpartition("/")
         for one in {month, stated}:  # of two months it would be disposed of with neither
             yield (plan, one), None
     sealed = select(_TOLD.c.plan, _TOLD.c.month, func.min(_TOLD.c.sequence).label("first"))

@@ -10,6 +10,7 @@ from gateway.model.exchange import VerifyResult
 from gateway.store import tables
 from gateway.store.checkpoints import signed_tree
 from gateway.store.exchange_chain import verify_with_roots
+from gateway.store.sqlite_any_text import any_text
 from gateway.store.transaction import Transaction
 
 _LOOKED_AT: Final = 100
@@ -25,7 +26,8 @@ def verify_with_kept(
     table = tables.checkpoint
     columns = (table.c.size, table.c.note, table.c.key, table.c.frontier)
     newest = select(*columns).order_by(table.c.size.desc()).limit(_LOOKED_AT)
-    rows = transaction.connection.execute(newest).all()
+    with any_text(transaction):
+        rows = transaction.connection.execute(newest).all()
     result, roots = verify_with_roots(transaction, [*sizes, *(row.size for row in rows)])
     if result.reason is not None:
         return result, roots, None
