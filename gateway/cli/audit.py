@@ -16,6 +16,7 @@ from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.proofs import (
     CheckpointOption,
     KeyOption,
+    log_keys,
     make,
     outside_checkpoints,
     print_verifier,
@@ -27,8 +28,9 @@ from gateway.cli.terminal import Exit, out
 from gateway.exchange.contents import read_contents
 from gateway.model.checkpoint import Checkpoint
 from gateway.store.evidence import Evidence, evidence
-from gateway.store.exchange_chain import verify_with_roots
-from gateway.store.guards import missing_guards
+from gateway.store.exchange_indexes import damage
+from gateway.store.guards import missing_guards, strange
+from gateway.store.kept_checkpoints import verify_with_kept
 
 audit_app = group("Proof that the exchange log is whole.")
 
@@ -65,25 +67,36 @@ def verify(
     """Recompute every record's hash; the first that does not fit is named, and the exit is 1.
 
     Also whether what the records name is still there: envelopes, mail and keys, but for what was
-    disposed of; and whether the database's triggers, which keep all that from being changed, stand.
-    With checkpoints that were kept elsewhere, whether the log is what they signed.
+    disposed of by a certificate that the log's key has signed; and whether the database's triggers,
+    which keep all that from being changed, stand as they were made, and its indexes have every
+    record; and whether the checkpoints that are kept here are signed, and of this log. With some
+    that were kept elsewhere, whether the log is what they signed.
     """
     with opened(config) as house:
-        outside = outside_checkpoints(checkpoint, key, house)
+        keys = log_keys(key, house)
+        outside = outside_checkpoints(checkpoint, keys)
         sizes = [signed.size for signed, _ in outside]
-        result, roots = house.database.read(lambda tx: verify_with_roots(tx, sizes))
+        result, roots, unsigned = house.database.read(lambda tx: verify_with_kept(tx, sizes, keys))
         kept = Evidence((), 0)
         if result.reason is None:  # else nothing that the records name can be relied on
-            kept = house.database.read(evidence)
+            kept = house.database.read(lambda tx: evidence(tx, keys))
             if contents and not kept.gone:
                 kept = replace(kept, gone=tuple(read_contents(house.archive)))
+        damaged = house.database.read(damage) if contents else None
         unguarded = house.database.read(missing_guards)
+        others = house.database.read(strange)
     first_bad = result.first_bad
     reason = result.reason or _against(outside, roots, result.records)
     if reason is None and kept.gone:
         first_bad, reason = kept.gone[0].sequence, _in_words(kept)
+    if reason is None and unsigned is not None:
+        reason = f"it is whole, but {unsigned}"
     if reason is None and unguarded:
         reason = f"it is whole, and nothing keeps it so any more: no {', '.join(unguarded)}"
+    if reason is None and others:
+        reason = f"it is whole, and its tables are not as they were made: {', '.join(others)}"
+    if reason is None and damaged is not None:
+        reason = f"it is whole, and an index is not: {damaged}"
     form = {
         "records": result.records,
         "first_bad": first_bad,

@@ -16,6 +16,7 @@ from gateway.model.exchange import ExchangeFilter, Outcome
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, Hold
 from gateway.store import exchange_log, legal_holds, partners
+from gateway.store.hold_words import lifted_words, placed_words
 from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
 
@@ -69,7 +70,7 @@ def add(
             about = person.id if person else None
             record(
                 tx, HOLD_PLACED, plan=own, member=about, partner=hold.partner,
-                reason=f"hold {hold.id}",
+                reason=placed_words(hold),
             )  # fmt: skip
 
         house.database.write(unit)
@@ -121,7 +122,7 @@ def lift(
         plan: PlanId | None = found.plan if found else None
         outcome: Outcome = "success" if found else "refused"
         # What was typed may be anything: only a known id is written down.
-        said = f"hold {found.id}" if found else "no such hold in force"
+        said = lifted_words(found) if found else "no such hold in force"
         record(tx, HOLD_LIFTED, plan=plan, outcome=outcome, reason=said)
         return found
 

@@ -1,5 +1,7 @@
 """`gateway audit checkpoint|key|prove|verifier`: what an auditor takes away to check elsewhere."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,9 +30,12 @@ CheckpointOption = Annotated[
     ),
 ]
 KeyOption = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
-        "--key", help="The log's key as an auditor keeps it, instead of ours.", metavar="FILE"
+        "--key",
+        help="The log's key as an auditor keeps it, instead of ours; repeat it if the log was"
+        " signed by several in turn.",
+        metavar="FILE",
     ),
 ]
 
@@ -90,23 +95,31 @@ def prove(
     typer.echo(orjson.dumps(form, option=orjson.OPT_INDENT_2).decode())
 
 
+def log_keys(paths: list[Path] | None, house: House) -> tuple[LogKey, ...]:
+    """The keys by which the log is signed: those of the files, or ours if there are none.
+
+    Raises:
+        Failure: one is no key of a log.
+    """
+    if not paths:
+        return (log_seal(house.settings).public,)
+    try:
+        return tuple(LogKey.parse(_read(path)) for path in paths)
+    except InvalidCheckpoint as reason:
+        raise Failure(str(reason)) from None
+
+
 def outside_checkpoints(
-    paths: list[Path] | None, key: Path | None, house: House
+    paths: list[Path] | None, keys: Sequence[LogKey]
 ) -> list[tuple[Checkpoint, Path]]:
     """The checkpoints that somebody kept elsewhere, each with its file, the smallest first.
 
     Two may be of one size: who signs two logs gives each to another.
 
     Raises:
-        Failure: one is not readable, or not signed by the key.
+        Failure: one is not readable, or not signed by any of the keys.
     """
-    public = log_seal(house.settings).public
-    try:
-        if key is not None:
-            public = LogKey.parse(_read(key))
-        found = [(read_checkpoint(_read(path), public), path) for path in paths or ()]
-    except InvalidCheckpoint as reason:
-        raise Failure(str(reason)) from None
+    found = [(_checked_by(_read(path), keys), path) for path in paths or ()]
     return sorted(found, key=lambda one: one[0].size)
 
 
@@ -122,6 +135,14 @@ def _path(
         return f"the first {signed.size} records are not those that the checkpoint was signed over"
     canon = exchange_chain.canon_of(transaction, sequence)
     return canon, [node.hex() for node in inclusion_path(leaves, sequence - 1)]
+
+
+def _checked_by(note: str, keys: Sequence[LogKey]) -> Checkpoint:
+    """By the one that has signed it; whatever is wrong is said of the last."""
+    for key in keys[:-1]:
+        with suppress(InvalidCheckpoint):
+            return read_checkpoint(note, key)
+    return _checked(note, keys[-1])
 
 
 def _checked(note: str, key: LogKey) -> Checkpoint:

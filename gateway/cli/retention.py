@@ -9,16 +9,22 @@ from rich.table import Column, Table
 
 from gateway.app import House, log_seal
 from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
+from gateway.cli.proofs import KeyOption, log_keys
 from gateway.cli.recording import act_of_operator, record, record_look
-from gateway.cli.terminal import Exit, Failure, out, printable
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.disposing import Assessed, assess, dispose, due
-from gateway.model.checkpoint import InvalidCheckpoint, LogKey, read_note
 from gateway.model.identity import PlanId
 from gateway.model.retention import DISPOSAL, HOUSE, PlanMonth
 from gateway.store import disposals, legal_holds
+from gateway.store.certificates import signer
+from gateway.store.sqlite_settling import settle
 from gateway.store.transaction import Transaction
 
 _LOOK: Final = "CLI-AUDIT-DISPOSE-SHOW"
+_UNSETTLED: Final = (
+    "it is done, but somebody reads the database, so that the file still has the keys that were"
+    " shredded; they go once all that has it open is closed"
+)
 
 
 def retention(json: JsonOption = False, config: ConfigOption = None) -> None:
@@ -91,7 +97,7 @@ def dispose_of(
     before, and a signed certificate says what is gone (`certificates`). Backups made before still
     hold the key: they must go too, or the key-encryption key that was in use then.
     """
-    now = datetime.now(UTC)
+    now, is_settled = datetime.now(UTC), True
     with opened(config) as house:
         own = plan_named(house, plan)
         found = house.database.read(lambda tx: _wanted(tx, house, month, own, now))
@@ -103,9 +109,12 @@ def dispose_of(
             raise Failure(why)
         if execute:
             found = [_do(house, one, now) for one in found]
+            is_settled = all(one.refusal for one in found) or settle(house.database)
         else:
             record_look(house, _LOOK, plan=own)
     _print(found, execute=execute, json=json)
+    if not is_settled:
+        err.print(_UNSETTLED)
     refused = [one for one in found if one.refusal is not None]
     if refused and month:
         raise typer.Exit(int(Exit.FAILED if len(refused) == len(found) else Exit.PARTLY))
@@ -177,35 +186,33 @@ def _form(one: Assessed, execute: bool) -> dict[str, Any]:
     }
 
 
-def certificates(json: JsonOption = False, config: ConfigOption = None) -> None:
-    """Print every certificate of disposal, each checked by the key that signed it."""
+def certificates(
+    key: KeyOption = None, json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """Print every certificate of disposal, each checked by the log's key.
+
+    One that was signed by an earlier key of the log is checked by that: `--key`.
+    """
     with opened(config) as house:
+        keys = log_keys(key, house)
         found = house.database.read(disposals.certificates)
         record_look(house, "CLI-AUDIT-CERTIFICATES", plan=None)
     sound = True
-    for month, certificate, key in found:
-        is_signed = _is_signed(certificate, key)
+    for month, certificate, beside in found:
+        is_signed = signer(certificate, keys) is not None
         sound = sound and is_signed
         if json:
             form = {"month": month.month, "plan": month.plan, "certificate": certificate,
-                    "key": key, "signed": is_signed}  # fmt: skip
+                    "key": beside, "signed": is_signed}  # fmt: skip
             typer.echo(orjson.dumps(form).decode())
         else:
             typer.echo(certificate)
             if not is_signed:
-                typer.echo("THE SIGNATURE DOES NOT FIT\n")
+                typer.echo("NO KEY OF THIS LOG HAS SIGNED IT\n")
     if not found and not json:
         out.print("nothing was disposed of")
     if not sound:
         raise typer.Exit(int(Exit.FAILED))
-
-
-def _is_signed(certificate: str, key: str) -> bool:
-    try:
-        read_note(certificate, LogKey.parse(key))
-    except InvalidCheckpoint:
-        return False
-    return True
 
 
 def _cell(value: object) -> str | None:

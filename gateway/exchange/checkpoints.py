@@ -22,12 +22,15 @@ from gateway.model.exchange import Exchange
 from gateway.store import checkpoints, exchange_log
 from gateway.store.checkpoints import StoredCheckpoint
 from gateway.store.database import Database, Transaction
+from gateway.store.kept_checkpoints import NEW_KEY
 
 log = logging.getLogger(__name__)
 _AGAIN: Final = timedelta(minutes=5)
 """A mailbox that could not be reached is left alone for so long."""
 _LOOKED_THROUGH: Final = 10_000
 """A week of checkpoints, one a minute."""
+_PUT_THERE: Final = 10
+"""So many that are none of ours are passed over, once a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,31 @@ def make_checkpoint(
 
     A key that has never signed here is itself recorded: the record comes with the next one.
     """
-    last = checkpoints.last(transaction)
-    grown = checkpoints.grown(transaction)
+    public = seal.public
+    last = checkpoints.last_signed(transaction, public)
+    grown = checkpoints.grown(transaction, public)
     if not grown.size or (last is not None and last.size == grown.size):
         return last
-    if last is None or last.key != seal.public.text:
+    if last is None:
         exchange_log.append(transaction, _new_key(seal, now))
     made = Checkpoint(seal.origin, grown.size, grown.tree.root(), grown.head, now)
     note = write_checkpoint(made, seal.key)
-    checkpoints.put(transaction, grown, note=note, key=seal.public.text, now=now)
-    return checkpoints.last(transaction)
+    checkpoints.put(transaction, grown, note=note, key=public.text, now=now)
+    kept = checkpoints.last_signed(transaction, public)
+    if kept is not None and kept.size == grown.size:
+        return kept
+    # One of another key, or that nobody signed, stands in its place: the next is kept again.
+    return StoredCheckpoint(grown.size, note, public.text, now, frozenset())
 
 
 def is_due(
     transaction: Transaction, *, every_records: int, every_seconds: float, now: datetime
 ) -> bool:
     """Whether so many records, or any and so much time, have come since the last checkpoint."""
-    last, size = checkpoints.last(transaction), checkpoints.size(transaction)
+    known = reversed(checkpoints.newest(transaction, _PUT_THERE))
+    # One that says that it will be made later is none of ours.
+    last = next((one for one in known if one.made <= now), None)
+    size = checkpoints.size(transaction)
     new = size - (last.size if last else 0)
     waited = last is None or (now - last.made).total_seconds() >= every_seconds
     return new >= every_records or (new > 0 and waited)
@@ -140,7 +151,7 @@ def _new_key(seal: LogSeal, now: datetime) -> Exchange:
     return Exchange(
         time=now,
         direction="in",
-        transaction="CHECKPOINT-KEY",
+        transaction=NEW_KEY,
         outcome="success",
         reason=f"from now on the log is signed with the key {seal.public.hint.hex()}",
     )

@@ -4,16 +4,32 @@ Its key is overwritten and the envelopes of its exchanges are deleted; its recor
 were hashed. On SQLite what is deleted is overwritten too; on PostgreSQL the next VACUUM does that.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, text, union, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    text,
+    union,
+    update,
+)
 
 from gateway.model.exchange import ExchangeFilter
-from gateway.model.identity import PlanId
+from gateway.model.identity import MemberId, PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
 from gateway.store import tables
+from gateway.store.month_key import MonthName
 from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope
 from gateway.store.sql import insert_new
@@ -58,6 +74,26 @@ def hidden(transaction: Transaction, scope: Scope, wanted: ExchangeFilter) -> tu
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Records:
+    """How many records there are of a month, the first and the last of them, and its hash."""
+
+    records: int
+    first: int | None
+    last: int | None
+    closing_hash: str | None
+
+
+def records(transaction: Transaction, month: PlanMonth, *, before: int | None = None) -> Records:
+    """The month's records; those that came before that one, if it is said."""
+    place = _EXCHANGE.c.sequence
+    rules = [_of(month)] if before is None else [_of(month), place < before]
+    statement = select(func.count(), func.min(place), func.max(place)).where(*rules)
+    number, first, last = transaction.connection.execute(statement).one()
+    sealed = select(_EXCHANGE.c.hash).where(place == last)
+    return Records(number, first, last, transaction.connection.execute(sealed).scalar())
+
+
 def content(transaction: Transaction, month: PlanMonth) -> MonthContent:
     """What the log has of that month."""
     clear = (
@@ -65,23 +101,29 @@ def content(transaction: Transaction, month: PlanMonth) -> MonthContent:
         .where(_of(month), _EXCHANGE.c.version.is_(None))
         .where(or_(_EXCHANGE.c.member.is_not(None), _EXCHANGE.c.documents != "[]"))
     )
-    place = _EXCHANGE.c.sequence
-    statement = select(func.count(), func.min(place), func.max(place)).where(_of(month))
-    records, first, last = transaction.connection.execute(statement).one()
-    sealed = select(_EXCHANGE.c.hash).where(place == last)
+    found = records(transaction, month)
     # A row has one, or an answer and its request.
     number = func.count() + func.count(_WIRE.c.asked)
     envelopes = select(number).select_from(_WIRE).where(_envelopes(month))
     run = transaction.connection.execute
     return MonthContent(
-        records, first, last, run(sealed).scalar(), run(clear).scalar() or 0,
+        found.records, found.first, found.last, found.closing_hash, run(clear).scalar() or 0,
         run(envelopes).scalar() or 0,
     )  # fmt: skip
 
 
 def holding(transaction: Transaction, month: PlanMonth, holds: Sequence[Hold]) -> tuple[Hold, ...]:
-    """Which of these holds a record of that month is under."""
-    return tuple(hold for hold in holds if hold.reaches(month) and _has(transaction, month, hold))
+    """Which of these holds a record of that month is under, or one whose envelope goes with it.
+
+    An envelope is of the month in which it was sealed: before its record was made, or once an
+    answer that was long awaited had come.
+    """
+    return tuple(
+        hold
+        for hold in holds
+        if (hold.reaches(month) and _has(transaction, month, hold))
+        or _keeps_envelope(transaction, month, hold)
+    )
 
 
 def shred(transaction: Transaction, month: PlanMonth, *, now: datetime) -> None:
@@ -142,17 +184,66 @@ def _envelopes(month: PlanMonth) -> ColumnElement[bool]:
 
 def _has(transaction: Transaction, month: PlanMonth, hold: Hold) -> bool:
     """Whether a record of the month is of the hold's member, partner and time."""
-    rules = [_of(month)]
+    rules = [_of(month), *_is_under(hold)]
+    if hold.member is not None:
+        names = [(month.plan or "", month.month)]
+        rules.append(_EXCHANGE.c.member.in_(_hashes(transaction, hold.member, names)))
+    statement = select(_EXCHANGE.c.sequence).where(*rules).limit(1)
+    return transaction.connection.execute(statement).first() is not None
+
+
+def _keeps_envelope(transaction: Transaction, month: PlanMonth, hold: Hold) -> bool:
+    """Whether an envelope of the month is named by a record elsewhere that is what the hold says.
+
+    That is one of a month beside it; and of the house's envelopes also one of a plan, for a
+    question about several plans is kept for none.
+    """
+    if not hold.is_in_force or (month.plan and hold.plan not in (None, month.plan)):
+        return False
+    found = transaction.connection.execute(_naming(month, hold)).all()
+    if hold.member is None:
+        return bool(found)
+    names = {(row.plan or "", row.month) for row in found if row.month is not None}
+    hashes = _hashes(transaction, hold.member, names)
+    return any(row.member in hashes for row in found)
+
+
+def _naming(month: PlanMonth, hold: Hold) -> Select[Any]:
+    """Whose the records elsewhere are that name an envelope of the month, by plan and time."""
+    named = or_(
+        _WIRE.c.hash.in_([_EXCHANGE.c.request_hash, _EXCHANGE.c.answer_hash]),
+        and_(_WIRE.c.hash == _EXCHANGE.c.answer_hash, _WIRE.c.asked == _EXCHANGE.c.request_hash),
+    )
+    scope = f"{month.plan or ''}/{month.month}"
+    names_one = exists().where(named, _WIRE.c.scope == scope, _WIRE.c.month == month.month)
+    before, after = month_of(month.begins - timedelta(days=1)), month_of(month.ends)
+    near = [
+        _EXCHANGE.c.time >= PlanMonth(None, before).begins,
+        _EXCHANGE.c.time < PlanMonth(None, after).ends,
+        not_(_of(month)),
+    ]
+    plan = month.plan or hold.plan
+    if plan is not None:
+        near.append(_EXCHANGE.c.plan == plan)
+    columns = (_EXCHANGE.c.plan, _EXCHANGE.c.month, _EXCHANGE.c.member)
+    return select(*columns).where(*near, names_one, *_is_under(hold)).distinct()
+
+
+def _is_under(hold: Hold) -> list[ColumnElement[bool]]:
+    """What a record is that is of the hold's partner and time."""
+    rules: list[ColumnElement[bool]] = []
     if hold.since is not None:
         rules.append(_EXCHANGE.c.time >= hold.since)
     if hold.until is not None:
         rules.append(_EXCHANGE.c.time < hold.until)
     if hold.partner is not None:
         rules.append(_EXCHANGE.c.partner == hold.partner)
-    if hold.member is not None:
-        name = month.plan or "", month.month
-        key = transaction.log_keys.reading(transaction, [name]).get(name)
-        index = [] if key is None else [key.member(hold.member)]
-        rules.append(_EXCHANGE.c.member.in_([hold.member, *index]))
-    statement = select(_EXCHANGE.c.sequence).where(*rules).limit(1)
-    return transaction.connection.execute(statement).first() is not None
+    return rules
+
+
+def _hashes(
+    transaction: Transaction, member: MemberId, names: Iterable[MonthName]
+) -> frozenset[str]:
+    """What stands for the member in records of those months; in old ones the id itself."""
+    keys = transaction.log_keys.reading(transaction, names).values()
+    return frozenset({member, *(key.member(member) for key in keys if key is not None)})

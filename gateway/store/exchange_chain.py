@@ -21,9 +21,11 @@ from gateway.store import tables
 from gateway.store.column_types import utc_text
 from gateway.store.document_index import Filing, first_misfiled
 from gateway.store.exchange_columns import TIME_POSTGRES, Agreement
+from gateway.store.exchange_indexes import first_unindexed
 from gateway.store.exchange_private import private_columns
 from gateway.store.month_key import MonthKey
 from gateway.store.sql import indexable
+from gateway.store.sqlite_any_text import any_text
 from gateway.store.transaction import Transaction
 
 GENESIS: Final = "0" * 64
@@ -80,6 +82,13 @@ def verify_with_roots(
     transaction: Transaction, sizes: Iterable[int]
 ) -> tuple[VerifyResult, dict[int, bytes]]:
     """As `verify`; also the Merkle root over so many records, for each size that is reached."""
+    with any_text(transaction):
+        return _verified(transaction, sizes)
+
+
+def _verified(
+    transaction: Transaction, sizes: Iterable[int]
+) -> tuple[VerifyResult, dict[int, bytes]]:
     chain = _Chain(sizes)
     with Filing(transaction) as filing:
         broken = _walk(transaction, chain, filing)
@@ -88,7 +97,8 @@ def verify_with_roots(
     if broken is not None:
         return VerifyResult(walked, *broken), chain.roots
     head = transaction.connection.execute(select(tables.exchange_head)).first()
-    if head is None or head.sequence > walked:
+    # SQLite keeps anything anywhere: a head that is no number names no record.
+    if head is None or (isinstance(head.sequence, int) and head.sequence > walked):
         reason = f"record {walked + 1} is missing: the end is cut"
         return VerifyResult(walked, walked + 1, reason), chain.roots
     if (head.sequence, head.hash) != (walked, chain.hash):
@@ -96,11 +106,19 @@ def verify_with_roots(
         return VerifyResult(walked, bad, reason), chain.roots
     if (found := _uncounted(transaction, walked)) is not None:
         return VerifyResult(max(found[0], 1) - 1, *found), chain.roots
-    misfiled = None if is_filed else first_misfiled(transaction)
-    if misfiled is not None:
-        reason = f"record {misfiled} is not found by just the documents that it names"
-        return VerifyResult(min(misfiled, walked + 1) - 1, misfiled, reason), chain.roots
+    if not is_filed and (found := _misfiled(transaction)) is not None:
+        return VerifyResult(min(found[0], walked + 1) - 1, *found), chain.roots
     return VerifyResult(walked), chain.roots
+
+
+def _misfiled(transaction: Transaction) -> tuple[int, str] | None:
+    try:
+        sequence = first_misfiled(transaction)
+    except ValueError:
+        return 1, "a document is named by what is no record"
+    if sequence is None:
+        return None
+    return sequence, f"record {sequence} is not found by just the documents that it names"
 
 
 class _Chain:
@@ -181,7 +199,7 @@ def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
     """A record that a search would show and the walk has not met, or the other way round.
 
     Whoever owns the database may drop the key, and let a record stand twice; put one before all
-    others; or have PostgreSQL hide some from whom it likes.
+    others; have PostgreSQL hide some from whom it likes; or keep some out of an index.
     """
     table = tables.exchange.c.sequence
     # Asked for apart: each alone is had from an index, both at once from the whole table.
@@ -195,7 +213,7 @@ def _uncounted(transaction: Transaction, walked: int) -> tuple[int, str] | None:
         return _misplaced(run(again).scalar() or walked, walked + 1)
     if transaction.is_postgres and run(_FILTERED).scalar() is not None:
         return 1, "the database does not show the log's records to everybody alike"
-    return None
+    return first_unindexed(transaction)
 
 
 def leaves(transaction: Transaction, *, after: int, until: int) -> Iterator[bytes]:
@@ -264,7 +282,16 @@ def _readable(values: Mapping[str, Any]) -> str:
     try:
         return canonical(values)
     except (TypeError, ValueError, KeyError, AttributeError):
-        return canonical({**{name: repr(value) for name, value in values.items()}})
+        return canonical({name: _spelled(name, value) for name, value in values.items()})
+
+
+def _spelled(name: str, value: object) -> object:
+    """The value, or what Python calls it if no record has such a one there."""
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return repr(value)
+    return repr(value) if name == "time" and not isinstance(value, str) else value
 
 
 def _is_sealed_over_another(row: Sequence[Any], previous: str) -> bool:

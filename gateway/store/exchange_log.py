@@ -2,7 +2,7 @@
 
 What crosses a wire is first `open` (DECISIONS 16): mutable, no evidence, marked with the process
 that holds it. It is closed with its effect, or by `recover` once that process is dead. Strangers
-are counted, one record a peer, reason and minute (DECISIONS 17).
+are counted, one record a peer, reason and minute (DECISIONS 17), of each plan by itself.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from gateway.model.exchange import Exchange
 from gateway.store import tables
 from gateway.store.column_types import utc_text
-from gateway.store.errors import ExchangeNotOpen
+from gateway.store.errors import ExchangeNotOpen, StoreUnavailable
 from gateway.store.exchange_chain import SEALED, canonical, chain_hash, columns_of, verify
 from gateway.store.exchange_private import has_private
 from gateway.store.exchange_search import following, get, search
@@ -44,6 +44,8 @@ INTERRUPTED: Final = "interrupted"
 _AT_ONCE: Final = 64
 """Records of one statement: as many as units share a COMMIT."""
 _NONE: Final = "[]"
+_COUNTED: Final = ["minute", "peer", "reason", "transaction", "scope", "outcome"]
+"""What is one to be counted together."""
 _LOCK: Final = 0x65786368  # "exch": the advisory lock under which sequences are given
 
 
@@ -106,6 +108,7 @@ def _chain(transaction: Transaction, records: list[_Unchained]) -> None:
             rows += (*values.values(), sequence, canon, previous, sealed)
             place._sequence, previous = sequence, sealed
         cursor.execute(_insert(len(some), mark), rows)
+        _require(cursor, len(some))
     if any(values["documents"] != _NONE for values, _, _ in records):
         cursor.execute(
             _NAME_POSTGRES if transaction.is_postgres else _NAME_SQLITE, (first, sequence)
@@ -114,7 +117,14 @@ def _chain(transaction: Transaction, records: list[_Unchained]) -> None:
         f"UPDATE exchange_head SET sequence = {mark}, hash = {mark}",  # noqa: S608
         (sequence, previous),
     )
+    _require(cursor, 1)
     cursor.close()
+
+
+def _require(cursor: Any, rows: int) -> None:
+    """A trigger or a rule that somebody added may have a statement do nothing, and say nothing."""
+    if cursor.rowcount != rows:
+        raise StoreUnavailable("the database did not take a record of the exchange log")
 
 
 @lru_cache(maxsize=2 * _AT_ONCE)
@@ -199,16 +209,16 @@ def count_refusal(transaction: Transaction, exchange: Exchange) -> None:
             peer=indexable(exchange.peer) or "",
             reason=indexable(exchange.reason) or "",
             transaction=exchange.transaction,
+            scope=exchange.plan or "",
+            outcome=exchange.outcome,
             plan=exchange.plan,
             first=exchange.time,
             count=exchange.count,
-            outcome=exchange.outcome,
         )
     )
-    key = ["minute", "peer", "reason", "transaction"]
     transaction.connection.execute(
         statement.on_conflict_do_update(
-            index_elements=key, set_={"count": table.c.count + statement.excluded.count}
+            index_elements=_COUNTED, set_={"count": table.c.count + statement.excluded.count}
         )
     )
     flush_refusals(transaction, now=exchange.time)
@@ -220,18 +230,12 @@ def flush_refusals(transaction: Transaction, *, now: datetime) -> int:
     rows = transaction.connection.execute(
         select(table)
         .where(table.c.minute < _minute(now))
-        .order_by(table.c.minute, table.c.peer, table.c.reason, table.c.transaction)
+        .order_by(*(table.c[name] for name in _COUNTED))
         .with_for_update(skip_locked=True)
     ).all()
     for row in rows:
-        transaction.connection.execute(
-            delete(table).where(
-                table.c.minute == row.minute,
-                table.c.peer == row.peer,
-                table.c.reason == row.reason,
-                table.c.transaction == row.transaction,
-            )
-        )
+        is_it = (table.c[name] == row._mapping[name] for name in _COUNTED)
+        transaction.connection.execute(delete(table).where(*is_it))
         append(transaction, _refusal(row))
     return len(rows)
 

@@ -2,15 +2,18 @@
 
 import secrets
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, insert, select, text, type_coerce, update
+from sqlalchemy.types import NullType
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retention import Hold
 from gateway.store import tables
 from gateway.store.transaction import Transaction
+
+_TIMES: Final = ("placed", "since", "until", "lifted")
 
 
 def new_id() -> str:
@@ -50,6 +53,35 @@ def list_all(transaction: Transaction, *, lifted: bool = False) -> tuple[Hold, .
     if not lifted:
         statement = statement.where(table.c.lifted.is_(None))
     return tuple(map(_hold, transaction.connection.execute(statement)))
+
+
+def as_kept(transaction: Transaction) -> dict[str, Hold | None]:
+    """Every hold by its id, lifted or not; None stands for a row that makes no hold.
+
+    SQLite keeps anything anywhere, and one row must not hide the others.
+    """
+    table = tables.legal_hold
+    raw = [type_coerce(column, NullType()).label(column.name) for column in table.c]
+    rows = transaction.connection.execute(select(*raw)).mappings()
+    return {str(row["id"]): _read(dict(row)) for row in rows}
+
+
+def _read(values: dict[str, Any]) -> Hold | None:
+    try:
+        for name in _TIMES:
+            values[name] = _time(values[name])
+        hold = Hold(**values)
+    except (TypeError, ValueError):
+        return None
+    words = (value for name, value in values.items() if name not in _TIMES)
+    return hold if all(isinstance(value, str | None) for value in words) else None
+
+
+def _time(value: Any) -> datetime | None:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if found is not None and not isinstance(found, datetime):
+        raise TypeError
+    return None if found is None else found.astimezone(UTC)
 
 
 def _hold(row: Row[Any]) -> Hold:

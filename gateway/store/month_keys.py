@@ -76,7 +76,8 @@ class MonthKeys:
             return {}
         months = sorted({month for _, month in wanted})
         table = tables.log_month
-        rows = transaction.connection.execute(select(table).where(table.c.month.in_(months)))
+        needed = select(table.c.scope, table.c.month, table.c.kek_id, table.c.wrapped)
+        rows = transaction.connection.execute(needed.where(table.c.month.in_(months)))
         return {
             name: self._opened_row(transaction, row)
             for row in rows

@@ -162,7 +162,8 @@ def open_message(keys: KeyRing, message: WireMessage) -> bytes:
         number = zstandard.get_frame_parameters(content).dict_id
         unpacker = zstandard.ZstdDecompressor(dict_data=_dictionary(number) if number else None)
         plain = unpacker.decompress(content, max_output_size=_MOST_BYTES)
-    except (InvalidTag, zstandard.ZstdError, FileNotFoundError):
+    # What is too short to be sealed at all has no nonce, which is a ValueError.
+    except (InvalidTag, ValueError, zstandard.ZstdError, FileNotFoundError):
         raise DamagedWireMessage(message.hash) from None
     parts = {message.hash: plain}
     if message.asked is not None:

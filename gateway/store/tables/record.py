@@ -211,7 +211,7 @@ class ExchangeOpenRow(Row, table=True):
 class RefusalRow(Row, table=True):
     """Refusals before anyone was known, gathered until their minute is over (DECISIONS 17).
 
-    So are failures of ours: `outcome` says which, and each has reasons of its own.
+    So are failures of ours: `outcome` says which. No plan's are counted among another's.
     """
 
     __tablename__ = "refusal"
@@ -219,10 +219,12 @@ class RefusalRow(Row, table=True):
     peer: str = Field(primary_key=True)
     reason: str = Field(primary_key=True)
     transaction: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    """The plan, or empty for what is known to be of none."""
+    outcome: str = Field(primary_key=True, sa_column_kwargs={"server_default": "refused"})
     plan: str | None = None
     first: datetime = Field(sa_type=UtcTime)
     count: int
-    outcome: str = Field(sa_column_kwargs={"server_default": "refused"})
 
 
 class ReplayRow(Row, table=True):

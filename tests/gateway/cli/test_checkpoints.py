@@ -142,6 +142,7 @@ def test_a_tail_cut_with_its_head_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
     with unguarded(terminal) as connection:
+        connection.execute("DELETE FROM checkpoint")  # else those that are kept here tell
         connection.execute("DELETE FROM exchange WHERE sequence > 6")
         connection.execute(
             "UPDATE exchange_head SET sequence=6, hash=(SELECT hash FROM exchange WHERE sequence=6)"
@@ -171,6 +172,7 @@ def test_a_chain_made_anew_with_a_stolen_role_is_found_by_the_checkpoint_only(
     terminal: Terminal, outside: Path
 ) -> None:
     with unguarded(terminal) as connection:
+        connection.execute("DELETE FROM checkpoint")
         connection.execute("UPDATE exchange SET person='nobody' WHERE sequence=3")
         rebuild(connection)
         connection.commit()

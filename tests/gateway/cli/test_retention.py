@@ -12,6 +12,9 @@ from gateway.cli.terminal import out
 from gateway.model.checkpoint import LogKey, read_note
 from gateway.model.exchange import Exchange
 from gateway.model.identity import PartnerId, PlanId
+from gateway.model.retention import HOLD_PLACED, Hold
+from gateway.store import legal_holds
+from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.house import MEMBER
 
@@ -70,6 +73,21 @@ def test_what_is_disposed_of_is_certified_and_the_log_stays_whole(terminal: Term
         f"by {record['person']}",
     ):  # fmt: skip
         assert f"\n{line}\n" in words
+
+
+def test_a_disposal_says_whether_the_file_still_has_what_was_shredded(terminal: Terminal) -> None:
+    (key,) = terminal.rows("SELECT wrapped FROM log_month WHERE month = '2014-03'")
+    with closing(sqlite3.connect(terminal.database, isolation_level=None)) as reader:
+        reader.execute("SELECT COUNT(*) FROM exchange").fetchone()  # it has the file open
+        ended = terminal.run("audit", "dispose", "--month", "2014-03", "--execute")
+        assert (ended.exit_code, ended.err) == (0, "")
+        files = [one for one in terminal.database.parent.glob("gateway.sqlite*") if one.is_file()]
+        assert not any(key["wrapped"] in one.read_bytes() for one in files)
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM exchange").fetchone()
+        ended = terminal.run("audit", "dispose", "--month", "2014-04", "--execute")
+    assert ended.exit_code == 0
+    assert "still has the keys that were shredded" in ended.err
 
 
 def test_a_search_tells_that_a_month_is_disposed_of(
@@ -158,6 +176,12 @@ def test_a_hold_is_on_a_partner_of_the_directory_or_of_the_log_and_no_other(
         ("DELETE FROM legal_hold", "legal hold {}"),
         ("UPDATE legal_hold SET lifted = placed", "legal hold {}, which nobody lifted on record"),
         ("UPDATE legal_hold SET plan = 'other'", "legal hold {}, which is on something else"),
+        (
+            "UPDATE legal_hold SET until = '1990-01-01T00:00:00.000000Z'",
+            "legal hold {}, which is on something else",
+        ),
+        ("UPDATE legal_hold SET member = 'x'", "legal hold {}, which is on something else"),
+        ("UPDATE legal_hold SET reason = 'x'", "legal hold {}, which is on something else"),
     ],
 )
 def test_a_hold_that_is_not_as_the_log_says_is_missed(
@@ -176,6 +200,31 @@ def test_a_hold_that_is_not_as_the_log_says_is_missed(
     ended = terminal.run("audit", "verify", "--json")
     assert ended.exit_code == 1
     assert ended.lines[0]["reason"].endswith(f"no disposal took it: {what.format(id)}")
+
+
+@pytest.mark.parametrize(
+    ("change", "is_missed"),
+    [("reason = reason", False), ("member = 'somebody else'", True), ("member = NULL", True)],
+)
+def test_a_hold_of_which_an_older_record_says_only_its_id_is_on_the_member_that_it_names(
+    terminal: Terminal, change: str, is_missed: bool
+) -> None:
+    hold = Hold("h1", "a suit", "Jane", RECENT.time, plan=ACME, member=MEMBER.id)
+    told = Exchange(RECENT.time, "in", HOLD_PLACED, "success", plan=ACME, member=MEMBER.id,
+                    reason="hold h1")  # fmt: skip
+    url, key_file = f"sqlite:///{terminal.database}", terminal.folder / "keys/key-encryption-key"
+    with closing(open_database(url, key_file=key_file)) as database:
+        database.write(lambda tx: legal_holds.put(tx, hold))
+    terminal.append(told)
+    with closing(sqlite3.connect(terminal.database)) as connection:
+        (guard,) = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'legal_hold_keeps_updates'"
+        ).fetchone()
+        connection.execute("DROP TRIGGER legal_hold_keeps_updates")
+        connection.execute(f"UPDATE legal_hold SET {change}")  # noqa: S608
+        connection.execute(guard)
+        connection.commit()
+    assert terminal.run("audit", "verify").exit_code == int(is_missed)
 
 
 def test_each_plan_and_line_of_business_is_kept_for_its_own_years(
@@ -247,4 +296,24 @@ def test_a_certificate_that_somebody_changed_is_found(terminal: Terminal) -> Non
         connection.commit()
     ended = terminal.run("audit", "certificates")
     assert ended.exit_code == 1
-    assert "THE SIGNATURE DOES NOT FIT" in ended.out
+    assert "NO KEY OF THIS LOG HAS SIGNED IT" in ended.out
+
+
+def test_a_certificate_that_another_key_signed_is_none_unless_that_key_is_handed_in(
+    terminal: Terminal,
+) -> None:
+    terminal.run("audit", "dispose", "--month", "2014-03", "--execute")
+    earlier = terminal.write("earlier", terminal.run("audit", "key").out)
+    (terminal.folder / "keys" / "checkpoint-key").unlink()
+    ended = terminal.run("audit", "verify", "--json")
+    assert ended.exit_code == 1
+    assert ended.lines[0]["reason"] == (
+        "record 4 is whole, but what it names is not what was kept: the certificate of disposal of"
+        " 2014-03 of acme, which no key of this log has signed; 1 more"
+    )
+    ours = terminal.write("ours", terminal.run("audit", "key").out)
+    assert terminal.run("audit", "verify", "--key", earlier, "--key", ours).exit_code == 0
+    (told,) = terminal.run("audit", "certificates", "--json", "--key", earlier).lines
+    assert told["signed"] is True
+    ended = terminal.run("audit", "certificates", "--json")
+    assert (ended.exit_code, ended.lines[0]["signed"]) == (1, False)

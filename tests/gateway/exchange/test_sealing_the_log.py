@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.app import House, log_seal, working
 from gateway.exchange.checkpoints import LogSeal, folder_places, is_due, make_checkpoint, publish
-from gateway.model.checkpoint import read_checkpoint
+from gateway.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gateway.model.exchange import Exchange
+from gateway.model.merkle import Frontier
 from gateway.settings import Settings
 from gateway.settings_audit import Audit, PublishedTo
 from gateway.store import checkpoints, exchange_log
 from gateway.store.exchange_chain import verify_with_roots
+from gateway.store.kept_checkpoints import verify_with_kept
 from tests.gateway.house import open_house
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -77,6 +80,84 @@ def test_one_is_due_after_so_many_records_or_so_much_time(tmp_path: Path) -> Non
         assert due(house, NOW + timedelta(seconds=60))
         record(house)
         assert due(house, NOW)
+
+
+# ---- what is kept is believed only if it is signed --------------------------------------------
+
+
+def changed(house: House, *statements: str) -> None:
+    """As who owns the file: without the guards."""
+    names = "DROP TRIGGER checkpoint_keeps_updates", "DROP TRIGGER checkpoint_keeps_deletes"
+    for one in (*names, *statements):
+        house.database.write(lambda tx, s=one: tx.connection.exec_driver_sql(s))
+
+
+ZEROES = "UPDATE checkpoint SET frontier = replace(frontier, substr(frontier, 3, 8), '00000000')"
+FORGED = (
+    "INSERT INTO checkpoint (size, note, key, frontier, made, published)"
+    " SELECT {}, 'nothing', key, '[]', '{}', '[]' FROM checkpoint LIMIT 1"
+)
+LONG_AGO, FAR_OFF = "2020-01-01T00:00:00.000000Z", "2036-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (ZEROES, "does not lead to what was signed"),
+        ("UPDATE checkpoint SET frontier = 'none'", "does not lead to what was signed"),
+        ("UPDATE checkpoint SET note = replace(note, 'head', 'hand')", "signed by no key"),
+        ("UPDATE checkpoint SET note = x'00'", "signed by no key"),
+        (FORGED.format(10**12, LONG_AGO), "is of more than there are"),
+        (FORGED.format(5, LONG_AGO), "signed by no key"),
+        (FORGED.format(6, FAR_OFF), "signed by no key"),
+    ],
+)
+def test_a_checkpoint_that_somebody_put_there_or_changed_is_not_gone_on_from_and_is_told(
+    tmp_path: Path, change: str, fault: str
+) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        record(house, 3)
+        sealed(house, seal)
+        record(house)
+        changed(house, change)
+        record(house)
+        assert due(house, NOW + timedelta(minutes=2))
+        made = read_checkpoint(sealed(house, seal), seal.public)
+        keys = (seal.public,)
+        result, roots, told = house.database.read(
+            lambda tx: verify_with_kept(tx, [made.size], keys)
+        )
+        assert result.reason is None
+        assert roots[made.size] == made.root
+        assert told is not None and fault in told
+
+
+def test_what_an_earlier_key_of_the_log_has_signed_is_no_fault(tmp_path: Path) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        record(house, 3)
+        sealed(house, replace(seal, key=Ed25519PrivateKey.generate()))
+        sealed(house, seal)
+        record(house)
+        sealed(house, seal)
+        found = house.database.read(lambda tx: verify_with_kept(tx, [], [seal.public]))
+    assert (found[0].reason, found[2]) == (None, None)
+
+
+def test_a_checkpoint_over_other_records_is_told(tmp_path: Path) -> None:
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        record(house, 3)
+        tree = Frontier()
+        tree.extend([b"1" * 32, b"2" * 32, b"3" * 32])
+        note = write_checkpoint(Checkpoint(seal.origin, 3, tree.root(), "0" * 64, NOW), seal.key)
+        kept = checkpoints.Grown(3, "0" * 64, tree)
+        house.database.write(
+            lambda tx: checkpoints.put(tx, kept, note=note, key=seal.public.text, now=NOW)
+        )
+        found = house.database.read(lambda tx: verify_with_kept(tx, [], [seal.public]))
+    assert found[2] == "the checkpoint of 3 records that is kept here was signed over others"
 
 
 def test_what_could_not_be_published_is_published_later_and_never_overwritten(

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 
+from gateway.model.checkpoint import LogKey
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
@@ -90,6 +92,46 @@ def test_a_hold_is_on_the_months_with_a_record_that_is_what_it_says(
 ) -> None:
     hold = a_hold(**changes)
     assert bool(log.read(lambda t: disposals.holding(t, MARCH, [hold]))) is holds
+
+
+BEFORE, AFTER = FIRST - timedelta(seconds=1), MARCH.ends
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize(
+    ("time", "plan", "changes", "holds"),
+    [
+        (AFTER, ACME, {}, True),
+        (BEFORE, ACME, {"member": ANN}, True),  # an answer that came long after it was asked for
+        (AFTER, ACME, {"member": ANN, "since": AFTER}, True),
+        (AFTER, ACME, {"member": MemberId("Bob")}, False),
+        (AFTER, ACME, {"until": AFTER}, False),
+        (AFTER, ACME, {"partner": PartnerId("p3")}, False),
+        (AFTER, ACME, {"plan": OTHER}, False),
+        (AFTER, ACME, {"lifted": NOW}, False),
+        (AFTER, None, {"plan": ACME, "member": ANN}, True),  # a question about several plans
+        (AFTER, None, {"plan": OTHER}, False),
+    ],
+)
+def test_a_hold_is_on_the_month_in_which_the_envelope_of_a_record_was_sealed(
+    house: Database,
+    keys: KeyRing,
+    together: bool,
+    time: datetime,
+    plan: PlanId | None,
+    changes: dict[str, object],
+    holds: bool,
+) -> None:
+    asked = seal_message(keys, b"<ask/>", plan=plan, now=LAST)
+    answer = seal_message(keys, b"<tell/>", plan=plan, now=LAST)
+    both = seal_together(keys, b"<ask/>", b"<tell/>", plan=plan, now=LAST)
+    told = an_exchange(time=time, member=ANN, request_hash=asked.hash, answer_hash=answer.hash)
+    for one in [both] if together else [answer]:
+        house.write(lambda t, m=one: wire_messages.put(t, m))
+    _append(house, told)
+    month = PlanMonth(plan, MARCH.month)
+    hold = a_hold(**changes)
+    assert bool(house.read(lambda t: disposals.holding(t, month, [hold]))) is holds
 
 
 def test_holds_are_kept_and_lifted_once(database: Database) -> None:
@@ -187,9 +229,9 @@ def test_the_database_itself_keeps_what_stands_beside_the_log(
         exchange_log.append(transaction, an_exchange())
 
     house.write(unit)
-    house.write(
-        lambda t: checkpoints.put(t, checkpoints.grown(t), note="signed", key="key", now=NOW)
-    )
+    key = LogKey("gateway/2.999", Ed25519PrivateKey.generate().public_key())
+    grown = house.read(lambda t: checkpoints.grown(t, key))
+    house.write(lambda t: checkpoints.put(t, grown, note="signed", key="key", now=NOW))
     with pytest.raises(Exception, match=r"stays|only ever"):
         house.write(lambda t: t.connection.execute(text(statement)))
     house.write(lambda t: checkpoints.mark_published(t, size=1, place="a folder"))

@@ -435,6 +435,27 @@ def test_what_failed_before_anybody_was_known_is_counted_as_a_failure(database: 
     }  # fmt: skip
 
 
+def test_no_plans_refusals_are_counted_among_anothers(database: Database) -> None:
+    for plan, outcome in (
+        (ACME, "refused"),
+        (OTHER, "refused"),
+        (OTHER, "failed"),
+        (None, "failed"),
+    ):
+        told = an_exchange(
+            plan=plan, partner=None, member=None, direction="in", outcome=outcome, peer="x@y.test",
+            reason="nobody we trust",
+        )  # fmt: skip
+        for _ in range(2):
+            database.write(lambda t, e=told: exchange_log.count_refusal(t, e))
+    later = NOW + timedelta(minutes=2)
+    assert database.write(lambda t: exchange_log.flush_refusals(t, now=later)) == 4
+    found = database.read(lambda t: exchange_log.search(t, plan=ALL_PLANS))
+    assert {(r.exchange.plan, r.exchange.outcome, r.exchange.count) for r in found} == {
+        (ACME, "refused", 2), (OTHER, "refused", 2), (OTHER, "failed", 2), (None, "failed", 2),
+    }  # fmt: skip
+
+
 # ---- looking ---------------------------------------------------------------------------------
 
 

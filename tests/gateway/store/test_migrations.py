@@ -18,13 +18,14 @@ from sqlalchemy.pool import NullPool
 
 from gateway.model.identity import PartnerId, RetrievalId
 from gateway.model.person import read_person
-from gateway.store import members, migrations, retrievals
+from gateway.store import exchange_log, members, migrations, retrievals
 from gateway.store.comparable import write_person
 from gateway.store.database import Database, driver_url
 from gateway.store.migrations import upgrade
+from gateway.store.scope import ALL_PLANS
 from gateway.store.tables import METADATA
 from gateway.store.values import dump
-from tests.gateway.store.builders import ACME, a_member
+from tests.gateway.store.builders import ACME, NOW, a_member
 
 BY_BEGINNING = {f"exchange_by_{name}" for name in ("peer", "authority", "reason", "message_id")}
 """Indexes of expressions, which SQLAlchemy cannot read back; `test_exchange_search` uses each."""
@@ -115,6 +116,29 @@ def test_what_a_waiting_partner_has_said_is_not_lost_by_the_step_that_keeps_it_a
         }
 
 
+def test_what_was_counted_of_strangers_is_recorded_after_the_step_that_counts_each_plan_apart(
+    empty_url: Callable[[], str], tmp_path: Path, opened: Callable[..., Database]
+) -> None:
+    for url in (f"sqlite:///{tmp_path}/old.sqlite", empty_url()):
+        upgrade_to(url, "0039")
+        engine = create_engine(driver_url(make_url(url)), poolclass=NullPool)
+        with engine.begin() as connection:
+            for peer, plan in (("10.0.0.1", "acme"), ("10.0.0.2", None)):
+                connection.execute(text(A_REFUSAL), {"peer": peer, "plan": plan})
+        upgrade(url)
+        house = opened(url)
+        assert house.write(lambda t: exchange_log.flush_refusals(t, now=NOW)) == 2
+        found = house.read(lambda t: exchange_log.search(t, plan=ALL_PLANS))
+        assert {(r.exchange.peer, r.exchange.plan, r.exchange.count) for r in found} == {
+            ("10.0.0.1", "acme", 3), ("10.0.0.2", None, 3),
+        }  # fmt: skip
+
+
+A_REFUSAL = (
+    'INSERT INTO refusal (minute, peer, reason, "transaction", plan, first, count, outcome)'
+    " VALUES ('2026-01-01T00:00:00.000000Z', :peer, 'why', 'ITI-55', :plan,"
+    " '2026-01-01T00:00:01.000000Z', 3, 'refused')"
+)
 A_MEMBER = (
     "INSERT INTO member (id, plan, member_id, demographics, opted_out)"
     " VALUES ('m1', 'acme', 'A-m1', :known, false)"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from gateway.cli.recording import operator
+from gateway.model.checkpoint import LogKey
 from gateway.model.exchange import ExchangeFilter, VerifyResult
 from gateway.model.identity import DocumentId
 from gateway.model.retention import PlanMonth
@@ -37,6 +39,8 @@ from gateway.store.wire_messages import seal_message
 from tests.gateway.cli.terminal import run
 from tests.gateway.store.builders import ACME, NOW, a_document, a_member, an_exchange
 from tests.gateway.store.test_disposals import a_hold
+
+NOBODYS = LogKey("gateway/2.999", Ed25519PrivateKey.generate().public_key())
 
 TRIGGERS = "SELECT tgname, tgrelid::regclass FROM pg_trigger WHERE NOT tgisinternal"
 
@@ -180,7 +184,7 @@ def test_the_service_does_its_work(service: Database, key_file: object) -> None:
         exchange_log.close_exchange(t, open_id, told)  # type: ignore[arg-type]
 
     service.write(effect)
-    grown = service.read(checkpoints.grown)
+    grown = service.read(lambda t: checkpoints.grown(t, NOBODYS))
     service.write(lambda t: checkpoints.put(t, grown, note="n", key="k", now=NOW))
     service.write(lambda t: checkpoints.mark_published(t, grown.size, "a place"))
     service.write(lambda t: legal_holds.lift(t, "h1", by="x", because="y", now=NOW))
