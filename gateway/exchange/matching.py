@@ -32,7 +32,8 @@ from gateway.exchange.demographics import (
     minimum_set_missing,
 )
 from gateway.model.identity import MemberId
-from gateway.model.person import Ignored, Person, read_person
+from gateway.model.ignored import Ignored
+from gateway.model.person import Person, read_person
 from ihe.xcpd import Demographics
 
 __all__ = [

@@ -8,7 +8,8 @@ is no key that a partner's question is looked up by.
 from collections.abc import Iterator
 from typing import Final
 
-from gateway.model.person import KINDS_OF_STREET, PARTICLES, Address, Name, Person
+from gateway.model.addresses import KINDS_OF_STREET, Address
+from gateway.model.person import PARTICLES, Name, Person
 from gateway.store.sql import indexable
 
 Key = tuple[str, str]
