@@ -12,6 +12,7 @@ Reasons name attributes and kinds of agreement, never values.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal
 
 from ccda.values import quickly_made
@@ -38,8 +39,8 @@ from ihe.xcpd import Demographics
 
 __all__ = [
     "Ambiguous", "Found", "Ignored", "Judged", "MatchResult", "NotFound", "Reason", "against",
-    "best_match", "choose", "compare", "compare_people", "demographics_of", "is_below_minimum",
-    "judge", "left_out", "minimum_set_missing", "nearly_names", "read_person",
+    "are_all_one", "best_match", "choose", "compare", "compare_people", "demographics_of",
+    "is_below_minimum", "judge", "left_out", "minimum_set_missing", "nearly_names", "read_person",
 ]  # fmt: skip
 
 Decision = Literal["match", "possible", "no_match"]
@@ -294,6 +295,12 @@ def _facts(result: MatchResult) -> _Facts:
 def best_match(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) -> BestMatch:
     """Who of several it is. The order of the candidates does not matter."""
     return choose(judge(candidates, theirs))
+
+
+def are_all_one(people: Sequence[Person]) -> bool:
+    """Whether each of them matches each other: one person who is on record several times."""
+    pairs = combinations(people, 2)
+    return all(compare_people(one, other).decision == "match" for one, other in pairs)
 
 
 def nearly_names(result: MatchResult) -> bool:
