@@ -39,8 +39,9 @@ from ihe.xcpd import Demographics
 
 __all__ = [
     "Ambiguous", "Found", "Ignored", "Judged", "MatchResult", "NotFound", "Reason", "against",
-    "are_all_one", "best_match", "choose", "compare", "compare_people", "demographics_of",
-    "is_below_minimum", "judge", "left_out", "minimum_set_missing", "nearly_names", "read_person",
+    "are_all_one", "best_match", "choose", "compare", "compare_people", "contradicts",
+    "demographics_of", "is_below_minimum", "judge", "left_out", "minimum_set_missing",
+    "nearly_names", "read_person",
 ]  # fmt: skip
 
 Decision = Literal["match", "possible", "no_match"]
@@ -320,6 +321,20 @@ def left_out(person: Person) -> str | None:
     """Which of the person's fields were ignored and why, in words; None when all could be used."""
     said = "; ".join(f"{one.attribute}, {one.why}" for one in person.ignored)
     return f"left out of the comparison: {said}" if said else None
+
+
+_TELLS_LESS: Final = frozenset({"absent", "initial", "same month", "same year", "first of January"})
+
+
+def contradicts(result: MatchResult) -> bool:
+    """Whether something says that they are two, rather than too little that they are one.
+
+    People move, so an address that differs says neither.
+    """
+    return any(
+        RULES[attribute][agreement].effect != "none" and agreement not in _TELLS_LESS
+        for attribute, agreement in _facts(result)
+    )
 
 
 def against(result: MatchResult) -> str:
