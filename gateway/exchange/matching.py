@@ -254,7 +254,11 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
     if ours.ignored or theirs.ignored:
         both = {*ours.ignored, *theirs.ignored}
         ignored = tuple(sorted(both, key=lambda one: (one.attribute, one.why)))
-    return MatchResult(score, _decide(score, agreements), reasons, ignored)
+    # The same ZIP code with another street is where namesakes live; and where somebody who has no
+    # door gets letters, many others do.
+    is_near = agreements.get("zip") == "exact" and "address" not in agreements
+    is_near = is_near and all(one.attribute != "address" for one in ignored)
+    return MatchResult(score, _decide(score, agreements, is_near), reasons, ignored)
 
 
 def judge(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) -> tuple[Judged, ...]:
@@ -364,16 +368,15 @@ def _worth(attribute: str, agreement: str) -> int:
     return RULES[attribute][agreement].points
 
 
-def _decide(score: int, agreements: dict[str, str]) -> Decision:
+def _decide(score: int, agreements: dict[str, str], is_near: bool) -> Decision:
+    """`is_near`: in one ZIP code, and nothing is known against one door."""
     if score < POSSIBLE_SCORE:
         return "no_match"
     facts = frozenset(agreements.items())
     effects = {RULES[attribute][agreement].effect for attribute, agreement in facts}
     if "refutes" in effects:
         return "possible" if _SSN in facts else "no_match"
-    # The same ZIP code with another street is where namesakes live.
-    near = ("zip", "exact") in facts and "address" not in agreements
-    allowed = (near or _is_proved(_CORROBORATION, facts)) and all(
+    allowed = (is_near or _is_proved(_CORROBORATION, facts)) and all(
         _is_proved(proofs, facts) for effect, proofs in _PROOFS.items() if effect in effects
     )
     return "match" if allowed and score >= MATCH_SCORE else "possible"

@@ -227,9 +227,16 @@ def test_the_same_flat_and_none_are_one_door() -> None:
 
 
 def test_a_placeholder_for_a_street_or_an_ssn_proves_nothing() -> None:
-    nowhere = AD(("No fixed address",), "Springfield", "IL")
+    nowhere = AD(("No fixed address",), "Springfield", "IL", "62701")
     ours = replace(ANNA, addresses=(nowhere,), telecoms=(), ids=(ssn("XXX-XX-0000"),))
     assert decision(ours, ours) == "possible"
+
+
+def test_a_zip_code_alone_proves_nothing_of_who_has_no_door() -> None:
+    only_zip = replace(ANNA, addresses=(AD(postal_code="62701"),), telecoms=())
+    assert decision(only_zip) == "match"
+    nowhere = replace(only_zip, addresses=(AD(("Refused",), postal_code="62701"),))
+    assert decision(nowhere) == "possible"
 
 
 def test_a_middle_initial_is_no_generation() -> None:
