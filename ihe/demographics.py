@@ -8,6 +8,8 @@ from ccda.hl7v3 import (
     PN,
     TS,
     US_SSN,
+    XSI_TYPE,
+    hl7_time,
     read_ad,
     read_ii,
     read_ivl,
@@ -35,7 +37,7 @@ T = TypeVar("T")
 def read_parameters(parameters: Element) -> Demographics:
     """The person asked for. Repeated parameters and repeated values are all taken, save the empty.
 
-    Of what a person has one of, the first that is stated counts.
+    Of what a person has one of, the first that says something counts.
     """
 
     stated: dict[str, list[Element]] = {}
@@ -45,12 +47,15 @@ def read_parameters(parameters: Element) -> Demographics:
     def values(name: str, read: Callable[[Element], T]) -> tuple[T, ...]:
         return tuple([read(value) for value in stated.get(v3(name), ()) if not _is_null(value)])
 
-    def first(name: str, read: Callable[[Element], T]) -> T | None:
-        return next(iter(values(name, read)), None)
+    def first(
+        name: str, read: Callable[[Element], T], says: Callable[[T], object] = bool
+    ) -> T | None:
+        found = values(name, read)
+        return next((one for one in found if says(one)), found[0] if found else None)
 
     return Demographics(
         names=values("livingSubjectName", read_pn),
-        birth_time=first("livingSubjectBirthTime", _birth_time),
+        birth_time=first("livingSubjectBirthTime", _birth_time, lambda time: time.value),
         gender=first("livingSubjectAdministrativeGender", lambda value: value.get("code")),
         addresses=values("patientAddress", read_ad),
         telecoms=values("patientTelecom", read_tel),
@@ -61,10 +66,13 @@ def read_parameters(parameters: Element) -> Demographics:
     )
 
 
+_SAYS_NOTHING: Final = frozenset({"nullFlavor", XSI_TYPE, "codeSystem", "codeSystemName"})
+
+
 def _is_null(value: Element) -> bool:
     """Whether it says only that nothing is known; beside a flavour a value may still stand."""
     return value.get("nullFlavor") is not None and not (
-        len(value) or value.text or value.keys() != ["nullFlavor"]
+        len(value) or value.text or set(value.keys()) - _SAYS_NOTHING
     )
 
 
@@ -128,13 +136,24 @@ def _semantics(parameter: Written, text: str) -> None:
 
 
 def _birth_time(value: Element) -> TS:
-    """A date of birth; an interval states one only when both its ends are the same."""
+    """A date of birth; an interval states one only when it lies within one day, or is a point."""
     interval = read_ivl(value)
     if interval.value is not None:
         return interval.value
-    if interval.low is not None and interval.low == interval.high:
-        return interval.low
+    low, high = interval.low, interval.high
+    if low is not None and high is not None and low.value and high.value:
+        if low == high:
+            return low
+        day = _day(low.value)
+        if day is not None and day == _day(high.value):
+            return TS(day)
     return TS(None, interval.null_flavor)
+
+
+def _day(time: str) -> str | None:
+    """The date of a time that has one; None of what is less precise."""
+    digits = (hl7_time(time) or "")[:8]
+    return digits if len(digits) == 8 and digits.isascii() and digits.isdigit() else None
 
 
 # ---- as a patientPerson (ITI TF-2: 3.55.4.2.2.2) ---------------------------------------------

@@ -94,7 +94,7 @@ def read_discovery_request(message: Element) -> PatientDiscoveryRequest:
         demographics=replace(person, ids=_without(person.ids, patient_id)),
         patient_id=patient_id,
         sender_authority=authority,
-        minimum_degree_match=None if degree is None else whole_number(degree.get("value")),
+        minimum_degree_match=None if degree is None else _degree(whole_number(degree.get("value"))),
         deferred=code_at(query, "responsePriorityCode") == "D",
         respond_to=None if respond_to is None else respond_to.get("value"),
         processing=code_at(message, "processingCode") or "P",
@@ -202,7 +202,7 @@ def read_discovery_response(
         sender=sender,
         request_id=ii_at(message, "acknowledgement/targetMessage/id"),
         query_id=ii_at(act, "queryAck/queryId") or ii_at(act, "queryByParameter/queryId"),
-        discovery=read_answer(message, act, sender or asked),
+        discovery=_with_degrees(read_answer(message, act, sender or asked)),
     )
 
 
@@ -254,6 +254,18 @@ def write_discovery_response(
 
 
 # ---- small parts -----------------------------------------------------------------------------
+
+
+def _with_degrees(discovery: Discovery) -> Discovery:
+    if not isinstance(discovery, Matched):
+        return discovery
+    matches = tuple(replace(one, degree=_degree(one.degree)) for one in discovery.matches)
+    return replace(discovery, matches=matches)
+
+
+def _degree(number: int | None) -> int | None:
+    """A degree of match is 0 to 100 (ITI TF-2: 3.55.4.2.2.5); any other number says nothing."""
+    return number if number is not None and 0 <= number <= 100 else None
 
 
 def _own_id(ids: tuple[II, ...], authority: Oid | None) -> PatientId | None:

@@ -8,7 +8,8 @@ from itertools import product, starmap
 from typing import Final
 
 from gateway.exchange.nicknames import are_forms_of_one_name
-from gateway.model.person import KINDS_OF_STREET, PARTICLES, Address, BirthDate, Name
+from gateway.model.addresses import KINDS_OF_STREET, Address, has_digit
+from gateway.model.person import PARTICLES, BirthDate, Name
 
 Named = tuple[str, str | None]
 
@@ -186,10 +187,14 @@ def _street(ours: Address, theirs: Address) -> str | None:
         return None if not (ours.street and theirs.street) else "different"
     if ours.street == theirs.street or _core(ours.street) == _core(theirs.street):
         return "exact"
-    # The house number tells neighbours apart, so only the words may slip.
-    same_number = ours.street[0] == theirs.street[0]
+    # Numbers tell neighbours apart, also those of boxes and county roads: only words may slip.
+    same_number = ours.street[0] == theirs.street[0] and _numbers(ours) == _numbers(theirs)
     mine, other = " ".join(ours.street[1:]), " ".join(theirs.street[1:])
     return "typo" if same_number and is_slip(mine, other) else "different"
+
+
+def _numbers(address: Address) -> tuple[str, ...]:
+    return tuple(word for word in address.street if has_digit(word))
 
 
 def _is_same_place(ours: Address, theirs: Address) -> bool:

@@ -103,7 +103,7 @@ def unfile(
 def undo_document(
     transaction: Transaction, *, plan: PlanId, document: DocumentId, now: datetime
 ) -> Document:
-    """The filed or withdrawn document waits again, for whoever it was filed with.
+    """The filed or withdrawn document waits again, for whoever it was filed with or held for.
 
     Raises:
         UnknownId
@@ -115,7 +115,11 @@ def undo_document(
     if decided.state == "filed":
         withdraw(transaction, decided, reason=_TAKEN_BACK, now=now)
     return documents.hold(
-        transaction, plan=plan, document=document, reason=_TAKEN_BACK, candidate=decided.member
+        transaction,
+        plan=plan,
+        document=document,
+        reason=_TAKEN_BACK,
+        candidate=decided.member or decided.candidate,
     )
 
 

@@ -40,7 +40,7 @@ def first_set(known: Demographics) -> Demographics:
     """What every partner is told that is asked about the member."""
     return replace(
         known,
-        ids=tuple(each for each in known.ids if not _is_personal(each)),
+        ids=tuple(each for each in known.ids if _can_be_asked(each) and not _is_personal(each)),
         mothers_maiden_name=None,
         birth_place=None,
         birth_place_name=None,
@@ -52,6 +52,11 @@ def besides(told: Demographics) -> str | None:
     first = first_set(told)
     more = [each for each in _WORDS if _given(told, each) != _given(first, each)]
     return _listed(more) or None
+
+
+def _can_be_asked(identifier: II) -> bool:
+    """A question takes no other id (ITI TF-2: 3.55.4.1.2.1); documents have ids without a root."""
+    return bool(identifier.root and identifier.extension)
 
 
 def _is_personal(identifier: II) -> bool:
@@ -109,7 +114,11 @@ def _given(known: Demographics, attribute: RequestedAttribute) -> tuple[object, 
         case "MothersMaidenNameRequested":
             return _there(known.mothers_maiden_name)
         case "SSNRequested":
-            return tuple(each for each in known.ids if each.root == US_SSN)
+            return _ssns(known)
+
+
+def _ssns(known: Demographics) -> tuple[II, ...]:
+    return tuple(each for each in known.ids if each.root == US_SSN and each.extension)
 
 
 def _there(value: object | None) -> tuple[object, ...]:
@@ -125,7 +134,6 @@ def _with(told: Demographics, attribute: RequestedAttribute, known: Demographics
         case "MothersMaidenNameRequested":
             return replace(told, mothers_maiden_name=known.mothers_maiden_name)
         case "SSNRequested":
-            ssns = tuple(each for each in known.ids if each.root == US_SSN)
-            return replace(told, ids=(*told.ids, *ssns))
+            return replace(told, ids=(*told.ids, *_ssns(known)))
         case _:
             return told  # the first request had it

@@ -4,10 +4,8 @@ A partner that asks for more demographics is asked again, once, with what it ask
 then still names nobody is asked once more with what other communities know of the member.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
 from uuid import uuid4
 
 from ccda.hl7v3 import II
@@ -16,14 +14,13 @@ from gateway.exchange.asking import Answered, Call
 from gateway.exchange.calling import put
 from gateway.exchange.demographics import demographics
 from gateway.exchange.disclosing import first_set, fuller_set
-from gateway.exchange.judging import answer_in_words, judge_matches, judged_in_words
-from gateway.exchange.matching import MatchResult, compare
+from gateway.exchange.linking import UNLISTED, in_words, judge, linked, still_fits
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.moments import written
 from gateway.exchange.question import Question
 from gateway.exchange.visit import Visit
 from gateway.exchange.widening import Wider, widen
-from gateway.model.link import Link, LinkState
+from gateway.model.link import Link
 from gateway.model.retrieval import Retrieval
 from gateway.store import links, partners
 from gateway.store.database import Transaction
@@ -33,7 +30,6 @@ from ihe.wire import OpenedAnswer
 from ihe.xcpd import (
     Demographics,
     Discovery,
-    Match,
     Matched,
     MoreDemographicsRequested,
     NoMatch,
@@ -42,19 +38,7 @@ from ihe.xcpd import (
     write_discovery_request,
 )
 
-_LINK_STATES: Final[dict[str, LinkState]] = {
-    "match": "confirmed",
-    "possible": "held",
-    "no_match": "rejected",
-}
-_UNEXPLAINED: Final[dict[LinkState, str]] = {
-    "held": "too little agrees to be sure",
-    "rejected": "too little agrees to be the member",
-}
-UNLISTED: Final = "is not in the directory"
-"""Why a match is held that a person cannot decide."""
-_LONGEST: Final = timedelta(days=365)
-"""However long a partner says that its answer holds: people move, and records are merged."""
+__all__ = ["UNLISTED", "discover", "found_before", "is_of_retrieval"]
 
 
 async def discover(visit: Visit, address: str) -> tuple[Link, ...]:
@@ -157,15 +141,14 @@ async def _ask(
         links.forget(
             transaction, plan=asking.plan.id, member=asking.member.id, partner=visit.partner.id
         )
-        judged = _judge(visit, discovery, wider)
-        made = _links(visit, judged, time_to_live)
-        found.extend(_settled(transaction, link) for link in made)
+        judged = judge(visit, discovery, wider)
+        found.extend(linked(transaction, visit, judged, time_to_live))
         for link in found:
             links.put(transaction, link)
         if found:
             visit.note(transaction, step="query")
         asked_with = None if wider is None else wider.said
-        remarks = (_remark(visit, discovery), asked_with, *_in_words(discovery, judged))
+        remarks = (_remark(visit, discovery), asked_with, *in_words(discovery, judged))
         return Answered(reason="; ".join(text for text in remarks if text) or None)
 
     question = _question(visit, address, told, f"ITI-55 {which}")
@@ -179,16 +162,21 @@ async def _ask(
 
 
 async def _kept(visit: Visit) -> tuple[Link, ...]:
-    """The last answer's links, if they may be used without asking again and one is the member."""
+    """The last answer's links, if they may be used without asking again and one is the member.
+
+    Not if the roster has come to describe another person than it did when they were confirmed.
+    """
 
     def unit(transaction: Transaction) -> tuple[Link, ...]:
         now = datetime.now(UTC)
+        ours = demographics(visit.asking.member, visit.asking.plan)
         kept = tuple(
             link
             for link in _of_visit(transaction, visit)
             if link.valid_until is not None and link.valid_until > now
         )
-        if not any(link.state == "confirmed" for link in kept):
+        confirmed = [link for link in kept if link.state == "confirmed"]
+        if not confirmed or not all(still_fits(link, ours) for link in confirmed):
             return ()
         visit.note(transaction, step="query")
         return kept
@@ -260,98 +248,3 @@ def _remark(visit: Visit, discovery: Discovery) -> str | None:
 
 def _wanted(requested: MoreDemographicsRequested) -> str:
     return f"it asks for more: {', '.join(requested.attributes) or 'unnamed attributes'}"
-
-
-# ---- links -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """A match beside the roster alone, and beside what others know, where that was looked at."""
-
-    match: Match
-    by_roster: MatchResult
-    widely: MatchResult | None
-
-    @property
-    def result(self) -> MatchResult:
-        return self.widely or self.by_roster
-
-
-def _judge(visit: Visit, discovery: Discovery, wider: Wider | None) -> tuple[_Judged, ...]:
-    ours = demographics(visit.asking.member, visit.asking.plan)
-    own = visit.asking.community.home_community_id
-    judged = []
-    for match, result in judge_matches(discovery, ours, own):
-        widely = None
-        if wider is not None and result.decision == "possible":
-            # Only what speaks for it: where the roster itself speaks against, that stands.
-            widely = compare(wider.beside(ours), match.demographics)
-        judged.append(_Judged(match, result, widely))
-    return tuple(judged)
-
-
-def _in_words(discovery: Discovery, judged: Sequence[_Judged]) -> Iterator[str | None]:
-    """By the roster first: that alone is known when the record is replayed."""
-    yield answer_in_words(discovery, [one.by_roster for one in judged])
-    widely = judged_in_words([one.widely for one in judged if one.widely is not None])
-    yield None if widely is None else f"with what others know {widely}"
-
-
-def _links(
-    visit: Visit, judged: Iterable[_Judged], time_to_live: timedelta | None
-) -> Iterator[Link]:
-    now = datetime.now(UTC)
-    until = None if time_to_live is None else now + min(time_to_live, _LONGEST)
-    for one in judged:
-        yield replace(_link(visit, one.match, one.result), found=now, valid_until=until)
-
-
-def _link(visit: Visit, match: Match, result: MatchResult) -> Link:
-    state = _LINK_STATES[result.decision]
-    against = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
-    asked_for = visit.partner.profile.minimum_degree_match
-    if state == "confirmed" and match.degree is not None and match.degree < asked_for:
-        state = "held"
-        against = f"the partner itself is sure of it to {match.degree} of 100 only"
-    return Link(
-        plan=visit.asking.plan.id,
-        member=visit.asking.member.id,
-        partner=visit.partner.id,
-        home_community_id=match.home_community_id,
-        patient_id=match.patient_id,
-        state=state,
-        found=datetime.now(UTC),
-        score=float(result.score),
-        detail=against or _UNEXPLAINED.get(state),
-        degree=match.degree,
-        known=replace(match.demographics, ids=()),
-        is_locator=match.supports_locator,
-    )
-
-
-def _settled(transaction: Transaction, link: Link) -> Link:
-    """The link as it counts, beside what the directory says and a person has decided."""
-    known = links.of_member(transaction, plan=link.plan, member=link.member, partner=link.partner)
-    before = next((one for one in known if _is_same(one, link)), None)
-    # Whoever looked at this very link knew more than the comparison does.
-    if before is not None and before.is_decided:
-        return replace(link, state=before.state, is_decided=True)
-    # An answer that tells less than the one before it takes nothing back.
-    if link.state == "held":
-        return link if before is None else replace(link, state=before.state)
-    if link.state == "confirmed" and not _is_listed(transaction, link):
-        detail = f"the community that holds the records ({link.home_community_id}) {UNLISTED}"
-        return replace(link, state="held", detail=detail)
-    return link
-
-
-def _is_same(one: Link, other: Link) -> bool:
-    return (one.home_community_id, one.patient_id) == (other.home_community_id, other.patient_id)
-
-
-def _is_listed(transaction: Transaction, link: Link) -> bool:
-    known = partners.by_home_community(
-        transaction, plan=link.plan, home_community_id=link.home_community_id
-    )
-    return bool(known)

@@ -15,27 +15,17 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import uuid4
 
-from ccda.hl7v3 import II
 from ccda.model import ClinicalDocument, Section
 from ccda.safe_xml import DEFAULT_LIMITS
 from gateway.exchange.archive import Archive
-from gateway.exchange.demographics import demographics, demographics_of, person_of
 from gateway.exchange.derived import is_derived
 from gateway.exchange.filing import file_document
 from gateway.exchange.header_encounter import header_encounter
-from gateway.exchange.matching import (
-    Ambiguous,
-    Found,
-    NotFound,
-    choose,
-    compare,
-    judge,
-    read_person,
-)
 from gateway.exchange.reading import Reading, read_document, sniff
 from gateway.exchange.reading_share import Share
 from gateway.exchange.summaries import Allowance, hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
+from gateway.exchange.whose import Told, Undecided, whose
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
 from gateway.model.document import (
@@ -48,9 +38,8 @@ from gateway.model.document import (
 )
 from gateway.model.identity import DocumentId, MemberId, PlanId
 from gateway.model.member import Member, Plan
-from gateway.model.person import Person
 from gateway.store import clinical as clinical_store
-from gateway.store import documents, members, replacements
+from gateway.store import documents, replacements
 from gateway.store.database import Transaction
 from ihe.xcpd import Demographics
 
@@ -187,9 +176,15 @@ def _ingest_one(
     indexed[document.id] = _index(
         transaction, document, clinical, received.replaced, is_new=before is None
     )
-    decision = _whose(transaction, received, clinical, plan, create_members=create_members)
+    told = Told(
+        received.candidate,
+        received.named_member,
+        received.named_person,
+        received.reading.policy_ids,
+    )
+    decision = whose(transaction, clinical, plan, told, create_members=create_members)
     if isinstance(decision, Member) and received.doubt is not None:
-        decision = _Undecided(received.doubt, decision.id)
+        decision = Undecided(received.doubt, decision.id)
     if isinstance(decision, Member):
         document = file_document(
             transaction,
@@ -306,116 +301,3 @@ def _described(document: Document, clinical: ClinicalDocument, community: Commun
 
 def _whole_number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-# ---- whose document it is --------------------------------------------------------------------
-
-
-_ASKED_FOR: Final = "the member it was asked for"
-_SUBMITTED: Final = "the member that its metadata names"
-
-
-@dataclass(frozen=True, slots=True)
-class _Undecided:
-    reason: str
-    candidate: MemberId | None = None
-
-
-def _whose(
-    transaction: Transaction,
-    received: Received,
-    clinical: ClinicalDocument,
-    plan: Plan,
-    *,
-    create_members: bool,
-) -> Member | _Undecided:
-    further = _numbers(transaction, received.reading.policy_ids, plan)
-    named = demographics_of(clinical.patient, (*policy_ids(clinical), *further))
-    if received.candidate is not None:
-        return _is_the_one(transaction, received.candidate, named, plan, _ASKED_FOR)
-    if received.named_member is not None:
-        return _is_the_one(transaction, received.named_member, named, plan, _SUBMITTED)
-    person = read_person(named)
-    known = members.resembling(transaction, plan=plan.id, person=person)
-    judged = judge([(one.id, person_of(one, plan)) for one in known], person)
-    match choose(judged):
-        case Found(member=found):
-            member = next(one for one in known if one.id == found).member()
-            return _unless_another(member, received.named_person, plan)
-        case Ambiguous():
-            return _Undecided("more than one member could be the person it names")
-        case NotFound(possible=possible):
-            if possible:
-                reason = "a member resembles the person it names, but not surely enough"
-                return _Undecided(reason, possible[0][0])
-    if create_members:
-        return _create_member(transaction, named, person, plan)
-    return _Undecided("it names no member of this plan")
-
-
-def _unless_another(member: Member, stated: Demographics | None, plan: Plan) -> Member | _Undecided:
-    """The member, unless the metadata that came with the document is another person's."""
-    if stated is not None and compare(demographics(member, plan), stated).decision == "no_match":
-        return _Undecided("its metadata names another person than it does", member.id)
-    return member
-
-
-def _is_the_one(
-    transaction: Transaction, candidate: MemberId, named: Demographics, plan: Plan, whom: str
-) -> Member | _Undecided:
-    member = members.get(transaction, plan=plan.id, member=candidate)
-    if member is None:
-        return _Undecided(f"{whom} is no longer in this plan")
-    result = compare(demographics(member, plan), named)
-    if result.decision == "match":
-        return member
-    against = "; ".join(reason.text for reason in result.reasons if reason.points < 0)
-    return _Undecided(
-        f"the person it names is not surely {whom}" + (f": {against}" if against else ""),
-        candidate,
-    )
-
-
-def _numbers(transaction: Transaction, given: Sequence[II], plan: Plan) -> Iterator[II]:
-    """Numbers with payers; a bare one counts as ours only if a member has it: it may be another
-    payer's, and would contradict ours."""
-    for one in given:
-        number, root = one.extension or "", plan.member_id_root
-        if one.root:
-            yield one
-        elif root and members.get_by_member_id(transaction, plan=plan.id, member_id=number):
-            yield II(root, number)
-
-
-def policy_ids(clinical: ClinicalDocument) -> tuple[II, ...]:
-    """The covered party's numbers in the Payers section (DECISIONS 15)."""
-    written = (
-        text
-        for section in clinical.sections
-        for entry in section.entries
-        if entry.kind == "coverage"
-        for text in entry.details.get("member_ids", ())
-    )
-    parts = (text.partition("^") for text in written)
-    return tuple(II(root, extension) for root, _, extension in parts if root and extension)
-
-
-def _create_member(
-    transaction: Transaction, named: Demographics, person: Person, plan: Plan
-) -> Member | _Undecided:
-    number = _member_number(named, plan)
-    if number is None or not named.names:
-        return _Undecided("it does not say enough of its patient to make a member")
-    if members.get_by_member_id(transaction, plan=plan.id, member_id=number) is not None:
-        return _Undecided("another person of this plan already has that number")
-    member = Member(MemberId(str(uuid4())), plan.id, number, named)
-    return members.put(transaction, member, person)
-
-
-def _member_number(named: Demographics, plan: Plan) -> str | None:
-    """The plan's own number where the document has it, else its first id as written."""
-    usable = [identifier for identifier in named.ids if identifier.extension]
-    own = [
-        one.extension for one in usable if plan.member_id_root and one.root == plan.member_id_root
-    ]
-    return next((text for text in own if text), None) or next((str(one) for one in usable), None)

@@ -12,6 +12,7 @@ Reasons name attributes and kinds of agreement, never values.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal
 
 from ccda.values import quickly_made
@@ -32,13 +33,15 @@ from gateway.exchange.demographics import (
     minimum_set_missing,
 )
 from gateway.model.identity import MemberId
-from gateway.model.person import Ignored, Person, read_person
+from gateway.model.ignored import Ignored
+from gateway.model.person import Person, read_person
 from ihe.xcpd import Demographics
 
 __all__ = [
     "Ambiguous", "Found", "Ignored", "Judged", "MatchResult", "NotFound", "Reason", "against",
-    "best_match", "choose", "compare", "compare_people", "demographics_of", "is_below_minimum",
-    "judge", "left_out", "minimum_set_missing", "nearly_names", "read_person",
+    "are_all_one", "best_match", "choose", "compare", "compare_people", "contradicts",
+    "demographics_of", "is_below_minimum", "judge", "left_out", "minimum_set_missing",
+    "nearly_names", "read_person",
 ]  # fmt: skip
 
 Decision = Literal["match", "possible", "no_match"]
@@ -251,7 +254,11 @@ def compare_people(ours: Person, theirs: Person) -> MatchResult:
     if ours.ignored or theirs.ignored:
         both = {*ours.ignored, *theirs.ignored}
         ignored = tuple(sorted(both, key=lambda one: (one.attribute, one.why)))
-    return MatchResult(score, _decide(score, agreements), reasons, ignored)
+    # The same ZIP code with another street is where namesakes live; and where somebody who has no
+    # door gets letters, many others do.
+    is_near = agreements.get("zip") == "exact" and "address" not in agreements
+    is_near = is_near and all(one.attribute != "address" for one in ignored)
+    return MatchResult(score, _decide(score, agreements, is_near), reasons, ignored)
 
 
 def judge(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) -> tuple[Judged, ...]:
@@ -295,6 +302,12 @@ def best_match(candidates: Iterable[tuple[MemberId, Person]], theirs: Person) ->
     return choose(judge(candidates, theirs))
 
 
+def are_all_one(people: Sequence[Person]) -> bool:
+    """Whether each of them matches each other: one person who is on record several times."""
+    pairs = combinations(people, 2)
+    return all(compare_people(one, other).decision == "match" for one, other in pairs)
+
+
 def nearly_names(result: MatchResult) -> bool:
     """Whether who asks seems to mean that person and misses some facts, or guesses them.
 
@@ -312,6 +325,20 @@ def left_out(person: Person) -> str | None:
     """Which of the person's fields were ignored and why, in words; None when all could be used."""
     said = "; ".join(f"{one.attribute}, {one.why}" for one in person.ignored)
     return f"left out of the comparison: {said}" if said else None
+
+
+_TELLS_LESS: Final = frozenset({"absent", "initial", "same month", "same year", "first of January"})
+
+
+def contradicts(result: MatchResult) -> bool:
+    """Whether something says that they are two, rather than too little that they are one.
+
+    People move, so an address that differs says neither.
+    """
+    return any(
+        RULES[attribute][agreement].effect != "none" and agreement not in _TELLS_LESS
+        for attribute, agreement in _facts(result)
+    )
 
 
 def against(result: MatchResult) -> str:
@@ -341,16 +368,15 @@ def _worth(attribute: str, agreement: str) -> int:
     return RULES[attribute][agreement].points
 
 
-def _decide(score: int, agreements: dict[str, str]) -> Decision:
+def _decide(score: int, agreements: dict[str, str], is_near: bool) -> Decision:
+    """`is_near`: in one ZIP code, and nothing is known against one door."""
     if score < POSSIBLE_SCORE:
         return "no_match"
     facts = frozenset(agreements.items())
     effects = {RULES[attribute][agreement].effect for attribute, agreement in facts}
     if "refutes" in effects:
         return "possible" if _SSN in facts else "no_match"
-    # The same ZIP code with another street is where namesakes live.
-    near = ("zip", "exact") in facts and "address" not in agreements
-    allowed = (near or _is_proved(_CORROBORATION, facts)) and all(
+    allowed = (is_near or _is_proved(_CORROBORATION, facts)) and all(
         _is_proved(proofs, facts) for effect, proofs in _PROOFS.items() if effect in effects
     )
     return "match" if allowed and score >= MATCH_SCORE else "possible"

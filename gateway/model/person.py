@@ -5,23 +5,17 @@ alone; a field that cannot be used becomes an `Ignored`, which names the field a
 """
 
 import re
-import unicodedata
 from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ccda.hl7v3 import AD, II, PN, TS, US_SSN
+from ccda.hl7v3 import II, PN, TS, US_SSN
 from ccda.values import quickly_made
+from gateway.model.addresses import Address, read_addresses
+from gateway.model.ignored import Ignored
+from gateway.model.words import words
 from ihe.xcpd import Demographics
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """A field that was left out of the comparison, and why; no value."""
-
-    attribute: str
-    why: str
 
 
 @quickly_made
@@ -46,17 +40,6 @@ class BirthDate:
     year: int
     month: int | None = None
     day: int | None = None
-
-
-@quickly_made
-@dataclass(frozen=True, slots=True)
-class Address:
-    """`street` as folded words; `zip5` is the whole postal code outside the United States."""
-
-    street: tuple[str, ...]
-    city: str | None
-    state: str | None
-    zip5: str | None
 
 
 @quickly_made
@@ -91,12 +74,12 @@ def read_person(demographics: Demographics) -> Person:
         names=names,
         birth=_birth(demographics.birth_time, ignored),
         gender=_gender(demographics.gender, ignored),
-        addresses=tuple(dict.fromkeys(_addresses(demographics.addresses, ignored))),
+        addresses=tuple(dict.fromkeys(read_addresses(demographics.addresses, ignored))),
         phones=phones,
         emails=emails,
         ssn=_ssn(demographics.ids, ignored),
         ids=frozenset(_ids(demographics.ids)),
-        maiden=words(maiden.family or "") if maiden else (),
+        maiden=_of_saints(words(maiden.family or "")) if maiden else (),
         ignored=tuple(dict.fromkeys(ignored)),
     )
 
@@ -115,8 +98,7 @@ PARTICLES: Final = frozenset(
     "de del della der den di da do dos la las le les los van von y e".split()
 )
 """Words of a family name that are in too many to tell families apart."""
-# Letters that do not come apart into a base letter and an accent.
-_LETTERS: Final = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "þ": "th"})
+_SAINTS: Final = {"saint": "st", "sainte": "ste"}
 _NO_NAME: Final = frozenset(
     "unknown unk unknwn none null na test patient anonymous noname nfn nln fnu lnu xxx zzz "
     "baby babyboy babygirl boy girl newborn infant male female twin triplet".split()
@@ -125,28 +107,14 @@ _GENERATIONS: Final = {
     "sr": 1, "senior": 1, "i": 1, "1st": 1, "jr": 2, "junior": 2, "jnr": 2, "ii": 2, "2nd": 2,
     "iii": 3, "3rd": 3, "iv": 4, "4th": 4, "v": 5, "5th": 5,
 }  # fmt: skip
-# "I" and "V" inside a name are more often initials than generations.
+# "I" and "V" among given names are more often initials than generations.
 _SUFFIX_WORDS: Final = frozenset(_GENERATIONS) - {"i", "v"}
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Lower-case ASCII words; apostrophes and points vanish, hyphens part."""
-    folded = text.casefold()
-    if not folded.isascii():
-        apart = unicodedata.normalize("NFKD", folded.translate(_LETTERS))
-        folded = "".join(c for c in apart if not unicodedata.combining(c))
-    return tuple(folded.translate(_PUNCTUATION).split())
-
-
-_PUNCTUATION: Final = str.maketrans(
-    dict.fromkeys('-_,;:/\\()[]{}"&+*#!?|', " ") | dict.fromkeys("'’`´.", "")
-)
 
 
 def _names(names: tuple[PN, ...], ignored: list[Ignored]) -> Iterator[Name]:
     for name in names:
         family, given = _parts(name)
-        generation = _generation((*name.suffix, *family[1:], *given[1:]))
+        generation = _generation(name.suffix, family, given)
         family, given = _without_suffix(family), _without_suffix(given)
         is_named = _NO_NAME.isdisjoint(family)
         kept_family = family if is_named else tuple(w for w in family if w not in _NO_NAME)
@@ -170,11 +138,11 @@ def _without_suffix(words: tuple[str, ...]) -> tuple[str, ...]:
 def _parts(name: PN) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Family and given words; a name written in one piece is taken apart."""
     if name.family or name.given:
-        return words(name.family or ""), tuple(w for g in name.given for w in words(g))
+        return _of_saints(words(name.family or "")), tuple(w for g in name.given for w in words(g))
     text = name.text or ""
     if "," in text:
         before, _, after = text.partition(",")
-        return words(before), words(after)
+        return _of_saints(words(before)), words(after)
     whole = words(text)
     tail = len(whole) - 1
     while tail > 0 and whole[tail] in _SUFFIX_WORDS:
@@ -182,12 +150,22 @@ def _parts(name: PN) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return whole[tail:], whole[:tail]
 
 
-def _generation(texts: tuple[str, ...]) -> int | None:
-    for text in texts:
-        for word in words(text):
-            if word in _SUFFIX_WORDS or (len(texts) == 1 and word in _GENERATIONS):
-                return _GENERATIONS[word]
-    return None
+def _of_saints(family: tuple[str, ...]) -> tuple[str, ...]:
+    """The Saint of a Saint John is St; a Saint without a name is called so."""
+    last = len(family) - 1
+    return tuple(_SAINTS.get(w, w) if i < last else w for i, w in enumerate(family))
+
+
+def _generation(
+    suffixes: tuple[str, ...], family: tuple[str, ...], given: tuple[str, ...]
+) -> int | None:
+    """As the suffixes state it, else as the family name ends, else as a word inside does."""
+    stated = (word for text in suffixes for word in words(text))
+    ending = family[-1:] if len(family) > 1 else ()
+    found = next((word for word in (*stated, *ending) if word in _GENERATIONS), None)
+    inside = (word for word in (*family[1:], *given[1:]) if word in _SUFFIX_WORDS)
+    found = found or next(inside, None)
+    return _GENERATIONS[found] if found else None
 
 
 # ---- birth date, gender ----------------------------------------------------------------------
@@ -197,7 +175,7 @@ _PLACEHOLDER_BIRTHS: Final = frozenset(
 )
 _OLDEST_YEAR: Final = 1890
 _ISO_DATE: Final = re.compile(r"\d{4}-\d\d")
-_AFTER_DATE: Final = re.compile("[-T:]")
+_AFTER_DATE: Final = re.compile(r"[-+TZ:\s]")
 _DATE: Final = re.compile(r"\d{4}|\d{6}|\d{8,}(\.\d+)?")
 _GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F"}
 
@@ -237,89 +215,6 @@ def _gender(code: str | None, ignored: list[Ignored]) -> str | None:
     return known
 
 
-# ---- places ----------------------------------------------------------------------------------
-
-_STREET_WORDS: Final = {
-    "street": "st", "str": "st", "avenue": "ave", "av": "ave", "boulevard": "blvd", "road": "rd",
-    "drive": "dr", "lane": "ln", "court": "ct", "circle": "cir", "place": "pl", "square": "sq",
-    "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "trail": "trl", "way": "wy",
-    "north": "n", "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw",
-    "southeast": "se", "southwest": "sw", "saint": "st", "mount": "mt", "fort": "ft",
-    "first": "1st", "second": "2nd", "third": "3rd", "fourth": "4th", "fifth": "5th",
-}  # fmt: skip
-KINDS_OF_STREET: Final = frozenset(
-    "st ave blvd rd dr ln ct cir pl sq ter pkwy hwy trl wy n s e w ne nw se sw".split()
-)
-"""As `Address.street` has them; people leave them out."""
-_UNIT_WORDS: Final = frozenset("apt apartment unit suite ste room rm fl floor lot bldg".split())
-_NO_STREET: Final = frozenset("unknown unk homeless none na transient undomiciled general".split())
-_STATES: Final = {
-    "AL": "alabama", "AK": "alaska", "AZ": "arizona", "AR": "arkansas", "CA": "california",
-    "CO": "colorado", "CT": "connecticut", "DE": "delaware", "DC": "district of columbia",
-    "FL": "florida", "GA": "georgia", "HI": "hawaii", "ID": "idaho", "IL": "illinois",
-    "IN": "indiana", "IA": "iowa", "KS": "kansas", "KY": "kentucky", "LA": "louisiana",
-    "ME": "maine", "MD": "maryland", "MA": "massachusetts", "MI": "michigan", "MN": "minnesota",
-    "MS": "mississippi", "MO": "missouri", "MT": "montana", "NE": "nebraska", "NV": "nevada",
-    "NH": "new hampshire", "NJ": "new jersey", "NM": "new mexico", "NY": "new york",
-    "NC": "north carolina", "ND": "north dakota", "OH": "ohio", "OK": "oklahoma", "OR": "oregon",
-    "PA": "pennsylvania", "RI": "rhode island", "SC": "south carolina", "SD": "south dakota",
-    "TN": "tennessee", "TX": "texas", "UT": "utah", "VT": "vermont", "VA": "virginia",
-    "WA": "washington", "WV": "west virginia", "WI": "wisconsin", "WY": "wyoming",
-    "PR": "puerto rico", "GU": "guam", "VI": "virgin islands", "AS": "american samoa",
-    "MP": "northern mariana islands", "AA": "aa", "AE": "ae", "AP": "ap",
-}  # fmt: skip
-_STATE_CODES: Final = {name: code for code, name in _STATES.items()}
-_ZIP_SPACE: Final = re.compile(r"[\s-]")
-_ZIP: Final = re.compile(r"\d{5}(\d{4})?")
-_US: Final = frozenset({"", "us", "usa", "united states", "united states of america", "840"})
-
-
-def _addresses(addresses: tuple[AD, ...], ignored: list[Ignored]) -> Iterator[Address]:
-    for address in addresses:
-        is_us = " ".join(words(address.country or "")) in _US
-        street = _street(address.lines, ignored)
-        city = " ".join(words(address.city or "")) or None
-        if city and city.replace(" ", "").isdigit():
-            ignored.append(Ignored("city", "digits, not a place"))
-            city = None
-        state = _state(address.state, ignored) if is_us else None
-        zip5 = _zip(address.postal_code, is_us, ignored)
-        if street or zip5 or city:
-            yield Address(street, city, state, zip5)
-
-
-def _street(lines: tuple[str, ...], ignored: list[Ignored]) -> tuple[str, ...]:
-    """Number and street without the flat: people leave the flat out, and neighbours share it."""
-    found = tuple(_STREET_WORDS.get(w, w) for w in words(" ".join(lines)))
-    if found and found[0] in _NO_STREET:
-        ignored.append(Ignored("address", "a placeholder, not a place"))
-        return ()
-    flat = next((i for i, w in enumerate(found) if i and w in _UNIT_WORDS), None)
-    return found if flat is None else found[:flat]
-
-
-def _state(text: str | None, ignored: list[Ignored]) -> str | None:
-    if not text or not text.strip():
-        return None
-    code = text.strip().upper()
-    if code in _STATES:
-        return code
-    known = _STATE_CODES.get(" ".join(words(text)))
-    if known is None:
-        ignored.append(Ignored("state", "no state of the United States"))
-    return known
-
-
-def _zip(text: str | None, is_us: bool, ignored: list[Ignored]) -> str | None:
-    code = _ZIP_SPACE.sub("", text or "").upper()
-    if not code or not is_us:
-        return code or None
-    if not _ZIP.fullmatch(code) or code[:5] in ("00000", "99999"):
-        ignored.append(Ignored("zip", "no ZIP code"))
-        return None
-    return code[:5]
-
-
 # ---- telephones, ids -------------------------------------------------------------------------
 
 _NO_PHONE: Final = re.compile(r"(?i)(https?|ftp|fax):")
@@ -337,7 +232,7 @@ def _telecoms(
     for telecom in demographics.telecoms:
         text = (telecom.value or "").strip()
         if "@" in text:
-            email = text.removeprefix("mailto:").casefold()
+            email = text.casefold().removeprefix("mailto:").strip()
             if email.partition("@")[0] in _NO_EMAIL:
                 ignored.append(Ignored("email", "a placeholder"))
             else:
@@ -361,17 +256,21 @@ def _ssn(ids: tuple[II, ...], ignored: list[Ignored]) -> str | None:
         if id_.root != US_SSN or not id_.extension:
             continue
         digits = _NO_DIGIT.sub("", id_.extension)
-        if len(digits) == 4 and _MASKED.search(id_.extension):
-            found.append(digits)
-        elif _is_possible_ssn(digits):
+        is_tail = len(digits) == 4 and _MASKED.search(id_.extension) is not None
+        if _is_possible_ssn(digits) or (is_tail and _is_possible_tail(digits)):
             found.append(digits)
         else:
             ignored.append(Ignored("SSN", "a placeholder or no possible number"))
     whole = {number for number in found if len(number) == 9}
-    if len(whole) > 1:
+    if len(whole) > 1 or len({number[-4:] for number in found}) > 1:
         ignored.append(Ignored("SSN", "more than one number"))
         return None
     return max(found, key=len, default=None)
+
+
+def _is_possible_tail(digits: str) -> bool:
+    """0000 was never issued; 9999 and the like are mostly what a form was filled up with."""
+    return len(set(digits)) > 1
 
 
 def _is_possible_ssn(digits: str) -> bool:

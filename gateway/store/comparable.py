@@ -8,11 +8,13 @@ from typing import Final
 
 import orjson
 
-from gateway.model.person import Address, BirthDate, Ignored, Name, Person, read_person
+from gateway.model.addresses import Address
+from gateway.model.ignored import Ignored
+from gateway.model.person import BirthDate, Name, Person, read_person
 from gateway.store.values import load
 from ihe.xcpd import Demographics
 
-FORM: Final = 1
+FORM: Final = 2
 """Another number, and a migration that writes all anew, once `read_person` reads the same words
 differently: nobody may be found by what they were read as yesterday."""
 

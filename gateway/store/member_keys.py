@@ -5,10 +5,12 @@ large a plan grows, a date with a name has a handful of people; "John Smith" alo
 is no key that a partner's question is looked up by.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from gateway.model.person import KINDS_OF_STREET, PARTICLES, Address, Name, Person
+from gateway.model.addresses import KINDS_OF_STREET, Address
+from gateway.model.person import PARTICLES, Name, Person
 from gateway.store.sql import indexable
 
 Key = tuple[str, str]
@@ -40,6 +42,21 @@ def name_keys(person: Person) -> tuple[Key, ...]:
         if name.family and name.given
     )
     return tuple(dict.fromkeys(names))
+
+
+def foremost(keys: Sequence[Key]) -> tuple[Key, ...]:
+    """As many of them as a question is looked up by, of each kind in turn, in the same order.
+
+    However many numbers a question states, made up or not, its name and its birth date count.
+    """
+    if len(keys) <= MOST:
+        return tuple(keys)
+    before: Counter[str] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for place, (kind, _) in enumerate(keys):
+        ranked.append((before[kind], place))
+        before[kind] += 1
+    return tuple(keys[place] for place in sorted(place for _, place in sorted(ranked)[:MOST]))
 
 
 def _whole(person: Person) -> Iterator[Key]:

@@ -15,7 +15,7 @@ from gateway.model.person import Person, read_person
 from gateway.store import tables
 from gateway.store.comparable import load_person, write_person
 from gateway.store.errors import UnknownId
-from gateway.store.member_keys import MOST, Key, keys_of, name_keys, number_key
+from gateway.store.member_keys import MOST, Key, foremost, keys_of, name_keys, number_key
 from gateway.store.prepared import Prepared
 from gateway.store.sql import insert_rows, upsert
 from gateway.store.transaction import Transaction
@@ -166,7 +166,7 @@ def resembling(transaction: Transaction, *, plan: PlanId, person: Person) -> tup
 
 def _by_keys(transaction: Transaction, plan: PlanId, keys: Sequence[Key]) -> tuple[Candidate, ...]:
     """Two statements, each on an index, for up to eight keys; none depends on who is found."""
-    asked = keys[:MOST]
+    asked = foremost(keys)
     slots = -(-len(asked) // _KEYS_AT_ONCE) * _KEYS_AT_ONCE
     given: dict[str, str] = {"plan": plan}
     for slot, (kind, value) in enumerate((*asked, *(_NO_KEY,) * (slots - len(asked)))):

@@ -346,3 +346,27 @@ def test_a_person_without_a_name_is_not_answered() -> None:
 def test_times_leave_as_hl7_writes_them(stated: str, written: str) -> None:
     element = write_discovery_request(replace(REQUEST, creation_time=TS(stated)))
     assert element.find(v3("creationTime")).get("value") == written
+
+
+# ---- degrees of match ------------------------------------------------------------------------
+
+IMPOSSIBLE = pytest.mark.parametrize("degree", ["-1", "101", str(10**25), "0.92", ""])
+
+
+@IMPOSSIBLE
+def test_a_degree_that_is_none_is_left_out_of_an_answer(degree: str) -> None:
+    answer = answered(Matched((MATCH,)))
+    value = answer.find(".//{*}queryMatchObservation/{*}value")
+    assert value is not None
+    value.set("value", degree)
+    read = read_discovery_response(answer).discovery
+    assert read == Matched((replace(MATCH, degree=None),))
+
+
+@IMPOSSIBLE
+def test_a_degree_that_is_none_is_left_out_of_a_question(degree: str) -> None:
+    question = write_discovery_request(replace(REQUEST, minimum_degree_match=80))
+    value = question.find(".//{*}minimumDegreeMatch/{*}value")
+    assert value is not None
+    value.set("value", degree)
+    assert read_discovery_request(question) == REQUEST

@@ -106,6 +106,19 @@ def test_a_rejected_document_stays_so_when_it_comes_again_until_that_is_undone(
     assert reload(house, done).state == "held"
 
 
+def test_a_rejected_document_waits_again_for_whom_it_was_held(house: House) -> None:
+    done = take(house, cda(address=False))
+    assert done.document.candidate == MEMBER.id
+    house.database.write(
+        lambda tx: reject_document(tx, plan=PLAN, document=done.document.id, reason="nobody")
+    )
+    house.database.write(
+        lambda tx: undo_document(tx, plan=PLAN, document=done.document.id, now=NOW)
+    )
+    waits = reload(house, done)
+    assert (waits.state, waits.member, waits.candidate) == ("held", None, MEMBER.id)
+
+
 def test_a_wrongly_filed_document_leaves_the_summary_and_does_not_come_back(house: House) -> None:
     content = cda(sections=ASTHMA)
     done = take(house, content)

@@ -33,6 +33,15 @@ def test_the_first_request_says_what_people_are_found_by_and_not_what_they_are_p
     assert (told.mothers_maiden_name, told.birth_place, told.birth_place_name) == (None,) * 3
 
 
+def test_an_id_that_nobody_can_be_asked_for_by_is_left_out() -> None:
+    nameless = (II("2.999.6"), II(None, "7"), II(None, null_flavor="NI"), II(US_SSN))
+    known = replace(KNOWN, ids=(*nameless, NUMBER, SSN))
+    assert first_set(known).ids == (NUMBER,)
+    fuller = fuller_set(known, asked("SSNRequested"), ssn_allowed=True)
+    assert fuller.demographics is not None
+    assert fuller.demographics.ids == (NUMBER, SSN)
+
+
 def asked(*attributes: RequestedAttribute) -> MoreDemographicsRequested:
     return MoreDemographicsRequested(attributes)
 

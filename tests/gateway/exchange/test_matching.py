@@ -208,6 +208,51 @@ def test_one_bad_field_is_dropped_and_the_rest_still_matches() -> None:
     assert {ignored.attribute for ignored in result.ignored} == {"state", "zip"}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("PO Box 1123", "P.O. Box 1124"), ("County Road 1123", "County Road 1124")],
+)
+def test_another_number_is_no_slip_in_a_street(one: str, other: str) -> None:
+    ours, theirs = (
+        replace(ANNA, addresses=(replace(HOME, lines=(line,)),), telecoms=())
+        for line in (one, other)
+    )
+    assert agreements(compare(ours, theirs))["address"] == "different"
+    assert decision(theirs, ours) == "possible"
+
+
+def test_the_same_flat_and_none_are_one_door() -> None:
+    flat = replace(ANNA, addresses=(replace(HOME, lines=("12 Elm Street #4",)),), telecoms=())
+    assert agreements(compare(ANNA, flat))["address"] == "exact"
+
+
+def test_a_placeholder_for_a_street_or_an_ssn_proves_nothing() -> None:
+    nowhere = AD(("No fixed address",), "Springfield", "IL", "62701")
+    ours = replace(ANNA, addresses=(nowhere,), telecoms=(), ids=(ssn("XXX-XX-0000"),))
+    assert decision(ours, ours) == "possible"
+
+
+def test_a_zip_code_alone_proves_nothing_of_who_has_no_door() -> None:
+    only_zip = replace(ANNA, addresses=(AD(postal_code="62701"),), telecoms=())
+    assert decision(only_zip) == "match"
+    nowhere = replace(only_zip, addresses=(AD(("Refused",), postal_code="62701"),))
+    assert decision(nowhere) == "possible"
+
+
+def test_a_middle_initial_is_no_generation() -> None:
+    assert (
+        decision(named("Smith", "James", "V"), named("Smith", "James", "Victor", suffix=("Jr",)))
+        == "match"
+    )
+
+
+def test_brothers_whose_names_differ_by_a_mark_are_two() -> None:
+    taiki, daiki = (
+        named("\u3084\u307e\u3060", name) for name in ("\u305f\u3044\u304d", "\u3060\u3044\u304d")
+    )
+    assert decision(taiki, daiki) == "possible"
+
+
 def test_a_namesake_of_the_same_day_and_town_is_only_possible() -> None:
     elsewhere = replace(HOME, lines=("300 Oak Ave",))
     assert decision(replace(ANNA, addresses=(elsewhere,), telecoms=())) == "possible"

@@ -78,6 +78,11 @@ def test_a_name_alone_leads_to_a_member_for_a_reviewer_only(ada: Database) -> No
     assert [member.id for member in resembling] == ["m1"]
 
 
+def test_many_numbers_that_nobody_has_hide_nobody(ada: Database) -> None:
+    made_up = tuple(II(f"2.999.{number}", f"E{number}") for number in range(100))
+    assert found(ada, Demographics((PN("O'Neil", ("Eda",)),), BORN, ids=made_up)) == ["m1"]
+
+
 def test_another_plan_has_no_candidates(ada: Database) -> None:
     asked = read_person(ADA)
     assert ada.read(lambda t: members.candidates(t, plan=OTHER, person=asked)).members == ()
