@@ -5,8 +5,8 @@ from alembic import op
 
 from gateway.store.column_types import UtcTime
 
-revision = "0040"
-down_revision = "0039"
+revision = "0041"
+down_revision = "0040"
 
 _KEY = ["minute", "peer", "reason", "transaction", "scope", "outcome"]
 
