@@ -127,7 +127,10 @@ def holding(transaction: Transaction, month: PlanMonth, holds: Sequence[Hold]) -
 
 
 def shred(transaction: Transaction, month: PlanMonth, *, now: datetime) -> None:
-    """Makes what is private in that month's records unreadable, for good."""
+    """Makes what is private in that month's records unreadable, for good.
+
+    What was asked for in it goes too: by its conversation every record of it would still be read.
+    """
     if not transaction.is_postgres:
         transaction.connection.execute(text("PRAGMA secure_delete = ON"))
     values = {"kek_id": None, "wrapped": None, "disposed": now}
@@ -137,6 +140,14 @@ def shred(transaction: Transaction, month: PlanMonth, *, now: datetime) -> None:
         is_it = and_(_MONTH.c.scope == scope, _MONTH.c.month == month.month)
         transaction.connection.execute(update(_MONTH).where(is_it).values(values))
     transaction.connection.execute(delete(_WIRE).where(_envelopes(month)))
+    asked = tables.retrieval.c
+    began = and_(
+        asked.plan == month.plan, asked.created >= month.begins, asked.created < month.ends
+    )
+    followed = tables.retrieval_partner
+    of_these = followed.c.retrieval.in_(select(asked.number).where(began))
+    transaction.connection.execute(delete(followed).where(of_these))
+    transaction.connection.execute(delete(tables.retrieval).where(began))
 
 
 def certify(transaction: Transaction, done: Disposal, *, certificate: str, key: str) -> None:

@@ -1,13 +1,15 @@
 """A retrieval tells at any time how far each partner has come."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
+from gateway.model.retention import PlanMonth
 from gateway.model.retrieval import PartnerProgress, Requester, Retrieval
-from gateway.store import replay, retrievals
+from gateway.store import disposals, replay, retrievals
 from gateway.store.database import Database
 from gateway.store.errors import UnknownId
 from tests.gateway.store.builders import ACME, NOW, OTHER
@@ -88,6 +90,25 @@ def test_retrievals_are_listed_newest_first(house: Database) -> None:
     rest = house.read(lambda t: retrievals.list_page(t, plan=ACME, before=first[-1].id))
     assert [retrieval.id for retrieval in (*first, *rest)] == ["r3", "r2", "r1", "r0"]
     assert house.read(lambda t: retrievals.list_page(t, plan=ACME, state="done")) == ()
+
+
+def test_what_was_asked_in_a_month_that_is_disposed_of_is_gone(house: Database) -> None:
+    """By its conversation it would say whose the month's records were."""
+    march = PlanMonth(ACME, "2015-03")
+    times = {"r1": march.begins, "r2": march.ends, "r3": march.begins - timedelta(microseconds=1)}
+    for id, created in times.items():
+        house.write(
+            lambda t, i=id, c=created: retrievals.create(t, replace(_retrieval(i), created=c))  # type: ignore[misc]
+        )
+    house.write(lambda t: disposals.shred(t, PlanMonth(OTHER, "2015-03"), now=NOW))
+    assert house.read(lambda t: retrievals.get(t, plan=ACME, retrieval=R1)) is not None
+    house.write(lambda t: disposals.shred(t, march, now=NOW))
+    left = house.read(
+        lambda t: t.connection.execute(text("SELECT id FROM retrieval")).scalars().all()
+    )
+    assert sorted(left) == ["r2", "r3"]
+    followed = text("SELECT count(*) FROM retrieval_partner")
+    assert house.read(lambda t: t.connection.execute(followed).scalar()) == 4
 
 
 def test_a_message_is_first_once_a_peer(house: Database) -> None:
