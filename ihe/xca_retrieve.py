@@ -114,8 +114,6 @@ def _read_document_request(element: Element) -> DocumentRequest | RegistryError:
     """One document, or why it cannot be asked for: the others are answered all the same."""
     unique_id = _unique_id(element, "DocumentUniqueId")
     home = _home(element)
-    if home is None and _text(element, "HomeCommunityId") is not None:
-        return RegistryError(ErrorCode.UNKNOWN_COMMUNITY, "HomeCommunityId is no OID")
     if unique_id is None:
         context = "DocumentUniqueId is missing or too long"
         location = None if home is None else home.urn
@@ -124,6 +122,9 @@ def _read_document_request(element: Element) -> DocumentRequest | RegistryError:
     if repository is None:
         context = "RepositoryUniqueId is missing or no OID"
         return _document_error(unique_id, home, ErrorCode.UNKNOWN_REPOSITORY_ID, context)
+    if home is None and _text(element, "HomeCommunityId") is not None:
+        context = "HomeCommunityId is no OID"
+        return _document_error(unique_id, None, ErrorCode.UNKNOWN_COMMUNITY, context)
     return DocumentRequest(repository, unique_id, home)
 
 

@@ -287,7 +287,7 @@ def test_what_a_partner_asks_leaves_one_record(
         (record,) = records(visitor.house)[before:]
         assert record.request_hash is not None and record.answer_hash is not None
         assert record.duration_ms is not None
-        assert visitor.house.database.read(evidence) == Evidence((), 0)
+        assert visitor.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
     given = {
         "direction": "in",
         "transaction": name,
@@ -391,7 +391,7 @@ def test_what_we_ask_leaves_one_record(name: str, how: str, tmp_path: Path) -> N
         (record,) = found
         order = retrieval_of(house, retrieval)
         came = tuple(one.id for one in documents(house))
-        assert house.database.read(evidence) == Evidence((), 0)
+        assert house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
     assert record.outcome == ("failed" if how == "late" else how)
     if REASONS[how] is None:
         assert record.reason == WELL[name]

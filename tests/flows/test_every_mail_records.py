@@ -69,8 +69,8 @@ async def test_a_message_that_arrives_and_its_notices(tmp_path: Path) -> None:
             assert replace(notice, message_id=None) == expected
         assert {one.message_id for one in heard} == written_ids
         assert {one.conversation for one in heard} == {one.id for one in clinic.received()}
-        assert clinic.house.database.read(evidence) == Evidence((), 0)
-        assert plan.house.database.read(evidence) == Evidence((), 0)
+        assert clinic.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
+        assert plan.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
         kinds = {(one.reason or "").split(":")[0] for one in heard}
         for one in heard:
             expected = told("in", CAME, "success", INTAKE)
@@ -110,7 +110,7 @@ async def test_what_was_sent_is_kept_also_where_its_notice_was_quicker(tmp_path:
         await clinic.work()
         assert clinic.state(message) == "processed"
         assert [one.outcome for one in facts(clinic)] == ["success"]
-        assert clinic.house.database.read(evidence) == Evidence((), 0)
+        assert clinic.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
 
 
 async def test_a_message_that_cannot_be_sealed_to_anybody(tmp_path: Path) -> None:

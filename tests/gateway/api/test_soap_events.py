@@ -37,7 +37,7 @@ def test_both_envelopes_are_kept_as_they_crossed_the_wire(visitor: Visitor) -> N
     assert kept(visitor.house, record.answer_hash) == reply.body
     # Answered at once, both are kept as one.
     assert len(rows_of(visitor.house, "wire_message")) == 1
-    assert visitor.house.database.read(evidence) == Evidence((), 0)
+    assert visitor.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
     assert list(read_contents(visitor.house.archive)) == []
     assert record.answer_hash == hashlib.sha256(reply.body).hexdigest()
 

@@ -219,7 +219,7 @@ def test_a_request_that_is_not_taken_has_its_record_at_once(tmp_path: Path) -> N
         failed = calls(there.house)[-1]
         named = [failed.request_hash, failed.answer_hash]
         assert named == [sha256(envelope).hexdigest() for envelope in crossed]
-        assert there.house.database.read(evidence) == Evidence((), 0)
+        assert there.house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
         assert_sound(there.house)
 
 

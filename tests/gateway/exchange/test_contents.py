@@ -41,7 +41,7 @@ def test_a_document_that_was_taken_away_is_missed_by_each_record_that_names_it(
         gone = documents(house)[0].id
         run(house, f"UPDATE document SET id = 'another' WHERE id = '{gone}'")  # noqa: S608
         assert house.database.read(exchange_log.verify).reason is None
-        assert house.database.read(evidence) == Evidence((), 0)
+        assert house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
         told = Gone(sequence_of(house, "ITI-39"), f"document {gone}")
         assert list(read_contents(house.archive)) == [told]
 
@@ -56,7 +56,7 @@ def test_an_envelope_that_was_changed_is_told_by_the_record_that_names_it(tmp_pa
             f" (SELECT request_hash FROM exchange WHERE sequence = {place}))"
             f" WHERE hash = (SELECT answer_hash FROM exchange WHERE sequence = {place})",
         )
-        assert house.database.read(evidence) == Evidence((), 0)
+        assert house.database.read(lambda tx: evidence(tx, ())) == Evidence((), 0)
         assert list(read_contents(house.archive)) == [Gone(place, "an envelope", is_damaged=True)]
 
 
