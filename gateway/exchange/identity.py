@@ -147,7 +147,9 @@ def _words(one: Statement) -> str:
     content = one.details.get("content")
     text = content if isinstance(content, str) else one.entry.text
     code = one.entry.code
-    names = (code.display, code.original_text) if code else ()
+    # What a note's code points to as its words is mostly the note itself.
+    original = code.original_text if code and one.entry.kind != "note" else None
+    names = (code.display if code else None, original)
     said = _folded(text)
     return "" if said in {_folded(name) for name in names} else said
 

@@ -1,5 +1,7 @@
 """What one code stands over: concerns, notes, goals and plans that only their content tells."""
 
+from dataclasses import replace
+
 import pytest
 
 from ccda.hl7v3 import CD
@@ -128,3 +130,12 @@ def test_a_concern_about_two_codes_of_one_disease_is_told_by_both() -> None:
     other = {"code": "E66.3", "system": ICD10, "display": "Overweight"}
     found = lines("concern", holding(A, concern(OVERWEIGHT)), holding(B, concern(other)))
     assert len(found) == 2
+
+
+def test_a_note_whose_code_points_to_its_words_says_them_all_the_same() -> None:
+    texts = ("Cardiology: chest pain", "Ortho: knee")
+    told = [
+        entry("note", replace(NOTE, original_text=text), time="20240101", text=text)
+        for text in texts
+    ]
+    assert len(lines("note", holding(A, *told))) == 2
