@@ -47,7 +47,7 @@ _MANY_CODES: Final = {
     "confidentiality_codes": "urn:uuid:f4f85eac-e6cb-4883-b524-f2705394840f",
     "event_codes": "urn:uuid:2c6b8cb7-8b2a-4051-b291-b1ae6a575ef4",
 }
-_PATIENT_ID: Final = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"
+PATIENT_ID: Final = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"  # XDSDocumentEntry.patientId
 _UNIQUE_ID: Final = "urn:uuid:2e82c1f6-a085-4c72-9da3-8640a32e42ab"
 
 # Slots of one text value each, by the field that they carry.
@@ -84,7 +84,7 @@ def read_document_entry(element: Element) -> DocumentEntry:
     return DocumentEntry(
         entry_uuid=entry_uuid,
         unique_id=UniqueId(unique_id),
-        patient_id=patient_id(identifiers.get(_PATIENT_ID)),
+        patient_id=patient_id(identifiers.get(PATIENT_ID)),
         home_community_id=home_of(element),
         repository_unique_id=oid(first(slots, "repositoryUniqueId")),
         mime_type=element.get("mimeType"),
@@ -188,7 +188,7 @@ def write_document_entry(entry: DocumentEntry) -> Element:
         write_code(element, scheme, code, next(ids))
     patient = entry.patient_id
     if patient is not None:
-        write_identifier(element, _PATIENT_ID, patient.cx, "XDSDocumentEntry.patientId", next(ids))
+        write_identifier(element, PATIENT_ID, patient.cx, "XDSDocumentEntry.patientId", next(ids))
     unique_id = str(entry.unique_id)
     write_identifier(element, _UNIQUE_ID, unique_id, "XDSDocumentEntry.uniqueId", next(ids))
     return element

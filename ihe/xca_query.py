@@ -9,6 +9,7 @@ from lxml import etree
 from ccda.safe_xml import Element
 from ihe.association import read_association, write_association
 from ihe.ebrim import (
+    PATIENT_ID,
     read_document_entry,
     read_object_ref,
     write_document_entry,
@@ -65,7 +66,6 @@ __all__ = [
 
 NAMESPACE: Final = "urn:oasis:names:tc:ebxml-regrep:xsd:query:3.0"
 RegistryObject = DocumentEntry | SubmissionSet | Folder | Association | ObjectRef
-_PATIENT_ID: Final = "urn:uuid:58a6f841-87b3-4a3e-92fd-a8ffeff98427"  # XDSDocumentEntry.patientId
 
 
 def query(name: str) -> str:
@@ -213,7 +213,7 @@ def read_adhoc_query_response(element: Element) -> AdhocQueryResponse:
 
 def _unread_patient_id(item: Element, read: RegistryObject) -> Iterator[tuple[str, str]]:
     if isinstance(read, DocumentEntry) and read.patient_id is None:
-        text = external_identifiers(item).get(_PATIENT_ID, "").strip()
+        text = external_identifiers(item).get(PATIENT_ID, "").strip()
         if text:
             yield read.entry_uuid, text
 

@@ -18,7 +18,7 @@ from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.fhir_audit import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
-from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId
+from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.model.retention import PlanMonth
 from gateway.store import disposals, exchange_log, members, plans
 from gateway.store.exchange_search import Column as LogColumn
@@ -124,8 +124,7 @@ def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
     Raises:
         Failure: members of several plans have the number.
     """
-    of = [scope] if isinstance(scope, str) else [plan.id for plan in plans.list_all(tx)]
-    known = [members.get_by_member_id(tx, plan=plan, member_id=number) for plan in of]
+    known = (members.get_by_member_id(tx, plan=one, member_id=number) for one in _of(tx, scope))
     found = [member for member in known if member is not None]
     if len(found) > 1:
         names = ", ".join(sorted(member.plan for member in found))
@@ -134,8 +133,11 @@ def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
 
 
 def _is_anybody(tx: Transaction, member: MemberId, scope: Scope) -> bool:
-    of = [scope] if isinstance(scope, str) else [plan.id for plan in plans.list_all(tx)]
-    return any(members.get(tx, plan=plan, member=member) is not None for plan in of)
+    return any(members.get(tx, plan=one, member=member) for one in _of(tx, scope))
+
+
+def _of(tx: Transaction, scope: Scope) -> list[PlanId]:
+    return [scope] if isinstance(scope, str) else [plan.id for plan in plans.list_all(tx)]
 
 
 def _print(found: tuple[RecordedExchange, ...], *, json: bool) -> None:

@@ -14,7 +14,7 @@ from gateway.exchange.asking import Answered, Call
 from gateway.exchange.calling import put
 from gateway.exchange.demographics import demographics
 from gateway.exchange.disclosing import first_set, fuller_set
-from gateway.exchange.linking import UNLISTED, in_words, judge, linked, still_fits
+from gateway.exchange.linking import in_words, judge, linked, still_fits
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.moments import written
 from gateway.exchange.question import Question
@@ -37,8 +37,6 @@ from ihe.xcpd import (
     read_discovery_response,
     write_discovery_request,
 )
-
-__all__ = ["UNLISTED", "discover", "found_before", "is_of_retrieval"]
 
 
 async def discover(visit: Visit, address: str) -> tuple[Link, ...]:

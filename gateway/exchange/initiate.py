@@ -20,8 +20,9 @@ from typing import Final
 from gateway.clients.failures import NotCalled, PartnerFailed, PartnerLate, Resting
 from gateway.exchange.asking import Asking, is_refusal
 from gateway.exchange.awaiting import abandon
-from gateway.exchange.discovering import UNLISTED, discover
+from gateway.exchange.discovering import discover
 from gateway.exchange.fetching import fetch
+from gateway.exchange.linking import UNLISTED
 from gateway.exchange.locating import is_located, locate, locators_due
 from gateway.exchange.next_steps import ADD_HOLDER, DECIDE_MATCH, SOMEONE_ELSE
 from gateway.exchange.question import AnswerAwaited, PartnerRefused

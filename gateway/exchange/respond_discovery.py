@@ -8,7 +8,6 @@ it takes, whom we know (DECISIONS 10, 11).
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import combinations
 from typing import Final
 
 from gateway.exchange import probing
@@ -22,8 +21,8 @@ from gateway.exchange.matching import (
     MatchResult,
     NotFound,
     against,
+    are_all_one,
     choose,
-    compare_people,
     is_below_minimum,
     judge,
     left_out,
@@ -224,10 +223,8 @@ def _look(transaction: Transaction, way: Way, asked: Person) -> _Look:
 
 def _are_one_person(chosen: Sequence[tuple[Candidate, MatchResult]]) -> bool:
     """Whether they all match, each other too: one person whom the plan has enrolled twice."""
-    if any(result.decision != "match" for _, result in chosen):
-        return False
-    pairs = combinations([one.person for one, _ in chosen], 2)
-    return all(compare_people(one, other).decision == "match" for one, other in pairs)
+    is_each = all(result.decision == "match" for _, result in chosen)
+    return is_each and are_all_one([one.person for one, _ in chosen])
 
 
 def _nearly(plan: Plan, judged: Sequence[Judged]) -> _Look:
