@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 T = TypeVar("T")
-STEP: Final = int(os.environ.get("CORPUS_STEP", "5"))
+STEP: Final = int(os.environ.get("CORPUS_STEP", "12"))
 
 
 def thinned(documents: Iterable[T]) -> Iterable[T]:

@@ -14,7 +14,7 @@ import orjson
 import typer
 
 from gateway.api.exchanges import exchange_form
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.opening import (
     ConfigOption,
     PlanOption,

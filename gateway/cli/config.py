@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.app import policy_rule
+from gateway.app.applying import policy_rule
 from gateway.cli import direct_anchors as direct
 from gateway.cli.config_audit import (
     audit_files,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.terminal import out, printable
 from gateway.exchange.conversation import (
     Crossed,

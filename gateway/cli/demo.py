@@ -11,7 +11,7 @@ from typing import Annotated, Final
 import typer
 
 from gateway.api.listener import until_asked_to_stop
-from gateway.app import open_house
+from gateway.app.house import open_house
 from gateway.cli.terminal import Exit, Failure, out
 from gateway.demo.network import DemoFailed, Network, started
 from gateway.demo.parties import MEMBER_NUMBER

@@ -11,7 +11,7 @@ from cryptography import x509
 from rich.table import Table
 
 from direct.bundle import Bundle, diff
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.direct_anchors import (
     DomainOption,
     IncomingOption,

@@ -12,7 +12,8 @@ import typer
 from rich.table import Column, Table
 
 from direct.message import OutgoingPart
-from gateway.app import House, direct_means
+from gateway.app.house import House
+from gateway.app.mail import direct_means
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,

@@ -6,7 +6,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from gateway.app import direct_means
+from gateway.app.mail import direct_means
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable, save_files

@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 import orjson
 import typer
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record

@@ -9,7 +9,7 @@ import typer
 from rich.table import Column, Table
 
 from gateway.api.exchanges import exchange_form
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.conversations import print_reread, print_wire, reread_form
 from gateway.cli.exchange_reports import refusals, unusual
 from gateway.cli.groups import group

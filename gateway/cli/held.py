@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gateway.api.documents import document_form
 from gateway.api.held import full_match_form, match_form
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.recording import record, record_look

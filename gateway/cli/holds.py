@@ -7,7 +7,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, member_of, opened, plan_of
 from gateway.cli.recording import operator, record, record_look, refusal

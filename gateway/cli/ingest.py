@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of, settings_of
 from gateway.cli.recording import operator
 from gateway.cli.terminal import Exit, Failure, err, out

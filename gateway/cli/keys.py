@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 from rich.table import Table
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, opened
 from gateway.cli.recording import record, record_look, refusal

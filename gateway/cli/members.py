@@ -14,7 +14,7 @@ import typer
 from rich.table import Column, Table
 
 from ccda.hl7v3 import AD, II, PN, TEL, TS
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.opening import (
     ConfigOption,

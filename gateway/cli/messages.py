@@ -9,7 +9,7 @@ import orjson
 import typer
 from rich.table import Column, Table
 
-from gateway.app import direct_means
+from gateway.app.mail import direct_means
 from gateway.cli.groups import Commands
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal

@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from gateway.api.listener import until_asked_to_stop
-from gateway.app import House, open_house
+from gateway.app.house import House, open_house
 from gateway.cli.recording import record
 from gateway.cli.terminal import Exit, Failure, err
 from gateway.model.identity import PlanId

@@ -10,7 +10,8 @@ import typer
 from rich.table import Table
 
 from gateway.api.listener import until_asked_to_stop
-from gateway.app import answer_partners, serve, take_mail, work
+from gateway.app.mail import take_mail
+from gateway.app.serving import answer_partners, serve, work
 from gateway.cli.groups import group
 from gateway.cli.opening import (
     ConfigOption,

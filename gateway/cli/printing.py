@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from ccda.html.summary import write_summary
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.terminal import Exit, Failure
 from gateway.exchange.summary_pdf import write_pdf
 from gateway.exchange.summary_views import read_sheet

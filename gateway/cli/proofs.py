@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import orjson
 import typer
 
-from gateway.app import House, log_seal
+from gateway.app.house import House, log_seal
 from gateway.cli.opening import ConfigOption, opened
 from gateway.cli.recording import record_look, refusal
 from gateway.cli.terminal import Failure

@@ -8,7 +8,7 @@ import orjson
 import typer
 from rich.table import Column, Table
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.held import all_documents
 from gateway.cli.messages import all_messages, message_form

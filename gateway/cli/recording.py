@@ -9,7 +9,7 @@ import os
 from datetime import UTC, datetime
 from typing import Final
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.terminal import Exit, Failure
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId

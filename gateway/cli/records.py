@@ -14,7 +14,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.cli.opening import (
     ConfigOption,
     JsonOption,

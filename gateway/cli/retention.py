@@ -7,7 +7,7 @@ import orjson
 import typer
 from rich.table import Column, Table
 
-from gateway.app import House, log_seal
+from gateway.app.house import House, log_seal
 from gateway.cli.opening import ConfigOption, JsonOption, opened, plan_named
 from gateway.cli.proofs import KeyOption, log_keys
 from gateway.cli.recording import act_of_operator, record, record_look

@@ -9,7 +9,7 @@ from uuid import uuid4
 import orjson
 import typer
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
 from gateway.cli.recording import record, refusal
 from gateway.cli.terminal import Exit, Failure, out, printable

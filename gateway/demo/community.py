@@ -21,8 +21,11 @@ from uuid import uuid4
 from ccda.hl7v3 import II
 from gateway.api.applications import create_operations_application
 from gateway.api.listener import Listener, running, until_asked_to_stop
-from gateway.app import House, listeners, open_house, own_certificates, working
 from gateway.app.beside import mail_process
+from gateway.app.house import House, open_house
+from gateway.app.listening import listeners
+from gateway.app.mail import own_certificates
+from gateway.app.working import working
 from gateway.clients.tls import partner_listener_context
 from gateway.demo.parties import HISP, MEMBER, PARTNERS, PLAN, Party
 from gateway.demo.simulator.answering import Responder

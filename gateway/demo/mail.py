@@ -13,7 +13,7 @@ from typing import Final
 from cryptography import x509
 
 from direct.trust import Strictness
-from gateway.app import House
+from gateway.app.house import House
 from gateway.demo.parties import DIRECT_DOMAINS
 from gateway.model.direct_anchors import DirectAnchor
 from gateway.store import direct_anchors, direct_keys

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import httpx
 
-from gateway.app import House, open_house
+from gateway.app.house import House, open_house
 from gateway.demo.certificates import Issued, create_authority, issue, issue_for_mail
 from gateway.demo.mail import Post, mail_settings, seed_mail
 from gateway.demo.parties import (

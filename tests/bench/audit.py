@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.reading import read_document
 from gateway.model.document import Source

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.partner import Partner, PartnerProfile
 from gateway.store import partner_health, partners
 from gateway.store.database import Transaction

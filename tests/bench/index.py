@@ -18,7 +18,7 @@ from typing import Final
 from lxml import etree
 
 from ccda.document import parse_document
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.reading import Reading, read_document
 from gateway.model.document import Source

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from ccda.document import parse_document
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.ingest import ingest_all
 from gateway.exchange.ingest import Ingested, Received, ingest, receive
 from gateway.model.document import Source

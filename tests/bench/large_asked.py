@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from gateway.app import House, open_client, settle
+from gateway.app.house import House, open_client
+from gateway.app.serving import settle
 from gateway.exchange.asking import Asking, new_assertion
 from gateway.exchange.retrieving import Attachments
 from gateway.model.document import Document

@@ -22,7 +22,10 @@ from fastapi.responses import PlainTextResponse, Response, StreamingResponse
 from gateway.api import soap, soap_records
 from gateway.api.listener import running, until_asked_to_stop
 from gateway.api.sharing import SharedListener
-from gateway.app import House, listeners, open_house, settle, working
+from gateway.app.house import House, open_house
+from gateway.app.listening import listeners
+from gateway.app.serving import settle
+from gateway.app.working import working
 from gateway.exchange.keeping import Kept
 from gateway.settings import Settings
 

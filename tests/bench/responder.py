@@ -20,8 +20,8 @@ from typing import Any, Final
 from sqlalchemy import func, select
 
 from gateway.api.sharing import SharedListener
-from gateway.app import House
-from gateway.app import open_house as open_gateway
+from gateway.app.house import House
+from gateway.app.house import open_house as open_gateway
 from gateway.settings import Settings
 from gateway.store import exchange_log, members, tables
 from ihe.soap import ITI_38_REQUEST

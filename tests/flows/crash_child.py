@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.app import House, open_house
+from gateway.app.house import House, open_house
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.model.document import Source
 from gateway.model.exchange import Exchange

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.partner import Endpoints, Partner
 from gateway.model.retrieval import PartnerProgress
 from gateway.settings import Listen

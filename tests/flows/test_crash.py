@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.summaries import read_summary
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner

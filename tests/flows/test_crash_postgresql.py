@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.partner import Partner
 from tests.flows.crash_child import FILES, take_in
 from tests.flows.test_crash import (

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.exchange import Exchange
 from gateway.store import members, partners
 from tests.flows.test_asynchronous import Pair, pair

@@ -21,7 +21,7 @@ from sqlalchemy import text
 import ihe.soap
 from ccda.hl7v3 import TS
 from gateway.api import soap
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange import asking
 from gateway.model.exchange import Exchange
 from gateway.model.link import Link

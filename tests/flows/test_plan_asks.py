@@ -16,7 +16,8 @@ import pytest
 
 from gateway.api.applications import create_plan_application
 from gateway.api.means import PlanMeans
-from gateway.app import House, working
+from gateway.app.house import House
+from gateway.app.working import working
 from gateway.cli.recording import operator
 from gateway.model.exchange import Exchange
 from gateway.store import exchange_log, tokens

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House, working
+from gateway.app.house import House
+from gateway.app.working import working
 from gateway.exchange.summaries import read_summary
 from gateway.model.identity import RetrievalId
 from gateway.model.partner import Partner

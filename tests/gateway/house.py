@@ -31,9 +31,10 @@ from sqlalchemy import delete, text
 from ccda.hl7v3 import II
 from ccda.safe_xml import Element, parse_xml
 from gateway.api.listener import running
-from gateway.app import House, listeners
 from gateway.app import house as house_module
-from gateway.app import open_house as open_gateway
+from gateway.app.house import House
+from gateway.app.house import open_house as open_gateway
+from gateway.app.listening import listeners
 from gateway.demo.certificates import Issued, create_authority, issue
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.exchange.atna_acts import SETTINGS

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.app import House, open_house
+from gateway.app.house import House, open_house
 from gateway.settings import KeyPair, Listen, Settings
 from gateway.store import tokens
 from gateway.store.key_file import create_key_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import open_house
+from gateway.app.house import open_house
 from gateway.model.exchange import Exchange
 from gateway.model.policy import Rule as StoredRule
 from gateway.settings import InvalidSettings, Limits, Listen, Policy, Rule, Settings

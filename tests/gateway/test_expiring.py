@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House, serve, work, working
+from gateway.app.house import House
+from gateway.app.serving import serve, work
+from gateway.app.working import working
 from gateway.exchange.expiring import Reliance, warnings
 from gateway.store import partners
 from tests.gateway.exchange.direct_certificates import certified

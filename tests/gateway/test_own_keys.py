@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.settings import KeyPair
 from gateway.store import own_keys
 from gateway.store.own_keys import KeyUsage, OwnKeys

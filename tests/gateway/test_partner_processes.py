@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import open_house as open_gateway
+from gateway.app.house import open_house as open_gateway
 from gateway.settings import Listen, Settings
 from gateway.store import exchange_log
 from ihe.soap import ITI_38_REQUEST

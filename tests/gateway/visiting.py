@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ccda.safe_xml import Element
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
 from gateway.model.member import Member

@@ -19,7 +19,7 @@ import httpx
 from lxml import etree
 
 from ccda.hl7v3 import AD, PN, TEL, TS
-from gateway.app import open_client, open_house
+from gateway.app.house import open_client, open_house
 from gateway.auditing import reporter_of
 from gateway.exchange.asking import Asking
 from gateway.exchange.audit_feed import FeedMeans, record_messages

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.auditing import audit_feeds
 from gateway.exchange.audit_feed import Feed
 from gateway.model.exchange import Exchange

@@ -22,7 +22,7 @@ from direct.discovery import NotFound
 from direct.trust import Verdict
 from gateway.api.applications import create_plan_application
 from gateway.api.means import PlanMeans
-from gateway.app import House
+from gateway.app.house import House
 from gateway.clients.smtp_client import SmtpClient
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.spooling import MailMeans

@@ -9,7 +9,7 @@ from pathlib import Path
 from lxml import etree
 from lxml.etree import _Element as Element
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.exchange import Exchange
 from ihe.namespaces import name
 from ihe.soap import ITI_55_REQUEST

@@ -15,7 +15,7 @@ import gateway.api.soap_opening
 import gateway.api.soap_records
 from gateway.api.partner_means import PartnerMeans
 from gateway.api.proxy import client_certificate
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.partner import PartnerProfile
 from ihe.errors import SecurityRefused
 from ihe.identifiers import HomeCommunityId

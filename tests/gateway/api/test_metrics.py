@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from direct.bundle import Bundle
 from gateway.api.applications import create_operations_application
 from gateway.api.metrics import Meters, measured, meters
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.direct_anchors import DirectAnchor, DirectBundle, Reach
 from gateway.model.exchange import Exchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId, RetrievalId

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.api.applications import create_operations_application
 from gateway.api.metrics import Meters, meters
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.purpose import NHIN
 from gateway.store import exchange_log, members
 from ihe.registry_response import ResponseStatus

@@ -17,7 +17,7 @@ from lxml import etree
 from ccda.hl7v3 import AD, PN, TEL, TS
 from ccda.safe_xml import parse_xml
 from gateway.api.soap_verbs import reply
-from gateway.app import listeners
+from gateway.app.listening import listeners
 from gateway.exchange.asker import Asker
 from gateway.exchange.matching import compare_people
 from gateway.exchange.respond_discovery import discover

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.document import Document
 from gateway.model.exchange import Exchange
 from ihe.soap import ITI_39_REQUEST, ITI_55_REQUEST

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from ccda.safe_xml import Element
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.disclosures import account
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.exchange import Exchange

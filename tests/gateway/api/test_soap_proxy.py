@@ -15,7 +15,7 @@ import pytest
 
 from gateway.api.partner_means import TrustedProxy
 from gateway.api.proxy import client_certificate
-from gateway.app import listeners
+from gateway.app.listening import listeners
 from gateway.settings import InvalidSettings, Listen, Proxy
 from ihe.errors import SecurityRefused
 from ihe.soap import ITI_55_REQUEST

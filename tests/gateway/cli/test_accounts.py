@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.cli.accounts import exported
 from gateway.exchange.accounting import window
 from gateway.exchange.disclosures import account, accounting_csv, accounting_json

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import open_house
+from gateway.app.house import open_house
 from gateway.model.audit_feed import DeadLetter
 from gateway.settings import load_settings
 from gateway.store import audit_feed

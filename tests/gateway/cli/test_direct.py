@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import open_house
+from gateway.app.house import open_house
 from gateway.exchange.spooling import Envelope, MailMeans, Spool
 from gateway.model.identity import MailId
 from gateway.model.mail_domains import MailDomains

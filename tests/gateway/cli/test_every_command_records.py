@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from gateway.app import open_house
+from gateway.app.house import open_house
 from gateway.cli.recording import operator
 from gateway.model.document import Document
 from gateway.settings import load_settings

@@ -59,6 +59,14 @@ def test_who_asks_for_the_commands_does_not_wait_for_what_they_need() -> None:
     assert shown.stdout.splitlines()[-1] == "set()"
 
 
+def test_who_looks_at_members_does_not_wait_for_the_web() -> None:
+    asked = "import sys, gateway.cli.members; print({'fastapi', 'starlette'} & set(sys.modules))"
+    shown = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "set()\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

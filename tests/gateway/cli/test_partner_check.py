@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import open_client
+from gateway.app.house import open_client
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.demo.simulator.moods import MOODS
 from gateway.exchange.asking import Asking

@@ -15,8 +15,8 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from ccda.hl7v3 import II
-from gateway.app import House, open_client
-from gateway.app import open_house as open_gateway
+from gateway.app.house import House, open_client
+from gateway.app.house import open_house as open_gateway
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.model.exchange import Exchange

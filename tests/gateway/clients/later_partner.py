@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.identity import RetrievalId
 from gateway.model.partner import Partner, PartnerProfile
 from gateway.model.retrieval import PartnerProgress

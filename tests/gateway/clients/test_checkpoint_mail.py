@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from direct.message import read_message
-from gateway.app import House, log_seal
+from gateway.app.house import House, log_seal
 from gateway.clients.audit_client import NotSent
 from gateway.clients.checkpoint_mail import CheckpointMail
 from gateway.clients.smtp_client import Server

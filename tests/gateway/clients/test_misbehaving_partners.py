@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner, PartnerProfile
 from gateway.model.retrieval import PartnerProgress

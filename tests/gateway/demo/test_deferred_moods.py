@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.demo.simulator.deferred_moods import DEFERRED
 from gateway.exchange.asking import Asking
 from gateway.exchange.partner_check import check_partner

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.demo.simulator.mood import STEPS
 from gateway.demo.simulator.moods import MOODS, mood
 from gateway.exchange.conversation import Reread, crossed, reread

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.exchange.asking import Asking
 from gateway.exchange.partner_check import check_partner
 from gateway.exchange.partner_findings import Finding

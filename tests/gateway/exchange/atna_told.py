@@ -7,7 +7,7 @@ from typing import Final
 from lxml import etree
 
 from ccda.safe_xml import Element, parse_xml
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.atna import Reporter, audit_events
 from gateway.model.exchange import Exchange
 from gateway.store import wire_messages

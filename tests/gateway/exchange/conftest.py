@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.settings import Plan
 from tests.gateway.clients.asking_house import NUMBER_ROOT, PLAN, asking_house
 from tests.gateway.store.conftest import migrated_postgres, postgres_url, server

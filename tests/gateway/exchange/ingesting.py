@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from ccda.hl7v3 import II, PN
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.reading import read_document
 from gateway.exchange.summaries import read_summary

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.exchange import Exchange
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress

@@ -19,7 +19,7 @@ from cryptography import x509
 from direct.discovery import Candidate, Found, NotFound, Step
 from direct.message import OutgoingPart
 from direct.trust import Strictness, TrustAnchor, Verdict, judge
-from gateway.app import House
+from gateway.app.house import House
 from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.jobs import JobMeans, perform

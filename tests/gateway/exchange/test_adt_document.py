@@ -8,7 +8,7 @@ import pytest
 
 from ccda.fhir import document_bundle, summary_bundle
 from ccda.model import Patient
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.reading import read_document
 from gateway.exchange.summaries import build_summary, read_summary
 from gateway.model.document import Source

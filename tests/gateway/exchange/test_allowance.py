@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Received, ingest
 from gateway.exchange.jobs import perform
 from gateway.exchange.reading import read_document

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.app import House, log_seal, work, working
+from gateway.app.house import House, log_seal
+from gateway.app.serving import work
+from gateway.app.working import working
 from gateway.auditing import audit_feeds, repository_places
 from gateway.exchange.atna_acts import START, STOP
 from gateway.exchange.audit_feed import Feed

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ccda.hl7v3 import II, TS
-from gateway.app import open_client
+from gateway.app.house import open_client
 from gateway.exchange.jobs import perform
 from gateway.model.exchange import Exchange
 from gateway.model.job import Job

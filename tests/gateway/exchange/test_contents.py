@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.contents import read_contents
 from gateway.store import exchange_log
 from gateway.store.evidence import Evidence, Gone, evidence

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.conversation import Crossed, crossed, indexed, reread, reread_documents
 from gateway.model.exchange import Exchange, ExchangeFilter, RecordedExchange
 from gateway.store import exchange_log

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.deciding import (
     NothingToDecide,
     Verdict,

@@ -8,7 +8,7 @@ import pytest
 from ccda import parse_document
 from ccda.hl7v3 import II
 from ccda.model import Author, ClinicalDocument
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.derived import SOFTWARE, is_derived
 from gateway.exchange.summaries import build_summary
 from gateway.exchange.summary_document import source_ids, write_member_ccd

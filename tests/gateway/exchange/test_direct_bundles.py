@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from direct.bundle import MOST_BYTES
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.direct_bundles import (
     Refreshed,
     UnknownBundle,

@@ -7,7 +7,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
-from gateway.app import direct_means
+from gateway.app.mail import direct_means
 from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.smtp_client import SmtpClient
 from gateway.exchange.direct_opening import Routes

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from gateway.app import House, log_seal
+from gateway.app.house import House, log_seal
 from gateway.exchange.disposing import Assessed, dispose
 from gateway.model.exchange import Exchange
 from gateway.model.retention import DISPOSAL, Hold, PlanMonth

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ccda.safe_xml import DEFAULT_LIMITS
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested, ingest, receive
 from gateway.exchange.workers import WorkerPool
 from gateway.model.document import Source

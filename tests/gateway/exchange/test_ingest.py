@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ccda.safe_xml import DEFAULT_LIMITS
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import ingest, receive
 from gateway.exchange.reading import read_document
 from gateway.exchange.workers import WorkerPool

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested, Received, ingest
 from gateway.exchange.reading import Reading, read_document
 from gateway.model.document import Source

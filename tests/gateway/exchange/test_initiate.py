@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccda.hl7v3 import PN
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.clients.soap_client import SoapClient
 from gateway.demo.parties import MEMBER as ROSALIND
 from gateway.model.community import Community

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.exchange.jobs import perform
 from gateway.model.identity import PartnerId, PlanId, RetrievalId
 from gateway.model.job import Job

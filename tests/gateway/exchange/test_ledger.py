@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ledger import CSV_COLUMNS, ledger, ledger_cells, ledger_json, read_ledger
 from gateway.model.exchange import Exchange, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId, RetrievalId

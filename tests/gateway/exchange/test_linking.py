@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccda.hl7v3 import AD, II, PN, TS, US_SSN
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.identity import MemberId
 from gateway.model.member import Member
 from gateway.store import links, members

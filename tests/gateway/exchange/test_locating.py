@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.accounting import what_left
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import NOT_LOCATED

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.log_reports import export_of, outflow_of, records_of, unusual_of
 from gateway.exchange.unusual import Unusual, unusual_accesses
 from gateway.model.exchange import Exchange, ExchangeFilter

@@ -10,7 +10,7 @@ import pytest
 
 from ccda import parse_document
 from ccda.summary import Summary
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.demographics import demographics_of
 from gateway.exchange.ingest import Received, ingest
 from gateway.exchange.reading import read_document

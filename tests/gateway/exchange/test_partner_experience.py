@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.clients.restraint import Restraint
 from gateway.model.partner import PartnerProfile
 from gateway.model.retrieval import PartnerProgress

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccda.hl7v3 import AD, PN
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.conversation import Crossed, Reread, crossed
 from gateway.exchange.rejudging import rejudged
 from gateway.model.exchange import ExchangeFilter, RecordedExchange

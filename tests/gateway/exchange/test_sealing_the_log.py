@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.app import House, log_seal, working
+from gateway.app.house import House, log_seal
+from gateway.app.working import working
 from gateway.exchange.checkpoints import LogSeal, folder_places, is_due, make_checkpoint, publish
 from gateway.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gateway.model.exchange import Exchange

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.app import House, open_client
+from gateway.app.house import House, open_client
 from gateway.clients.failures import PartnerFailed
 from gateway.exchange.jobs import perform
 from gateway.exchange.submitting import NotSubmitted, SubmitMeans, Submitted, submit

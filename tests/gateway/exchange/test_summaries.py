@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from ccda.summary import summary_json
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Received, ingest
 from gateway.exchange.reading import read_document
 from gateway.exchange.summaries import build_summary, read_summary

@@ -98,7 +98,7 @@ dated = st.lists(st.tuples(st.sampled_from(DOCUMENTS), dated_entries), max_size=
 
 
 @given(records, st.randoms(use_true_random=False))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_the_order_of_documents_changes_nothing(pairs: Pairs, chance: random.Random) -> None:
     shuffled = list(pairs)
     chance.shuffle(shuffled)
@@ -106,7 +106,7 @@ def test_the_order_of_documents_changes_nothing(pairs: Pairs, chance: random.Ran
 
 
 @given(records)
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_no_entry_is_lost_or_told_twice(pairs: Pairs) -> None:
     found = summarize(pairs, as_of=NOW)
     told = sorted(
@@ -120,13 +120,13 @@ def test_no_entry_is_lost_or_told_twice(pairs: Pairs) -> None:
 
 
 @given(records)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_what_is_told_twice_is_merged_once(pairs: Pairs) -> None:
     assert summarize([*pairs, *pairs], as_of=NOW) == summarize(pairs, as_of=NOW)
 
 
 @given(records)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_every_denial_that_stands_is_reached_and_so_is_every_fact(pairs: Pairs) -> None:
     silent = {
         (where.id, item.ordinal)
@@ -139,7 +139,7 @@ def test_every_denial_that_stands_is_reached_and_so_is_every_fact(pairs: Pairs) 
 
 
 @given(records, st.sampled_from([new_a, B, C]))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_a_copy_of_a_document_changes_nothing_but_sources(pairs: Pairs, which: Document) -> None:
     once = summarize(pairs, as_of=NOW)
     twice = summarize([*pairs, *copied(pairs, which)], as_of=NOW)
@@ -147,7 +147,7 @@ def test_a_copy_of_a_document_changes_nothing_but_sources(pairs: Pairs, which: D
 
 
 @given(dated, st.sampled_from([new_a, B, C]), st.integers(0, 14))
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_a_document_in_two_parts_gives_the_same_lines(
     pairs: Pairs, which: Document, at: int
 ) -> None:
@@ -172,7 +172,7 @@ def test_a_document_in_two_parts_gives_the_same_lines(
 
 
 @given(records)
-@settings(max_examples=200)
+@settings(max_examples=80)
 def test_no_line_mixes_yes_and_no(pairs: Pairs) -> None:
     negated = {(d.id, item.ordinal): item.entry.negated for d, item in pairs}
     for section in summarize(pairs, as_of=NOW).sections:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from ccda.hl7v3 import II, PN
-from gateway.app import House
+from gateway.app.house import House
 from gateway.model.identity import MemberId
 from gateway.model.member import Member
 from gateway.store import members

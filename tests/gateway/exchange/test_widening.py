@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ccda.hl7v3 import AD, II, PN, TEL
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.widening import widen
 from gateway.model.exchange import Exchange
 from gateway.model.partner import PartnerProfile

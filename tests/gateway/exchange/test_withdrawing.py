@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.exchange.ingest import Ingested
 from gateway.exchange.withdrawing import withdraw
 from tests.gateway.exchange.ingesting import ASTHMA, GOUT, cda, problems, reload, take

@@ -19,7 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gateway.app import House
+from gateway.app.house import House
 from gateway.clients.tls import plan_listener_context
 from gateway.exchange.archive import Archive
 from gateway.exchange.spooling import MailMeans

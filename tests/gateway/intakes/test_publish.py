@@ -27,7 +27,7 @@ from direct import ldap as ldap_messages
 from direct.ldap import Done, Search
 from direct.ldap_filter import Present
 from direct.tlv import integer, tlv
-from gateway.app import own_certificates
+from gateway.app.mail import own_certificates
 from gateway.intakes import publish_dns
 from gateway.intakes.publish import own_listings
 from gateway.intakes.talks import MOST_CONNECTIONS
