@@ -119,7 +119,11 @@ async def _seal_now_and_then(house: House) -> None:
     while True:
         now = datetime.now(UTC)
         due = partial(
-            is_due, every_records=audit.every_records, every_seconds=audit.every_seconds, now=now
+            is_due,
+            key=seal.public,
+            every_records=audit.every_records,
+            every_seconds=audit.every_seconds,
+            now=now,
         )
         if await house.database.read_async(due):
             await house.database.write_async(partial(make_checkpoint, seal=seal, now=now))

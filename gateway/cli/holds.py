@@ -1,5 +1,6 @@
 """`gateway audit hold`: what of the log must stay while somebody may need it as evidence."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from gateway.model.exchange import ExchangeFilter, Outcome
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.retention import HOLD_LIFTED, HOLD_PLACED, Hold
 from gateway.store import exchange_log, legal_holds, partners
+from gateway.store.evidence import holds_in_doubt
 from gateway.store.hold_words import lifted_words, placed_words
 from gateway.store.scope import ALL_PLANS, Scope
 from gateway.store.transaction import Transaction
@@ -85,15 +87,22 @@ def list_holds(
 ) -> None:
     """The holds in force: what each is on, why, and who placed it when."""
     with opened(config) as house:
-        found = house.database.read(lambda tx: legal_holds.list_all(tx, lifted=everything))
+        found, doubts = house.database.read(
+            lambda tx: (legal_holds.list_all(tx, lifted=everything), holds_in_doubt(tx))
+        )
         record_look(house, "CLI-AUDIT-HOLDS", plan=None, reason=f"{len(found)} holds")
     if json:
         for hold in found:
             typer.echo(orjson.dumps(_form(hold)).decode())
-        return
-    if not found:
+    elif found:
+        out.print(_table(found))
+    elif not doubts:
         out.print("nothing is held")
-        return
+    if doubts:
+        raise Failure(f"not as the log says: {'; '.join(one.what for one in doubts)}")
+
+
+def _table(found: Sequence[Hold]) -> Table:
     table = Table(id_column(8), "on", "why", "placed", "by", "lifted")
     for hold in found:
         lifted = None if hold.lifted is None else f"{hold.lifted:%Y-%m-%d} by {hold.lifted_by}"
@@ -105,7 +114,7 @@ def list_holds(
             printable(hold.placed_by),
             printable(lifted),
         )
-    out.print(table)
+    return table
 
 
 @hold_app.command("lift")

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.clients import checkpoint_folder
 from gateway.clients.audit_client import NotSent
-from gateway.model.checkpoint import Checkpoint, LogKey, write_checkpoint
+from gateway.model.checkpoint import Checkpoint, LogKey, read_checkpoint, write_checkpoint
 from gateway.model.exchange import Exchange
 from gateway.store import checkpoints, exchange_log
 from gateway.store.checkpoints import StoredCheckpoint
@@ -29,8 +29,6 @@ _AGAIN: Final = timedelta(minutes=5)
 """A mailbox that could not be reached is left alone for so long."""
 _LOOKED_THROUGH: Final = 10_000
 """A week of checkpoints, one a minute."""
-_PUT_THERE: Final = 10
-"""So many that are none of ours are passed over, once a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +70,19 @@ def make_checkpoint(
 
 
 def is_due(
-    transaction: Transaction, *, every_records: int, every_seconds: float, now: datetime
+    transaction: Transaction,
+    key: LogKey,
+    *,
+    every_records: int,
+    every_seconds: float,
+    now: datetime,
 ) -> bool:
-    """Whether so many records, or any and so much time, have come since the last checkpoint."""
-    known = reversed(checkpoints.newest(transaction, _PUT_THERE))
-    # One that says that it will be made later is none of ours.
-    last = next((one for one in known if one.made <= now), None)
-    size = checkpoints.size(transaction)
-    new = size - (last.size if last else 0)
-    waited = last is None or (now - last.made).total_seconds() >= every_seconds
+    """Whether so many records, or any and so much time, have come since `key` last signed: what
+    anybody else put there, or says of the time, puts off nothing."""
+    last = checkpoints.last_signed(transaction, key)
+    signed = None if last is None else read_checkpoint(last.note, key)
+    new = checkpoints.size(transaction) - (signed.size if signed else 0)
+    waited = signed is None or not 0 <= (now - signed.at).total_seconds() < every_seconds
     return new >= every_records or (new > 0 and waited)
 
 

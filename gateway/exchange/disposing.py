@@ -1,7 +1,8 @@
 """Certified disposal: a month of the exchange log made unreadable, once nobody may need it.
 
-Refused before the plan's years are over, and while a legal hold is on one of its records. What was
-hashed stays, so that the log verifies as before; a signed certificate says what is gone, and the
+Refused before the plan's years are over, while a legal hold is on one of its records, and while a
+hold is not as the log says: whoever can write to the database could have lifted it. What was hashed
+stays, so that the log verifies as before; a signed certificate says what is gone, and the
 disposal is itself a record (DECISIONS 16, 19). Clinical documents are not of the log: they stay.
 """
 
@@ -16,6 +17,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
 from gateway.store import disposals, exchange_log, legal_holds
 from gateway.store.database import Transaction
+from gateway.store.evidence import holds_in_doubt
 
 YearsOf = Callable[[str | None], int]
 """For how many years a plan's log is kept, or what belongs to none."""
@@ -30,6 +32,7 @@ class Assessed:
     years: int
     is_due: bool
     holds: tuple[Hold, ...]
+    doubts: tuple[str, ...] = ()
     is_disposed: bool = False
 
     @property
@@ -41,6 +44,8 @@ class Assessed:
             return f"it is not due before {self.month.due(self.years):%Y-%m-%d}"
         if self.holds:
             return f"it is under legal hold {', '.join(hold.id for hold in self.holds)}"
+        if self.doubts:
+            return f"a hold is not as the log says: {'; '.join(self.doubts)}"
         return None
 
 
@@ -63,6 +68,7 @@ def assess(
         years,
         month.due(years) <= now,
         disposals.holding(transaction, month, holds),
+        tuple(one.what for one in holds_in_doubt(transaction)),
         month in disposals.disposed(transaction, month.plan),
     )
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from gateway.model.exchange import ExchangeFilter
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.retention import Disposal, Hold, MonthContent, PlanMonth
-from gateway.store import tables
+from gateway.store import mail_sent, tables
 from gateway.store.month_key import MonthName
 from gateway.store.month_keys import month_of
 from gateway.store.scope import Scope
@@ -129,7 +129,8 @@ def holding(transaction: Transaction, month: PlanMonth, holds: Sequence[Hold]) -
 def shred(transaction: Transaction, month: PlanMonth, *, now: datetime) -> None:
     """Makes what is private in that month's records unreadable, for good.
 
-    What was asked for in it goes too: by its conversation every record of it would still be read.
+    What was asked for in it goes too, and whose the mail of it was: by their conversations every
+    record of them would still be read.
     """
     if not transaction.is_postgres:
         transaction.connection.execute(text("PRAGMA secure_delete = ON"))
@@ -148,6 +149,8 @@ def shred(transaction: Transaction, month: PlanMonth, *, now: datetime) -> None:
     of_these = followed.c.retrieval.in_(select(asked.number).where(began))
     transaction.connection.execute(delete(followed).where(of_these))
     transaction.connection.execute(delete(tables.retrieval).where(began))
+    if month.plan is not None:
+        mail_sent.forget_whose(transaction, plan=month.plan, since=month.begins, until=month.ends)
 
 
 def certify(transaction: Transaction, done: Disposal, *, certificate: str, key: str) -> None:

@@ -207,6 +207,12 @@ def _opened(transaction: Transaction, name: MonthName) -> MonthKey | None:
 # ---- holds -----------------------------------------------------------------------------------
 
 
+def holds_in_doubt(transaction: Transaction) -> tuple[Gone, ...]:
+    """The holds that are not as the records of them say: what they are on is anybody's guess."""
+    with any_text(transaction):
+        return tuple(_holds(transaction))
+
+
 def _holds(transaction: Transaction) -> Iterator[Gone]:
     """The holds that the chain says were placed, and that are not as it says."""
     known = legal_holds.as_kept(transaction)

@@ -47,12 +47,11 @@ def lift(transaction: Transaction, id: str, *, by: str, because: str, now: datet
 
 
 def list_all(transaction: Transaction, *, lifted: bool = False) -> tuple[Hold, ...]:
-    """Those in force, and if asked for those that were lifted; the oldest first."""
-    table = tables.legal_hold
-    statement = select(table).order_by(table.c.placed, table.c.id)
-    if not lifted:
-        statement = statement.where(table.c.lifted.is_(None))
-    return tuple(map(_hold, transaction.connection.execute(statement)))
+    """Those in force, and if asked for those that were lifted; the oldest first. Of a row that
+    makes no hold `as_kept` knows."""
+    known = (hold for hold in as_kept(transaction).values() if hold is not None)
+    found = (hold for hold in known if lifted or hold.is_in_force)
+    return tuple(sorted(found, key=lambda hold: (hold.placed, hold.id)))
 
 
 def as_kept(transaction: Transaction) -> dict[str, Hold | None]:

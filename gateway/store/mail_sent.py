@@ -5,6 +5,8 @@ exchange record of what happened to it. The bytes of the inner message lie in th
 """
 
 import hashlib
+from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -48,6 +50,20 @@ def insert_message(transaction: Transaction, message: SentMail) -> None:
             **_state(recipient),
         }
         transaction.connection.execute(insert(tables.mail_recipient).values(row))
+
+
+def forget_whose(
+    transaction: Transaction, *, plan: PlanId, since: datetime, until: datetime
+) -> None:
+    """The messages of that time, until exclusive, name no member and no document any more."""
+    table = tables.mail_sent.c
+    is_of_then = (table.plan == plan, table.created >= since, table.created < until)
+    kept = select(table.number, table.record).where(*is_of_then)
+    for row in transaction.connection.execute(kept).all():
+        record = replace(load(Exchange, row.record), member=None, documents=())
+        transaction.connection.execute(
+            update(tables.mail_sent).where(table.number == row.number).values(record=dump(record))
+        )
 
 
 def put_recipient(

@@ -37,8 +37,9 @@ def sealed(house: House, seal: LogSeal, now: datetime = NOW) -> str:
 
 
 def due(house: House, now: datetime, *, records: int = 10, seconds: float = 60) -> bool:
+    key = log_seal(house.settings).public
     return house.database.read(
-        lambda tx: is_due(tx, every_records=records, every_seconds=seconds, now=now)
+        lambda tx: is_due(tx, key, every_records=records, every_seconds=seconds, now=now)
     )
 
 
@@ -132,6 +133,19 @@ def test_a_checkpoint_that_somebody_put_there_or_changed_is_not_gone_on_from_and
         assert result.reason is None
         assert roots[made.size] == made.root
         assert told is not None and fault in told
+
+
+@pytest.mark.parametrize("size", ["(SELECT sequence FROM exchange_head)", 1])
+def test_what_somebody_put_there_just_now_puts_the_next_off_for_no_time(
+    tmp_path: Path, size: object
+) -> None:
+    later = NOW + timedelta(minutes=2)
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        record(house, 3)
+        sealed(house, log_seal(house.settings))
+        record(house)
+        changed(house, FORGED.format(size, f"{later:%Y-%m-%dT%H:%M:%S}.000000Z"))
+        assert due(house, later)
 
 
 def test_what_an_earlier_key_of_the_log_has_signed_is_no_fault(tmp_path: Path) -> None:
