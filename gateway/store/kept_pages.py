@@ -7,8 +7,9 @@ from sqlalchemy import func, or_, select, tuple_
 
 from gateway.model.identity import DocumentId, PlanId
 from gateway.store import tables
+from gateway.store.sqlite_any_text import any_text
 from gateway.store.transaction import Transaction
-from gateway.store.wire_messages import WireMessage, of_row
+from gateway.store.wire_messages import AS_KEPT, WireMessage, of_row
 
 Key = tuple[str, str]
 """After which of a table's keys a page goes on; before all of them two empty texts."""
@@ -20,9 +21,10 @@ def envelopes(
 ) -> tuple[tuple[Key, WireMessage], ...]:
     """Envelopes as they are sealed, each with its key."""
     table = tables.wire_message
-    page = select(table).where(tuple_(table.c.hash, table.c.scope) > tuple_(*after))
+    page = select(*AS_KEPT).where(tuple_(table.c.hash, table.c.scope) > tuple_(*after))
     page = page.order_by(table.c.hash, table.c.scope).limit(limit)
-    rows = transaction.connection.execute(page)
+    with any_text(transaction):
+        rows = transaction.connection.execute(page).all()
     return tuple(((row.hash, row.scope), of_row(row)) for row in rows)
 
 

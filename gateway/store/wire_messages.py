@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import zstandard
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Row, and_, select
+from sqlalchemy import Row, and_, select, type_coerce
+from sqlalchemy.types import NullType
 
 from ccda.values import quickly_made
 from gateway.model.identity import PlanId
@@ -39,6 +40,11 @@ _AT_ONCE: Final = 64
 _MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_TOGETHER: Final = 1024 * 1024
 """Octets of a request and its answer that are sealed together; far below what is opened at once."""
+AS_KEPT: Final = tuple(
+    type_coerce(column, NullType()).label(column.name) for column in tables.wire_message.c
+)
+"""The columns as the driver gives them: SQLite keeps anything anywhere, and what is no octets is
+for `open_message` to say."""
 _local = threading.local()
 
 
@@ -135,7 +141,7 @@ def get(
     if answer is not None:
         places.append(and_(table.c.hash == answer, table.c.asked == hash))
     for place in places:
-        found = select(table).where(place, within(table.c.plan, plan)).limit(1)
+        found = select(*AS_KEPT).where(place, within(table.c.plan, plan)).limit(1)
         row = transaction.connection.execute(found).first()
         if row is not None:
             return of_row(row, wanted=hash)
@@ -162,13 +168,14 @@ def open_message(keys: KeyRing, message: WireMessage) -> bytes:
         number = zstandard.get_frame_parameters(content).dict_id
         unpacker = zstandard.ZstdDecompressor(dict_data=_dictionary(number) if number else None)
         plain = unpacker.decompress(content, max_output_size=_MOST_BYTES)
-    # What is too short to be sealed at all has no nonce, which is a ValueError.
-    except (InvalidTag, ValueError, zstandard.ZstdError, FileNotFoundError):
+        parts = {message.hash: plain}
+        if message.asked is not None:
+            length = message.asked_bytes or 0
+            parts = {message.asked: plain[:length], message.hash: plain[length:]}
+    # What is too short to be sealed at all has no nonce, which is a ValueError; SQLite keeps
+    # anything anywhere, also what is no octets and no number.
+    except (InvalidTag, ValueError, TypeError, zstandard.ZstdError, FileNotFoundError):
         raise DamagedWireMessage(message.hash) from None
-    parts = {message.hash: plain}
-    if message.asked is not None:
-        length = message.asked_bytes or 0
-        parts = {message.asked: plain[:length], message.hash: plain[length:]}
     if any(hashlib.sha256(part).hexdigest() != hash for hash, part in parts.items()):
         raise DamagedWireMessage(message.hash)
     return parts[message.wanted or message.hash]

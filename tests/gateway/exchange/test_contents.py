@@ -60,6 +60,30 @@ def test_an_envelope_that_was_changed_is_told_by_the_record_that_names_it(tmp_pa
         assert list(read_contents(house.archive)) == [Gone(place, "an envelope", is_damaged=True)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "sealed = 'text'",
+        "sealed = CAST(x'ff' AS TEXT)",
+        "sealed = 7",
+        "sealed = x''",
+        "month = CAST(x'ff' AS TEXT)",
+        "month = x'ff'",
+        "month = NULL, generation = 'first'",
+    ],
+)
+def test_an_envelope_that_is_none_is_told_and_hides_no_other(tmp_path: Path, change: str) -> None:
+    with asked(tmp_path) as house:
+        place = sequence_of(house, "ITI-38")
+        run(
+            house,
+            "DROP TRIGGER wire_message_keeps_updates",
+            f"UPDATE wire_message SET {change}"  # noqa: S608
+            f" WHERE hash = (SELECT answer_hash FROM exchange WHERE sequence = {place})",
+        )
+        assert list(read_contents(house.archive)) == [Gone(place, "an envelope", is_damaged=True)]
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_bytes_that_were_changed_or_deleted_are_told_with_their_document(
     tmp_path: Path, is_there: bool

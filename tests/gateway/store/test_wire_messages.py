@@ -121,6 +121,8 @@ def test_of_two_neither_opens_once_anything_of_either_was_changed(
         replace(both, asked=None, wanted=None),
         replace(both, asked_bytes=None),
         replace(both, asked_bytes=len(REQUEST) + 1),
+        replace(both, asked_bytes="many"),  # type: ignore[arg-type]  # as SQLite may have kept it
+        replace(both, sealed="text"),  # type: ignore[arg-type]
         replace(both, sealed=other.sealed),
         replace(both, sealed=both.sealed[:-1] + bytes([both.sealed[-1] ^ 1])),
     ):
