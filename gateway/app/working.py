@@ -48,6 +48,7 @@ async def working(house: House, *, is_warning: bool = False) -> AsyncIterator[No
     tasks = [
         asyncio.create_task(_kept_up("recovery", partial(_recover_now_and_then, house))),
         asyncio.create_task(_kept_up("the log's seal", partial(_seal_now_and_then, house))),
+        asyncio.create_task(_kept_up("publishing it", partial(_publish_now_and_then, house))),
         asyncio.create_task(_kept_up("the sweeper", partial(_sweep_now_and_then, house))),
         *(
             asyncio.create_task(_kept_up("an audit feed", partial(feed_now_and_then, feed)))
@@ -112,10 +113,8 @@ async def _recover_now_and_then(house: House) -> None:
 
 
 async def _seal_now_and_then(house: House) -> None:
-    """A checkpoint once enough records or time have gone by, brought to each place outside."""
+    """A checkpoint once enough records or time have gone by."""
     seal, audit = log_seal(house.settings), house.settings.audit
-    places = {**folder_places(seal), **dict(repository_places(house.settings, house.database))}
-    mailboxes = mail_places(house.settings)
     while True:
         now = datetime.now(UTC)
         due = partial(
@@ -127,8 +126,18 @@ async def _seal_now_and_then(house: House) -> None:
         )
         if await house.database.read_async(due):
             await house.database.write_async(partial(make_checkpoint, seal=seal, now=now))
+        await asyncio.sleep(min(_LOOK_SECONDS, audit.every_seconds))
+
+
+async def _publish_now_and_then(house: House) -> None:
+    """Brings checkpoints to each place outside; one that hangs keeps none from being made."""
+    seal, audit = log_seal(house.settings), house.settings.audit
+    places = {**folder_places(seal), **dict(repository_places(house.settings, house.database))}
+    mailboxes = mail_places(house.settings)
+    while True:
         await asyncio.to_thread(publish, house.database, places)
         for mailbox in mailboxes:
+            now = datetime.now(UTC)
             await asyncio.to_thread(mailbox.publish, house.database, now=now)
         await asyncio.sleep(min(_LOOK_SECONDS, audit.every_seconds))
 

@@ -16,8 +16,13 @@ def publish(folder: Path, size: int, note: str) -> None:
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o444)
     except FileExistsError:
-        if path.read_text(encoding="utf-8") != note:
+        there = path.read_text(encoding="utf-8")
+        if there == note:
+            return
+        if not note.startswith(there):
             raise
+        path.unlink()  # half of it, from when we were killed
+        publish(folder, size, note)
         return
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -7,9 +7,10 @@ told in the words of `failures`, never in the library's, which may quote an addr
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import httpx
@@ -29,6 +30,7 @@ from gateway.model.partner import Partner
 from gateway.model.trust import RequireUnrevoked, certificate
 from ihe.errors import SecurityRefused
 
+_LOOKING: Final = 16
 _UNCOMPRESSED: Final = {"Accept-Encoding": "identity"}
 
 
@@ -124,10 +126,18 @@ class Connections:
         # TLS has verified the chain and does not show it; its issuer is found from the leaf.
         chain = () if leaf in map(certificate, partner.tls_certificates) else (leaf,)
         try:
-            await asyncio.to_thread(self.require_unrevoked, partner, leaf, chain)
+            look = partial(self.require_unrevoked, partner, leaf, chain)
+            await asyncio.get_running_loop().run_in_executor(_looking(), look)
         except SecurityRefused as refusal:
             await stream.aclose()
             raise NotTrusted(f"its TLS certificate is not trusted ({refusal.reason})") from None
+
+
+@cache
+def _looking() -> ThreadPoolExecutor:
+    """Threads that wait for revocation lists and responders: one that hangs takes no thread that
+    others work in."""
+    return ThreadPoolExecutor(_LOOKING, thread_name_prefix="revocation")
 
 
 def _why_broken_off(error: httpx.HTTPError) -> PartnerFailed:

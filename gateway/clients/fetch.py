@@ -8,7 +8,9 @@ nothing; each redirect is looked at anew.
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -64,8 +66,8 @@ class Fetcher:
     async def _once(
         self, client: httpx.AsyncClient, url: str, body: bytes | None, content_type: str
     ) -> "bytes | _Elsewhere":
-        request = self._request(client, url, body, content_type)
         try:
+            request = await self._request(client, url, body, content_type)
             response = await client.send(request, stream=True)
             try:
                 if response.is_redirect:
@@ -75,10 +77,11 @@ class Fetcher:
                 return await self._read(response)
             finally:
                 await response.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, KeyError) as error:
+        # Whoever wrote the address, or where it is sent on to, may have written anything.
+        except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError) as error:
             raise FetchFailed(f"the connection failed ({type(error).__name__})") from None
 
-    def _request(
+    async def _request(
         self, client: httpx.AsyncClient, url: str, body: bytes | None, content_type: str
     ) -> httpx.Request:
         try:
@@ -88,7 +91,7 @@ class Fetcher:
             raise FetchFailed("its address is not usable") from None
         if parts.scheme not in _PORTS or not host or parts.username is not None:
             raise FetchFailed("its address is not one of http or https")
-        address = self._look_up(host, port)
+        address = await self._look_up(host, port)
         shown = f"[{address}]" if address.version == 6 else str(address)
         target = httpx.URL(url).copy_with(host=shown)
         headers = {"Host": parts.netloc, "Accept-Encoding": "identity"}
@@ -102,12 +105,18 @@ class Fetcher:
             extensions={"sni_hostname": host},
         )
 
-    def _look_up(self, host: str, port: int) -> IPv4Address | IPv6Address:
+    async def _look_up(self, host: str, port: int) -> IPv4Address | IPv6Address:
         """Where the name leads, if every address of it is one that we may go to."""
+        look = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        # In a thread of its own, which is left behind where a resolver does not answer: the loop
+        # would wait for one of its own threads at its end, deadline or not.
+        beside = ThreadPoolExecutor(1, thread_name_prefix="resolver")
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await asyncio.get_running_loop().run_in_executor(beside, look)
         except (OSError, UnicodeError):
             raise FetchFailed("its name cannot be resolved") from None
+        finally:
+            beside.shutdown(wait=False)
         addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
         for address in addresses:
             if not is_public(address) and f"{address}:{port}" not in self.private_addresses:

@@ -27,6 +27,8 @@ from gateway.store.kept_checkpoints import NEW_KEY
 log = logging.getLogger(__name__)
 _AGAIN: Final = timedelta(minutes=5)
 """A mailbox that could not be reached is left alone for so long."""
+_MOST_FAILURES: Final = 2
+"""One after the other, at a place in a round: a single checkpoint may be what it does not take."""
 _LOOKED_THROUGH: Final = 10_000
 """A week of checkpoints, one a minute."""
 
@@ -96,18 +98,28 @@ def folder_places(seal: LogSeal) -> dict[str, Bring]:
 
 
 def publish(database: Database, places: Mapping[str, Bring]) -> int:
-    """Brings what was not yet published to each place; how many times that failed."""
+    """Brings what was not yet published to each place, the newest first; how many could not be.
+
+    A place that takes nothing is left alone until the next round: whoever hangs would else be
+    waited for once for every checkpoint that waits.
+    """
     waiting = 0
-    for one in database.read(checkpoints.newest):
-        for place, bring in places.items():
+    known = database.read(checkpoints.newest)
+    for place, bring in places.items():
+        failed = 0
+        for one in reversed(known):
             if place in one.published:
+                continue
+            if failed == _MOST_FAILURES:
+                waiting += 1
                 continue
             try:
                 bring(one.size, one.note)
             except (OSError, NotSent) as error:
-                waiting += 1
+                failed, waiting = failed + 1, waiting + 1
                 log.error("a checkpoint cannot be published: %s", _in_words(error))
                 continue
+            failed = 0
             database.write(partial(checkpoints.mark_published, size=one.size, place=place))
     return waiting
 

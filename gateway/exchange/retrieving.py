@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from ccda.safe_xml import Element
@@ -121,10 +122,11 @@ class Attachments:
 
         What one answer brought is never taken for a part of the next.
         """
-        for attachment in self._by_cid.values():
-            if attachment.blob is None:
-                attachment.writer.abort()
-        self._by_cid.clear()
+        with ExitStack() as each:  # whatever becomes of one, the others go too
+            for attachment in self._by_cid.values():
+                if attachment.blob is None:
+                    each.callback(attachment.writer.abort)
+            self._by_cid.clear()
 
 
 async def collect(

@@ -253,8 +253,10 @@ class BlobWriter:
             # Its number must stay its own until nobody syncs by it; how that fares is no matter.
             with suppress(OSError):
                 self._settle(self._syncing)
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            # On a full disk this tries once more to write what it could not.
+            with suppress(OSError):
+                file.close()
             self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> "BlobWriter":

@@ -6,9 +6,11 @@ Whoever has the data folder alone has nothing; whoever loses the file has nothin
 
 import base64
 import binascii
+import errno
 import hashlib
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,29 +39,52 @@ def create_key_file(path: Path) -> None:
 
 
 def add_key(path: Path) -> None:
-    """Adds a key that seals from now on; `KeyRing.rewrap` then makes the older ones needless."""
-    with path.open("a", encoding="ascii") as file:
-        file.write(_line(secrets.token_bytes(KEY_BYTES)))
-        file.flush()
-        os.fsync(file.fileno())
+    """Adds a key that seals from now on; `KeyRing.rewrap` then makes the older ones needless.
+
+    Written where it is: put in its place, it would be another's file, or beside a mount.
+
+    Raises:
+        KeyFileMissing, KeyFileUnusable: it is not a key file.
+        OSError: it cannot be written; it is as it was.
+    """
+    _read(path)
+    with path.open("r+b", buffering=0) as file:
+        size = file.seek(-1, os.SEEK_END) + 1
+        # A vault may leave it without its last newline.
+        begun = b"" if file.read(1) == b"\n" else b"\n"
+        added = begun + _line(secrets.token_bytes(KEY_BYTES)).encode("ascii")
+        try:
+            if file.write(added) != len(added):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError:
+            file.truncate(size)  # half a key would make all of it unreadable
+            raise
 
 
 class KeyFile:
-    """The key-encryption keys of a file, read once, and again for a key that was added since."""
+    """The key-encryption keys of a file, read again once it was changed."""
 
     def __init__(self, path: Path) -> None:
         """Raises KeyFileMissing or KeyFileUnusable."""
-        self._keys = _read(path)
         self._path = path
+        self._state = _state(path)
+        self._keys = _read(path)
 
     @property
     def newest(self) -> str:
-        """The name of the key that seals what is new."""
+        """The name of the key that seals what is new: also of one that was added since, for what a
+        process that runs seals under the older one is not rewrapped by whoever added it."""
+        state = _state(self._path)
+        if state != self._state:
+            with suppress(KeyFileMissing, KeyFileUnusable):  # it is just being put there
+                self._keys = _read(self._path)
+                self._state = state
         return list(self._keys)[-1]
 
-    def wrap(self, secret: bytes, name: bytes) -> bytes:
-        """The secret sealed under the newest key, bound to `name`."""
-        return wrap(self._keys[self.newest], secret, name)
+    def wrap(self, key: str, secret: bytes, name: bytes) -> bytes:
+        """The secret sealed under the key of that name, `newest` for one, and bound to `name`."""
+        return wrap(self._keys[key], secret, name)
 
     def unwrap(self, key: str, wrapped: bytes, name: bytes) -> bytes:
         """What was sealed under the key of that name.
@@ -68,7 +93,7 @@ class KeyFile:
             KeyFileUnusable: the file does not hold it, or what was sealed was changed.
         """
         if key not in self._keys:
-            # A key may have been added since: every process that runs learns of it here.
+            # A key may have been added since: every process that runs learns of it here, too.
             self._keys = _read(self._path)
         kek = self._keys.get(key)
         if kek is None:
@@ -80,6 +105,15 @@ class KeyFile:
             return unwrap(kek, wrapped, name)
         except InvalidTag:
             raise KeyFileUnusable("a sealed key was changed in the database") from None
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """By what it is seen that the file is not as it was; None while it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read(path: Path) -> dict[str, bytes]:

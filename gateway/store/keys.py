@@ -119,11 +119,11 @@ class KeyRing:
 
     def _make(self, transaction: Transaction, plan: PlanId | None) -> None:
         """Another process may make it at the same time: the first one counts."""
-        fresh = secrets.token_bytes(2 * KEY_BYTES)
+        fresh, identity = secrets.token_bytes(2 * KEY_BYTES), self._file.newest
         values = {
             "generation": 1,
-            "kek_id": self._file.newest,
-            "wrapped": self._file.wrap(fresh, _name(plan, 1)),
+            "kek_id": identity,
+            "wrapped": self._file.wrap(identity, fresh, _name(plan, 1)),
             "created": datetime.now(UTC),
         }
         if plan is None:
@@ -152,7 +152,8 @@ class KeyRing:
             ).all()
             for row in rows:
                 plan = None if table is tables.house_key else PlanId(row.plan)
-                wrapped = self._file.wrap(self._unwrap(plan, row), _name(plan, row.generation))
+                name = _name(plan, row.generation)
+                wrapped = self._file.wrap(identity, self._unwrap(plan, row), name)
                 is_it = table.c.generation == row.generation
                 if plan is not None:
                     is_it &= table.c.plan == plan

@@ -111,7 +111,8 @@ class MonthKeys:
         ).all()
         for row in rows:
             name = _name(row.scope, row.month)
-            wrapped = self._file.wrap(self._file.unwrap(row.kek_id, row.wrapped, name), name)
+            secret = self._file.unwrap(row.kek_id, row.wrapped, name)
+            wrapped = self._file.wrap(newest, secret, name)
             is_it = (table.c.scope == row.scope) & (table.c.month == row.month)
             values = {"kek_id": newest, "wrapped": wrapped}
             transaction.connection.execute(update(table).where(is_it).values(values))
@@ -128,13 +129,13 @@ class MonthKeys:
 
     def _make(self, transaction: Transaction, plan: PlanId | None, month: str) -> None:
         """Another process may make it at the same time: the first one counts."""
-        fresh = secrets.token_bytes(_MADE_BYTES)
+        fresh, identity = secrets.token_bytes(_MADE_BYTES), self._file.newest
         values = {
             "scope": plan or "",
             "month": month,
             "plan": plan,
-            "kek_id": self._file.newest,
-            "wrapped": self._file.wrap(fresh, _name(plan or "", month)),
+            "kek_id": identity,
+            "wrapped": self._file.wrap(identity, fresh, _name(plan or "", month)),
             "created": datetime.now(UTC),
             "disposed": None,
         }

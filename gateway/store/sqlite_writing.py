@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.transaction import Hooks, LogKeys, Presence, Transaction, call_back
@@ -222,7 +223,13 @@ class GroupWriter:
             driver.execute("RELEASE unit")
         except BaseException as error:
             waiting.error = error
-            # Raises when SQLite has already undone everything (disk full, I/O error).
+            if not driver.in_transaction:
+                # SQLite has undone everything (disk full, I/O error): all of the group are told so.
+                if isinstance(error, DBAPIError | sqlite3.Error):
+                    raise
+                raise StoreUnavailable(
+                    "the database has undone what was not yet durable"
+                ) from error
             driver.execute("ROLLBACK TO unit")
             driver.execute("RELEASE unit")
             at_last = {}

@@ -100,6 +100,37 @@ def test_a_redirect_to_nowhere_and_other_answers_fail(served: Answering) -> None
     assert failure(allowed(served), f"{served.base}/x") == "it answers HTTP 500"
 
 
+@pytest.mark.parametrize("path", ["\x01", "x" * 70_000, "\ud800", "[", "%"])
+def test_an_address_that_is_none_fails_as_any_other(served: Answering, path: str) -> None:
+    with suppress(FetchFailed):  # what can be asked for may be answered
+        allowed(served).fetch(f"{served.base}/{path}")
+
+
+@pytest.mark.parametrize(
+    "target", ["http://[bad/", "http://{}/\x01", "http://\u2100@{}/", "//[", ""]
+)
+def test_a_redirect_to_what_is_no_address_fails(served: Answering, target: str) -> None:
+    location = {"Location": target.format(served.address).encode().decode("latin-1")}
+    served.answer = lambda _path, _body: (302, location)
+    failure(allowed(served), f"{served.base}/x")
+
+
+def test_a_resolver_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def unanswered(*_asked: object, **_how: object) -> list[object]:
+        answered.wait(20)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", unanswered)
+    started = time.monotonic()
+    try:
+        assert failure(Fetcher(seconds=0.3), "http://name.example/x") == "it takes too long"
+        assert time.monotonic() - started < 10
+    finally:
+        answered.set()
+
+
 def test_more_than_we_take_is_broken_off(served: Answering) -> None:
     served.answer = lambda _path, _body: b"x" * 1001
     assert failure(allowed(served, most_bytes=1000), f"{served.base}/x") == (

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.app.house import House, log_seal
 from gateway.app.working import working
+from gateway.clients import checkpoint_folder
+from gateway.clients.audit_client import NotSent
 from gateway.exchange.checkpoints import LogSeal, folder_places, is_due, make_checkpoint, publish
 from gateway.model.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from gateway.model.exchange import Exchange
@@ -192,6 +194,34 @@ def test_what_could_not_be_published_is_published_later_and_never_overwritten(
         assert [file.read_text() for file in share.iterdir()] == [note]
         (kept,) = house.database.read(checkpoints.newest)
         assert kept.published == {str(outside), str(share)}
+
+
+def test_half_a_checkpoint_is_written_anew(tmp_path: Path) -> None:
+    for written in ("", "half of", "half of it\n"):
+        (tmp_path / "checkpoint-000000000007").unlink(missing_ok=True)
+        (tmp_path / "checkpoint-000000000007").write_text(written)
+        checkpoint_folder.publish(tmp_path, 7, "half of it\n")
+        assert (tmp_path / "checkpoint-000000000007").read_text() == "half of it\n"
+
+
+def test_a_place_that_takes_nothing_is_tried_with_the_newest_and_then_left_for_the_round(
+    tmp_path: Path,
+) -> None:
+    tried: dict[str, list[int]] = {"away": [], "there": []}
+
+    def away(size: int, _note: str) -> None:
+        tried["away"].append(size)
+        raise NotSent("it does not answer")
+
+    with open_house(tmp_path, furnished=False, known=()) as house:
+        seal = log_seal(house.settings)
+        for _ in range(4):
+            record(house)
+            sealed(house, seal)
+        known = [one.size for one in house.database.read(checkpoints.newest)]
+        there = lambda size, _note: tried["there"].append(size)  # noqa: E731
+        assert publish(house.database, {"away": away, "there": there}) == len(known) == 4
+    assert tried == {"away": known[:-3:-1], "there": known[::-1]}
 
 
 def test_another_checkpoint_of_that_size_is_not_published_over_the_first(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from gateway.store.database import Database
 from gateway.store.errors import DamagedBlob, UnknownBlob
 from gateway.store.keys import KeyRing
 from gateway.store.sweeper import Swept, sweep
+from tests.full_disk import no_file_longer_than
 from tests.gateway.store.builders import ACME, OTHER
 
 
@@ -243,3 +244,10 @@ def test_a_file_set_aside_by_a_sweeper_that_died_comes_back_if_wanted(
 
 def test_nothing_is_swept_where_there_are_no_blobs(archive: Database, tmp_path: Path) -> None:
     assert sweep(tmp_path / "none", archive, now=datetime.now(UTC), grace=HOUR) == Swept(0, 0)
+
+
+@pytest.mark.parametrize("content", [LONG, LONG[: FRAME + 4000]], ids=["frames", "the last one"])
+def test_what_does_not_fit_leaves_nothing_behind(blobs: BlobStore, content: bytes) -> None:
+    with no_file_longer_than(FRAME + 1000), pytest.raises(OSError, match="File too large"):
+        blobs.put(plan=ACME, content=content)
+    assert [file for file in blobs.root.rglob("*") if file.is_file()] == []

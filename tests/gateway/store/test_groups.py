@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from gateway.model.exchange import VerifyResult
 from gateway.store import exchange_log, plans
 from gateway.store.database import Database, Transaction
-from gateway.store.errors import StoreUnavailable
+from gateway.store.errors import StoreFull, StoreUnavailable
 from tests.gateway.store.builders import adding, failing, plan_names
 
 
@@ -121,3 +122,29 @@ async def test_a_connection_that_is_of_no_more_use_costs_its_group_and_no_other(
     assert all(isinstance(one, Exception) for one in asked)
     assert await _asked(database, way, adding("c")) == "c"
     assert plan_names(database) == ["c"]
+
+
+async def test_where_one_finds_the_disk_full_all_of_its_group_are_told_so(
+    way: str, sqlite_url: str, opened: Callable[..., Database]
+) -> None:
+    database = opened(sqlite_url)
+
+    def cap(transaction: Transaction) -> None:
+        pages = transaction.connection.exec_driver_sql("PRAGMA page_count").scalar()
+        transaction.connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    def large(transaction: Transaction) -> None:
+        transaction.connection.exec_driver_sql("CREATE TABLE large (content)")
+        transaction.connection.exec_driver_sql("INSERT INTO large VALUES (zeroblob(1000000))")
+
+    def hiding(transaction: Transaction) -> None:
+        with pytest.raises(DBAPIError):
+            large(transaction)
+        raise LookupError("what it made of that")
+
+    database.write(cap)
+    for filling in (large, hiding):
+        told = await _together(database, way, adding("a"), filling, adding("b"))
+        assert all(isinstance(one, StoreUnavailable) for one in (told[0], told[2])), told
+        assert isinstance(told[1], StoreFull if filling is large else LookupError)
+    assert await _asked(database, way, adding("c")) == "c"

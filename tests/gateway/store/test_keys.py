@@ -9,6 +9,7 @@ from gateway.store.database import Database
 from gateway.store.errors import KeyFileMissing, KeyFileUnusable
 from gateway.store.key_file import add_key, create_key_file
 from gateway.store.keys import KeyRing
+from tests.full_disk import no_file_longer_than
 from tests.gateway.store.builders import ACME, OTHER
 
 
@@ -62,6 +63,54 @@ def test_after_rotation_the_older_key_is_no_longer_needed(house: Database, key_f
     assert KeyRing(key_file, house).rewrap() == 0
     key_file.write_text(key_file.read_text().splitlines(keepends=True)[-1])
     assert KeyRing(key_file, house).plan_key(ACME) == key
+
+
+def test_what_a_process_makes_after_a_rotation_is_sealed_under_the_new_key(
+    house: Database, key_file: Path
+) -> None:
+    running = KeyRing(key_file, house)
+    running.plan_key(ACME)
+    add_key(key_file)
+    key = running.plan_key(OTHER)
+    running.sealing_month_key(OTHER, "2030-01")
+    running.rewrap()
+    key_file.write_text(key_file.read_text().splitlines(keepends=True)[-1])
+    after = KeyRing(key_file, house)
+    assert after.plan_key(OTHER) == key
+    assert after.opening_month_key(OTHER, "2030-01") is not None
+
+
+def test_a_key_file_that_is_just_being_replaced_ends_no_process(
+    house: Database, key_file: Path
+) -> None:
+    running, content = KeyRing(key_file, house), key_file.read_text()
+    key_file.write_text(content[:7])
+    key = running.plan_key(ACME)
+    key_file.write_text(content)
+    assert KeyRing(key_file, house).plan_key(ACME) == key
+
+
+def test_a_key_is_added_to_a_file_without_its_last_newline(house: Database, key_file: Path) -> None:
+    key = KeyRing(key_file, house).plan_key(ACME)
+    key_file.write_text(key_file.read_text().rstrip("\n"))
+    add_key(key_file)
+    assert len(key_file.read_text().splitlines()) == 2
+    assert KeyRing(key_file, house).plan_key(ACME) == key
+
+
+def test_to_what_is_no_key_file_none_is_added(key_file: Path) -> None:
+    key_file.write_text(key_file.read_text() + "and more\n")
+    before = key_file.read_text()
+    with pytest.raises(KeyFileUnusable):
+        add_key(key_file)
+    assert key_file.read_text() == before
+
+
+def test_half_a_key_is_taken_away_again(key_file: Path) -> None:
+    before = key_file.read_bytes()
+    with no_file_longer_than(len(before) + 9), pytest.raises(OSError, match="No space left"):
+        add_key(key_file)
+    assert key_file.read_bytes() == before
 
 
 def test_a_key_is_not_shown_by_accident(house: Database, key_file: Path) -> None:
