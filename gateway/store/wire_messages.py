@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import zstandard
 from cryptography.exceptions import InvalidTag
-from sqlalchemy import Row, and_, select, type_coerce
+from sqlalchemy import ColumnElement, Row, and_, select, type_coerce
 from sqlalchemy.types import NullType
 
 from ccda.values import quickly_made
@@ -40,7 +40,7 @@ _AT_ONCE: Final = 64
 _MOST_BYTES: Final = 64 * 1024 * 1024
 MOST_TOGETHER: Final = 1024 * 1024
 """Octets of a request and its answer that are sealed together; far below what is opened at once."""
-AS_KEPT: Final = tuple(
+AS_KEPT: Final[tuple[ColumnElement[Any], ...]] = tuple(
     type_coerce(column, NullType()).label(column.name) for column in tables.wire_message.c
 )
 """The columns as the driver gives them: SQLite keeps anything anywhere, and what is no octets is
