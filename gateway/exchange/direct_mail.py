@@ -34,7 +34,7 @@ from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId,
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.received_mail import MailState, ReceivedMail
-from gateway.store import exchange_log, mail_received, partners
+from gateway.store import exchange_log, mail_received, mail_sent, partners
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 
@@ -136,12 +136,14 @@ async def _take_content(
     def unit(transaction: Transaction) -> None:
         if not _is_waiting(transaction, mail):
             return
-        if not _claim(transaction, mail, trusted):
+        ours = _claim(transaction, mail, trusted, is_delivered=contents.failure is None)
+        if not ours:
             settled = _Settled("duplicate", "the same message came before")
         else:
             settled = _settled(trusted, _filed(transaction, means, mail, plan, trusted, contents))
             for answer in written:
-                enqueue_message(transaction, means.queue, answer)
+                if answer.sender in ours:
+                    enqueue_message(transaction, means.queue, answer)
         _settle(transaction, mail, trusted, settled, verdict, now=now, started=started)
 
     await means.archive.database.write_async(unit)
@@ -153,22 +155,27 @@ def _is_waiting(transaction: Transaction, mail: ReceivedMail) -> bool:
     return now is not None and now.state in ("spooled", "judged")
 
 
-def _claim(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> bool:
-    """Whether it is new: the same signer's message of that id came to none of these before."""
-    message_id = trusted.letter.message_id
-    if message_id is None:
-        return True
+def _claim(
+    transaction: Transaction, mail: ReceivedMail, trusted: Trusted, *, is_delivered: bool
+) -> frozenset[str]:
+    """The recipients to whom it is new: to the others the same signer's message of that id and
+    content was delivered before. What is not delivered now may come again."""
+    letter = trusted.letter
+    if letter.message_id is None:
+        return frozenset(trusted.recipients)
     signer = trusted.judged[0].signer.certificate.hex() if trusted.judged else mail.peer
-    owners = [
-        mail_received.claim(
-            transaction,
-            plan=mail.plan,
-            key=f"{signer} {message_id} {recipient.lower()}",
-            message=mail.id,
-        )
-        for recipient in trusted.recipients
-    ]
-    return any(owner == mail.id for owner in owners)
+    message = f"{signer} {letter.message_id} {letter.sha256}"
+    owners: dict[str, MailId | None] = {}
+    # In one order: of two that come at once, neither waits for what the other has claimed.
+    for recipient in sorted(trusted.recipients, key=str.lower):
+        key = f"{message} {recipient.lower()}"
+        if is_delivered:
+            owners[recipient] = mail_received.claim(
+                transaction, plan=mail.plan, key=key, message=mail.id
+            )
+        else:
+            owners[recipient] = mail_sent.claimed(transaction, plan=mail.plan, key=key)
+    return frozenset(one for one, owner in owners.items() if owner in (None, mail.id))
 
 
 @dataclass(frozen=True, slots=True)
