@@ -19,7 +19,7 @@ import orjson
 
 from gateway.exchange.direct_means import DirectMeans, Opening
 from gateway.exchange.ingest import Ingested, ingest
-from gateway.exchange.mail_attachments import keep_attachments, misplaced
+from gateway.exchange.mail_attachments import keep_attachments, misplaced, told_of
 from gateway.exchange.mail_contents import Contents, take_documents
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_hearing import entitled, hear_report
@@ -166,7 +166,7 @@ def _claim(
     signer = trusted.judged[0].signer.certificate.hex() if trusted.judged else mail.peer
     message = f"{signer} {letter.message_id} {letter.sha256}"
     owners: dict[str, MailId | None] = {}
-    # In one order: of two that come at once, neither waits for what the other has claimed.
+    # In one order: of two that come at once, one waits for the other, and never both.
     for recipient in sorted(trusted.recipients, key=str.lower):
         key = f"{message} {recipient.lower()}"
         if is_delivered:
@@ -180,9 +180,11 @@ def _claim(
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
-    """What became of the documents, and what else is to be said."""
+    """What became of the documents, those of them that the records name, and what else is to be
+    said."""
 
     done: tuple[Ingested, ...]
+    told: tuple[Ingested, ...]
     problems: tuple[str, ...]
     failure: str | None
 
@@ -207,7 +209,8 @@ def _filed(
     )
     kept = keep_attachments(transaction, contents.attachments, done, source, plan=plan, now=now)
     problems = (*contents.problems, *misplaced(kept, done))
-    return _Filed((*done, *kept), problems, contents.failure)
+    told = (*done, *told_of(kept, done))
+    return _Filed((*done, *kept), told, problems, contents.failure)
 
 
 def _source(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> Source:
@@ -238,20 +241,20 @@ class _Settled:
     state: MailState
     reason: str | None
     outcome: Outcome = "success"
-    done: tuple[Ingested, ...] = ()
+    told: tuple[Ingested, ...] = ()
 
 
 def _settled(trusted: Trusted, filed: _Filed) -> _Settled:
-    done = filed.done
+    done, told = filed.done, filed.told
     if filed.failure is not None:
-        return _Settled("quarantined", filed.failure, "failed", done)
+        return _Settled("quarantined", filed.failure, "failed", told)
     outcome: Outcome = "partial" if len(trusted.recipients) < len(trusted.judged) else "success"
     held = [one for one in done if one.document.state in ("held", "quarantined")]
     said = [*(one.document.reason or "" for one in held), *filed.problems]
     reason = "; ".join(dict.fromkeys(said))[:_LONGEST_REASON] or None
     if held:
-        return _Settled("held", reason, outcome, done)
-    return _Settled("filed", reason if done else reason or "it holds no document", outcome, done)
+        return _Settled("held", reason, outcome, told)
+    return _Settled("filed", reason if done else reason or "it holds no document", outcome, told)
 
 
 def _settle(
@@ -283,7 +286,7 @@ def _settle(
         duration_ms=round((time.monotonic() - started) * 1000),
     )
     by_member: dict[MemberId | None, list[DocumentId]] = {}
-    for one in settled.done:
+    for one in settled.told:
         by_member.setdefault(one.document.member, []).append(one.document.id)
     for member, ids in (by_member or {None: []}).items():
         exchange_log.append(transaction, replace(record, member=member, documents=tuple(ids)))

@@ -226,6 +226,15 @@ def _document(one: Attachment, source: Source, plan: Plan, now: datetime) -> Doc
     )
 
 
+def told_of(kept: Sequence[Ingested], beside: Sequence[Ingested]) -> tuple[Ingested, ...]:
+    """Those that the message's records name. Bytes that another message brought for a member, as a
+    practice's logo, make this one no message about that member."""
+    filed = _members_of(beside)
+    return tuple(
+        one for one in kept if one.outcome != "duplicate" or one.document.member in (None, *filed)
+    )
+
+
 def misplaced(kept: Sequence[Ingested], beside: Sequence[Ingested]) -> Iterator[str]:
     """What a person should know: the same bytes were filed with somebody else before."""
     filed = _members_of(beside)

@@ -249,6 +249,35 @@ async def test_the_same_pdf_beside_anothers_document_is_said_and_not_moved(plan:
     assert by_type(plan)["application/pdf"].member != MEMBER.id
 
 
+@pytest.mark.parametrize(
+    ("parts", "members_told"),
+    [((STRANGER,), {OTHER.id}), ((), {None})],
+    ids=["beside another's document", "alone"],
+)
+async def test_bytes_that_came_with_another_members_message_bring_that_member_into_no_record(
+    plan: Office, parts: tuple[OutgoingPart, ...], members_told: set[MemberId | None]
+) -> None:
+    plan.house.database.write(lambda tx: members.put(tx, OTHER))
+    await push(plan, CCDA, PICTURE)
+    picture = by_type(plan)["image/png"]
+    assert picture.member == MEMBER.id
+    mail = await push(plan, *parts, PICTURE, number=2)
+    told = [one for one in records(plan.house) if one.transaction == "DIRECT-RECEIVE"]
+    of_it = [one for one in told if one.conversation == mail.id]
+    assert {one.member for one in of_it} == members_told
+    assert all(picture.id not in one.documents for one in of_it)
+    assert by_type(plan)["image/png"].member == MEMBER.id
+
+
+async def test_a_message_that_comes_again_under_another_id_is_recorded_with_all_that_it_brings(
+    plan: Office,
+) -> None:
+    await push(plan, CCDA, PICTURE)
+    await push(plan, CCDA, PICTURE, number=2)
+    told = [one for one in records(plan.house) if one.transaction == "DIRECT-RECEIVE"]
+    assert [(one.member, len(one.documents)) for one in told] == [(MEMBER.id, 2)] * 2
+
+
 async def test_a_person_files_a_held_pdf(plan: Office) -> None:
     await push(plan, SCAN)
     (scan,) = documents(plan.house)
