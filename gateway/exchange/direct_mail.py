@@ -19,7 +19,7 @@ import orjson
 
 from gateway.exchange.direct_means import DirectMeans, Opening
 from gateway.exchange.ingest import Ingested, ingest
-from gateway.exchange.mail_attachments import keep_attachments, misplaced
+from gateway.exchange.mail_attachments import keep_attachments, misplaced, told_of
 from gateway.exchange.mail_contents import Contents, take_documents
 from gateway.exchange.mail_delivering import enqueue_message
 from gateway.exchange.mail_hearing import entitled, hear_report
@@ -34,7 +34,7 @@ from gateway.model.identity import ConversationId, DocumentId, MailId, MemberId,
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
 from gateway.model.received_mail import MailState, ReceivedMail
-from gateway.store import exchange_log, mail_received, partners
+from gateway.store import exchange_log, mail_received, mail_sent, partners
 from gateway.store.database import Transaction
 from gateway.store.job_queue import PermanentFailure
 
@@ -136,12 +136,14 @@ async def _take_content(
     def unit(transaction: Transaction) -> None:
         if not _is_waiting(transaction, mail):
             return
-        if not _claim(transaction, mail, trusted):
+        ours = _claim(transaction, mail, trusted, is_delivered=contents.failure is None)
+        if not ours:
             settled = _Settled("duplicate", "the same message came before")
         else:
             settled = _settled(trusted, _filed(transaction, means, mail, plan, trusted, contents))
             for answer in written:
-                enqueue_message(transaction, means.queue, answer)
+                if answer.sender in ours:
+                    enqueue_message(transaction, means.queue, answer)
         _settle(transaction, mail, trusted, settled, verdict, now=now, started=started)
 
     await means.archive.database.write_async(unit)
@@ -153,29 +155,36 @@ def _is_waiting(transaction: Transaction, mail: ReceivedMail) -> bool:
     return now is not None and now.state in ("spooled", "judged")
 
 
-def _claim(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> bool:
-    """Whether it is new: the same signer's message of that id came to none of these before."""
-    message_id = trusted.letter.message_id
-    if message_id is None:
-        return True
+def _claim(
+    transaction: Transaction, mail: ReceivedMail, trusted: Trusted, *, is_delivered: bool
+) -> frozenset[str]:
+    """The recipients to whom it is new: to the others the same signer's message of that id and
+    content was delivered before. What is not delivered now may come again."""
+    letter = trusted.letter
+    if letter.message_id is None:
+        return frozenset(trusted.recipients)
     signer = trusted.judged[0].signer.certificate.hex() if trusted.judged else mail.peer
-    owners = [
-        mail_received.claim(
-            transaction,
-            plan=mail.plan,
-            key=f"{signer} {message_id} {recipient.lower()}",
-            message=mail.id,
-        )
-        for recipient in trusted.recipients
-    ]
-    return any(owner == mail.id for owner in owners)
+    message = f"{signer} {letter.message_id} {letter.sha256}"
+    owners: dict[str, MailId | None] = {}
+    # In one order: of two that come at once, one waits for the other, and never both.
+    for recipient in sorted(trusted.recipients, key=str.lower):
+        key = f"{message} {recipient.lower()}"
+        if is_delivered:
+            owners[recipient] = mail_received.claim(
+                transaction, plan=mail.plan, key=key, message=mail.id
+            )
+        else:
+            owners[recipient] = mail_sent.claimed(transaction, plan=mail.plan, key=key)
+    return frozenset(one for one, owner in owners.items() if owner in (None, mail.id))
 
 
 @dataclass(frozen=True, slots=True)
 class _Filed:
-    """What became of the documents, and what else is to be said."""
+    """What became of the documents, those of them that the records name, and what else is to be
+    said."""
 
     done: tuple[Ingested, ...]
+    told: tuple[Ingested, ...]
     problems: tuple[str, ...]
     failure: str | None
 
@@ -200,7 +209,8 @@ def _filed(
     )
     kept = keep_attachments(transaction, contents.attachments, done, source, plan=plan, now=now)
     problems = (*contents.problems, *misplaced(kept, done))
-    return _Filed((*done, *kept), problems, contents.failure)
+    told = (*done, *told_of(kept, done))
+    return _Filed((*done, *kept), told, problems, contents.failure)
 
 
 def _source(transaction: Transaction, mail: ReceivedMail, trusted: Trusted) -> Source:
@@ -231,20 +241,20 @@ class _Settled:
     state: MailState
     reason: str | None
     outcome: Outcome = "success"
-    done: tuple[Ingested, ...] = ()
+    told: tuple[Ingested, ...] = ()
 
 
 def _settled(trusted: Trusted, filed: _Filed) -> _Settled:
-    done = filed.done
+    done, told = filed.done, filed.told
     if filed.failure is not None:
-        return _Settled("quarantined", filed.failure, "failed", done)
+        return _Settled("quarantined", filed.failure, "failed", told)
     outcome: Outcome = "partial" if len(trusted.recipients) < len(trusted.judged) else "success"
     held = [one for one in done if one.document.state in ("held", "quarantined")]
     said = [*(one.document.reason or "" for one in held), *filed.problems]
     reason = "; ".join(dict.fromkeys(said))[:_LONGEST_REASON] or None
     if held:
-        return _Settled("held", reason, outcome, done)
-    return _Settled("filed", reason if done else reason or "it holds no document", outcome, done)
+        return _Settled("held", reason, outcome, told)
+    return _Settled("filed", reason if done else reason or "it holds no document", outcome, told)
 
 
 def _settle(
@@ -276,7 +286,7 @@ def _settle(
         duration_ms=round((time.monotonic() - started) * 1000),
     )
     by_member: dict[MemberId | None, list[DocumentId]] = {}
-    for one in settled.done:
+    for one in settled.told:
         by_member.setdefault(one.document.member, []).append(one.document.id)
     for member, ids in (by_member or {None: []}).items():
         exchange_log.append(transaction, replace(record, member=member, documents=tuple(ids)))

@@ -83,8 +83,8 @@ def recipients_key(recipients: Iterable[str]) -> str:
 def claim(transaction: Transaction, *, plan: PlanId, key: str, message: MailId) -> MailId:
     """The message that claimed this key first: this one, or an earlier one that brought the same.
 
-    For what tells messages apart once they are opened: the signer, the inner Message-ID, one
-    recipient. Claimed again by its owner, the key stays the owner's.
+    For what tells messages apart once they are opened: the signer, the inner Message-ID, the hash
+    of the content, one recipient. Claimed again by its owner, the key stays the owner's.
     """
     values = {"plan": plan, "key": hashlib.sha256(key.encode()).hexdigest(), "message": message}
     table = tables.mail_claim

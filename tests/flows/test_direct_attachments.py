@@ -165,6 +165,67 @@ async def test_a_packages_metadata_says_what_it_is_and_whose_it_could_be(plan: O
     assert (scan.state, scan.candidate) == ("held", MEMBER.id)
 
 
+ANOTHERS = ("PID-5|Nobodyson^Rosalind", "PID-7|19310711", "PID-8|F", "PID-11|^^^^53999")
+NAMES_ANOTHER = "its metadata names another person than what it came beside"
+
+
+async def test_a_pdf_whose_metadata_names_another_member_waits_as_that_members(
+    plan: Office,
+) -> None:
+    plan.house.database.write(lambda tx: members.put(tx, OTHER))
+    mail = await push(plan, CCDA, package(*ANOTHERS))
+    assert (mail.state, mail.reason) == ("held", NAMES_ANOTHER)
+    found = by_type(plan)
+    assert (found["text/xml"].state, found["text/xml"].member) == ("filed", MEMBER.id)
+    scan = found["application/pdf"]
+    assert (scan.state, scan.reason, scan.candidate) == ("held", NAMES_ANOTHER, OTHER.id)
+
+
+async def test_a_pdf_whose_metadata_names_nobody_of_ours_is_not_the_members_beside(
+    plan: Office,
+) -> None:
+    await push(plan, CCDA, package(*ANOTHERS))
+    scan = by_type(plan)["application/pdf"]
+    assert (scan.state, scan.reason, scan.candidate) == ("held", NAMES_ANOTHER, None)
+
+
+async def test_a_pdf_of_a_message_whose_context_names_another_waits(plan: Office) -> None:
+    plan.house.database.write(lambda tx: members.put(tx, OTHER))
+    part, named = context(surname="Nobodyson", dateOfBirth="1931-07-11")
+    await push(plan, CCDA, SCAN, part, fields=[named])
+    scan = by_type(plan)["application/pdf"]
+    assert (scan.state, scan.reason, scan.candidate) == ("held", NAMES_ANOTHER, OTHER.id)
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        ("PID-5|Sampleton^Rosalind", "PID-7|19580314", "PID-8|F", "PID-11|^^^^53999"),
+        ("PID-5|Sampleton^Rosalind",),
+        (),
+    ],
+    ids=["all of it", "a name alone", "an id of another issuer"],
+)
+async def test_metadata_that_names_the_member_or_says_too_little_files_it_beside(
+    plan: Office, info: tuple[str, ...]
+) -> None:
+    await push(plan, CCDA, package(*info))
+    scan = by_type(plan)["application/pdf"]
+    assert (scan.state, scan.member) == ("filed", MEMBER.id)
+
+
+@pytest.mark.parametrize("first", [(), (CCDA,)], ids=["alone", "beside another's document"])
+async def test_a_pdf_that_was_said_to_be_anothers_is_not_filed_when_it_comes_again_without_that(
+    plan: Office, first: tuple[OutgoingPart, ...]
+) -> None:
+    plan.house.database.write(lambda tx: members.put(tx, OTHER))
+    await push(plan, *first, package(*ANOTHERS))
+    mail = await push(plan, CCDA, SCAN, number=2)
+    assert (mail.state, mail.reason) == ("held", NAMES_ANOTHER)
+    scan = by_type(plan)["application/pdf"]
+    assert (scan.state, scan.candidate) == ("held", OTHER.id)
+
+
 async def test_a_held_pdf_that_comes_again_beside_its_document_is_filed(plan: Office) -> None:
     await push(plan, SCAN)
     await push(plan, CCDA, SCAN, number=2)
@@ -186,6 +247,35 @@ async def test_the_same_pdf_beside_anothers_document_is_said_and_not_moved(plan:
     mail = await push(plan, CCDA, SCAN, number=2)
     assert "filed with another member" in (mail.reason or "")
     assert by_type(plan)["application/pdf"].member != MEMBER.id
+
+
+@pytest.mark.parametrize(
+    ("parts", "members_told"),
+    [((STRANGER,), {OTHER.id}), ((), {None})],
+    ids=["beside another's document", "alone"],
+)
+async def test_bytes_that_came_with_another_members_message_bring_that_member_into_no_record(
+    plan: Office, parts: tuple[OutgoingPart, ...], members_told: set[MemberId | None]
+) -> None:
+    plan.house.database.write(lambda tx: members.put(tx, OTHER))
+    await push(plan, CCDA, PICTURE)
+    picture = by_type(plan)["image/png"]
+    assert picture.member == MEMBER.id
+    mail = await push(plan, *parts, PICTURE, number=2)
+    told = [one for one in records(plan.house) if one.transaction == "DIRECT-RECEIVE"]
+    of_it = [one for one in told if one.conversation == mail.id]
+    assert {one.member for one in of_it} == members_told
+    assert all(picture.id not in one.documents for one in of_it)
+    assert by_type(plan)["image/png"].member == MEMBER.id
+
+
+async def test_a_message_that_comes_again_under_another_id_is_recorded_with_all_that_it_brings(
+    plan: Office,
+) -> None:
+    await push(plan, CCDA, PICTURE)
+    await push(plan, CCDA, PICTURE, number=2)
+    told = [one for one in records(plan.house) if one.transaction == "DIRECT-RECEIVE"]
+    assert [(one.member, len(one.documents)) for one in told] == [(MEMBER.id, 2)] * 2
 
 
 async def test_a_person_files_a_held_pdf(plan: Office) -> None:

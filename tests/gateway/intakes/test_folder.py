@@ -1,14 +1,17 @@
 """A folder of .eml files: each is safe before it is moved, and nothing else is touched."""
 
 import asyncio
+import logging
 import os
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.intakes.folder import take_folder
+from gateway.intakes.folder import Watch
 from gateway.settings_mail import MailFolder, MailLimits
 from gateway.store.errors import StoreUnavailable
 from tests.gateway.house import records, refusals
@@ -36,8 +39,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def take(house: MailHouse, folder: Path, **limits: Any) -> int:
+    """In one look, a minute after all was written."""
+    return asyncio.run(watched(house, folder, lambda: time.time() + 60, **limits).take())
+
+
+def watched(
+    house: MailHouse, folder: Path, clock: Callable[[], float] = time.time, **limits: Any
+) -> Watch:
     stated = MailFolder(path=folder, address=INTAKE)
-    return asyncio.run(take_folder(house.means, stated, MailLimits(**limits)))
+    return Watch(house.means, stated, MailLimits(**limits), clock=clock)
 
 
 def test_a_file_is_kept_byte_for_byte_and_moved(house: MailHouse, folder: Path) -> None:
@@ -109,3 +119,72 @@ def test_a_file_that_was_kept_and_not_yet_moved_is_known(house: MailHouse, folde
     (folder / "done" / "a.eml").rename(folder / "a.eml")
     take(house, folder)
     assert len(received(house)) == 1
+
+
+# ---- what is still written -------------------------------------------------------------------
+
+HALF = len(MESSAGE) // 2
+
+
+def test_a_file_that_is_still_written_is_taken_once_it_is_whole(
+    house: MailHouse, folder: Path
+) -> None:
+    now = time.time()
+    watching = watched(house, folder, lambda: now)
+    with (folder / "a.eml").open("wb", buffering=0) as file:
+        file.write(MESSAGE[:HALF])
+        assert asyncio.run(watching.take()) == 0
+        file.write(MESSAGE[HALF:])
+    now += 5
+    assert asyncio.run(watching.take()) == 0
+    now += 5
+    assert asyncio.run(watching.take()) == 1
+    assert [content(house, one) for one in received(house)] == [MESSAGE]
+    assert (folder / "done" / "a.eml").read_bytes() == MESSAGE
+
+
+def test_a_file_that_is_written_to_while_it_is_read_is_left_for_the_next_time(
+    house: MailHouse, folder: Path
+) -> None:
+    file = folder / "a.eml"
+    file.write_bytes(MESSAGE[:HALF])
+
+    def late() -> float:
+        """Who asks for the time has looked at the folder, and reads next."""
+        file.write_bytes(MESSAGE)
+        return time.time() + 60
+
+    assert asyncio.run(watched(house, folder, late).take()) == 0
+    assert received(house) == () and file.exists()
+    take(house, folder)
+    assert [content(house, one) for one in received(house)] == [MESSAGE]
+
+
+def test_what_is_written_to_a_file_that_was_kept_is_taken_too(tmp_path: Path, folder: Path) -> None:
+    file = folder / "a.eml"
+    file.write_bytes(MESSAGE[:HALF])
+
+    def write_on(step: str) -> None:
+        if step == "blob synced" and file.stat().st_size == HALF:
+            file.write_bytes(MESSAGE)
+
+    with mail_house(tmp_path / "house", write_on) as house:
+        assert take(house, folder) == 0
+        assert take(house, folder) == 1
+        assert content(house, received(house)[-1]) == MESSAGE
+
+
+def test_a_file_that_cannot_be_read_keeps_no_other_from_being_taken_and_is_told_once(
+    house: MailHouse, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    unreadable = folder / "a Rosalind Sampleton.eml"
+    os.mknod(unreadable, stat.S_IFSOCK)  # root, too, cannot read it
+    watching = watched(house, folder, lambda: time.time() + 60)
+    with caplog.at_level(logging.ERROR, "gateway.folder"):
+        for number in range(2):
+            (folder / "b.eml").write_bytes(MESSAGE + b"%d\r\n" % number)
+            assert asyncio.run(watching.take()) == 1
+    assert len(received(house)) == 2 and unreadable.exists()
+    inode = unreadable.lstat().st_ino
+    told = [record.getMessage() for record in caplog.records]
+    assert told == [f"a file could not be taken: OSError, inode {inode}"]

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.exchange.spooling import Envelope, Spool
-from gateway.intakes.folder import take_folder
+from gateway.intakes.folder import Watch
 from gateway.intakes.imap import Poll
 from gateway.intakes.smtp import smtp_running
 from gateway.settings_mail import Mailbox, MailFolder, MailLimits
@@ -116,7 +116,8 @@ def test_a_killed_smtp_listener_loses_nothing_answered_and_doubles_nothing(
 def run_folder(folder: Path, files: Path, failpoint: Callable[[str], None]) -> None:
     stated = MailFolder(path=files, address=INTAKE)
     with opened_at(folder, failpoint) as house:
-        asyncio.run(take_folder(house.means, stated, MailLimits()))
+        watched = Watch(house.means, stated, MailLimits(), clock=lambda: time.time() + 60)
+        asyncio.run(watched.take())
 
 
 @pytest.mark.parametrize(("step", "hit"), STEPS)
