@@ -1,7 +1,10 @@
 """Our poll of a mailbox that Dovecot from Debian holds."""
 
 import asyncio
+import imaplib
 import os
+import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +103,21 @@ class Place:
         )
 
 
+def _wait_until_it_lets_in(port: int) -> None:
+    """It listens before its part that knows passwords is there, and refuses until then."""
+    trusting = ssl.create_default_context(cadata=authority().certificate_pem)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with imaplib.IMAP4_SSL("localhost", port, ssl_context=trusting, timeout=20) as server:
+                server.login(USER, PASSWORD)
+            return
+        except (imaplib.IMAP4.error, OSError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     folder, certificate_and_key = tmp_path / "dovecot", key_files("Our gateway")
@@ -128,6 +146,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         mail_house(tmp_path / "house") as house,
         started(root, command, users=USERS, groups=GROUPS, scratch=folder, port=tls),
     ):
+        _wait_until_it_lets_in(tls)
         yield Place(house, folder, tls, starttls)
 
 
