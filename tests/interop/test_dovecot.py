@@ -103,18 +103,19 @@ class Place:
         )
 
 
-def _wait_until_it_lets_in(port: int) -> None:
+def _wait_until_it_lets_in(port: int, log: Path) -> None:
     """It listens before its part that knows passwords is there, and refuses until then."""
     trusting = ssl.create_default_context(cadata=authority().certificate_pem)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 30
     while True:
         try:
             with imaplib.IMAP4_SSL("localhost", port, ssl_context=trusting, timeout=20) as server:
                 server.login(USER, PASSWORD)
             return
-        except (imaplib.IMAP4.error, OSError):
+        except (imaplib.IMAP4.error, OSError) as error:
             if time.monotonic() > deadline:
-                raise
+                said = log.read_text(encoding="utf-8")[-2000:] if log.exists() else "nothing"
+                raise AssertionError(f"{error}; it says {said}") from error
             time.sleep(0.2)
 
 
@@ -146,7 +147,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
         mail_house(tmp_path / "house") as house,
         started(root, command, users=USERS, groups=GROUPS, scratch=folder, port=tls),
     ):
-        _wait_until_it_lets_in(tls)
+        _wait_until_it_lets_in(tls, folder / "log")
         yield Place(house, folder, tls, starttls)
 
 
