@@ -80,7 +80,8 @@ class SummaryLine:
     """One fact. For a test `value` and `start` are those of its newest point.
 
     The translations of `code` are all other codes that the sources gave the same fact. `mood` is
-    as the newest source wrote it: EVN has happened, INT, RQO or APT is meant to.
+    as who speaks for the line wrote it: EVN has happened, INT, RQO or APT is meant to. `section`
+    is the LOINC code of that source's section, which the JSON does not tell.
     """
 
     kind: Kind
@@ -98,6 +99,7 @@ class SummaryLine:
     mood: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     trend: tuple[TrendPoint, ...] = ()
+    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class Statement:
     origins: tuple[Origin, ...]
     position: Position
     section: str | None = None
-    """The LOINC code of the section, where it is one of a document."""
+    """The LOINC code of the section; of a summary's line, of the source that speaks for it."""
     conflict: str | None = None
     parent: "Statement | None" = None
     parts: list["Statement"] = field(default_factory=list)
@@ -121,7 +121,8 @@ def summary_statements(summary: Summary) -> list[Statement]:
 def _of_line(line: SummaryLine, position: Position) -> Iterator[Statement]:
     if not line.trend:
         origins = _origins(line.sources)
-        yield Statement(_line_entry(line), origins, position, conflict=line.conflict)
+        entry = _line_entry(line)
+        yield Statement(entry, origins, position, line.section, line.conflict)
         return
     for point in line.trend:
         origins = _origins(point.sources)
@@ -146,7 +147,7 @@ def _line_entry(line: SummaryLine) -> Entry:
         unit=line.unit,
         text=line.display,
         negated=line.negated,
-        mood=line.details.get("mood"),
+        mood=line.mood,
         details=line.details,
     )
 
@@ -170,6 +171,7 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
         unit=point.written_unit,
         text=line.display,
         negated=line.negated,
+        mood=line.mood,
         details=line.details if is_told else told,
     )
 

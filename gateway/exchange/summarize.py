@@ -230,6 +230,7 @@ def _line(
         mood=winner.entry.mood,
         details=_details(kind, agreeing),
         trend=trend,
+        section=winner.section,
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ccda.fhir import fhir_json, summary_bundle
+from ccda import parse_document
+from ccda.fhir import document_bundle, fhir_json, summary_bundle
 from ccda.fhir.us_core import BASE, lacks
 from ccda.hl7v3 import CD, II
 from ccda.model import Patient
@@ -18,7 +19,7 @@ from ccda.summary import (
     SummarySection,
     TrendPoint,
 )
-from tests.ccda.fhir.conftest import by_type
+from tests.ccda.fhir.conftest import Json, by_type, document_xml, section
 from tests.ccda.fhir.structure import faults
 from tests.ccda.fhir.test_corpus import Converted, converted
 from tests.ccda.written import DEMO, summarized
@@ -26,6 +27,19 @@ from tests.ccda.written import DEMO, summarized
 __all__ = ["converted"]  # the fixture
 
 MEMBER = "member-1"
+ACTIVE = '<statusCode code="active"/><effectiveTime value="20300101"/>'
+STATED = ("Encounter", "Procedure", "ServiceRequest")
+GIVEN = """<substanceAdministration moodCode="EVN">
+<templateId root="2.16.840.1.113883.10.20.22.4.16"/>
+<statusCode code="completed"/><effectiveTime value="20240101090000-0500"/>
+<consumable><manufacturedProduct><manufacturedMaterial>
+<code code="309090" codeSystem="2.16.840.1.113883.6.88" displayName="Ceftriaxone 1 g"/>
+</manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"""
+PNEUMONIA = """<observation classCode="OBS" moodCode="EVN">
+<templateId root="2.16.840.1.113883.10.20.22.4.4"/>
+<code code="282291009" codeSystem="2.16.840.1.113883.6.96"/>
+<effectiveTime><low value="20240101"/></effectiveTime><value xsi:type="CD" code="233604007"
+codeSystem="2.16.840.1.113883.6.96" displayName="Pneumonia"/></observation>"""
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +59,8 @@ def source(document: str, path: str = "/*/*[1]", time: str | None = None) -> Lin
 def summary_of(*lines: SummaryLine) -> Summary:
     named = dict.fromkeys(one.document for line in lines for one in line.sources)
     documents = tuple(SummaryDocument(name, "A", "Partner", None, None) for name in named)
-    section = SummarySection(lines[0].kind, lines)
-    return Summary("2025-10-01T00:00:00+00:00", documents, (section,))
+    told = SummarySection(lines[0].kind, lines)
+    return Summary("2025-10-01T00:00:00+00:00", documents, (told,))
 
 
 def problem(*sources: LineSource, **more: Any) -> SummaryLine:
@@ -122,6 +136,50 @@ def test_each_point_of_a_trend_is_an_observation_as_it_was_written() -> None:
     found = by_type(bundle_of(summary_of(line)))["Observation"]
     told = [(one["effectiveDateTime"], str(one["valueQuantity"]["value"])) for one in found]
     assert told == [("2020-01-01", "72"), ("2021-01-01", "7.20")]
+
+
+def told_alone(*sections: str) -> tuple[dict[str, list[Json]], dict[str, list[Json]]]:
+    """What a document becomes by itself, and as all that there is to summarize."""
+    xml = document_xml("".join(sections))
+    bundle = document_bundle(parse_document(xml), document_id="one")
+    return by_type(bundle), by_type(bundle_of(*summarized([("one", xml)])))
+
+
+def test_what_is_meant_to_be_done_is_not_told_as_done() -> None:
+    vaccine = SummaryLine("immunization", "Flu", (source("one"),), CD("141"), mood="INT")
+    found = by_type(bundle_of(summary_of(vaccine)))
+    assert "Immunization" not in found
+    assert found["MedicationRequest"][0]["intent"] == "plan"
+
+
+@pytest.mark.parametrize(
+    ("code", "planned"),
+    [
+        ("47519-4", f'<procedure moodCode="INT"><code code="73761001"/>{ACTIVE}</procedure>'),
+        ("46240-8", f'<encounter moodCode="INT"><code code="185349003"/>{ACTIVE}</encounter>'),
+    ],
+)
+def test_a_plan_is_the_same_in_the_summary_as_in_its_document(code: str, planned: str) -> None:
+    alone, summary = told_alone(section(code, planned))
+    of_document, of_summary = (
+        [(one["resourceType"], one["status"]) for kind in STATED for one in found.get(kind, ())]
+        for found in (alone, summary)
+    )
+    assert of_document == of_summary
+    assert len(of_summary) == 1
+
+
+def test_a_medication_that_was_administered_is_one_in_the_summary_too() -> None:
+    alone, summary = told_alone(section("29549-3", GIVEN))
+    assert len(alone["MedicationAdministration"]) == len(summary["MedicationAdministration"]) == 1
+    assert "MedicationRequest" not in summary
+
+
+def test_a_discharge_diagnosis_is_its_encounters_in_the_summary_too() -> None:
+    alone, summary = told_alone(section("11535-2", PNEUMONIA))
+    (of_document,), (of_summary,) = alone["Condition"], summary["Condition"]
+    assert of_summary["category"] == of_document["category"]
+    assert of_summary["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
 
 
 def test_a_document_is_known_by_its_authors_id_too() -> None:
