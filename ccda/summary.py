@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
-from ccda.model import KINDS, Interval, Kind
+from ccda.model import KINDS, Entry, Interval, Kind
 from ccda.values import quickly_made
 
 SECTION_KEYS: Final[Mapping[Kind, str]] = {
@@ -62,7 +62,11 @@ class LineSource:
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One measurement: in the trend's unit, and as it was written."""
+    """One measurement: in the trend's unit, and as it was written.
+
+    `entry` is what its best source wrote, with its status and details as they were merged; the
+    JSON does not tell it.
+    """
 
     time: str | None
     value: str | None
@@ -72,6 +76,7 @@ class TrendPoint:
     interpretation: str | None = None
     conflict: str | None = None
     sources: tuple[LineSource, ...] = ()
+    entry: Entry | None = None
 
 
 @quickly_made

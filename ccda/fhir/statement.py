@@ -153,26 +153,30 @@ def _line_entry(line: SummaryLine) -> Entry:
 
 
 def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
-    """A measurement as its author wrote it; only the newest is what the line's details tell of."""
-    places = {(one.document, one.path) for one in point.sources}
-    is_told = (line.sources[0].document, line.sources[0].path) in places
-    told: dict[str, Any] = {}
-    if point.interpretation:
-        told["interpretation"] = [{"display": point.interpretation}]
-    if "subject" in line.details:
-        told["subject"] = line.details["subject"]
-    return Entry(
+    """A measurement as its author wrote it: what the line tells is of the newest alone."""
+    said = point.entry or Entry(
         kind=line.kind,
-        path=point.sources[0].path,
+        path="",
         code=line.code,
-        time=_time(point.time),
         status=line.status,
-        value=line.value if is_told and point.written_value is None else point.written_value,
+        value=point.written_value,
         unit=point.written_unit,
         text=line.display,
         negated=line.negated,
         mood=line.mood,
-        details=line.details if is_told else told,
+    )
+    return Entry(
+        kind=line.kind,
+        path=point.sources[0].path,
+        code=said.code,
+        time=_time(point.time),
+        status=said.status,
+        value=said.value,
+        unit=said.unit,
+        text=said.text,
+        negated=said.negated,
+        mood=said.mood,
+        details=said.details,
     )
 
 

@@ -27,6 +27,7 @@ from tests.ccda.written import DEMO, summarized
 __all__ = ["converted"]  # the fixture
 
 MEMBER = "member-1"
+LOINC = "2.16.840.1.113883.6.1"
 ACTIVE = '<statusCode code="active"/><effectiveTime value="20300101"/>'
 STATED = ("Encounter", "Procedure", "ServiceRequest")
 GIVEN = """<substanceAdministration moodCode="EVN">
@@ -46,6 +47,24 @@ codeSystem="2.16.840.1.113883.6.96" displayName="Pneumonia"/></observation>"""
 def demo() -> tuple[Summary, Patient]:
     files = sorted(DEMO.glob("*.xml"))
     return summarized((file.stem, file.read_bytes()) for file in files)
+
+
+def glycated(
+    time: str, status: str, value: str, code: str, more: str = "", system: str = LOINC
+) -> str:
+    return f"""<observation classCode="OBS" moodCode="EVN">
+    <templateId root="2.16.840.1.113883.10.20.22.4.2"/>
+    <code code="{code}" codeSystem="{system}" displayName="HbA1c">{more}</code>
+    <statusCode code="{status}"/><effectiveTime value="{time}"/>
+    <value xsi:type="PQ" value="{value}" unit="%"/></observation>"""
+
+
+def smoking(time: str, code: str, answer: str) -> str:
+    return f"""<observation classCode="OBS" moodCode="EVN">
+    <templateId root="2.16.840.1.113883.10.20.22.4.78"/>
+    <code code="72166-2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>
+    <effectiveTime value="{time}"/><value xsi:type="CD" code="{code}"
+    codeSystem="2.16.840.1.113883.6.96" displayName="{answer}"/></observation>"""
 
 
 def bundle_of(summary: Summary, patient: Patient = Patient()) -> dict[str, Any]:  # noqa: B008 - frozen
@@ -180,6 +199,44 @@ def test_a_discharge_diagnosis_is_its_encounters_in_the_summary_too() -> None:
     (of_document,), (of_summary,) = alone["Condition"], summary["Condition"]
     assert of_summary["category"] == of_document["category"]
     assert of_summary["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
+
+
+def observations_of(*sections: str) -> list[Json]:
+    """Of a summary of several documents with one section each, the oldest measurement first."""
+    summary, patient = summarized(
+        (f"document {number}", document_xml(told)) for number, told in enumerate(sections)
+    )
+    found = by_type(bundle_of(summary, patient))["Observation"]
+    return sorted(found, key=lambda one: str(one["effectiveDateTime"]))
+
+
+def test_each_point_of_a_trend_has_its_own_status() -> None:
+    old, new = observations_of(
+        section("30954-2", glycated("20190101", "active", "7.2", "4548-4")),
+        section("30954-2", glycated("20230101", "completed", "6.8", "4548-4")),
+    )
+    assert (old["status"], new["status"]) == ("registered", "final")
+
+
+def test_each_point_of_a_trend_has_its_own_code() -> None:
+    local = "2.999.8"
+    translated = f'<translation code="A1C" codeSystem="{local}"/>'
+    old, new = observations_of(
+        section("30954-2", glycated("20190101", "completed", "7.2", "A1C", system=local)),
+        section("30954-2", glycated("20230101", "completed", "6.8", "4548-4", translated)),
+    )
+    assert [one["code"] for one in old["code"]["coding"]] == ["A1C"]
+    assert [one["code"] for one in new["code"]["coding"]] == ["4548-4", "A1C"]
+
+
+def test_each_smoking_status_is_an_answer_to_its_question() -> None:
+    old, new = observations_of(
+        section("29762-2", smoking("20190301", "449868002", "Current every day smoker")),
+        section("29762-2", smoking("20230301", "8517006", "Former smoker")),
+    )
+    assert [one["code"]["coding"][0]["code"] for one in (old, new)] == ["72166-2", "72166-2"]
+    answers = [one["valueCodeableConcept"]["coding"][0]["code"] for one in (old, new)]
+    assert answers == ["449868002", "8517006"]
 
 
 def test_a_document_is_known_by_its_authors_id_too() -> None:
