@@ -109,10 +109,14 @@ class SummaryLine:
 
 @dataclass(frozen=True, slots=True)
 class NothingKnown:
-    """A source's word that there is nothing of a kind: no known food allergies."""
+    """A source's word that there is nothing of a kind: no known food allergies.
+
+    `entries` are what the sources wrote, one each; the JSON does not tell them.
+    """
 
     text: str
     sources: tuple[LineSource, ...]
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ paths of its sources: one that begins with another is a part of it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ccda.fhir.datatypes import many
 from ccda.fhir.times import when
 from ccda.hl7v3 import TS, hl7_time
 from ccda.model import ClinicalDocument, Entry
-from ccda.summary import LineSource, Summary, SummaryLine, TrendPoint
+from ccda.summary import LineSource, Summary, SummaryLine, SummarySection, TrendPoint
 
 _ONESELF: Final = "ONESELF"
 """HL7 RoleCode: the patient, after all."""
@@ -103,7 +103,10 @@ def document_statements(document: ClinicalDocument, document_id: str) -> list[St
 
 
 def summary_statements(summary: Summary) -> list[Statement]:
-    """What each line states; of a test each point. Withdrawn facts are stated by nobody."""
+    """What each line states, of a test each point, and what is denied to be.
+
+    Withdrawn facts are stated by nobody.
+    """
     found: list[Statement] = []
     for at, section in enumerate(summary.sections):
         stated = [
@@ -115,6 +118,8 @@ def summary_statements(summary: Summary) -> list[Statement]:
         _find_parents(stated)
         found.extend(stated)
     _find_encounters(found)
+    for at, section in enumerate(summary.sections):
+        found.extend(_denials(section, at))
     return found
 
 
@@ -127,6 +132,26 @@ def _of_line(line: SummaryLine, position: Position) -> Iterator[Statement]:
     for point in line.trend:
         origins = _origins(point.sources)
         yield Statement(_point_entry(line, point), origins, position, conflict=point.conflict)
+
+
+def _denials(section: SummarySection, at: int) -> Iterator[Statement]:
+    """Those that deny the same, in whatever words, are one; the last of them speaks."""
+    same: dict[str, list[tuple[LineSource, Entry]]] = {}
+    for word in section.nothing_known:
+        for source, entry in zip(word.sources, word.entries, strict=False):
+            if not source.superseded:
+                same.setdefault(_denied(entry), []).append((source, entry))
+    for position, told in enumerate(same.values(), len(section.lines)):
+        _, last = max(told, key=lambda one: (one[0].time or "", one[0].document))
+        entry = replace(last, ids=(), authors=(), parent=None)
+        yield Statement(entry, _origins(source for source, _ in told), (at, position))
+
+
+def _denied(entry: Entry) -> str:
+    code, kind = entry.code, entry.details.get("type")
+    named = code and (code.code, code.system)
+    asked = kind.get("code") if isinstance(kind, dict) else None
+    return repr((named, asked, entry.negated, entry.details.get("subject")))
 
 
 def _origins(sources: Iterable[LineSource]) -> tuple[Origin, ...]:

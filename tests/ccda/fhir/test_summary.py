@@ -10,9 +10,11 @@ from ccda import parse_document
 from ccda.fhir import document_bundle, fhir_json, summary_bundle
 from ccda.fhir.us_core import BASE, lacks
 from ccda.hl7v3 import CD, II
-from ccda.model import Patient
+from ccda.model import Entry, Patient
 from ccda.summary import (
+    Completeness,
     LineSource,
+    NothingKnown,
     Summary,
     SummaryDocument,
     SummaryLine,
@@ -36,6 +38,13 @@ GIVEN = """<substanceAdministration moodCode="EVN">
 <consumable><manufacturedProduct><manufacturedMaterial>
 <code code="309090" codeSystem="2.16.840.1.113883.6.88" displayName="Ceftriaxone 1 g"/>
 </manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"""
+NO_ALLERGY = """<observation classCode="OBS" moodCode="EVN" negationInd="true">
+<templateId root="2.16.840.1.113883.10.20.22.4.7"/>
+<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>
+<effectiveTime><low value="20200101"/></effectiveTime>
+<value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/>
+<participant typeCode="CSM"><participantRole classCode="MANU"><playingEntity classCode="MMAT">
+<code nullFlavor="NA"/></playingEntity></participantRole></participant></observation>"""
 PNEUMONIA = """<observation classCode="OBS" moodCode="EVN">
 <templateId root="2.16.840.1.113883.10.20.22.4.4"/>
 <code code="282291009" codeSystem="2.16.840.1.113883.6.96"/>
@@ -237,6 +246,59 @@ def test_each_smoking_status_is_an_answer_to_its_question() -> None:
     assert [one["code"]["coding"][0]["code"] for one in (old, new)] == ["72166-2", "72166-2"]
     answers = [one["valueCodeableConcept"]["coding"][0]["code"] for one in (old, new)]
     assert answers == ["449868002", "8517006"]
+
+
+def test_that_no_allergy_is_known_is_told_once_with_all_who_say_it() -> None:
+    told = section("48765-2", NO_ALLERGY)
+    summary, patient = summarized((name, document_xml(told)) for name in ("one", "two"))
+    bundle = bundle_of(summary, patient)
+    found = by_type(bundle)
+    (denial,) = found["AllergyIntolerance"]
+    assert denial["code"]["coding"][0]["code"] == "716186003"
+    url = {"reference": f"urn:uuid:{denial['id']}"}
+    (provenance,) = [one for one in found["Provenance"] if url in one["target"]]
+    assert len(provenance["entity"]) == 2
+    assert faults(bundle) == []
+
+
+def test_a_denial_is_the_same_in_the_summary_as_in_its_document() -> None:
+    alone, summary = told_alone(section("48765-2", NO_ALLERGY))
+    (of_document,), (of_summary,) = alone["AllergyIntolerance"], summary["AllergyIntolerance"]
+    for name in ("clinicalStatus", "code", "onsetDateTime"):
+        assert of_summary[name] == of_document[name]
+
+
+def test_a_denial_that_a_newer_version_took_back_is_told_by_nobody() -> None:
+    entry = Entry("allergy", "/*", code=CD("716186003"), no_information=True)
+    old = LineSource("one", "Partner", 0, "/*", None, superseded=True)
+    word = NothingKnown("No known allergy", (old,), (entry,))
+    summary = Summary("2025-10-01", (), (SummarySection("allergy", (), (word,)),))
+    assert "AllergyIntolerance" not in by_type(bundle_of(summary))
+
+
+def test_who_did_not_answer_stands_in_the_bundle() -> None:
+    answers = (
+        Completeness("North Clinic", "matched", documents=2, at="2025-09-30T10:00:00+00:00"),
+        Completeness("South Clinic", "matched", documents=1, missing=1),
+        Completeness("West Clinic", "late", detail="no answer within 30 seconds"),
+        Completeness("East Clinic", "not_asked"),
+    )
+    bundle = summary_bundle(
+        summary_of(problem(source("one"))),
+        member_id=MEMBER,
+        patient=Patient(),
+        completeness=answers,
+    )
+    (outcome,) = by_type(bundle)["OperationOutcome"]
+    told = [(one["severity"], one["code"], one["details"]["text"]) for one in outcome["issue"]]
+    assert told == [
+        ("information", "informational", "North Clinic answered, 2 documents, asked 2025-09-30"),
+        ("warning", "incomplete", "South Clinic answered, 1 document, 1 document missing"),
+        ("warning", "incomplete", "West Clinic did not answer in time"),
+        ("warning", "incomplete", "East Clinic was not asked"),
+    ]
+    assert outcome["issue"][2]["diagnostics"] == "no answer within 30 seconds"
+    assert faults(bundle) == []
 
 
 def test_a_document_is_known_by_its_authors_id_too() -> None:
