@@ -73,6 +73,8 @@ _MAY_BE_ABOUT_OTHERS: Final[frozenset[Kind]] = frozenset(
     ("result", "vital_sign", "social_history", "functional_status", "mental_status",
      "advance_directive", "family_history")
 )  # fmt: skip
+# FHIR R4 has no word for that these are not so.
+_NEVER_DENIED: Final[frozenset[Kind]] = frozenset(("coverage", "care_team", "note"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +192,17 @@ def _is_told(one: Statement) -> bool:
     """What is about someone else is told where FHIR R4 can say so, and else would be a lie."""
     if one.about_other is not None and one.entry.kind not in _MAY_BE_ABOUT_OTHERS:
         return False
+    if one.entry.kind in _NEVER_DENIED and _is_denied(one):
+        return False
     if not one.entry.no_information:
         return True
     return one.entry.kind == "allergy" and denied_class(one) is not None
+
+
+def _is_denied(one: Statement) -> bool:
+    """Itself, or the team whose member it is."""
+    around = one.parent.entry if one.parent is not None else one.entry
+    return one.entry.negated or (around.kind == one.entry.kind and around.negated)
 
 
 def _conversion(resources: Resources, moment: str | None) -> Conversion:
