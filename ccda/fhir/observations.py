@@ -40,6 +40,7 @@ ATTACHMENT: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Obser
 _MEASURED: Final = frozenset(("result", "vital_sign"))
 _NOT_PERFORMED: Final = {"coding": [{"system": DATA_ABSENT, "code": "not-performed"}]}
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
+_PLAIN_NUMBER: Final = re.compile(r"\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?\s*")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
@@ -185,7 +186,7 @@ def _coded(value: CD) -> Json:
 def _text(statement: Statement, value: str, unit: str | None) -> Json:
     if statement.one("representation") == "B64":
         return _attachment(statement, value)
-    amount = quantity(value, unit)
+    amount = amount_of(value, unit)
     if amount is not None:
         return {"valueQuantity": amount}
     if _DATE.fullmatch(value) and unit is None and (moment := date_time(value)):
@@ -194,6 +195,13 @@ def _text(statement: Statement, value: str, unit: str | None) -> Json:
     if said is None:
         return {}
     return {"valueString": f"{said} {unit}" if words(unit) else said}
+
+
+def amount_of(value: str | None, unit: str | None) -> Json | None:
+    """A quantity; without a unit only what is plainly a number: 0012 is a name, +3 a grade."""
+    if not words(unit) and not _PLAIN_NUMBER.fullmatch(value or ""):
+        return None
+    return quantity(value, unit)
 
 
 def _attachment(statement: Statement, value: str) -> Json:
