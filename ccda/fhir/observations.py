@@ -29,6 +29,7 @@ from ccda.fhir.times import (
     absent,
     absent_concept,
     date_time,
+    in_order,
     period,
     period_of,
     when,
@@ -124,9 +125,8 @@ def effective(statement: Statement) -> Json:
 def panel_effective(statement: Statement) -> Json:
     """Its own time, else the earliest and latest of what was measured (C-CDA on FHIR)."""
     own = effective(statement)
-    moments = sorted(
-        moment for part in statement.parts if (moment := part.moment or when(part.entry.start))
-    )
+    found = (part.moment or when(part.entry.start) for part in statement.parts)
+    moments = in_order(moment for moment in found if moment)
     if own or not moments:
         return own
     if moments[0] == moments[-1]:
