@@ -115,8 +115,8 @@ def _pairs(
             around = one.parent.position if one.parent is not None else one.documents
             moment = one.moment or (one.parent.moment if one.parent is not None else None)
             # One Observation has one status: a number entered in error takes no other with it.
-            key = (around, moment, repr(one.about_other), result_status(one))
-            groups[key].setdefault(code, []).append(one)
+            alike = (around, moment, repr(one.about_other), result_status(one))
+            groups[alike].setdefault(code, []).append(one)
     pairs = {}
     for key, found in groups.items():
         whole = len(found.get(_SYSTOLIC, ())) == len(found.get(_DIASTOLIC, ())) > 0
