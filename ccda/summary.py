@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
-from ccda.model import KINDS, Interval, Kind
+from ccda.model import KINDS, Entry, Interval, Kind
 from ccda.values import quickly_made
 
 SECTION_KEYS: Final[Mapping[Kind, str]] = {
@@ -62,7 +62,11 @@ class LineSource:
 @quickly_made
 @dataclass(frozen=True, slots=True)
 class TrendPoint:
-    """One measurement: in the trend's unit, and as it was written."""
+    """One measurement: in the trend's unit, and as it was written.
+
+    `entry` is what its best source wrote, with its status and details as they were merged; the
+    JSON does not tell it.
+    """
 
     time: str | None
     value: str | None
@@ -72,6 +76,7 @@ class TrendPoint:
     interpretation: str | None = None
     conflict: str | None = None
     sources: tuple[LineSource, ...] = ()
+    entry: Entry | None = None
 
 
 @quickly_made
@@ -80,7 +85,8 @@ class SummaryLine:
     """One fact. For a test `value` and `start` are those of its newest point.
 
     The translations of `code` are all other codes that the sources gave the same fact. `mood` is
-    as the newest source wrote it: EVN has happened, INT, RQO or APT is meant to.
+    as who speaks for the line wrote it: EVN has happened, INT, RQO or APT is meant to. `section`
+    is the LOINC code of that source's section, which the JSON does not tell.
     """
 
     kind: Kind
@@ -98,14 +104,19 @@ class SummaryLine:
     mood: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     trend: tuple[TrendPoint, ...] = ()
+    section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NothingKnown:
-    """A source's word that there is nothing of a kind: no known food allergies."""
+    """A source's word that there is nothing of a kind: no known food allergies.
+
+    `entries` are what the sources wrote, one each; the JSON does not tell them.
+    """
 
     text: str
     sources: tuple[LineSource, ...]
+    entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Final
 from ccda.fhir.actors import author_reference, organization
 from ccda.fhir.allergies import add_allergies, denied_class
 from ccda.fhir.care_teams import add_care_teams, add_header_care_team
+from ccda.fhir.completeness import add_completeness
 from ccda.fhir.conditions import add_concerns, add_problems
 from ccda.fhir.coverage import add_coverage
 from ccda.fhir.datatypes import stated
@@ -41,7 +42,7 @@ from ccda.fhir.vital_signs import add_vital_signs
 from ccda.hl7v3 import II
 from ccda.model import KINDS, ClinicalDocument, Kind, Patient
 from ccda.participations import read_service_events
-from ccda.summary import Summary
+from ccda.summary import Completeness, Summary
 
 Mapper = Callable[[Sequence[Statement], Resources], None]
 
@@ -72,6 +73,8 @@ _MAY_BE_ABOUT_OTHERS: Final[frozenset[Kind]] = frozenset(
     ("result", "vital_sign", "social_history", "functional_status", "mental_status",
      "advance_directive", "family_history")
 )  # fmt: skip
+# FHIR R4 has no word for that these are not so.
+_NEVER_DENIED: Final[frozenset[Kind]] = frozenset(("coverage", "care_team", "note"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +139,12 @@ def summary_bundle(
     member_id: str,
     patient: Patient,
     sources: Mapping[str, II] | None = None,
+    completeness: Sequence[Completeness] = (),
 ) -> Json:
     """A member's merged summary as a Bundle: every fact once, with all the documents that say it.
 
-    `sources` gives, for each document of the summary, the id under which its author knows it.
+    `sources` gives, for each document of the summary, the id under which its author knows it;
+    `completeness` how each partner answered, which the bundle tells in its OperationOutcome.
     What was withdrawn is left out: a reader who does not know our mark for it would believe it.
     """
     resources = Resources(member_id, date_time(summary.as_of))
@@ -164,6 +169,7 @@ def summary_bundle(
     add_provenance(
         resources, recorded=instant(summary.as_of), authors={}, transmitters=transmitters
     )
+    add_completeness(completeness, resources)
     return _conversion(resources, instant(summary.as_of)).bundle
 
 
@@ -186,9 +192,17 @@ def _is_told(one: Statement) -> bool:
     """What is about someone else is told where FHIR R4 can say so, and else would be a lie."""
     if one.about_other is not None and one.entry.kind not in _MAY_BE_ABOUT_OTHERS:
         return False
+    if one.entry.kind in _NEVER_DENIED and _is_denied(one):
+        return False
     if not one.entry.no_information:
         return True
     return one.entry.kind == "allergy" and denied_class(one) is not None
+
+
+def _is_denied(one: Statement) -> bool:
+    """Itself, or the team whose member it is."""
+    around = one.parent.entry if one.parent is not None else one.entry
+    return one.entry.negated or (around.kind == one.entry.kind and around.negated)
 
 
 def _conversion(resources: Resources, moment: str | None) -> Conversion:

@@ -21,7 +21,8 @@ def add_care_teams(statements: Sequence[Statement], resources: Resources) -> Non
             parts = [
                 part
                 for part in statement.parts
-                if not part.entry.no_information and part.about_other is None
+                if not (part.entry.no_information or part.entry.negated)
+                and part.about_other is None
             ]
             made = _add(statement, [statement, *parts], resources)
             for part in parts:

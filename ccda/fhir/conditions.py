@@ -22,7 +22,7 @@ from ccda.fhir.datatypes import (
 )
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
-from ccda.fhir.times import Json, absent, date_time, when
+from ccda.fhir.times import Json, absent, date_time, in_order, when
 from ccda.hl7v3 import CD
 
 _ASSERTED: Final = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
@@ -87,7 +87,7 @@ def condition(statement: Statement, resources: Resources, *, is_denied: bool | N
 def recorded(statement: Statement) -> str | None:
     """When the first author wrote it (C-CDA on FHIR: the earliest)."""
     times = (when(author.time) for author in statement.entry.authors)
-    return min((time for time in times if time is not None), default=None)
+    return next(iter(in_order(time for time in times if time is not None)), None)
 
 
 def _code(statement: Statement) -> Json | None:

@@ -18,7 +18,10 @@ from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.times import Json, absent, date_time, period, period_of
 
-_CANCELLED: Final = frozenset(("aborted", "cancelled", "stopped"))
+_STATUSES: Final = {
+    **dict.fromkeys(("aborted", "cancelled", "stopped"), "cancelled"),
+    "nullified": "entered-in-error",
+}
 # HL7 V3 coverage roles, as FHIR R4's subscriber relationships.
 _RELATIONSHIPS: Final = {
     "SELF": "self", "SPO": "spouse", "SPS": "spouse", "HUSB": "spouse", "WIFE": "spouse",
@@ -40,7 +43,7 @@ def _coverage(statement: Statement, resources: Resources) -> Json:
     groups = [id_of_text(text) for text in statement.all("group_ids")]
     group = next((words(one.extension) for one in groups if one.extension), None)
     return {
-        "status": "cancelled" if entry.status in _CANCELLED else "active",
+        "status": _STATUSES.get(entry.status or "", "active"),
         **stated(type=concept(entry.code), subscriberId=number),
         "beneficiary": resources.patient,
         **stated(

@@ -35,7 +35,7 @@ def _note(statement: Statement, resources: Resources) -> Json:
     authors = [author_reference(one, statement.documents, resources)[0] for one in entry.authors]
     times = [one.time.iso for one in entry.authors if one.time is not None]
     return {
-        "status": "current",
+        "status": "entered-in-error" if entry.status == "nullified" else "current",
         "type": _type(entry.code),
         "category": [_CATEGORY],
         "subject": resources.patient,

@@ -29,6 +29,7 @@ from ccda.fhir.times import (
     absent,
     absent_concept,
     date_time,
+    in_order,
     period,
     period_of,
     when,
@@ -40,6 +41,7 @@ ATTACHMENT: Final = "http://hl7.org/fhir/5.0/StructureDefinition/extension-Obser
 _MEASURED: Final = frozenset(("result", "vital_sign"))
 _NOT_PERFORMED: Final = {"coding": [{"system": DATA_ABSENT, "code": "not-performed"}]}
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(T.*)?")
+_PLAIN_NUMBER: Final = re.compile(r"\s*-?(0|[1-9][0-9]*)(\.[0-9]+)?\s*")
 _BASE64: Final = re.compile(r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?")
 
 
@@ -123,9 +125,8 @@ def effective(statement: Statement) -> Json:
 def panel_effective(statement: Statement) -> Json:
     """Its own time, else the earliest and latest of what was measured (C-CDA on FHIR)."""
     own = effective(statement)
-    moments = sorted(
-        moment for part in statement.parts if (moment := part.moment or when(part.entry.start))
-    )
+    found = (part.moment or when(part.entry.start) for part in statement.parts)
+    moments = in_order(moment for moment in found if moment)
     if own or not moments:
         return own
     if moments[0] == moments[-1]:
@@ -185,7 +186,7 @@ def _coded(value: CD) -> Json:
 def _text(statement: Statement, value: str, unit: str | None) -> Json:
     if statement.one("representation") == "B64":
         return _attachment(statement, value)
-    amount = quantity(value, unit)
+    amount = amount_of(value, unit)
     if amount is not None:
         return {"valueQuantity": amount}
     if _DATE.fullmatch(value) and unit is None and (moment := date_time(value)):
@@ -194,6 +195,13 @@ def _text(statement: Statement, value: str, unit: str | None) -> Json:
     if said is None:
         return {}
     return {"valueString": f"{said} {unit}" if words(unit) else said}
+
+
+def amount_of(value: str | None, unit: str | None) -> Json | None:
+    """A quantity; without a unit only what is plainly a number: 0012 is a name, +3 a grade."""
+    if not words(unit) and not _PLAIN_NUMBER.fullmatch(value or ""):
+        return None
+    return quantity(value, unit)
 
 
 def _attachment(statement: Statement, value: str) -> Json:

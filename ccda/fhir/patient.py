@@ -83,7 +83,11 @@ def add_patient(
         maritalStatus=concept(patient.marital_status),
         **_deceased(patient),
         **_multiple_birth(patient),
-        contact=[_contact(guardian) for guardian in patient.guardians],
+        contact=[
+            found
+            for guardian in patient.guardians
+            if (found := _contact(guardian, documents, resources)) is not None
+        ],
         communication=_communication(patient),
         managingOrganization=whole_organization(patient.provider, documents, resources),
     )
@@ -151,16 +155,21 @@ def _multiple_birth(patient: Patient) -> Json:
     return {} if told is None else {"multipleBirthBoolean": told}
 
 
-def _contact(guardian: Participant) -> Json:
-    """A guardian is one first, and then whatever else he or she is to the patient."""
+def _contact(guardian: Participant, documents: Sequence[str], resources: Resources) -> Json | None:
+    """A guardian is one first, and then whatever else he or she is to the patient.
+
+    FHIR R4: pat-1. One of whom nobody says who it is, or where, is no contact.
+    """
     kin = concept(guardian.code)
     names = [found for name in guardian.names if (found := human_name(name))]
-    return stated(
-        relationship=[of_system(ROLE_CODE, "GUARD"), *([kin] if kin else [])],
+    found = stated(
         name=names[0] if names else None,
         telecom=[found for one in guardian.telecoms if (found := telecom(one))],
         address=next((found for one in guardian.addresses if (found := address(one))), None),
+        organization=whole_organization(guardian.organization, documents, resources),
     )
+    relationship = [of_system(ROLE_CODE, "GUARD"), *([kin] if kin else [])]
+    return {"relationship": relationship, **found} if found else None
 
 
 def _told(statements: Sequence[Statement]) -> list[Json]:

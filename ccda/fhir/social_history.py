@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ccda.fhir.datatypes import concept, form_concept, quantity, stated
-from ccda.fhir.observations import denied, observation, with_reason
+from ccda.fhir.datatypes import concept, form_concept, stated
+from ccda.fhir.observations import amount_of, denied, observation, with_reason
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import LOINC, US_CORE_CATEGORY
@@ -64,7 +64,7 @@ def _smoking(statement: Statement, resources: Resources, question: Any) -> Json:
     if answer is not None:
         told = [name for name in form if name.startswith("value") or name == "dataAbsentReason"]
         form = {name: part for name, part in form.items() if name not in told}
-        amount = quantity(entry.text) if entry.code is None else None
+        amount = amount_of(entry.text, None) if entry.code is None else None
         said = {"valueQuantity": amount} if amount else {"valueCodeableConcept": answer}
         form |= denied(said) if entry.negated else said
     return form

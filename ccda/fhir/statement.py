@@ -6,14 +6,14 @@ paths of its sources: one that begins with another is a part of it.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from ccda.fhir.datatypes import many
 from ccda.fhir.times import when
 from ccda.hl7v3 import TS, hl7_time
 from ccda.model import ClinicalDocument, Entry
-from ccda.summary import LineSource, Summary, SummaryLine, TrendPoint
+from ccda.summary import LineSource, Summary, SummaryLine, SummarySection, TrendPoint
 
 _ONESELF: Final = "ONESELF"
 """HL7 RoleCode: the patient, after all."""
@@ -38,7 +38,7 @@ class Statement:
     origins: tuple[Origin, ...]
     position: Position
     section: str | None = None
-    """The LOINC code of the section, where it is one of a document."""
+    """The LOINC code of the section; of a summary's line, of the source that speaks for it."""
     conflict: str | None = None
     parent: "Statement | None" = None
     parts: list["Statement"] = field(default_factory=list)
@@ -103,7 +103,10 @@ def document_statements(document: ClinicalDocument, document_id: str) -> list[St
 
 
 def summary_statements(summary: Summary) -> list[Statement]:
-    """What each line states; of a test each point. Withdrawn facts are stated by nobody."""
+    """What each line states, of a test each point, and what is denied to be.
+
+    Withdrawn facts are stated by nobody.
+    """
     found: list[Statement] = []
     for at, section in enumerate(summary.sections):
         stated = [
@@ -115,17 +118,40 @@ def summary_statements(summary: Summary) -> list[Statement]:
         _find_parents(stated)
         found.extend(stated)
     _find_encounters(found)
+    for at, section in enumerate(summary.sections):
+        found.extend(_denials(section, at))
     return found
 
 
 def _of_line(line: SummaryLine, position: Position) -> Iterator[Statement]:
     if not line.trend:
         origins = _origins(line.sources)
-        yield Statement(_line_entry(line), origins, position, conflict=line.conflict)
+        entry = _line_entry(line)
+        yield Statement(entry, origins, position, line.section, line.conflict)
         return
     for point in line.trend:
         origins = _origins(point.sources)
         yield Statement(_point_entry(line, point), origins, position, conflict=point.conflict)
+
+
+def _denials(section: SummarySection, at: int) -> Iterator[Statement]:
+    """Those that deny the same, in whatever words, are one; the last of them speaks."""
+    same: dict[str, list[tuple[LineSource, Entry]]] = {}
+    for word in section.nothing_known:
+        for source, entry in zip(word.sources, word.entries, strict=False):
+            if not source.superseded:
+                same.setdefault(_denied(entry), []).append((source, entry))
+    for position, told in enumerate(same.values(), len(section.lines)):
+        _, last = max(told, key=lambda one: (one[0].time or "", one[0].document))
+        entry = replace(last, ids=(), authors=(), parent=None)
+        yield Statement(entry, _origins(source for source, _ in told), (at, position))
+
+
+def _denied(entry: Entry) -> str:
+    code, kind = entry.code, entry.details.get("type")
+    named = code and (code.code, code.system)
+    asked = kind.get("code") if isinstance(kind, dict) else None
+    return repr((named, asked, entry.negated, entry.details.get("subject")))
 
 
 def _origins(sources: Iterable[LineSource]) -> tuple[Origin, ...]:
@@ -146,31 +172,36 @@ def _line_entry(line: SummaryLine) -> Entry:
         unit=line.unit,
         text=line.display,
         negated=line.negated,
-        mood=line.details.get("mood"),
+        mood=line.mood,
         details=line.details,
     )
 
 
 def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
-    """A measurement as its author wrote it; only the newest is what the line's details tell of."""
-    places = {(one.document, one.path) for one in point.sources}
-    is_told = (line.sources[0].document, line.sources[0].path) in places
-    told: dict[str, Any] = {}
-    if point.interpretation:
-        told["interpretation"] = [{"display": point.interpretation}]
-    if "subject" in line.details:
-        told["subject"] = line.details["subject"]
-    return Entry(
+    """A measurement as its author wrote it: what the line tells is of the newest alone."""
+    said = point.entry or Entry(
         kind=line.kind,
-        path=point.sources[0].path,
+        path="",
         code=line.code,
-        time=_time(point.time),
         status=line.status,
-        value=line.value if is_told and point.written_value is None else point.written_value,
+        value=point.written_value,
         unit=point.written_unit,
         text=line.display,
         negated=line.negated,
-        details=line.details if is_told else told,
+        mood=line.mood,
+    )
+    return Entry(
+        kind=line.kind,
+        path=point.sources[0].path,
+        code=said.code,
+        time=_time(point.time),
+        status=said.status,
+        value=said.value,
+        unit=said.unit,
+        text=said.text,
+        negated=said.negated,
+        mood=said.mood,
+        details=said.details,
     )
 
 

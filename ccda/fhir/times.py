@@ -5,6 +5,7 @@ the offset would move the event. What is no date of the calendar is left out.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Final
 
@@ -111,6 +112,14 @@ def is_after(later: str | None, earlier: str | None) -> bool:
         return _utc(later) > _utc(earlier)
     shared = min(len(later), len(earlier), 10)
     return later[:shared] > earlier[:shared]
+
+
+def in_order(moments: Iterable[str]) -> list[str]:
+    """The earliest first; where one has no clock, by the days that were written."""
+    found = list(moments)
+    if all(len(moment) > 10 for moment in found):
+        return sorted(found, key=_utc)
+    return sorted(found)
 
 
 def _in_error() -> Json:

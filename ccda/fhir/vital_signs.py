@@ -9,7 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ccda.fhir.datatypes import notes, stated
-from ccda.fhir.observations import members, observation, panel_effective, with_reason
+from ccda.fhir.observations import (
+    members,
+    observation,
+    panel_effective,
+    result_status,
+    with_reason,
+)
 from ccda.fhir.resources import Resources
 from ccda.fhir.statement import Statement
 from ccda.fhir.systems import DATA_ABSENT, LOINC
@@ -101,14 +107,16 @@ def _in_words(found: Json) -> str:
 def _pairs(
     statements: Sequence[Statement],
 ) -> dict[tuple[int, int], tuple[Statement, Statement]]:
-    """Each systolic with the diastolic of the same organizer and time, by both positions."""
+    """Each systolic with the diastolic of its organizer, time and status, by both positions."""
     groups: dict[tuple[object, ...], dict[str, list[Statement]]] = defaultdict(dict)
     for one in statements:
         code = _loinc(one)
         if code in (_SYSTOLIC, _DIASTOLIC):
             around = one.parent.position if one.parent is not None else one.documents
             moment = one.moment or (one.parent.moment if one.parent is not None else None)
-            groups[around, moment, repr(one.about_other)].setdefault(code, []).append(one)
+            # One Observation has one status: a number entered in error takes no other with it.
+            alike = (around, moment, repr(one.about_other), result_status(one))
+            groups[alike].setdefault(code, []).append(one)
     pairs = {}
     for key, found in groups.items():
         whole = len(found.get(_SYSTOLIC, ())) == len(found.get(_DIASTOLIC, ())) > 0

@@ -299,6 +299,7 @@ def _fhir(house: House, plan: Plan, member: Member, now: datetime) -> str:
             plan=plan,
             community=house.community,
             sources=source_ids(transaction, plan=member.plan, summary=merged),
+            completeness=completeness(transaction, member=member),
         )
 
     return house.database.read(unit).decode("utf-8")

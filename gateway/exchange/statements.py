@@ -69,6 +69,8 @@ class Statement:
     """The clinical time: of the event, or the onset."""
     group: str | None = None
     """Where what it was folded out of stands in the document: a relative, a panel."""
+    section: str | None = None
+    """The LOINC code of the section that it stands in."""
 
     @property
     def name(self) -> str:
@@ -223,6 +225,7 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         rank=(recorded, by.sort_key, order),
         when=entry.time or entry.start,
         group=parent.path if parent is not None and _only_groups(parent) else None,
+        section=item.section,
     )
 
 

@@ -8,6 +8,7 @@ speaks for the line, except for an allergy, where the more dangerous one does.
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +16,6 @@ from ccda.hl7v3 import CD, TS
 from ccda.model import KINDS, Kind
 from ccda.summary import (
     Completeness,
-    LineSource,
     NothingKnown,
     Summary,
     SummaryDocument,
@@ -177,13 +177,17 @@ def _negations(facts: Sequence[Fact], learned: Evidence) -> dict[tuple[str, int]
 
 def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
     """What some source still denies; a newer version may have taken back what an older one did."""
-    by_text: dict[str, list[LineSource]] = defaultdict(list)
+    by_text: dict[str, list[Statement]] = defaultdict(list)
     for one in sorted(denials, key=lambda one: one.order):
-        by_text[with_person(denial_text(one), one)].append(one.source())
+        by_text[with_person(denial_text(one), one)].append(one)
     return tuple(
-        NothingKnown(text, tuple(sources))
-        for text, sources in sorted(by_text.items())
-        if not all(source.superseded for source in sources)
+        NothingKnown(
+            text,
+            tuple([one.source() for one in told]),
+            tuple([replace(one.entry, details=one.details) for one in told]),
+        )
+        for text, told in sorted(by_text.items())
+        if not all(one.superseded for one in told)
     )
 
 
@@ -230,6 +234,7 @@ def _line(
         mood=winner.entry.mood,
         details=_details(kind, agreeing),
         trend=trend,
+        section=winner.section,
     )
 
 

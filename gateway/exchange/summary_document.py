@@ -1,11 +1,12 @@
 """A member's merged summary in the forms of others: a CCD (C-CDA R2.1), a FHIR R4 Bundle."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ccda.fhir import fhir_json, summary_bundle
 from ccda.hl7v3 import II
 from ccda.model import Patient
-from ccda.summary import Summary
+from ccda.summary import Completeness, Summary
 from ccda.writer import AuthoringDevice, Organization, write_ccd
 from gateway.exchange.demographics import demographics
 from gateway.exchange.derived import SOFTWARE
@@ -56,14 +57,24 @@ def write_member_ccd(
 
 
 def write_member_fhir(
-    summary: Summary, *, member: Member, plan: Plan, community: Community, sources: dict[str, II]
+    summary: Summary,
+    *,
+    member: Member,
+    plan: Plan,
+    community: Community,
+    sources: dict[str, II],
+    completeness: Sequence[Completeness],
 ) -> bytes:
-    """The summary as a FHIR R4 Bundle: every fact once, with the documents that say it."""
+    """The summary as a FHIR R4 Bundle: every fact once, with the documents that say it.
+
+    `completeness` says how each partner answered: what is not in the bundle may be with one.
+    """
     bundle = summary_bundle(
         summary,
         member_id=member.id,
         patient=_patient(member, plan, community),
         sources=sources,
+        completeness=completeness,
     )
     return fhir_json(bundle)
 

@@ -2,12 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
 
 from ccda.hl7v3 import CD, TS
-from ccda.model import Interval, Kind
+from ccda.model import Entry, Interval, Kind
 from ccda.summary import LineSource, TrendPoint
 from ccda.values import quickly_made
 from gateway.exchange.effort import spend
@@ -298,6 +298,18 @@ def point(measured: Measurement, sources: Sources) -> TrendPoint:
         interpretation=_interpretation(shown.statement),
         conflict=measured.conflict,
         sources=tuple([sources[order] for order in sorted([r.statement.order for r in group])]),
+        entry=_told(best.statement, entry),
+    )
+
+
+def _told(best: Statement, shown: Entry) -> Entry:
+    """The best source's statement, with the number in the unit in which it is shown."""
+    return replace(
+        best.entry,
+        status=best.status,
+        value=shown.value,
+        unit=shown.unit,
+        details=best.details,
     )
 
 

@@ -49,8 +49,12 @@ def index(name: str, xml: bytes) -> tuple[ClinicalDocument, Document, list[Index
         version=_version(found.version),
         custodian=found.custodian,
     )
-    entries = [entry for section in found.sections for entry in section.entries]
-    items = [IndexedEntry(document.id, n, None, entry) for n, entry in enumerate(entries)]
+    entries = [
+        (section.code.code if section.code else None, entry)
+        for section in found.sections
+        for entry in section.entries
+    ]
+    items = [IndexedEntry(document.id, n, code, one) for n, (code, one) in enumerate(entries)]
     return found, document, items
 
 

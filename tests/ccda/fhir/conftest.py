@@ -21,8 +21,12 @@ _SECTION = """<component><section><code code="{code}" codeSystem="2.16.840.1.113
 <text>{text}</text>{entries}</section></component>"""
 
 
+def document_xml(sections: str, header: str = "<recordTarget/>") -> bytes:
+    return _DOCUMENT.format(header=header, sections=sections).encode()
+
+
 def clinical_document(sections: str, header: str = "<recordTarget/>") -> ClinicalDocument:
-    return parse_document(_DOCUMENT.format(header=header, sections=sections).encode())
+    return parse_document(document_xml(sections, header))
 
 
 def section(code: str, *statements: str, text: str = "") -> str:

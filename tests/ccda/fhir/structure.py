@@ -27,6 +27,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "MedicationAdministration": ("status", "medication[x]", "subject", "effective[x]"),
     "MedicationRequest": ("status", "intent", "medication[x]", "subject"),
     "Observation": ("status", "code"),
+    "OperationOutcome": ("issue",),
     "Organization": (),
     "Patient": (),
     "Practitioner": (),

@@ -13,27 +13,42 @@ HEADER = (
 )
 
 
-def member(name: str) -> str:
+def member(name: str, is_denied: str = "false") -> str:
     return (
-        '<component><act moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500.1"/>'
+        f'<component><act moodCode="EVN" negationInd="{is_denied}">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.500.1"/>'
         '<code code="92707-9"/><statusCode code="active"/><performer><assignedEntity>'
         f"<assignedPerson><name>{name}</name></assignedPerson></assignedEntity></performer></act>"
         "</component>"
     )
 
 
-def test_a_team_holds_its_members(convert: Convert) -> None:
-    team = (
-        '<organizer moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.500"/>'
-        f'<code code="86744-0"/><statusCode code="active"/>{member("Ann")}'
-        f"{member('Bob')}</organizer>"
+def team(*members: str, is_denied: str = "false") -> str:
+    return (
+        f'<organizer moodCode="EVN" negationInd="{is_denied}">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.500"/>'
+        f'<code code="86744-0"/><statusCode code="active"/>{"".join(members)}</organizer>'
     )
-    found = convert("85847-2", team)
+
+
+def test_a_team_holds_its_members(convert: Convert) -> None:
+    found = convert("85847-2", team(member("Ann"), member("Bob")))
     (made,) = found["CareTeam"]
     names = {f"urn:uuid:{one['id']}": one["name"][0]["text"] for one in found["Practitioner"]}
     assert [names[one["member"]["reference"]] for one in made["participant"]] == ["Ann", "Bob"]
     assert made["status"] == "active"
     assert made["meta"]["profile"][0].endswith("us-core-careteam")
+
+
+def test_who_is_not_in_a_team_is_no_member(convert: Convert) -> None:
+    found = convert("85847-2", team(member("Ann"), member("Bob", is_denied="true")))
+    (made,) = found["CareTeam"]
+    assert len(made["participant"]) == 1
+    assert [one["name"][0]["text"] for one in found["Practitioner"]] == ["Ann"]
+
+
+def test_a_team_that_does_not_care_is_none(convert: Convert) -> None:
+    assert "CareTeam" not in convert("85847-2", team(member("Ann"), is_denied="true"))
 
 
 def test_the_performers_of_the_service_are_a_team() -> None:

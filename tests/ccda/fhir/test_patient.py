@@ -6,6 +6,7 @@ import pytest
 
 from ccda.fhir import document_bundle
 from tests.ccda.fhir.conftest import by_type, clinical_document
+from tests.ccda.fhir.structure import faults
 
 CDC = "2.16.840.1.113883.6.238"
 
@@ -76,3 +77,29 @@ def test_a_telecom_is_a_contact_of_its_kind() -> None:
         {"system": "phone", "value": "+1-555-0100", "use": "home"},
         {"system": "email", "value": "a@example.org"},
     ]
+
+
+def guardian(who: str) -> str:
+    return f'<guardian><code code="MTH" codeSystem="2.16.840.1.113883.5.111"/>{who}</guardian>'
+
+
+def test_a_guardian_may_be_an_organization() -> None:
+    house = "<guardianOrganization><name>Child Services</name></guardianOrganization>"
+    header = (
+        '<recordTarget><patientRole><id root="2.999.2" extension="1"/><patient>'
+        f"{guardian(house)}</patient></patientRole></recordTarget>"
+    )
+    bundle = document_bundle(clinical_document("", header), document_id="one")
+    found = by_type(bundle)
+    (contact,), (made,) = found["Patient"][0]["contact"], found["Organization"]
+    assert contact["organization"] == {"reference": f"urn:uuid:{made['id']}"}
+    assert made["name"] == "Child Services"
+    assert faults(bundle) == []
+
+
+def test_a_guardian_of_whom_nothing_is_told_is_no_contact() -> None:
+    nobody = '<guardianPerson><name nullFlavor="UNK"/></guardianPerson>'
+    ann = "<guardianPerson><name><given>Ann</given></name></guardianPerson>"
+    (contact,) = patient(guardian(nobody) + guardian(ann))["contact"]
+    assert contact["name"] == {"given": ["Ann"]}
+    assert "contact" not in patient(guardian(nobody))

@@ -11,13 +11,18 @@ PERCENT = {"unit": "%", "system": "http://unitsofmeasure.org", "code": "%"}
 
 
 def result(
-    value: str, *, status: str = "completed", content: str = "", attributes: str = ""
+    value: str,
+    *,
+    status: str = "completed",
+    content: str = "",
+    attributes: str = "",
+    time: str = "20240101",
 ) -> str:
     return (
         f'<observation moodCode="EVN" {attributes}>'
         '<templateId root="2.16.840.1.113883.10.20.22.4.2"/>'
         '<code code="718-7" codeSystem="2.16.840.1.113883.6.1" displayName="Hemoglobin"/>'
-        f'<statusCode code="{status}"/><effectiveTime value="20240101"/>{value}{content}'
+        f'<statusCode code="{status}"/><effectiveTime value="{time}"/>{value}{content}'
         "</observation>"
     )
 
@@ -43,6 +48,18 @@ def test_a_panel_is_a_report_of_its_tests(convert: Convert) -> None:
     assert report["effectiveDateTime"] == "2024-01-01"
 
 
+def test_a_panel_lasts_from_its_first_test_to_its_last_wherever_they_were_made(
+    convert: Convert,
+) -> None:
+    value = '<value xsi:type="PQ" value="7.2" unit="g/dL"/>'
+    late, early = "20240101230000-0500", "20240102010000+0000"
+    given = panel(result(value, time=late), result(value, time=early))
+    (report,) = convert(RESULTS, given)["DiagnosticReport"]
+    assert report["effectivePeriod"] == {
+        "start": "2024-01-02T01:00:00+00:00", "end": "2024-01-01T23:00:00-05:00",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
@@ -56,6 +73,10 @@ def test_a_panel_is_a_report_of_its_tests(convert: Convert) -> None:
             {"valueQuantity": {"value": 7.2, "unit": "wobbles"}},
         ),
         ('<value xsi:type="ST">no growth</value>', {"valueString": "no growth"}),
+        ('<value xsi:type="ST">0012</value>', {"valueString": "0012"}),
+        ('<value xsi:type="ST">+3</value>', {"valueString": "+3"}),
+        ('<value xsi:type="ST">1E5</value>', {"valueString": "1E5"}),
+        ('<value xsi:type="ST">-0.5</value>', {"valueQuantity": {"value": -0.5}}),
         (f'<value xsi:type="INT" value="{"5" * 5000}"/>', {"valueString": "5" * 5000}),
         ('<value xsi:type="PQ" value="1e999" unit="mg"/>', {"valueString": "1e999 mg"}),
         ('<value xsi:type="INT" value="3"/>', {"valueQuantity": {"value": 3}}),

@@ -6,19 +6,22 @@ from typing import Any
 
 import pytest
 
-from ccda.fhir import fhir_json, summary_bundle
+from ccda import parse_document
+from ccda.fhir import document_bundle, fhir_json, summary_bundle
 from ccda.fhir.us_core import BASE, lacks
 from ccda.hl7v3 import CD, II
-from ccda.model import Patient
+from ccda.model import Entry, Patient
 from ccda.summary import (
+    Completeness,
     LineSource,
+    NothingKnown,
     Summary,
     SummaryDocument,
     SummaryLine,
     SummarySection,
     TrendPoint,
 )
-from tests.ccda.fhir.conftest import by_type
+from tests.ccda.fhir.conftest import Json, by_type, document_xml, section
 from tests.ccda.fhir.structure import faults
 from tests.ccda.fhir.test_corpus import Converted, converted
 from tests.ccda.written import DEMO, summarized
@@ -26,12 +29,51 @@ from tests.ccda.written import DEMO, summarized
 __all__ = ["converted"]  # the fixture
 
 MEMBER = "member-1"
+LOINC = "2.16.840.1.113883.6.1"
+ACTIVE = '<statusCode code="active"/><effectiveTime value="20300101"/>'
+STATED = ("Encounter", "Procedure", "ServiceRequest")
+GIVEN = """<substanceAdministration moodCode="EVN">
+<templateId root="2.16.840.1.113883.10.20.22.4.16"/>
+<statusCode code="completed"/><effectiveTime value="20240101090000-0500"/>
+<consumable><manufacturedProduct><manufacturedMaterial>
+<code code="309090" codeSystem="2.16.840.1.113883.6.88" displayName="Ceftriaxone 1 g"/>
+</manufacturedMaterial></manufacturedProduct></consumable></substanceAdministration>"""
+NO_ALLERGY = """<observation classCode="OBS" moodCode="EVN" negationInd="true">
+<templateId root="2.16.840.1.113883.10.20.22.4.7"/>
+<code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/>
+<effectiveTime><low value="20200101"/></effectiveTime>
+<value xsi:type="CD" code="419199007" codeSystem="2.16.840.1.113883.6.96"/>
+<participant typeCode="CSM"><participantRole classCode="MANU"><playingEntity classCode="MMAT">
+<code nullFlavor="NA"/></playingEntity></participantRole></participant></observation>"""
+PNEUMONIA = """<observation classCode="OBS" moodCode="EVN">
+<templateId root="2.16.840.1.113883.10.20.22.4.4"/>
+<code code="282291009" codeSystem="2.16.840.1.113883.6.96"/>
+<effectiveTime><low value="20240101"/></effectiveTime><value xsi:type="CD" code="233604007"
+codeSystem="2.16.840.1.113883.6.96" displayName="Pneumonia"/></observation>"""
 
 
 @pytest.fixture(scope="module")
 def demo() -> tuple[Summary, Patient]:
     files = sorted(DEMO.glob("*.xml"))
     return summarized((file.stem, file.read_bytes()) for file in files)
+
+
+def glycated(
+    time: str, status: str, value: str, code: str, more: str = "", system: str = LOINC
+) -> str:
+    return f"""<observation classCode="OBS" moodCode="EVN">
+    <templateId root="2.16.840.1.113883.10.20.22.4.2"/>
+    <code code="{code}" codeSystem="{system}" displayName="HbA1c">{more}</code>
+    <statusCode code="{status}"/><effectiveTime value="{time}"/>
+    <value xsi:type="PQ" value="{value}" unit="%"/></observation>"""
+
+
+def smoking(time: str, code: str, answer: str) -> str:
+    return f"""<observation classCode="OBS" moodCode="EVN">
+    <templateId root="2.16.840.1.113883.10.20.22.4.78"/>
+    <code code="72166-2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>
+    <effectiveTime value="{time}"/><value xsi:type="CD" code="{code}"
+    codeSystem="2.16.840.1.113883.6.96" displayName="{answer}"/></observation>"""
 
 
 def bundle_of(summary: Summary, patient: Patient = Patient()) -> dict[str, Any]:  # noqa: B008 - frozen
@@ -45,8 +87,8 @@ def source(document: str, path: str = "/*/*[1]", time: str | None = None) -> Lin
 def summary_of(*lines: SummaryLine) -> Summary:
     named = dict.fromkeys(one.document for line in lines for one in line.sources)
     documents = tuple(SummaryDocument(name, "A", "Partner", None, None) for name in named)
-    section = SummarySection(lines[0].kind, lines)
-    return Summary("2025-10-01T00:00:00+00:00", documents, (section,))
+    told = SummarySection(lines[0].kind, lines)
+    return Summary("2025-10-01T00:00:00+00:00", documents, (told,))
 
 
 def problem(*sources: LineSource, **more: Any) -> SummaryLine:
@@ -122,6 +164,141 @@ def test_each_point_of_a_trend_is_an_observation_as_it_was_written() -> None:
     found = by_type(bundle_of(summary_of(line)))["Observation"]
     told = [(one["effectiveDateTime"], str(one["valueQuantity"]["value"])) for one in found]
     assert told == [("2020-01-01", "72"), ("2021-01-01", "7.20")]
+
+
+def told_alone(*sections: str) -> tuple[dict[str, list[Json]], dict[str, list[Json]]]:
+    """What a document becomes by itself, and as all that there is to summarize."""
+    xml = document_xml("".join(sections))
+    bundle = document_bundle(parse_document(xml), document_id="one")
+    return by_type(bundle), by_type(bundle_of(*summarized([("one", xml)])))
+
+
+def test_what_is_meant_to_be_done_is_not_told_as_done() -> None:
+    vaccine = SummaryLine("immunization", "Flu", (source("one"),), CD("141"), mood="INT")
+    found = by_type(bundle_of(summary_of(vaccine)))
+    assert "Immunization" not in found
+    assert found["MedicationRequest"][0]["intent"] == "plan"
+
+
+@pytest.mark.parametrize(
+    ("code", "planned"),
+    [
+        ("47519-4", f'<procedure moodCode="INT"><code code="73761001"/>{ACTIVE}</procedure>'),
+        ("46240-8", f'<encounter moodCode="INT"><code code="185349003"/>{ACTIVE}</encounter>'),
+    ],
+)
+def test_a_plan_is_the_same_in_the_summary_as_in_its_document(code: str, planned: str) -> None:
+    alone, summary = told_alone(section(code, planned))
+    of_document, of_summary = (
+        [(one["resourceType"], one["status"]) for kind in STATED for one in found.get(kind, ())]
+        for found in (alone, summary)
+    )
+    assert of_document == of_summary
+    assert len(of_summary) == 1
+
+
+def test_a_medication_that_was_administered_is_one_in_the_summary_too() -> None:
+    alone, summary = told_alone(section("29549-3", GIVEN))
+    assert len(alone["MedicationAdministration"]) == len(summary["MedicationAdministration"]) == 1
+    assert "MedicationRequest" not in summary
+
+
+def test_a_discharge_diagnosis_is_its_encounters_in_the_summary_too() -> None:
+    alone, summary = told_alone(section("11535-2", PNEUMONIA))
+    (of_document,), (of_summary,) = alone["Condition"], summary["Condition"]
+    assert of_summary["category"] == of_document["category"]
+    assert of_summary["category"][0]["coding"][0]["code"] == "encounter-diagnosis"
+
+
+def observations_of(*sections: str) -> list[Json]:
+    """Of a summary of several documents with one section each, the oldest measurement first."""
+    summary, patient = summarized(
+        (f"document {number}", document_xml(told)) for number, told in enumerate(sections)
+    )
+    found = by_type(bundle_of(summary, patient))["Observation"]
+    return sorted(found, key=lambda one: str(one["effectiveDateTime"]))
+
+
+def test_each_point_of_a_trend_has_its_own_status() -> None:
+    old, new = observations_of(
+        section("30954-2", glycated("20190101", "active", "7.2", "4548-4")),
+        section("30954-2", glycated("20230101", "completed", "6.8", "4548-4")),
+    )
+    assert (old["status"], new["status"]) == ("registered", "final")
+
+
+def test_each_point_of_a_trend_has_its_own_code() -> None:
+    local = "2.999.8"
+    translated = f'<translation code="A1C" codeSystem="{local}"/>'
+    old, new = observations_of(
+        section("30954-2", glycated("20190101", "completed", "7.2", "A1C", system=local)),
+        section("30954-2", glycated("20230101", "completed", "6.8", "4548-4", translated)),
+    )
+    assert [one["code"] for one in old["code"]["coding"]] == ["A1C"]
+    assert [one["code"] for one in new["code"]["coding"]] == ["4548-4", "A1C"]
+
+
+def test_each_smoking_status_is_an_answer_to_its_question() -> None:
+    old, new = observations_of(
+        section("29762-2", smoking("20190301", "449868002", "Current every day smoker")),
+        section("29762-2", smoking("20230301", "8517006", "Former smoker")),
+    )
+    assert [one["code"]["coding"][0]["code"] for one in (old, new)] == ["72166-2", "72166-2"]
+    answers = [one["valueCodeableConcept"]["coding"][0]["code"] for one in (old, new)]
+    assert answers == ["449868002", "8517006"]
+
+
+def test_that_no_allergy_is_known_is_told_once_with_all_who_say_it() -> None:
+    told = section("48765-2", NO_ALLERGY)
+    summary, patient = summarized((name, document_xml(told)) for name in ("one", "two"))
+    bundle = bundle_of(summary, patient)
+    found = by_type(bundle)
+    (denial,) = found["AllergyIntolerance"]
+    assert denial["code"]["coding"][0]["code"] == "716186003"
+    url = {"reference": f"urn:uuid:{denial['id']}"}
+    (provenance,) = [one for one in found["Provenance"] if url in one["target"]]
+    assert len(provenance["entity"]) == 2
+    assert faults(bundle) == []
+
+
+def test_a_denial_is_the_same_in_the_summary_as_in_its_document() -> None:
+    alone, summary = told_alone(section("48765-2", NO_ALLERGY))
+    (of_document,), (of_summary,) = alone["AllergyIntolerance"], summary["AllergyIntolerance"]
+    for name in ("clinicalStatus", "code", "onsetDateTime"):
+        assert of_summary[name] == of_document[name]
+
+
+def test_a_denial_that_a_newer_version_took_back_is_told_by_nobody() -> None:
+    entry = Entry("allergy", "/*", code=CD("716186003"), no_information=True)
+    old = LineSource("one", "Partner", 0, "/*", None, superseded=True)
+    word = NothingKnown("No known allergy", (old,), (entry,))
+    summary = Summary("2025-10-01", (), (SummarySection("allergy", (), (word,)),))
+    assert "AllergyIntolerance" not in by_type(bundle_of(summary))
+
+
+def test_who_did_not_answer_stands_in_the_bundle() -> None:
+    answers = (
+        Completeness("North Clinic", "matched", documents=2, at="2025-09-30T10:00:00+00:00"),
+        Completeness("South Clinic", "matched", documents=1, missing=1),
+        Completeness("West Clinic", "late", detail="no answer within 30 seconds"),
+        Completeness("East Clinic", "not_asked"),
+    )
+    bundle = summary_bundle(
+        summary_of(problem(source("one"))),
+        member_id=MEMBER,
+        patient=Patient(),
+        completeness=answers,
+    )
+    (outcome,) = by_type(bundle)["OperationOutcome"]
+    told = [(one["severity"], one["code"], one["details"]["text"]) for one in outcome["issue"]]
+    assert told == [
+        ("information", "informational", "North Clinic answered, 2 documents, asked 2025-09-30"),
+        ("warning", "incomplete", "South Clinic answered, 1 document, 1 document missing"),
+        ("warning", "incomplete", "West Clinic did not answer in time"),
+        ("warning", "incomplete", "East Clinic was not asked"),
+    ]
+    assert outcome["issue"][2]["diagnostics"] == "no answer within 30 seconds"
+    assert faults(bundle) == []
 
 
 def test_a_document_is_known_by_its_authors_id_too() -> None:

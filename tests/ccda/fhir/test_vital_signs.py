@@ -7,10 +7,12 @@ from tests.ccda.fhir.conftest import Convert
 VITAL_SIGNS = "8716-3"
 
 
-def vital(code: str, value: str, *, time: str = "202401011015-0500") -> str:
+def vital(
+    code: str, value: str, *, time: str = "202401011015-0500", status: str = "completed"
+) -> str:
     return (
         '<observation moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.27"/>'
-        f'<code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>'
+        f'<code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="{status}"/>'
         f'<effectiveTime value="{time}"/>{value}</observation>'
     )
 
@@ -56,6 +58,13 @@ def test_pressures_of_two_times_are_not_one(convert: Convert) -> None:
     found = convert(VITAL_SIGNS, given)["Observation"]
     assert coded(found, "8480-6")
     assert coded(found, "8462-4")
+
+
+def test_a_pressure_entered_in_error_is_not_one_with_one_that_stands(convert: Convert) -> None:
+    given = panel(vital("8480-6", pressure(120)), vital("8462-4", pressure(80), status="nullified"))
+    found = convert(VITAL_SIGNS, given)["Observation"]
+    assert coded(found, "8480-6")["status"] == "final"
+    assert coded(found, "8462-4")["status"] == "entered-in-error"
 
 
 def test_pounds_are_ucum_however_they_are_written(convert: Convert) -> None:

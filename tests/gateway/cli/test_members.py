@@ -241,6 +241,8 @@ def test_a_summary_can_be_had_as_a_fhir_bundle_and_is_recorded(terminal: Termina
     assert MEMBER.member_id in {one["value"] for one in patient["identifier"]}
     allergies = [one for one in resources if one["resourceType"] == "AllergyIntolerance"]
     assert "penicillin" in str(allergies).lower()
+    (outcome,) = [one for one in resources if one["resourceType"] == "OperationOutcome"]
+    assert "was not asked" in outcome["issue"][0]["details"]["text"]
     assert [(one["transaction"], one["member"], one["outcome"]) for one in records] == [
         ("CLI-SUMMARY", MEMBER.id, "success")
     ]
