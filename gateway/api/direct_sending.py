@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from direct.message import OutgoingPart
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
-from gateway.api.means import After, Limit, Means, PathId, PlanMeans
+from gateway.api.means import ID, After, Limit, Means, PathId, PlanMeans
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
 from gateway.exchange.direct_means import DirectMeans
@@ -35,6 +35,7 @@ from gateway.store.database import Transaction
 router = APIRouter(prefix="/api/v1/direct", tags=["mail"])
 _MOST_ENCODED: Final = 40 * 1024 * 1024
 
+Id = Annotated[str, Field(pattern=ID)]
 Address = Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,253}$")]
 
 
@@ -58,9 +59,9 @@ class MessageForm(BaseModel):
     to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     purpose: Words
     requester: Annotated[RequesterForm, BeforeValidator(by_name)]
-    member: str | None = None
+    member: Id | None = None
     summary: bool = False
-    documents: tuple[str, ...] = ()
+    documents: tuple[Id, ...] = ()
     files: tuple[FileForm, ...] = ()
     subject: Words | None = None
     text: Annotated[str, Field(max_length=100_000)] = ""

@@ -104,6 +104,21 @@ def test_what_may_not_be_sent_is_refused_and_recorded(
     assert doors.rows("SELECT * FROM mail_sent") == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"member": "a\0b"}, "body.member"),
+        ({"member": MEMBER.id, "documents": ["a\0b"]}, "body.documents.0"),
+    ],
+)
+def test_what_can_be_no_id_of_ours_is_not_looked_up(
+    doors: Doors, changes: dict[str, Any], place: str
+) -> None:
+    answer = send(doors, **changes)
+    assert answer.status_code == 422, answer.text
+    assert [one["location"] for one in answer.json()["errors"]] == [place]
+
+
 def test_what_was_sent_is_listed_for_its_own_plan_alone(doors: Doors) -> None:
     sent = send(doors, text="Hello").json()["id"]
     listed = doors.get("/api/v1/direct/sent", doors.token(PLAN, "staff")).json()
