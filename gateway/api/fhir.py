@@ -86,7 +86,7 @@ async def post_audit_event_search(
         raise Problem(415, f"A search is {_FORM}.")
     content = await read_body(request, limit_bytes=_LIMIT_BYTES)
     try:
-        given = QueryParams(content.decode()).multi_items()
+        given = await asyncio.to_thread(lambda: QueryParams(content.decode()).multi_items())
     except UnicodeDecodeError:
         raise Problem(400, "The form cannot be read.") from None
     in_url = request.query_params.multi_items()
@@ -129,7 +129,7 @@ async def _searched(
     observer = _observer(means)
     plan = means.plan(at.caller.plan)
     try:
-        search = read_search(given, observer)
+        search = await asyncio.to_thread(read_search, given, observer)
 
         def look(transaction: Transaction) -> FoundEvents:
             return find_events(

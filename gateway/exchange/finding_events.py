@@ -74,7 +74,7 @@ def find_events(
 def _single(name: str, given: tuple[AnyOf, ...]) -> tuple[Token, ...]:
     if any(len(tokens) != 1 for tokens in given):
         raise BadSearch(name, "Only one value at a time is searched for.", "not-supported")
-    return tuple(tokens[0] for tokens in given)
+    return tuple(token for tokens in given for token in tokens)
 
 
 def _names_us(token: Token, observer: Observer) -> bool:

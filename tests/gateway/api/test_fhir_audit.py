@@ -107,6 +107,7 @@ OURS: Final = tuple(range(10, -1, -1))
         ((("type", "110106,110107"),), (8, 3, 2)),
         ((("type", "110113"),), (9, 5)),
         ((("type", "http://example.test|110106"),), ()),
+        ((("type", ",".join(("110106", *("a" * 49)))), *[("outcome", "0")] * 47), (2,)),
         ((("type", "rest"), ("subtype", "read")), (6,)),
         ((("subtype", "urn:ihe:event-type-code|ITI-55"),), (10, 5, 0)),
         ((("subtype", "110126"), ("subtype", "ITI-55")), (5,)),
@@ -255,6 +256,9 @@ def test_pages_join_without_gap_or_overlap_and_their_links_tell_nothing(doors: D
         ([*EVER, ("_sort", "agent")], "not-supported", "_sort"),
         ([*EVER, ("_format", "xml")], "not-supported", "_format"),
         ([*EVER, ("_page", "x")], "value", "_page"),
+        ([*EVER, ("type", ",".join("a" * 51))], "too-costly", "type"),
+        ([*EVER, ("outcome", ",".join("0" * 51))], "too-costly", "outcome"),
+        ([*EVER, *[("type", "a")] * 49], "too-costly", None),
     ],
 )
 def test_what_cannot_be_searched_by_is_refused_by_name_and_recorded(
