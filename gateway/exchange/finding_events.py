@@ -5,19 +5,25 @@ from dataclasses import dataclass, replace
 from gateway.exchange.fhir_audit import Observer
 from gateway.exchange.fhir_audit_search import AnyOf, AuditSearch, BadSearch, Token
 from gateway.model.exchange import ExchangeFilter, RecordedExchange
-from gateway.model.identity import DocumentId, MemberId, PartnerId
+from gateway.model.identity import DocumentId, MemberId, PartnerId, PlanId
 from gateway.model.member import Plan
-from gateway.store import exchange_log, exchange_search, members
+from gateway.model.retention import PlanMonth
+from gateway.store import disposals, exchange_log, exchange_search, members
 from gateway.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class FoundEvents:
-    """A page, and the member whom it was asked for; of a page of none how many there are in all."""
+    """A page, and the member whom it was asked for; of a page of none how many there are in all.
+
+    Of `hidden` months nobody can say any more which records are of what was asked for, nor how
+    many.
+    """
 
     records: tuple[RecordedExchange, ...]
     member: MemberId | None
     total: int | None = None
+    hidden: tuple[PlanMonth, ...] = ()
 
 
 class _Nothing(Exception):
@@ -43,6 +49,7 @@ def find_events(
     wanted = ExchangeFilter(
         since=search.since, until=search.until, among=search.among, outcomes=search.outcomes
     )
+    hidden = _hidden(transaction, search, plan.id)
     seek = _Seeking(transaction, plan, observer, is_in_url)
     try:
         for token in _single("patient.identifier", search.patients):
@@ -55,10 +62,10 @@ def find_events(
             if not any(_names_us(token, observer) for token in tokens):
                 raise _Nothing
     except _Nothing:
-        return FoundEvents((), None, None if search.count else 0)
+        return FoundEvents((), None, None if search.count or hidden else 0, hidden)
     if search.count == 0:
-        total = exchange_search.number(transaction, plan=plan.id, wanted=wanted)
-        return FoundEvents((), wanted.member, total)
+        total = None if hidden else exchange_search.number(transaction, plan=plan.id, wanted=wanted)
+        return FoundEvents((), wanted.member, total, hidden)
     records = exchange_log.search(
         transaction,
         plan=plan.id,
@@ -68,7 +75,18 @@ def find_events(
         limit=search.count,
         after=after,
     )
-    return FoundEvents(records, wanted.member)
+    return FoundEvents(records, wanted.member, hidden=hidden)
+
+
+def _hidden(transaction: Transaction, search: AuditSearch, plan: PlanId) -> tuple[PlanMonth, ...]:
+    """The disposed months, if somebody or something is asked for.
+
+    What is no document's id now may have been one then.
+    """
+    asked = [token.code for tokens in (*search.patients, *search.entities) for token in tokens]
+    document = DocumentId(asked[0]) if asked else None
+    span = ExchangeFilter(since=search.since, until=search.until, document=document)
+    return disposals.hidden(transaction, plan, span)
 
 
 def _single(name: str, given: tuple[AnyOf, ...]) -> tuple[Token, ...]:
