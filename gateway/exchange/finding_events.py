@@ -1,6 +1,8 @@
 """The records of an AuditEvent search: whose id it was that was asked by, and a page of them."""
 
+import re
 from dataclasses import dataclass, replace
+from typing import Final
 
 from gateway.exchange.fhir_audit import Observer
 from gateway.exchange.fhir_audit_search import AnyOf, AuditSearch, BadSearch, Token
@@ -10,6 +12,8 @@ from gateway.model.member import Plan
 from gateway.model.retention import PlanMonth
 from gateway.store import disposals, exchange_log, exchange_search, members
 from gateway.store.transaction import Transaction
+
+_OUR_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,11 @@ def _single(name: str, given: tuple[AnyOf, ...]) -> tuple[Token, ...]:
     return tuple(token for tokens in given for token in tokens)
 
 
+def _number_in_url(name: str) -> BadSearch:
+    why = "A member's number stands in no URL: ask by POST to AuditEvent/_search."
+    return BadSearch(name, why, "security")
+
+
 def _names_us(token: Token, observer: Observer) -> bool:
     return token.fits(observer.id, "") or token.fits(f"urn:oid:{observer.id}", "urn:ietf:rfc:3986")
 
@@ -117,9 +126,10 @@ class _Seeking:
     def _member(self, token: Token) -> MemberId | None:
         numbers = self.plan.member_id_root and f"urn:oid:{self.plan.member_id_root}"
         is_number = token.system is not None and token.system == numbers
-        if is_number and self.is_in_url:
-            why = "A member's number stands in no URL: ask by POST to AuditEvent/_search."
-            raise BadSearch("patient.identifier", why, "security")
+        is_ours = token.system in (None, "", self.observer.patients)
+        # Of no system it may be a number: in a URL only what is written as our ids are is none.
+        if self.is_in_url and (is_number or (is_ours and not _OUR_ID.fullmatch(token.code))):
+            raise _number_in_url("patient.identifier")
         given = {"plan": self.plan.id}
         if token.system in (None, self.observer.patients):
             found = members.get(self.transaction, member=MemberId(token.code), **given)
@@ -141,12 +151,19 @@ class _Seeking:
             return replace(wanted, document=document)
         if token.system is None and self._is_member(token):
             return self.patient(wanted, token)
+        if self.is_in_url and self._is_number(token):
+            raise _number_in_url("entity.identifier")
         if wanted.message_id not in (None, token.code):
             raise _Nothing  # a record is of one message
         return replace(wanted, message_id=token.code)
 
     def _is_member(self, token: Token) -> bool:
         found = members.get(self.transaction, plan=self.plan.id, member=MemberId(token.code))
+        return found is not None
+
+    def _is_number(self, token: Token) -> bool:
+        plan, number = self.plan.id, token.code
+        found = members.get_by_member_id(self.transaction, plan=plan, member_id=number)
         return found is not None
 
     def agent(self, wanted: ExchangeFilter, token: Token) -> ExchangeFilter:
