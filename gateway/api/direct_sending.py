@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -33,7 +32,8 @@ from gateway.store import mail_received, mail_sent, members
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/direct", tags=["mail"])
-_MOST_ENCODED: Final = 40 * 1024 * 1024
+_PIECE: Final = 128 * 1024
+"""Characters of base64 that are read at a time: four are three bytes."""
 
 Id = Annotated[str, Field(pattern=ID)]
 Address = Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,253}$")]
@@ -45,7 +45,7 @@ class FileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Words
     media_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
-    content: Annotated[str, Field(max_length=_MOST_ENCODED)]
+    content: str
 
 
 class MessageForm(BaseModel):
@@ -75,14 +75,18 @@ class MessageForm(BaseModel):
 async def send_message(
     request: Request, means: Means, at: Annotated[Desk, desk("REST-SEND", CLINICAL)]
 ) -> JSONResponse:
-    """Put a message into the outbox. 202 at once; follow it at its own address."""
+    """Put a message into the outbox. 202 at once; follow it at its own address.
+
+    The body may have as many bytes as a message that we take (`mail.limits.message_bytes`).
+    """
     direct = _direct(means)
-    form = await read_form(request, MessageForm)
+    form = await read_form(request, MessageForm, limit_bytes=means.mail_limit_bytes)
     plan = means.plan(at.caller.plan)
     at.note.purpose = PurposeOfUse.code_of(form.purpose)
     at.note.member = await at.database.read_async(lambda tx: _known(tx, plan, form.member))
+    order = await asyncio.to_thread(_order, form)
     try:
-        message = await prepare(direct, plan, _order(form), now=datetime.now(UTC))
+        message = await prepare(direct, plan, order, now=datetime.now(UTC))
     except NotSent as refused:
         raise Problem(422, f"It was not sent: {refused}.") from None
 
@@ -126,10 +130,22 @@ def _order(form: MessageForm) -> Order:
 
 def _part(file: FileForm) -> OutgoingPart:
     try:
-        content = base64.b64decode(file.content, validate=True)
-    except binascii.Error:
+        content = _decoded(file.content)
+    except ValueError:
         raise Problem(422, "A file's content is not base64.") from None
     return OutgoingPart(content, file.media_type, file.name)
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that are written so, read in pieces: nobody has a turn while one is read.
+
+    Raises:
+        ValueError: it is not base64.
+    """
+    if text.find("=", 0, -2) >= 0:
+        raise ValueError("base64 has no padding but at its end")
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
 
 
 def _direct(means: PlanMeans) -> DirectMeans:
