@@ -56,6 +56,7 @@ class Desk:
     transaction_name: str
     peer: str
     started: float
+    secret: str = field(repr=False)
     note: Note = field(default_factory=Note)
     sequence: int | None = None
     """The act's record, once it is durable."""
@@ -70,6 +71,11 @@ class Desk:
         result, place = await self.database.write_async(recorded)
         self.sequence = place.sequence
         return result
+
+    def is_admitted(self, transaction: Transaction) -> bool:
+        """Whether the caller's token still stands: an answer may take longer than that does."""
+        now = datetime.now(UTC)
+        return tokens.verify(transaction, secret=self.secret, now=now) is not None
 
     async def record_ending(self, outcome: Outcome, reason: str) -> None:
         """That the call did not end as asked, in the act's place or beside its record."""
@@ -110,8 +116,9 @@ def desk(transaction_name: str, roles: frozenset[Role]) -> object:
         started = time.monotonic()
         request.state.transaction_name = transaction_name
         database: Database = request.app.state.database
-        caller = await _verified(database, credentials)
-        opened = Desk(caller, database, transaction_name, peer_of(request), started)
+        secret = _secret(credentials)
+        caller = await _verified(database, secret)
+        opened = Desk(caller, database, transaction_name, peer_of(request), started, secret)
         request.state.desk = opened
         if caller.role not in roles:
             raise Problem(403, f"The role {caller.role} may not do this.")
@@ -125,10 +132,13 @@ def peer_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-async def _verified(database: Database, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+def _secret(credentials: HTTPAuthorizationCredentials | None) -> str:
     if credentials is None or not credentials.credentials.strip():
         raise Problem(401, "The request carries no bearer token.")
-    secret = credentials.credentials.strip()
+    return credentials.credentials.strip()
+
+
+async def _verified(database: Database, secret: str) -> Caller:
     now = datetime.now(UTC)
     caller = await database.read_async(lambda tx: tokens.verify(tx, secret=secret, now=now))
     if caller is None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from direct.message import OutgoingPart
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
-from gateway.api.means import After, Limit, Means, PathId, PlanMeans
+from gateway.api.means import ID, After, Limit, Means, PathId, PlanMeans
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
 from gateway.exchange.direct_means import DirectMeans
@@ -33,8 +32,10 @@ from gateway.store import mail_received, mail_sent, members
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/direct", tags=["mail"])
-_MOST_ENCODED: Final = 40 * 1024 * 1024
+_PIECE: Final = 128 * 1024
+"""Characters of base64 that are read at a time: four are three bytes."""
 
+Id = Annotated[str, Field(pattern=ID)]
 Address = Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,253}$")]
 
 
@@ -44,7 +45,7 @@ class FileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Words
     media_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
-    content: Annotated[str, Field(max_length=_MOST_ENCODED)]
+    content: str
 
 
 class MessageForm(BaseModel):
@@ -58,9 +59,9 @@ class MessageForm(BaseModel):
     to: Annotated[tuple[Address, ...], Field(min_length=1, max_length=100)]
     purpose: Words
     requester: Annotated[RequesterForm, BeforeValidator(by_name)]
-    member: str | None = None
+    member: Id | None = None
     summary: bool = False
-    documents: tuple[str, ...] = ()
+    documents: tuple[Id, ...] = ()
     files: tuple[FileForm, ...] = ()
     subject: Words | None = None
     text: Annotated[str, Field(max_length=100_000)] = ""
@@ -74,14 +75,18 @@ class MessageForm(BaseModel):
 async def send_message(
     request: Request, means: Means, at: Annotated[Desk, desk("REST-SEND", CLINICAL)]
 ) -> JSONResponse:
-    """Put a message into the outbox. 202 at once; follow it at its own address."""
+    """Put a message into the outbox. 202 at once; follow it at its own address.
+
+    The body may have as many bytes as a message that we take (`mail.limits.message_bytes`).
+    """
     direct = _direct(means)
-    form = await read_form(request, MessageForm)
+    form = await read_form(request, MessageForm, limit_bytes=means.mail_limit_bytes)
     plan = means.plan(at.caller.plan)
     at.note.purpose = PurposeOfUse.code_of(form.purpose)
     at.note.member = await at.database.read_async(lambda tx: _known(tx, plan, form.member))
+    order = await asyncio.to_thread(_order, form)
     try:
-        message = await prepare(direct, plan, _order(form), now=datetime.now(UTC))
+        message = await prepare(direct, plan, order, now=datetime.now(UTC))
     except NotSent as refused:
         raise Problem(422, f"It was not sent: {refused}.") from None
 
@@ -125,10 +130,22 @@ def _order(form: MessageForm) -> Order:
 
 def _part(file: FileForm) -> OutgoingPart:
     try:
-        content = base64.b64decode(file.content, validate=True)
-    except binascii.Error:
+        content = _decoded(file.content)
+    except ValueError:
         raise Problem(422, "A file's content is not base64.") from None
     return OutgoingPart(content, file.media_type, file.name)
+
+
+def _decoded(text: str) -> bytes:
+    """The bytes that are written so, read in pieces: nobody has a turn while one is read.
+
+    Raises:
+        ValueError: it is not base64.
+    """
+    if text.find("=", 0, -2) >= 0:
+        raise ValueError("base64 has no padding but at its end")
+    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
+    return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
 
 
 def _direct(means: PlanMeans) -> DirectMeans:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import orjson
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from gateway.api.access import AUDIT, Desk, Note, desk
 from gateway.api.exchanges import MOST, Moment, exchange_form, within
@@ -87,6 +87,7 @@ async def read_unusual(
 
 @router.get("/export", response_class=Response)
 async def export_exchanges(
+    request: Request,
     means: Means,
     at: Annotated[Desk, desk("REST-LOG-EXPORT", AUDIT)],
     since: Moment = None,
@@ -98,7 +99,10 @@ async def export_exchanges(
     ] = "jsonl",
     limit: Limit = 1000,
 ) -> Response:
-    """The plan's records, oldest first, to be read elsewhere; go on `after` the last one."""
+    """The plan's records, oldest first, to be read elsewhere.
+
+    A full page has a `Link` to the next, which goes on `after` its last record (RFC 8288).
+    """
     wanted = within(since, until)
 
     def look(tx: Transaction) -> tuple[RecordedExchange, ...]:
@@ -115,9 +119,17 @@ async def export_exchanges(
     except NoSuchRecord:
         raise Problem(404, "There is no such record of your plan to go on after.") from None
     await at.act(unit)
+    answer = _exported(page, form, Observer(means.community, means.host))
+    if len(page) == limit:
+        following = request.url.include_query_params(after=page[-1].sequence)
+        # Without its host, which a proxy may call otherwise.
+        answer.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return answer
+
+
+def _exported(page: Sequence[RecordedExchange], form: str, observer: Observer) -> Response:
     if form == "csv":
         return _csv(write_csv(CSV_COLUMNS, map(csv_cells, page)))
-    observer = Observer(means.community, means.host)
     forms = (
         audit_event(record, observer) if form == "fhir" else exchange_form(record)
         for record in page

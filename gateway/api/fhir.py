@@ -30,6 +30,7 @@ from gateway.exchange.fhir_audit_search import (
 from gateway.exchange.finding_events import FoundEvents, find_events
 from gateway.model.exchange import RecordedExchange
 from gateway.model.identity import PlanId
+from gateway.model.retention import PlanMonth
 from gateway.store import exchange_log
 from gateway.store.database import Transaction
 from gateway.store.errors import KeyFileUnusable
@@ -86,7 +87,7 @@ async def post_audit_event_search(
         raise Problem(415, f"A search is {_FORM}.")
     content = await read_body(request, limit_bytes=_LIMIT_BYTES)
     try:
-        given = QueryParams(content.decode()).multi_items()
+        given = await asyncio.to_thread(lambda: QueryParams(content.decode()).multi_items())
     except UnicodeDecodeError:
         raise Problem(400, "The form cannot be read.") from None
     in_url = request.query_params.multi_items()
@@ -129,7 +130,7 @@ async def _searched(
     observer = _observer(means)
     plan = means.plan(at.caller.plan)
     try:
-        search = read_search(given, observer)
+        search = await asyncio.to_thread(read_search, given, observer)
 
         def look(transaction: Transaction) -> FoundEvents:
             return find_events(
@@ -154,7 +155,7 @@ async def _searched(
     await at.act(unit)
     links = await asyncio.to_thread(_links, means, at.caller.plan, given, search, found, after)
     base = f"{str(request.base_url).rstrip('/')}{router.prefix}/AuditEvent"
-    entries = [
+    entries: list[dict[str, Any]] = [
         {
             "fullUrl": f"{base}/{event_id(record.sequence)}",
             "resource": audit_event(record, observer),
@@ -162,6 +163,9 @@ async def _searched(
         }
         for record in found.records
     ]
+    if found.hidden:
+        outcome = {"resource": _hidden(found.hidden), "search": {"mode": "outcome"}}
+        entries.append(outcome)
     bundle: dict[str, Any] = {
         "resourceType": "Bundle",
         "type": "searchset",
@@ -173,6 +177,14 @@ async def _searched(
     return _fhir({**bundle, "entry": entries} if entries else bundle)
 
 
+def _hidden(months: Sequence[PlanMonth]) -> dict[str, Any]:
+    """What an auditor must know of a page that cannot be whole (FHIR R4 3.1.1.2.4)."""
+    named = ", ".join(sorted(month.month for month in months))
+    words = f"Of these months nobody can say any more whom or what a record was about: {named}."
+    issue = {"severity": "warning", "code": "incomplete", "diagnostics": words}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
 def _links(
     means: PlanMeans,
     plan: PlanId,
@@ -182,7 +194,7 @@ def _links(
     after: int | None,
 ) -> list[tuple[str, str]]:
     links = [("self", _page(means, plan, given, after))]
-    if found.total is None and len(found.records) == search.count:
+    if found.records and len(found.records) == search.count:
         links.append(("next", _page(means, plan, given, found.records[-1].sequence)))
     return links
 

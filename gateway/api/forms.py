@@ -3,6 +3,7 @@
 FastAPI would read a body of any size, and judge it, before it asks who sends it.
 """
 
+import asyncio
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -14,14 +15,16 @@ Form = TypeVar("Form", bound=BaseModel)
 _LIMIT_BYTES: Final = 64 * 1024
 
 
-async def read_form(request: Request, kind: type[Form]) -> Form:
+async def read_form(request: Request, kind: type[Form], *, limit_bytes: int = _LIMIT_BYTES) -> Form:
     """The body as a form of that kind.
 
     Raises:
         Problem: 413 or 422.
     """
-    content = await read_body(request, limit_bytes=_LIMIT_BYTES)
+    content = await read_body(request, limit_bytes=limit_bytes)
     try:
+        if len(content) > _LIMIT_BYTES:  # longer than the event loop may stand still
+            return await asyncio.to_thread(kind.model_validate_json, content)
         return kind.model_validate_json(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
 from gateway.api.documents import document_form
 from gateway.api.forms import form_schema, read_form
-from gateway.api.means import After, Limit, Means, PathId, the_member
+from gateway.api.means import ID, After, Limit, Means, PathId, QueryId, the_member
 from gateway.api.problems import Problem
 from gateway.exchange.deciding import (
     NothingToDecide,
@@ -42,7 +42,7 @@ class Decision(BaseModel):
 
 
 class Filing(Decision):
-    member: str = Field(pattern=r"^[!-~]{1,100}$", description="Whose the document is.")
+    member: str = Field(pattern=ID, description="Whose the document is.")
 
 
 _DECISION: Final = form_schema(Decision)
@@ -53,7 +53,7 @@ async def list_held(
     at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
     after: After = None,
     limit: Limit = 100,
-    member: Annotated[str | None, Query(description="Instead: all matches of this member.")] = None,
+    member: QueryId = None,
 ) -> dict[str, Any]:
     """Documents that wait for a person to say whose they are, and doubtful matches.
 

@@ -56,10 +56,11 @@ def _means(request: Request) -> PlanMeans:
 Means = Annotated[PlanMeans, Depends(_means)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most.")]
 
-_ID: Final = r"^[!-~]{1,100}$"  # an id is ours: a NUL, which no database takes, is in none
-PathId = Annotated[str, Path(pattern=_ID, description="The id that the gateway gave it.")]
-QueryId = Annotated[str | None, Query(pattern=_ID, description="Only that of this id.")]
-After = Annotated[str | None, Query(pattern=_ID, description="The last page's `next`.")]
+ID: Final = r"^[!-~]{1,100}$"
+"""An id is ours: a NUL, which no database takes, is in none."""
+PathId = Annotated[str, Path(pattern=ID, description="The id that the gateway gave it.")]
+QueryId = Annotated[str | None, Query(pattern=ID, description="Only that of this id.")]
+After = Annotated[str | None, Query(pattern=ID, description="The last page's `next`.")]
 
 
 def the_member(transaction: Transaction, plan: PlanId, member: str) -> Member:

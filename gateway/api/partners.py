@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from gateway.api.access import EVERYONE, Desk, Note, desk
+from gateway.api.problems import Problem
 from gateway.exchange.ledger import CSV_COLUMNS, ledger_cells, ledger_json, read_ledger
 from gateway.exchange.spreadsheet import write_csv
 from gateway.model.ledger import LedgerLine
@@ -16,7 +17,13 @@ from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/partners", tags=["partners"])
 _LEDGER: Final = timedelta(days=90)
+_FIRST: Final = date(1900, 1, 1)
+_LAST: Final = date(9000, 1, 1)
 _AS_FILE: Final = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
+
+
+class NoSuchDays(Exception):
+    """No ledger can be of these days; the text says why."""
 
 
 @router.get("")
@@ -37,7 +44,10 @@ async def read_partners_ledger(
     format: Literal["json", "csv"] = "json",
 ) -> dict[str, Any] | Response:
     """By partner and purpose: asked, matched, answered, refused and why, failed, how fast."""
-    first, end = ledger_days(since, until, today=datetime.now(UTC).date())
+    try:
+        first, end = ledger_days(since, until, today=datetime.now(UTC).date())
+    except NoSuchDays as reason:
+        raise Problem(422, f"There is no ledger of those days: {reason}.") from None
 
     def unit(transaction: Transaction, _note: Note) -> tuple[LedgerLine, ...]:
         return read_ledger(transaction, plan=at.caller.plan, since=first, until=end)
@@ -52,13 +62,25 @@ async def read_partners_ledger(
 def ledger_days(
     since: date | None, until: date | None, *, today: date
 ) -> tuple[datetime, datetime]:
-    """From the beginning of the first day to the end of the last (UTC)."""
-    last = until or today
-    first = since or last - _LEDGER
+    """From the beginning of the first day to the end of the last (UTC).
+
+    A day before any record is as good as the first, one after all of them as the last.
+
+    Raises:
+        NoSuchDays: no day is within; a ledger of none would say that nothing happened.
+    """
+    last = _known(until or today)
+    first = _known(since) if since else last - _LEDGER
+    if first > last:
+        raise NoSuchDays("the first day is after the last")
     return (
         datetime.combine(first, time.min, UTC),
         datetime.combine(last, time.min, UTC) + timedelta(days=1),
     )
+
+
+def _known(day: date) -> date:
+    return min(max(day, _FIRST), _LAST)
 
 
 def _form(partner: Partner) -> dict[str, Any]:

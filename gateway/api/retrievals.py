@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Annotated, Any, Final
 from uuid import uuid4
 
@@ -181,10 +180,9 @@ async def read_retrieval(
 )
 async def follow_retrieval(
     retrieval_id: PathId,
-    means: Means,
     at: Annotated[Desk, desk("REST-RETRIEVAL-EVENTS", CLINICAL)],
 ) -> StreamingResponse:
-    """Server-sent events: the retrieval at each change, until it has ended."""
+    """Server-sent events: the retrieval at each change, until it or the token has ended."""
 
     def unit(transaction: Transaction, note: Note) -> Retrieval:
         retrieval = _the_retrieval(transaction, at, retrieval_id)
@@ -192,10 +190,15 @@ async def follow_retrieval(
         return retrieval
 
     first = await at.act(unit)
-    return StreamingResponse(_events(means, first), media_type="text/event-stream")
+    return StreamingResponse(_events(at, first), media_type="text/event-stream")
 
 
-async def _events(means: PlanMeans, retrieval: Retrieval) -> AsyncIterator[bytes]:
+async def _events(at: Desk, retrieval: Retrieval) -> AsyncIterator[bytes]:
+    def look(transaction: Transaction) -> Retrieval | None:
+        if not at.is_admitted(transaction):
+            return None
+        return retrievals.get(transaction, plan=retrieval.plan, retrieval=retrieval.id)
+
     last: Retrieval | None = None
     deadline = asyncio.get_running_loop().time() + _FOLLOW_SECONDS
     while retrieval.state not in _ENDED and asyncio.get_running_loop().time() < deadline:
@@ -203,9 +206,7 @@ async def _events(means: PlanMeans, retrieval: Retrieval) -> AsyncIterator[bytes
             yield _event(retrieval)
             last = retrieval
         await asyncio.sleep(_LOOK_SECONDS)
-        found = await means.archive.database.read_async(
-            partial(retrievals.get, plan=retrieval.plan, retrieval=retrieval.id)
-        )
+        found = await at.database.read_async(look)
         if found is None:
             return
         retrieval = found

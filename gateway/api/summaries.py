@@ -56,11 +56,11 @@ async def read_member_summary(
     """
     now = datetime.now(UTC)
 
-    def unit(transaction: Transaction, note: Note) -> dict[str, Any] | str | Sheet:
+    def look(transaction: Transaction) -> dict[str, Any] | str | Sheet:
         member = the_member(transaction, at.caller.plan, member_id)
         if form == "pdf" and not is_installed():
             raise Problem(501, NOT_INSTALLED)
-        note.member = member.id
+        at.note.member = member.id  # noted before it is laid out: a failure names it too
         if form == "json":
             return read_summary(transaction, member=member, now=now)
         if form in ("html", "pdf"):
@@ -69,13 +69,24 @@ async def read_member_summary(
         answers = completeness(transaction, member=member)
         return summary_text(summary, member=member_json(member), completeness=answers)
 
-    answer = await at.act(unit)
-    if isinstance(answer, Sheet):
-        return await _laid_out(answer, form, means, now)
-    if isinstance(answer, str):
-        return PlainTextResponse(answer)
+    def unit(_transaction: Transaction, _note: Note) -> None:
+        """Nothing but the record of the look."""
+
+    # Not in the act's own unit: on SQLite nobody else writes while that one runs.
+    answer = await _written(await at.database.read_async(look), form, means, now)
+    await at.act(unit)
+    return answer
+
+
+async def _written(
+    found: dict[str, Any] | str | Sheet, form: str, means: PlanMeans, now: datetime
+) -> Response:
+    if isinstance(found, Sheet):
+        return await _laid_out(found, form, means, now)
+    if isinstance(found, str):
+        return PlainTextResponse(found)
     # A long record takes longer to write than the event loop may stand still (DECISIONS 25).
-    content = await asyncio.to_thread(orjson.dumps, answer)
+    content = await asyncio.to_thread(orjson.dumps, found)
     return Response(content, media_type="application/json")
 
 

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
-from gateway.api.partners import ledger_days
+from gateway.api.partners import NoSuchDays, ledger_days
 from gateway.cli.accounts import FromOption, ToOption
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record_look
-from gateway.cli.terminal import out, printable
+from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.ledger import CSV_COLUMNS, ledger_cells, ledger_json, read_ledger
 from gateway.exchange.spreadsheet import write_csv
 from gateway.model.ledger import LedgerLine, Requests
@@ -32,7 +32,10 @@ def show_ledger(
 
     Of the last 90 days, unless you say from when to when.
     """
-    days = ledger_days(_day(since), _day(until), today=datetime.now(UTC).date())
+    try:
+        days = ledger_days(_day(since), _day(until), today=datetime.now(UTC).date())
+    except NoSuchDays as reason:
+        raise Failure(f"there is no ledger of those days: {reason}", Exit.USAGE) from None
     with opened(config) as house:
         own = plan_of(house, plan).id
         lines = house.database.read(

@@ -7,7 +7,7 @@ must not take more for what he asked for.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -28,6 +28,8 @@ from gateway.model.identity import PartnerId
 
 _MOST: Final = 1000
 _USUAL: Final = 100
+_MOST_ASKED: Final = 50
+"""Parameters, and values of one: each is compared with every kind of event there is."""
 _DATE: Final = re.compile(
     r"(eq|ge|gt|le|lt|sa|eb)?(\d{4})(?:-(\d\d)(?:-(\d\d)"
     r"(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6})\d*)?)?(Z|[+-]\d\d:\d\d)?)?)?)?"
@@ -60,7 +62,7 @@ class Token:
         return self.code == code and self.system in (None, system)
 
 
-AnyOf = tuple[Token, ...]
+AnyOf = frozenset[Token]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,10 @@ def read_search(criteria: Iterable[tuple[str, str]], observer: Observer) -> Audi
         BadSearch: one is not known, not understood, or there is no date.
     """
     given: dict[str, list[str]] = {name: [] for name in PARAMETERS}
-    for name, value in criteria:
+    for number, (name, value) in enumerate(criteria):
+        if number == _MOST_ASKED:
+            why = f"A search may have up to {_MOST_ASKED} parameters."
+            raise BadSearch("", why, "too-costly")
         if name not in given:
             raise BadSearch("", "A search parameter is not known here.", "not-supported")
         given[name].append(value)
@@ -194,7 +199,14 @@ def _after(
 
 
 def _tokens(name: str, given: dict[str, list[str]]) -> tuple[AnyOf, ...]:
-    return tuple(tuple(_token(name, one) for one in value.split(",")) for value in given[name])
+    return tuple(frozenset(_values(name, value)) for value in given[name])
+
+
+def _values(name: str, text: str) -> Iterator[Token]:
+    if text.count(",") >= _MOST_ASKED:
+        why = f"A parameter may have up to {_MOST_ASKED} values."
+        raise BadSearch(name, why, "too-costly")
+    return (_token(name, one) for one in text.split(","))
 
 
 def _token(name: str, text: str) -> Token:
@@ -209,7 +221,7 @@ def _outcomes(values: Sequence[str]) -> tuple[Outcome, ...] | None:
         return None
     wanted = set(OUTCOMES)
     for value in values:
-        codes = {_token("outcome", one).code for one in value.split(",")}
+        codes = {token.code for token in _values("outcome", value)}
         if not codes <= {"0", "4", "8", "12"}:
             raise BadSearch("outcome", "An outcome is 0, 4, 8 or 12.")
         wanted &= {outcome for outcome, code in OUTCOMES.items() if code in codes}
@@ -284,7 +296,5 @@ def _fits(
 
 
 def _each(wanted: tuple[AnyOf, ...], codings: list[Json]) -> bool:
-    return all(
-        any(token.fits(one["code"], one["system"]) for token in tokens for one in codings)
-        for tokens in wanted
-    )
+    fitting = {Token(one["code"], system) for one in codings for system in (None, one["system"])}
+    return all(not tokens.isdisjoint(fitting) for tokens in wanted)

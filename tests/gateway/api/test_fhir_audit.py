@@ -8,9 +8,13 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from gateway.app.house import log_seal
+from gateway.exchange.disposing import dispose
 from gateway.model.exchange import Exchange
 from gateway.model.identity import DocumentId, MemberId
+from gateway.model.retention import DISPOSAL, PlanMonth
 from gateway.store import exchange_log, members
+from gateway.store.transaction import Transaction
 from tests.gateway.api.doors import Doors, open_doors
 from tests.gateway.exchange.balp import problems
 from tests.gateway.house import MEMBER, NUMBER_ROOT, OTHER_PLAN, PLAN
@@ -18,7 +22,10 @@ from tests.gateway.house import MEMBER, NUMBER_ROOT, OTHER_PLAN, PLAN
 NUMBER: Final = MEMBER.member_id
 TIME: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FHIR: Final = "/fhir/r4/AuditEvent"
-OTHERS: Final = replace(MEMBER, id=MemberId("another"), member_id="another-number")
+OTHERS: Final = replace(
+    MEMBER, id=MemberId("00000000-0000-4000-8000-000000000002"), member_id="another-number"
+)
+NOBODY: Final = "00000000-0000-4000-8000-000000000003"
 
 
 def fact(number: int, transaction: str, outcome: str = "success", **changes: Any) -> Exchange:
@@ -107,6 +114,7 @@ OURS: Final = tuple(range(10, -1, -1))
         ((("type", "110106,110107"),), (8, 3, 2)),
         ((("type", "110113"),), (9, 5)),
         ((("type", "http://example.test|110106"),), ()),
+        ((("type", ",".join(("110106", *("a" * 49)))), *[("outcome", "0")] * 47), (2,)),
         ((("type", "rest"), ("subtype", "read")), (6,)),
         ((("subtype", "urn:ihe:event-type-code|ITI-55"),), (10, 5, 0)),
         ((("subtype", "110126"), ("subtype", "ITI-55")), (5,)),
@@ -130,7 +138,7 @@ OURS: Final = tuple(range(10, -1, -1))
         ((("agent", "2.999.9"),), ()),
         ((("patient.identifier", OTHERS.id),), (10,)),
         ((("patient.identifier", OTHERS.id), ("patient.identifier", MEMBER.id)), ()),
-        ((("patient.identifier", "nobody"),), ()),
+        ((("patient.identifier", NOBODY),), ()),
         ((("source", "2.999.1234"),), ()),
         ((("date", "ge2026-03-01T20:00:00Z"),), (10, 9, 8)),
         ((("date", "gt2026-03-01T20:00:00Z"),), (10, 9)),
@@ -158,12 +166,30 @@ def test_a_members_number_is_asked_for_in_a_form_and_never_in_a_url(doors: Doors
     by_form = found(doors, ("patient.identifier", number), by="POST")
     assert by_form == found(doors, ("patient.identifier", MEMBER.id))
     assert found(doors, ("patient.identifier", NUMBER), by="POST") == by_form
-    assert found(doors, ("patient.identifier", NUMBER)) == []
-    refused = asked(doors, *EVER, ("patient.identifier", number))
+    assert found(doors, ("entity.identifier", NUMBER), by="POST") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("patient.identifier", f"urn:oid:{NUMBER_ROOT}|{NUMBER}"),
+        ("patient.identifier", NUMBER),
+        ("patient.identifier", f"|{NUMBER}"),
+        ("patient.identifier", "a number that is nobody's"),
+        ("entity.identifier", f"urn:oid:{NUMBER_ROOT}|{NUMBER}"),
+        ("entity.identifier", NUMBER),
+        ("entity.identifier", f"|{NUMBER}"),
+    ],
+)
+def test_what_may_be_a_members_number_is_refused_in_a_url(
+    doors: Doors, name: str, value: str
+) -> None:
+    last = doors.last()
+    refused = asked(doors, *EVER, (name, value))
     assert refused.status_code == 400
     (issue,) = refused.json()["issue"]
-    assert (issue["code"], issue["expression"]) == ("security", ["patient.identifier"])
-    assert NUMBER not in refused.text
+    assert (issue["code"], len(issue["expression"])) == ("security", 1)
+    assert value not in refused.text + str(doors.recorded(last))
 
 
 def test_a_members_number_in_the_url_of_a_form_is_refused_too(doors: Doors) -> None:
@@ -175,10 +201,10 @@ def test_a_members_number_in_the_url_of_a_form_is_refused_too(doors: Doors) -> N
         return doors.call("POST", path, token, headers=headers, params=in_url, content=form)
 
     for name in ("patient.identifier", "entity.identifier"):
-        refused = post(**{name: f"urn:oid:{NUMBER_ROOT}|{NUMBER}"})
-        assert refused.status_code == 400
-        assert refused.json()["issue"][0]["code"] == "security"
-    assert places(doors, post(**{"patient.identifier": NUMBER}).json()) == []
+        for value in (f"urn:oid:{NUMBER_ROOT}|{NUMBER}", NUMBER):
+            refused = post(**{name: value})
+            assert refused.status_code == 400
+            assert refused.json()["issue"][0]["code"] == "security"
     by_id = post(**{"patient.identifier": MEMBER.id, "_format": "json"})
     assert places(doors, by_id.json()) == found(doors, ("patient.identifier", MEMBER.id))
 
@@ -191,7 +217,7 @@ def test_a_members_number_in_the_url_of_a_form_is_refused_too(doors: Doors) -> N
         ((("type", "110112"),), 4),
         ((("patient.identifier", MEMBER.id),), 7),
         ((("entity.identifier", "d-1"), ("patient.identifier", MEMBER.id)), 2),
-        ((("patient.identifier", "nobody"),), 0),
+        ((("patient.identifier", NOBODY),), 0),
         ((("agent", "Nora"),), 2),
     ],
 )
@@ -255,6 +281,9 @@ def test_pages_join_without_gap_or_overlap_and_their_links_tell_nothing(doors: D
         ([*EVER, ("_sort", "agent")], "not-supported", "_sort"),
         ([*EVER, ("_format", "xml")], "not-supported", "_format"),
         ([*EVER, ("_page", "x")], "value", "_page"),
+        ([*EVER, ("type", ",".join("a" * 51))], "too-costly", "type"),
+        ([*EVER, ("outcome", ",".join("0" * 51))], "too-costly", "outcome"),
+        ([*EVER, *[("type", "a")] * 49], "too-costly", None),
     ],
 )
 def test_what_cannot_be_searched_by_is_refused_by_name_and_recorded(
@@ -289,3 +318,69 @@ def test_the_look_names_whom_it_was_for_and_an_event_is_read_by_its_id(doors: Do
     read = doors.get(entry["fullUrl"], doors.token(PLAN, "auditor"))
     assert (read.status_code, read.json()) == (200, entry["resource"])
     assert read.headers["content-type"] == "application/fhir+json"
+
+
+# ---- months that were disposed of ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def disposed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
+    """With a month that is gone and one that is not, each with a record of the member."""
+    with open_doors(tmp_path_factory.mktemp("disposed"), furnished=False) as opened:
+        house, march = opened.house, PlanMonth(PLAN, "2014-03")
+        now = datetime.now(UTC)
+        seal, years_of = log_seal(house.settings), house.settings.retention_years
+        by = Exchange(now, "in", DISPOSAL, "success", person="Joe")
+
+        def furnish(tx: Transaction) -> None:
+            members.put(tx, MEMBER)
+            for month in (3, 4):
+                time = datetime(2014, month, 5, tzinfo=UTC)
+                told = fact(0, "ITI-39", time=time, documents=(DocumentId(f"d-{month}"),))
+                exchange_log.append(tx, told)
+
+        house.database.write(furnish)
+        done = house.database.write(
+            lambda tx: dispose(tx, march, years_of, seal=seal, by=by, now=now)
+        )
+        assert done.refusal is None
+        yield opened
+
+
+THEN: Final = ("date", "ge2014-03-01"), ("date", "lt2014-05-01")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "number"),
+    [
+        ("patient.identifier", MEMBER.id, 1),
+        ("patient.identifier", NOBODY, 0),
+        ("entity.identifier", "d-3", 0),
+        ("entity.identifier", "d-4", 1),
+    ],
+)
+def test_a_page_that_cannot_be_whole_names_the_months_and_is_not_counted(
+    disposed: Doors, name: str, value: str, number: int
+) -> None:
+    page = asked(disposed, *THEN, (name, value)).json()
+    *matches, last = page["entry"]
+    assert [one["search"]["mode"] for one in matches] == ["match"] * number
+    assert last["search"] == {"mode": "outcome"}
+    (issue,) = last["resource"]["issue"]
+    assert (issue["severity"], issue["code"]) == ("warning", "incomplete")
+    assert issue["diagnostics"].endswith(": 2014-03.")
+    counted = asked(disposed, *THEN, (name, value), ("_count", "0")).json()
+    assert "total" not in counted
+    assert [one["search"]["mode"] for one in counted["entry"]] == ["outcome"]
+    assert [link["relation"] for link in counted["link"]] == ["self"]
+
+
+def test_a_page_of_other_months_or_of_no_member_is_whole(disposed: Doors) -> None:
+    april = ("date", "ge2014-04-01"), ("date", "lt2014-05-01")
+    for given, number in (
+        ((*april, ("patient.identifier", MEMBER.id)), 1),
+        ((*THEN, ("agent", "2.999.7")), 2),
+    ):
+        entries = asked(disposed, *given).json()["entry"]
+        assert [one["search"]["mode"] for one in entries] == ["match"] * number
+        assert asked(disposed, *given, ("_count", "0")).json()["total"] == number

@@ -464,6 +464,7 @@ def test_an_id_that_is_nobodys_is_a_404_that_is_recorded_without_it(
         ("/documents", {"state": "Zanzibarson"}),
         ("/documents", {"member": "Zanzibar son"}),
         ("/held", {"limit": "-1"}),
+        ("/held", {"member": "Zanzibar\x00son"}),
         ("/quarantine", {"limit": "1e3"}),
         ("/quarantine", {"after_message": "Zanzibar son"}),
         ("/direct/messages", {"state": "Zanzibarson"}),

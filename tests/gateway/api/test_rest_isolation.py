@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import product
 from typing import Any, Final
+from uuid import NAMESPACE_DNS, uuid5
 
 import httpx
 import orjson
@@ -134,13 +135,17 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
         yield Twins(doors, ids)
 
 
+def _id_of(whom: str, plan: PlanId) -> MemberId:
+    return MemberId(str(uuid5(NAMESPACE_DNS, f"{whom}.{plan}")))
+
+
 def _furnish(doors: Doors, plan: PlanId) -> dict[str, tuple[str, ...]]:
     word = MARKER if plan == OTHER_PLAN else "Own"
     database = doors.house.database
-    person = replace(MEMBER, id=MemberId(f"person-of-{plan}"), plan=plan)
+    person = replace(MEMBER, id=_id_of("person", plan), plan=plan)
     stray = replace(
         MEMBER,
-        id=MemberId(f"stray-of-{plan}"),
+        id=_id_of("stray", plan),
         plan=plan,
         member_id=f"{word}-2",
         demographics=replace(MEMBER.demographics, names=(), ids=(), birth_time=None),

@@ -102,6 +102,24 @@ def test_the_log_is_taken_away_page_by_page_in_every_form(doors: Doors) -> None:
     ] * 2
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "fhir"])
+def test_a_page_that_is_full_links_to_the_next_and_the_last_does_not(
+    doors: Doors, form: str
+) -> None:
+    until = NOW - timedelta(hours=13)  # yesterday: before the looks of this test are recorded
+    span = {"since": "2020-01-01T00:00:00+00:00", "until": until.isoformat()}
+    answer = ask(doors, "export", **span, format=form, limit=2)
+    seen = answer.text.splitlines()
+    while "next" in answer.links:
+        answer = doors.call("GET", answer.links["next"]["url"], doors.token(PLAN, "auditor"))
+        seen += answer.text.splitlines()
+    whole = ask(doors, "export", **span, format=form)
+    assert "link" not in whole.headers
+    assert [one for one in seen if not one.startswith("sequence,")] == [
+        one for one in whole.text.splitlines() if not one.startswith("sequence,")
+    ]
+
+
 @pytest.mark.parametrize(
     ("what", "name", "reason"),
     [

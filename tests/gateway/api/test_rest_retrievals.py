@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,10 +12,12 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
-from gateway.model.identity import MemberId, PartnerId, PlanId
+from gateway.model.identity import MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.retrieval import PartnerProgress
-from gateway.store import members, retrievals
+from gateway.store import members, retrievals, tables, tokens
+from gateway.store.transaction import Transaction
 from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors, retrieval_of
 from tests.gateway.house import AUTHORITY, MEMBER, OTHER_PLAN, PLAN
 
@@ -273,6 +275,50 @@ def test_following_a_retrieval_that_has_ended_gives_its_end_at_once(
     assert (record["transaction"], record["member"]) == ("REST-RETRIEVAL-EVENTS", MEMBER.id)
 
 
+def followed(
+    doors: Doors, id: str, token: str, work: Callable[[], Awaitable[None]]
+) -> list[dict[str, Any]]:
+    """The events of a retrieval while `work` is done."""
+
+    async def both() -> httpx.Response:
+        transport = httpx.ASGITransport(doors.application)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://plan") as client:
+            following = asyncio.create_task(
+                client.get(f"/api/v1/retrievals/{id}/events", headers=headers)
+            )
+            await work()
+            return await asyncio.wait_for(following, 20)
+
+    return events_of(doors.runner.run(both()))
+
+
+@pytest.mark.parametrize("way", ["revoked", "expired"])
+def test_events_end_with_the_token_that_asked_for_them(doors: Doors, way: str) -> None:
+    id = doors.start(MEMBER.id).json()["id"]
+    database, now = doors.house.database, datetime.now(UTC)
+    made, secret = database.write(
+        lambda tx: tokens.create(tx, plan=PLAN, name="Nora", role="staff", now=now)
+    )
+
+    def end(tx: Transaction) -> None:
+        if way == "revoked":
+            tokens.revoke(tx, plan=PLAN, token=made.id, now=now)
+        else:
+            is_it = tables.token.c.id == made.id
+            tx.connection.execute(update(tables.token).where(is_it).values(expires=now))
+
+    def both(tx: Transaction) -> None:
+        end(tx)
+        retrievals.set_state(tx, plan=PLAN, retrieval=RetrievalId(id), state="done")
+
+    async def work() -> None:
+        await asyncio.sleep(0.3)
+        await database.write_async(both)
+
+    assert [event["state"] for event in followed(doors, id, secret, work)] == ["waiting"]
+
+
 def test_events_tell_each_change_and_end_with_the_final_state(doors: Doors) -> None:
     id = doors.start(MEMBER.id).json()["id"]
     database = doors.house.database
@@ -291,17 +337,7 @@ def test_events_tell_each_change_and_end_with_the_final_state(doors: Doors) -> N
         await asyncio.sleep(0.3)
         await database.write_async(state("done"))
 
-    async def both() -> httpx.Response:
-        transport = httpx.ASGITransport(doors.application)
-        headers = {"Authorization": f"Bearer {doors.token(PLAN, 'staff')}"}
-        async with httpx.AsyncClient(transport=transport, base_url="http://plan") as client:
-            following = asyncio.create_task(
-                client.get(f"/api/v1/retrievals/{id}/events", headers=headers)
-            )
-            await work()
-            return await following
-
-    events = events_of(doors.runner.run(both()))
+    events = followed(doors, id, doors.token(PLAN, "staff"), work)
     assert [event["state"] for event in events] == ["waiting", "running", "running", "running",
                                                     "done"]  # fmt: skip
     assert [[partner["outcome"] for partner in event["partners"]] for event in events] == [

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,25 @@ def test_a_message_is_queued_with_its_jobs_and_its_record(doors: Doors) -> None:
     assert read.parts[-1].content() == b"%PDF-1.4"
 
 
+def test_a_message_may_be_as_large_as_one_that_we_take(doors: Doors) -> None:
+    letter = b"%PDF-1.4" + bytes(3_000_000)
+    file = {"name": "a.pdf", "media_type": "application/pdf"}
+    files = [{**file, "content": b64encode(letter).decode()}]
+    answer = send(doors, text="é" * 100_000, files=files)
+    assert answer.status_code == 202, answer.text
+    message = doors.house.database.read(
+        lambda tx: mail_sent.get(tx, plan=PLAN, message=MailId(answer.json()["id"]))
+    )
+    assert message is not None
+    read = read_message(doors.house.archive.load(PLAN, message.blob))
+    assert read.parts[-1].content() == letter
+    state = doors.application.state
+    state.means = replace(state.means, mail_limit_bytes=1_000_000)
+    refused = send(doors, files=files)
+    assert (refused.status_code, refused.headers["content-type"]) == (413, PROBLEM)
+    assert "1,000,000 bytes" in refused.json()["detail"]
+
+
 def test_a_members_summary_goes_as_a_rule_gives_it(doors: Doors) -> None:
     answer = send(doors, member=MEMBER.id, summary=True)
     assert answer.status_code == 202, answer.text
@@ -85,6 +105,9 @@ def test_the_summary_goes_in_an_xdm_package_when_that_is_asked_for(doors: Doors)
         {"to": ["anne"]},
         {"requester": {"person": "Pat"}},
         {"files": [{"name": "a", "content": "%%%"}]},
+        {"files": [{"name": "a", "content": "é"}]},
+        {"files": [{"name": "a", "content": "QQ==QQ=="}]},
+        {"files": [{"name": "a", "content": "A" * (128 * 1024 - 4) + "QQ==AAAA"}]},
         {"member": "nobody", "summary": True},
         {"subject": "a\r\nBcc: eve@else.example"},
     ],
@@ -102,6 +125,21 @@ def test_what_may_not_be_sent_is_refused_and_recorded(
     assert record["member"] is None
     assert record["purpose"] in (None, "PAYMENT")
     assert doors.rows("SELECT * FROM mail_sent") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"member": "a\0b"}, "body.member"),
+        ({"member": MEMBER.id, "documents": ["a\0b"]}, "body.documents.0"),
+    ],
+)
+def test_what_can_be_no_id_of_ours_is_not_looked_up(
+    doors: Doors, changes: dict[str, Any], place: str
+) -> None:
+    answer = send(doors, **changes)
+    assert answer.status_code == 422, answer.text
+    assert [one["location"] for one in answer.json()["errors"]] == [place]
 
 
 def test_what_was_sent_is_listed_for_its_own_plan_alone(doors: Doors) -> None:

@@ -50,6 +50,14 @@ def test_it_is_shown_in_each_form_and_the_look_is_recorded(terminal: Terminal) -
             assert "1 × =not for payers" in ended.out
 
 
+def test_of_no_day_at_all_there_is_no_ledger(terminal: Terminal) -> None:
+    ended = terminal.run(
+        "partners", "ledger", "--from", "2026-02-02", "--to", "2026-02-01", "--plan", "acme"
+    )
+    assert (ended.exit_code, ended.out) == (2, "")
+    assert "the first day is after the last" in ended.err
+
+
 def test_a_time_without_exchanges_is_said_to_be_one(terminal: Terminal) -> None:
     ended = terminal.run(
         "partners", "ledger", "--from", "2001-01-01", "--to", "2001-02-01", "--plan", "acme"
