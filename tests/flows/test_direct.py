@@ -21,6 +21,7 @@ from direct.errors import Disposition
 from direct.mdn import read_notification, write_notification
 from direct.message import OutgoingPart, outer_headers, read_message, wrap, write_message
 from direct.smime import SigningIdentity, seal
+from direct.trust import Verdict
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
@@ -543,6 +544,31 @@ async def test_of_a_notice_that_cannot_be_delivered_nobody_hears(
     await plan.work()
     assert {outcome for outcome, _ in outcomes(plan, "DIRECT-SEND")} == {"failed"}
     assert told_to_sender(plan) == []
+
+
+async def test_a_message_that_we_have_taken_and_never_can_judge_lies_in_quarantine(
+    plan: Office,
+) -> None:
+    mail = await plan.spool(sealed(written(plan)), (INTAKE,), DOCTOR)
+    judge = plan.means.judge
+
+    def broken(*_: object, **__: object) -> Verdict:
+        raise OSError("no space is left")
+
+    plan.means = replace(plan.means, judge=broken)
+    for _ in range(4):
+        await plan.work()
+        plan.now += HOUR
+    (row,) = plan.received()
+    assert (row.state, row.reason) == ("quarantined", "it could not be judged")
+    assert outcomes(plan, "DIRECT-RECEIVE") == [("failed", "it could not be judged")]
+    assert plan.answers_to(mail) == []
+    plan.means = replace(plan.means, judge=judge)
+    plan.house.database.write(
+        lambda tx: replay_message(tx, plan.means.queue, plan=PLAN, message=mail)
+    )
+    await plan.work()
+    assert [one.state for one in plan.received()] == ["filed"]
 
 
 async def test_a_directory_that_does_not_answer_is_asked_again(
