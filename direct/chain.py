@@ -172,7 +172,7 @@ class _Search:
                 self.open.append(question)
 
     def _issued(self, issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-        if issuer.subject != certificate.issuer or self.signatures >= _MOST_SIGNATURES:
+        if self.signatures >= _MOST_SIGNATURES or not _is_named(issuer, certificate):
             return False
         if _has_weak_signature(certificate):
             return True  # followed only to say so: `_faults_of_way` refuses every such way
@@ -182,6 +182,15 @@ class _Search:
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             return False
         return True
+
+
+def _is_named(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether the certificate names it as its issuer; one whose names cannot be read issues
+    nothing, and takes no other way away."""
+    try:
+        return issuer.subject == certificate.issuer
+    except ValueError:
+        return False
 
 
 def _issuer_questions(certificate: x509.Certificate) -> list[Question]:

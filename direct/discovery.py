@@ -17,11 +17,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from direct.certificates import read_certificate
+
 MOST_CERTIFICATES: Final = 16
 """Of one answer: each may cost the fetching of lists, and nobody has so many for one address."""
 MOST_LINKS: Final = 4
 MOST_SERVERS: Final = 8
-_X509_ERRORS: Final = (x509.DuplicateExtension, x509.InvalidVersion)
 _LONGEST_NAME: Final = 253
 _LONGEST_LABEL: Final = 63
 
@@ -369,10 +370,10 @@ class _Search:
 
 def _read(der: bytes) -> x509.Certificate | None:
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_certificate(der)
         certificate.public_bytes(Encoding.DER)
         certificate.extensions  # noqa: B018 - read here, once, for whoever judges
-    except (ValueError, TypeError, UnsupportedAlgorithm, *_X509_ERRORS):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
         return None
     return certificate
 

@@ -17,7 +17,7 @@ from direct.chain import Rule
 from direct.trust import STRICT, Strictness, TrustAnchor, Usage, Verdict, judge
 from ihe.revocation import Question
 from tests.certificates import NOW, Issued
-from tests.direct_certificates import DAY, MailAuthority, named, usage
+from tests.direct_certificates import DAY, MailAuthority, named, unreadable_subject, usage
 from tests.issuers import HOUR
 
 ROOT = MailAuthority("Root", NOW, "http://root.example")
@@ -385,6 +385,13 @@ def test_a_faulty_way_does_not_hide_a_good_one() -> None:
     assert judged(leaf, others=[old.certificate, ISSUING.certificate]).trusted
     reason = refused(leaf, Rule.VALIDITY, others=[old.certificate])
     assert reason == "an intermediate certificate has expired"
+
+
+def test_an_anchor_whose_names_cannot_be_read_takes_no_other_away() -> None:
+    bad = x509.load_der_x509_certificate(unreadable_subject("Some network"))
+    for anchors in ([bad, ROOT.certificate], [ROOT.certificate, bad]):
+        assert judged(ISSUING.leaf(ADDRESS), anchors=anchors).trusted
+    refused(STRANGER.leaf(ADDRESS), Rule.ANCHOR, anchors=[bad])
 
 
 def test_an_expired_anchor_is_none() -> None:

@@ -1,6 +1,6 @@
 """The order of the search: DCDT's cases D1 to D16, and what is asked, and what is not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,6 +32,7 @@ from direct.discovery import (
     search,
 )
 from tests.certificates import leaf
+from tests.direct_certificates import unreadable_issuer, unreadable_subject
 
 ADDRESS = "dr.a@d.test"
 BY_ADDRESS = CertRecords("dr.a.d.test")
@@ -255,6 +256,18 @@ def test_what_is_no_certificate_does_not_stop_the_search() -> None:
         asked = run({BY_ADDRESS: Records((junk,)), BY_DOMAIN: records("val B")})
         assert asked.found == ["val B"]
         assert asked.ended.steps[0].said == "it is no certificate that can be read"
+
+
+@pytest.mark.parametrize("unreadable", [unreadable_subject, unreadable_issuer])
+def test_a_certificate_whose_names_cannot_be_read_takes_none_beside_it_away(
+    unreadable: Callable[[str], bytes],
+) -> None:
+    bad = unreadable("Some old one")
+    for found in ((bad, der("val A")), (der("val A"), bad)):
+        asked = run({BY_ADDRESS: Records(found)})
+        assert asked.found == ["val A"]
+        assert asked.judged == ["val A"]
+        assert asked.ended.steps[0].outcome == "invalid"
 
 
 def test_a_flood_of_certificates_and_pointers_and_servers_is_cut() -> None:
