@@ -122,6 +122,9 @@ class Verdict(Protocol):
     @property
     def reasons(self) -> tuple[str, ...]: ...
 
+    @property
+    def is_temporary(self) -> bool: ...
+
 
 Lookup = CertRecords | ServiceRecords | DirectoryEntries | LinkedCertificates
 Question = Lookup | Validity
@@ -135,7 +138,10 @@ Verdicts = Mapping[Validity, Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was looked at, for people; `certificate` if it was one."""
+    """One thing that was looked at, for people; `certificate` if it was one.
+
+    A certificate that failed is refused because somebody could not be asked about it.
+    """
 
     place: Place
     where: str
@@ -317,8 +323,7 @@ class _Search:
             others = tuple(one for one in certificates if one is not certificate)
             verdict = self._verdict(Validity(certificate, others))
             said = "; ".join(verdict.reasons)
-            outcome: Literal["valid", "invalid"] = "valid" if verdict.trusted else "invalid"
-            self.steps.append(Step(place, where, outcome, said, certificate))
+            self.steps.append(Step(place, where, _outcome(verdict), said, certificate))
             if verdict.trusted:
                 found.append(Candidate(certificate, place, where, verdict))
         return found
@@ -366,6 +371,12 @@ class _Search:
         said: str,
     ) -> None:
         self.steps.append(Step(place, where, outcome, said))
+
+
+def _outcome(verdict: Verdict) -> Literal["valid", "invalid", "failed"]:
+    if verdict.trusted:
+        return "valid"
+    return "failed" if verdict.is_temporary else "invalid"
 
 
 def _read(der: bytes) -> x509.Certificate | None:

@@ -80,6 +80,11 @@ class Verdict:
         return not self.refusals
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether it is refused for nothing but that somebody could not be reached."""
+        return bool(self.refusals) and all(refusal.is_temporary for refusal in self.refusals)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is refused, each a sentence of ours without content."""
         return tuple(refusal.text for refusal in self.refusals)
@@ -126,9 +131,10 @@ def judge(
     match found:
         case Needs():
             return found
-        case NoChain(reason=reason):
+        case NoChain(reason=reason, is_temporary=is_temporary):
             # For who is refused anyway no issuer was fetched: that none was found says nothing.
-            return _verdict(usage, now, bound, own or (Refusal(Rule.ANCHOR, reason),))
+            none = Refusal(Rule.ANCHOR, reason, is_temporary)
+            return _verdict(usage, now, bound, own or (none,))
         case Chain(certificates=chain, faults=faults):
             anchor = next(one for one in anchors if one.certificate == chain[-1])
             if own or faults:
@@ -229,13 +235,15 @@ def _standing(
             case Revoked():
                 standing.refusals.append(Refusal(Rule.REVOKED, f"{who} was revoked"))
                 return standing
-            case Undecided(reason=reason):
+            case Undecided(reason=reason, is_temporary=is_temporary):
                 text = f"whether {who} was revoked is unknown: {reason}"
-                _doubt(standing, text, passes=strictness.revocation == "when_reachable")
+                doubt = Refusal(Rule.REVOCATION_UNKNOWN, text, is_temporary)
+                _doubt(standing, doubt, passes=strictness.revocation == "when_reachable")
             case Good(until=until, since=since, source=source):
                 if until is None or since is None or source is None:
                     text = f"{who} names no list in which its revocation could be seen"
-                    _doubt(standing, text, passes=strictness.no_source == "accept")
+                    doubt = Refusal(Rule.REVOCATION_UNKNOWN, text)
+                    _doubt(standing, doubt, passes=strictness.no_source == "accept")
                 else:
                     standing.revocation.append(Freshness(certificate, source, since, until))
             case never:
@@ -243,8 +251,8 @@ def _standing(
     return standing
 
 
-def _doubt(standing: _Standing, text: str, *, passes: bool) -> None:
+def _doubt(standing: _Standing, doubt: Refusal, *, passes: bool) -> None:
     if passes:
-        standing.remarks.append(text)
+        standing.remarks.append(doubt.text)
     else:
-        standing.refusals.append(Refusal(Rule.REVOCATION_UNKNOWN, text))
+        standing.refusals.append(doubt)

@@ -562,6 +562,29 @@ def test_a_list_that_is_out_of_date_or_not_there_refuses() -> None:
     assert "cannot be reached" in verdict.remarks[0]
 
 
+def test_only_who_could_not_be_reached_makes_a_refusal_temporary() -> None:
+    """Whoever waits and asks again may hear something else; what was said stays said."""
+    leaf, above = ISSUING.leaf(ADDRESS), ISSUING.leaf(ADDRESS, issuer=True)
+    gone = {**web(), ISSUING.crl_url: lambda: None}
+    assert judged(leaf, at=gone).is_temporary
+    assert judged(above, others=(), at={**web(), ISSUING.issuer_url: lambda: None}).is_temporary
+    stale = {**web(), ISSUING.crl_url: lambda: ISSUING.crl(at=NOW - 9 * DAY)}
+    assert not judged(leaf, at=stale).is_temporary
+    assert not judged(above, others=(), at={**web(), ISSUING.issuer_url: bytes}).is_temporary
+    assert not judged(above, others=(), anchors=(), at={}).is_temporary
+    assert not judged(ISSUING.leaf(ADDRESS, crl=False), at=gone).is_temporary
+    assert not judged(leaf).is_temporary, "it is trusted"
+
+
+def test_beside_a_refusal_that_stays_none_is_temporary() -> None:
+    listless = MailAuthority("Listless", NOW, above=ISSUING)
+    certificates = (listless.certificate, ISSUING.certificate)
+    leaf = listless.leaf(ADDRESS, crl=False)
+    verdict = judged(leaf, others=certificates, at={**web(), ISSUING.crl_url: lambda: None})
+    assert [one.is_temporary for one in verdict.refusals] == [False, True]
+    assert not verdict.is_temporary
+
+
 def test_a_list_of_another_authority_counts_nothing() -> None:
     namesake = MailAuthority("Issuing", NOW, ISSUING.base, above=STRANGER)
     at = {**web(), ISSUING.crl_url: namesake.crl}

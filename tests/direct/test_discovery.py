@@ -46,6 +46,7 @@ SECOND = Service("two.test", 10389, priority=1)
 class Judged:
     trusted: bool
     reasons: tuple[str, ...] = ()
+    is_temporary: bool = False
 
 
 def certificate(name: str) -> x509.Certificate:
@@ -83,7 +84,8 @@ def name_of(one: x509.Certificate) -> str:
 
 
 def run(world: Mapping[Lookup, Answer], address: str = ADDRESS) -> Asked:
-    """The search in a world where whatever is named `val…` is valid, and the rest is empty."""
+    """The search in a world where whatever is named `val…` is valid, nobody could be asked of
+    `unknown…`, and the rest is empty."""
     answers: dict[Lookup, Answer] = {}
     verdicts: dict[Validity, Verdict] = {}
     asked = Asked(NotFound((), certain=True))
@@ -95,7 +97,8 @@ def run(world: Mapping[Lookup, Answer], address: str = ADDRESS) -> Asked:
         if isinstance(question, Validity):
             name = name_of(question.certificate)
             asked.judged.append(name)
-            verdicts[question] = Judged(name.startswith("val"), (f"{name} was looked at",))
+            said = (f"{name} was looked at",)
+            verdicts[question] = Judged(name.startswith("val"), said, name.startswith("unknown"))
         else:
             asked.questions.append(question)
             nothing = Services() if isinstance(question, ServiceRecords) else Records()
@@ -209,6 +212,16 @@ def test_a_name_server_that_fails_ends_nothing_but_certainty(place: Lookup) -> N
     if place is not SERVERS:
         world |= {SERVERS: Services((FIRST,)), mail(FIRST): records("val C")}
         assert run(world).found == ["val C"]
+
+
+def test_a_certificate_about_which_nobody_could_be_asked_leaves_the_end_uncertain() -> None:
+    world: dict[Lookup, Answer] = {BY_ADDRESS: records("unknown A", "inv B")}
+    ended = run(world).ended
+    assert isinstance(ended, NotFound)
+    assert not ended.certain
+    outcomes = {name_of(one.certificate): one.outcome for one in ended.steps if one.certificate}
+    assert outcomes == {"unknown A": "failed", "inv B": "invalid"}
+    assert run({**world, BY_DOMAIN: records("val C")}).found == ["val C"]
 
 
 def test_where_everybody_answers_that_there_is_nothing_the_end_is_certain() -> None:
