@@ -147,6 +147,23 @@ def judge(
             assert_never(never)
 
 
+def allows(certificate: x509.Certificate, usage: Usage) -> bool:
+    """RFC 8550: 4.4.2; a certificate that states no usage may be used for both.
+
+    Single-use certificates are common: one to sign, one to encrypt to.
+
+    Raises:
+        ValueError: its extensions cannot be read.
+    """
+    stated = extension(certificate, x509.KeyUsage)
+    if stated is None:
+        return True
+    if usage == "sign":
+        return stated.digital_signature or stated.content_commitment
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return stated.key_agreement if is_ec else stated.key_encipherment
+
+
 def _verdict(
     usage: Usage,
     now: datetime,
@@ -184,18 +201,8 @@ def _own_faults(
 
 
 def _usage_faults(certificate: x509.Certificate, usage: Usage) -> Iterator[Refusal]:
-    """RFC 8550: 4.4.2; a certificate that states no usage may be used for both.
-
-    Single-use certificates are common: one to sign, one to encrypt to.
-    """
-    allowed = extension(certificate, x509.KeyUsage)
-    if allowed is not None:
-        if usage == "sign" and not (allowed.digital_signature or allowed.content_commitment):
-            yield Refusal(Rule.USAGE, "the certificate may not be used to sign")
-        is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
-        may_encrypt = allowed.key_agreement if is_ec else allowed.key_encipherment
-        if usage == "encrypt" and not may_encrypt:
-            yield Refusal(Rule.USAGE, "the certificate may not be used to encrypt")
+    if not allows(certificate, usage):
+        yield Refusal(Rule.USAGE, f"the certificate may not be used to {usage}")
     purposes = extension(certificate, x509.ExtendedKeyUsage)
     if purposes is not None and not {
         ExtendedKeyUsageOID.EMAIL_PROTECTION,
