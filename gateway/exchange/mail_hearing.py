@@ -5,7 +5,6 @@ very address that the receipt is about: so the signer is judged for that address
 does not fit is kept with its reason, and changes nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,7 +12,7 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_delivering import TRANSACTION, watch
 from gateway.exchange.mail_judging import judge_signers
 from gateway.exchange.mail_letter import Letter
-from gateway.exchange.mail_reports import About
+from gateway.exchange.mail_reports import About, Report
 from gateway.exchange.mail_sealing import OpenedMail
 from gateway.exchange.notices import REPORTED, hear
 from gateway.model.received_mail import ReceivedMail
@@ -40,16 +39,27 @@ async def entitled(
     if opened is None:
         return Entitled(report.about)
     counts, refused = [], []
-    for about in report.about:
+    for about in await means.archive.database.read_async(lambda tx: _meant(tx, report, mail)):
         # For whom we sent it as: its anchors are those by which we trust who answers.
         judged = await judge_signers(
-            means, opened, address=about.recipient, recipients=mail.rcpt_to[:1], now=now
+            means, opened, address=about.named[0], recipients=mail.rcpt_to[:1], now=now
         )
         if judged[0].trusted:
             counts.append(about)
         else:
             refused.append("the signer of the notice is not bound to the recipient it is about")
     return Entitled(tuple(counts), tuple(refused))
+
+
+def _meant(transaction: Transaction, report: Report, mail: ReceivedMail) -> tuple[About, ...]:
+    """Each statement by one name of its recipient alone, ours if we sent to any: the signer must
+    be bound to the very address whose state it moves."""
+    found = []
+    for about in report.about:
+        recipient = _recipient(_sent(transaction, mail, about), about)
+        name = about.named[-1] if recipient is None else recipient.address
+        found.append(replace(about, named=(name,)))
+    return tuple(found)
 
 
 def hear_report(
@@ -101,9 +111,8 @@ def _sent(
 
 
 def _recipient(message: SentMail | None, about: About) -> Recipient | None:
-    wanted = about.recipient.lower()
-    recipients: Sequence[Recipient] = message.recipients if message is not None else ()
-    return next((one for one in recipients if one.address.lower() == wanted), None)
+    sent_to = {one.address.lower(): one for one in (message.recipients if message else ())}
+    return next((sent_to[one.lower()] for one in about.named if one.lower() in sent_to), None)
 
 
 def _hear(

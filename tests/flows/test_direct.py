@@ -382,6 +382,7 @@ async def spool_notice(
     sender: str = INTAKE,
     signer: str = PLAN_DOMAIN,
     by: str = "Direct test anchor",
+    change: Callable[[bytes], bytes] = bytes,
 ) -> Any:
     original = read_message(
         f"From: desk@{CLINIC}\r\nMessage-ID: <{about}>\r\n"
@@ -397,7 +398,7 @@ async def spool_notice(
         date=at.now,
         agent="Test",
     )
-    message = sealed(content, signer=signer, by=by, to=CLINIC)
+    message = sealed(change(content), signer=signer, by=by, to=CLINIC)
     return await at.spool(message, (f"desk@{CLINIC}",), "")
 
 
@@ -780,6 +781,67 @@ async def test_a_mail_servers_unsigned_failure_is_believed_while_nothing_was_sig
     await clinic.work()
     assert clinic.state(message.id) == "bounced"
     assert [outcome for outcome, _ in outcomes(clinic, "DIRECT-SEND")] == ["success", "failed"]
+
+
+BEHIND_AN_ALIAS = f"box17@{PLAN_DOMAIN}"
+
+
+def naming(report: bytes, *, original: str = INTAKE, final: str = BEHIND_AN_ALIAS) -> bytes:
+    """The report with these two names of the recipient."""
+    names = f"Original-Recipient: rfc822;{original}\r\nFinal-Recipient: rfc822; {final}".encode()
+    changed, number = re.subn(rb"Final-Recipient: rfc822; \S+", names, report)
+    assert number == 1
+    return changed
+
+
+async def test_a_notice_from_behind_an_alias_is_known_by_the_original_recipient(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    await spool_notice(clinic, message.message_id, Disposition.PROCESSED, change=naming)
+    await clinic.work()
+    assert clinic.state(message.id) == "processed"
+    bounced = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    report = naming(bounce(clinic, bounced.message_id))
+    await clinic.spool(report, (f"desk@{CLINIC}",), "")
+    await clinic.work()
+    assert clinic.state(bounced.id) == "bounced"
+
+
+async def test_a_notice_with_an_original_recipient_that_we_do_not_know_is_known_by_the_final_one(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+
+    def forwarded(report: bytes) -> bytes:
+        return naming(report, original="list@elsewhere.test", final=INTAKE)
+
+    await spool_notice(clinic, message.message_id, Disposition.PROCESSED, change=forwarded)
+    await clinic.work()
+    assert clinic.state(message.id) == "processed"
+
+
+async def test_whoever_is_bound_to_the_alias_alone_says_nothing_of_the_recipient(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    await spool_notice(
+        clinic,
+        message.message_id,
+        Disposition.PROCESSED,
+        sender="box@direct.other.test",
+        signer="direct.other.test",
+        change=lambda report: naming(report, final="box@direct.other.test"),
+    )
+    await clinic.work()
+    assert clinic.state(message.id) == "handed_over"
+    assert clinic.received()[-1].reason == (
+        "the signer of the notice is not bound to the recipient it is about"
+    )
 
 
 @pytest.mark.parametrize("action", ["failed", "delivered"])
