@@ -14,7 +14,7 @@ from gateway.exchange.mail_judging import judge_signers
 from gateway.exchange.mail_letter import Letter
 from gateway.exchange.mail_reports import About, Report
 from gateway.exchange.mail_sealing import OpenedMail
-from gateway.exchange.notices import REPORTED, hear
+from gateway.exchange.notices import REPORTED, hear, in_our_words
 from gateway.model.received_mail import ReceivedMail
 from gateway.model.sent_mail import HeardNotice, Notice, Recipient, SentMail
 from gateway.store import exchange_log, mail_sent
@@ -81,7 +81,8 @@ def hear_report(
             said.append("it is about a message or recipient that we never sent to")
             continue
         notice = Notice(about.kind, about.form, now, about.text, mail.id)
-        said.append(_hear(transaction, means, message, recipient, notice))
+        failure = in_our_words(about.form, about.status)
+        said.append(_hear(transaction, means, message, recipient, notice, failure))
     return "; ".join(said) or "it says nothing that we could read"
 
 
@@ -121,6 +122,7 @@ def _hear(
     message: SentMail,
     recipient: Recipient,
     notice: Notice,
+    failure: str,
 ) -> str:
     moved, effect = hear(
         recipient, notice, wants_dispatched=message.wants_dispatched, clocks=means.clocks
@@ -132,7 +134,7 @@ def _hear(
         mail_sent.put_recipient(transaction, plan=message.plan, message=message.id, recipient=moved)
         watch(transaction, means.queue, message, moved)
         if moved.state in REPORTED:
-            _record_failure(transaction, message, moved)
+            _record_failure(transaction, message, moved, failure)
     return f"{notice.form} {notice.kind}: {_IN_WORDS[effect]}"
 
 
@@ -145,8 +147,13 @@ _IN_WORDS = {
 }
 
 
-def _record_failure(transaction: Transaction, message: SentMail, recipient: Recipient) -> None:
-    """A delivery that failed after all is a second record of the same message id."""
+def _record_failure(
+    transaction: Transaction, message: SentMail, recipient: Recipient, reason: str
+) -> None:
+    """A delivery that failed after all is a second record of the same message id.
+
+    The reason is ours: what others write may name a person, and the log forgets nothing.
+    """
     exchange_log.append(
         transaction,
         replace(
@@ -156,7 +163,7 @@ def _record_failure(transaction: Transaction, message: SentMail, recipient: Reci
             transaction=TRANSACTION,
             outcome="failed",
             peer=recipient.address,
-            reason=recipient.reason,
+            reason=reason,
             message_id=message.message_id,
         ),
     )

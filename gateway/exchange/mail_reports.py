@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from direct.dsn import RecipientStatus, read_delivery_status
 from direct.errors import Disposition
@@ -9,6 +10,7 @@ from direct.mdn import is_report, read_notification
 from direct.message import DirectMessage
 from gateway.model.sent_mail import NoticeForm, NoticeKind
 
+_LONGEST_TEXT: Final = 200
 _SAID: dict[Disposition, NoticeKind] = {
     Disposition.PROCESSED: "processed",
     Disposition.DISPATCHED: "dispatched",
@@ -30,6 +32,9 @@ class About:
     message_id: str | None
     named: tuple[str, ...]
     text: str | None = None
+    """Its author's own words, which may say anything: for people, and for no record."""
+    status: str | None = None
+    """As RFC 3463 numbers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,7 @@ def _of_notification(message: DirectMessage) -> Iterator[About]:
     # Quirk: neither is there; then it speaks for whoever sent it.
     named = _named(told.original_recipient, told.final_recipient) or (message.from_.key,)
     kind = _SAID[told.disposition]
-    yield About(kind, "MDN", told.original_message_id, named, told.failure)
+    yield About(kind, "MDN", told.original_message_id, named, _cut(told.failure))
 
 
 def _of_status(message: DirectMessage) -> Iterator[About]:
@@ -63,11 +68,16 @@ def _of_status(message: DirectMessage) -> Iterator[About]:
         named = _named(one.original_recipient, one.final_recipient)
         kind = _kind_of(one)
         if told is not None and named and kind is not None:
-            yield About(kind, "DSN", told.original_message_id, named, one.diagnostic)
+            text = _cut(one.diagnostic)
+            yield About(kind, "DSN", told.original_message_id, named, text, one.status)
 
 
 def _named(original: str | None, final: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in (original, final) if one is not None))
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST_TEXT]
 
 
 def _kind_of(status: RecipientStatus) -> NoticeKind | None:

@@ -758,10 +758,13 @@ async def test_a_notice_about_what_was_never_sent_changes_nothing(
 # ---- bounces -----------------------------------------------------------------------------------
 
 
-def bounce(at: Office, about: str, *, action: str = "failed") -> bytes:
+def bounce(
+    at: Office, about: str, *, action: str = "failed", diagnostic: str | None = None
+) -> bytes:
     """What a mail server writes, unsigned, when it cannot deliver."""
+    status = "5.1.1" if action == "failed" else "2.0.0"
     return write_delivery_status(
-        [RecipientStatus(INTAKE, action, "5.1.1" if action == "failed" else "2.0.0")],
+        [RecipientStatus(INTAKE, action, status, diagnostic=diagnostic)],
         original_message_id=about,
         from_=Mailbox.parse("mailer-daemon@relay.test"),
         to=Mailbox.parse(f"desk@{CLINIC}"),
@@ -781,6 +784,46 @@ async def test_a_mail_servers_unsigned_failure_is_believed_while_nothing_was_sig
     await clinic.work()
     assert clinic.state(message.id) == "bounced"
     assert [outcome for outcome, _ in outcomes(clinic, "DIRECT-SEND")] == ["success", "failed"]
+
+
+PRIVATE = "Rosalind Sampleton, born 1958-03-14, is unknown here; "
+
+
+async def test_a_mail_servers_own_words_are_cut_and_stand_in_no_record(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    report = bounce(clinic, message.message_id, diagnostic=PRIVATE * 500)
+    await clinic.spool(report, (f"desk@{CLINIC}",), "")
+    await clinic.work()
+    (recipient,) = clinic.sent(message.id).recipients
+    assert (recipient.state, recipient.reason) == ("bounced", (PRIVATE * 500)[:200])
+    assert outcomes(clinic, "DIRECT-SEND")[1:] == [
+        ("failed", "a DSN says that it was not delivered (5.1.1)")
+    ]
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
+
+
+async def test_a_notices_own_words_are_cut_and_stand_in_no_record(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+
+    def saying_why(report: bytes) -> bytes:
+        return report.replace(
+            b"\r\nDisposition:", f"\r\nError: {PRIVATE * 500}\r\nDisposition:".encode()
+        )
+
+    await spool_notice(clinic, message.message_id, Disposition.FAILED, change=saying_why)
+    await clinic.work()
+    (recipient,) = clinic.sent(message.id).recipients
+    assert (recipient.state, recipient.reason) == ("failed", (PRIVATE * 500)[:200])
+    assert outcomes(clinic, "DIRECT-SEND")[1:] == [
+        ("failed", "a MDN says that it was not delivered")
+    ]
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
 
 
 BEHIND_AN_ALIAS = f"box17@{PLAN_DOMAIN}"
