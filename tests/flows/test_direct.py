@@ -16,12 +16,14 @@ from typing import Any
 import pytest
 
 from direct.addresses import Mailbox
+from direct.discovery import NotFound
 from direct.dsn import RecipientStatus, write_delivery_status
 from direct.errors import Disposition
 from direct.mdn import read_notification, write_notification
 from direct.message import OutgoingPart, outer_headers, read_message, wrap, write_message
 from direct.smime import SigningIdentity, seal
 from direct.trust import Verdict
+from gateway.clients.smtp_client import Server
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
@@ -545,6 +547,35 @@ async def test_of_a_notice_that_cannot_be_delivered_nobody_hears(
     await plan.work()
     assert {outcome for outcome, _ in outcomes(plan, "DIRECT-SEND")} == {"failed"}
     assert told_to_sender(plan) == []
+
+
+@pytest.mark.parametrize("missing", ["certificate", "server"])
+async def test_what_a_notice_said_while_we_looked_is_not_overwritten(
+    clinic: Office, plan: Office, missing: str
+) -> None:
+    """An earlier attempt had brought the message there, and we died before we knew."""
+    message = await clinic.send(INTAKE)
+
+    def hear_meanwhile() -> None:
+        heard = replace(clinic.sent(message).recipients[0], state="processed")
+        clinic.house.database.write(
+            lambda tx: mail_sent.put_recipient(tx, plan=PLAN, message=message, recipient=heard)
+        )
+
+    def find(*_: object, **__: object) -> NotFound:
+        hear_meanwhile()
+        return NotFound((), certain=True)
+
+    def route(_domain: str) -> tuple[Server, ...]:
+        hear_meanwhile()
+        return ()
+
+    changed = {"find": find} if missing == "certificate" else {"route": route}
+    clinic.means = replace(clinic.means, **changed)  # type: ignore[arg-type]
+    await clinic.work()
+    assert clinic.state(message) == "processed"
+    assert outcomes(clinic, "DIRECT-SEND") == []
+    assert told_to_sender(clinic) == []
 
 
 async def test_a_message_that_we_have_taken_and_never_can_judge_lies_in_quarantine(
