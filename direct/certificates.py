@@ -60,6 +60,20 @@ def certificates_in(data: bytes) -> tuple[x509.Certificate, ...]:
         return ()
 
 
+def read_certificate(der: bytes) -> x509.Certificate:
+    """The certificate, its names read: whoever judges it asks for them, and must not stumble.
+
+    Raises:
+        ValueError: it is none that can be read.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = (certificate.issuer, certificate.subject)  # they are read when asked for
+    except x509.InvalidVersion as problem:
+        raise ValueError("the version of a certificate is unknown") from problem
+    return certificate
+
+
 def extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
     """The extension of that kind, None if there is none.
 
@@ -162,7 +176,7 @@ def _bag(held: Sequence[_Held]) -> Bag:
     found, unread = [], 0
     for one in encoded:
         try:
-            found.append(x509.load_der_x509_certificate(one))
+            found.append(read_certificate(one))
         except ValueError:
             unread += 1
     return Bag(

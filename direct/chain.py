@@ -64,10 +64,14 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a certificate is not believed, in a sentence of ours."""
+    """Why a certificate is not believed, in a sentence of ours.
+
+    `is_temporary` if it is because somebody could not be reached: another time it may be believed.
+    """
 
     rule: Rule
     text: str
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +84,11 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class NoChain:
-    """No anchor is reached; `reason` says where it ends."""
+    """No anchor is reached; `reason` says where it ends, `is_temporary` that an issuer's
+    certificate could not be fetched."""
 
     reason: str
+    is_temporary: bool = False
 
 
 def find_chain(
@@ -110,7 +116,7 @@ def find_chain(
         return Needs(search.open[0])
     if faulty:
         return min(faulty, key=lambda chain: len(chain.faults))
-    return NoChain(search.why_none)
+    return search.none
 
 
 @dataclass
@@ -124,19 +130,24 @@ class _Search:
     asked: set[Question] = field(default_factory=set)
     open: list[Question] = field(default_factory=list)
     unanswered: bool = False
+    unreached: bool = False
 
     def ways(self, leaf: x509.Certificate) -> Iterator[tuple[x509.Certificate, ...]]:
         yield from self._onward((leaf,))
 
     @property
-    def why_none(self) -> str:
+    def none(self) -> NoChain:
+        """Why it has found no way."""
         if not self.anchors:
-            return "there is no anchor to trust in this direction"
+            return NoChain("there is no anchor to trust in this direction")
         if self.signatures >= _MOST_SIGNATURES:
-            return "the message brings too many certificates to look through"
+            return NoChain("the message brings too many certificates to look through")
         if self.unanswered:
-            return "the certificate of its issuer cannot be had where it says, or is not there"
-        return "it does not chain to any anchor that we trust"
+            return NoChain(
+                "the certificate of its issuer cannot be had where it says, or is not there",
+                is_temporary=self.unreached,
+            )
+        return NoChain("it does not chain to any anchor that we trust")
 
     def _onward(self, way: tuple[x509.Certificate, ...]) -> Iterator[tuple[x509.Certificate, ...]]:
         for anchor in self.anchors:
@@ -168,11 +179,12 @@ class _Search:
         for question in _issuer_questions(certificate):
             if question in self.answers:
                 self.unanswered = True
+                self.unreached = self.unreached or self.answers[question] is None
             elif question not in self.open:
                 self.open.append(question)
 
     def _issued(self, issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
-        if issuer.subject != certificate.issuer or self.signatures >= _MOST_SIGNATURES:
+        if self.signatures >= _MOST_SIGNATURES or not _is_named(issuer, certificate):
             return False
         if _has_weak_signature(certificate):
             return True  # followed only to say so: `_faults_of_way` refuses every such way
@@ -182,6 +194,15 @@ class _Search:
         except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
             return False
         return True
+
+
+def _is_named(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    """Whether the certificate names it as its issuer; one whose names cannot be read issues
+    nothing, and takes no other way away."""
+    try:
+        return issuer.subject == certificate.issuer
+    except ValueError:
+        return False
 
 
 def _issuer_questions(certificate: x509.Certificate) -> list[Question]:

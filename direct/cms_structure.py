@@ -13,6 +13,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from direct import ber
 from direct.ber import Element, find_element
+from direct.certificates import read_certificate
 from direct.cms_name import identify
 from direct.errors import (
     AlgorithmRefused,
@@ -257,11 +258,9 @@ def _read_certificates(elements: Sequence[Element]) -> list[x509.Certificate]:
             # Its own signature covers its octets: encoded anew only if they cannot be DER.
             encoded = bytes(element.raw) if element.is_plain else element.der()
             try:
-                certificate = x509.load_der_x509_certificate(encoded)
-                _ = (certificate.issuer, certificate.subject)  # they are read when asked for
-            except (ValueError, x509.InvalidVersion):
+                found.append(read_certificate(encoded))
+            except ValueError:
                 continue
-            found.append(certificate)
     return found
 
 

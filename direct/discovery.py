@@ -17,11 +17,12 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from direct.certificates import read_certificate
+
 MOST_CERTIFICATES: Final = 16
 """Of one answer: each may cost the fetching of lists, and nobody has so many for one address."""
 MOST_LINKS: Final = 4
 MOST_SERVERS: Final = 8
-_X509_ERRORS: Final = (x509.DuplicateExtension, x509.InvalidVersion)
 _LONGEST_NAME: Final = 253
 _LONGEST_LABEL: Final = 63
 
@@ -121,6 +122,9 @@ class Verdict(Protocol):
     @property
     def reasons(self) -> tuple[str, ...]: ...
 
+    @property
+    def is_temporary(self) -> bool: ...
+
 
 Lookup = CertRecords | ServiceRecords | DirectoryEntries | LinkedCertificates
 Question = Lookup | Validity
@@ -134,7 +138,10 @@ Verdicts = Mapping[Validity, Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was looked at, for people; `certificate` if it was one."""
+    """One thing that was looked at, for people; `certificate` if it was one.
+
+    A certificate that failed is refused because somebody could not be asked about it.
+    """
 
     place: Place
     where: str
@@ -316,8 +323,7 @@ class _Search:
             others = tuple(one for one in certificates if one is not certificate)
             verdict = self._verdict(Validity(certificate, others))
             said = "; ".join(verdict.reasons)
-            outcome: Literal["valid", "invalid"] = "valid" if verdict.trusted else "invalid"
-            self.steps.append(Step(place, where, outcome, said, certificate))
+            self.steps.append(Step(place, where, _outcome(verdict), said, certificate))
             if verdict.trusted:
                 found.append(Candidate(certificate, place, where, verdict))
         return found
@@ -367,12 +373,18 @@ class _Search:
         self.steps.append(Step(place, where, outcome, said))
 
 
+def _outcome(verdict: Verdict) -> Literal["valid", "invalid", "failed"]:
+    if verdict.trusted:
+        return "valid"
+    return "failed" if verdict.is_temporary else "invalid"
+
+
 def _read(der: bytes) -> x509.Certificate | None:
     try:
-        certificate = x509.load_der_x509_certificate(der)
+        certificate = read_certificate(der)
         certificate.public_bytes(Encoding.DER)
         certificate.extensions  # noqa: B018 - read here, once, for whoever judges
-    except (ValueError, TypeError, UnsupportedAlgorithm, *_X509_ERRORS):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
         return None
     return certificate
 

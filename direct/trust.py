@@ -80,6 +80,11 @@ class Verdict:
         return not self.refusals
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether it is refused for nothing but that somebody could not be reached."""
+        return bool(self.refusals) and all(refusal.is_temporary for refusal in self.refusals)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         """Why it is refused, each a sentence of ours without content."""
         return tuple(refusal.text for refusal in self.refusals)
@@ -126,9 +131,10 @@ def judge(
     match found:
         case Needs():
             return found
-        case NoChain(reason=reason):
+        case NoChain(reason=reason, is_temporary=is_temporary):
             # For who is refused anyway no issuer was fetched: that none was found says nothing.
-            return _verdict(usage, now, bound, own or (Refusal(Rule.ANCHOR, reason),))
+            none = Refusal(Rule.ANCHOR, reason, is_temporary)
+            return _verdict(usage, now, bound, own or (none,))
         case Chain(certificates=chain, faults=faults):
             anchor = next(one for one in anchors if one.certificate == chain[-1])
             if own or faults:
@@ -139,6 +145,23 @@ def judge(
             return _verdict(usage, now, bound, tuple(standing.refusals), chain, anchor, standing)
         case never:
             assert_never(never)
+
+
+def allows(certificate: x509.Certificate, usage: Usage) -> bool:
+    """RFC 8550: 4.4.2; a certificate that states no usage may be used for both.
+
+    Single-use certificates are common: one to sign, one to encrypt to.
+
+    Raises:
+        ValueError: its extensions cannot be read.
+    """
+    stated = extension(certificate, x509.KeyUsage)
+    if stated is None:
+        return True
+    if usage == "sign":
+        return stated.digital_signature or stated.content_commitment
+    is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
+    return stated.key_agreement if is_ec else stated.key_encipherment
 
 
 def _verdict(
@@ -178,18 +201,8 @@ def _own_faults(
 
 
 def _usage_faults(certificate: x509.Certificate, usage: Usage) -> Iterator[Refusal]:
-    """RFC 8550: 4.4.2; a certificate that states no usage may be used for both.
-
-    Single-use certificates are common: one to sign, one to encrypt to.
-    """
-    allowed = extension(certificate, x509.KeyUsage)
-    if allowed is not None:
-        if usage == "sign" and not (allowed.digital_signature or allowed.content_commitment):
-            yield Refusal(Rule.USAGE, "the certificate may not be used to sign")
-        is_ec = isinstance(certificate.public_key(), ec.EllipticCurvePublicKey)
-        may_encrypt = allowed.key_agreement if is_ec else allowed.key_encipherment
-        if usage == "encrypt" and not may_encrypt:
-            yield Refusal(Rule.USAGE, "the certificate may not be used to encrypt")
+    if not allows(certificate, usage):
+        yield Refusal(Rule.USAGE, f"the certificate may not be used to {usage}")
     purposes = extension(certificate, x509.ExtendedKeyUsage)
     if purposes is not None and not {
         ExtendedKeyUsageOID.EMAIL_PROTECTION,
@@ -229,13 +242,15 @@ def _standing(
             case Revoked():
                 standing.refusals.append(Refusal(Rule.REVOKED, f"{who} was revoked"))
                 return standing
-            case Undecided(reason=reason):
+            case Undecided(reason=reason, is_temporary=is_temporary):
                 text = f"whether {who} was revoked is unknown: {reason}"
-                _doubt(standing, text, passes=strictness.revocation == "when_reachable")
+                doubt = Refusal(Rule.REVOCATION_UNKNOWN, text, is_temporary)
+                _doubt(standing, doubt, passes=strictness.revocation == "when_reachable")
             case Good(until=until, since=since, source=source):
                 if until is None or since is None or source is None:
                     text = f"{who} names no list in which its revocation could be seen"
-                    _doubt(standing, text, passes=strictness.no_source == "accept")
+                    doubt = Refusal(Rule.REVOCATION_UNKNOWN, text)
+                    _doubt(standing, doubt, passes=strictness.no_source == "accept")
                 else:
                     standing.revocation.append(Freshness(certificate, source, since, until))
             case never:
@@ -243,8 +258,8 @@ def _standing(
     return standing
 
 
-def _doubt(standing: _Standing, text: str, *, passes: bool) -> None:
+def _doubt(standing: _Standing, doubt: Refusal, *, passes: bool) -> None:
     if passes:
-        standing.remarks.append(text)
+        standing.remarks.append(doubt.text)
     else:
-        standing.refusals.append(Refusal(Rule.REVOCATION_UNKNOWN, text))
+        standing.refusals.append(doubt)

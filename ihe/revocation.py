@@ -62,9 +62,13 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """It names lists or responders, and none of them has given anything usable."""
+    """It names lists or responders, and none of them has given anything usable.
+
+    `is_temporary` if one of them could not be reached, and may decide it another time.
+    """
 
     reason: str
+    is_temporary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +104,14 @@ def decide(
     issuer = _issuer(certificate, issuers, answers)
     if isinstance(issuer, Needs | Undecided):
         return issuer
-    reasons = []
+    reasons, is_temporary = [], False
     for question in _questions(certificate, issuer, responders, lists):
         if question not in answers:
             return Needs(question)
         answer = answers[question]
         if answer is None:
             reasons.append(f"{_NAMES[question.kind]} cannot be reached")
+            is_temporary = True
             continue
         try:
             if question.kind == "ocsp":
@@ -114,7 +119,7 @@ def decide(
             return _read_list(answer, question, certificate, issuer, now=now)
         except _Unusable as unusable:
             reasons.append(f"{_NAMES[question.kind]} {unusable}")
-    return Undecided("; ".join(dict.fromkeys(reasons)))
+    return Undecided("; ".join(dict.fromkeys(reasons)), is_temporary)
 
 
 _NAMES: Final = {

@@ -12,9 +12,10 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
-from tests.certificates import Issued, private_key
+from tests.certificates import NOW, Issued, private_key
 from tests.issuers import DAY, Authority
 
 Extensions = Sequence[tuple[x509.ExtensionType, bool]]
@@ -145,6 +146,22 @@ def certify(
         builder = builder.add_extension(extension, critical=critical)
     signed = builder.sign(signer, digest, rsa_padding=pss)  # type: ignore[arg-type]
     return Issued(signed, key)  # type: ignore[arg-type]
+
+
+def unreadable_subject(name: str) -> bytes:
+    """A certificate in DER whose subject stops being text: it loads, and its subject does not."""
+    return _garbled(MailAuthority("Fine", NOW).leaf(subject=named(name)), name)
+
+
+def unreadable_issuer(name: str) -> bytes:
+    """The same of its issuer."""
+    return _garbled(MailAuthority(name, NOW).leaf(subject=named("Fine")), name)
+
+
+def _garbled(issued: Issued, name: str) -> bytes:
+    der = issued.certificate.public_bytes(Encoding.DER)
+    assert name.encode() in der
+    return der.replace(name.encode(), name[:-2].encode() + b"\xff\xfe")
 
 
 def named(name: str, email: str | None = None) -> x509.Name:

@@ -172,7 +172,11 @@ def find_certificate(
 
 def why_not_found(found: NotFound) -> str:
     """One sentence: which certificates were there and refused, or that there is none."""
-    refused = [step.said for step in found.steps if step.outcome == "invalid"]
+    refused = [
+        step.said
+        for step in found.steps
+        if step.outcome == "invalid" or step.certificate is not None
+    ]
     if refused:
         return f"no certificate of it is trusted: {refused[0]}"
     failed = [step.said for step in found.steps if step.outcome == "failed"]

@@ -24,6 +24,7 @@ from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
 from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
+from gateway.exchange.mail_unjudged import give_up_received
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.submitting import (
     NotSubmitted,
@@ -104,6 +105,10 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
             give_up_mail(
                 transaction, means.queue, job.plan, message, domain, reason=reason, now=now
             )
+            return
+        if job.kind == MAIL_RECEIVE and job.plan is not None:
+            received = MailId(job.payload["message"])
+            give_up_received(transaction, job.plan, received, now=datetime.now(UTC))
             return
         if job.plan is None or "retrieval" not in job.payload:
             return

@@ -101,7 +101,7 @@ async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain:
     reached, unreachable, doubt = await _find_all(means, message, waiting)
     if unreachable:
         await means.archive.database.write_async(
-            lambda tx: _give_up(tx, means.queue, message, unreachable)
+            lambda tx: _refuse(tx, means.queue, message, unreachable)
         )
     if reached:
         await _send(means, message, reached, domain)
@@ -144,6 +144,23 @@ async def _find_all(
         else:
             doubt = why_not_found(found)
     return reached, unreachable, doubt
+
+
+def _refuse(
+    transaction: Transaction, queue: JobQueue, message: SentMail, refused: Iterable[Recipient]
+) -> None:
+    gone = _not_heard_of(transaction, message, refused)
+    if gone:
+        _give_up(transaction, queue, message, gone)
+
+
+def _not_heard_of(
+    transaction: Transaction, message: SentMail, recipients: Iterable[Recipient]
+) -> list[Recipient]:
+    """A notice may have come while we looked or the message left: what it moved stays moved."""
+    found = mail_sent.get(transaction, plan=message.plan, message=message.id, to_change=True)
+    heard = {one.address for one in (found or message).recipients if one.state != "queued"}
+    return [one for one in recipients if one.address not in heard]
 
 
 def _give_up(
@@ -222,9 +239,7 @@ async def _servers(
     if not servers:  # RFC 7505: 3, a null MX
         said = "its domain takes no mail"
         gone = [refuse(one.recipient, said, now=means.clock()) for one in reached]
-        await means.archive.database.write_async(
-            lambda tx: _give_up(tx, means.queue, message, gone)
-        )
+        await means.archive.database.write_async(lambda tx: _refuse(tx, means.queue, message, gone))
     if means.mode == "hisp" and any(one.security == "opportunistic" for one in servers):
         raise NotDelivered("what is not sealed goes to a HISP under verified TLS alone")
     return servers
@@ -239,13 +254,8 @@ def _move(
 ) -> tuple[Outcome, str | None]:
     """Each recipient to the state that this attempt has brought it to; how the attempt ended."""
     now = means.clock()
-    found = mail_sent.get(transaction, plan=message.plan, message=message.id, to_change=True)
-    latest = found or message
-    # A notice may have come while the message left: what it moved stays moved.
-    heard = {one.address for one in latest.recipients if one.state != "queued"}
-    moved = tuple(
-        _moved(each, ended, means, message, now) for each in recipients if each.address not in heard
-    )
+    left = _not_heard_of(transaction, message, recipients)
+    moved = tuple(_moved(each, ended, means, message, now) for each in left)
     for recipient in moved:
         mail_sent.put_recipient(
             transaction, plan=message.plan, message=message.id, recipient=recipient

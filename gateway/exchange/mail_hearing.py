@@ -5,7 +5,6 @@ very address that the receipt is about: so the signer is judged for that address
 does not fit is kept with its reason, and changes nothing.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,9 +12,9 @@ from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_delivering import TRANSACTION, watch
 from gateway.exchange.mail_judging import judge_signers
 from gateway.exchange.mail_letter import Letter
-from gateway.exchange.mail_reports import About
+from gateway.exchange.mail_reports import About, Report
 from gateway.exchange.mail_sealing import OpenedMail
-from gateway.exchange.notices import REPORTED, hear
+from gateway.exchange.notices import REPORTED, hear, in_our_words
 from gateway.model.received_mail import ReceivedMail
 from gateway.model.sent_mail import HeardNotice, Notice, Recipient, SentMail
 from gateway.store import exchange_log, mail_sent
@@ -40,16 +39,27 @@ async def entitled(
     if opened is None:
         return Entitled(report.about)
     counts, refused = [], []
-    for about in report.about:
+    for about in await means.archive.database.read_async(lambda tx: _meant(tx, report, mail)):
         # For whom we sent it as: its anchors are those by which we trust who answers.
         judged = await judge_signers(
-            means, opened, address=about.recipient, recipients=mail.rcpt_to[:1], now=now
+            means, opened, address=about.named[0], recipients=mail.rcpt_to[:1], now=now
         )
         if judged[0].trusted:
             counts.append(about)
         else:
             refused.append("the signer of the notice is not bound to the recipient it is about")
     return Entitled(tuple(counts), tuple(refused))
+
+
+def _meant(transaction: Transaction, report: Report, mail: ReceivedMail) -> tuple[About, ...]:
+    """Each statement by one name of its recipient alone, ours if we sent to any: the signer must
+    be bound to the very address whose state it moves."""
+    found = []
+    for about in report.about:
+        recipient = _recipient(_sent(transaction, mail, about), about)
+        name = about.named[-1] if recipient is None else recipient.address
+        found.append(replace(about, named=(name,)))
+    return tuple(found)
 
 
 def hear_report(
@@ -71,7 +81,8 @@ def hear_report(
             said.append("it is about a message or recipient that we never sent to")
             continue
         notice = Notice(about.kind, about.form, now, about.text, mail.id)
-        said.append(_hear(transaction, means, message, recipient, notice))
+        failure = in_our_words(about.form, about.status)
+        said.append(_hear(transaction, means, message, recipient, notice, failure))
     return "; ".join(said) or "it says nothing that we could read"
 
 
@@ -101,9 +112,8 @@ def _sent(
 
 
 def _recipient(message: SentMail | None, about: About) -> Recipient | None:
-    wanted = about.recipient.lower()
-    recipients: Sequence[Recipient] = message.recipients if message is not None else ()
-    return next((one for one in recipients if one.address.lower() == wanted), None)
+    sent_to = {one.address.lower(): one for one in (message.recipients if message else ())}
+    return next((sent_to[one.lower()] for one in about.named if one.lower() in sent_to), None)
 
 
 def _hear(
@@ -112,6 +122,7 @@ def _hear(
     message: SentMail,
     recipient: Recipient,
     notice: Notice,
+    failure: str,
 ) -> str:
     moved, effect = hear(
         recipient, notice, wants_dispatched=message.wants_dispatched, clocks=means.clocks
@@ -123,7 +134,7 @@ def _hear(
         mail_sent.put_recipient(transaction, plan=message.plan, message=message.id, recipient=moved)
         watch(transaction, means.queue, message, moved)
         if moved.state in REPORTED:
-            _record_failure(transaction, message, moved)
+            _record_failure(transaction, message, moved, failure)
     return f"{notice.form} {notice.kind}: {_IN_WORDS[effect]}"
 
 
@@ -136,8 +147,13 @@ _IN_WORDS = {
 }
 
 
-def _record_failure(transaction: Transaction, message: SentMail, recipient: Recipient) -> None:
-    """A delivery that failed after all is a second record of the same message id."""
+def _record_failure(
+    transaction: Transaction, message: SentMail, recipient: Recipient, reason: str
+) -> None:
+    """A delivery that failed after all is a second record of the same message id.
+
+    The reason is ours: what others write may name a person, and the log forgets nothing.
+    """
     exchange_log.append(
         transaction,
         replace(
@@ -147,7 +163,7 @@ def _record_failure(transaction: Transaction, message: SentMail, recipient: Reci
             transaction=TRANSACTION,
             outcome="failed",
             peer=recipient.address,
-            reason=recipient.reason,
+            reason=reason,
             message_id=message.message_id,
         ),
     )

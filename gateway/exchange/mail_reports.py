@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from direct.dsn import RecipientStatus, read_delivery_status
 from direct.errors import Disposition
@@ -9,6 +10,7 @@ from direct.mdn import is_report, read_notification
 from direct.message import DirectMessage
 from gateway.model.sent_mail import NoticeForm, NoticeKind
 
+_LONGEST_TEXT: Final = 200
 _SAID: dict[Disposition, NoticeKind] = {
     Disposition.PROCESSED: "processed",
     Disposition.DISPATCHED: "dispatched",
@@ -19,13 +21,20 @@ _SAID: dict[Disposition, NoticeKind] = {
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """One statement of a report: what became of that message at that recipient."""
+    """One statement of a report: what became of that message at that recipient.
+
+    `named` are the addresses by which it names the recipient. The one that the message was sent
+    to comes first: behind an alias the final one is of another name.
+    """
 
     kind: NoticeKind
     form: NoticeForm
     message_id: str | None
-    recipient: str
+    named: tuple[str, ...]
     text: str | None = None
+    """Its author's own words, which may say anything: for people, and for no record."""
+    status: str | None = None
+    """As RFC 3463 numbers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +55,29 @@ def _of_notification(message: DirectMessage) -> Iterator[About]:
     told = read_notification(message)
     if told is None or told.disposition is None:
         return
-    # Quirk: no Final-Recipient; then it speaks for whoever sent it.
-    recipient = told.final_recipient or told.original_recipient or message.from_.key
+    # Quirk: neither is there; then it speaks for whoever sent it.
+    named = _named(told.original_recipient, told.final_recipient) or (message.from_.key,)
     kind = _SAID[told.disposition]
-    yield About(kind, "MDN", told.original_message_id, recipient, told.failure)
+    yield About(kind, "MDN", told.original_message_id, named, _cut(told.failure))
 
 
 def _of_status(message: DirectMessage) -> Iterator[About]:
     """That a mail server has relayed or delivered it is no notice of a security agent's."""
     told = read_delivery_status(message)
     for one in told.recipients if told is not None else ():
-        recipient = one.final_recipient or one.original_recipient
+        named = _named(one.original_recipient, one.final_recipient)
         kind = _kind_of(one)
-        if told is not None and recipient is not None and kind is not None:
-            yield About(kind, "DSN", told.original_message_id, recipient, one.diagnostic)
+        if told is not None and named and kind is not None:
+            text = _cut(one.diagnostic)
+            yield About(kind, "DSN", told.original_message_id, named, text, one.status)
+
+
+def _named(original: str | None, final: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one for one in (original, final) if one is not None))
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:_LONGEST_TEXT]
 
 
 def _kind_of(status: RecipientStatus) -> NoticeKind | None:

@@ -16,7 +16,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from gateway.model.sent_mail import Effect, Notice, NoticeKind, Recipient, RecipientState
+from gateway.model.sent_mail import (
+    Effect,
+    Notice,
+    NoticeForm,
+    NoticeKind,
+    Recipient,
+    RecipientState,
+)
 
 REPORTED: Final[frozenset[RecipientState]] = frozenset({"failed", "timed_out", "bounced"})
 """States in which we have told that the message did not arrive."""
@@ -86,11 +93,17 @@ def _hear_failure(recipient: Recipient, notice: Notice) -> tuple[Recipient, Effe
         return recipient, "late" if recipient.state == "timed_out" else "duplicate"
     if recipient.state == "dispatched":
         return recipient, "contradicts"
-    reason = notice.text or f"a {notice.form} says that it was not delivered"
+    reason = notice.text or in_our_words(notice.form)
     return (
         replace(recipient, state=failed, since=notice.arrived, deadline=None, reason=reason),
         "moved",
     )
+
+
+def in_our_words(form: NoticeForm, status: str | None = None) -> str:
+    """That a notice reports a failure, without what else it says."""
+    numbered = "" if status is None else f" ({status})"
+    return f"a {form} says that it was not delivered{numbered}"
 
 
 def expire(recipient: Recipient, *, now: datetime) -> Recipient:

@@ -2,11 +2,12 @@
 
 Every key that was imported opens what is sealed to it, for others may go on using a certificate
 that they found before. The one that signs, and that we publish, is the last to have come into
-use. The private key lies in the database alone, sealed under its plan's key.
+use. Where one key may only sign and another only be encrypted to, each does its part, and both
+are published. The private key lies in the database alone, sealed under its plan's key.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 from sqlalchemy import Row, select, update
 
+from direct.trust import Usage, allows
 from gateway.model.identity import PlanId
 from gateway.store import tables
 from gateway.store.keys import KeyRing
@@ -153,18 +155,31 @@ def list_all(transaction: Transaction, *, plan: Scope) -> tuple[DirectKey, ...]:
 
 
 def published(transaction: Transaction, *, now: datetime) -> tuple[x509.Certificate, ...]:
-    """What others are to find of every plan: for each owner the certificate that signs, and those
-    from which on it is stated that they will; so a new one is known before it is used."""
+    """What others are to find of every plan: for each owner the certificate that signs, the one
+    that may be encrypted to, and those from which on it is stated that they will; so a new one is
+    known before it is used."""
     owned: dict[str, list[DirectKey]] = {}
     for key in list_all(transaction, plan=ALL_PLANS):
         owned.setdefault(key.owner, []).append(key)
-    found = [
-        one.certificate
-        for keys in owned.values()
-        for one in keys
-        if one == signing(keys, now=now) or (one.since is not None and one.since > now)
-    ]
+    found = [one.certificate for keys in owned.values() for one in _published(keys, now)]
     return tuple(one for one in found if now <= one.not_valid_after_utc)
+
+
+def _published(keys: Sequence[DirectKey], now: datetime) -> Iterator[DirectKey]:
+    chosen = (signing(keys, now=now), _encrypted_to(keys, now))
+    for key in keys:
+        if key in chosen or (key.since is not None and key.since > now):
+            yield key
+
+
+def _encrypted_to(keys: Iterable[DirectKey], now: datetime) -> DirectKey | None:
+    """The newest that may be; one that still waits only if no other may: it opens mail already."""
+    usable = [key for key in keys if _is_in_force(key, now) and _allows(key, "encrypt")]
+    return max(
+        usable,
+        key=lambda key: (key.since is not None and key.since <= now, key.since or key.imported),
+        default=None,
+    )
 
 
 def newest(transaction: Transaction) -> tuple[DirectKey, ...]:
@@ -201,16 +216,29 @@ def of_addresses(
 
 def signing(keys: Sequence[DirectKey], *, now: datetime) -> DirectKey | None:
     """Which of an address' keys signs now: its own before its domain's, the last that came into
-    use and whose certificate is in force."""
+    use and whose certificate is in force and may sign."""
     usable = [
         key
         for key in keys
         if key.since is not None
         and key.since <= now
-        and key.certificate.not_valid_before_utc <= now <= key.certificate.not_valid_after_utc
+        and _is_in_force(key, now)
+        and _allows(key, "sign")
     ]
     ranked = sorted(usable, key=lambda key: ("@" in key.owner, key.since or now))
     return ranked[-1] if ranked else None
+
+
+def _is_in_force(key: DirectKey, now: datetime) -> bool:
+    return key.certificate.not_valid_before_utc <= now <= key.certificate.not_valid_after_utc
+
+
+def _allows(key: DirectKey, usage: Usage) -> bool:
+    """By the rule with which others judge us."""
+    try:
+        return allows(key.certificate, usage)
+    except ValueError:
+        return False
 
 
 def open_key(keys: KeyRing, key: DirectKey) -> PrivateKey:

@@ -22,7 +22,12 @@ from direct.errors import (
     SignatureInvalid,
 )
 from tests.certificates import NOW
-from tests.direct_certificates import DAY, MailAuthority
+from tests.direct_certificates import (
+    DAY,
+    MailAuthority,
+    unreadable_issuer,
+    unreadable_subject,
+)
 from tests.signed_bundles import bag, signed_bundle
 
 ONE = MailAuthority("One", NOW)
@@ -34,6 +39,7 @@ SAMPLES = Path(__file__).resolve().parents[3] / "shared/samples/direct"
 BUNDLES = SAMPLES / "nhin-d/java/config/config-service-jar/src/test/resources/bundles"
 needs_samples = pytest.mark.skipif(not BUNDLES.exists(), reason="the shared samples are not here")
 old_serials = pytest.mark.filterwarnings("ignore:Parsed a serial number")
+odd_names = pytest.mark.filterwarnings("ignore:Attribute's length must be")
 
 
 def indefinite(der: bytes) -> bytes:
@@ -197,6 +203,15 @@ def test_a_broken_certificate_does_not_take_the_others_away() -> None:
     assert doubts(found, now=NOW) == ("1 certificates of the bundle cannot be read",)
 
 
+def test_an_anchor_whose_names_cannot_be_read_is_none() -> None:
+    good = ONE.certificate.public_bytes(Encoding.DER)
+    for bad in (unreadable_subject("Some network"), unreadable_issuer("Some network")):
+        found = read_bundle(_frame(good + bad))
+        assert (found.anchors, found.unread) == ((ONE.certificate,), 1)
+        with pytest.raises(MalformedMessage, match="no certificate"):
+            read_bundle(_frame(bad))
+
+
 def _frame(certificates: bytes) -> bytes:
     signed = ber.tlv(
         ber.SEQUENCE,
@@ -272,6 +287,7 @@ def _names(certificates: Sequence[x509.Certificate]) -> list[str]:
 
 @needs_samples
 @old_serials
+@odd_names
 def test_every_published_anchor_is_read_or_refused_in_words() -> None:
     folder = SAMPLES / "nhin-d/certs/anchors"
     read, refused = 0, 0

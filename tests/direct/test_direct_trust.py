@@ -17,7 +17,7 @@ from direct.chain import Rule
 from direct.trust import STRICT, Strictness, TrustAnchor, Usage, Verdict, judge
 from ihe.revocation import Question
 from tests.certificates import NOW, Issued
-from tests.direct_certificates import DAY, MailAuthority, named, usage
+from tests.direct_certificates import DAY, MailAuthority, named, unreadable_subject, usage
 from tests.issuers import HOUR
 
 ROOT = MailAuthority("Root", NOW, "http://root.example")
@@ -387,6 +387,13 @@ def test_a_faulty_way_does_not_hide_a_good_one() -> None:
     assert reason == "an intermediate certificate has expired"
 
 
+def test_an_anchor_whose_names_cannot_be_read_takes_no_other_away() -> None:
+    bad = x509.load_der_x509_certificate(unreadable_subject("Some network"))
+    for anchors in ([bad, ROOT.certificate], [ROOT.certificate, bad]):
+        assert judged(ISSUING.leaf(ADDRESS), anchors=anchors).trusted
+    refused(STRANGER.leaf(ADDRESS), Rule.ANCHOR, anchors=[bad])
+
+
 def test_an_expired_anchor_is_none() -> None:
     old = MailAuthority("Old", NOW, lifetime=(-9 * DAY, -DAY))
     reason = refused(old.leaf(ADDRESS), Rule.VALIDITY, anchors=[old.certificate])
@@ -553,6 +560,29 @@ def test_a_list_that_is_out_of_date_or_not_there_refuses() -> None:
     verdict = judged(leaf, at=gone, strictness=Strictness("when_reachable"))
     assert verdict.trusted
     assert "cannot be reached" in verdict.remarks[0]
+
+
+def test_only_who_could_not_be_reached_makes_a_refusal_temporary() -> None:
+    """Whoever waits and asks again may hear something else; what was said stays said."""
+    leaf, above = ISSUING.leaf(ADDRESS), ISSUING.leaf(ADDRESS, issuer=True)
+    gone = {**web(), ISSUING.crl_url: lambda: None}
+    assert judged(leaf, at=gone).is_temporary
+    assert judged(above, others=(), at={**web(), ISSUING.issuer_url: lambda: None}).is_temporary
+    stale = {**web(), ISSUING.crl_url: lambda: ISSUING.crl(at=NOW - 9 * DAY)}
+    assert not judged(leaf, at=stale).is_temporary
+    assert not judged(above, others=(), at={**web(), ISSUING.issuer_url: bytes}).is_temporary
+    assert not judged(above, others=(), anchors=(), at={}).is_temporary
+    assert not judged(ISSUING.leaf(ADDRESS, crl=False), at=gone).is_temporary
+    assert not judged(leaf).is_temporary, "it is trusted"
+
+
+def test_beside_a_refusal_that_stays_none_is_temporary() -> None:
+    listless = MailAuthority("Listless", NOW, above=ISSUING)
+    certificates = (listless.certificate, ISSUING.certificate)
+    leaf = listless.leaf(ADDRESS, crl=False)
+    verdict = judged(leaf, others=certificates, at={**web(), ISSUING.crl_url: lambda: None})
+    assert [one.is_temporary for one in verdict.refusals] == [False, True]
+    assert not verdict.is_temporary
 
 
 def test_a_list_of_another_authority_counts_nothing() -> None:

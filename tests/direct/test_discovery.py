@@ -1,6 +1,6 @@
 """The order of the search: DCDT's cases D1 to D16, and what is asked, and what is not."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -32,6 +32,7 @@ from direct.discovery import (
     search,
 )
 from tests.certificates import leaf
+from tests.direct_certificates import unreadable_issuer, unreadable_subject
 
 ADDRESS = "dr.a@d.test"
 BY_ADDRESS = CertRecords("dr.a.d.test")
@@ -45,6 +46,7 @@ SECOND = Service("two.test", 10389, priority=1)
 class Judged:
     trusted: bool
     reasons: tuple[str, ...] = ()
+    is_temporary: bool = False
 
 
 def certificate(name: str) -> x509.Certificate:
@@ -82,7 +84,8 @@ def name_of(one: x509.Certificate) -> str:
 
 
 def run(world: Mapping[Lookup, Answer], address: str = ADDRESS) -> Asked:
-    """The search in a world where whatever is named `val…` is valid, and the rest is empty."""
+    """The search in a world where whatever is named `val…` is valid, nobody could be asked of
+    `unknown…`, and the rest is empty."""
     answers: dict[Lookup, Answer] = {}
     verdicts: dict[Validity, Verdict] = {}
     asked = Asked(NotFound((), certain=True))
@@ -94,7 +97,8 @@ def run(world: Mapping[Lookup, Answer], address: str = ADDRESS) -> Asked:
         if isinstance(question, Validity):
             name = name_of(question.certificate)
             asked.judged.append(name)
-            verdicts[question] = Judged(name.startswith("val"), (f"{name} was looked at",))
+            said = (f"{name} was looked at",)
+            verdicts[question] = Judged(name.startswith("val"), said, name.startswith("unknown"))
         else:
             asked.questions.append(question)
             nothing = Services() if isinstance(question, ServiceRecords) else Records()
@@ -210,6 +214,16 @@ def test_a_name_server_that_fails_ends_nothing_but_certainty(place: Lookup) -> N
         assert run(world).found == ["val C"]
 
 
+def test_a_certificate_about_which_nobody_could_be_asked_leaves_the_end_uncertain() -> None:
+    world: dict[Lookup, Answer] = {BY_ADDRESS: records("unknown A", "inv B")}
+    ended = run(world).ended
+    assert isinstance(ended, NotFound)
+    assert not ended.certain
+    outcomes = {name_of(one.certificate): one.outcome for one in ended.steps if one.certificate}
+    assert outcomes == {"unknown A": "failed", "inv B": "invalid"}
+    assert run({**world, BY_DOMAIN: records("val C")}).found == ["val C"]
+
+
 def test_where_everybody_answers_that_there_is_nothing_the_end_is_certain() -> None:
     ended = run({}).ended
     assert isinstance(ended, NotFound)
@@ -255,6 +269,18 @@ def test_what_is_no_certificate_does_not_stop_the_search() -> None:
         asked = run({BY_ADDRESS: Records((junk,)), BY_DOMAIN: records("val B")})
         assert asked.found == ["val B"]
         assert asked.ended.steps[0].said == "it is no certificate that can be read"
+
+
+@pytest.mark.parametrize("unreadable", [unreadable_subject, unreadable_issuer])
+def test_a_certificate_whose_names_cannot_be_read_takes_none_beside_it_away(
+    unreadable: Callable[[str], bytes],
+) -> None:
+    bad = unreadable("Some old one")
+    for found in ((bad, der("val A")), (der("val A"), bad)):
+        asked = run({BY_ADDRESS: Records(found)})
+        assert asked.found == ["val A"]
+        assert asked.judged == ["val A"]
+        assert asked.ended.steps[0].outcome == "invalid"
 
 
 def test_a_flood_of_certificates_and_pointers_and_servers_is_cut() -> None:

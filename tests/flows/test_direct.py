@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 
 from direct.addresses import Mailbox
+from direct.discovery import NotFound
 from direct.dsn import RecipientStatus, write_delivery_status
 from direct.errors import Disposition
 from direct.mdn import read_notification, write_notification
 from direct.message import OutgoingPart, outer_headers, read_message, wrap, write_message
 from direct.smime import SigningIdentity, seal
+from direct.trust import Verdict
+from gateway.clients.smtp_client import Server
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
 from gateway.exchange.mail_reading import read_mail
@@ -381,6 +384,7 @@ async def spool_notice(
     sender: str = INTAKE,
     signer: str = PLAN_DOMAIN,
     by: str = "Direct test anchor",
+    change: Callable[[bytes], bytes] = bytes,
 ) -> Any:
     original = read_message(
         f"From: desk@{CLINIC}\r\nMessage-ID: <{about}>\r\n"
@@ -396,7 +400,7 @@ async def spool_notice(
         date=at.now,
         agent="Test",
     )
-    message = sealed(content, signer=signer, by=by, to=CLINIC)
+    message = sealed(change(content), signer=signer, by=by, to=CLINIC)
     return await at.spool(message, (f"desk@{CLINIC}",), "")
 
 
@@ -543,6 +547,60 @@ async def test_of_a_notice_that_cannot_be_delivered_nobody_hears(
     await plan.work()
     assert {outcome for outcome, _ in outcomes(plan, "DIRECT-SEND")} == {"failed"}
     assert told_to_sender(plan) == []
+
+
+@pytest.mark.parametrize("missing", ["certificate", "server"])
+async def test_what_a_notice_said_while_we_looked_is_not_overwritten(
+    clinic: Office, plan: Office, missing: str
+) -> None:
+    """An earlier attempt had brought the message there, and we died before we knew."""
+    message = await clinic.send(INTAKE)
+
+    def hear_meanwhile() -> None:
+        heard = replace(clinic.sent(message).recipients[0], state="processed")
+        clinic.house.database.write(
+            lambda tx: mail_sent.put_recipient(tx, plan=PLAN, message=message, recipient=heard)
+        )
+
+    def find(*_: object, **__: object) -> NotFound:
+        hear_meanwhile()
+        return NotFound((), certain=True)
+
+    def route(_domain: str) -> tuple[Server, ...]:
+        hear_meanwhile()
+        return ()
+
+    changed = {"find": find} if missing == "certificate" else {"route": route}
+    clinic.means = replace(clinic.means, **changed)  # type: ignore[arg-type]
+    await clinic.work()
+    assert clinic.state(message) == "processed"
+    assert outcomes(clinic, "DIRECT-SEND") == []
+    assert told_to_sender(clinic) == []
+
+
+async def test_a_message_that_we_have_taken_and_never_can_judge_lies_in_quarantine(
+    plan: Office,
+) -> None:
+    mail = await plan.spool(sealed(written(plan)), (INTAKE,), DOCTOR)
+    judge = plan.means.judge
+
+    def broken(*_: object, **__: object) -> Verdict:
+        raise OSError("no space is left")
+
+    plan.means = replace(plan.means, judge=broken)
+    for _ in range(4):
+        await plan.work()
+        plan.now += HOUR
+    (row,) = plan.received()
+    assert (row.state, row.reason) == ("quarantined", "it could not be judged")
+    assert outcomes(plan, "DIRECT-RECEIVE") == [("failed", "it could not be judged")]
+    assert plan.answers_to(mail) == []
+    plan.means = replace(plan.means, judge=judge)
+    plan.house.database.write(
+        lambda tx: replay_message(tx, plan.means.queue, plan=PLAN, message=mail)
+    )
+    await plan.work()
+    assert [one.state for one in plan.received()] == ["filed"]
 
 
 async def test_a_directory_that_does_not_answer_is_asked_again(
@@ -731,10 +789,13 @@ async def test_a_notice_about_what_was_never_sent_changes_nothing(
 # ---- bounces -----------------------------------------------------------------------------------
 
 
-def bounce(at: Office, about: str, *, action: str = "failed") -> bytes:
+def bounce(
+    at: Office, about: str, *, action: str = "failed", diagnostic: str | None = None
+) -> bytes:
     """What a mail server writes, unsigned, when it cannot deliver."""
+    status = "5.1.1" if action == "failed" else "2.0.0"
     return write_delivery_status(
-        [RecipientStatus(INTAKE, action, "5.1.1" if action == "failed" else "2.0.0")],
+        [RecipientStatus(INTAKE, action, status, diagnostic=diagnostic)],
         original_message_id=about,
         from_=Mailbox.parse("mailer-daemon@relay.test"),
         to=Mailbox.parse(f"desk@{CLINIC}"),
@@ -754,6 +815,107 @@ async def test_a_mail_servers_unsigned_failure_is_believed_while_nothing_was_sig
     await clinic.work()
     assert clinic.state(message.id) == "bounced"
     assert [outcome for outcome, _ in outcomes(clinic, "DIRECT-SEND")] == ["success", "failed"]
+
+
+PRIVATE = "Rosalind Sampleton, born 1958-03-14, is unknown here; "
+
+
+async def test_a_mail_servers_own_words_are_cut_and_stand_in_no_record(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    report = bounce(clinic, message.message_id, diagnostic=PRIVATE * 500)
+    await clinic.spool(report, (f"desk@{CLINIC}",), "")
+    await clinic.work()
+    (recipient,) = clinic.sent(message.id).recipients
+    assert (recipient.state, recipient.reason) == ("bounced", (PRIVATE * 500)[:200])
+    assert outcomes(clinic, "DIRECT-SEND")[1:] == [
+        ("failed", "a DSN says that it was not delivered (5.1.1)")
+    ]
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
+
+
+async def test_a_notices_own_words_are_cut_and_stand_in_no_record(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+
+    def saying_why(report: bytes) -> bytes:
+        return report.replace(
+            b"\r\nDisposition:", f"\r\nError: {PRIVATE * 500}\r\nDisposition:".encode()
+        )
+
+    await spool_notice(clinic, message.message_id, Disposition.FAILED, change=saying_why)
+    await clinic.work()
+    (recipient,) = clinic.sent(message.id).recipients
+    assert (recipient.state, recipient.reason) == ("failed", (PRIVATE * 500)[:200])
+    assert outcomes(clinic, "DIRECT-SEND")[1:] == [
+        ("failed", "a MDN says that it was not delivered")
+    ]
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
+
+
+BEHIND_AN_ALIAS = f"box17@{PLAN_DOMAIN}"
+
+
+def naming(report: bytes, *, original: str = INTAKE, final: str = BEHIND_AN_ALIAS) -> bytes:
+    """The report with these two names of the recipient."""
+    names = f"Original-Recipient: rfc822;{original}\r\nFinal-Recipient: rfc822; {final}".encode()
+    changed, number = re.subn(rb"Final-Recipient: rfc822; \S+", names, report)
+    assert number == 1
+    return changed
+
+
+async def test_a_notice_from_behind_an_alias_is_known_by_the_original_recipient(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    await spool_notice(clinic, message.message_id, Disposition.PROCESSED, change=naming)
+    await clinic.work()
+    assert clinic.state(message.id) == "processed"
+    bounced = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    report = naming(bounce(clinic, bounced.message_id))
+    await clinic.spool(report, (f"desk@{CLINIC}",), "")
+    await clinic.work()
+    assert clinic.state(bounced.id) == "bounced"
+
+
+async def test_a_notice_with_an_original_recipient_that_we_do_not_know_is_known_by_the_final_one(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+
+    def forwarded(report: bytes) -> bytes:
+        return naming(report, original="list@elsewhere.test", final=INTAKE)
+
+    await spool_notice(clinic, message.message_id, Disposition.PROCESSED, change=forwarded)
+    await clinic.work()
+    assert clinic.state(message.id) == "processed"
+
+
+async def test_whoever_is_bound_to_the_alias_alone_says_nothing_of_the_recipient(
+    clinic: Office, plan: Office
+) -> None:
+    message = clinic.sent(await clinic.send(INTAKE))
+    await clinic.work()
+    await spool_notice(
+        clinic,
+        message.message_id,
+        Disposition.PROCESSED,
+        sender="box@direct.other.test",
+        signer="direct.other.test",
+        change=lambda report: naming(report, final="box@direct.other.test"),
+    )
+    await clinic.work()
+    assert clinic.state(message.id) == "handed_over"
+    assert clinic.received()[-1].reason == (
+        "the signer of the notice is not bound to the recipient it is about"
+    )
 
 
 @pytest.mark.parametrize("action", ["failed", "delivered"])

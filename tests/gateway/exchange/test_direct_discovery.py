@@ -42,6 +42,7 @@ BY_DOMAIN = leaf("discovered domain", host=DOMAIN)
 class Judged:
     trusted: bool
     reasons: tuple[str, ...] = ()
+    is_temporary: bool = False
 
 
 def trusting(*valid: x509.Certificate) -> Callable[..., Judged]:

@@ -1,6 +1,6 @@
 """Trust decided in earnest: intermediates, lists and responders fetched over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,9 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from direct.chain import Rule
+from direct.discovery import Found, NotFound, Records, Services
 from direct.trust import Strictness, Verdict
 from gateway.clients.fetch import Fetcher
 from gateway.clients.revocation import RevocationChecks
+from gateway.exchange.direct_discovery import Lookups, find_certificate, why_not_found
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.model.direct_anchors import Direction, Reach
 from tests.certificates import Issued
@@ -117,6 +119,46 @@ def test_a_list_kept_from_before_holds_until_it_is_out_of_date(place: Place) -> 
     assert judged(trust, leaf).trusted
     place.now += DAY
     assert judged(trust, leaf).refusals[0].rule == Rule.REVOCATION_UNKNOWN
+
+
+@pytest.mark.parametrize("silent", ["list.crl", "ca.cer"])
+def test_while_an_issuer_is_silent_a_certificate_is_refused_and_looked_for_again(
+    place: Place, silent: str
+) -> None:
+    place.anchor(place.root.certificate)
+    leaf = place.issuing.leaf(ADDRESS, issuer=True)
+    place.files[f"/ca/issuing/{silent}"] = 503
+    ended = looked_for(place, leaf)
+    assert isinstance(ended, NotFound)
+    assert not ended.certain
+    assert why_not_found(ended).startswith("no certificate of it is trusted: ")
+    del place.files[f"/ca/issuing/{silent}"]
+    assert isinstance(looked_for(place, leaf), Found)
+
+
+class Published:
+    """A DNS that has this one certificate of the address."""
+
+    def __init__(self, issued: Issued) -> None:
+        self.der = issued.certificate.public_bytes(Encoding.DER)
+
+    def certificates(self, name: str) -> Records:
+        return Records((self.der,) if name == ADDRESS.replace("@", ".") else ())
+
+    def services(self, _name: str) -> Services:
+        return Services()
+
+
+def looked_for(place: Place, leaf: Issued) -> Found | NotFound:
+    trust = place.trust
+
+    def judge(one: x509.Certificate, address: str, others: Sequence[x509.Certificate]) -> Verdict:
+        return trust.judge(
+            one, address=address, domain="plan.example", direction="outgoing", others=others
+        )
+
+    lookups = Lookups(Published(leaf), None, place.fetcher)  # type: ignore[arg-type] - no LDAP
+    return find_certificate(ADDRESS, lookups=lookups, judge=judge)
 
 
 def test_anchors_count_for_their_domain_and_direction(place: Place) -> None:

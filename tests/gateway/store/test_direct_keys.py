@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -17,6 +18,7 @@ from gateway.store import direct_keys
 from gateway.store.database import Database
 from gateway.store.direct_keys import DirectKey, UnusableKey, read_key_pair
 from gateway.store.keys import KeyRing
+from tests.direct_certificates import MailAuthority
 from tests.gateway.exchange.direct_certificates import Pair, authority, certified
 from tests.gateway.store.builders import ACME, OTHER
 
@@ -139,3 +141,40 @@ def test_published_is_what_signs_and_what_is_going_to(house: Database, ring: Key
     assert {one.serial_number for one in found} == {
         one.serial_number for _, one in (new, later, other)
     }
+
+
+def single_use(usage: str) -> Pair:
+    issued = MailAuthority("Single use", NOW).leaf(DOMAIN, usages=(usage,))
+    assert isinstance(issued.key, RSAPrivateKey)
+    return issued.key, issued.certificate
+
+
+@pytest.mark.parametrize("encrypted_since", [NOW - 3 * DAY, NOW - DAY, None])
+def test_of_keys_for_a_single_use_each_does_its_own_and_both_are_published(
+    house: Database, ring: KeyRing, encrypted_since: datetime | None
+) -> None:
+    signs = sealed(ring, DOMAIN, single_use("digital_signature"), NOW - 2 * DAY)
+    opens = sealed(ring, DOMAIN, single_use("key_encipherment"), encrypted_since)
+    put(house, signs, opens)
+    assert direct_keys.signing(of_address(house), now=NOW) == signs
+    found = house.read(lambda tx: direct_keys.published(tx, now=NOW))
+    assert set(found) == {signs.certificate, opens.certificate}
+
+
+def test_of_keys_to_be_encrypted_to_the_newest_in_use_is_published(
+    house: Database, ring: KeyRing
+) -> None:
+    signs = sealed(ring, DOMAIN, single_use("digital_signature"))
+    old = sealed(ring, DOMAIN, single_use("key_encipherment"), NOW - 2 * DAY)
+    new = sealed(ring, DOMAIN, single_use("key_encipherment"), NOW - DAY)
+    waits = sealed(ring, DOMAIN, single_use("key_encipherment"), None)
+    put(house, signs, new, old, waits)
+    found = house.read(lambda tx: direct_keys.published(tx, now=NOW))
+    assert set(found) == {signs.certificate, new.certificate}
+
+
+def test_an_owner_whose_keys_may_only_be_encrypted_to_signs_nothing(
+    house: Database, ring: KeyRing
+) -> None:
+    put(house, sealed(ring, DOMAIN, single_use("key_encipherment")))
+    assert direct_keys.signing(of_address(house), now=NOW) is None
