@@ -11,7 +11,7 @@ from gateway.model.job import Job
 from gateway.model.member import Plan
 from gateway.store import plans
 from gateway.store.database import Database
-from gateway.store.job_port import PAYLOAD_LIMIT_BYTES
+from gateway.store.job_port import AT_PARTNERS, PAYLOAD_LIMIT_BYTES
 from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
 from gateway.store.scope import ALL_PLANS
 from tests.gateway.store.builders import ACME, OTHER
@@ -259,6 +259,57 @@ async def test_a_waiting_worker_takes_up_a_new_job_soon(database: Database) -> N
             done.clear()
             await asyncio.to_thread(_enqueue, database, queue)
             await asyncio.wait_for(done.wait(), 20)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_jobs_that_wait_for_partners_hold_up_no_others(database: Database) -> None:
+    queue = _queue(database)
+    for kind in sorted(AT_PARTNERS):
+        _enqueue(database, queue, kind=kind)
+    _enqueue(database, queue, kind="renew-summary")
+    waiting, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def verb(job: Job) -> None:
+        if job.kind not in AT_PARTNERS:
+            done.set()
+            return
+        waiting.release()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=len(AT_PARTNERS) - 1))
+    try:
+        for _ in range(len(AT_PARTNERS) - 1):
+            await asyncio.wait_for(waiting.acquire(), 20)
+        await asyncio.wait_for(done.wait(), 20)
+        assert waiting.locked()
+        left = [one.kind for one in database.read(queue.counts) if one.state == "waiting"]
+        assert len(left) == 1, "no more at once than there are places"
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_full_house_holds_up_nobody_who_waits_for_partners(database: Database) -> None:
+    queue = _queue(database)
+    _enqueue(database, queue, kind="renew-summary")
+    _enqueue(database, queue, kind="renew-summary")
+    began, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def verb(job: Job) -> None:
+        if job.kind in AT_PARTNERS:
+            done.set()
+            return
+        began.release()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=1))
+    try:
+        await asyncio.wait_for(began.acquire(), 20)
+        await asyncio.to_thread(_enqueue, database, queue, kind="retrieve")
+        await asyncio.wait_for(done.wait(), 20)
+        assert began.locked()
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
