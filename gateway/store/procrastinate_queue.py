@@ -209,7 +209,9 @@ class ProcrastinateQueue:
             finally:
                 stopping.set()  # as well, for a cancellation can get lost
                 for task in (ticking, *working):
-                    task.cancel()
+                    # A second one would break off what a worker puts back after the first.
+                    if not task.cancelling():
+                        task.cancel()
                 await asyncio.gather(ticking, *working, return_exceptions=True)
 
     async def _work_off(self, app: Any, queue: str, most: int, until_idle: bool) -> None:

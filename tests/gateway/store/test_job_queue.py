@@ -245,6 +245,32 @@ async def test_a_job_whose_worker_is_stopped_waits_for_the_next(
     assert _state(database, queue, job)[0] == "done"
 
 
+async def test_all_jobs_of_a_stopped_worker_wait_whoever_it_was_they_waited_for(
+    database: Database, queue: JobQueue
+) -> None:
+    for kind in ("retrieve", "retrieve", "renew-summary"):
+        _enqueue(database, queue, kind=kind)
+    began, ended = asyncio.Semaphore(0), 0
+
+    async def slow_to_end(job: Job) -> None:
+        nonlocal ended
+        began.release()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3 if job.kind == "retrieve" else 0.0)
+            ended += 1
+
+    working = asyncio.create_task(queue.work(slow_to_end))
+    for _ in range(3):
+        await asyncio.wait_for(began.acquire(), 20)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 20)
+    assert ended == 3
+    assert {one.state for one in database.read(queue.counts)} == {"waiting"}
+
+
 async def test_a_waiting_worker_takes_up_a_new_job_soon(database: Database) -> None:
     # PostgreSQL's notices are heard only once the worker listens, some time after its first look.
     queue = _queue(database, poll_seconds=0.5 if database.is_postgres else 60.0)
