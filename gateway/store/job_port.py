@@ -18,7 +18,8 @@ from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
 Perform = Callable[[Job], Awaitable[None]]
-"""Does one job. It may be called again for a job that was done when its process died."""
+"""Does one job. It may be called again for a job that was done when its process died, and is once
+more for one that is worn out, so that whoever waits for it hears of its end."""
 
 
 AT_PARTNERS: Final = frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT})
@@ -31,6 +32,10 @@ PLACES_AT_PARTNERS: Final = 32
 
 class PermanentFailure(Exception):
     """Raised by a verb when trying again cannot help: the job is dead at once."""
+
+
+class WorkerDied(PermanentFailure):
+    """What a job is dead of whose process died at its last attempt."""
 
 
 PAYLOAD_LIMIT_BYTES: Final = 16 * 1024

@@ -30,6 +30,7 @@ from gateway.store.job_port import (
     Perform,
     PermanentFailure,
     QueueOptions,
+    WorkerDied,
     checked_payload,
 )
 from gateway.store.scope import AllPlans, Scope
@@ -63,6 +64,12 @@ _COUNT: Final = text(
 _SELECT: Final = (
     "SELECT j.id, j.status::text AS status, j.attempts, j.scheduled_at, j.args, n.error"
     " FROM procrastinate_jobs j LEFT JOIN job n ON n.id = j.id WHERE j.queue_name = ANY(:queues)"
+)
+_WORN_OUT: Final = "is_worn_out"
+_TO_BE_GIVEN_UP: Final = text(
+    "UPDATE procrastinate_jobs SET status = 'todo', attempts = attempts + 1, scheduled_at = :now,"
+    " args = jsonb_set(args, ARRAY['job', :mark], 'true')"
+    " WHERE id = :job AND status = 'doing' AND attempts = :attempts"
 )
 
 
@@ -156,9 +163,10 @@ class ProcrastinateQueue:
         transaction.connection.execute(
             text(
                 "UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = :now,"
+                " args = args #- ARRAY['job', :mark],"
                 " abort_requested = false, worker_id = NULL WHERE id = :job"
             ),
-            {"job": job, "now": self._options.clock()},
+            {"job": job, "now": self._options.clock(), "mark": _WORN_OUT},
         )
         return True
 
@@ -242,6 +250,8 @@ class ProcrastinateQueue:
                 attempt = context.job.attempts + 1
                 given = self._job(context.job.id, job, attempt, context.job.scheduled_at)
                 await perform(given)
+                if given.is_worn_out:
+                    raise WorkerDied
             except Exception as error:  # the door where a verb's failure becomes a row
                 await self._note(context.job.id, job, type(error).__name__)
                 # The library logs what is raised here, and what others' errors quote may be PHI.
@@ -264,6 +274,7 @@ class ProcrastinateQueue:
             attempt=attempt,
             run_at=run_at,
             attempts_left=max(0, self._options.attempts - attempt),
+            is_worn_out=_WORN_OUT in job,
         )
 
     async def _note(self, job_id: int, job: Mapping[str, Any], error: str) -> None:
@@ -300,9 +311,23 @@ class ProcrastinateQueue:
             with contextlib.suppress(procrastinate.exceptions.ConnectorException):
                 if job.attempts + 1 < self._options.attempts:
                     await app.job_manager.retry_job(job, retry_at=self._options.clock())
+                elif _WORN_OUT not in job.task_kwargs["job"]:
+                    await self._hand_out_to_be_given_up(job)
                 else:
                     await self._note(job.id, job.task_kwargs["job"], "WorkerDied")
                     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+    async def _hand_out_to_be_given_up(self, job: Any) -> None:
+        """Once more, marked; its attempts tell whether another worker was quicker."""
+        values = {
+            "job": job.id,
+            "attempts": job.attempts,
+            "mark": _WORN_OUT,
+            "now": self._options.clock(),
+        }
+        await self._database.write_async(
+            lambda t: t.connection.execute(_TO_BE_GIVEN_UP, values).rowcount
+        )
 
 
 class _Failed(Exception):

@@ -27,6 +27,7 @@ from gateway.store.job_port import (
     Perform,
     PermanentFailure,
     QueueOptions,
+    WorkerDied,
     checked_payload,
 )
 from gateway.store.scope import Scope, within
@@ -201,6 +202,8 @@ class RowQueue:
         renewing = asyncio.create_task(self._renew(job, asyncio.current_task()))
         try:
             await perform(job)
+            if job.is_worn_out:
+                raise WorkerDied
         except asyncio.CancelledError:
             await asyncio.shield(self._settle(job, state="waiting", attempt=job.attempt - 1))
             raise
@@ -243,7 +246,8 @@ class RowQueue:
         gone = _gone(transaction)
         if gone:
             lost = lost | table.c.worker.in_(gone)
-        worn_out = (table.c.state == "running") & lost & (table.c.attempt >= self._options.attempts)
+        # After its last attempt a job is handed out once more, to be given up; that failed too.
+        worn_out = (table.c.state == "running") & lost & (table.c.attempt > self._options.attempts)
         transaction.connection.execute(
             update(table).where(worn_out).values(state="dead", error="WorkerDied", worker=None)
         )
@@ -277,6 +281,7 @@ class RowQueue:
             attempt=row.attempt,
             run_at=row.run_at,
             attempts_left=max(0, self._options.attempts - row.attempt),
+            is_worn_out=row.attempt > self._options.attempts,
         )
 
     def _lease_until(self) -> datetime:

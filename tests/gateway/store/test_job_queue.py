@@ -398,7 +398,9 @@ _RUNNING = text("SELECT 1 FROM job WHERE state = 'running'")
 _TAKEN_OVER = text("UPDATE job SET attempt = attempt + 1, lease_until = '2999-01-01T00:00:00Z'")
 
 
-async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> None:
+async def test_a_job_that_kills_its_workers_is_handed_out_to_be_given_up_and_dies(
+    database: Database,
+) -> None:
     queue = _queue(database, attempts=1)
     job = _enqueue(database, queue)
     began = asyncio.Event()
@@ -407,17 +409,48 @@ async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> N
         began.set()
         await asyncio.Event().wait()
 
-    working = asyncio.create_task(queue.work(endless))
+    working = asyncio.create_task(queue.work(endless, at_partners=1))
     try:
         await asyncio.wait_for(began.wait(), 20)
         database.write(_run_out)
         verb = Recorder()
         await _work(queue, verb, times=2)
-        assert verb.jobs == []
+        assert [(given.id, given.is_worn_out) for given in verb.jobs] == [(job, True)]
         assert _state(database, queue, job) == ("dead", "WorkerDied")
+        assert database.write(lambda t: queue.revive(t, plan=ACME, job=job))
+        await _work(queue, verb)
+        assert [given.is_worn_out for given in verb.jobs] == [True, False]
+        assert _state(database, queue, job)[0] == "done"
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_job_that_kills_even_who_gives_it_up_is_not_handed_out_again(
+    database: Database,
+) -> None:
+    queue = _queue(database, attempts=1)
+    job = _enqueue(database, queue)
+    began = asyncio.Semaphore(0)
+
+    async def endless(_job: Job) -> None:
+        began.release()
+        await asyncio.Event().wait()
+
+    workers = []
+    try:
+        for _ in range(2):
+            workers.append(asyncio.create_task(queue.work(endless, at_partners=1)))
+            await asyncio.wait_for(began.acquire(), 20)
+            database.write(_run_out)
+        verb = Recorder()
+        await _work(queue, verb, times=2)
+        assert verb.jobs == []
+        assert _state(database, queue, job) == ("dead", "WorkerDied")
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def _run_out(transaction: object) -> None:
