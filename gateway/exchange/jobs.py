@@ -79,6 +79,8 @@ async def perform(job: Job, means: JobMeans) -> None:
     Raises:
         PermanentFailure: trying again will not help.
     """
+    if job.is_worn_out:
+        return await _give_up(job, means, "its process died at the last attempt")
     verb = _VERBS.get(job.kind)
     if verb is None:
         raise PermanentFailure(f"no verb for jobs of kind {job.kind}")

@@ -22,6 +22,8 @@ class Job:
     run_at: datetime
     attempts_left: int = 0
     """How often it is tried again should this attempt fail."""
+    is_worn_out: bool = False
+    """Its process died at the last attempt: it is not to be done, only given up."""
 
 
 @dataclass(frozen=True, slots=True)

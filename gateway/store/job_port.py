@@ -10,16 +10,32 @@ import orjson
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
+from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
 from gateway.model.metering import JobCount
+from gateway.model.retrieval import RETRIEVE
+from gateway.model.submission import SUBMIT
 from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
 
 Perform = Callable[[Job], Awaitable[None]]
-"""Does one job. It may be called again for a job that was done when its process died."""
+"""Does one job. It may be called again for a job that was done when its process died, and is once
+more for one that is worn out, so that whoever waits for it hears of its end."""
+
+
+AT_PARTNERS: Final = frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT})
+"""Kinds that mostly wait for partners: they have places of their own, so that a slow partner holds
+up neither mail nor what is done in the house."""
+PLACES: Final = 4
+PLACES_AT_PARTNERS: Final = 32
+"""Waiting costs little, and no partner is visited by more of them than its `members_at_once`."""
 
 
 class PermanentFailure(Exception):
     """Raised by a verb when trying again cannot help: the job is dead at once."""
+
+
+class WorkerDied(PermanentFailure):
+    """What a job is dead of whose process died at its last attempt."""
 
 
 PAYLOAD_LIMIT_BYTES: Final = 16 * 1024
@@ -80,10 +96,12 @@ class JobQueue(Protocol):
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = 4,
+        concurrency: int = PLACES,
+        at_partners: int = PLACES_AT_PARTNERS,
         until_idle: bool = False,
     ) -> None:
-        """Does jobs until cancelled, or until none is due. A cancelled job waits for the next
+        """Does jobs until cancelled, or until none is due: `at_partners` at once of the kinds that
+        wait for partners, and `concurrency` of the others. A cancelled job waits for the next
         worker. `wake` cuts short the wait for the next look, as any enqueue in this process does.
         """
 

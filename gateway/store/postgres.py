@@ -4,7 +4,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, create_engine, event
+from sqlalchemy.pool import NullPool
 
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import SessionPresence
@@ -23,6 +24,7 @@ class PostgresEngine:
     ) -> None:
         self._failpoint = failpoint
         self._log_keys = log_keys
+        arguments = {"connect_timeout": _CONNECT_SECONDS, "application_name": "gateway"}
         self._writer = create_engine(
             url,
             hide_parameters=True,
@@ -30,12 +32,14 @@ class PostgresEngine:
             max_overflow=POOL,
             pool_pre_ping=True,
             pool_timeout=_CONNECT_SECONDS,
-            connect_args={"connect_timeout": _CONNECT_SECONDS, "application_name": "gateway"},
+            connect_args=arguments,
         )
         self._reader = self._writer.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self._presence = SessionPresence(self._writer)
+        alone = create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=arguments)
+        self._presence = SessionPresence(alone)
+        event.listen(self._writer, "connect", self._presence.doubt)
         self._threads = ThreadPoolExecutor(POOL, thread_name_prefix="store")
 
     def submit(self, unit: Callable[[Transaction], T]) -> "Future[T]":
@@ -47,6 +51,7 @@ class PostgresEngine:
     def write(self, unit: Callable[[Transaction], T]) -> T:
         with self._writer.connect() as connection:
             with connection.begin():
+                self._presence.assure(connection)
                 transaction = Transaction(connection, self._presence, self._log_keys)
                 try:
                     result = unit(transaction)
@@ -62,6 +67,7 @@ class PostgresEngine:
 
     def read(self, unit: Callable[[Transaction], T]) -> T:
         with self._reader.connect() as connection, connection.begin():
+            self._presence.assure(connection)
             transaction = Transaction(connection, self._presence, self._log_keys)
             try:
                 result = unit(transaction)

@@ -23,12 +23,24 @@ from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
-from gateway.store.job_port import Perform, PermanentFailure, QueueOptions, checked_payload
+from gateway.store.job_port import (
+    AT_PARTNERS,
+    PLACES,
+    PLACES_AT_PARTNERS,
+    Perform,
+    PermanentFailure,
+    QueueOptions,
+    WorkerDied,
+    checked_payload,
+)
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 
 _QUEUE: Final = "gateway"
+_AT_PARTNERS: Final = "gateway-partners"
+"""A worker chooses by queue alone: the kinds that wait for partners have one of their own."""
+_QUEUES: Final = [_QUEUE, _AT_PARTNERS]
 _TASK: Final = "gateway.perform"
 _STATES: Final[Mapping[str, JobState]] = {
     "todo": "waiting",
@@ -47,11 +59,17 @@ _DEFER: Final = text(
 _COUNT: Final = text(
     "SELECT args #>> '{job,kind}' AS kind, status::text AS status, count(*) AS number,"
     " min(scheduled_at) AS due FROM procrastinate_jobs"
-    " WHERE queue_name = :queue AND status <> 'succeeded' GROUP BY 1, 2 ORDER BY 1, 2"
+    " WHERE queue_name = ANY(:queues) AND status <> 'succeeded' GROUP BY 1, 2 ORDER BY 1, 2"
 )
 _SELECT: Final = (
     "SELECT j.id, j.status::text AS status, j.attempts, j.scheduled_at, j.args, n.error"
-    " FROM procrastinate_jobs j LEFT JOIN job n ON n.id = j.id WHERE j.queue_name = :queue"
+    " FROM procrastinate_jobs j LEFT JOIN job n ON n.id = j.id WHERE j.queue_name = ANY(:queues)"
+)
+_WORN_OUT: Final = "is_worn_out"
+_TO_BE_GIVEN_UP: Final = text(
+    "UPDATE procrastinate_jobs SET status = 'todo', attempts = attempts + 1, scheduled_at = :now,"
+    " args = jsonb_set(args, ARRAY['job', :mark], 'true')"
+    " WHERE id = :job AND status = 'doing' AND attempts = :attempts"
 )
 
 
@@ -78,7 +96,7 @@ class ProcrastinateQueue:
         # One argument, so that no payload's key can collide with the task's own.
         job = {"kind": kind, "plan": plan, "payload": checked_payload(payload)}
         values = {
-            "queue": _QUEUE,
+            "queue": _AT_PARTNERS if kind in AT_PARTNERS else _QUEUE,
             "task": _TASK,
             "args": orjson.dumps({"job": job}).decode(),
             "run_at": run_at or now,
@@ -130,7 +148,7 @@ class ProcrastinateQueue:
     def counts(self, transaction: Transaction) -> tuple[JobCount, ...]:
         found: dict[tuple[str, JobState], JobCount] = {}
         now = self._options.clock()
-        for row in transaction.connection.execute(_COUNT, {"queue": _QUEUE}):
+        for row in transaction.connection.execute(_COUNT, {"queues": _QUEUES}):
             state, due = _STATES[row.status], row.due or now
             known = found.get((row.kind, state), JobCount(row.kind, state, 0, due))
             found[row.kind, state] = replace(
@@ -145,9 +163,10 @@ class ProcrastinateQueue:
         transaction.connection.execute(
             text(
                 "UPDATE procrastinate_jobs SET status = 'todo', attempts = 0, scheduled_at = :now,"
+                " args = args #- ARRAY['job', :mark],"
                 " abort_requested = false, worker_id = NULL WHERE id = :job"
             ),
-            {"job": job, "now": self._options.clock()},
+            {"job": job, "now": self._options.clock(), "mark": _WORN_OUT},
         )
         return True
 
@@ -159,7 +178,7 @@ class ProcrastinateQueue:
         values: Mapping[str, Any],
         limit: int = 1,
     ) -> tuple[JobStatus, ...]:
-        parameters = {"queue": _QUEUE, "limit": limit, **values}
+        parameters = {"queues": _QUEUES, "limit": limit, **values}
         if not isinstance(plan, AllPlans):
             condition += " AND j.args #>> '{job,plan}' = :plan"
             parameters["plan"] = plan
@@ -175,7 +194,8 @@ class ProcrastinateQueue:
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = 4,
+        concurrency: int = PLACES,
+        at_partners: int = PLACES_AT_PARTNERS,
         until_idle: bool = False,
     ) -> None:
         """As the port says; `wake` is not needed here, PostgreSQL itself notifies workers."""
@@ -188,31 +208,41 @@ class ProcrastinateQueue:
         async with app.open_async():
             stopping = asyncio.Event()
             ticking = asyncio.create_task(self._tick(app, stopping))
+            working = [
+                asyncio.create_task(self._work_off(app, queue, most, until_idle))
+                for queue, most in ((_QUEUE, concurrency), (_AT_PARTNERS, at_partners))
+            ]
             try:
-                while True:
-                    await self._look_after(app)
-                    _heed_cancellation()
-                    await app.run_worker_async(
-                        queues=[_QUEUE],
-                        concurrency=concurrency,
-                        wait=not until_idle,
-                        listen_notify=not until_idle,
-                        fetch_job_polling_interval=self._options.poll_seconds,
-                        update_heartbeat_interval=self._options.lease_seconds / 3,
-                        stalled_worker_timeout=self._options.lease_seconds,
-                        # When idle it shuts down while the last jobs still run: wait for them.
-                        shutdown_graceful_timeout=None if until_idle else 0.0,
-                        install_signal_handlers=False,
-                    )
-                    if until_idle:
-                        return
-                    # It ends by itself when the server went away under it.
-                    await asyncio.sleep(self._options.poll_seconds)
+                await asyncio.gather(*working)
             finally:
                 stopping.set()  # as well, for a cancellation can get lost
+                for task in (ticking, *working):
+                    # A second one would break off what a worker puts back after the first.
+                    if not task.cancelling():
+                        task.cancel()
+                await asyncio.gather(ticking, *working, return_exceptions=True)
 
-                ticking.cancel()
-                await asyncio.gather(ticking, return_exceptions=True)
+    async def _work_off(self, app: Any, queue: str, most: int, until_idle: bool) -> None:
+        """One of the two workers: the jobs of a queue, so many at once."""
+        while True:
+            await self._look_after(app)
+            _heed_cancellation()
+            await app.run_worker_async(
+                queues=[queue],
+                concurrency=most,
+                wait=not until_idle,
+                listen_notify=not until_idle,
+                fetch_job_polling_interval=self._options.poll_seconds,
+                update_heartbeat_interval=self._options.lease_seconds / 3,
+                stalled_worker_timeout=self._options.lease_seconds,
+                # When idle it shuts down while the last jobs still run: wait for them.
+                shutdown_graceful_timeout=None if until_idle else 0.0,
+                install_signal_handlers=False,
+            )
+            if until_idle:
+                return
+            # It ends by itself when the server went away under it.
+            await asyncio.sleep(self._options.poll_seconds)
 
     def _add_task(self, app: Any, perform: Perform) -> None:
         async def run(context: Any, job: Mapping[str, Any]) -> None:
@@ -220,6 +250,8 @@ class ProcrastinateQueue:
                 attempt = context.job.attempts + 1
                 given = self._job(context.job.id, job, attempt, context.job.scheduled_at)
                 await perform(given)
+                if given.is_worn_out:
+                    raise WorkerDied
             except Exception as error:  # the door where a verb's failure becomes a row
                 await self._note(context.job.id, job, type(error).__name__)
                 # The library logs what is raised here, and what others' errors quote may be PHI.
@@ -242,6 +274,7 @@ class ProcrastinateQueue:
             attempt=attempt,
             run_at=run_at,
             attempts_left=max(0, self._options.attempts - attempt),
+            is_worn_out=_WORN_OUT in job,
         )
 
     async def _note(self, job_id: int, job: Mapping[str, Any], error: str) -> None:
@@ -271,16 +304,30 @@ class ProcrastinateQueue:
             lambda t: schedules.enqueue_due(t, self, now=self._options.clock())
         )
         stalled = await app.job_manager.get_stalled_jobs(
-            queue=_QUEUE, seconds_since_heartbeat=self._options.lease_seconds
+            task_name=_TASK, seconds_since_heartbeat=self._options.lease_seconds
         )
         for job in stalled:
             # Another worker may have taken it up in between: then there is nothing to do.
             with contextlib.suppress(procrastinate.exceptions.ConnectorException):
                 if job.attempts + 1 < self._options.attempts:
                     await app.job_manager.retry_job(job, retry_at=self._options.clock())
+                elif _WORN_OUT not in job.task_kwargs["job"]:
+                    await self._hand_out_to_be_given_up(job)
                 else:
                     await self._note(job.id, job.task_kwargs["job"], "WorkerDied")
                     await app.job_manager.finish_job(job, status=Status.FAILED, delete_job=False)
+
+    async def _hand_out_to_be_given_up(self, job: Any) -> None:
+        """Once more, marked; its attempts tell whether another worker was quicker."""
+        values = {
+            "job": job.id,
+            "attempts": job.attempts,
+            "mark": _WORN_OUT,
+            "now": self._options.clock(),
+        }
+        await self._database.write_async(
+            lambda t: t.connection.execute(_TO_BE_GIVEN_UP, values).rowcount
+        )
 
 
 class _Failed(Exception):

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import orjson
 from sqlalchemy import Row, Update, func, insert, or_, select, update
@@ -19,7 +20,16 @@ from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
-from gateway.store.job_port import Perform, PermanentFailure, QueueOptions, checked_payload
+from gateway.store.job_port import (
+    AT_PARTNERS,
+    PLACES,
+    PLACES_AT_PARTNERS,
+    Perform,
+    PermanentFailure,
+    QueueOptions,
+    WorkerDied,
+    checked_payload,
+)
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
 
@@ -139,41 +149,39 @@ class RowQueue:
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = 4,
+        concurrency: int = PLACES,
+        at_partners: int = PLACES_AT_PARTNERS,
         until_idle: bool = False,
     ) -> None:
         wake = wake or asyncio.Event()
         sleeper = (asyncio.get_running_loop(), wake)
         self._sleepers.add(sleeper)
-        running: set[asyncio.Task[None]] = set()
+        running = _Running(at_partners, concurrency)
         try:
             while True:
                 wake.clear()
-                due = await self._fill(running, perform, concurrency)
-                if until_idle and not running and not due:
+                due = await self._fill(running, perform)
+                if until_idle and not running.tasks and not due:
                     return
-                await self._pause(running, wake)
+                await self._pause(running.tasks, wake)
         finally:
             self._sleepers.discard(sleeper)
-            for task in running:
+            tasks = running.tasks
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _fill(
-        self, running: set[asyncio.Task[None]], perform: Perform, concurrency: int
-    ) -> bool:
+    async def _fill(self, running: "_Running", perform: Perform) -> bool:
         """Begins jobs until as many run as may; whether more may be due."""
         try:
             await self._database.write_async(
                 lambda t: schedules.enqueue_due(t, self, now=self._options.clock())
             )
-            while len(running) < concurrency:
-                job = await self._database.write_async(self._claim)
+            while open_to := running.open_to():
+                job = await self._database.write_async(partial(self._claim, open_to=open_to))
                 if job is None:
                     return False
-                task = asyncio.create_task(self._run(job, perform))
-                running.add(task)
-                task.add_done_callback(running.discard)
+                running.add(job, asyncio.create_task(self._run(job, perform)))
         except StoreUnavailable:
             return True  # the next look comes soon enough
         return True
@@ -194,6 +202,8 @@ class RowQueue:
         renewing = asyncio.create_task(self._renew(job, asyncio.current_task()))
         try:
             await perform(job)
+            if job.is_worn_out:
+                raise WorkerDied
         except asyncio.CancelledError:
             await asyncio.shield(self._settle(job, state="waiting", attempt=job.attempt - 1))
             raise
@@ -229,14 +239,15 @@ class RowQueue:
         if running is not None:
             running.cancel()
 
-    def _claim(self, transaction: Transaction) -> Job | None:
-        """The next job that is due and nobody's, under our lease."""
+    def _claim(self, transaction: Transaction, open_to: "_OpenTo") -> Job | None:
+        """The next job that is due, nobody's, and of a kind there is room for, under our lease."""
         table, now = tables.job, self._options.clock()
         lost = table.c.lease_until <= now
         gone = _gone(transaction)
         if gone:
             lost = lost | table.c.worker.in_(gone)
-        worn_out = (table.c.state == "running") & lost & (table.c.attempt >= self._options.attempts)
+        # After its last attempt a job is handed out once more, to be given up; that failed too.
+        worn_out = (table.c.state == "running") & lost & (table.c.attempt > self._options.attempts)
         transaction.connection.execute(
             update(table).where(worn_out).values(state="dead", error="WorkerDied", worker=None)
         )
@@ -244,6 +255,9 @@ class RowQueue:
             (table.c.state == "waiting") & (table.c.run_at <= now),
             (table.c.state == "running") & lost,
         )
+        if open_to != "all":
+            is_at_partner = table.c.kind.in_(AT_PARTNERS)
+            due &= is_at_partner if open_to == "partners" else ~is_at_partner
         first = select(table.c.id).where(due).order_by(table.c.run_at, table.c.id).limit(1)
         row = transaction.connection.execute(
             update(table)
@@ -267,6 +281,7 @@ class RowQueue:
             attempt=row.attempt,
             run_at=row.run_at,
             attempts_left=max(0, self._options.attempts - row.attempt),
+            is_worn_out=row.attempt > self._options.attempts,
         )
 
     def _lease_until(self) -> datetime:
@@ -276,6 +291,33 @@ class RowQueue:
         for loop, event in list(self._sleepers):
             with contextlib.suppress(RuntimeError):  # a loop that has just closed
                 loop.call_soon_threadsafe(event.set)
+
+
+_OpenTo = Literal["all", "partners", "others"]
+
+
+class _Running:
+    """The jobs of one worker, and what it has room for."""
+
+    def __init__(self, at_partners: int, others: int) -> None:
+        self._at_partners: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[None]] = set()
+        self._most = at_partners, others
+
+    @property
+    def tasks(self) -> set[asyncio.Task[None]]:
+        return self._at_partners | self._others
+
+    def add(self, job: Job, task: asyncio.Task[None]) -> None:
+        share = self._at_partners if job.kind in AT_PARTNERS else self._others
+        share.add(task)
+        task.add_done_callback(share.discard)
+
+    def open_to(self) -> _OpenTo | None:
+        most_at_partners, most_others = self._most
+        if len(self._at_partners) < most_at_partners:
+            return "all" if len(self._others) < most_others else "partners"
+        return "others" if len(self._others) < most_others else None
 
 
 def _gone(transaction: Transaction) -> list[str]:

@@ -136,6 +136,19 @@ async def test_the_last_attempt_that_fails_ends_the_retrieval(tmp_path: Path) ->
         )
 
 
+async def test_a_job_whose_process_died_at_the_last_attempt_asks_nobody_and_ends(
+    tmp_path: Path,
+) -> None:
+    with asking_house(tmp_path, [PARTNER]) as house:
+        retrieval = new_retrieval(house)
+        await do(house, payload={"retrieval": retrieval}, is_worn_out=True)
+        assert retrieval_of(house, retrieval).state == "failed"
+        assert answers(house, retrieval)[PARTNER.name].detail == (
+            "the retrieval was given up: its process died at the last attempt"
+        )
+        assert calls(house) == []
+
+
 async def test_a_job_that_can_never_be_done_ends_its_retrieval(tmp_path: Path) -> None:
     with asking_house(tmp_path, [PARTNER]) as house:
         retrieval = new_retrieval(house)

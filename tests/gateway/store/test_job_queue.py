@@ -11,7 +11,7 @@ from gateway.model.job import Job
 from gateway.model.member import Plan
 from gateway.store import plans
 from gateway.store.database import Database
-from gateway.store.job_port import PAYLOAD_LIMIT_BYTES
+from gateway.store.job_port import AT_PARTNERS, PAYLOAD_LIMIT_BYTES
 from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
 from gateway.store.scope import ALL_PLANS
 from tests.gateway.store.builders import ACME, OTHER
@@ -245,6 +245,32 @@ async def test_a_job_whose_worker_is_stopped_waits_for_the_next(
     assert _state(database, queue, job)[0] == "done"
 
 
+async def test_all_jobs_of_a_stopped_worker_wait_whoever_it_was_they_waited_for(
+    database: Database, queue: JobQueue
+) -> None:
+    for kind in ("retrieve", "retrieve", "renew-summary"):
+        _enqueue(database, queue, kind=kind)
+    began, ended = asyncio.Semaphore(0), 0
+
+    async def slow_to_end(job: Job) -> None:
+        nonlocal ended
+        began.release()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.3 if job.kind == "retrieve" else 0.0)
+            ended += 1
+
+    working = asyncio.create_task(queue.work(slow_to_end))
+    for _ in range(3):
+        await asyncio.wait_for(began.acquire(), 20)
+    working.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(working, 20)
+    assert ended == 3
+    assert {one.state for one in database.read(queue.counts)} == {"waiting"}
+
+
 async def test_a_waiting_worker_takes_up_a_new_job_soon(database: Database) -> None:
     # PostgreSQL's notices are heard only once the worker listens, some time after its first look.
     queue = _queue(database, poll_seconds=0.5 if database.is_postgres else 60.0)
@@ -259,6 +285,57 @@ async def test_a_waiting_worker_takes_up_a_new_job_soon(database: Database) -> N
             done.clear()
             await asyncio.to_thread(_enqueue, database, queue)
             await asyncio.wait_for(done.wait(), 20)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_jobs_that_wait_for_partners_hold_up_no_others(database: Database) -> None:
+    queue = _queue(database)
+    for kind in sorted(AT_PARTNERS):
+        _enqueue(database, queue, kind=kind)
+    _enqueue(database, queue, kind="renew-summary")
+    waiting, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def verb(job: Job) -> None:
+        if job.kind not in AT_PARTNERS:
+            done.set()
+            return
+        waiting.release()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=len(AT_PARTNERS) - 1))
+    try:
+        for _ in range(len(AT_PARTNERS) - 1):
+            await asyncio.wait_for(waiting.acquire(), 20)
+        await asyncio.wait_for(done.wait(), 20)
+        assert waiting.locked()
+        left = [one.kind for one in database.read(queue.counts) if one.state == "waiting"]
+        assert len(left) == 1, "no more at once than there are places"
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_full_house_holds_up_nobody_who_waits_for_partners(database: Database) -> None:
+    queue = _queue(database)
+    _enqueue(database, queue, kind="renew-summary")
+    _enqueue(database, queue, kind="renew-summary")
+    began, done = asyncio.Semaphore(0), asyncio.Event()
+
+    async def verb(job: Job) -> None:
+        if job.kind in AT_PARTNERS:
+            done.set()
+            return
+        began.release()
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=1))
+    try:
+        await asyncio.wait_for(began.acquire(), 20)
+        await asyncio.to_thread(_enqueue, database, queue, kind="retrieve")
+        await asyncio.wait_for(done.wait(), 20)
+        assert began.locked()
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -321,7 +398,9 @@ _RUNNING = text("SELECT 1 FROM job WHERE state = 'running'")
 _TAKEN_OVER = text("UPDATE job SET attempt = attempt + 1, lease_until = '2999-01-01T00:00:00Z'")
 
 
-async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> None:
+async def test_a_job_that_kills_its_workers_is_handed_out_to_be_given_up_and_dies(
+    database: Database,
+) -> None:
     queue = _queue(database, attempts=1)
     job = _enqueue(database, queue)
     began = asyncio.Event()
@@ -330,17 +409,48 @@ async def test_a_job_that_kills_its_workers_dies_itself(database: Database) -> N
         began.set()
         await asyncio.Event().wait()
 
-    working = asyncio.create_task(queue.work(endless))
+    working = asyncio.create_task(queue.work(endless, at_partners=1))
     try:
         await asyncio.wait_for(began.wait(), 20)
         database.write(_run_out)
         verb = Recorder()
         await _work(queue, verb, times=2)
-        assert verb.jobs == []
+        assert [(given.id, given.is_worn_out) for given in verb.jobs] == [(job, True)]
         assert _state(database, queue, job) == ("dead", "WorkerDied")
+        assert database.write(lambda t: queue.revive(t, plan=ACME, job=job))
+        await _work(queue, verb)
+        assert [given.is_worn_out for given in verb.jobs] == [True, False]
+        assert _state(database, queue, job)[0] == "done"
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_job_that_kills_even_who_gives_it_up_is_not_handed_out_again(
+    database: Database,
+) -> None:
+    queue = _queue(database, attempts=1)
+    job = _enqueue(database, queue)
+    began = asyncio.Semaphore(0)
+
+    async def endless(_job: Job) -> None:
+        began.release()
+        await asyncio.Event().wait()
+
+    workers = []
+    try:
+        for _ in range(2):
+            workers.append(asyncio.create_task(queue.work(endless, at_partners=1)))
+            await asyncio.wait_for(began.acquire(), 20)
+            database.write(_run_out)
+        verb = Recorder()
+        await _work(queue, verb, times=2)
+        assert verb.jobs == []
+        assert _state(database, queue, job) == ("dead", "WorkerDied")
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
 
 def _run_out(transaction: object) -> None:
