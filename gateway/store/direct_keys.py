@@ -166,7 +166,9 @@ def published(transaction: Transaction, *, now: datetime) -> tuple[x509.Certific
 
 
 def _published(keys: Sequence[DirectKey], now: datetime) -> Iterator[DirectKey]:
-    chosen = (signing(keys, now=now), _encrypted_to(keys, now))
+    in_use = signing(keys, now=now)
+    # Of an owner for whom nothing is in use yet nobody is to know anything.
+    chosen = () if in_use is None else (in_use, _encrypted_to(keys, now))
     for key in keys:
         if key in chosen or (key.since is not None and key.since > now):
             yield key
