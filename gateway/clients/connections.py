@@ -128,9 +128,12 @@ class Connections:
         try:
             look = partial(self.require_unrevoked, partner, leaf, chain)
             await asyncio.get_running_loop().run_in_executor(_looking(), look)
-        except SecurityRefused as refusal:
-            await stream.aclose()
-            raise NotTrusted(f"its TLS certificate is not trusted ({refusal.reason})") from None
+        except BaseException as ended:
+            await stream.aclose()  # nobody else knows of it yet, also if time was up meanwhile
+            if isinstance(ended, SecurityRefused):
+                why = f"its TLS certificate is not trusted ({ended.reason})"
+                raise NotTrusted(why) from None
+            raise
 
 
 @cache

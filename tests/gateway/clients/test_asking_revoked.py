@@ -1,6 +1,9 @@
 """A partner whose certificate was revoked: nothing is sent to it, and nothing of it believed."""
 
+import gc
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -36,6 +39,7 @@ def asked(
     authority: Authority,
     tls: Issued,
     answer: Answer = lambda heard: Reply(discovered(heard)),
+    timeout_seconds: float = 30.0,
     **network: object,
 ) -> tuple[list[str], str | None, str]:
     """What the partner heard, and what became of it: in its row, and in the record."""
@@ -47,7 +51,16 @@ def asked(
     }
     with (
         scripted(files=tls.save(tmp_path, "tls"), ITI_55=answer) as script,
-        asking_house(tmp_path / "house", [script.partner], **changes) as house,
+        asking_house(
+            tmp_path / "house",
+            [
+                replace(
+                    script.partner,
+                    profile=replace(script.partner.profile, timeout_seconds=timeout_seconds),
+                )
+            ],
+            **changes,
+        ) as house,
     ):
         (row,) = retrieve(house).values()
         called = [one.outcome for one in calls(house) if one.transaction == "ITI-55"]
@@ -65,6 +78,16 @@ def test_nothing_is_sent_over_a_revoked_certificate(
         "its TLS certificate is not trusted (the certificate was revoked)",
         "failed",
     )
+
+
+def test_whose_time_is_up_while_its_certificate_is_looked_up_leaves_no_connection_open(
+    tmp_path: Path, served: Answering, authority: Authority
+) -> None:
+    served.answer = lambda _path, _body: time.sleep(3) or 503  # type: ignore[func-returns-value]
+    tls = authority.issue("Northfield", crl=True)
+    heard, detail, outcome = asked(tmp_path, served, authority, tls, timeout_seconds=1.0)
+    assert (heard, detail, outcome) == ([], "no answer within 1 s", "failed")
+    gc.collect()  # a socket that nobody closed is told of here
 
 
 def test_a_certificate_that_cannot_be_looked_up_is_not_spoken_to(
