@@ -4,6 +4,7 @@ import asyncio
 import imaplib
 import os
 import ssl
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,13 +121,20 @@ def _wait_until_it_lets_in(port: int, log: Path) -> None:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    folder, certificate_and_key = tmp_path / "dovecot", key_files("Our gateway")
+def aside() -> Iterator[Path]:
+    """Not below pytest's own folder: each run that starts takes everybody else's rights to that."""
+    with tempfile.TemporaryDirectory(prefix="dovecot-") as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def place(aside: Path, tmp_path: Path) -> Iterator[Place]:
+    folder, certificate_and_key = aside / "dovecot", key_files("Our gateway")
     for name in ("run", "state", "mail/new", "mail/cur", "mail/tmp"):
         (folder / name).mkdir(parents=True)
     for path in (folder / "mail", *(folder / "mail").iterdir()):
         os.chown(path, OWNER, OWNER)
-    for above in (folder, *folder.parents[:3]):
+    for above in (folder, aside):
         above.chmod(0o755)
     (folder / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n", encoding="ascii")
     (folder / "password").write_text(PASSWORD, encoding="ascii")
