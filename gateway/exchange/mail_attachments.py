@@ -184,8 +184,7 @@ def _keep(
     if before in ("filed", "withdrawn"):
         return Ingested(document, "duplicate")
     if before == "held" and _named_another(document, whose):
-        reason = _NAMES_ANOTHER
-        whose = _Whose(reason=reason, candidate=document.candidate or whose.candidate)
+        whose = _Whose(reason=_NAMES_ANOTHER, candidate=document.candidate or whose.candidate)
     if whose.member is not None:
         filed = documents.file(transaction, plan=plan.id, document=document.id, member=whose.member)
         return Ingested(filed, "filed")

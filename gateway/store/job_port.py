@@ -20,8 +20,6 @@ from gateway.store.transaction import Transaction
 Perform = Callable[[Job], Awaitable[None]]
 """Does one job. It may be called again for a job that was done when its process died, and is once
 more for one that is worn out, so that whoever waits for it hears of its end."""
-
-
 AT_PARTNERS: Final = frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT})
 """Kinds that mostly wait for partners: they have places of their own, so that a slow partner holds
 up neither mail nor what is done in the house."""
