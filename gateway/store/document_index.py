@@ -6,12 +6,15 @@ said of their documents only what is sealed under their month's key: their rows 
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, Final, Self
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from typing import Final, Self
 
 from psycopg.types.string import ByteaBinaryLoader
 
 from gateway.store.exchange_columns import Named
+from gateway.store.sqlite_any_text import text_as_bytes
 from gateway.store.transaction import Transaction
 
 _UNCOMPARED: Final = 2
@@ -51,37 +54,47 @@ _POSTGRES: Final = _MISFILED.format(
 )
 
 
-_IN_ORDER: Final = """
-SELECT sequence, document::text, plan FROM exchange_document ORDER BY sequence
+_IN_ORDER_POSTGRES: Final = """
+SELECT sequence, document::text, plan::text FROM exchange_document ORDER BY sequence
+"""
+# A BLOB, which no search finds, must not come as the bytes of a text.
+_IN_ORDER_SQLITE: Final = """
+SELECT sequence, CASE WHEN typeof(document) = 'text' THEN document END,
+CASE WHEN typeof(plan) = 'blob' THEN 0 ELSE plan END FROM exchange_document ORDER BY sequence
 """
 
 
 class Filing:
-    """The rows of `exchange_document`, compared with what records name as they are walked.
+    """The rows of `exchange_document`, compared with what records name as they are walked: to look
+    for each of them takes as long as all else does.
 
-    On PostgreSQL, where looking for each of them takes as long as all else does. It only ever says
-    yes: of a log with records of version 2, or with anything amiss, it says nothing.
+    It only ever says yes: of a log with records of version 2, or with anything amiss, it says
+    nothing.
     """
 
     def __init__(self, transaction: Transaction) -> None:
-        self._is_alike = transaction.is_postgres
-        self._cursor: Any = None
-        if self._is_alike:
-            driver = transaction.cursor().connection
+        self._is_alike, self._compared = True, 0
+        driver = transaction.cursor().connection
+        self._as_bytes: Callable[[], AbstractContextManager[None]] = nullcontext
+        if transaction.is_postgres:
             self._cursor = driver.cursor("filing", binary=True)
             self._cursor.adapters.register_loader("text", ByteaBinaryLoader)
-            self._cursor.execute(_IN_ORDER)
+            self._cursor.execute(_IN_ORDER_POSTGRES)
+        else:
+            self._as_bytes = partial(text_as_bytes, driver)
+            self._cursor = driver.execute(_IN_ORDER_SQLITE)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._cursor is not None:
-            self._cursor.close()
+        self._cursor.close()
 
     def compare(self, named: Sequence[Named] | None) -> None:
         """The next records name these documents, in the order of their sequences; None if they do
-        not say it plainly."""
+        not say it plainly. Those that were compared may come again."""
+        if named and named[0][0] <= self._compared:
+            named = [one for one in named if one[0] > self._compared]
         if self._is_alike and (named is None or not self._has_next(named)):
             self._is_alike = False
 
@@ -92,7 +105,9 @@ class Filing:
     def _has_next(self, named: Sequence[Named]) -> bool:
         if not named:
             return True
-        rows = self._cursor.fetchmany(len(named))
+        self._compared = named[-1][0]
+        with self._as_bytes():
+            rows = self._cursor.fetchmany(len(named))
         # One record's stand in any order.
         return rows == named or Counter(rows) == Counter(named)
 

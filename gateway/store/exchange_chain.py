@@ -7,6 +7,7 @@ the head must lie elsewhere.
 """
 
 import hashlib
+from binascii import hexlify, unhexlify
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
@@ -139,22 +140,21 @@ class _Chain:
         Returns the first that is none of these; None at the end. A million go by here: half of
         the time is the database's, most of the rest is hashing.
         """
-        expected, before = self.records + 1, self.hash
-        previous, leaves, other = bytes.fromhex(before), list[bytes](), None
+        expected, before = self.records + 1, self.hash.encode()
+        previous, leaves, other = unhexlify(before), list[bytes](), None
         for row in rows:
-            sequence, stands_on, sealed, content, agrees = row
-            # Hashes are compared as text: nothing but text equals it.
+            sequence, stands_on, sealed, content, agrees, _, _ = row
             if not agrees or sequence != expected or stands_on != before:
                 other = row
                 break
             leaf = _sha256(b"\x00" + content).digest()
             found = _sha256(b"\x02" + previous + leaf + expected.to_bytes(8, "big")).digest()
-            if found.hex() != sealed:
+            if hexlify(found) != sealed:
                 other = row
                 break
             leaves.append(leaf)
             expected, before, previous = expected + 1, sealed, found
-        self.hash = before
+        self.hash = before.decode()
         self._grow(leaves)
         return other
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from psycopg.types.string import ByteaBinaryLoader
 
 from gateway.store import tables
+from gateway.store.sqlite_any_text import text_as_bytes
 from gateway.store.transaction import Transaction
 
 _BATCH: Final = 2000
@@ -35,9 +36,13 @@ _OWN_FUNCTIONS: Final = (
 )
 """Whoever may set up the role could else put a function of his own before one that is asked. Texts
 come in the bytes that were hashed."""
+_NAMED: Final = f"NULLIF({_LIST}, '[]'), plan"
+"""Of SQLite's rows the list of documents, NULL if it is empty."""
+_DOCUMENTS: Final = 5
+"""Where a row has it."""
 _NO_DOCUMENTS: Final = b"[]"
 _IS_LIST: Final = re.compile(rb'\["[^"\\]*+"(?:,"[^"\\]*+")*+\]')
-Named = tuple[int, bytes, str | None]
+Named = tuple[int, bytes, bytes | None]
 """A record's sequence, a document by its keyed hash, and the record's plan."""
 Shape = frozenset[str]
 """The columns in which a record says something."""
@@ -70,9 +75,9 @@ class Agreement:
         return True
 
     def following(self, after: int | None = None) -> list[Sequence[Any]]:
-        """The next records: sequence, previous hash, hash, text as bytes, and whether all agrees.
-
-        None are left where there are none.
+        """The next records: sequence, previous hash, hash, text, and whether all agrees; then what
+        is nobody else's. Text comes as the bytes that it is kept in: to decode it takes longer
+        than to hash it. None are left where there are none.
         """
         cursor = self._transaction.cursor()
         if self._transaction.is_postgres:
@@ -87,11 +92,15 @@ class Agreement:
         given = (after, _BATCH)
         if self._transaction.is_postgres:
             return self._judged(cursor, cursor.execute(self._statement, given, binary=True))
-        try:
-            return list(cursor.execute(self._statement, given).fetchall())
-        except sqlite3.OperationalError:
-            # Bytes where text belongs are in no JSON: of this batch it says nothing.
-            return list(cursor.execute(_statement("0", "?"), given).fetchall())
+        with text_as_bytes(cursor.connection):
+            try:
+                rows = cursor.execute(self._statement, given).fetchall()
+            except sqlite3.OperationalError:
+                # Bytes where text belongs are in no JSON: of this batch it says nothing.
+                self.named = None
+                return list(cursor.execute(_statement(f"0, {_NAMED}", "?"), given).fetchall())
+        self.named = _named(rows)
+        return list(rows)
 
     def _judged(self, cursor: Any, found: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
         """What PostgreSQL has found, with whether all agrees."""
@@ -114,13 +123,13 @@ class Agreement:
             )
             if not agrees:
                 doubtful.append(sequence)
-            rows.append((sequence, previous, sealed, content, agrees))
+            rows.append((sequence, previous, sealed, content, agrees, documents, plan))
         if not are_lists:
             self.named = None
         if doubtful:
             statement = _escaped_too(self._names)
             agreeing = {row[0] for row in cursor.execute(statement, (doubtful,)).fetchall()}
-            rows = [(*row[:4], row[4] or row[0] in agreeing) for row in rows]
+            rows = [(*row[:4], row[4] or row[0] in agreeing, *row[5:]) for row in rows]
         return rows
 
     def _spelled(self) -> str:
@@ -129,10 +138,22 @@ class Agreement:
         return _statement(_sqlite(self._names, self._shapes), "?")
 
 
+def _named(rows: Sequence[Sequence[Any]]) -> list[Named] | None:
+    """What these rows of SQLite name; None if one does not say it plainly."""
+    named: list[Named] = []
+    for sequence, *_, documents, plan in [row for row in rows if row[_DOCUMENTS] is not None]:
+        if not isinstance(documents, bytes) or not _IS_LIST.fullmatch(documents):
+            return None
+        named += [(sequence, one, plan) for one in documents[2:-2].split(b'","')]
+    return named
+
+
 def _statement(agrees: str, mark: str) -> str:
-    content = "CAST(canon AS BLOB)" if mark == "?" else "canon::text"
+    kept = "previous_hash, hash, canon"
+    if mark != "?":
+        kept = "previous_hash::text, hash::text, canon::text"
     return (
-        f"SELECT sequence, previous_hash, hash, {content}, {agrees} FROM exchange "  # noqa: S608
+        f"SELECT sequence, {kept}, {agrees} FROM exchange "  # noqa: S608
         f"WHERE sequence > {mark} ORDER BY sequence LIMIT {mark}"
     )
 
@@ -140,10 +161,13 @@ def _statement(agrees: str, mark: str) -> str:
 def _sqlite(names: Sequence[str], shapes: Sequence[Shape] | dict[Shape, None]) -> str:
     """An integer stays one and text is quoted, so what changed its type is spelled otherwise."""
     if not shapes:
-        return "0"
+        return f"0, {_NAMED}"
     whens = " ".join(_of_shape(names, shape) for shape in shapes)
     # Whatever collation a changed schema gives the column, bytes are compared.
-    return f"canon = (CASE {whens} END) COLLATE BINARY"
+    return (
+        f"canon = (CASE {whens} END) COLLATE BINARY "
+        f"AND typeof(previous_hash) = 'text' AND typeof(hash) = 'text', {_NAMED}"
+    )
 
 
 def _of_shape(names: Sequence[str], shape: Shape) -> str:
@@ -173,7 +197,7 @@ def _postgres(names: Sequence[str]) -> str:
     return (
         f"""canon COLLATE "C" = '{{' || concat_ws(',', {", ".join(runs)}) || '}}', """
         f"""4 * num_nonnulls({texts}) + 2 * num_nonnulls({numbers}), {_LIST}::text, """
-        f"""CASE WHEN {_LIST} <> '[]' THEN plan END"""
+        f"""CASE WHEN {_LIST} <> '[]' THEN plan::text END"""
     )
 
 

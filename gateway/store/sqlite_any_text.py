@@ -5,9 +5,10 @@ be reached.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Final
+from sqlite3 import Connection
+from typing import Any, Final
 
 from gateway.store.transaction import Transaction
 
@@ -20,9 +21,19 @@ def any_text(transaction: Transaction) -> Iterator[None]:
     if transaction.is_postgres:  # which takes no such text
         yield
         return
-    connection = transaction.cursor().connection
+    with _text_as(_ANY, transaction.cursor().connection):
+        yield
+
+
+def text_as_bytes(connection: Connection) -> AbstractContextManager[None]:
+    """Within it text comes as the bytes that it is kept in, which nothing tells from a BLOB."""
+    return _text_as(bytes, connection)
+
+
+@contextmanager
+def _text_as(factory: Any, connection: Connection) -> Iterator[None]:
     before = connection.text_factory
-    connection.text_factory = _ANY
+    connection.text_factory = factory
     try:
         yield
     finally:

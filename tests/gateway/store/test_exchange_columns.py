@@ -32,6 +32,7 @@ FULL = Exchange(
     reason="1 missing",
     duration_ms=12,
 )
+_AGREES = 4
 AWKWARD = (
     'said "no"', "back\\slash", "line\nfeed\ttab", "\x01\x1f\x7f", "é", "e\u0301", "\u2028",
     "😀", "</script>", "", " ", "null", "true", "12", "x" * 100_000,
@@ -54,7 +55,7 @@ def words(log: Database, *, learned: bool) -> list[bool]:
         if learned:
             first = next(_rows(transaction, after=0, batch=1))
             agreement.learn(first[_COLUMNS:])
-        return [bool(agrees) for *_, agrees in agreement.following()]
+        return [bool(row[_AGREES]) for row in agreement.following()]
 
     return log.read(unit)
 

@@ -1,5 +1,6 @@
 """One exchange, one record, in the transaction of its effect; nothing is changed unseen."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -280,10 +281,28 @@ def test_what_a_record_is_found_by_is_verified_too(
     assert result.reason == f"record {first_bad} is not found by just the documents that it names"
 
 
-def test_on_postgresql_what_is_filed_is_compared_as_records_are_walked(
-    postgres_url: str, opened: Callable[[str], Database], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("change", ["document", "plan"])
+def test_bytes_for_what_a_record_is_found_by_are_found(
+    sqlite_url: str, opened: Callable[[str], Database], change: str
 ) -> None:
-    log = opened(postgres_url)
+    log = opened(sqlite_url)
+    log.write(lambda t: exchange_log.append(t, FULL))
+    with closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as connection:
+        (guard,) = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' "
+            "AND tbl_name = 'exchange_document' AND name LIKE '%updates'"
+        ).fetchone()
+        connection.execute(f"DROP TRIGGER {guard}")
+        connection.execute(f"UPDATE exchange_document SET {change} = CAST({change} AS BLOB)")  # noqa: S608
+        connection.commit()
+    result = log.read(exchange_log.verify)
+    assert result.reason == "record 1 is not found by just the documents that it names"
+
+
+def test_what_is_filed_is_compared_as_records_are_walked(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = database
     for number in range(3):
         named = tuple(DocumentId(f"{number}-{one}") for one in range(4))
         said = replace(FULL, documents=named, reason='the "first" \\ one')
