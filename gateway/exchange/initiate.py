@@ -154,9 +154,26 @@ def _state(ended: Iterable[PartnerProgress]) -> RetrievalState:
 
 
 async def _visit(visit: Visit) -> GoOn | None:
-    """Asks one partner to the end, whatever that is, or until its answer has to be waited for."""
-    async with visit.asking.client.restraint.visiting(visit.partner):
-        return await _visit_now(visit)
+    """Asks one partner to the end, whatever that is, or until its answer has to be waited for;
+    later, if it is busy with others."""
+    async with visit.asking.client.restraint.visiting(visit.partner) as back_in:
+        if back_in is None:
+            return await _visit_now(visit)
+    at = datetime.now(UTC) + timedelta(seconds=back_in)
+    return await visit.asking.archive.database.write_async(lambda tx: _put_off(tx, visit, at))
+
+
+def _put_off(transaction: Transaction, visit: Visit, at: datetime) -> GoOn | None:
+    """Says why it waits, unless somebody else has gone on with the visit."""
+    entered = enter(transaction, visit)
+    if entered == "ended":
+        return None
+    if entered == "entered":
+        if visit.progress.detail is None:
+            said = f"others are being asked for; its turn comes about {at:%H:%M:%S} UTC"
+            visit.note(transaction, detail=said)
+        leave(transaction, visit)
+    return GoOn(visit.partner.id, at)
 
 
 async def _visit_now(visit: Visit) -> GoOn | None:

@@ -24,8 +24,9 @@ AT_PARTNERS: Final = frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT})
 """Kinds that mostly wait for partners: they have places of their own, so that a slow partner holds
 up neither mail nor what is done in the house."""
 PLACES: Final = 4
-PLACES_AT_PARTNERS: Final = 32
-"""Waiting costs little, and no partner is visited by more of them than its `members_at_once`."""
+PLACES_AT_PARTNERS: Final = 64
+"""Waiting costs little; a partner that is slow holds as many as its `members_at_once` and a line of
+as many more."""
 
 
 class PermanentFailure(Exception):

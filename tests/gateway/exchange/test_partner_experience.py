@@ -124,14 +124,15 @@ async def test_no_more_visits_at_once_than_the_profile_says() -> None:
 
     async def visit() -> None:
         nonlocal inside, most
-        async with restraint.visiting(partner):
+        async with restraint.visiting(partner) as back_in:
+            assert back_in is None
             inside += 1
             most = max(most, inside)
             for _ in range(3):
                 await asyncio.sleep(0)
             inside -= 1
 
-    await asyncio.gather(*(visit() for _ in range(7)))
+    await asyncio.gather(*(visit() for _ in range(6)))
     assert (most, inside) == (2, 0)
 
 
