@@ -28,7 +28,7 @@ _COMMANDS: Final = {
     "parse": ("parse:parse", "Print what documents say as JSON, one object a document."),
     "ingest": ("ingest:ingest_files", "Index documents from files, with the members they name."),
     "retrieve": (
-        "records:retrieve",
+        "retrieving:retrieve",
         "Ask every partner for a member's records, or for a roster's.",
     ),
     "submit": ("submit:submit_documents", "Submit a member's documents to a partner."),

@@ -94,6 +94,8 @@ def _put(found: list[_Listed], transaction: Transaction) -> None:
         partner = one.partner
         partners.put(transaction, partner)
         delegations.put(transaction, partner, one.delegations)
+        # Whatever ailed it may be mended by this: it is not left alone any longer.
+        partner_health.succeeded(transaction, partner=partner.id)
         record(transaction, "CLI-PARTNER-ADD", plan=partner.plan, partner=partner.id)
 
 

@@ -211,6 +211,7 @@ class ProcrastinateQueue:
             working = [
                 asyncio.create_task(self._work_off(app, queue, most, until_idle))
                 for queue, most in ((_QUEUE, concurrency), (_AT_PARTNERS, at_partners))
+                if most
             ]
             try:
                 await asyncio.gather(*working)

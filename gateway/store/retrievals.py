@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, delete, func, insert, literal, or_, select, update
 
 from gateway.model.identity import ConversationId, MemberId, PartnerId, PlanId, RetrievalId
 from gateway.model.ledger import Visits
@@ -135,6 +135,50 @@ def get(transaction: Transaction, *, plan: PlanId, retrieval: RetrievalId) -> Re
         select(table).where(table.c.plan == plan, table.c.id == retrieval)
     ).all()
     return next(iter(_with_partners(transaction, rows)), None)
+
+
+def states(
+    transaction: Transaction, *, plan: PlanId, of: Sequence[RetrievalId]
+) -> dict[RetrievalId, RetrievalState]:
+    """How it stands with those of these, a thousand at the most, that there are."""
+    table = tables.retrieval
+    rows = transaction.connection.execute(
+        select(table.c.id, table.c.state).where(table.c.plan == plan, table.c.id.in_(of))
+    )
+    return {RetrievalId(row.id): row.state for row in rows}
+
+
+def several(
+    transaction: Transaction, *, plan: PlanId, of: Sequence[RetrievalId]
+) -> tuple[Retrieval, ...]:
+    """These, a thousand at the most, with their partners."""
+    table = tables.retrieval
+    statement = select(table).where(table.c.plan == plan, table.c.id.in_(of))
+    return _with_partners(transaction, transaction.connection.execute(statement).all())
+
+
+def same_asked(
+    transaction: Transaction, *, like: Retrieval, begun_since: datetime
+) -> Retrieval | None:
+    """The newest retrieval since then that asked the same for the same member and person, or more,
+    and whose partners have all answered, or may yet."""
+    table, stated = tables.retrieval, tables.retrieval.c.since
+    within = literal(False) if like.since is None else stated <= like.since.isoformat()
+    rows = transaction.connection.execute(
+        select(table)
+        .where(
+            table.c.plan == like.plan,
+            table.c.member == like.member,
+            table.c.purpose == like.purpose,
+            table.c.person == like.requester.person,
+            table.c.created >= begun_since,
+            table.c.state.in_(("waiting", "running", "done")),
+            or_(stated.is_(None), within),
+        )
+        .order_by(table.c.number.desc())
+        .limit(1)
+    )
+    return next(iter(_with_partners(transaction, rows.all())), None)
 
 
 def progress(
