@@ -9,13 +9,15 @@ nothing; each redirect is looked at anew.
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+
+from gateway.settings_addresses import PrivateAddresses
 
 MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest lists of public CAs have about 10 MB."""
@@ -34,7 +36,7 @@ class FetchFailed(Exception):
 class Fetcher:
     """Fetches from public addresses, and from those `address:port` that settings allow by name."""
 
-    private_addresses: frozenset[str] = frozenset()
+    private_addresses: PrivateAddresses = field(default_factory=PrivateAddresses)
     seconds: float = _SECONDS
     most_bytes: int = MOST_BYTES
 
@@ -119,7 +121,7 @@ class Fetcher:
             beside.shutdown(wait=False)
         addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
         for address in addresses:
-            if not is_public(address) and f"{address}:{port}" not in self.private_addresses:
+            if not is_public(address) and not self.private_addresses.allow(address, port):
                 raise FetchFailed("its address is not a public one")
         return addresses[0]
 

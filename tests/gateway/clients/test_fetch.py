@@ -10,6 +10,7 @@ from ipaddress import ip_address
 import pytest
 
 from gateway.clients.fetch import Fetcher, FetchFailed, is_public
+from gateway.settings_addresses import PrivateAddresses
 from tests.issuers import Answering, answering
 
 
@@ -21,7 +22,7 @@ def served() -> Iterator[Answering]:
 
 
 def allowed(served: Answering, **how: object) -> Fetcher:
-    return Fetcher(frozenset({served.address}), **how)  # type: ignore[arg-type]
+    return Fetcher(PrivateAddresses.of([served.address]), **how)  # type: ignore[arg-type]
 
 
 def failure(fetcher: Fetcher, url: str) -> str:
@@ -43,7 +44,7 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
     port = served.address.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
         assert failure(Fetcher(), f"http://{host}:{port}/x") == "its address is not a public one"
-    other_port = Fetcher(frozenset({"127.0.0.1:1"}))
+    other_port = Fetcher(PrivateAddresses.of(["127.0.0.1:1"]))
     assert failure(other_port, f"{served.base}/x") == "its address is not a public one"
     assert served.asked == []
 
@@ -141,7 +142,7 @@ def test_more_than_we_take_is_broken_off(served: Answering) -> None:
 def test_whoever_does_not_answer_in_time_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        fetcher = Fetcher(frozenset({address}), seconds=0.3)
+        fetcher = Fetcher(PrivateAddresses.of([address]), seconds=0.3)
         assert failure(fetcher, f"http://{address}/x") == "it takes too long"
 
 
@@ -149,7 +150,7 @@ def test_whoever_answers_a_byte_at_a_time_is_left_too() -> None:
     chunked = b"Transfer-Encoding: chunked\r\n\r\n1;x="
     for part in (b"X: ", chunked):
         with dripping(b"HTTP/1.1 200 OK\r\n" + part) as address:
-            fetcher = Fetcher(frozenset({address}), seconds=0.4)
+            fetcher = Fetcher(PrivateAddresses.of([address]), seconds=0.4)
             started = time.monotonic()
             assert failure(fetcher, f"http://{address}/x") == "it takes too long"
             assert time.monotonic() - started < 2
@@ -180,5 +181,13 @@ def test_a_name_that_leads_nowhere_fails() -> None:
 
 
 def test_nobody_listening_is_a_failed_connection(served: Answering) -> None:
-    fetcher = Fetcher(frozenset({"127.0.0.1:1"}))
+    fetcher = Fetcher(PrivateAddresses.of(["127.0.0.1:1"]))
     assert failure(fetcher, "http://127.0.0.1:1/x").startswith("the connection failed")
+
+
+def test_an_address_is_allowed_however_it_is_written(served: Answering) -> None:
+    port = served.address.rpartition(":")[2]
+    for spelling in (f"[::FFFF:127.0.0.1]:{port}", f"0:0:0:0:0:ffff:7f00:1:0{port}"):
+        fetcher = Fetcher(PrivateAddresses.of([spelling]))
+        assert fetcher.fetch(f"http://127.0.0.1:{port}/x") == b"hello"
+        assert fetcher.fetch(f"http://[::ffff:127.0.0.1]:{port}/x") == b"hello"
