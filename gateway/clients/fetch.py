@@ -23,8 +23,12 @@ MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest lists of public CAs have about 10 MB."""
 _SECONDS: Final = 5.0
 _REDIRECTS: Final = 3
-_HIDING: Final = (ip_network("64:ff9b::/96"), ip_network("::/96"))
-"""NAT64, and IPv4 addresses as IPv6 once wrote them: an address stands inside."""
+_GIVEN_OUT: Final = ip_network("2000::/3")
+"""All of IPv6 that anybody on the internet has been given (RFC 4291: 2.4). Outside of it stand what
+no version of Python knows whole: addresses of a house's own, and IPv4 addresses inside of prefixes
+by which a translator of the house reaches them (RFC 6052, RFC 8215, RFC 7915)."""
+_EXAMPLES: Final = ip_network("3fff::/20")
+"""RFC 9637."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -145,8 +149,6 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None or any(address in network for network in _HIDING):
-            return False
-        if address.is_site_local:
+        if address not in _GIVEN_OUT or address in _EXAMPLES or address.teredo is not None:
             return False
     return address.is_global and not address.is_multicast

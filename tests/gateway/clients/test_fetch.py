@@ -57,6 +57,8 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
         ("224.0.0.1", False), ("::1", False), ("fe80::1", False), ("fc00::1", False),
         ("::ffff:10.0.0.1", False), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False),
         ("ff02::1", False), ("::", False), ("fec0::1", False), ("::127.0.0.1", False),
+        ("64:ff9b:1::a00:1", False), ("::ffff:0:10.0.0.1", False), ("5f00::1", False),
+        ("3fff::1", False), ("2001:0:a00:1::", False), ("2001:db8::1", False),
         ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True),
     ],
 )  # fmt: skip
