@@ -69,6 +69,8 @@ def listeners(house: House) -> list[Listener]:
         return None
 
     lag = partial(feed_lag, house.database) if settings.audit.repositories else None
+    # Also where it is one address with that of plans: what it tells, it tells to everybody.
+    require_loopback(settings.listen.operations, "operations")
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
     known = tuple(plan.id for plan in house.plans)
@@ -79,7 +81,6 @@ def listeners(house: House) -> list[Listener]:
     plan_application.state.lag = lag
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
-        require_loopback(settings.listen.operations, "operations")
         operations = create_operations_application(check, measured)
         operations.state.lag = lag
         found.append(Listener(operations, settings.listen.operations))
