@@ -3,7 +3,7 @@
 The address comes out of a certificate, so it is nobody's whom we trust with it: only http and
 https, only to public addresses, with a cap on bytes and on time. The name is resolved here and
 the connection goes to the address that was looked at, so that a second answer of DNS changes
-nothing; each redirect is looked at anew.
+nothing; each redirect is looked at anew, and none leads from https to http.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class Fetcher:
             response = await client.send(request, stream=True)
             try:
                 if response.is_redirect:
-                    return _Elsewhere(urljoin(url, response.headers["location"]))
+                    return _Elsewhere(sent_on(url, response.headers["location"]))
                 if response.status_code != 200:
                     raise FetchFailed(f"it answers HTTP {response.status_code}")
                 return await self._read(response)
@@ -141,6 +141,18 @@ class Fetcher:
 @dataclass(frozen=True, slots=True)
 class _Elsewhere:
     url: str
+
+
+def sent_on(url: str, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        FetchFailed: what was asked for over https would come from whoever stands in between.
+    """
+    following = urljoin(url, location)
+    if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
+        raise FetchFailed("it is sent on from https to what is not")
+    return following
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway.clients.fetch import Fetcher, FetchFailed, is_public
+from gateway.clients.fetch import Fetcher, FetchFailed, is_public, sent_on
 from gateway.settings_addresses import PrivateAddresses
 from tests.issuers import Answering, answering
 
@@ -94,6 +94,17 @@ def test_a_redirect_to_where_we_may_not_go_is_not_followed(served: Answering) ->
             served.answer = lambda _path, _body, location=location: (302, location)  # type: ignore[misc]
             failure(allowed(served), f"{served.base}/x")
         assert inner.asked == []
+
+
+def test_nothing_that_is_asked_for_over_https_comes_by_a_redirect_without_it() -> None:
+    asked = "https://anchors.example/bundle.p7b"
+    for location in ("http://anchors.example/", "HTTP://x.example/", "ftp://x.example/"):
+        with pytest.raises(FetchFailed, match="from https"):
+            sent_on(asked, location)
+    for location in ("/x", "//anchors.example/x", "https://anchors.example/x", "x"):
+        assert sent_on(asked, location).startswith("https://anchors.example/")
+    assert sent_on("http://ca.example/crl", "http://b.example/crl") == "http://b.example/crl"
+    assert sent_on("http://ca.example/crl", "https://b.example/crl") == "https://b.example/crl"
 
 
 def test_a_redirect_to_nowhere_and_other_answers_fail(served: Answering) -> None:
