@@ -28,6 +28,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from gateway.settings_addresses import PrivateTexts
 from gateway.settings_audit import KEY_NAME, Audit
 from gateway.settings_discovery import Discovery, Publish
 from gateway.settings_mail import Mail
@@ -156,17 +157,7 @@ class Revocation(_Part):
     `private_addresses` names others, each `address:port`: a responder inside the house.
     """
 
-    private_addresses: tuple[str, ...] = ()
-
-    @field_validator("private_addresses")
-    @classmethod
-    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for one in value:
-            address, _, port = one.rpartition(":")
-            ip_address(address)
-            if not (port.isascii() and port.isdigit()):
-                raise ValueError("not of the form address:port")
-        return value
+    private_addresses: PrivateTexts = ()
 
 
 class Rule(_Part):

@@ -8,6 +8,7 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from direct.discovery import is_name
+from gateway.settings_addresses import PrivateTexts, host_and_port
 
 _HOST: Final = re.compile(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
@@ -24,11 +25,11 @@ class Discovery(_Part):
 
     name_servers: tuple[str, ...] = ()
     """Each `address:port`; those of the system if there is none."""
-    private_addresses: tuple[str, ...] = ()
+    private_addresses: PrivateTexts = ()
     seconds: float = Field(default=5.0, gt=0, le=60, allow_inf_nan=False)
     """How long one name server, or one LDAP server, is waited for."""
 
-    @field_validator("name_servers", "private_addresses")
+    @field_validator("name_servers")
     @classmethod
     def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for one in value:
@@ -97,15 +98,3 @@ class Publish(_Part):
     def server(self) -> tuple[str, int] | None:
         """The LDAP server's host and port, as others reach it."""
         return None if self.ldap_server is None else host_and_port(self.ldap_server)
-
-
-def host_and_port(text: str) -> tuple[str, int]:
-    """The parts of `host:port`, or of `[address]:port`.
-
-    Raises:
-        ValueError: it is nothing of the kind.
-    """
-    host, colon, port = text.rpartition(":")
-    if not (host and colon and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError("not of the form address:port")
-    return host.strip("[]").lower(), int(port)

@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from gateway.settings_addresses import PrivateTexts
+
 Domain = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z0-9.-]{1,253}$")]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 KeyTransport = Literal["rsa-oaep", "rsa-pkcs1v15"]
@@ -82,7 +84,7 @@ class MailOut(_Part):
     """How we greet; the first of our domains if left out."""
     smarthost: Smarthost | None = None
     routes: tuple[Route, ...] = ()
-    private_addresses: tuple[str, ...] = ()
+    private_addresses: PrivateTexts = ()
     """Mail servers at addresses that are not public, each `address:port`."""
     processed_minutes: float = Field(default=60, gt=0, allow_inf_nan=False)
     dispatched_minutes: float = Field(default=24 * 60, gt=0, allow_inf_nan=False)

@@ -1,9 +1,8 @@
 """POST /api/v1/direct/messages: send by Direct; /direct/sent: how it stands with each recipient."""
 
 import asyncio
-import base64
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from direct.message import OutgoingPart
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
+from gateway.api.long_forms import Base64, read_long_form
 from gateway.api.means import ID, After, Limit, Means, PathId, PlanMeans
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
@@ -32,8 +32,6 @@ from gateway.store import mail_received, mail_sent, members
 from gateway.store.database import Transaction
 
 router = APIRouter(prefix="/api/v1/direct", tags=["mail"])
-_PIECE: Final = 128 * 1024
-"""Characters of base64 that are read at a time: four are three bytes."""
 
 Id = Annotated[str, Field(pattern=ID)]
 Address = Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[A-Za-z0-9.-]{1,253}$")]
@@ -45,7 +43,7 @@ class FileForm(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Words
     media_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")] = "application/octet-stream"
-    content: str
+    content: Base64
 
 
 class MessageForm(BaseModel):
@@ -77,14 +75,15 @@ async def send_message(
 ) -> JSONResponse:
     """Put a message into the outbox. 202 at once; follow it at its own address.
 
-    The body may have as many bytes as a message that we take (`mail.limits.message_bytes`).
+    The body may have as many bytes as a message that we take (`mail.limits.message_bytes`), 64 KiB
+    of them beside its files and its text.
     """
     direct = _direct(means)
-    form = await read_form(request, MessageForm, limit_bytes=means.mail_limit_bytes)
+    form = await read_long_form(request, MessageForm, limit_bytes=means.mail_limit_bytes)
     plan = means.plan(at.caller.plan)
     at.note.purpose = PurposeOfUse.code_of(form.purpose)
     at.note.member = await at.database.read_async(lambda tx: _known(tx, plan, form.member))
-    order = await asyncio.to_thread(_order, form)
+    order = _order(form)
     try:
         message = await prepare(direct, plan, order, now=datetime.now(UTC))
     except NotSent as refused:
@@ -129,23 +128,7 @@ def _order(form: MessageForm) -> Order:
 
 
 def _part(file: FileForm) -> OutgoingPart:
-    try:
-        content = _decoded(file.content)
-    except ValueError:
-        raise Problem(422, "A file's content is not base64.") from None
-    return OutgoingPart(content, file.media_type, file.name)
-
-
-def _decoded(text: str) -> bytes:
-    """The bytes that are written so, read in pieces: nobody has a turn while one is read.
-
-    Raises:
-        ValueError: it is not base64.
-    """
-    if text.find("=", 0, -2) >= 0:
-        raise ValueError("base64 has no padding but at its end")
-    pieces = (text[start : start + _PIECE] for start in range(0, len(text), _PIECE))
-    return b"".join(base64.b64decode(piece, validate=True) for piece in pieces)
+    return OutgoingPart(file.content, file.media_type, file.name)
 
 
 def _direct(means: PlanMeans) -> DirectMeans:

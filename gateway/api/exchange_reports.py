@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from gateway.api.access import AUDIT, Desk, Note, desk
 from gateway.api.exchanges import MOST, Moment, exchange_form, within
-from gateway.api.means import Limit, Means
+from gateway.api.means import Limit, Means, next_page
 from gateway.api.problems import Problem
 from gateway.exchange import refusals, unusual
 from gateway.exchange.fhir_audit import Observer, audit_event
@@ -121,9 +121,7 @@ async def export_exchanges(
     await at.act(unit)
     answer = _exported(page, form, Observer(means.community, means.host))
     if len(page) == limit:
-        following = request.url.include_query_params(after=page[-1].sequence)
-        # Without its host, which a proxy may call otherwise.
-        answer.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        answer.headers.update(next_page(request.url, after=page[-1].sequence))
     return answer
 
 

@@ -20,8 +20,8 @@ from gateway.store.exchange_search import Column, NoSuchRecord
 router = APIRouter(prefix="/api/v1/exchanges", tags=["exchanges"])
 MOST: Final = 2**63 - 1
 """The largest number that a database knows."""
-_MOST_PASSED: Final = 10**9
-"""What is passed over is counted all the same: of a longer log one goes on `after` a record."""
+_MOST_PASSED: Final = 10_000
+"""What is passed over is gathered all the same."""
 _FIRST: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
@@ -53,7 +53,7 @@ async def list_exchanges(
     order: Annotated[Column, Query(description="The column to sort by.")] = "sequence",
     descending: bool = True,
     after: Annotated[int | None, Query(ge=1, le=MOST, description="The last page's next.")] = None,
-    offset: Annotated[int, Query(ge=0, le=_MOST_PASSED, description="Records to pass over.")] = 0,
+    offset: Annotated[int, Query(ge=0, description="Records to pass over, 10,000 at most.")] = 0,
     limit: Limit = 100,
 ) -> dict[str, Any]:
     """The plan's exchange records that fit, newest first, or sorted by any column.
@@ -61,6 +61,9 @@ async def list_exchanges(
     Of `disposed_months` nobody can say any more which member or document a record was about.
     `after` goes on where the last page ended, however deep; `offset` counts from the beginning.
     """
+    if offset > _MOST_PASSED:
+        why = f"Up to {_MOST_PASSED:,} records are passed over: go on `after` a page's last record."
+        raise Problem(422, why)
     wanted = replace(
         within(since, until),
         transaction=transaction,

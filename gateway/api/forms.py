@@ -8,27 +8,64 @@ from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from gateway.api.problems import Problem, invalid
 
 Form = TypeVar("Form", bound=BaseModel)
-_LIMIT_BYTES: Final = 64 * 1024
+LIMIT_BYTES: Final = 64 * 1024
+_MOST_VALUES: Final = 1000
+"""Each may be wrong, and is then told of: a body of nothing else would keep everybody waiting."""
+_PIECE: Final = 1024 * 1024
 
 
-async def read_form(request: Request, kind: type[Form], *, limit_bytes: int = _LIMIT_BYTES) -> Form:
+async def read_form(request: Request, kind: type[Form]) -> Form:
     """The body as a form of that kind.
 
     Raises:
         Problem: 413 or 422.
     """
-    content = await read_body(request, limit_bytes=limit_bytes)
+    content = await read_body(request, limit_bytes=LIMIT_BYTES)
+    return validated(read_json(content), kind)
+
+
+def read_json(content: bytes) -> Any:
+    """What the JSON says.
+
+    Raises:
+        Problem: 422, it is none, or says more than any form does.
+    """
     try:
-        if len(content) > _LIMIT_BYTES:  # longer than the event loop may stand still
-            return await asyncio.to_thread(kind.model_validate_json, content)
-        return kind.model_validate_json(content)
+        found = from_json(content)
+    except ValueError:
+        raise not_json() from None
+    if _values(found) > _MOST_VALUES:
+        raise Problem(422, f"The body may have up to {_MOST_VALUES:,} values.")
+    return found
+
+
+def _values(found: Any) -> int:
+    if isinstance(found, dict):
+        return len(found) + sum(map(_values, found.values()))
+    return len(found) + sum(map(_values, found)) if isinstance(found, list) else 0
+
+
+def validated(found: Any, kind: type[Form]) -> Form:
+    """It as a form of that kind.
+
+    Raises:
+        Problem: 422, of the fields that are not valid.
+    """
+    try:
+        return kind.model_validate(found)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise invalid([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+
+
+def not_json() -> Problem:
+    """422, of a body that cannot be read at all."""
+    return invalid([{"loc": ("body",), "msg": "Invalid JSON", "type": "json_invalid"}])
 
 
 async def read_body(request: Request, *, limit_bytes: int) -> bytes:
@@ -41,12 +78,20 @@ async def read_body(request: Request, *, limit_bytes: int) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit_bytes:
         raise too_large
-    content = bytearray()
+    pieces: list[bytes] = []
+    size, piece = 0, bytearray()
     async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit_bytes:
+        size += len(chunk)
+        if size > limit_bytes:
             raise too_large
-    return bytes(content)
+        piece += chunk
+        if len(piece) >= _PIECE:
+            pieces.append(bytes(piece))
+            piece.clear()
+    if not pieces:
+        return bytes(piece)
+    # Of bytes, join lets others have the interpreter while it copies.
+    return await asyncio.to_thread(b"".join, [*pieces, bytes(piece)])
 
 
 def form_schema(kind: type[BaseModel]) -> dict[str, Any]:

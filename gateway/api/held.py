@@ -1,15 +1,25 @@
 """What waits for a person: documents and matches, how they are decided, and the way back."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.api.access import CLINICAL, OPERATION, Desk, Note, desk
 from gateway.api.documents import document_form
 from gateway.api.forms import form_schema, read_form
-from gateway.api.means import ID, After, Limit, Means, PathId, QueryId, the_member
+from gateway.api.means import (
+    ID,
+    After,
+    Limit,
+    Means,
+    PathId,
+    QueryId,
+    next_page,
+    the_member,
+)
 from gateway.api.problems import Problem
 from gateway.exchange.deciding import (
     NothingToDecide,
@@ -46,42 +56,77 @@ class Filing(Decision):
 
 
 _DECISION: Final = form_schema(Decision)
+AfterMatch = Annotated[str | None, Query(pattern=ID, description="The last page's `next_match`.")]
 
 
 @router.get("/held")
 async def list_held(
+    request: Request,
+    response: Response,
     at: Annotated[Desk, desk("REST-HELD", CLINICAL | OPERATION)],
     after: After = None,
+    after_match: AfterMatch = None,
     limit: Limit = 100,
     member: QueryId = None,
 ) -> dict[str, Any]:
-    """Documents that wait for a person to say whose they are, and doubtful matches.
+    """Documents that wait for a person to say whose they are, and doubtful matches, longest first.
 
-    `next` is the documents'; the matches stand on the first page, all of them. With `member` its
-    matches alone, also those that are in no doubt: what is wrong of them can be rejected.
+    Two lists, each with its own next page: of a list that is not gone on in comes nothing. A `Link`
+    leads to the next page of both (RFC 8288). With `member` its matches alone, all of them, also
+    those that are in no doubt: what is wrong of them can be rejected.
     """
     plan = at.caller.plan
     if member is not None:
         if at.caller.role not in CLINICAL:  # what is known of a person is for who decides
             raise Problem(403, f"The role {at.caller.role} may not see a member's matches.")
         found = await at.act(lambda tx, note: _of_member(tx, note, plan, member))
-        return {"documents": [], "next": None, "matches": [full_match_form(one) for one in found]}
+        return _held((), found, {"next": None, "next_match": None}, full_match_form)
+    is_first = after is None and after_match is None
 
-    def unit(transaction: Transaction, note: Note) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
-        last = DocumentId(after) if after else None
-        page = documents.list_page(transaction, plan=plan, state="held", after=last, limit=limit)
+    def look(tx: Transaction) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
+        page: tuple[Document, ...] = ()
+        if is_first or after is not None:
+            last = DocumentId(after) if after else None
+            page = documents.list_page(tx, plan=plan, state="held", after=last, limit=limit)
+        if is_first or after_match is not None:
+            return page, links.held(tx, plan=plan, after=after_match, limit=limit)
+        return page, ()
+
+    def unit(_: Transaction, note: Note) -> None:
         note.documents = tuple(document.id for document in page)
-        waiting = links.for_people(transaction, plan=plan) if after is None else ()
-        return page, tuple(link for link in waiting if link.state == "held")
 
     try:
-        page, matches = await at.act(unit)
+        # Not in the act's own unit: on SQLite nobody else writes while that one runs.
+        page, matches = await at.database.read_async(look)
     except UnknownId:
-        raise Problem(404, "There is no such document in your plan.") from None
+        raise Problem(404, "There is no such document or match to go on after.") from None
+    await at.act(unit)
+    following = {
+        "next": page[-1].id if len(page) == limit else None,
+        "next_match": links.place(matches[-1]) if len(matches) == limit else None,
+    }
+    response.headers.update(_link(request, following))
+    return _held(page, matches, following, match_form)
+
+
+def _link(request: Request, following: Mapping[str, str | None]) -> dict[str, str]:
+    """To the next page of each list that has one."""
+    names = {"next": "after", "next_match": "after_match"}
+    where = {names[name]: place for name, place in following.items() if place is not None}
+    url = request.url.remove_query_params(list(names.values()))
+    return next_page(url, **where) if where else {}
+
+
+def _held(
+    page: Sequence[Document],
+    matches: Sequence[Link],
+    following: Mapping[str, str | None],
+    form: Callable[[Link], dict[str, Any]],
+) -> dict[str, Any]:
     return {
         "documents": [document_form(document) for document in page],
-        "next": page[-1].id if len(page) == limit else None,
-        "matches": [match_form(match) for match in matches],
+        "matches": [form(match) for match in matches],
+        **following,
     }
 
 

@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,10 +21,43 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway.api.sharing import SharedListener, Taking
 
 PEER_CERTIFICATE = "peer_certificate"
+_HEAD_BYTES: Final = 64 * 1024
+"""As much may come without a byte of a body: a head, or what stands between and after the pieces of
+a body. httptools holds whatever comes, and nobody has said yet who they are."""
 
 
 class PeerCertificateProtocol(HttpToolsProtocol):
-    """HTTP/1.1 whose requests carry the verified client certificate (DER) in their state."""
+    """HTTP/1.1 whose requests carry the verified client certificate (DER) in their state.
+
+    A head has an end, and is all that says something of a request: no header comes after the body.
+    """
+
+    _without_body = 0
+
+    def data_received(self, data: bytes) -> None:
+        self._without_body += len(data)
+        super().data_received(data)
+        if self._without_body > _HEAD_BYTES and not self.transport.is_closing():
+            self._refuse_head()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        # RFC 9110: 6.5.1: a trailer is no header. The request has the list of what came before.
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        self._without_body = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._without_body = 0
+        super().on_message_complete()
+
+    def _refuse_head(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.send_400_response("The head of the request is too large.")
+        else:
+            self.transport.close()  # an answer may have begun
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # asyncio hands every protocol a BaseTransport in its types; uvicorn narrows it too.

@@ -1,9 +1,10 @@
 """What the plan doors work with, and the pieces that their routes share."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Path, Query, Request
+from starlette.datastructures import URL
 
 from gateway.api.problems import Problem
 from gateway.exchange.archive import Archive
@@ -61,6 +62,13 @@ ID: Final = r"^[!-~]{1,100}$"
 PathId = Annotated[str, Path(pattern=ID, description="The id that the gateway gave it.")]
 QueryId = Annotated[str | None, Query(pattern=ID, description="Only that of this id.")]
 After = Annotated[str | None, Query(pattern=ID, description="The last page's `next`.")]
+
+
+def next_page(url: URL, **where: Any) -> dict[str, str]:
+    """The header that links to the page that begins there (RFC 8288)."""
+    following = url.include_query_params(**where)
+    # Without its host, which a proxy may call otherwise.
+    return {"Link": f'<{following.path}?{following.query}>; rel="next"'}
 
 
 def the_member(transaction: Transaction, plan: PlanId, member: str) -> Member:

@@ -30,6 +30,7 @@ from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeSystem
 from gateway.model.trust import certificate as certificate_of
 from gateway.settings import InvalidSettings, KeyPair, Limits, Settings
+from gateway.settings_addresses import PrivateAddresses
 from gateway.store.blobs import BlobStore
 from gateway.store.database import Database, open_database
 from gateway.store.job_queue import JobQueue, open_queue
@@ -138,7 +139,7 @@ def open_house(
     database = open_database(settings.database, key_file=settings.key_file, failpoint=failpoint)
     written = None if handed_down else stated or settings
     known = tuple(_plans(settings))
-    fetcher = Fetcher(frozenset(settings.revocation.private_addresses))
+    fetcher = Fetcher(PrivateAddresses.of(settings.revocation.private_addresses))
     try:
         with _pools(settings.limits) as (workers, openers):
             database.write(lambda tx: apply_settings(tx, settings, known, stated=written))

@@ -20,12 +20,9 @@ from gateway.api.partner_means import PartnerMeans, TrustedProxy
 from gateway.app.addresses import is_loopback, require_loopback
 from gateway.app.house import House, read_text, signing_keys
 from gateway.app.mail import direct_means, mail_means
+from gateway.app.partner_contexts import PartnerContexts
 from gateway.auditing import feed_lag
-from gateway.clients.tls import (
-    partner_listener_context,
-    plan_listener_context,
-    rolling,
-)
+from gateway.clients.tls import plan_listener_context, rolling
 from gateway.exchange.turns import Turns
 from gateway.model.discovery_limits import DiscoveryLimits
 from gateway.settings import InvalidSettings, KeyPair
@@ -36,7 +33,6 @@ from gateway.store import (
 )
 from gateway.store.errors import StoreError
 from gateway.store.own_keys import OwnKeys
-from gateway.store.scope import ALL_PLANS
 
 log = logging.getLogger("gateway")
 
@@ -73,6 +69,8 @@ def listeners(house: House) -> list[Listener]:
         return None
 
     lag = partial(feed_lag, house.database) if settings.audit.repositories else None
+    # Also where it is one address with that of plans: what it tells, it tells to everybody.
+    require_loopback(settings.listen.operations, "operations")
     shared = settings.listen.operations == settings.listen.plans
     plan_tls = _plan_tls(house)
     known = tuple(plan.id for plan in house.plans)
@@ -83,7 +81,6 @@ def listeners(house: House) -> list[Listener]:
     plan_application.state.lag = lag
     found = [Listener(plan_application, settings.listen.plans, plan_tls)]
     if not shared:
-        require_loopback(settings.listen.operations, "operations")
         operations = create_operations_application(check, measured)
         operations.state.lag = lag
         found.append(Listener(operations, settings.listen.operations))
@@ -175,17 +172,6 @@ def _partner_tls(house: House, tls: KeyPair) -> ssl.SSLContext | None:
     if address.startswith("unix:"):
         raise InvalidSettings("[listen] partners is a socket file, which is for a [proxy] alone")
     keys = OwnKeys("tls", tls, house.database)
-    anchors = [read_text(path) for network in settings.networks for path in network.anchors]
+    anchors = tuple(read_text(path) for network in settings.networks for path in network.anchors)
     pinned = tuple(read_text(path) for path in proxies)
-
-    @cache
-    def context(files: KeyPair) -> ssl.SSLContext:
-        known = house.database.read(lambda tx: partners.list_all(tx, plan=ALL_PLANS))
-        theirs = [pem for partner in known for pem in partner.tls_certificates]
-        if not anchors and not theirs and not pinned:
-            raise InvalidSettings("no network anchor and no partner: nobody could connect")
-        return partner_listener_context(
-            certificate=files.certificate, key=files.key, anchors=anchors, pinned=[*theirs, *pinned]
-        )
-
-    return rolling(lambda: context(keys.current()))
+    return rolling(PartnerContexts(keys, house.database, anchors, pinned).current)

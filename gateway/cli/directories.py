@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import orjson
 import typer
@@ -19,10 +20,12 @@ from gateway.exchange.directory import Directory, NoDirectory, parse_page, read_
 from gateway.exchange.directory_changes import Changes, compare
 from gateway.model.identity import PlanId
 from gateway.model.partner import Partner
+from gateway.settings_addresses import PrivateAddresses
 from gateway.store import partners
 from gateway.store.scope import ALL_PLANS
 from gateway.store.transaction import Transaction
 
+_HTTP: Final = 80
 _MOST_PAGES: Final = 10_000
 _SECONDS: Final = 60.0
 _MOST_BYTES: Final = 64 * 1024 * 1024
@@ -98,7 +101,7 @@ def _directory(house: House, sources: Iterable[str]) -> Directory:
 
 def _resources(house: House, source: str) -> Iterator[Any]:
     """Those of all pages."""
-    private = frozenset(house.settings.revocation.private_addresses)
+    private = PrivateAddresses.of(house.settings.revocation.private_addresses)
     fetcher = Fetcher(private, seconds=_SECONDS, most_bytes=_MOST_BYTES)
     seen: set[str] = set()
     following: str | None = source
@@ -110,16 +113,24 @@ def _resources(house: House, source: str) -> Iterator[Any]:
         following = urljoin(following, named) if named and "://" in source else None
 
 
-def _content(fetcher: Fetcher, source: str, private: frozenset[str]) -> bytes:
+def _content(fetcher: Fetcher, source: str, private: PrivateAddresses) -> bytes:
     if "://" not in source:
         try:
             return Path(source).read_bytes()
         except OSError as error:
             raise Failure(f"{source} cannot be read: {error.strerror}", Exit.USAGE) from None
     parts = urlsplit(source)
-    if parts.scheme.lower() != "https" and parts.netloc not in private:
+    if parts.scheme.lower() != "https" and not _is_private(parts, private):
         raise FetchFailed("a directory is fetched over https")
     return fetcher.fetch(source)
+
+
+def _is_private(parts: SplitResult, private: PrivateAddresses) -> bool:
+    """Whether it stands at an address that settings allow, not at a name that may lead there."""
+    try:
+        return private.allow(ip_address(parts.hostname or ""), parts.port or _HTTP)
+    except ValueError:
+        return False
 
 
 # ---- what is said ----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """`gateway held`: what waits for a person, how it is decided, and the way back."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -14,8 +14,8 @@ from gateway.api.held import full_match_form, match_form
 from gateway.app.house import House
 from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
-from gateway.cli.recording import record, record_look
-from gateway.cli.terminal import Failure, id_column, out, printable
+from gateway.cli.recording import record, record_look, refusal
+from gateway.cli.terminal import Failure, err, id_column, out, printable
 from gateway.exchange.deciding import (
     NothingToDecide,
     decide_match,
@@ -53,25 +53,59 @@ def list_held(
             help="Instead: all matches of the member with this number, also those in no doubt."
         ),
     ] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Go on after the one of this id: the last one shown.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many at most.", min=1, max=10_000)] = 100,
     plan: PlanOption = None,
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """What no rule could decide: documents that name no member surely enough, doubtful matches."""
+    """What no rule could decide: documents that name no member surely enough, doubtful matches.
+
+    Those that have waited longest come first, documents before matches.
+    """
     with opened(config) as house:
         own = plan_of(house, plan).id
         if member is not None:
             _list_matches(house, own, member, json=json)
             return
-        kept = house.database.read(lambda tx: all_documents(tx, own, "held"))
-        waiting = house.database.read(lambda tx: links.for_people(tx, plan=own))
-        matches = [match for match in waiting if match.state == "held"]
+        try:
+            kept, matches = house.database.read(lambda tx: _page(tx, own, after, limit))
+        except UnknownId:
+            reason = "nothing of that id is there to go on after"
+            raise refusal(house, "CLI-HELD", plan=own, reason=reason) from None
         numbers = house.database.read(lambda tx: _numbers(tx, own, kept, matches))
         record_look(house, "CLI-HELD", plan=own, documents=tuple(document.id for document in kept))
     if json:
         for form in (*map(document_form, kept), *map(match_form, matches)):
             typer.echo(orjson.dumps(form).decode())
-        return
+    else:
+        _print(kept, matches, numbers)
+    if len(kept) + len(matches) == limit:
+        last = matches[-1].id if matches else kept[-1].id
+        err.print(f"there may be more: `gateway held list --after {last}`")
+
+
+def _page(
+    transaction: Transaction, plan: PlanId, after: str | None, limit: int
+) -> tuple[tuple[Document, ...], tuple[Link, ...]]:
+    """The documents and then the matches that come after that one.
+
+    Raises:
+        UnknownId: there is no such one.
+    """
+    last = None if after is None else DocumentId(after)
+    if last is None or documents.get(transaction, plan=plan, document=last) is not None:
+        kept = documents.list_page(transaction, plan=plan, state="held", after=last, limit=limit)
+        return kept, links.held(transaction, plan=plan, limit=limit - len(kept))
+    match = find_match(transaction, plan=plan, match=last)
+    if match is None:
+        raise UnknownId("match", last)
+    return (), links.held(transaction, plan=plan, after=links.place(match), limit=limit)
+
+
+def _print(kept: Sequence[Document], matches: Sequence[Link], numbers: Mapping[str, str]) -> None:
     if not kept and not matches:
         out.print("None.")
         return
@@ -132,7 +166,7 @@ def _why(member: str | None, reason: str | None) -> str:
 
 
 def _numbers(
-    transaction: Transaction, plan: PlanId, kept: tuple[Document, ...], matches: list[Link]
+    transaction: Transaction, plan: PlanId, kept: Sequence[Document], matches: Sequence[Link]
 ) -> dict[str, str]:
     """The plan's own numbers of the members in question."""
     meant = {one.candidate for one in kept if one.candidate} | {one.member for one in matches}

@@ -1,5 +1,6 @@
 """What a command gives for reading and printing: a page, a PDF, into a file or to the terminal."""
 
+import os
 import sys
 from collections.abc import Iterable
 from datetime import datetime
@@ -46,11 +47,7 @@ def put(content: str | bytes, output: Path | None) -> None:
     if output is None:
         typer.echo(content, nl=isinstance(content, str))
         return
-    data = content if isinstance(content, bytes) else f"{content}\n".encode()
-    try:
-        output.write_bytes(data)
-    except OSError as error:
-        raise Failure(f"{output} cannot be written: {error.strerror}") from None
+    put_pieces([content if isinstance(content, bytes) else f"{content}\n".encode()], output)
 
 
 def put_pieces(pieces: Iterable[bytes], output: Path | None) -> None:
@@ -61,9 +58,14 @@ def put_pieces(pieces: Iterable[bytes], output: Path | None) -> None:
                 sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             return
-        with output.open("wb") as file:
+        with open(output, "wb", opener=_for_the_user_alone) as file:
             for piece in pieces:
                 file.write(piece)
     except OSError as error:
         where = "the output" if output is None else output
         raise Failure(f"{where} cannot be written: {error.strerror}") from None
+
+
+def _for_the_user_alone(file: str, flags: int) -> int:
+    """A new file is: its content is somebody's record. One that is there stays whose it is."""
+    return os.open(file, flags, 0o600)

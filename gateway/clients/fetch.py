@@ -3,13 +3,13 @@
 The address comes out of a certificate, so it is nobody's whom we trust with it: only http and
 https, only to public addresses, with a cap on bytes and on time. The name is resolved here and
 the connection goes to the address that was looked at, so that a second answer of DNS changes
-nothing; each redirect is looked at anew.
+nothing; each redirect is looked at anew, and none leads from https to http.
 """
 
 import asyncio
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
@@ -17,12 +17,18 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from gateway.settings_addresses import PrivateAddresses
+
 MOST_BYTES: Final = 16 * 1024 * 1024
 """The largest lists of public CAs have about 10 MB."""
 _SECONDS: Final = 5.0
 _REDIRECTS: Final = 3
-_HIDING: Final = (ip_network("64:ff9b::/96"), ip_network("::/96"))
-"""NAT64, and IPv4 addresses as IPv6 once wrote them: an address stands inside."""
+_GIVEN_OUT: Final = ip_network("2000::/3")
+"""All of IPv6 that anybody on the internet has been given (RFC 4291: 2.4). Outside of it stand what
+no version of Python knows whole: addresses of a house's own, and IPv4 addresses inside of prefixes
+by which a translator of the house reaches them (RFC 6052, RFC 8215, RFC 7915)."""
+_EXAMPLES: Final = ip_network("3fff::/20")
+"""RFC 9637."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -34,7 +40,7 @@ class FetchFailed(Exception):
 class Fetcher:
     """Fetches from public addresses, and from those `address:port` that settings allow by name."""
 
-    private_addresses: frozenset[str] = frozenset()
+    private_addresses: PrivateAddresses = field(default_factory=PrivateAddresses)
     seconds: float = _SECONDS
     most_bytes: int = MOST_BYTES
 
@@ -71,7 +77,7 @@ class Fetcher:
             response = await client.send(request, stream=True)
             try:
                 if response.is_redirect:
-                    return _Elsewhere(urljoin(url, response.headers["location"]))
+                    return _Elsewhere(sent_on(url, response.headers["location"]))
                 if response.status_code != 200:
                     raise FetchFailed(f"it answers HTTP {response.status_code}")
                 return await self._read(response)
@@ -119,7 +125,7 @@ class Fetcher:
             beside.shutdown(wait=False)
         addresses = [ip_address(str(one[4][0]).partition("%")[0]) for one in found]
         for address in addresses:
-            if not is_public(address) and f"{address}:{port}" not in self.private_addresses:
+            if not is_public(address) and not self.private_addresses.allow(address, port):
                 raise FetchFailed("its address is not a public one")
         return addresses[0]
 
@@ -137,14 +143,24 @@ class _Elsewhere:
     url: str
 
 
+def sent_on(url: str, location: str) -> str:
+    """Where a redirect leads.
+
+    Raises:
+        FetchFailed: what was asked for over https would come from whoever stands in between.
+    """
+    following = urljoin(url, location)
+    if urlsplit(url).scheme == "https" and urlsplit(following).scheme != "https":
+        raise FetchFailed("it is sent on from https to what is not")
+    return following
+
+
 def is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether it is reached over the internet, whatever it is dressed as."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
         if inner is not None:
             return is_public(inner)
-        if address.teredo is not None or any(address in network for network in _HIDING):
-            return False
-        if address.is_site_local:
+        if address not in _GIVEN_OUT or address in _EXAMPLES or address.teredo is not None:
             return False
     return address.is_global and not address.is_multicast

@@ -20,6 +20,7 @@ from direct.ldap_filter import Equals, Present, plain
 from direct.tlv import Malformed
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.fetch import is_public
+from gateway.settings_addresses import PrivateAddresses
 
 _SECONDS: Final = 5.0
 _MOST_BYTES: Final = 1024 * 1024
@@ -40,7 +41,7 @@ class LdapClient:
     """
 
     look_up: LookUp
-    private_addresses: frozenset[str] = frozenset()
+    private_addresses: PrivateAddresses = field(default_factory=PrivateAddresses)
     seconds: float = _SECONDS
     most_bytes: int = _MOST_BYTES
 
@@ -69,7 +70,7 @@ class LdapClient:
         if not addresses:
             raise LookupFailed("has a name that leads nowhere")
         for address in addresses:
-            if not is_public(address) and f"{address}:{port}" not in self.private_addresses:
+            if not is_public(address) and not self.private_addresses.allow(address, port):
                 raise LookupFailed("is not at a public address")
         return addresses
 

@@ -52,12 +52,18 @@ def plan_listener_context(*, certificate: Path, key: Path) -> ssl.SSLContext:
 def rolling(current: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
     """A server context whose every handshake is done with what `current` gives at that moment.
 
-    So a new certificate of ours, or of a partner, counts without a restart.
+    So a new certificate of ours, or of a partner, counts without a restart. A connection takes
+    over whom to trust and what to show, but not the flags of verifying, which it was begun with:
+    they are the same in every context of a listener.
     """
     context = current()
 
-    def roll(channel: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
-        channel.context = current()
+    def roll(channel: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> int | None:
+        try:
+            channel.context = current()
+        except NothingToTrust:
+            return ssl.ALERT_DESCRIPTION_ACCESS_DENIED
+        return None
 
     context.sni_callback = roll
     return context
@@ -68,6 +74,6 @@ def _trust(context: ssl.SSLContext, anchors: Sequence[str], pinned: Sequence[str
         raise NothingToTrust("no anchor and no pinned certificate")
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_verify_locations(cadata="\n".join((*anchors, *pinned)))
-    if pinned:
-        # A pinned leaf is trusted as it stands; without this flag OpenSSL wants its root as well.
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # A pinned leaf, and an anchor that is no root, are trusted as they stand; without this flag
+    # OpenSSL wants their root as well. Also where nothing is pinned yet: see `rolling`.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

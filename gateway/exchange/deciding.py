@@ -141,9 +141,7 @@ def _require_held(document: Document) -> None:
 
 def find_match(transaction: Transaction, *, plan: PlanId, match: str) -> Link | None:
     """The match of this id: one that waits, or that a person or a comparison has decided."""
-    waiting = links.for_people(transaction, plan=plan)
-    found = next((link for link in waiting if link.id == match), None)
-    return found or links.find(transaction, plan=plan, id=match)
+    return links.find(transaction, plan=plan, id=match)
 
 
 def decide_match(transaction: Transaction, *, plan: PlanId, match: str, verdict: Verdict) -> Link:

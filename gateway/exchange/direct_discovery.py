@@ -37,6 +37,7 @@ from direct.discovery import (
 from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.fetch import Fetcher, FetchFailed
 from gateway.clients.ldap_client import LdapClient
+from gateway.settings_addresses import PrivateAddresses
 from gateway.settings_discovery import Discovery
 
 _MOST_ANSWERS: Final = 10_000
@@ -127,7 +128,7 @@ class Lookups:
 
 def open_lookups(stated: Discovery, dns: DnsClient, fetcher: Fetcher) -> Lookups:
     """Lookups that ask whom the settings name; names of LDAP servers go through `dns` too."""
-    allowed = frozenset(stated.private_addresses)
+    allowed = PrivateAddresses.of(stated.private_addresses)
     return Lookups(dns, LdapClient(dns.addresses, allowed, stated.seconds), fetcher)
 
 

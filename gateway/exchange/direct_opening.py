@@ -27,6 +27,7 @@ from gateway.model.identity import PlanId
 from gateway.model.mail_domains import MailDomains
 from gateway.model.member import Plan
 from gateway.settings import InvalidSettings, Settings
+from gateway.settings_addresses import PrivateAddresses, private_address
 from gateway.settings_mail_out import MailOut, Route, Smarthost
 from gateway.store.job_queue import JobQueue
 
@@ -133,13 +134,20 @@ class Routes:
     """The servers for a domain: as stated for it, our smarthost, or its MX records."""
 
     def __init__(self, out: MailOut, dns: DnsClient, *, port: int = _SMTP_PORT) -> None:
-        """Raises InvalidSettings when a file of a smarthost cannot be read.
+        """Raises InvalidSettings when a file of a smarthost cannot be read, or a private address is
+        of a port that no mail goes to.
 
         `port` is where a domain's own servers take mail.
         """
+        for one in out.private_addresses:
+            if private_address(one)[1] != port:
+                raise InvalidSettings(
+                    f"[mail.out] private_addresses: {one}: mail goes to port {port} alone"
+                )
         self._out = out
         self._dns = dns
         self._port = port
+        self._private = PrivateAddresses.of(out.private_addresses)
         self._smarthost = None if out.smarthost is None else smarthost_server(out.smarthost)
         self._stated = {
             route.domain: smarthost_server(route.smarthost)
@@ -174,8 +182,7 @@ class Routes:
 
     def _may_go_to(self, address: IPv4Address | IPv6Address) -> bool:
         """A stranger's DNS must not send us into our own house."""
-        stated = f"{address}:{self._port}" in self._out.private_addresses
-        return stated or is_public(address)
+        return is_public(address) or self._private.allow(address, self._port)
 
 
 def smarthost_server(stated: Smarthost) -> Server:

@@ -18,7 +18,8 @@ from direct.publication import Listing, NothingToPublish, context_of, entries, l
 from gateway.intakes.publish_dns import Zones, answering_dns
 from gateway.intakes.publish_ldap import answering_ldap
 from gateway.settings import InvalidSettings
-from gateway.settings_discovery import Publish, host_and_port
+from gateway.settings_addresses import host_and_port
+from gateway.settings_discovery import Publish
 
 log = logging.getLogger(__name__)
 OwnCertificates = Callable[[], Awaitable[Sequence[x509.Certificate]]]

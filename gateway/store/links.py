@@ -1,13 +1,15 @@
 """By which patient ids communities know our members (ITI-55)."""
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, tuple_, update
 
 from gateway.model.identity import MemberId, PartnerId, PlanId
 from gateway.model.link import LINK_ID_LENGTH, Link, LinkState, link_id
 from gateway.store import tables
+from gateway.store.errors import UnknownId
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 from gateway.store.values import dump, load
@@ -15,6 +17,8 @@ from ihe.discovery import Demographics
 from ihe.identifiers import HomeCommunityId, Oid, PatientId
 
 _KEY = ["plan", "member", "partner", "home_community_id", "patient_id"]
+_PLACE: Final = ("found", *_KEY[1:])
+_TIME: Final = "%Y%m%dT%H%M%S.%f"
 
 
 def put(transaction: Transaction, link: Link) -> None:
@@ -70,12 +74,43 @@ def by_patient(
     return _links(transaction, statement.order_by(table.c.member))
 
 
-def for_people(transaction: Transaction, *, plan: PlanId) -> tuple[Link, ...]:
-    """Those that wait for a person, and those that one has decided, longest found first."""
+def held(
+    transaction: Transaction, *, plan: PlanId, after: str | None = None, limit: int = 100
+) -> tuple[Link, ...]:
+    """Those that wait for a person, longest found first, from the one after the `place` given.
+
+    Raises:
+        UnknownId: `after` is no place.
+    """
     table = tables.link
-    asks = (table.c.state == "held") | table.c.is_decided
-    statement = select(table).where(table.c.plan == plan, asks)
-    return _links(transaction, statement.order_by(table.c.found))
+    place = [table.c[name] for name in _PLACE]
+    statement = select(table).where(table.c.plan == plan, table.c.state == "held")
+    if after is not None:
+        passed = tuple_(*_passed(transaction, plan, after), types=[one.type for one in place])
+        statement = statement.where(tuple_(*place) > passed)
+    return _links(transaction, statement.order_by(*place).limit(limit))
+
+
+def place(link: Link) -> str:
+    """Where the page after it begins. It says of nobody, and holds when the link is decided."""
+    return f"{link.found.astimezone(UTC).strftime(_TIME)}-{link.id}"
+
+
+def _passed(transaction: Transaction, plan: PlanId, place: str) -> tuple[Any, ...]:
+    """The key of that place; if the link was found anew since, what was found with it comes again,
+    and nothing is left out."""
+    time, _, id = place.partition("-")
+    try:
+        found = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        raise UnknownId("match", place) from None
+    table = tables.link
+    statement = select(*(table.c[name] for name in _KEY)).where(
+        table.c.plan == plan, table.c.found == found
+    )
+    rows = transaction.connection.execute(statement).all()
+    key = next((row for row in rows if link_id(*row) == id), ("",) * len(_KEY))
+    return (found, *key[1:])
 
 
 def find(transaction: Transaction, *, plan: PlanId, id: str) -> Link | None:

@@ -124,6 +124,17 @@ def by_certificate_name(transaction: Transaction, *, names: Iterable[str]) -> tu
     return _select(transaction, None, tables.partner.c.certificate_name.in_(list(names)))
 
 
+def pinned(transaction: Transaction) -> tuple[str, ...]:
+    """The TLS certificates that any partner has pinned (PEM texts), each once, in one order."""
+    table = tables.partner_certificate
+    statement = (
+        select(table.c.pem)
+        .where(table.c.usage == "tls")
+        .order_by(table.c.fingerprint, table.c.partner)
+    )
+    return tuple(dict.fromkeys(transaction.connection.execute(statement).scalars()))
+
+
 def remove(transaction: Transaction, *, plan: Scope, partner: PartnerId) -> bool:
     """Takes the partner and its links out; its records and documents stay. Whether it was there."""
     if get(transaction, plan=plan, partner=partner) is None:

@@ -15,6 +15,7 @@ from gateway.exchange.direct_bundles import Refreshed, refresh_bundle
 from gateway.exchange.direct_trust import DirectTrust
 from gateway.model.direct_anchors import BundleVersion, DirectAnchor, DirectBundle, Reach
 from gateway.model.exchange import Exchange, ExchangeFilter
+from gateway.settings_addresses import PrivateAddresses
 from gateway.store import direct_anchors, exchange_log
 from gateway.store.database import Database, open_database
 from gateway.store.migrations import upgrade
@@ -100,7 +101,7 @@ def a_place(folder: Path) -> Iterator[Place]:
         with answering() as served:
             root = MailAuthority("Root", NOW, f"{served.base}/ca/root")
             issuing = MailAuthority("Issuing", NOW, f"{served.base}/ca/issuing", above=root)
-            fetcher = Fetcher(frozenset({served.address}), seconds=5)
+            fetcher = Fetcher(PrivateAddresses.of([served.address]), seconds=5)
             place = Place(served, database, fetcher, root, issuing)
             served.answer = place.answer
             yield place

@@ -252,8 +252,10 @@ def test_a_real_address_for_plans_needs_tls(real: str, tmp_path: Path) -> None:
     assert "Traceback" not in "".join(printed)
 
 
-def test_a_real_address_for_operations_is_refused(tmp_path: Path) -> None:
-    listen = Listen(partners=free_address(), plans=free_address(), operations="0.0.0.0:0")
+@pytest.mark.parametrize("plans", [None, "0.0.0.0:0"])
+def test_a_real_address_for_operations_is_refused(plans: str | None, tmp_path: Path) -> None:
+    # Beside that of plans, or the same: with a token or without, everybody would read it.
+    listen = Listen(partners=free_address(), plans=plans or free_address(), operations="0.0.0.0:0")
     code, printed = refused(settings(tmp_path, listen=listen), tmp_path)
     assert (code, len(printed)) == (2, 1)
     assert "[listen] operations must be a loopback address" in printed[0]

@@ -43,6 +43,11 @@ def test_variables_win_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert settings.listen.plans == "127.0.0.1:1"
 
 
+def private(table: str, address: str) -> str:
+    return f'[{table}]\nprivate_addresses = ["{address}"]\n'
+
+
+DOMAIN = '[[plans]]\nid="a"\nname="x"\n[[mail.domains]]\nname="d.example"\n'
 WRONG = {
     "not TOML": ("[gateway", "not valid TOML"),
     "no text": (b"\xff\xfe\x00", "UTF-8"),
@@ -72,6 +77,12 @@ WRONG = {
     "no deadline": ("[limits]\nworker_deadline_seconds = 0", "limits.worker_deadline_seconds"),
     "endless skew": ("[limits]\nclock_skew_seconds = inf", "limits.clock_skew_seconds"),
     "negative skew": ("[limits]\nclock_skew_seconds = -1", "limits.clock_skew_seconds"),
+    "an address in short": (private("revocation", "127.1:80"), "revocation.private_addresses"),
+    "a name for an address": (private("revocation", "ca.test:80"), "written out"),
+    "an address without a port": (private("mail.out", "10.0.0.5") + DOMAIN, "form address:port"),
+    "an address of an interface": (private("discovery", "[fe80::1%lo]:389"), "leads nowhere"),
+    "an address at no port": (private("discovery", "10.0.0.5:0"), "port 0"),
+    "an address at a port too high": (private("revocation", "10.0.0.5:65536"), "address:port"),
     "a rule without a plan": ('[[policy.rules]]\nname = "x"', "policy.rules.0.plan"),
 }  # fmt: skip
 

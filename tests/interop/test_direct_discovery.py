@@ -20,6 +20,7 @@ from gateway.clients.fetch import Fetcher, FetchFailed
 from gateway.clients.ldap_client import LdapClient
 from gateway.exchange.direct_discovery import Lookups, find_certificate
 from gateway.intakes.publish import own_listings
+from gateway.settings_addresses import PrivateAddresses
 from ihe.revocation import Needs, Question
 from tests.certificates import Issued
 from tests.direct_certificates import MailAuthority
@@ -213,12 +214,12 @@ class World:
 
     @property
     def fetcher(self) -> Fetcher:
-        return Fetcher(frozenset({self.served.address}))
+        return Fetcher(PrivateAddresses.of([self.served.address]))
 
     def lookups(self, dns_port: int | None = None, *ldap_ports: int) -> Lookups:
         dns = DnsClient((f"127.0.0.1:{dns_port or self.dns_port}",))
         ports = ldap_ports or (self.ports.first, self.ports.second, self.ports.nobody)
-        allowed = frozenset(f"127.0.0.1:{port}" for port in ports)
+        allowed = PrivateAddresses.of(f"127.0.0.1:{port}" for port in ports)
         return Lookups(dns, LdapClient(dns.addresses, allowed), self.fetcher)
 
     def judge(self) -> Callable[[x509.Certificate, str, Sequence[x509.Certificate]], Verdict]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -103,6 +103,40 @@ def test_a_members_matches_are_shown_and_one_in_no_doubt_is_rejected(doors: Door
     assert (refused["transaction"], refused["outcome"]) == ("REST-HELD", "refused")
     assert (looked["transaction"], looked["member"]) == ("REST-HELD", MEMBER.id)
     assert (decided["member"], decided["reason"]) == (MEMBER.id, "another person")
+
+
+def test_what_waits_comes_page_by_page_each_once(tmp_path: Path) -> None:
+    with open_doors(tmp_path) as doors:
+        documents = {post(doors, STRANGER + b" " * number).json()["id"] for number in range(3)}
+        begun = datetime.now(UTC)
+        found = [begun] * 4 + [begun - timedelta(days=1), begun + timedelta(days=1)]
+        waiting = [a_match(number, time) for number, time in enumerate(found)]
+        for link in waiting:
+            doors.house.database.write(lambda tx, link=link: links.put(tx, link))
+        staff, path = doors.token(PLAN, "staff"), "/api/v1/held?limit=2"
+        matches, given = [], []
+        while path:
+            answer = doors.call("GET", path, staff)
+            form = answer.json()
+            assert len(form["matches"]) <= 2 and len(form["documents"]) <= 2
+            matches += [one["id"] for one in form["matches"]]
+            given += [one["id"] for one in form["documents"]]
+            if matches == [one["id"] for one in form["matches"]]:
+                # Somebody decides where the page ended, and the next begins there all the same.
+                decided = next(one for one in waiting if one.id == matches[-1])
+                doors.house.database.write(
+                    lambda tx, link=decided: links.decide(tx, link, state="confirmed")
+                )
+            path = answer.links["next"]["url"] if "next" in answer.links else ""
+        assert sorted(matches) == sorted(one.id for one in waiting)
+        assert (matches[0], matches[-1]) == (waiting[4].id, waiting[5].id)
+        assert len(given) == len(documents) and set(given) == documents
+
+
+def a_match(number: int, found: datetime) -> Link:
+    partner = a_partner()
+    patient = PatientId(str(number), Oid("2.999.8.1.5"))
+    return Link(PLAN, MEMBER.id, partner.id, partner.home_community_id, patient, "held", found)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +331,8 @@ def test_a_cursor_that_names_nothing_is_a_404(doors: Doors) -> None:
     for path in ("members", "documents", "held", "quarantine"):
         answer = doors.get(f"/api/v1/{path}", doors.token(PLAN, "staff"), after="nobody")
         assert answer.status_code == 404, path
+    answer = doors.get("/api/v1/held", doors.token(PLAN, "staff"), after_match="20260101-nobody")
+    assert answer.status_code == 404
 
 
 def test_the_log_is_paged_newest_first(doors: Doors) -> None:
@@ -309,4 +345,7 @@ def test_the_log_is_paged_newest_first(doors: Doors) -> None:
     assert numbers == sorted(numbers, reverse=True)
     everything = doors.get("/api/v1/exchanges", auditor, limit=1000).json()
     assert everything["next_offset"] is None
-    assert doors.get("/api/v1/exchanges", auditor, offset=10**9).json()["exchanges"] == []
+    assert doors.get("/api/v1/exchanges", auditor, offset=10_000).json()["exchanges"] == []
+    far = doors.get("/api/v1/exchanges", auditor, offset=10_001)
+    assert (far.status_code, far.headers["content-type"]) == (422, PROBLEM)
+    assert "go on `after`" in far.json()["detail"]

@@ -61,6 +61,7 @@ KINDS: Final[dict[str, tuple[str, ...]]] = {
     "trusted_id": ("trusted", "message"),
     "filed_id": ("document",),
     "after_message": ("message",),
+    "after_match": ("match",),
     "after": ("member", "document", "message", "sent"),
     "before": ("retrieval",),
 }

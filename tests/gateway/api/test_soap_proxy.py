@@ -137,6 +137,24 @@ def test_a_proxy_may_come_over_a_socket_file(tmp_path: Path) -> None:
         assert post(_ToFile(str(file)), []) == 400
 
 
+def test_a_trailer_is_no_header(tmp_path: Path) -> None:
+    """A proxy replaces the header; what a client sends after the body it may pass on as it is."""
+    with open_house(tmp_path, rules=[a_rule()], proxy=Proxy()) as house, serving(house) as door:
+        envelope = ask(discovery(), ITI_55_REQUEST).envelope
+        connection = plainly(door)
+        with closing(connection):
+            connection.putrequest("POST", "/ihe/xcpd")
+            connection.putheader("Content-Type", SOAP)
+            connection.putheader("Transfer-Encoding", "chunked")
+            trailer = b"Client-Cert: %b\r\n" % rfc_9440().encode()
+            body = b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(envelope), envelope, trailer)
+            connection.endheaders(body)
+            assert connection.getresponse().status == 400
+        assert {reason for _, _, reason in refusals(house)} == {
+            "the proxy passed on no client certificate, or several"
+        }
+
+
 # ---- over TLS --------------------------------------------------------------------------------
 
 

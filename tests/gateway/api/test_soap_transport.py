@@ -119,6 +119,36 @@ def test_a_request_may_come_in_chunks(place: Place) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+ENDLESS = {
+    "a header": (b"POST /ihe/xcpd HTTP/1.1\r\nHost: x\r\nX: ", b"a" * 100_000),
+    "headers": (b"POST /ihe/xcpd HTTP/1.1\r\nHost: x\r\n", b"X: a\r\n" * 10_000),
+    "a path": (b"GET /", b"a" * 100_000),
+    "trailers": (
+        b"POST /ihe/xcpd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X: a\r\n" * 10_000,
+    ),
+    "an extension of a chunk": (
+        b"POST /ihe/xcpd HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;x=",
+        b"a" * 100_000,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ENDLESS)
+def test_what_has_no_end_and_is_no_body_ends_the_connection(place: Place, what: str) -> None:
+    head, more = ENDLESS[what]
+    with place.door.connected() as secure:
+        secure.sendall(head)
+        with pytest.raises(OSError):
+            for _ in range(300):
+                secure.sendall(more)
+
+
+def test_a_head_may_be_as_long_as_others_let_it_be(place: Place) -> None:
+    long = {"X-Long": "a" * 60_000}
+    assert place.door.request("GET", "/ihe/xcpd?wsdl", headers=long).status == 200
+
+
 def test_one_connection_carries_many_requests(place: Place) -> None:
     known = len(records(place.house))
     with place.door.connected() as connection:

@@ -159,7 +159,8 @@ def test_every_page_of_an_address_is_taken_over(terminal: Terminal) -> None:
     pages = {"/one": json.dumps(first).encode(), "/two": json.dumps(second).encode()}
     with serving(pages) as host:
         with terminal.config.open("a", encoding="utf-8") as file:
-            file.write(f'\n[revocation]\nprivate_addresses = ["{host}"]\n')
+            spelling = host.replace("127.0.0.1", "[::FFFF:127.0.0.1]")
+            file.write(f'\n[revocation]\nprivate_addresses = ["{spelling}"]\n')
         ended = terminal.run(
             "partners", "import", f"http://{host}/one", "--network", "net", "--json"
         )

@@ -101,7 +101,7 @@ def test_all_matches_of_a_member_are_shown_and_one_in_no_doubt_is_rejected(
 ) -> None:
     terminal, id = match
     with open_house(terminal.folder, furnished=False) as house:
-        (link,) = house.database.read(lambda tx: links.for_people(tx, plan=PLAN))
+        (link,) = house.database.read(lambda tx: links.held(tx, plan=PLAN))
         changed = replace(link, state="confirmed", known=MEMBER.demographics)
         house.database.write(lambda tx: links.put(tx, changed))
     assert "None." in terminal.run("held", "list", "--plan", "acme").out
@@ -117,6 +117,25 @@ def test_all_matches_of_a_member_are_shown_and_one_in_no_doubt_is_rejected(
     assert [(one["id"], one["state"]) for one in lines] == [(id, "rejected")]
     assert lines[0]["known"]["birth_date"] and "ids" not in lines[0]["known"]
     assert terminal.run("held", "list", "--member", "none", "--plan", "acme").exit_code == 1
+
+
+def test_what_waits_is_listed_page_by_page(match: tuple[Terminal, str]) -> None:
+    terminal, id = match
+    terminal.run("ingest", terminal.write("held.xml", OTHER_PERSON), "--plan", "acme")
+    document = terminal.run("held", "list", "--plan", "acme", "--json").lines[0]["id"]
+    shown: list[str] = []
+    after: tuple[str, ...] = ()
+    for _ in range(3):
+        page = terminal.run("held", "list", "--plan", "acme", "--json", "--limit", "1", *after)
+        shown += [one["id"] for one in page.lines]
+        if "there may be more" not in page.err:
+            break
+        after = ("--after", shown[-1])
+    assert shown == [document, id]
+    assert terminal.run("held", "list", "--plan", "acme", "--after", id).out.strip() == "None."
+    with terminal.recording() as records:
+        ended = terminal.run("held", "list", "--plan", "acme", "--after", "nobody")
+    assert (ended.exit_code, [one["outcome"] for one in records]) == (1, ["refused"])
 
 
 @pytest.mark.parametrize("command", ["confirm", "reject", "undo", "unfile"])

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -221,6 +222,19 @@ def test_a_summary_can_be_had_as_a_page_and_as_a_pdf_to_print(
     assert printed.out == ""
     assert file.read_bytes().startswith(b"%PDF-1.7")
     assert [one["transaction"] for one in records] == ["CLI-SUMMARY"] * 2
+
+
+def test_a_file_that_a_summary_is_written_into_is_for_the_user_alone(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    new, shared = tmp_path / "new.txt", tmp_path / "shared.txt"
+    shared.write_text("what stood there before, and longer than anything" * 1000)
+    shared.chmod(0o640)
+    for file in (new, shared):
+        terminal.run("summary", MEMBER.member_id, "--plan", "acme", "--output", file)
+        assert "Sampleton" in file.read_text()
+        assert "stood there before" not in file.read_text()
+    assert [stat.S_IMODE(file.stat().st_mode) for file in (new, shared)] == [0o600, 0o640]
 
 
 def test_a_summary_that_cannot_be_written_is_a_sentence(terminal: Terminal, tmp_path: Path) -> None:

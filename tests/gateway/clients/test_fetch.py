@@ -9,7 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 
-from gateway.clients.fetch import Fetcher, FetchFailed, is_public
+from gateway.clients.fetch import Fetcher, FetchFailed, is_public, sent_on
+from gateway.settings_addresses import PrivateAddresses
 from tests.issuers import Answering, answering
 
 
@@ -21,7 +22,7 @@ def served() -> Iterator[Answering]:
 
 
 def allowed(served: Answering, **how: object) -> Fetcher:
-    return Fetcher(frozenset({served.address}), **how)  # type: ignore[arg-type]
+    return Fetcher(PrivateAddresses.of([served.address]), **how)  # type: ignore[arg-type]
 
 
 def failure(fetcher: Fetcher, url: str) -> str:
@@ -43,7 +44,7 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
     port = served.address.rpartition(":")[2]
     for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "2130706433"):
         assert failure(Fetcher(), f"http://{host}:{port}/x") == "its address is not a public one"
-    other_port = Fetcher(frozenset({"127.0.0.1:1"}))
+    other_port = Fetcher(PrivateAddresses.of(["127.0.0.1:1"]))
     assert failure(other_port, f"{served.base}/x") == "its address is not a public one"
     assert served.asked == []
 
@@ -56,6 +57,8 @@ def test_loopback_is_not_public_and_nothing_is_sent_there(served: Answering) -> 
         ("224.0.0.1", False), ("::1", False), ("fe80::1", False), ("fc00::1", False),
         ("::ffff:10.0.0.1", False), ("2002:0a00:0001::1", False), ("64:ff9b::a00:1", False),
         ("ff02::1", False), ("::", False), ("fec0::1", False), ("::127.0.0.1", False),
+        ("64:ff9b:1::a00:1", False), ("::ffff:0:10.0.0.1", False), ("5f00::1", False),
+        ("3fff::1", False), ("2001:0:a00:1::", False), ("2001:db8::1", False),
         ("8.8.8.8", True), ("2606:4700::1111", True), ("::ffff:8.8.8.8", True),
     ],
 )  # fmt: skip
@@ -91,6 +94,17 @@ def test_a_redirect_to_where_we_may_not_go_is_not_followed(served: Answering) ->
             served.answer = lambda _path, _body, location=location: (302, location)  # type: ignore[misc]
             failure(allowed(served), f"{served.base}/x")
         assert inner.asked == []
+
+
+def test_nothing_that_is_asked_for_over_https_comes_by_a_redirect_without_it() -> None:
+    asked = "https://anchors.example/bundle.p7b"
+    for location in ("http://anchors.example/", "HTTP://x.example/", "ftp://x.example/"):
+        with pytest.raises(FetchFailed, match="from https"):
+            sent_on(asked, location)
+    for location in ("/x", "//anchors.example/x", "https://anchors.example/x", "x"):
+        assert sent_on(asked, location).startswith("https://anchors.example/")
+    assert sent_on("http://ca.example/crl", "http://b.example/crl") == "http://b.example/crl"
+    assert sent_on("http://ca.example/crl", "https://b.example/crl") == "https://b.example/crl"
 
 
 def test_a_redirect_to_nowhere_and_other_answers_fail(served: Answering) -> None:
@@ -141,7 +155,7 @@ def test_more_than_we_take_is_broken_off(served: Answering) -> None:
 def test_whoever_does_not_answer_in_time_is_left() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        fetcher = Fetcher(frozenset({address}), seconds=0.3)
+        fetcher = Fetcher(PrivateAddresses.of([address]), seconds=0.3)
         assert failure(fetcher, f"http://{address}/x") == "it takes too long"
 
 
@@ -149,7 +163,7 @@ def test_whoever_answers_a_byte_at_a_time_is_left_too() -> None:
     chunked = b"Transfer-Encoding: chunked\r\n\r\n1;x="
     for part in (b"X: ", chunked):
         with dripping(b"HTTP/1.1 200 OK\r\n" + part) as address:
-            fetcher = Fetcher(frozenset({address}), seconds=0.4)
+            fetcher = Fetcher(PrivateAddresses.of([address]), seconds=0.4)
             started = time.monotonic()
             assert failure(fetcher, f"http://{address}/x") == "it takes too long"
             assert time.monotonic() - started < 2
@@ -180,5 +194,13 @@ def test_a_name_that_leads_nowhere_fails() -> None:
 
 
 def test_nobody_listening_is_a_failed_connection(served: Answering) -> None:
-    fetcher = Fetcher(frozenset({"127.0.0.1:1"}))
+    fetcher = Fetcher(PrivateAddresses.of(["127.0.0.1:1"]))
     assert failure(fetcher, "http://127.0.0.1:1/x").startswith("the connection failed")
+
+
+def test_an_address_is_allowed_however_it_is_written(served: Answering) -> None:
+    port = served.address.rpartition(":")[2]
+    for spelling in (f"[::FFFF:127.0.0.1]:{port}", f"0:0:0:0:0:ffff:7f00:1:0{port}"):
+        fetcher = Fetcher(PrivateAddresses.of([spelling]))
+        assert fetcher.fetch(f"http://127.0.0.1:{port}/x") == b"hello"
+        assert fetcher.fetch(f"http://[::ffff:127.0.0.1]:{port}/x") == b"hello"

@@ -17,6 +17,7 @@ from direct.tlv import integer, tlv
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.ldap_client import LdapClient
 from gateway.intakes.publish_ldap import answers
+from gateway.settings_addresses import PrivateAddresses
 
 Script = Callable[[socket.socket, int, Request], bool]
 """Answers one request on the connection; False hangs up."""
@@ -95,7 +96,7 @@ def serving(script: Script) -> Iterator[Server]:
 
 
 def client(server: Server, **how: object) -> LdapClient:
-    allowed = frozenset({f"127.0.0.1:{server.port}"})
+    allowed = PrivateAddresses.of([f"127.0.0.1:{server.port}"])
     return LdapClient(lambda _: (ip_address("127.0.0.1"),), allowed, **how)  # type: ignore[arg-type]
 
 
@@ -178,7 +179,7 @@ def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
 
 def test_a_private_address_is_allowed_with_its_port_alone() -> None:
     with serving(directory()) as server:
-        other = frozenset({f"127.0.0.1:{server.port + 1}"})
+        other = PrivateAddresses.of([f"127.0.0.1:{server.port + 1}"])
         asking = LdapClient(lambda _: (ip_address("127.0.0.1"),), other)
         with pytest.raises(LookupFailed, match="not at a public address"):
             asking.certificates(HOST, server.port, MAIL)
@@ -189,7 +190,7 @@ def test_a_name_that_leads_nowhere_and_a_port_where_nobody_is() -> None:
         LdapClient(lambda _: ()).certificates(HOST, 389, MAIL)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    allowed = frozenset({f"127.0.0.1:{port}"})
+    allowed = PrivateAddresses.of([f"127.0.0.1:{port}"])
     with pytest.raises(LookupFailed, match="cannot be reached"):
         LdapClient(lambda _: (ip_address("127.0.0.1"),), allowed).certificates(HOST, port, MAIL)
 

@@ -10,6 +10,7 @@ import pytest
 from gateway.clients.fetch import Fetcher
 from gateway.clients.revocation import RevocationChecks, Strictness
 from gateway.demo.certificates import Issued
+from gateway.settings_addresses import PrivateAddresses
 from ihe.errors import SecurityRefused
 from tests.issuers import DAY, HOUR, Answering, Authority, answering
 
@@ -45,7 +46,7 @@ class Place:
 def place() -> Iterator[Place]:
     with answering() as served:
         authority = Authority("CA", NOW, served.base)
-        fetcher = Fetcher(frozenset({served.address}), seconds=2)
+        fetcher = Fetcher(PrivateAddresses.of([served.address]), seconds=2)
         place = Place(served, authority, RevocationChecks(fetcher, clock=lambda: place.now))
         served.answer = lambda path, body: authority.answer(path, body, {})
         yield place

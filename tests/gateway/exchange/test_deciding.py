@@ -254,7 +254,7 @@ def test_a_match_that_nobody_doubts_is_not_put_before_people_and_may_be_rejected
     """Whose documents have turned out to be another's is asked for no more (DECISIONS 14)."""
     link = replace(a_match(house), state="confirmed")
     house.database.write(lambda tx: links.put(tx, link))
-    assert house.database.read(lambda tx: links.for_people(tx, plan=PLAN)) == ()
+    assert house.database.read(lambda tx: links.held(tx, plan=PLAN)) == ()
     other = house.database.read(lambda tx: find_match(tx, plan=PlanId("other"), match=link.id))
     assert other is None
     with pytest.raises(NothingToDecide, match="nobody has decided"):

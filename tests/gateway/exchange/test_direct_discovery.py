@@ -27,6 +27,7 @@ from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.fetch import Fetcher
 from gateway.clients.ldap_client import LdapClient
 from gateway.exchange.direct_discovery import Lookups, find_certificate, holds_for, open_lookups
+from gateway.settings_addresses import PrivateAddresses
 from gateway.settings_discovery import Discovery
 from tests.certificates import NOW, leaf
 from tests.gateway.intakes.publishing_house import publish_settings, published
@@ -111,7 +112,9 @@ def test_ldap_is_asked_where_dns_had_nothing_valid(ports: dict[str, int]) -> Non
                 host, ports["ldap"], mail
             )
 
-    moved = Moved(lambda _: (ip_address("127.0.0.1"),), frozenset({f"127.0.0.1:{ports['ldap']}"}))
+    moved = Moved(
+        lambda _: (ip_address("127.0.0.1"),), PrivateAddresses.of([f"127.0.0.1:{ports['ldap']}"])
+    )
     ended = find_certificate(ADDRESS, lookups=lookups(ports, moved), judge=trusting())
     assert isinstance(ended, NotFound)
     assert ended.certain
@@ -131,7 +134,7 @@ def test_a_directory_at_an_address_that_is_not_public_is_not_asked(ports: dict[s
 
 def test_what_a_record_points_to_is_fetched_in_der_or_pem() -> None:
     with answering() as served:
-        fetcher = Fetcher(frozenset({served.address}))
+        fetcher = Fetcher(PrivateAddresses.of([served.address]))
         asking = Lookups(DnsClient(), LdapClient(lambda _: ()), fetcher, clock=Clock())
         der = BY_DOMAIN.certificate.public_bytes(Encoding.DER)
         for content in (der, BY_DOMAIN.certificate_pem):

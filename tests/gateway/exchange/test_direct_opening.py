@@ -12,6 +12,7 @@ from gateway.clients.dns_client import DnsClient, LookupFailed
 from gateway.clients.smtp_client import SmtpClient
 from gateway.exchange.direct_opening import Routes
 from gateway.exchange.mail_packing import Packing
+from gateway.settings import InvalidSettings
 from gateway.settings_discovery import Discovery
 from gateway.settings_mail import Mail, MailDomain
 from gateway.settings_mail_out import MailOut, Route, Smarthost
@@ -70,8 +71,13 @@ def test_a_strangers_mx_does_not_send_us_into_our_own_house() -> None:
     with pytest.raises(LookupFailed) as refused:
         ways(MailOut(), "inside.test")
     assert "no mail server that we may go to" in str(refused.value)
-    inside = MailOut(private_addresses=("10.0.0.5:25",))
+    inside = MailOut(private_addresses=("[::ffff:10.0.0.5]:25",))
     assert ways(inside, "inside.test") == [("lan.test", 25, "opportunistic", "10.0.0.5")]
+
+
+def test_a_private_address_at_a_port_that_no_mail_goes_to_is_refused_at_the_start() -> None:
+    with pytest.raises(InvalidSettings, match="mail goes to port 25 alone"):
+        ways(MailOut(private_addresses=("10.0.0.5:587",)), "inside.test")
 
 
 def test_a_domain_may_need_verified_tls_or_a_server_of_its_own() -> None:
