@@ -60,7 +60,9 @@ def add_header_encounter(
     disposition = concept(header.disposition)
     place = _place(header, documents, resources)
     form = {
-        "status": _status(None, header.start, header.end, None),
+        "status": _status(
+            None, header.start, header.end, header.start if header.is_moment else None
+        ),
         "class": _class(header.code),
         **stated(
             identifier=ids,
