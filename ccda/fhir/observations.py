@@ -13,6 +13,7 @@ from ccda.fhir.datatypes import (
     concept,
     concepts,
     form_concept,
+    is_negated,
     media_type,
     notes,
     ordered_range,
@@ -240,7 +241,7 @@ def reference_ranges(statement: Statement) -> list[Json]:
     ranges = []
     for form in statement.all("reference_range"):
         meaning = form.get("interpretation") or {}
-        if meaning.get("code") not in (None, "N"):
+        if is_negated(form) or meaning.get("code") not in (None, "N"):
             continue
         value = form.get("value") or {}
         bounds = stated(
