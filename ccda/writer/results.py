@@ -19,11 +19,13 @@ from ccda.writer.participants import (
 )
 from ccda.writer.rows import (
     Row,
+    is_denied,
     statement,
     write_authors,
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     as_null_flavor,
@@ -109,7 +111,7 @@ def write_lone_panel(section: Element, row: Row) -> None:
     write_own_id(organizer, row)
     write_code(organizer, "code", row.line.code, words=row.words)
     write_status_code(organizer, row)
-    write_moment(organizer, row.start, row.end)
+    write_when(organizer, row)
     write_authors(organizer, row)
 
 
@@ -161,7 +163,7 @@ def _write_content(observation: Element, row: Row) -> None:
     write_code(observation, "code", row.line.code, words=row.words)
     write_reference(observation, row.anchor)
     write_status_code(observation, row)
-    write_moment(observation, row.start, row.end)
+    write_when(observation, row)
     told = row.detail("value_null_flavor")
     null_flavor = as_null_flavor(told if isinstance(told, str) else None)
     exclusive = row.detail("exclusive")
@@ -198,8 +200,13 @@ def _write_method_and_site(observation: Element, row: Row) -> None:
 
 
 def write_ranges(observation: Element, row: Row) -> None:
-    """referenceRange: as bounds, else as text; one that no number or word says by what it means."""
+    """referenceRange: as bounds, else as text; one that no number or word says by what it means.
+
+    CDA cannot deny a range: that one is not the range is told in the narrative alone.
+    """
     for form in forms_in(row.detail("reference_range")):
+        if is_denied(form):
+            continue
         bounds, words = form.get("value"), form.get("text")
         meaning = code_of(form.get("interpretation"))
         if not (isinstance(bounds, dict) or words or meaning):

@@ -13,7 +13,7 @@ from ccda.hl7v3 import CD, II, TS, known_time
 from ccda.model import Entry
 from ccda.summary import LineSource
 from ccda.values import quickly_made
-from gateway.exchange.moments import date_digits, finest, sort_key
+from gateway.exchange.moments import date_digits, sort_key
 from gateway.model.document import Document, IndexedEntry
 
 CodeKey = tuple[str, str]
@@ -203,7 +203,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = _as_meant(item.entry)
+    entry = _as_meant(_as_timed(item.entry, parent))
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -223,10 +223,19 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         details=_details(entry, parent),
         order=order,
         rank=(recorded, by.sort_key, order),
-        when=entry.time or entry.start,
+        when=entry.time if entry.time and sort_key(entry.time) else entry.start or entry.time,
         group=parent.path if parent is not None and _only_groups(parent) else None,
         section=item.section,
     )
+
+
+def _as_timed(entry: Entry, parent: Entry | None) -> Entry:
+    """A test that tells no time was made when its panel was (C-CDA on FHIR: results)."""
+    if parent is None or entry.kind not in ("result", "vital_sign") or not _only_groups(parent):
+        return entry
+    if any(sort_key(time) for time in (entry.time, entry.start, entry.end)):
+        return entry
+    return replace(entry, start=parent.start, end=parent.end, time=parent.time)
 
 
 def _as_meant(entry: Entry) -> Entry:
@@ -399,9 +408,3 @@ def _voice(document: Document) -> str:
     source = document.source
     known = source.partner or source.home_community_id or document.custodian
     return known or document.blob.sha256 or document.id
-
-
-def first_start(statements: Sequence[Statement]) -> TS | None:
-    """The time that the first of them states, as fine as any that agrees with it."""
-    starts = [one.when for one in statements if one.when and sort_key(one.when)]
-    return finest(starts) if starts else None

@@ -30,6 +30,7 @@ _DONE: Final = frozenset(
     {"immunization", "procedure", "encounter", "social_history", "family_history", "coverage"}
 )
 """Kinds of which "completed" says nothing."""
+_LASTS: Final = frozenset({"problem", "allergy", "medication", "concern"})
 
 _EMPTY: Final = [
     "No document is filed with this member yet: partners are asked with `gateway retrieve`,",
@@ -174,9 +175,15 @@ def _period(line: SummaryLine) -> str:
     start, end = _day(line.start), _day(line.end)
     if start and end:
         return start if start == end else f"{start} to {end}"
-    if start and not line.negated and line.kind in ("problem", "allergy", "medication", "concern"):
+    goes_on = line.kind in _LASTS and not (line.negated or _is_single(line))
+    if start and goes_on:
         return f"since {start}"
     return start or (f"until {end}" if end else "")
+
+
+def _is_single(line: SummaryLine) -> bool:
+    """A drug that was given once; what a condition tells as one moment is its onset."""
+    return line.kind == "medication" and line.is_moment
 
 
 def _remarks(line: SummaryLine) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A merged summary as a Bundle: of the demo member, and of every document at hand alone."""
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -195,6 +196,66 @@ def test_a_plan_is_the_same_in_the_summary_as_in_its_document(code: str, planned
     )
     assert of_document == of_summary
     assert len(of_summary) == 1
+
+
+MOMENT = '<statusCode code="completed"/><effectiveTime value="20240110"/>'
+BEGUN = '<statusCode code="active"/><effectiveTime><low value="20240110"/></effectiveTime>'
+APPENDECTOMY = '<code code="80146002" codeSystem="2.16.840.1.113883.6.96"/>'
+TIMES = ("performed", "occurrence", "effective", "period", "dosageInstruction", "onset")
+
+
+@pytest.mark.parametrize("time", [MOMENT, BEGUN])
+@pytest.mark.parametrize(
+    ("code", "statement"),
+    [
+        ("47519-4", f'<procedure moodCode="EVN">{APPENDECTOMY}{{}}</procedure>'),
+        ("47519-4", f'<procedure moodCode="RQO">{APPENDECTOMY}{{}}</procedure>'),
+        ("46240-8", '<encounter moodCode="EVN"><code code="185349003"/>{}</encounter>'),
+        ("11369-6", GIVEN.replace("22.4.16", "22.4.52")),
+        ("10160-0", GIVEN),
+        ("29549-3", GIVEN),
+        ("11450-4", PNEUMONIA),
+        (
+            "47420-5",
+            '<observation moodCode="EVN"><code code="54522-8" codeSystem="2.16.840.1.113883.6.1"/>'
+            '{}<value xsi:type="CD" code="11163003" codeSystem="2.16.840.1.113883.6.96"/>'
+            "</observation>",
+        ),
+    ],
+)
+def test_when_it_was_is_the_same_in_the_summary_as_in_its_document(
+    code: str, statement: str, time: str
+) -> None:
+    """What was at one moment must not be told as what has begun and goes on."""
+    given = re.sub(r"<statusCode.*?/><effectiveTime .*?/>|<effectiveTime>.*?</effectiveTime>", "{}",
+                   statement)  # fmt: skip
+    assert "{}" in given
+    of_document, of_summary = (
+        _timed(found) for found in told_alone(section(code, given.format(time)))
+    )
+    assert of_summary == of_document
+    assert of_summary
+
+
+def _timed(found: dict[str, list[Json]]) -> list[Json]:
+    """Of each resource its type, its status and when it was."""
+    kinds = (kind for kind in found if kind not in ("Patient", "DocumentReference", "Provenance"))
+    return [
+        {
+            name: part
+            for name, part in one.items()
+            if name in ("resourceType", "status") or name.startswith(TIMES)
+        }
+        for kind in sorted(kinds)
+        for one in found[kind]
+    ]
+
+
+def test_a_procedure_of_one_moment_was_performed_then() -> None:
+    done = f'<procedure moodCode="EVN">{APPENDECTOMY}{MOMENT}</procedure>'
+    (procedure,) = told_alone(section("47519-4", done))[1]["Procedure"]
+    assert procedure["performedDateTime"] == "2024-01-10"
+    assert "performedPeriod" not in procedure
 
 
 def test_a_medication_that_was_administered_is_one_in_the_summary_too() -> None:
