@@ -30,11 +30,13 @@ def add_family_history(statements: Sequence[Statement], resources: Resources) ->
 
 def _add(relative: Statement, conditions: Sequence[Statement], resources: Resources) -> Json:
     told = relative.entry if relative.one("relative") else None
+    # FHIR has no status for one condition alone.
+    conditions = [one for one in conditions if relative.is_in_error or not one.is_in_error]
     denied = [f"Denied: {_name(part)}" for part in conditions if part.entry.negated]
     held = [part for part in conditions if not part.entry.negated]
     gender = relative.one("gender") if told else None
     form = {
-        "status": "completed" if relative.entry.status == "completed" else "partial",
+        "status": _status(relative),
         "patient": resources.patient,
         **stated(date=when(relative.entry.time)),
         "relationship": (concept(told.code, told.text) if told else _whose(relative)) or _RELATIVE,
@@ -47,6 +49,12 @@ def _add(relative: Statement, conditions: Sequence[Statement], resources: Resour
         ),
     }
     return resources.state(relative, "FamilyMemberHistory", form)
+
+
+def _status(relative: Statement) -> str:
+    if relative.is_in_error:
+        return "entered-in-error"
+    return "completed" if relative.entry.status == "completed" else "partial"
 
 
 def _whose(condition: Statement) -> Json | None:

@@ -81,7 +81,8 @@ def observation(
 def result_status(statement: Statement) -> str:
     """CF-ResultStatus; what the document says was not done was cancelled."""
     entry = statement.entry
-    if entry.negated and (statement.is_panel or _is_not_done(statement)):
+    is_undone = entry.negated and (statement.is_panel or _is_not_done(statement))
+    if is_undone and not statement.is_in_error:
         return "cancelled"
     return RESULT.get(entry.status or "", "unknown")
 

@@ -77,6 +77,11 @@ class Statement:
         return bool(self.entry.details.get("panel"))
 
     @property
+    def is_in_error(self) -> bool:
+        """Whether it was entered in error: what it denies is then not denied either."""
+        return self.entry.status == "nullified"
+
+    @property
     def moment(self) -> str | None:
         """When it was, if that is one moment."""
         entry = self.entry
