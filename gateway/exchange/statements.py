@@ -203,7 +203,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = _as_meant(_as_timed(item.entry, parent))
+    entry = _as_meant(_as_held(item.entry, parent))
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -229,9 +229,14 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
     )
 
 
-def _as_timed(entry: Entry, parent: Entry | None) -> Entry:
-    """A test that tells no time was made when its panel was (C-CDA on FHIR: results)."""
-    if parent is None or entry.kind not in ("result", "vital_sign") or not _only_groups(parent):
+def _as_held(entry: Entry, parent: Entry | None) -> Entry:
+    """What is folded out of its group: of a team that is denied nobody is a member, and a test that
+    tells no time was made when its panel was (C-CDA on FHIR: results)."""
+    if parent is None or not _only_groups(parent):
+        return entry
+    if entry.kind == "care_team" and parent.negated and not entry.negated:
+        return replace(entry, negated=True)
+    if entry.kind not in ("result", "vital_sign"):
         return entry
     if any(sort_key(time) for time in (entry.time, entry.start, entry.end)):
         return entry
