@@ -18,18 +18,27 @@ _AGE_UNITS: Final = frozenset(("a", "mo", "wk", "d", "h", "min"))
 def add_family_history(statements: Sequence[Statement], resources: Resources) -> None:
     """A condition whose relative nobody names is that of a family member."""
     for statement in statements:
-        if statement.one("relative"):
+        if _is_relative(statement):
             conditions = [part for part in statement.parts if not part.entry.no_information]
             made = _add(statement, conditions, resources)
             for part in conditions:
                 resources.link(part, made)
     for statement in statements:
-        if not statement.one("relative") and statement.position not in resources.links:
+        if not _is_relative(statement) and statement.position not in resources.links:
             _add(statement, [statement], resources)
 
 
+def _is_relative(statement: Statement) -> bool:
+    """Whether it tells of somebody, and not what somebody has: a summary's condition names its
+    relative in the same detail that marks a relative's own statement."""
+    told, code = statement.one("relative"), statement.entry.code
+    if not isinstance(told, dict):
+        return bool(told)
+    return code is not None and (code.code, code.system) == (told.get("code"), told.get("system"))
+
+
 def _add(relative: Statement, conditions: Sequence[Statement], resources: Resources) -> Json:
-    told = relative.entry if relative.one("relative") else None
+    told = relative.entry if _is_relative(relative) else None
     # FHIR has no status for one condition alone.
     conditions = [one for one in conditions if relative.is_in_error or not one.is_in_error]
     denied = [f"Denied: {_name(part)}" for part in conditions if part.entry.negated]
@@ -38,11 +47,11 @@ def _add(relative: Statement, conditions: Sequence[Statement], resources: Resour
     form = {
         "status": _status(relative),
         "patient": resources.patient,
-        **stated(date=when(relative.entry.time)),
+        **stated(date=when(told.time) if told else None),
         "relationship": (concept(told.code, told.text) if told else _whose(relative)) or _RELATIVE,
         **stated(
             sex=_sex(gender),
-            bornDate=day(relative.one("birth_time")) if told else None,
+            bornDate=day(relative.one("birth_time" if told else "relative_birth_time")),
             **(_deceased(relative) if told else {}),
             note=notes(denied, relative.conflict, *(part.conflict for part in held)),
             condition=[_condition(part) for part in held],
@@ -60,7 +69,8 @@ def _status(relative: Statement) -> str:
 def _whose(condition: Statement) -> Json | None:
     """The relative that a condition names itself, where no organizer does."""
     subject = condition.one("subject")
-    return form_concept(subject.get("relationship")) if isinstance(subject, dict) else None
+    named = form_concept(subject.get("relationship")) if isinstance(subject, dict) else None
+    return named or form_concept(condition.one("relative"))
 
 
 def _condition(statement: Statement) -> Json:

@@ -39,6 +39,7 @@ _ENDED_WORDS: Final = {
 ENDED: Final = frozenset(
     "stopped completed resolved inactive cancelled nullified remission".split()
 ) | {"on hold", "history of", "ruled out"}
+_UNKNOWN_END: Final = TS(None, "UNK")
 _ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
 
 
@@ -323,6 +324,9 @@ def _status(entry: Entry, parent: Entry | None, today: str) -> str | None:
         return parent.status
     stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
+    # C-CDA R2.1: 3.78, an end that nobody knows says that it is over, unless more is said.
+    if status is None and entry.kind == "problem" and entry.end == _UNKNOWN_END:
+        return "resolved"
     end = date_digits(entry.end)
     ends_as = _ENDS_AS.get(entry.kind)
     if ends_as is None or not end:

@@ -309,6 +309,55 @@ def test_each_smoking_status_is_an_answer_to_its_question() -> None:
     assert answers == ["449868002", "8517006"]
 
 
+FATHER = (
+    '<organizer moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.45"/>'
+    '<statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" '
+    'codeSystem="2.16.840.1.113883.5.111" displayName="Father"/><subject>'
+    '<birthTime value="1910"/></subject></relatedSubject></subject>{}</organizer>'
+)
+HAD = (
+    '<component><observation moodCode="EVN" {}><templateId root="2.16.840.1.113883.10.20.22.4.46"/>'
+    '<code code="64572001"/><statusCode code="completed"/><effectiveTime value="1990"/>'
+    '<value xsi:type="CD" code="44054006" codeSystem="2.16.840.1.113883.6.96"/></observation>'
+    "</component>"
+)
+
+
+def test_what_a_relative_has_is_the_relatives_in_the_summary_too() -> None:
+    (found,) = told_alone(section("10157-6", FATHER.format(HAD.format(""))))[1][
+        "FamilyMemberHistory"
+    ]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert [one["code"]["coding"][0]["code"] for one in found["condition"]] == ["44054006"]
+    assert found["bornDate"] == "1910"
+    assert "date" not in found  # when he fell ill is not when it was told
+
+
+def test_what_a_relative_is_said_not_to_have_is_denied_in_the_summary_too() -> None:
+    denied = FATHER.format(HAD.format('negationInd="true"'))
+    (found,) = told_alone(section("10157-6", denied))[1]["FamilyMemberHistory"]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert "condition" not in found
+    assert found["note"][0]["text"].startswith("Denied: ")
+
+
+def test_a_relative_of_whom_nothing_is_told_is_still_a_relative() -> None:
+    (found,) = told_alone(section("10157-6", FATHER.format("")))[1]["FamilyMemberHistory"]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert "condition" not in found
+
+
+UNKNOWN_END = '<effectiveTime><low value="2010"/><high nullFlavor="UNK"/></effectiveTime>'
+
+
+def test_a_condition_that_ended_nobody_knows_when_has_ended_in_the_summary_too() -> None:
+    ended = re.sub("<effectiveTime>.*</effectiveTime>", UNKNOWN_END, PNEUMONIA)
+    alone, summary = told_alone(section("11450-4", ended))
+    (of_document,), (of_summary,) = alone["Condition"], summary["Condition"]
+    assert of_summary["clinicalStatus"] == of_document["clinicalStatus"]
+    assert of_summary["clinicalStatus"]["coding"][0]["code"] == "resolved"
+
+
 def test_that_no_allergy_is_known_is_told_once_with_all_who_say_it() -> None:
     told = section("48765-2", NO_ALLERGY)
     summary, patient = summarized((name, document_xml(told)) for name in ("one", "two"))
