@@ -29,12 +29,8 @@ def add_family_history(statements: Sequence[Statement], resources: Resources) ->
 
 
 def _is_relative(statement: Statement) -> bool:
-    """Whether it tells of somebody, and not what somebody has: a summary's condition names its
-    relative in the same detail that marks a relative's own statement."""
-    told, code = statement.one("relative"), statement.entry.code
-    if not isinstance(told, dict):
-        return bool(told)
-    return code is not None and (code.code, code.system) == (told.get("code"), told.get("system"))
+    """Whether it tells of somebody; a summary's condition names its relative by the same detail."""
+    return statement.one("relative") is True
 
 
 def _add(relative: Statement, conditions: Sequence[Statement], resources: Resources) -> Json:

@@ -365,7 +365,8 @@ def _relative(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
         return {}
     own = {"relative_ids": person.get("ids"), "relative_birth_time": person.get("birth_time")}
     told = {key: value for key, value in own.items() if value and key not in entry.details}
-    return {"relative": relation, **told}
+    # Of whom nothing is told but who it is, that is no condition of his own.
+    return told if entry.details.get("relative") is True else {"relative": relation, **told}
 
 
 _ASSERTION: Final = "ASSERTION"
