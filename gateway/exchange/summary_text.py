@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
+from ccda.html.words import MOODS
 from ccda.model import Interval
 from ccda.summary import (
     Completeness,
@@ -108,6 +109,12 @@ def _with_person(said: str, line: SummaryLine) -> str:
 
 
 def _facts(line: SummaryLine) -> str:
+    """What it says; first, where that is so, that it is only meant to be."""
+    ahead = MOODS.get(line.mood or "") if line.kind not in ("plan", "goal", "medication") else None
+    return ", ".join(part for part in (ahead, _said(line)) if part)
+
+
+def _said(line: SummaryLine) -> str:
     if line.trend and not (line.kind == "social_history" and len(line.trend) == 1):
         return _trend(line.trend)
     value = _value(line.value, line.unit)
