@@ -196,11 +196,14 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
         negated=line.negated,
         mood=line.mood,
     )
+    lasted = _lasted(said, point.time)
     return Entry(
         kind=line.kind,
         path=point.sources[0].path,
         code=said.code,
-        time=_time(point.time),
+        start=said.start if lasted else None,
+        end=said.end if lasted else None,
+        time=None if lasted else _time(point.time),
         status=said.status,
         value=said.value,
         unit=said.unit,
@@ -209,6 +212,13 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
         mood=said.mood,
         details=said.details,
     )
+
+
+def _lasted(said: Entry, time: str | None) -> bool:
+    """Whether it is told from when to when, or since when somebody answers so: a smoker."""
+    if said.time is not None or time != (said.start and said.start.iso):
+        return False
+    return when(said.end) is not None or said.kind == "social_history"
 
 
 def _time(iso: str | None) -> TS | None:

@@ -323,6 +323,29 @@ HAD = (
 )
 
 
+SINCE = '<effectiveTime><low value="20090214"/></effectiveTime>'
+UNTIL = '<effectiveTime><low value="20090214"/><high value="20110215"/></effectiveTime>'
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "time"),
+    [
+        ("29762-2", smoking("20200101", "8517006", "Former smoker"), SINCE),
+        ("29762-2", smoking("20200101", "8517006", "Former smoker"), UNTIL),
+        ("30954-2", glycated("20200101", "completed", "7.2", "4548-4"), UNTIL),
+    ],
+)
+def test_how_long_it_was_so_is_the_same_in_the_summary_as_in_its_document(
+    code: str, told: str, time: str
+) -> None:
+    given = told.replace('<effectiveTime value="20200101"/>', time)
+    (of_document,), (of_summary,) = (
+        found["Observation"] for found in told_alone(section(code, given))
+    )
+    assert of_summary["effectivePeriod"] == of_document["effectivePeriod"]
+    assert "effectiveDateTime" not in of_summary
+
+
 def test_what_a_relative_has_is_the_relatives_in_the_summary_too() -> None:
     (found,) = told_alone(section("10157-6", FATHER.format(HAD.format(""))))[1][
         "FamilyMemberHistory"
