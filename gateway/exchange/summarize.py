@@ -45,6 +45,7 @@ from gateway.exchange.conflicts import (
 )
 from gateway.exchange.directives import answer_conflicts
 from gateway.exchange.effort import spend
+from gateway.exchange.identity import was_done
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
 from gateway.exchange.people import whose
@@ -67,8 +68,11 @@ from gateway.model.member import Member
 
 __all__ = ["Completeness", "Summary", "member_json", "summarize", "summary_json"]
 
-# A dose of one statement beside the drug of another would be an order nobody wrote.
-_NEVER_BORROWED: Final = frozenset({"dose", "frequency", "rate", "max_dose", "sig", "concern"})
+# A dose of one statement beside the drug of another would be an order nobody wrote; how it stands,
+# each tells for itself.
+_NEVER_BORROWED: Final = frozenset(
+    "dose frequency rate max_dose sig precondition concern clinical_status status_code".split()
+)
 
 # Kinds whose words say more than their code: a plan's "Follow-up with primary care".
 _SPOKEN: Final = frozenset(
@@ -360,11 +364,18 @@ def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:
     merged: dict[str, Any] = {}
     if kind not in TREND_KINDS:
         for one in reversed(agreeing[1:]):
-            merged |= {k: v for k, v in one.details.items() if k not in _NEVER_BORROWED}
+            if _is_one_outcome(one, winner):
+                merged |= {k: v for k, v in one.details.items() if k not in _NEVER_BORROWED}
     merged |= winner.details
     if kind in _SPOKEN and winner.entry.text:
         merged["text"] = winner.entry.text
     return merged
+
+
+def _is_one_outcome(one: Statement, other: Statement) -> bool:
+    """A visit that was cancelled did not end as another source says that it ended."""
+    done = {was_done(one), was_done(other)} - {None}
+    return len(done) < 2
 
 
 class _Downward(dict[int, int]):

@@ -246,6 +246,9 @@ def _is_one_time(one: _Reading, other: _Reading) -> bool:
 def _is_one_value(one: _Reading, other: _Reading) -> bool:
     if one.quantity is not None and other.quantity is not None:
         return _is_same(one, other)
+    mine, theirs = (ucum(each.statement.entry.unit) for each in (one, other))
+    if mine and theirs and mine != theirs:  # ≥ 5 mg/dL is not ≥ 5 g/dL
+        return False
     return (one.text or "").casefold() == (other.text or "").casefold()
 
 

@@ -194,6 +194,11 @@ def test_two_concerns_of_one_document_that_say_nothing_are_not_known_to_be_one()
     assert len(found) == 2
 
 
+def test_a_dose_that_is_always_taken_is_not_made_one_as_needed() -> None:
+    as_needed = taken(dose=DOSE, precondition=[{"display": "pain"}])
+    assert by_two(as_needed, taken(dose=DOSE)).details == {"dose": DOSE}
+
+
 # ---- one dose in two units ---------------------------------------------------------------------
 
 
@@ -257,3 +262,27 @@ def test_one_rhythm_in_two_units_is_one() -> None:
         is None
     )
     assert by_two(taken(frequency=every("1", "mo")), taken(frequency=every("30", "d"))).conflict
+
+
+# ---- what one tells of what another denies -----------------------------------------------------
+
+
+def test_a_visit_that_was_cancelled_did_not_end_as_another_source_says() -> None:
+    died = {"discharge_disposition": {"code": "20", "display": "Expired"}}
+    visit = CD("185349003", SNOMED, "Visit")
+    took_place = entry("encounter", visit, time="20200101", status="completed", details=died)
+    cancelled = entry("encounter", visit, time="20200101", status="cancelled")
+    line = only("encounter", holding(A, took_place), holding(B, cancelled))
+    assert (line.status, line.details) == ("cancelled", {})
+    assert line.conflict is not None
+
+
+def test_how_another_source_says_that_it_stands_is_no_detail_of_the_line() -> None:
+    active = {"clinical_status": {"code": "55561003", "display": "Active"}}
+    problem = CD("44054006", SNOMED, "Diabetes")
+    line = only(
+        "problem",
+        holding(A, entry("problem", problem, details=active)),
+        holding(B, entry("problem", problem, status="resolved", end="2020")),
+    )
+    assert (line.status, line.details) == ("resolved", {})
