@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from ccda.hl7v3 import CD, II, TS, read_ad, read_ii, text_of
+from ccda.hl7v3 import CD, II, IVL, TS, read_ad, read_ii, text_of
 from ccda.model import (
     ClinicalDocument,
     Consent,
@@ -20,6 +20,7 @@ from ccda.participations import (
     NOTHING,
     read_organization,
     read_participant,
+    read_period,
 )
 from ccda.patient import read_patient, read_time, sdtc
 from ccda.safe_xml import Element
@@ -148,14 +149,15 @@ def _encounter(children: Children, narrative: Narrative) -> Encounter | None:
     _, parts = next(_inner(children, "componentOf", "encompassingEncounter"), (None, None))
     if parts is None:
         return None
-    time = parts.get("effectiveTime")
-    period = children_of(time[0]) if time else {}
+    period = read_period(parts, "effectiveTime") or IVL()
+    start, end = _said(period.low), _said(period.high)
+    moment = None if start else read_time(parts)
     place = _place(parts, narrative)
     return Encounter(
         ids=_ids(parts),
         code=read_code(parts, "code", narrative),
-        start=read_time(period, "low") or read_time(parts),
-        end=read_time(period, "high"),
+        start=start or moment,
+        end=end,
         location=None if place is None else place.name or _name_of_organization(place),
         disposition=read_code(parts, "dischargeDispositionCode", narrative)
         or read_code(parts, _DISPOSITION, narrative),
@@ -165,7 +167,13 @@ def _encounter(children: Children, narrative: Narrative) -> Encounter | None:
             for kind in ("responsibleParty", "encounterParticipant")
             for one in parts.get(kind, NOTHING)
         ),
+        is_moment=moment is not None and bool(moment.value) and end is None,
     )
+
+
+def _said(bound: TS | None) -> TS | None:
+    """The bound, if it says when or why not."""
+    return bound if bound is not None and (bound.value or bound.null_flavor) else None
 
 
 def _place(parts: Children, narrative: Narrative) -> Place | None:

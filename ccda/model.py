@@ -242,7 +242,10 @@ class RelatedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Encounter:
-    """componentOf/encompassingEncounter; `location` is the name of `place`."""
+    """componentOf/encompassingEncounter; `location` is the name of `place`.
+
+    `is_moment`: `start` is when it was, and not the beginning of what may go on.
+    """
 
     ids: tuple[II, ...] = ()
     code: CD | None = None
@@ -253,6 +256,7 @@ class Encounter:
     place: Place | None = None
     participants: tuple[Participant, ...] = ()
     """The responsible party, then the encounter's own participants."""
+    is_moment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

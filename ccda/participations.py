@@ -6,6 +6,7 @@ role a person, a device or an organization. Only the names of these elements dif
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from ccda.errors import MalformedXml
@@ -33,6 +34,7 @@ from ccda.namespaces import normalize
 from ccda.narrative import Narrative
 from ccda.safe_xml import Element, Limits, parse_for_names
 from ccda.sections.statement import Children, children_of, first
+from ccda.sections.widths import bounded
 
 _NAME: Final = v3("name")
 _BODY: Final = b"component"
@@ -238,7 +240,10 @@ def read_organization(element: Element, narrative: Narrative, nested: int = 0) -
 
 
 def read_period(parts: Children, name: str) -> IVL | None:
-    """A time as an interval; a point, which most are, is its `value`."""
+    """A time as an interval; a point, which most are, is its `value`.
+
+    A bound that is not written is what the width makes it, where it tells that.
+    """
     found = parts.get(name)
     if found is None:
         return None
@@ -247,4 +252,8 @@ def read_period(parts: Children, name: str) -> IVL | None:
     if value and not len(element):
         return IVL(value=TS(value))
     period = read_ivl(element)
+    if (width := first(element, "width")) is not None:
+        amount, unit = width.get("value"), width.get("unit")
+        low, high = bounded(period.low, period.high, amount, unit, period.value)
+        period = replace(period, low=low, high=high)
     return None if period == IVL() else period

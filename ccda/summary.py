@@ -86,7 +86,8 @@ class SummaryLine:
 
     The translations of `code` are all other codes that the sources gave the same fact. `mood` is
     as who speaks for the line wrote it: EVN has happened, INT, RQO or APT is meant to. `section`
-    is the LOINC code of that source's section, which the JSON does not tell.
+    is the LOINC code of that source's section. `is_moment`: `start` is when it was, and not the
+    beginning of what may go on. The JSON tells neither.
     """
 
     kind: Kind
@@ -105,6 +106,7 @@ class SummaryLine:
     details: Mapping[str, Any] = field(default_factory=dict)
     trend: tuple[TrendPoint, ...] = ()
     section: str | None = None
+    is_moment: bool = False
 
 
 @dataclass(frozen=True, slots=True)

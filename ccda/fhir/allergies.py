@@ -57,7 +57,7 @@ def _allergy(statement: Statement, resources: Resources) -> Json:
     end = when(entry.end)
     verification = (
         "refuted"
-        if entry.negated and denial is None
+        if entry.negated and denial is None and not statement.is_in_error
         else concept_maps.ALLERGY_VERIFICATION.get(entry.status or "")
     )
     category = concept_maps.ALLERGY_CATEGORY.get(typed or "")

@@ -73,6 +73,11 @@ _MAY_BE_ABOUT_OTHERS: Final[frozenset[Kind]] = frozenset(
     ("result", "vital_sign", "social_history", "functional_status", "mental_status",
      "advance_directive", "family_history")
 )  # fmt: skip
+_OBSERVED: Final[frozenset[Kind]] = frozenset(
+    ("result", "vital_sign", "social_history", "functional_status", "mental_status",
+     "advance_directive")
+)  # fmt: skip
+_AHEAD: Final = frozenset(("INT", "RQO", "PRMS", "PRP", "APT", "ARQ", "GOL"))
 # FHIR R4 has no word for that these are not so.
 _NEVER_DENIED: Final[frozenset[Kind]] = frozenset(("coverage", "care_team", "note"))
 
@@ -178,7 +183,7 @@ def _add_all(statements: Sequence[Statement], resources: Resources) -> None:
     by_kind: dict[Kind, list[Statement]] = {kind: [] for kind in KINDS}
     for one in statements:
         if _is_told(one):
-            by_kind[one.entry.kind].append(one)
+            by_kind["plan" if _is_ahead(one) else one.entry.kind].append(one)
     for one in by_kind["problem"]:
         for identifier in one.entry.ids:
             reference = resources.reference_to(one, "Condition")
@@ -190,13 +195,20 @@ def _add_all(statements: Sequence[Statement], resources: Resources) -> None:
 
 def _is_told(one: Statement) -> bool:
     """What is about someone else is told where FHIR R4 can say so, and else would be a lie."""
-    if one.about_other is not None and one.entry.kind not in _MAY_BE_ABOUT_OTHERS:
+    if one.about_other is not None and (
+        one.entry.kind not in _MAY_BE_ABOUT_OTHERS or _is_ahead(one)
+    ):
         return False
     if one.entry.kind in _NEVER_DENIED and _is_denied(one):
         return False
     if not one.entry.no_information:
         return True
     return one.entry.kind == "allergy" and denied_class(one) is not None
+
+
+def _is_ahead(one: Statement) -> bool:
+    """What is to be measured, or reached: nothing that was observed."""
+    return one.entry.kind in _OBSERVED and one.entry.mood in _AHEAD
 
 
 def _is_denied(one: Statement) -> bool:

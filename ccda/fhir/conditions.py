@@ -55,7 +55,9 @@ def condition(statement: Statement, resources: Resources, *, is_denied: bool | N
     abatement = _abatement(statement)
     is_denied = entry.negated if is_denied is None else is_denied
     verification = (
-        "refuted" if is_denied else concept_maps.CONDITION_VERIFICATION.get(entry.status or "")
+        "refuted"
+        if is_denied and not statement.is_in_error
+        else concept_maps.CONDITION_VERIFICATION.get(entry.status or "")
     )
     clinical = None if verification in _UNSTANDING else _clinical(statement, bool(abatement))
     asserted = _asserted(statement)

@@ -28,10 +28,17 @@ def add_devices(statements: Sequence[Statement], resources: Resources) -> None:
         named = concept(entry.code, entry.text)
         if named is not None:
             form["type"] = named
-        # A device that was denied is not there: its record does not count (FHIR R4: status).
-        status = "inactive" if entry.negated else None
-        said = stated(status=status, note=notes(entry.details.get("comment"), statement.conflict))
+        said = stated(
+            status=_status(statement), note=notes(entry.details.get("comment"), statement.conflict)
+        )
         resources.state(statement, "Device", {**said, **form})
+
+
+def _status(statement: Statement) -> str | None:
+    """FHIR R4: that of the record. A device that was denied is not there: it does not count."""
+    if statement.is_in_error:
+        return "entered-in-error"
+    return "inactive" if statement.entry.negated else None
 
 
 def device_of(

@@ -25,7 +25,7 @@ from ccda.fhir.statement import Statement
 from ccda.fhir.systems import ACT_CODE, PARTICIPATION_TYPE
 from ccda.fhir.times import Json, absent, period, when
 from ccda.hl7v3 import CD, TS
-from ccda.model import Encounter, Entry
+from ccda.model import Encounter
 
 _ACT_CODE_OID: Final = "2.16.840.1.113883.5.4"
 _CPT_OID: Final = "2.16.840.1.113883.6.12"
@@ -60,7 +60,9 @@ def add_header_encounter(
     disposition = concept(header.disposition)
     place = _place(header, documents, resources)
     form = {
-        "status": _status(None, header.start, header.end, None),
+        "status": _status(
+            None, header.start, header.end, header.start if header.is_moment else None
+        ),
         "class": _class(header.code),
         **stated(
             identifier=ids,
@@ -125,7 +127,7 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
     disposition = form_concept(statement.one("discharge_disposition"))
     diagnoses = [part for part in statement.parts if part.entry.kind == "problem"]
     return {
-        "status": _entry_status(entry),
+        "status": _entry_status(statement),
         "class": _class(code, code_of(statement.one("class"))),
         **stated(
             type=_types(code, entry.text),
@@ -145,8 +147,11 @@ def _encounter(statement: Statement, resources: Resources) -> Json:
     }
 
 
-def _entry_status(entry: Entry) -> str:
+def _entry_status(statement: Statement) -> str:
     """FHIR R4 has no negated encounter: one that did not take place was cancelled."""
+    entry = statement.entry
+    if statement.is_in_error:
+        return concept_maps.ENCOUNTER[entry.status or ""]
     if entry.negated:
         return "cancelled"
     if entry.mood not in (None, "EVN"):

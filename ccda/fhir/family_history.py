@@ -18,29 +18,36 @@ _AGE_UNITS: Final = frozenset(("a", "mo", "wk", "d", "h", "min"))
 def add_family_history(statements: Sequence[Statement], resources: Resources) -> None:
     """A condition whose relative nobody names is that of a family member."""
     for statement in statements:
-        if statement.one("relative"):
+        if _is_relative(statement):
             conditions = [part for part in statement.parts if not part.entry.no_information]
             made = _add(statement, conditions, resources)
             for part in conditions:
                 resources.link(part, made)
     for statement in statements:
-        if not statement.one("relative") and statement.position not in resources.links:
+        if not _is_relative(statement) and statement.position not in resources.links:
             _add(statement, [statement], resources)
 
 
+def _is_relative(statement: Statement) -> bool:
+    """Whether it tells of somebody; a summary's condition names its relative by the same detail."""
+    return statement.one("relative") is True
+
+
 def _add(relative: Statement, conditions: Sequence[Statement], resources: Resources) -> Json:
-    told = relative.entry if relative.one("relative") else None
+    told = relative.entry if _is_relative(relative) else None
+    # FHIR has no status for one condition alone.
+    conditions = [one for one in conditions if relative.is_in_error or not one.is_in_error]
     denied = [f"Denied: {_name(part)}" for part in conditions if part.entry.negated]
     held = [part for part in conditions if not part.entry.negated]
     gender = relative.one("gender") if told else None
     form = {
-        "status": "completed" if relative.entry.status == "completed" else "partial",
+        "status": _status(relative),
         "patient": resources.patient,
-        **stated(date=when(relative.entry.time)),
+        **stated(date=when(told.time) if told else None),
         "relationship": (concept(told.code, told.text) if told else _whose(relative)) or _RELATIVE,
         **stated(
             sex=_sex(gender),
-            bornDate=day(relative.one("birth_time")) if told else None,
+            bornDate=day(relative.one("birth_time" if told else "relative_birth_time")),
             **(_deceased(relative) if told else {}),
             note=notes(denied, relative.conflict, *(part.conflict for part in held)),
             condition=[_condition(part) for part in held],
@@ -49,10 +56,17 @@ def _add(relative: Statement, conditions: Sequence[Statement], resources: Resour
     return resources.state(relative, "FamilyMemberHistory", form)
 
 
+def _status(relative: Statement) -> str:
+    if relative.is_in_error:
+        return "entered-in-error"
+    return "completed" if relative.entry.status == "completed" else "partial"
+
+
 def _whose(condition: Statement) -> Json | None:
     """The relative that a condition names itself, where no organizer does."""
     subject = condition.one("subject")
-    return form_concept(subject.get("relationship")) if isinstance(subject, dict) else None
+    named = form_concept(subject.get("relationship")) if isinstance(subject, dict) else None
+    return named or form_concept(condition.one("relative"))
 
 
 def _condition(statement: Statement) -> Json:

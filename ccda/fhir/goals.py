@@ -34,7 +34,7 @@ def add_goal(statement: Statement, resources: Resources) -> None:
     target = None if entry.negated else _target(statement)
     changed = day(recorded(statement))
     form = {
-        "lifecycleStatus": "rejected" if entry.negated else status,
+        "lifecycleStatus": "rejected" if entry.negated and not statement.is_in_error else status,
         "description": concept(entry.code, entry.text) or _described(statement) or absent(),
         "subject": resources.patient,
         **stated(

@@ -70,7 +70,8 @@ def _immunization(statement: Statement, resources: Resources) -> Json:
 def _status(statement: Statement) -> str:
     """CF-ImmunizationStatus. Without a statusCode an event is one: it took place."""
     entry = statement.entry
-    if entry.negated or entry.details.get("refusal_reason"):
+    is_refused = entry.negated or entry.details.get("refusal_reason")
+    if is_refused and not statement.is_in_error:
         return "not-done"
     return concept_maps.IMMUNIZATION.get(entry.status or "completed", "completed")
 

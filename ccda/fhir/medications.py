@@ -120,7 +120,7 @@ def _administration(statement: Statement, resources: Resources) -> Json:
     status = concept_maps.ADMINISTRATION.get(entry.status or "", "unknown")
     who: list[Any] = performers(statement, resources)
     return {
-        "status": "not-done" if entry.negated else status,
+        "status": "not-done" if entry.negated and not statement.is_in_error else status,
         **medication(statement, resources),
         "subject": resources.patient,
         **stated(context=resources.encounter_of(statement)),

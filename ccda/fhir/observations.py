@@ -13,6 +13,7 @@ from ccda.fhir.datatypes import (
     concept,
     concepts,
     form_concept,
+    is_negated,
     media_type,
     notes,
     ordered_range,
@@ -80,7 +81,8 @@ def observation(
 def result_status(statement: Statement) -> str:
     """CF-ResultStatus; what the document says was not done was cancelled."""
     entry = statement.entry
-    if entry.negated and (statement.is_panel or _is_not_done(statement)):
+    is_undone = entry.negated and (statement.is_panel or _is_not_done(statement))
+    if is_undone and not statement.is_in_error:
         return "cancelled"
     return RESULT.get(entry.status or "", "unknown")
 
@@ -240,7 +242,7 @@ def reference_ranges(statement: Statement) -> list[Json]:
     ranges = []
     for form in statement.all("reference_range"):
         meaning = form.get("interpretation") or {}
-        if meaning.get("code") not in (None, "N"):
+        if is_negated(form) or meaning.get("code") not in (None, "N"):
             continue
         value = form.get("value") or {}
         bounds = stated(

@@ -29,7 +29,7 @@ def add_procedures(statements: Sequence[Statement], resources: Resources) -> Non
 def add_procedure(statement: Statement, resources: Resources) -> None:
     entry = statement.entry
     status = concept_maps.PROCEDURE.get(entry.status or "", "unknown")
-    not_done = entry.negated or status == "not-done"
+    not_done = status == "not-done" or (entry.negated and not statement.is_in_error)
     why = reason_codes(statement)
     place = location(statement.one("location"), statement.documents, resources)
     form = {

@@ -77,6 +77,11 @@ class Statement:
         return bool(self.entry.details.get("panel"))
 
     @property
+    def is_in_error(self) -> bool:
+        """Whether it was entered in error: what it denies is then not denied either."""
+        return self.entry.status == "nullified"
+
+    @property
     def moment(self) -> str | None:
         """When it was, if that is one moment."""
         entry = self.entry
@@ -165,8 +170,9 @@ def _line_entry(line: SummaryLine) -> Entry:
         kind=line.kind,
         path=line.sources[0].path,
         code=line.code,
-        start=_time(line.start),
+        start=None if line.is_moment else _time(line.start),
         end=_time(line.end),
+        time=_time(line.start) if line.is_moment else None,
         status=line.status,
         value=line.value,
         unit=line.unit,
@@ -190,11 +196,14 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
         negated=line.negated,
         mood=line.mood,
     )
+    lasted = _lasted(said, point.time)
     return Entry(
         kind=line.kind,
         path=point.sources[0].path,
         code=said.code,
-        time=_time(point.time),
+        start=said.start if lasted else None,
+        end=said.end if lasted else None,
+        time=None if lasted else _time(point.time),
         status=said.status,
         value=said.value,
         unit=said.unit,
@@ -203,6 +212,13 @@ def _point_entry(line: SummaryLine, point: TrendPoint) -> Entry:
         mood=said.mood,
         details=said.details,
     )
+
+
+def _lasted(said: Entry, time: str | None) -> bool:
+    """Whether it is told from when to when, or since when somebody answers so: a smoker."""
+    if said.time is not None or time != (said.start and said.start.iso):
+        return False
+    return when(said.end) is not None or said.kind == "social_history"
 
 
 def _time(iso: str | None) -> TS | None:

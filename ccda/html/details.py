@@ -85,7 +85,10 @@ def _range(form: Any) -> str | None:
             low_high = {key: each for key, each in bounds.items() if key != "unit"}
             words = " ".join(part for part in (detail_words(low_high), unit) if part)
     is_told = isinstance(meant, Mapping) and meant.get("code") != "N"
-    return _joined([words or detail_words(bounds), words_of("meant", meant) if is_told else None])
+    words = words or detail_words(bounds)
+    if words and form.get("negated"):
+        words = f"not {words}"
+    return _joined([words, words_of("meant", meant) if is_told else None])
 
 
 def _object(form: Mapping[str, Any], *, coded: bool) -> dict[str, Any]:

@@ -102,9 +102,10 @@ def _encounter(document: ClinicalDocument) -> list[Fact]:
     encounter = document.encounter
     if encounter is None:
         return []
+    when = ("Period", period_words(encounter.start, encounter.end))
     return [
         ("Kind", named_code(encounter.code)),
-        ("Period", period_words(encounter.start, encounter.end)),
+        ("Time", time_words(encounter.start)) if encounter.is_moment else when,
         ("Location", encounter.location),
         ("Discharged", named_code(encounter.disposition)),
         *map(_took_part, encounter.participants),

@@ -256,7 +256,10 @@ def _when(line: SummaryLine) -> tuple[str, str | None]:
     start, end = day(line.start), day(line.end)
     if start and end and start != end:
         return "Dates", f"{start} to {end}"
-    if start and not end and line.kind in _LASTS and not line.negated:
+    # A drug of one moment was given once; a condition's moment is its onset.
+    is_single = line.kind == "medication" and line.is_moment
+    goes_on = line.kind in _LASTS and not (line.negated or is_single)
+    if start and not end and goes_on:
         return "Since", start
     return ("Date", start) if start else ("Until", end or None)
 

@@ -15,7 +15,7 @@ from ccda.sections.no_information import names_nothing
 from ccda.sections.participants import read_performers
 from ccda.sections.particulars import read_specimens
 from ccda.sections.parts import is_comment
-from ccda.sections.statement import Statement, children_of, first, walk
+from ccda.sections.statement import Statement, children_of, first, is_denied, walk
 from ccda.sections.value import Value, read_value, value_form
 
 _OUTSIDE_OBSERVATIONS: Final = frozenset(
@@ -130,9 +130,8 @@ def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
     """Each range as bounds or as text, with what lying in it means and which bound does not."""
     forms = []
     for element in statement.all("referenceRange"):
-        parts = (
-            children_of(part) if (part := first(element, "observationRange")) is not None else {}
-        )
+        part = first(element, "observationRange")
+        parts = {} if part is None else children_of(part)
         value = parts.get("value")
         bounds = None if value is None else value_form(read_value(value[0], narrative))
         form = without_none(
@@ -143,7 +142,9 @@ def _reference_ranges(statement: Statement, narrative: Narrative) -> list[Form]:
             interpretation=_first_code(parts.get("interpretationCode"), narrative),
         )
         if form:
-            forms.append(form)
+            # CDA's schema has no negationInd here, HL7's RIM has: that this is not the range.
+            denied = part is not None and is_denied(part)
+            forms.append(form | {"negated": True} if denied else form)
     return forms
 
 

@@ -103,6 +103,12 @@ def first(element: Element | None, *names: str) -> Element | None:
     return element
 
 
+def is_denied(element: Element) -> bool:
+    """Whether its own negationInd says that it is not so."""
+    written = element.get("negationInd")
+    return written is not None and written.strip().lower() in _YES
+
+
 class Statement:
     """A clinical statement and the statements inside it.
 
@@ -197,8 +203,7 @@ class Statement:
     @property
     def is_negated(self) -> bool:
         """Whether it says that it is not so, by its own or its relationship's negationInd."""
-        written = self.element.get("negationInd")
-        if written is not None and written.strip().lower() in _YES:
+        if is_denied(self.element):
             return True
         return self.is_unrelated and self.relation in _HOLDING
 
@@ -269,8 +274,8 @@ def statements_in(
             found = Statement(child, name, f"{path}/*[{position}]", above, holder.get("typeCode"))
             if subject is not None:
                 found.section_subject = subject
-            if above is not None and (negation := holder.get("negationInd")) is not None:
-                found.is_unrelated = negation.strip().lower() in _YES
+            if above is not None:
+                found.is_unrelated = is_denied(holder)
             yield found
 
 

@@ -7,7 +7,7 @@ from ccda.safe_xml import Element
 from ccda.sections.form import Form, read_quantity, read_time, without_none
 from ccda.sections.participants import Elements
 from ccda.sections.statement import Children, Statement, children_of, first
-from ccda.sections.widths import moved
+from ccda.sections.widths import bounded
 
 _BOUNDS: Final = frozenset(("low", "high", "width"))
 _FREQUENCIES: Final = frozenset(("PIVL_TS", "EIVL_TS", "PIVL_PPD_TS", "EIVL_PPD_TS"))
@@ -110,12 +110,7 @@ def _read_interval(parts: Children) -> Times:
         return found
     found.width = read_quantity(width[0])
     amount, unit = width[0].get("value"), width[0].get("unit")
-    if found.end is None and found.start is not None and found.start.value:
-        high = moved(found.start.value, amount, unit)
-        found.end = None if high is None else make_ts(high, None)
-    elif found.start is None and found.end is not None and found.end.value:
-        low = moved(found.end.value, amount, unit, back=True)
-        found.start = None if low is None else make_ts(low, None)
+    found.start, found.end = bounded(found.start, found.end, amount, unit)
     return found
 
 

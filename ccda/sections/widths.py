@@ -1,7 +1,8 @@
 """The end of an interval that is written as a beginning and a width, and the other way round.
 
-CDA R2 datatypes: IVL, of which low, high and width any two tell the third. Times have the
-precision they were written with: a week after a year is in no particular year.
+CDA R2 datatypes: IVL, of which low, high and width any two tell the third, and center and width
+tell both bounds. Times have the precision they were written with: a week after a year is in no
+particular year.
 """
 
 import re
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from ccda.hl7v3 import NUMBER
+from ccda.hl7v3 import NUMBER, TS, make_ts
 
 _TIME: Final = re.compile(
     r"(?P<date>\d{4}(?:\d\d(?:\d\d(?:\d\d(?:\d\d)?)?)?)?)(?P<rest>(?:\d\d(?:\.\d+)?)?(?:[+-]\d{2,4}|Z)?)"
@@ -20,6 +21,35 @@ _MONTHS: Final = {"mo": 1, "a": 12}
 _MINUTES: Final = {"min": 1, "h": 60, "d": 24 * 60, "wk": 7 * 24 * 60}
 # What a time of so many digits is known to.
 _STEPS: Final = {4: ("mo", 12), 6: ("mo", 1), 8: ("min", 24 * 60), 10: ("min", 60), 12: ("min", 1)}
+
+
+Bounds = tuple[TS | None, TS | None]
+
+
+def bounded(
+    low: TS | None, high: TS | None, amount: str | None, unit: str | None, center: TS | None = None
+) -> Bounds:
+    """Low and high, of which a missing one is told by the width, as far as the calendar does."""
+    if high is None and low is not None and low.value:
+        return low, _time(moved(low.value, amount, unit))
+    if low is None and high is not None and high.value:
+        return _time(moved(high.value, amount, unit, back=True)), high
+    if low is None and high is None and center is not None and center.value:
+        return _around(center.value, amount, unit)
+    return low, high
+
+
+def _around(center: str, amount: str | None, unit: str | None) -> Bounds:
+    """Half the width on both sides; months are of different lengths, and have no halves."""
+    if unit not in _MINUTES or amount is None or NUMBER.fullmatch(amount.strip()) is None:
+        return None, None
+    half = str(Decimal(amount.strip()) / 2)
+    low, high = moved(center, half, unit, back=True), moved(center, half, unit)
+    return (_time(low), _time(high)) if low and high else (None, None)
+
+
+def _time(written: str | None) -> TS | None:
+    return None if written is None else make_ts(written, None)
 
 
 def moved(written: str, amount: str | None, unit: str | None, *, back: bool = False) -> str | None:

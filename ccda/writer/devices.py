@@ -13,13 +13,13 @@ from ccda.writer.rows import (
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     as_number,
     id_of_text,
     write_code,
     write_id,
-    write_moment,
     write_quantity,
 )
 
@@ -54,7 +54,7 @@ def write_devices(section: Element, rows: Iterable[Row]) -> None:
 
 def _write_supply(supply: Element, row: Row) -> None:
     if row.start or row.end:
-        time = write_moment(supply, row.start, row.end)
+        time = write_when(supply, row)
         if len(time) and not row.line.negated:
             set_type(time, "IVL_TS")
     quantity: Any = row.detail("quantity")

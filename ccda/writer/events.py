@@ -28,6 +28,7 @@ from ccda.writer.rows import (
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     UNKNOWN,
@@ -36,7 +37,6 @@ from ccda.writer.values import (
     list_of,
     write_code,
     write_interval,
-    write_moment,
     write_value,
 )
 
@@ -115,7 +115,7 @@ def write_procedures(section: Element, rows: Iterable[Row]) -> None:
         write_code(done, "code", row.line.code, words=row.words)
         write_reference(done, row.anchor)
         write_status_code(done, row)
-        write_moment(done, row.start, row.end)
+        write_when(done, row)
         write_priority(done, row)
         if name == "observation":
             write_value(done, row.value, row.unit)
@@ -148,7 +148,7 @@ def write_encounters(section: Element, rows: Iterable[Row]) -> None:
         write_code(encounter, "code", row.line.code, words=row.words)
         _write_text(encounter, row)
         write_status_code(encounter, row)
-        write_moment(encounter, row.start, row.end)
+        write_when(encounter, row)
         write_priority(encounter, row)
         write_performers(encounter, row)
         write_authors(encounter, row)
@@ -198,7 +198,7 @@ def _is_planned(row: Row, name: str) -> bool:
 def _write_planned_time(planned: Element, row: Row, name: str) -> None:
     if row.start is None and row.end is None:
         return
-    time = write_moment(planned, row.start, row.end)
+    time = write_when(planned, row)
     if len(time) and name in _GIVEN:
         set_type(time, "IVL_TS")
 
@@ -229,7 +229,7 @@ def write_concerns(section: Element, rows: Iterable[Row]) -> None:
         write_code(act, "code", code, words=row.words)
         write_reference(act, row.anchor)
         write_status_code(act, row)
-        write_moment(act, row.start, row.end)
+        write_when(act, row)
         if row.value is not None:
             write_value(act, row.value, row.unit)
         write_performers(act, row)
@@ -301,7 +301,7 @@ def write_notes(section: Element, rows: Iterable[Row]) -> None:
         write_code(act, "code", row.line.code, words=row.words)
         _write_text(act, row)
         write_status_code(act, row)
-        write_moment(act, row.start, row.end)
+        write_when(act, row)
         write_performers(act, row)
         write_authors(act, row)
         write_parties(act, row, "participant")

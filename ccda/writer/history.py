@@ -19,6 +19,7 @@ from ccda.writer.rows import (
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     as_null_flavor,
@@ -30,7 +31,6 @@ from ccda.writer.values import (
     write_code,
     write_id,
     write_interval,
-    write_moment,
     write_value,
 )
 
@@ -77,7 +77,7 @@ def _write_question(
     if form is not None and form[0] == f"{_ARC}85":
         write_interval(observation, row.start, row.end)
     else:
-        write_moment(observation, row.start, row.end)
+        write_when(observation, row)
     if is_answer:
         write_code(observation, "value", value, words=row.words, type_name="CD")
     elif value is not None:
@@ -183,7 +183,7 @@ def _write_condition(parent: Element, row: Row) -> None:
         add(observation, "statusCode", code="completed")
     else:
         write_status_code(observation, row)
-    write_moment(observation, row.start, row.end)
+    write_when(observation, row)
     write_code(observation, "value", row.line.code, words=row.words, type_name="CD")
     write_authors(observation, row)
     write_age(observation, row)
@@ -252,7 +252,7 @@ def _write_finding(observation: Element, row: Row) -> None:
     if row.line.kind == "advance_directive":
         _write_directive_time(observation, row)
     else:
-        write_moment(observation, row.start, row.end)
+        write_when(observation, row)
     if row.value is not None or row.detail("value_null_flavor"):
         told = row.detail("value_null_flavor")
         null_flavor = as_null_flavor(told if isinstance(told, str) else None)

@@ -58,7 +58,8 @@ ACT_STATUSES: Final = {
 
 def write_status_code(parent: Element, row: Row) -> None:
     """statusCode as the summary tells it; what was refused or not done is a completed act."""
-    code = "completed" if row.line.negated else ACT_STATUSES.get(row.status or "")
+    is_denial = row.line.negated and row.status != "nullified"
+    code = "completed" if is_denial else ACT_STATUSES.get(row.status or "")
     if code is None and row.status and not any(map(str.isspace, row.status)):
         code = row.status
     add(parent, "statusCode", code=code, nullFlavor=None if code else UNKNOWN)
@@ -88,7 +89,10 @@ def _write_medication(parent: Element, row: Row) -> None:
         add(given, "statusCode", nullFlavor="OTH")
     else:
         write_status_code(given, row)
-    set_type(write_interval(given, row.start, row.end), "IVL_TS")
+    if row.is_moment:
+        write_moment(given, row.start, None)
+    else:
+        set_type(write_interval(given, row.start, row.end), "IVL_TS")
     _write_frequency(given, row)
     write_administration(given, row)
     write_product(given, row, "23")

@@ -15,6 +15,7 @@ from ccda.writer.rows import (
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     UNKNOWN,
@@ -23,7 +24,6 @@ from ccda.writer.values import (
     list_of,
     write_code,
     write_id,
-    write_moment,
 )
 
 _ARC: Final = "2.16.840.1.113883.10.20.22.4."
@@ -59,7 +59,7 @@ def _write_policy(policy: Element, row: Row) -> None:
     write_reference(policy, row.anchor)
     write_status_code(policy, row)
     if row.start or row.end:
-        write_moment(policy, row.start, row.end)
+        write_when(policy, row)
     write_priority(policy, row)
     _write_payer(policy, row)
     _write_guarantor(policy, row)

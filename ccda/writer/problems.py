@@ -72,7 +72,7 @@ def _write_concern(
     section: Element, row: Row, root: str, observe: Callable[[Element, Row], None]
 ) -> None:
     act = statement(add(section, "entry", typeCode="DRIV"), "act", "ACT")
-    if row.status is not None:
+    if row.status is not None and not _is_in_error(row):
         template(act, root, "2015-08-01")
     write_own_id(act, row, "-concern")
     write_code(act, "code", CD("CONC", "2.16.840.1.113883.5.6", "Concern"))
@@ -88,6 +88,8 @@ def _write_concern(
 
 def _concern_status(row: Row) -> str | None:
     """As it was tracked; else what the clinical status says of it."""
+    if _is_in_error(row):
+        return row.status
     if row.status in _CONCERN_STATUS:
         return _CONCERN_STATUS[row.status]
     tracked = row.line.details.get("concern")
@@ -99,11 +101,17 @@ def _concern_status(row: Row) -> str | None:
     return "completed" if row.status in _ENDED else "active"
 
 
+def _is_in_error(row: Row) -> bool:
+    """Entered in error: no template of C-CDA admits that status, and nothing else would be true."""
+    return row.status == "nullified"
+
+
 def write_status(
     parent: Element, row: Row, root: str | None, extension: str | None, type_name: str = "CD"
 ) -> None:
     """Problem Status (4.6): the clinical status where the concern's own does not say it."""
-    if row.status is None or row.status in _CONCERN_STATUS or row.line.negated:
+    is_told = row.status in _CONCERN_STATUS or _is_in_error(row)
+    if row.status is None or is_told or row.line.negated:
         return
     inner = statement(relation(parent, "REFR"), "observation", "OBS")
     if root is not None:
@@ -120,18 +128,13 @@ def write_status(
 
 def _claim(observation: Element, row: Row, kind: str, extension: str) -> None:
     """The template, which demands a statusCode: one that nobody told cannot be read as given."""
-    if row.status is not None:
+    if row.status is not None and not _is_in_error(row):
         template(observation, _ARC + kind, extension)
 
 
 def _write_observed(observation: Element, row: Row) -> None:
-    known = row.status is not None
-    add(
-        observation,
-        "statusCode",
-        code="completed" if known else None,
-        nullFlavor=None if known else UNKNOWN,
-    )
+    code = None if row.status is None else "nullified" if _is_in_error(row) else "completed"
+    add(observation, "statusCode", code=code, nullFlavor=None if code else UNKNOWN)
 
 
 def _write_problem(parent: Element, row: Row) -> None:

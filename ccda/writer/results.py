@@ -19,11 +19,13 @@ from ccda.writer.participants import (
 )
 from ccda.writer.rows import (
     Row,
+    is_denied,
     statement,
     write_authors,
     write_own_id,
     write_provenance,
     write_reference,
+    write_when,
 )
 from ccda.writer.values import (
     as_null_flavor,
@@ -44,6 +46,7 @@ RESULT_ORGANIZER: Final = f"{_ARC}1"
 VITAL_SIGNS_ORGANIZER: Final = f"{_ARC}26"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _LOINC: Final = "2.16.840.1.113883.6.1"
+_MOODS: Final = frozenset(("EVN", "INT", "PRMS", "PRP", "RQO", "GOL"))
 _VITAL_SIGNS: Final = CD(
     "46680005", _SNOMED, "Vital signs", translations=(CD("74728-7", _LOINC, "Vital signs"),)
 )
@@ -51,9 +54,12 @@ _VITAL_SIGNS: Final = CD(
 
 def write_results(section: Element, rows: Sequence[Row]) -> None:
     for members in by_time(rows):
-        panels, tests = apart(members)
+        panels, others = apart(members)
         for row in panels:
             write_lone_panel(section, row)
+        tests = [row for row in others if row.mood(_MOODS) == "EVN"]
+        for row in (row for row in others if row.mood(_MOODS) != "EVN"):
+            _write_observation(add(section, "entry", typeCode="DRIV"), row)
         if not tests:
             continue
         organizer = _organizer(section, tests[0], "BATTERY")
@@ -109,7 +115,7 @@ def write_lone_panel(section: Element, row: Row) -> None:
     write_own_id(organizer, row)
     write_code(organizer, "code", row.line.code, words=row.words)
     write_status_code(organizer, row)
-    write_moment(organizer, row.start, row.end)
+    write_when(organizer, row)
     write_authors(organizer, row)
 
 
@@ -141,18 +147,24 @@ def _write_vital_signs(section: Element, rows: Sequence[Row]) -> None:
 def _is_vital_sign(row: Row) -> bool:
     """Vital Sign Observation (4.27): a quantity with its unit, of a completed observation."""
     is_quantity = isinstance(row.value, str) and as_number(row.value) and as_unit(row.unit)
-    return bool(is_quantity) and (row.status == "completed" or row.line.negated)
+    is_done = row.status == "completed" or row.line.negated
+    return bool(is_quantity) and is_done and row.mood(_MOODS) == "EVN"
 
 
 def _write_result(component: Element, row: Row) -> None:
-    observation = statement(component, "observation", "OBS", negated=row.line.negated or None)
+    observation = _observe(component, row)
     template(observation, f"{_ARC}2", "2015-08-01")
     _write_content(observation, row)
 
 
 def _write_observation(parent: Element, row: Row) -> None:
-    observation = statement(parent, "observation", "OBS", negated=row.line.negated or None)
-    _write_content(observation, row)
+    _write_content(_observe(parent, row), row)
+
+
+def _observe(parent: Element, row: Row) -> Element:
+    """In its mood: what is to be measured, or reached, was not found."""
+    negated = row.line.negated or None
+    return statement(parent, "observation", "OBS", row.mood(_MOODS), negated=negated)
 
 
 def _write_content(observation: Element, row: Row) -> None:
@@ -161,7 +173,7 @@ def _write_content(observation: Element, row: Row) -> None:
     write_code(observation, "code", row.line.code, words=row.words)
     write_reference(observation, row.anchor)
     write_status_code(observation, row)
-    write_moment(observation, row.start, row.end)
+    write_when(observation, row)
     told = row.detail("value_null_flavor")
     null_flavor = as_null_flavor(told if isinstance(told, str) else None)
     exclusive = row.detail("exclusive")
@@ -198,8 +210,13 @@ def _write_method_and_site(observation: Element, row: Row) -> None:
 
 
 def write_ranges(observation: Element, row: Row) -> None:
-    """referenceRange: as bounds, else as text; one that no number or word says by what it means."""
+    """referenceRange: as bounds, else as text; one that no number or word says by what it means.
+
+    CDA cannot deny a range: that one is not the range is told in the narrative alone.
+    """
     for form in forms_in(row.detail("reference_range")):
+        if is_denied(form):
+            continue
         bounds, words = form.get("value"), form.get("text")
         meaning = code_of(form.get("interpretation"))
         if not (isinstance(bounds, dict) or words or meaning):

@@ -15,7 +15,16 @@ from ccda.summary import (
     TrendPoint,
 )
 from ccda.writer.elements import Element, add, template
-from ccda.writer.values import UNKNOWN, list_of, write_code, write_id, write_time
+from ccda.writer.values import (
+    UNKNOWN,
+    as_time,
+    list_of,
+    write_code,
+    write_id,
+    write_interval,
+    write_moment,
+    write_time,
+)
 
 _AUTHOR_PARTICIPATION: Final = "2.16.840.1.113883.10.20.22.4.119"
 _EXTERNAL_DOCUMENT: Final = "2.16.840.1.113883.10.20.22.4.115"
@@ -55,6 +64,11 @@ class Row:
     point: TrendPoint | None = None
     is_lines_own: bool = True
     """Whether this is the statement that the line's status and details are of."""
+
+    @property
+    def is_moment(self) -> bool:
+        """Whether it was at `start`, and did not only begin then."""
+        return self.line.is_moment if self.point is None else self.point.time is not None
 
     @property
     def said(self) -> str | None:
@@ -158,6 +172,13 @@ def is_denied(form: object) -> bool | None:
 def relation(parent: Element, type_code: str, *, inverted: bool = False) -> Element:
     inversion = "true" if inverted else None
     return add(parent, "entryRelationship", typeCode=type_code, inversionInd=inversion)
+
+
+def write_when(parent: Element, row: Row) -> Element:
+    """effectiveTime: the moment it was, else from when to when; a lone start is no moment."""
+    if row.is_moment or as_time(row.start) is None:
+        return write_moment(parent, row.start, row.end)
+    return write_interval(parent, row.start, row.end)
 
 
 def write_own_id(parent: Element, row: Row, part: str = "") -> None:

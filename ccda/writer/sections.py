@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ccda.denials import AllergyClass, denied_by_code, denied_in_words
 from ccda.hl7v3 import CD
 from ccda.model import Kind
 from ccda.summary import NothingKnown, Summary, SummaryLine, SummarySection
@@ -47,7 +48,7 @@ from ccda.writer.results import (
 from ccda.writer.rows import Origin, Row, rows_of
 from ccda.writer.subjects import write_subjects
 from ccda.writer.tables import write_narrative
-from ccda.writer.values import write_code
+from ccda.writer.values import code_of, is_coded, write_code
 
 _LOINC: Final = "2.16.840.1.113883.6.1"
 _SNOMED: Final = "2.16.840.1.113883.6.96"
@@ -129,12 +130,12 @@ _DENIABLE: Final[dict[Kind, CD]] = {
     "immunization": CD(None, null_flavor="NA"),
     "procedure": CD(None, null_flavor="NA"),
 }
-_ALLERGY_CLASSES: Final = (
-    (("drug", "medic"), CD("416098002", _SNOMED, "Allergy to drug")),
-    (("food",), CD("414285001", _SNOMED, "Allergy to food")),
-    (("environment",), CD("426232007", _SNOMED, "Environmental allergy")),
-    (("",), CD("419199007", _SNOMED, "Allergy to substance")),
-)
+_ANY_ALLERGY: Final = CD("419199007", _SNOMED, "Allergy to substance")
+_ALLERGY_CLASSES: Final[dict[AllergyClass, CD]] = {
+    "drug": CD("416098002", _SNOMED, "Allergy to drug"),
+    "food": CD("414285001", _SNOMED, "Allergy to food"),
+    "environment": CD("426232007", _SNOMED, "Environmental allergy"),
+}
 
 
 def write_sections(body: Element, summary: Summary, origin: Origin) -> None:
@@ -169,6 +170,8 @@ def _denials(section: SummarySection, rows: Sequence[Row], origin: Origin) -> It
     held = [row for row in rows if not row.line.negated]
     for anchor, denial in _denied(section):
         line = _line_of(section.kind, denial)
+        if line is None or not _is_coded(denial):
+            continue
         if held and (not _is_of_one_class(line) or any(row.conflict for row in held)):
             continue
         yield Row(
@@ -185,18 +188,35 @@ def _denials(section: SummarySection, rows: Sequence[Row], origin: Origin) -> It
         )
 
 
+def _is_coded(denial: NothingKnown) -> bool:
+    """Whether a source denies it by a code or a negationInd: no code is made of words."""
+    told = (entry.negated or is_coded(entry.code) for entry in denial.entries)
+    return not denial.entries or any(told)
+
+
+def _denied_class(denial: NothingKnown) -> frozenset[AllergyClass] | None:
+    """By code where one says it, else by the words."""
+    for entry in denial.entries:
+        kind = code_of(entry.details.get("type"))
+        codes = [one.code for one in (entry.code, kind) if one is not None and one.code]
+        if (named := denied_by_code(codes)) is not None:
+            return named
+    return denied_in_words(denial.text)
+
+
 def _is_of_one_class(line: SummaryLine) -> bool:
     """No food allergies: an allergy to a drug may stand beside it."""
-    widest = _ALLERGY_CLASSES[-1][1]
-    return line.kind == "allergy" and line.details["type"]["code"] != widest.code
+    return line.kind == "allergy" and line.details["type"]["code"] != _ANY_ALLERGY.code
 
 
-def _line_of(kind: Kind, denial: NothingKnown) -> SummaryLine:
+def _line_of(kind: Kind, denial: NothingKnown) -> SummaryLine | None:
+    """None where no class of allergies is just what it denies: that is told in words only."""
     details = {}
     if kind == "allergy":
-        said = denial.text.casefold()
-        classes = (code for words, code in _ALLERGY_CLASSES if any(word in said for word in words))
-        denied = next(classes)
+        named = _denied_class(denial)
+        if named is None or len(named) > 1:
+            return None
+        denied = next((_ALLERGY_CLASSES[one] for one in named), _ANY_ALLERGY)
         details["type"] = {"code": denied.code, "system": denied.system, "display": denied.display}
     return SummaryLine(
         kind=kind,

@@ -38,7 +38,9 @@ TIMES: Final[dict[Kind, Times]] = {
     "goal": "event", "plan": "event", "concern": "span", "care_team": "none", "note": "event",
 }  # fmt: skip
 # Kinds of which a mood other than EVN is an order for one that may never have happened.
-_DONE: Final[frozenset[Kind]] = frozenset({"immunization", "procedure", "encounter"})
+_DONE: Final[frozenset[Kind]] = frozenset(
+    {"immunization", "procedure", "encounter", "result", "vital_sign"}
+)
 
 # Kinds of which one code stands over many findings: each value is another.
 _FINDINGS: Final[frozenset[Kind]] = frozenset(

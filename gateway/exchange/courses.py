@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from gateway.exchange.units import in_least_unit
+
 Details = Mapping[str, Any]
 
-_HOURS: Final = {"h": Decimal(1), "d": Decimal(24), "wk": Decimal(168)}
 _LONGEST: Final = 20
 """Characters of a number."""
 _RHYTHMS: Final = {"1 d": "daily", "1 wk": "weekly", "1 mo": "monthly", "24 h": "daily"}
@@ -32,9 +33,14 @@ def dose_words(details: Details) -> str:
 
 
 def dose_key(details: Details) -> str:
-    """What is the same for one dose in two spellings."""
-    words = dose_words(details).casefold().replace("–", " – ").split()
-    return " ".join(_plain(word) for word in words)
+    """What is the same for one dose in two spellings, or in two units: 1 mg, 1000 ug."""
+    dose = _form(details.get("dose"))
+    low, high = _form(dose.get("low")), _form(dose.get("high"))
+    least = _measure({"unit": high.get("unit"), **low})
+    most = _measure(high)
+    if least and most:
+        return f"{least} – {most}"
+    return f"≥ {least}" if least else f"≤ {most}" if most else _measure(dose)
 
 
 def route_words(details: Details) -> str:
@@ -81,12 +87,25 @@ def _amount(quantity: Mapping[str, Any]) -> str:
     return " ".join(str(part) for part in (quantity.get("value"), quantity.get("unit")) if part)
 
 
+def _measure(quantity: Mapping[str, Any]) -> str:
+    """The amount in the least unit of those that measure the same; nothing where none is told."""
+    if not quantity.get("value"):
+        return ""
+    value, unit = str(quantity["value"]), " ".join(str(quantity.get("unit") or "").split())
+    number = _number(value)
+    found = None if number is None else in_least_unit(number, unit)
+    if found is None:
+        return " ".join(part for part in (_plain(value), unit) if part).casefold()
+    amount, least = found
+    return f"{amount.normalize():f} {least}"
+
+
 def _periods(details: Details) -> Iterator[tuple[str, str]]:
     for each in _list(details.get("frequency")):
         period = _form(each.get("period"))
         if period.get("value"):
             words = _amount(period)
-            yield _RHYTHMS.get(words, f"every {words}"), _in_hours(period)
+            yield _RHYTHMS.get(words, f"every {words}"), _measure(period)
 
 
 def _events(details: Details) -> Iterator[tuple[str, str]]:
@@ -94,14 +113,6 @@ def _events(details: Details) -> Iterator[tuple[str, str]]:
         if each.get("event"):
             code = str(each["event"]).upper()
             yield _EVENTS.get(code, code), code
-
-
-def _in_hours(period: Mapping[str, Any]) -> str:
-    value, unit = str(period["value"]), str(period.get("unit") or "")
-    number = _number(value)
-    if number is None or unit not in _HOURS:
-        return f"{_plain(value)} {unit}"
-    return f"{_plain(str(number * _HOURS[unit]))} h"
 
 
 def _plain(word: str) -> str:

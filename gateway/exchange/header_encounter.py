@@ -20,8 +20,9 @@ def header_encounter(document: ClinicalDocument) -> Entry | None:
         kind="encounter",
         path=_PATH,
         code=stated.code,
-        start=stated.start,
+        start=None if stated.is_moment else stated.start,
         end=stated.end,
+        time=stated.start if stated.is_moment else None,
         ids=stated.ids,
         details={"location": {"name": stated.location}} if stated.location else {},
     )

@@ -26,6 +26,7 @@ from gateway.exchange.reading_share import Share
 from gateway.exchange.summaries import Allowance, hold_summary, renew_summary
 from gateway.exchange.superseding import settle_versions
 from gateway.exchange.whose import Told, Undecided, whose
+from gateway.exchange.words_of_section import denial_in_words
 from gateway.exchange.workers import WorkerFailed
 from gateway.model.community import Community
 from gateway.model.document import (
@@ -242,12 +243,17 @@ def _index(
 
 
 def indexed_sections(clinical: ClinicalDocument) -> tuple[Section, ...]:
-    """What is indexed: the sections, then the visit that the header alone may tell of."""
-    visit = header_encounter(clinical)
-    if visit is None:
-        return clinical.sections
-    header = Section(code=None, title=None, templates=(), text=None, entries=(visit,))
-    return (*clinical.sections, header)
+    """What is indexed: the sections, then what stands in no entry: that no allergy is known, said
+    in words alone, and the visit that the header alone may tell of."""
+    denials = ((one, denial_in_words(one)) for one in clinical.sections)
+    told = [(one.code, said) for one, said in denials if said is not None]
+    if (visit := header_encounter(clinical)) is not None:
+        told.append((None, visit))
+    more = (
+        Section(code=code, title=None, templates=(), text=None, entries=(entry,))
+        for code, entry in told
+    )
+    return (*clinical.sections, *more)
 
 
 def _replaced(clinical: ClinicalDocument) -> Iterator[Replaced]:

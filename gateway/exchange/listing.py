@@ -31,6 +31,7 @@ from gateway.exchange.list_answers import (
 )
 from gateway.exchange.next_steps import INCOMPLETE, LISTED_FOR_OTHERS
 from gateway.exchange.question import Question
+from gateway.exchange.superseding import say_deprecated
 from gateway.exchange.visit import Visit
 from gateway.model.link import Link
 from gateway.model.partner import Partner
@@ -300,6 +301,7 @@ class _Listing:
             self.visit.note(transaction, step="retrieve")
             if any(one.code is ErrorCode.UNKNOWN_PATIENT_ID for one in errors_of(answer)):
                 self._forget_link(transaction)
+            self._say_outdated(transaction, answer)
             return self._answered(query, answer, before)
 
         body = write_adhoc_query_request(query)
@@ -345,6 +347,17 @@ class _Listing:
             reason="; ".join(reasons(answer, len(others))),
             found=0 if self.is_again else len((came & current) - others - before) + missing,
             missing=0 if self.is_again else missing,
+        )
+
+    def _say_outdated(self, transaction: Transaction, answer: AdhocQueryResponse) -> None:
+        asked_for = [one for one in answer.entries if self._is_asked_for(one, answer)]
+        current = self.found.keys() | {one.unique_id for one in asked_for if self._is_current(one)}
+        outdated = {one.unique_id for one in asked_for} - current
+        say_deprecated(
+            transaction,
+            plan=self.link.plan,
+            partner=self.holder.id,
+            unique_ids=sorted(map(str, outdated)),
         )
 
     def _forget_link(self, transaction: Transaction) -> None:

@@ -7,6 +7,7 @@ allergies" is a finding; it stands beside the lines, and against an allergy only
 import re
 from typing import Final
 
+from ccda.denials import CLASS_CODES, denied_in_words
 from gateway.exchange.statements import Statement
 
 _SAYS_NONE: Final = re.compile(
@@ -18,10 +19,6 @@ _SAYS_NONE: Final = re.compile(
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _RXNORM: Final = "2.16.840.1.113883.6.88"
 
-# The class of allergy that is denied; these deny drugs only, foods only. All others deny any.
-_DRUG: Final = frozenset({"416098002", "419511003", "59037007", "409137002"})
-_FOOD: Final = frozenset({"414285001", "418471000", "235719002", "429625007"})
-_OTHER: Final = frozenset({"426232007", "232347008", "428607008"})
 _DRUG_SYSTEMS: Final = frozenset({_RXNORM, "2.16.840.1.113883.6.69", "2.16.840.1.113883.3.26.1.5"})
 
 
@@ -29,7 +26,12 @@ def is_denial(one: Statement) -> bool:
     """Whether it says that there is none, rather than that nothing is known of it."""
     if one.entry.negated:
         return True
-    return any(_SAYS_NONE.match(text) for text in _texts(one))
+    return any(says_none(text) for text in _texts(one))
+
+
+def says_none(text: str) -> bool:
+    """Whether words say that there is none: NKDA, no known allergies."""
+    return _SAYS_NONE.match(text) is not None
 
 
 def denial_text(one: Statement) -> str:
@@ -37,7 +39,7 @@ def denial_text(one: Statement) -> str:
     text = next((text.rstrip(".") for text in _texts(one)), "")
     if not text:
         return "none known"
-    if _SAYS_NONE.match(text) or not one.entry.negated:
+    if says_none(text) or not one.entry.negated:
         return text
     return f"no known {text[0].lower()}{text[1:]}"
 
@@ -50,8 +52,17 @@ def denies(denial: Statement, allergy: Statement) -> bool:
     both = min(len(denial.recorded), len(allergy.recorded))
     if denial.recorded[:both] < allergy.recorded[:both]:
         return False
-    denied = _class(denial)
-    return denied is None or denied == _class(allergy)
+    denied = _denied(denial)
+    return denied is not None and (not denied or _class(allergy) in denied)
+
+
+def _denied(one: Statement) -> frozenset[str] | None:
+    """The classes that it denies, none where it denies all; None where that is not clear."""
+    named = _class(one)
+    if named is not None:
+        return frozenset({named})
+    is_coded = one.codes or one.details.get("type")
+    return frozenset() if is_coded else denied_in_words(denial_text(one))
 
 
 def _texts(one: Statement) -> list[str]:
@@ -61,11 +72,11 @@ def _texts(one: Statement) -> list[str]:
 
 
 def _class(one: Statement) -> str | None:
-    """drug, food or other; None where it is any."""
+    """drug, food or environment; None where no code says it."""
     given = one.details.get("type")
     typed = str(given.get("code")) if isinstance(given, dict) else ""
     codes = {typed} | {code for system, code in one.codes if system == _SNOMED}
-    for name, members in (("drug", _DRUG), ("food", _FOOD), ("other", _OTHER)):
+    for name, members in CLASS_CODES.items():
         if codes & members:
             return name
     return "drug" if any(system in _DRUG_SYSTEMS for system, _ in one.codes) else None

@@ -13,7 +13,7 @@ from ccda.hl7v3 import CD, II, TS, known_time
 from ccda.model import Entry
 from ccda.summary import LineSource
 from ccda.values import quickly_made
-from gateway.exchange.moments import date_digits, finest, sort_key
+from gateway.exchange.moments import date_digits, sort_key
 from gateway.model.document import Document, IndexedEntry
 
 CodeKey = tuple[str, str]
@@ -39,6 +39,7 @@ _ENDED_WORDS: Final = {
 ENDED: Final = frozenset(
     "stopped completed resolved inactive cancelled nullified remission".split()
 ) | {"on hold", "history of", "ruled out"}
+_UNKNOWN_END: Final = TS(None, "UNK")
 _ENDS_AS: Final = {"problem": "resolved", "medication": "completed", "concern": "completed"}
 
 
@@ -203,7 +204,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = _as_meant(item.entry)
+    entry = _as_meant(_as_held(item.entry, parent))
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -223,10 +224,24 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         details=_details(entry, parent),
         order=order,
         rank=(recorded, by.sort_key, order),
-        when=entry.time or entry.start,
+        when=entry.time if entry.time and sort_key(entry.time) else entry.start or entry.time,
         group=parent.path if parent is not None and _only_groups(parent) else None,
         section=item.section,
     )
+
+
+def _as_held(entry: Entry, parent: Entry | None) -> Entry:
+    """What is folded out of its group: of a team that is denied nobody is a member, and a test that
+    tells no time was made when its panel was (C-CDA on FHIR: results)."""
+    if parent is None or not _only_groups(parent):
+        return entry
+    if entry.kind == "care_team" and parent.negated and not entry.negated:
+        return replace(entry, negated=True)
+    if entry.kind not in ("result", "vital_sign"):
+        return entry
+    if any(sort_key(time) for time in (entry.time, entry.start, entry.end)):
+        return entry
+    return replace(entry, start=parent.start, end=parent.end, time=parent.time)
 
 
 def _as_meant(entry: Entry) -> Entry:
@@ -309,6 +324,9 @@ def _status(entry: Entry, parent: Entry | None, today: str) -> str | None:
         return parent.status
     stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None
+    # C-CDA R2.1: 3.78, an end that nobody knows says that it is over, unless more is said.
+    if status is None and entry.kind == "problem" and entry.end == _UNKNOWN_END:
+        return "resolved"
     end = date_digits(entry.end)
     ends_as = _ENDS_AS.get(entry.kind)
     if ends_as is None or not end:
@@ -347,7 +365,8 @@ def _relative(entry: Entry, parent: Entry | None) -> Mapping[str, Any]:
         return {}
     own = {"relative_ids": person.get("ids"), "relative_birth_time": person.get("birth_time")}
     told = {key: value for key, value in own.items() if value and key not in entry.details}
-    return {"relative": relation, **told}
+    # Of whom nothing is told but who it is, that is no condition of his own.
+    return told if entry.details.get("relative") is True else {"relative": relation, **told}
 
 
 _ASSERTION: Final = "ASSERTION"
@@ -399,9 +418,3 @@ def _voice(document: Document) -> str:
     source = document.source
     known = source.partner or source.home_community_id or document.custodian
     return known or document.blob.sha256 or document.id
-
-
-def first_start(statements: Sequence[Statement]) -> TS | None:
-    """The time that the first of them states, as fine as any that agrees with it."""
-    starts = [one.when for one in statements if one.when and sort_key(one.when)]
-    return finest(starts) if starts else None

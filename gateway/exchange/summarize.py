@@ -45,29 +45,34 @@ from gateway.exchange.conflicts import (
 )
 from gateway.exchange.directives import answer_conflicts
 from gateway.exchange.effort import spend
+from gateway.exchange.identity import was_done
 from gateway.exchange.moments import sort_key
 from gateway.exchange.nothing_known import denial_text, denies, is_denial
 from gateway.exchange.people import whose
 from gateway.exchange.reused_ids import without_reused_ids
+from gateway.exchange.spans import first_start, is_moment, last_end
 from gateway.exchange.statements import (
     ENDED,
     CodeKey,
     Statement,
     code_key,
     document_order,
-    first_start,
     read_statements,
     superseded_documents,
 )
 from gateway.exchange.summary_names import line_name, with_person
+from gateway.exchange.taken_back import NULLIFIED, untaken
 from gateway.exchange.trends import TREND_KINDS, measurements, newest, point, standing
 from gateway.model.document import Document, IndexedEntry
 from gateway.model.member import Member
 
 __all__ = ["Completeness", "Summary", "member_json", "summarize", "summary_json"]
 
-# A dose of one statement beside the drug of another would be an order nobody wrote.
-_NEVER_BORROWED: Final = frozenset({"dose", "frequency", "rate", "max_dose", "sig", "concern"})
+# A dose of one statement beside the drug of another would be an order nobody wrote; how it stands,
+# each tells for itself.
+_NEVER_BORROWED: Final = frozenset(
+    "dose frequency rate max_dose sig precondition concern clinical_status status_code".split()
+)
 
 # Kinds whose words say more than their code: a plan's "Follow-up with primary care".
 _SPOKEN: Final = frozenset(
@@ -152,7 +157,7 @@ def _letter(index: int) -> str:
 
 def _section(kind: Kind, statements: Sequence[Statement], learned: Evidence) -> SummarySection:
     facts = cluster((one for one in statements if not one.entry.no_information), learned)
-    denials = [one for one in statements if one.entry.no_information and is_denial(one)]
+    denials = _denials(statements)
     # That a newborn has none says nothing of the member.
     denying = [one for one in denials if not one.superseded and not whose(one.details)]
     conflicts = _negations(facts, learned)
@@ -166,8 +171,7 @@ def _negations(facts: Sequence[Fact], learned: Evidence) -> dict[tuple[str, int]
     """The conflict of each fact that another contradicts, by its first statement."""
     found: dict[tuple[str, int], str] = {}
     for yes, no in contradictions(facts, learned):
-        held = [one for one in yes if not one.superseded]
-        denied = [one for one in no if not one.superseded]
+        held, denied = (untaken([one for one in side if not one.superseded]) for side in (yes, no))
         if held and denied:
             text = negation_conflict(held, denied)
             for side in (yes, no):
@@ -175,18 +179,28 @@ def _negations(facts: Sequence[Fact], learned: Evidence) -> dict[tuple[str, int]
     return found
 
 
-def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
-    """What some source still denies; a newer version may have taken back what an older one did."""
+def _denials(statements: Iterable[Statement]) -> list[Statement]:
+    """Those that say that there is nothing, as far as that was not entered in error."""
+    denials = [one for one in statements if one.entry.no_information and is_denial(one)]
+    return [one for _, told in _by_words(denials) for one in untaken(told)]
+
+
+def _by_words(denials: Iterable[Statement]) -> list[tuple[str, list[Statement]]]:
     by_text: dict[str, list[Statement]] = defaultdict(list)
     for one in sorted(denials, key=lambda one: one.order):
         by_text[with_person(denial_text(one), one)].append(one)
+    return sorted(by_text.items())
+
+
+def _nothing_known(denials: Sequence[Statement]) -> tuple[NothingKnown, ...]:
+    """What some source still denies; a newer version may have taken back what an older one did."""
     return tuple(
         NothingKnown(
             text,
             tuple([one.source() for one in told]),
             tuple([replace(one.entry, details=one.details) for one in told]),
         )
-        for text, told in sorted(by_text.items())
+        for text, told in _by_words(denials)
         if not all(one.superseded for one in told)
     )
 
@@ -200,13 +214,14 @@ def _line(
 ) -> SummaryLine:
     ranked = sorted(fact, key=lambda one: one.rank, reverse=True) if len(fact) > 1 else fact
     current = [one for one in ranked if not one.superseded]
-    speaking = current or ranked
-    voices = latest_by_voice(speaking)
+    speaking = _speaking(kind, current or ranked)
+    voices = latest_by_voice(_heard(speaking, current or ranked))
     measured = measurements(standing(ranked)) if kind in TREND_KINDS else ()
     last = newest(measured)
-    winner = last.speaking if last else _winner(kind, speaking, voices)
+    winner = last.speaking if last else _winner(kind, speaking)
     ordered = [winner, *(one for one in ranked if one is not winner)]
-    agreeing = [one for one in ordered if not (current and one.superseded)]
+    resting_on = {one.order for one in speaking}
+    agreeing = [one for one in ordered if one.order in resting_on]
 
     sources = {
         one.order: one.source(None if one is winner else why_one(winner, one, learned))
@@ -216,8 +231,9 @@ def _line(
     shown = point(last, sources) if last else None
     stating = _stating(winner, speaking)
     status = _line_status(stating)
-    start, end = first_start(agreeing), _end(stating, agreeing)
+    start, end = first_start(agreeing), last_end(stating, agreeing)
     valued = _valued(winner, agreeing)
+    ended = end.iso if end and not (shown and kind != "social_history") else None
     return SummaryLine(
         kind=kind,
         display=line_name(kind, agreeing),
@@ -225,23 +241,37 @@ def _line(
         code=_code(kind, ordered),
         status=status,
         start=shown.time if shown else start.iso if start else None,
-        end=end.iso if end and not (shown and kind != "social_history") else None,
+        end=ended,
         value=shown.value if shown and kind != "social_history" else valued.entry.value,
         unit=shown.unit if shown else valued.entry.unit,
         negated=winner.entry.negated,
-        conflict=contradiction or _conflict(winner, voices, denying, current, trend),
+        conflict=contradiction or _conflict(winner, voices, denying, current and speaking, trend),
         withdrawn=not current,
         mood=winner.entry.mood,
         details=_details(kind, agreeing),
         trend=trend,
         section=winner.section,
+        is_moment=ended is None and is_moment(agreeing),
     )
 
 
-def _winner(kind: Kind, speaking: Sequence[Statement], voices: Sequence[Statement]) -> Statement:
+def _speaking(kind: Kind, told: Sequence[Statement]) -> Sequence[Statement]:
+    """Those on whose word the line rests: not what was entered in error, unless all of it was."""
+    return told if kind in TREND_KINDS else untaken(told) or told
+
+
+def _heard(speaking: Sequence[Statement], told: Sequence[Statement]) -> Sequence[Statement]:
+    """With them those who have taken back all that they told: others may rest on that."""
+    if len(speaking) == len(told):
+        return told
+    known = {one.voice for one in speaking}
+    return [*speaking, *(one for one in told if one.voice not in known)]
+
+
+def _winner(kind: Kind, speaking: Sequence[Statement]) -> Statement:
     """Who speaks for the line."""
     if kind == "allergy":
-        return max(voices, key=lambda one: (danger(one), one.rank))
+        return max(latest_by_voice(speaking), key=lambda one: (danger(one), one.rank))
     if kind in TREND_KINDS:
         right = standing(speaking) or speaking
         return max(right, key=lambda one: (sort_key(one.when), one.rank))
@@ -267,37 +297,30 @@ def _valued(winner: Statement, agreeing: Sequence[Statement]) -> Statement:
 
 def _line_status(winner: Statement) -> str | None:
     """A statement that something is not so is not itself active or completed."""
-    if not winner.entry.negated:
+    if not winner.entry.negated or winner.status == NULLIFIED:
         return winner.status
     if winner.entry.kind in _IS_SO:
         return "absent"
     return "refused" if winner.details.get("refusal_reason") else "not done"
 
 
-def _end(winner: Statement, agreeing: Sequence[Statement]) -> TS | None:
-    if winner.entry.end and sort_key(winner.entry.end):
-        return winner.entry.end
-    # Of an answer it is its own: that one smoked until 2022 ends nothing said in 2023.
-    if winner.status not in ENDED or winner.entry.kind in TREND_KINDS:
-        return None
-    ends = [one.entry.end for one in agreeing if one.entry.end and sort_key(one.entry.end)]
-    return max(ends, key=sort_key, default=None)
-
-
 def _conflict(
     winner: Statement,
     voices: Sequence[Statement],
     denying: Sequence[Statement],
-    current: Sequence[Statement],
+    speaking: Sequence[Statement],
     trend: Sequence[TrendPoint],
 ) -> str | None:
+    """`speaking` is nobody where nobody still says it."""
     kind = winner.entry.kind
-    if not current:
+    if not speaking:
         return None
     if kind == "allergy":
-        spend(len(denying) * len(current))
-        against = [one for one in denying if any(denies(one, other) for other in current)]
         found = allergy_conflict(voices)
+        if winner.status == NULLIFIED:
+            return found
+        spend(len(denying) * len(speaking))
+        against = [one for one in denying if any(denies(one, other) for other in speaking)]
         return found or (nothing_known_conflict(voices, against) if against else None)
     if kind in TREND_KINDS:
         return next((point.conflict for point in reversed(trend) if point.conflict), None)
@@ -341,11 +364,18 @@ def _details(kind: Kind, agreeing: Sequence[Statement]) -> Mapping[str, Any]:
     merged: dict[str, Any] = {}
     if kind not in TREND_KINDS:
         for one in reversed(agreeing[1:]):
-            merged |= {k: v for k, v in one.details.items() if k not in _NEVER_BORROWED}
+            if _is_one_outcome(one, winner):
+                merged |= {k: v for k, v in one.details.items() if k not in _NEVER_BORROWED}
     merged |= winner.details
     if kind in _SPOKEN and winner.entry.text:
         merged["text"] = winner.entry.text
     return merged
+
+
+def _is_one_outcome(one: Statement, other: Statement) -> bool:
+    """A visit that was cancelled did not end as another source says that it ended."""
+    done = {was_done(one), was_done(other)} - {None}
+    return len(done) < 2
 
 
 class _Downward(dict[int, int]):

@@ -6,6 +6,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 from ccda.hl7v3 import CD
+from ccda.html.words import MOODS
 from ccda.model import Interval
 from ccda.summary import (
     Completeness,
@@ -30,6 +31,7 @@ _DONE: Final = frozenset(
     {"immunization", "procedure", "encounter", "social_history", "family_history", "coverage"}
 )
 """Kinds of which "completed" says nothing."""
+_LASTS: Final = frozenset({"problem", "allergy", "medication", "concern"})
 
 _EMPTY: Final = [
     "No document is filed with this member yet: partners are asked with `gateway retrieve`,",
@@ -107,6 +109,12 @@ def _with_person(said: str, line: SummaryLine) -> str:
 
 
 def _facts(line: SummaryLine) -> str:
+    """What it says; first, where that is so, that it is only meant to be."""
+    ahead = MOODS.get(line.mood or "") if line.kind not in ("plan", "goal", "medication") else None
+    return ", ".join(part for part in (ahead, _said(line)) if part)
+
+
+def _said(line: SummaryLine) -> str:
     if line.trend and not (line.kind == "social_history" and len(line.trend) == 1):
         return _trend(line.trend)
     value = _value(line.value, line.unit)
@@ -174,9 +182,15 @@ def _period(line: SummaryLine) -> str:
     start, end = _day(line.start), _day(line.end)
     if start and end:
         return start if start == end else f"{start} to {end}"
-    if start and not line.negated and line.kind in ("problem", "allergy", "medication", "concern"):
+    goes_on = line.kind in _LASTS and not (line.negated or _is_single(line))
+    if start and goes_on:
         return f"since {start}"
     return start or (f"until {end}" if end else "")
+
+
+def _is_single(line: SummaryLine) -> bool:
+    """A drug that was given once; what a condition tells as one moment is its onset."""
+    return line.kind == "medication" and line.is_moment
 
 
 def _remarks(line: SummaryLine) -> Iterator[str]:

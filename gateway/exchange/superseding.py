@@ -6,14 +6,16 @@ it by versions of one set or by RPLC are decided anew.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from ccda.hl7v3 import TS
 from gateway.exchange.moments import sort_key
 from gateway.model.document import Document
-from gateway.model.identity import DocumentId
+from gateway.model.identity import DocumentId, PartnerId, PlanId
 from gateway.store import documents, replacements
 from gateway.store.database import Transaction
 
+_DEPRECATED: Final = "its source lists it as deprecated since"
 _Claim = tuple[DocumentId, DocumentId]
 """The newer document, and the one that gives way to it."""
 
@@ -37,6 +39,24 @@ def settle_versions(transaction: Transaction, filed: Document) -> frozenset[Docu
         if by != one.superseded_by:
             documents.supersede(transaction, plan=one.plan, document=one.id, by=by)
     return frozenset(family)
+
+
+def say_deprecated(
+    transaction: Transaction, *, plan: PlanId, partner: PartnerId, unique_ids: Iterable[str]
+) -> None:
+    """Tells whoever decides about one that is held that its source lists it as deprecated now."""
+    for unique_id in unique_ids:
+        for one in documents.by_unique_id(transaction, plan=plan, unique_id=unique_id):
+            is_its = one.source.partner == partner and one.state == "held"
+            if is_its and not (one.reason or "").endswith(_DEPRECATED):
+                reason = "; ".join(part for part in (one.reason, _DEPRECATED) if part)
+                documents.hold(
+                    transaction,
+                    plan=plan,
+                    document=one.id,
+                    reason=reason,
+                    candidate=one.candidate,
+                )
 
 
 def tied_documents(transaction: Transaction, filed: Document) -> tuple[Document, ...]:

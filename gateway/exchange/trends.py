@@ -13,6 +13,7 @@ from ccda.values import quickly_made
 from gateway.exchange.effort import spend
 from gateway.exchange.moments import date_digits, finest, has_clock, may_be_one, sort_key
 from gateway.exchange.statements import Statement
+from gateway.exchange.taken_back import NULLIFIED
 from gateway.exchange.units import (
     Quantity,
     agree,
@@ -24,8 +25,6 @@ from gateway.exchange.units import (
 )
 
 TREND_KINDS: Final[frozenset[Kind]] = frozenset({"result", "vital_sign", "social_history"})
-NULLIFIED: Final = "nullified"
-"""Entered in error."""
 LOINC: Final = "2.16.840.1.113883.6.1"
 
 Sources = Mapping[tuple[str, int], LineSource]
@@ -247,6 +246,9 @@ def _is_one_time(one: _Reading, other: _Reading) -> bool:
 def _is_one_value(one: _Reading, other: _Reading) -> bool:
     if one.quantity is not None and other.quantity is not None:
         return _is_same(one, other)
+    mine, theirs = (ucum(each.statement.entry.unit) for each in (one, other))
+    if mine and theirs and mine != theirs:  # ≥ 5 mg/dL is not ≥ 5 g/dL
+        return False
     return (one.text or "").casefold() == (other.text or "").casefold()
 
 

@@ -89,6 +89,22 @@ _HBA1C_UNITS: Final = {"%": _scale("1"), "mmol/mol": _scale("0.09148", "2.152")}
 # One equivalent is one mole for these ions only.
 _MONOVALENT: Final = frozenset({"2951-2", "2823-3", "2075-0", "2028-9", "1963-8", "2947-0"})
 
+# Of what drugs are measured in, and of time: the places by which a unit is larger than the least of
+# its kind (UCUM: 27, 29). In small letters; for ug some write mcg, and some the Greek letter.
+_PLACES_OF_PREFIX: Final = {
+    "k": 15, "": 12, "d": 11, "c": 10, "m": 9, "u": 6, "mc": 6, "\u03bc": 6, "n": 3, "p": 0,
+}  # fmt: skip
+_IN_LEAST: Final[dict[str, tuple[Decimal, str]]] = {
+    **{
+        prefix + unit: (Decimal(1).scaleb(places), f"p{unit}")
+        for unit in ("g", "l", "mol", "eq")
+        for prefix, places in _PLACES_OF_PREFIX.items()
+    },
+    "[iu]": (Decimal(1), "[iu]"), "k[iu]": (Decimal(1000), "[iu]"),
+    "min": (Decimal(1), "min"), "h": (Decimal(60), "min"), "d": (Decimal(1440), "min"),
+    "wk": (Decimal(10080), "min"),
+}  # fmt: skip
+
 # Farther from one than any measurement; decimal arithmetic, which keeps 28 digits, could not
 # convert it.
 _MOST_PLACES: Final = 15
@@ -162,6 +178,12 @@ def common_unit(quantities: list[Quantity], loinc: Collection[str] = ()) -> str 
         if first in _SHOWN_IN_FIRST and first in counted:
             return first
     return most
+
+
+def in_least_unit(number: Decimal, unit: str) -> tuple[Decimal, str] | None:
+    """The same in the least unit of its kind, exactly; None for a unit that no other is like."""
+    known = _IN_LEAST.get(unit.casefold())
+    return None if known is None else (number * known[0], known[1])
 
 
 def agree(one: Quantity, other: Quantity) -> bool:

@@ -308,6 +308,67 @@ def test_an_encounter_is_read_in_full(document: ClinicalDocument) -> None:
     assert encounter.location == "Chest ward"
 
 
+# ---- how long it took --------------------------------------------------------------------------
+
+_TIMED = """<ClinicalDocument xmlns="urn:hl7-org:v3"><documentationOf><serviceEvent>
+<effectiveTime>{time}</effectiveTime></serviceEvent></documentationOf><componentOf>
+<encompassingEncounter><effectiveTime>{time}</effectiveTime></encompassingEncounter></componentOf>
+</ClinicalDocument>"""
+
+
+def timed(time: str) -> ClinicalDocument:
+    return parse_document(_TIMED.format(time=time).encode())
+
+
+@pytest.mark.parametrize(
+    ("time", "low", "high"),
+    [
+        ('<low value="20240101"/><width value="3" unit="d"/>', "20240101", "20240104"),
+        ('<low value="20240131"/><width value="1" unit="mo"/>', "20240131", "20240229"),
+        ('<width value="2" unit="wk"/><high value="20240115"/>', "20240101", "20240115"),
+        (
+            '<low value="202401012300-0500"/><width value="90" unit="min"/>',
+            "202401012300-0500",
+            "202401020030-0500",
+        ),
+        ('<center value="20240611"/><width value="10" unit="d"/>', "20240606", "20240616"),
+        (
+            '<center value="202406111200"/><width value="1" unit="h"/>',
+            "202406111130",
+            "202406111230",
+        ),
+        # What the width leads to nobody can say.
+        ('<low value="2024"/><width value="3" unit="d"/>', "2024", None),
+        ('<low value="20240101"/><width value="3" unit="moons"/>', "20240101", None),
+        ('<low value="20240101"/><high value="20240102"/><width value="9" unit="d"/>',
+         "20240101", "20240102"),
+        ('<center value="20240611"/><width value="3" unit="d"/>', None, None),
+        ('<center value="20240611"/><width value="2" unit="mo"/>', None, None),
+        ('<width value="3" unit="d"/>', None, None),
+    ],
+)  # fmt: skip
+def test_a_width_tells_when_a_visit_or_service_ended(
+    time: str, low: str | None, high: str | None
+) -> None:
+    document = timed(time)
+    visit, (service,) = document.encounter, read_service_events(document)
+    assert visit is not None
+    ends = [(visit.start, visit.end)]
+    ends += [(service.time.low, service.time.high)] if service.time is not None else []
+    assert {(a and a.value, b and b.value) for a, b in ends} == {(low, high)}
+
+
+def test_a_visit_of_one_moment_is_known_from_one_that_has_begun() -> None:
+    document = timed("").encounter
+    begun = timed('<low value="20240101"/>').encounter
+    whole = _TIMED.replace("<effectiveTime>{time}</effectiveTime>", '<effectiveTime value="2024"/>')
+    at = parse_document(whole.encode()).encounter
+    assert document is not None and begun is not None and at is not None
+    assert (document.start, document.is_moment) == (None, False)
+    assert (begun.start, begun.is_moment) == (TS("20240101"), False)
+    assert (at.start, at.is_moment) == (TS("2024"), True)
+
+
 def test_the_state_of_a_document_is_read(document: ClinicalDocument) -> None:
     assert (document.status, document.copy_time, document.realms) == (
         "active",

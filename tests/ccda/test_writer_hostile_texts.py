@@ -10,7 +10,7 @@ from lxml import etree
 
 from ccda import parse_document
 from ccda.hl7v3 import AD, CD, II, PN, TEL, TS
-from ccda.model import Interval, Patient
+from ccda.model import Entry, Interval, Patient
 from ccda.summary import (
     LineSource,
     NothingKnown,
@@ -187,7 +187,8 @@ def test_a_patient_nobody_can_name_has_null_flavors() -> None:
 
 
 def test_a_denial_of_hostile_words_is_still_one() -> None:
-    section = SummarySection("allergy", (), (NothingKnown(MARKUP, (SOURCE,)),))
+    coded = Entry("allergy", "/*", code=CD("716186003"), no_information=True)
+    section = SummarySection("allergy", (), (NothingKnown(MARKUP, (SOURCE,), (coded,)),))
     xml = write(replace(summary_of(), sections=(section,)), Patient())
     assert_valid_clinical_document(xml)
     (found,) = [entry for s in parse_document(xml).sections for entry in s.entries]

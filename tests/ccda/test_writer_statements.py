@@ -134,6 +134,13 @@ def test_a_reference_range_is_written_with_what_it_leaves_out(told: dict[str, An
     assert entry.details["reference_range"] == [told]
 
 
+def test_a_range_that_is_said_not_to_be_one_is_told_in_words_alone() -> None:
+    denied = {"value": {"low": "4", "unit": "%"}, "negated": True}
+    xml = written(line("result", details={"reference_range": [denied]}))
+    assert "reference_range" not in only(xml).details
+    assert "negated" in section_text(parse_document(xml), "Results")
+
+
 def test_two_brothers_are_written_apart() -> None:
     def brothers(number: int) -> dict[str, Any]:
         whose = {"code": "BRO", "system": "2.16.840.1.113883.5.111", "display": "brother"}
@@ -236,6 +243,14 @@ def test_a_denial_of_food_allergies_stands_beside_a_drug_allergy() -> None:
 def test_a_date_is_as_precise_as_it_was(start: str) -> None:
     entry = only(written(line("problem", start=start)))
     assert entry.start is not None and entry.start.iso == start
+
+
+@pytest.mark.parametrize("kind", ["procedure", "encounter", "coverage", "plan", "medication"])
+def test_a_moment_stays_one_and_a_beginning_too(kind: Kind) -> None:
+    at = only(written(line(kind, start="2024-01-10", is_moment=True)))
+    since = only(written(line(kind, start="2024-01-10")))
+    assert (at.time and at.time.iso, at.start, at.end) == ("2024-01-10", None, None)
+    assert (since.time, since.start and since.start.iso, since.end) == (None, "2024-01-10", None)
 
 
 def test_what_is_unknown_has_a_null_flavor_and_no_value() -> None:

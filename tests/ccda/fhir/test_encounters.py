@@ -1,5 +1,7 @@
 """Encounters: their class and status, their diagnoses, and the one the header tells of."""
 
+import re
+
 import pytest
 
 from ccda.fhir import document_bundle
@@ -112,6 +114,27 @@ def test_another_encounter_of_the_header_is_one_of_its_own() -> None:
     found = by_type(document_bundle(document, document_id="one"))["Encounter"]
     assert [one["class"]["code"] for one in found] == ["AMB", "IMP"]
     assert found[1]["period"] == {"start": "2024-01-01", "end": "2024-01-03"}
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ('<effectiveTime value="20240101"/>', "finished"),
+        ('<effectiveTime><low value="20240101"/></effectiveTime>', "unknown"),
+        (
+            '<effectiveTime><low value="20240101"/><width value="2" unit="d"/></effectiveTime>',
+            "finished",
+        ),
+    ],
+)
+def test_the_encounter_of_the_header_is_over_where_it_tells_a_point_or_an_end(
+    time: str, expected: str
+) -> None:
+    header = re.sub("<effectiveTime>.*</effectiveTime>", time, HEADER.format(number="7"))
+    assert time in header
+    document = clinical_document("", header)
+    (found,) = by_type(document_bundle(document, document_id="one"))["Encounter"]
+    assert (found["status"], found["period"]["start"]) == (expected, "2024-01-01")
 
 
 def test_an_indication_that_is_a_problem_of_the_document_is_that_problem() -> None:

@@ -196,3 +196,14 @@ def test_a_bound_that_is_not_in_the_reference_range_is_said_in_words(convert: Co
     assert told["text"] == ">= 4 and < 6 %"
     assert "high" not in told
     assert told["low"]["value"] == 4
+
+
+def test_a_range_that_is_said_not_to_be_one_is_no_reference_range(convert: Convert) -> None:
+    ranges = "".join(
+        f'<referenceRange><observationRange {denied}><value xsi:type="IVL_PQ">'
+        f'<low value="{low}" unit="g/dL"/></value></observationRange></referenceRange>'
+        for low, denied in (("4", 'negationInd="true"'), ("12", ""))
+    )
+    given = result('<value xsi:type="PQ" value="7" unit="g/dL"/>', content=ranges)
+    (found,) = convert(RESULTS, given)["Observation"]
+    assert [one["low"]["value"] for one in found["referenceRange"]] == [12]

@@ -1,6 +1,7 @@
 """A merged summary as a Bundle: of the demo member, and of every document at hand alone."""
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -197,6 +198,66 @@ def test_a_plan_is_the_same_in_the_summary_as_in_its_document(code: str, planned
     assert len(of_summary) == 1
 
 
+MOMENT = '<statusCode code="completed"/><effectiveTime value="20240110"/>'
+BEGUN = '<statusCode code="active"/><effectiveTime><low value="20240110"/></effectiveTime>'
+APPENDECTOMY = '<code code="80146002" codeSystem="2.16.840.1.113883.6.96"/>'
+TIMES = ("performed", "occurrence", "effective", "period", "dosageInstruction", "onset")
+
+
+@pytest.mark.parametrize("time", [MOMENT, BEGUN])
+@pytest.mark.parametrize(
+    ("code", "statement"),
+    [
+        ("47519-4", f'<procedure moodCode="EVN">{APPENDECTOMY}{{}}</procedure>'),
+        ("47519-4", f'<procedure moodCode="RQO">{APPENDECTOMY}{{}}</procedure>'),
+        ("46240-8", '<encounter moodCode="EVN"><code code="185349003"/>{}</encounter>'),
+        ("11369-6", GIVEN.replace("22.4.16", "22.4.52")),
+        ("10160-0", GIVEN),
+        ("29549-3", GIVEN),
+        ("11450-4", PNEUMONIA),
+        (
+            "47420-5",
+            '<observation moodCode="EVN"><code code="54522-8" codeSystem="2.16.840.1.113883.6.1"/>'
+            '{}<value xsi:type="CD" code="11163003" codeSystem="2.16.840.1.113883.6.96"/>'
+            "</observation>",
+        ),
+    ],
+)
+def test_when_it_was_is_the_same_in_the_summary_as_in_its_document(
+    code: str, statement: str, time: str
+) -> None:
+    """What was at one moment must not be told as what has begun and goes on."""
+    given = re.sub(r"<statusCode.*?/><effectiveTime .*?/>|<effectiveTime>.*?</effectiveTime>", "{}",
+                   statement)  # fmt: skip
+    assert "{}" in given
+    of_document, of_summary = (
+        _timed(found) for found in told_alone(section(code, given.format(time)))
+    )
+    assert of_summary == of_document
+    assert of_summary
+
+
+def _timed(found: dict[str, list[Json]]) -> list[Json]:
+    """Of each resource its type, its status and when it was."""
+    kinds = (kind for kind in found if kind not in ("Patient", "DocumentReference", "Provenance"))
+    return [
+        {
+            name: part
+            for name, part in one.items()
+            if name in ("resourceType", "status") or name.startswith(TIMES)
+        }
+        for kind in sorted(kinds)
+        for one in found[kind]
+    ]
+
+
+def test_a_procedure_of_one_moment_was_performed_then() -> None:
+    done = f'<procedure moodCode="EVN">{APPENDECTOMY}{MOMENT}</procedure>'
+    (procedure,) = told_alone(section("47519-4", done))[1]["Procedure"]
+    assert procedure["performedDateTime"] == "2024-01-10"
+    assert "performedPeriod" not in procedure
+
+
 def test_a_medication_that_was_administered_is_one_in_the_summary_too() -> None:
     alone, summary = told_alone(section("29549-3", GIVEN))
     assert len(alone["MedicationAdministration"]) == len(summary["MedicationAdministration"]) == 1
@@ -246,6 +307,78 @@ def test_each_smoking_status_is_an_answer_to_its_question() -> None:
     assert [one["code"]["coding"][0]["code"] for one in (old, new)] == ["72166-2", "72166-2"]
     answers = [one["valueCodeableConcept"]["coding"][0]["code"] for one in (old, new)]
     assert answers == ["449868002", "8517006"]
+
+
+FATHER = (
+    '<organizer moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.45"/>'
+    '<statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" '
+    'codeSystem="2.16.840.1.113883.5.111" displayName="Father"/><subject>'
+    '<birthTime value="1910"/></subject></relatedSubject></subject>{}</organizer>'
+)
+HAD = (
+    '<component><observation moodCode="EVN" {}><templateId root="2.16.840.1.113883.10.20.22.4.46"/>'
+    '<code code="64572001"/><statusCode code="completed"/><effectiveTime value="1990"/>'
+    '<value xsi:type="CD" code="44054006" codeSystem="2.16.840.1.113883.6.96"/></observation>'
+    "</component>"
+)
+
+
+SINCE = '<effectiveTime><low value="20090214"/></effectiveTime>'
+UNTIL = '<effectiveTime><low value="20090214"/><high value="20110215"/></effectiveTime>'
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "time"),
+    [
+        ("29762-2", smoking("20200101", "8517006", "Former smoker"), SINCE),
+        ("29762-2", smoking("20200101", "8517006", "Former smoker"), UNTIL),
+        ("30954-2", glycated("20200101", "completed", "7.2", "4548-4"), UNTIL),
+    ],
+)
+def test_how_long_it_was_so_is_the_same_in_the_summary_as_in_its_document(
+    code: str, told: str, time: str
+) -> None:
+    given = told.replace('<effectiveTime value="20200101"/>', time)
+    (of_document,), (of_summary,) = (
+        found["Observation"] for found in told_alone(section(code, given))
+    )
+    assert of_summary["effectivePeriod"] == of_document["effectivePeriod"]
+    assert "effectiveDateTime" not in of_summary
+
+
+def test_what_a_relative_has_is_the_relatives_in_the_summary_too() -> None:
+    (found,) = told_alone(section("10157-6", FATHER.format(HAD.format(""))))[1][
+        "FamilyMemberHistory"
+    ]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert [one["code"]["coding"][0]["code"] for one in found["condition"]] == ["44054006"]
+    assert found["bornDate"] == "1910"
+    assert "date" not in found  # when he fell ill is not when it was told
+
+
+def test_what_a_relative_is_said_not_to_have_is_denied_in_the_summary_too() -> None:
+    denied = FATHER.format(HAD.format('negationInd="true"'))
+    (found,) = told_alone(section("10157-6", denied))[1]["FamilyMemberHistory"]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert "condition" not in found
+    assert found["note"][0]["text"].startswith("Denied: ")
+
+
+def test_a_relative_of_whom_nothing_is_told_is_still_a_relative() -> None:
+    (found,) = told_alone(section("10157-6", FATHER.format("")))[1]["FamilyMemberHistory"]
+    assert found["relationship"]["coding"][0]["code"] == "FTH"
+    assert "condition" not in found
+
+
+UNKNOWN_END = '<effectiveTime><low value="2010"/><high nullFlavor="UNK"/></effectiveTime>'
+
+
+def test_a_condition_that_ended_nobody_knows_when_has_ended_in_the_summary_too() -> None:
+    ended = re.sub("<effectiveTime>.*</effectiveTime>", UNKNOWN_END, PNEUMONIA)
+    alone, summary = told_alone(section("11450-4", ended))
+    (of_document,), (of_summary,) = alone["Condition"], summary["Condition"]
+    assert of_summary["clinicalStatus"] == of_document["clinicalStatus"]
+    assert of_summary["clinicalStatus"]["coding"][0]["code"] == "resolved"
 
 
 def test_that_no_allergy_is_known_is_told_once_with_all_who_say_it() -> None:

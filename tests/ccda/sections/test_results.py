@@ -189,3 +189,16 @@ def test_a_bound_that_is_not_in_the_reference_range_is_told(read_entries: ReadEn
     assert entry.details["reference_range"] == [
         {"value": {"low": "4", "high": "6", "unit": "%"}, "exclusive": ["high"]}
     ]
+
+
+def test_a_range_that_is_said_not_to_be_one_is_told_as_denied(read_entries: ReadEntries) -> None:
+    ranges = "".join(
+        f'<referenceRange><observationRange {denied}><value xsi:type="IVL_PQ">'
+        f'<low value="{low}" unit="%"/></value></observationRange></referenceRange>'
+        for low, denied in (("4", 'negationInd="true"'), ("5", 'negationInd="false"'))
+    )
+    (entry,) = read_entries("30954-2", f'<observation><code code="1"/>{ranges}</observation>')
+    assert entry.details["reference_range"] == [
+        {"value": {"low": "4", "unit": "%"}, "negated": True},
+        {"value": {"low": "5", "unit": "%"}},
+    ]

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from ccda.fhir import summary_bundle
 from ccda.hl7v3 import CD
 from ccda.model import Entry, Kind
+from tests.ccda.fhir.conftest import by_type, document_xml, section
+from tests.ccda.written import summarized
 from tests.gateway.exchange.records import LOINC, SNOMED, A, B, cited, entry, holding, lines, only
 
 CATARACT = "193570009"
@@ -144,6 +147,23 @@ def test_two_payers_are_two_where_no_number_tells() -> None:
 def test_one_number_is_one_coverage_however_the_payer_is_called() -> None:
     one, other = covered("Aetna", "2.999^1"), covered("Aetna Health Inc.", "2.999^1")
     assert len(lines("coverage", holding(A, one), holding(B, other))) == 1
+
+
+@pytest.mark.parametrize("relation", ["", 'typeCode="COMP"', 'typeCode="REFR"'])
+def test_nobody_is_a_member_of_a_team_that_is_denied(relation: str) -> None:
+    told = (
+        '<organizer classCode="CLUSTER" moodCode="EVN" negationInd="true">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.500"/><code code="86744-0"/>'
+        f'<component {relation}><act classCode="PCPR" moodCode="EVN">'
+        '<templateId root="2.16.840.1.113883.10.20.22.4.500.1"/><code code="85847-2"/>'
+        '<statusCode code="active"/><performer><assignedEntity><assignedPerson>'
+        "<name>Grace Okafor</name></assignedPerson></assignedEntity></performer></act>"
+        "</component></organizer>"
+    )
+    summary, patient = summarized([("a", document_xml(section("85847-2", told)))])
+    (line,) = summary.section("care_team").lines
+    assert (line.display, line.negated) == ("Grace Okafor", True)
+    assert "CareTeam" not in by_type(summary_bundle(summary, member_id="m", patient=patient))
 
 
 def test_organizations_of_a_care_team_are_told_apart_and_named() -> None:

@@ -192,3 +192,97 @@ def test_two_concerns_of_one_document_that_say_nothing_are_not_known_to_be_one()
     told = CD("75310-3", "2.16.840.1.113883.6.1", "Health Concern")
     found = lines("concern", holding(A, *(entry("concern", told, id_=id_) for id_ in ("1", "2"))))
     assert len(found) == 2
+
+
+def test_a_dose_that_is_always_taken_is_not_made_one_as_needed() -> None:
+    as_needed = taken(dose=DOSE, precondition=[{"display": "pain"}])
+    assert by_two(as_needed, taken(dose=DOSE)).details == {"dose": DOSE}
+
+
+# ---- one dose in two units ---------------------------------------------------------------------
+
+
+def measured(value: str, unit: str) -> dict[str, Any]:
+    return {"dose": {"value": value, "unit": unit}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("1", "mg"), ("1000", "ug")),
+        (("1", "mg"), ("1000", "mcg")),
+        (("0.1", "mg"), ("100", "\u00b5g")),
+        (("1.50", "g"), ("1500", "mg")),
+        (("0.3", "g"), ("300.0", "MG")),
+        (("5", "mL"), ("0.005", "L")),
+        (("1000", "[IU]"), ("1", "k[IU]")),
+        (("20", "meq"), ("0.02", "eq")),
+    ],
+)
+def test_one_dose_in_two_units_is_one_dose(one: tuple[str, str], other: tuple[str, str]) -> None:
+    line = by_two(taken(**measured(*one)), taken(**measured(*other)))
+    assert line.conflict is None
+    assert line.details["dose"] == {"value": other[0], "unit": other[1]}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("1", "mg"), ("1001", "ug")),
+        (("1", "mg"), ("1", "g")),
+        (("1", "mg"), ("1", "mL")),
+        (("1", "U"), ("1", "[IU]")),
+        (("1", "mg"), ("1", "meq")),
+        (("0.30000000000000001", "g"), ("300", "mg")),
+    ],
+)
+def test_two_doses_stay_two_whatever_their_units(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    line = by_two(taken(**measured(*one)), taken(**measured(*other)))
+    assert "different doses" in (line.conflict or "")
+
+
+def test_one_range_of_doses_in_two_units_is_one() -> None:
+    small = {"low": {"value": "1000", "unit": "ug"}, "high": {"value": "2000", "unit": "ug"}}
+    assert by_two(taken(dose=between("1", "2")), taken(dose=small)).conflict is None
+    assert by_two(taken(dose=between("1", "3")), taken(dose=small)).conflict is not None
+
+
+def test_one_document_that_tells_one_dose_in_two_units_tells_one_course() -> None:
+    found = lines(
+        "medication", holding(A, taken(**measured("1", "mg")), taken(**measured("1000", "ug")))
+    )
+    assert len(found) == 1
+
+
+def test_one_rhythm_in_two_units_is_one() -> None:
+    assert (
+        by_two(taken(frequency=every("360", "min")), taken(frequency=every("6", "h"))).conflict
+        is None
+    )
+    assert by_two(taken(frequency=every("1", "mo")), taken(frequency=every("30", "d"))).conflict
+
+
+# ---- what one tells of what another denies -----------------------------------------------------
+
+
+def test_a_visit_that_was_cancelled_did_not_end_as_another_source_says() -> None:
+    died = {"discharge_disposition": {"code": "20", "display": "Expired"}}
+    visit = CD("185349003", SNOMED, "Visit")
+    took_place = entry("encounter", visit, time="20200101", status="completed", details=died)
+    cancelled = entry("encounter", visit, time="20200101", status="cancelled")
+    line = only("encounter", holding(A, took_place), holding(B, cancelled))
+    assert (line.status, line.details) == ("cancelled", {})
+    assert line.conflict is not None
+
+
+def test_how_another_source_says_that_it_stands_is_no_detail_of_the_line() -> None:
+    active = {"clinical_status": {"code": "55561003", "display": "Active"}}
+    problem = CD("44054006", SNOMED, "Diabetes")
+    line = only(
+        "problem",
+        holding(A, entry("problem", problem, details=active)),
+        holding(B, entry("problem", problem, status="resolved", end="2020")),
+    )
+    assert (line.status, line.details) == ("resolved", {})

@@ -17,6 +17,7 @@ from ihe.xca_query import (
     write_adhoc_query_response,
 )
 from tests.gateway import house as lakeshore
+from tests.gateway.clients.asking_house import asking_house, retrieve
 from tests.gateway.clients.scripted_partner import (
     HOME,
     PATIENT,
@@ -24,6 +25,7 @@ from tests.gateway.clients.scripted_partner import (
     Reply,
     an_entry,
     listed,
+    scripted,
 )
 from tests.gateway.exchange.one_partner import FIRST, SECOND, an_error, asked, listing
 
@@ -182,3 +184,31 @@ def test_a_document_listed_once_as_deprecated_and_once_as_approved_is_fetched(
     for_both = (an_entry(FIRST, availability="Deprecated"), an_entry(FIRST))
     with asked(tmp_path, ITI_38=listing(*for_both)) as found:
         assert (found.counts, found.row.detail) == ((1, 1, 0), None)
+
+
+def test_who_decides_about_a_held_document_hears_that_it_is_listed_as_deprecated_since(
+    tmp_path: Path,
+) -> None:
+    """Once, however often it is listed so; what is filed or another's stays as it is."""
+    status = "Approved"
+
+    def listing_one_wrongly(heard: Heard) -> Reply:
+        wrong = an_entry(FIRST, availability=status, hash="0" * 40)
+        answer = AdhocQueryResponse(ResponseStatus.SUCCESS, entries=(wrong, an_entry(SECOND)))
+        return Reply(listed(heard, answer))
+
+    with (
+        scripted(ITI_38=listing_one_wrongly) as script,
+        asking_house(tmp_path, [script.partner]) as house,
+    ):
+        retrieve(house)
+        before = {one.state: one for one in lakeshore.documents(house)}
+        status = "Deprecated"
+        for _ in range(2):
+            retrieve(house)
+            after = {one.state: one for one in lakeshore.documents(house)}
+            assert after["held"].reason == (
+                f"{before['held'].reason}; its source lists it as deprecated since"
+            )
+            assert after["held"].candidate == before["held"].candidate is not None
+            assert after["filed"] == before["filed"]

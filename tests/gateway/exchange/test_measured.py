@@ -185,3 +185,15 @@ def test_above_and_at_least_are_two_values() -> None:
         holding(B, entry("result", A1C, value=bound, time="2024", details={"exclusive": ["low"]})),
     )
     assert line.conflict is not None
+
+
+def test_a_bound_in_another_unit_is_another_value() -> None:
+    bounds = [
+        entry("result", GLUCOSE, value=Interval("5", None), unit=unit, time="20240101")
+        for unit in ("mg/dL", "g/dL")
+    ]
+    line = only("result", holding(A, bounds[0]), holding(B, bounds[1]))
+    assert [(point.value, point.unit) for point in line.trend] == [
+        ("≥ 5", "mg/dL"), ("≥ 5", "g/dL"),
+    ]  # fmt: skip
+    assert "A says ≥ 5 mg/dL" in (line.conflict or "")

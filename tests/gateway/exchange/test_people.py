@@ -6,6 +6,8 @@ from ccda.hl7v3 import CD
 from ccda.model import Entry
 from ccda.summary import SummaryLine
 from gateway.exchange.summary_text import summary_text
+from tests.ccda.fhir.conftest import document_xml, section
+from tests.ccda.written import written
 from tests.gateway.exchange.records import (
     ASTHMA,
     DIABETES,
@@ -195,3 +197,17 @@ def test_that_the_mother_has_it_and_has_it_not_is_a_conflict() -> None:
 def test_father_and_mother_are_two() -> None:
     pairs = holding(A, *relative("MTH", "Mother")), holding(B, *relative("FTH", "Father"))
     assert asthmatic(*pairs) == [["a"], ["b"]]
+
+
+def test_a_relative_of_whom_nothing_is_told_is_written_as_one_and_not_as_a_disease() -> None:
+    father = (
+        '<organizer moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.45"/>'
+        '<statusCode code="completed"/><subject><relatedSubject classCode="PRS"><code code="FTH" '
+        'codeSystem="2.16.840.1.113883.5.111" displayName="Father"/></relatedSubject></subject>'
+        "</organizer>"
+    )
+    made = written("one", [("a", document_xml(section("10157-6", father)))])
+    (line,) = made.summary.section("family_history").lines
+    assert line.display == "Father"
+    read = [e for s in made.read.sections for e in s.entries if e.kind == "family_history"]
+    assert [(one.details["relative"], one.value) for one in read] == [(True, None)]
