@@ -167,9 +167,8 @@ def decide(message: DirectMessage, *, is_trusted: bool, mail_from: str | None) -
         return NoticeDecision(None, "the envelope has the null sender")
     if is_report(message):
         return NoticeDecision(None, "the message is itself a notice")
-    submitted = (message.header.text("Auto-Submitted") or "no").partition(";")[0].strip().lower()
-    if submitted != "no":
-        return NoticeDecision(None, "the message was sent automatically (RFC 3834: 2)")
+    # Auto-Submitted keeps nobody from a notice: a laboratory's report is sent by a machine, and
+    # `processed` is owed to every trusted message that is none itself (Direct AS 1.2: 3).
     to = _asked_address(message) or message.from_
     return NoticeDecision(to, "the sender is known and trusted", wants_dispatched(message.header))
 

@@ -131,12 +131,12 @@ def test_no_notice_to_the_null_sender(sender: str) -> None:
     assert decide(received(), is_trusted=True, mail_from=sender).to is None
 
 
-@pytest.mark.parametrize("value", ["auto-replied", "auto-generated; x=y", "AUTO-NOTIFIED"])
-def test_no_notice_to_what_was_sent_automatically(value: str) -> None:
-    message = received(("Auto-Submitted", value))
-    assert decide(message, is_trusted=True, mail_from=ANNA.address).to is None
-    plain = received(("Auto-Submitted", "no"))
-    assert decide(plain, is_trusted=True, mail_from=ANNA.address).to == ANNA
+@pytest.mark.parametrize("value", ["no", "auto-replied", "auto-generated; x=y", "AUTO-NOTIFIED"])
+def test_what_a_machine_sends_is_answered_unless_it_is_a_notice(value: str) -> None:
+    """As a laboratory's report, whose sender must know that it has come."""
+    message = received(("Auto-Submitted", value), wants_dispatched=True)
+    decided = decide(message, is_trusted=True, mail_from=ANNA.address)
+    assert (decided.to, decided.wants_dispatched) == (ANNA, True)
 
 
 @pytest.mark.parametrize(

@@ -695,6 +695,17 @@ async def test_the_same_notice_twice_counts_once(clinic: Office, plan: Office) -
 # ---- who is answered ---------------------------------------------------------------------------
 
 
+async def test_what_a_machine_has_sent_is_answered_as_any_other_message(
+    clinic: Office, plan: Office
+) -> None:
+    automatic = ("Auto-Submitted", "auto-generated")
+    content = written(clinic, wants_dispatched=True, fields=[automatic])
+    headers = (*outer_headers(content), automatic)
+    mail = await plan.spool(sealed(content, headers=headers), (INTAKE,), DOCTOR)
+    await plan.work()
+    assert (await told(plan, mail)) == ["processed", "dispatched"]
+
+
 async def test_a_notice_is_never_answered_by_a_notice(clinic: Office, plan: Office) -> None:
     message = await clinic.send(INTAKE)
     await exchange(clinic, plan)
