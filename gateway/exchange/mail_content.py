@@ -192,8 +192,11 @@ class ContentSearch:
         return inflated
 
     def _tell(self, given: Found, reason: str) -> None:
+        """Without the names of files: records say what is told here, and a name may be a
+        patient's."""
+        part, *inside = given.where
         if len(self.problems) < 100:
-            self.problems.append(f"{' › '.join(given.where)}: {reason}")
+            self.problems.append(f"{part}{', inside its archive' if inside else ''}: {reason}")
 
 
 def _in_archive(given: Found, file: XdmFile) -> Found:
