@@ -20,7 +20,7 @@ from direct.mail_errors import MailOverLimit
 from direct.transfer_encoding import IDENTITY, decode
 
 _SEARCHED_FREELY: Final = 1024 * 1024
-_MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global"})
+MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global"})
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _FIELD_LINE: Final = re.compile(rb"(?:>?From )|[!-9;-~]+[ \t]*:")
 
@@ -167,7 +167,7 @@ class _Reader:
         return (end, end) if is_header else (start, start)
 
     def _children(self, part: Part, depth: int) -> list[Part]:
-        if part.media_type.value in _MESSAGE_TYPES:
+        if part.media_type.value in MESSAGE_TYPES:
             return self._message_inside(part, depth)
         if not part.media_type.value.startswith("multipart/"):
             return []

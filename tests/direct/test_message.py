@@ -89,6 +89,15 @@ def test_a_wrapped_message_is_read_from_inside() -> None:
     assert message.root.raw == raw
 
 
+def test_a_message_wrapped_as_one_of_any_letters_is_read_from_inside() -> None:
+    """RFC 6532: 3.7: with letters beyond ASCII in its header it is a message/global."""
+    inside = written(subject=None).replace(b"\r\nDate:", "\r\nSubject: Übergabe\r\nDate:".encode())
+    outer = read_outer(b"From: anna.meier@direct.clinic.test\r\nMessage-ID: <outer@x.test>\r\n\r\n")
+    message = unwrap(b"Content-Type: message/global\r\n\r\n" + inside, outer)
+    assert message.is_wrapped
+    assert (message.subject, message.message_id) == ("Übergabe", read_message(inside).message_id)
+
+
 def test_an_unwrapped_entity_takes_its_addresses_from_the_outer_header() -> None:
     outer = read_outer(
         b"From: anna.meier@direct.clinic.test\r\nTo: intake@direct.plan.test\r\n\r\nx"
