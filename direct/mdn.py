@@ -86,8 +86,10 @@ class NoticeDecision:
 
 def is_report(message: DirectMessage) -> bool:
     """Whether it is a notice of any kind, which must never be answered by another."""
-    top = (message.root, *message.root.children)
-    return any(part.media_type.value in _REPORTS for part in top)
+    root = message.root
+    # A message inside is one that somebody forwards, and may be a notice that somebody had.
+    below = root.children if root.media_type.value.startswith("multipart/") else ()
+    return any(part.media_type.value in _REPORTS for part in (root, *below))
 
 
 def read_notification(message: DirectMessage) -> Notification | None:
@@ -182,10 +184,16 @@ def wants_dispatched(header: Header) -> bool:
         name, equals, values = option.partition("=")
         if not equals or name.strip().upper() != FINAL_DELIVERY:
             continue
-        importance, *rest = [each.strip().lower() for each in values.split(",")]
+        importance, *rest = [_word(each) for each in values.split(",")]
         if importance in ("optional", "required") and rest == ["true"]:
             return True
     return False
+
+
+def _word(text: str) -> str:
+    """In lower case, without the quotes in which it may stand (RFC 8098: 2.2)."""
+    bare = text.strip().lower()
+    return bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] == '"' else bare
 
 
 def _asked_address(message: DirectMessage) -> Mailbox | None:

@@ -7,7 +7,7 @@ import pytest
 
 from direct.addresses import Mailbox
 from direct.errors import Disposition
-from direct.mdn import decide, read_notification, write_notification
+from direct.mdn import decide, is_report, read_notification, write_notification
 from direct.message import DirectMessage, OutgoingPart, read_message, write_message
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/samples/direct"
@@ -109,6 +109,26 @@ def test_ett_smtp_mt_46_we_ask_for_final_delivery_in_the_header_the_guide_names(
     assert header.first("Disposition-Notification-To") == ANNA.address
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (f"{FINAL}=optional,true", True),
+        (f"{FINAL.lower()} = REQUIRED , TRUE", True),
+        (f'{FINAL}=optional,"true"', True),
+        (f"other=optional,x; {FINAL}=required,true;", True),
+        (f"{FINAL}=optional,false", False),
+        (f"{FINAL}=optional,true,true", False),
+        (f"{FINAL}=true", False),
+        (f'{FINAL}=optional,"tr"ue', False),
+    ],
+)
+def test_options_as_others_write_them(value: str, wanted: bool) -> None:
+    """RFC 8098: 2.2: a value is a word, which may stand in quotes."""
+    message = received((OPTIONS, value))
+    decided = decide(message, is_trusted=True, mail_from=ANNA.address)
+    assert (decided.to, decided.wants_dispatched) == (ANNA, wanted)
+
+
 # ---- when none may be sent -------------------------------------------------------------------
 
 
@@ -120,6 +140,21 @@ def test_no_notice_to_a_notice() -> None:
 def test_no_notice_to_a_delivery_status() -> None:
     raw = b"From: postmaster@x.test\r\nContent-Type: multipart/report; boundary=b\r\n\r\n--b--"
     assert decide(read_message(raw), is_trusted=True, mail_from="p@x.test").to is None
+
+
+def test_a_notice_that_somebody_forwards_is_no_notice() -> None:
+    """As mail programs forward "as attachment", with a text of one's own and without."""
+    notice = answered(received(), Disposition.PROCESSED)
+    alone = b"From: anna@direct.clinic.test\r\nContent-Type: message/rfc822\r\n\r\n" + notice
+    beside = (
+        b"From: anna@direct.clinic.test\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n"
+        b"--m\r\n\r\nSee what came.\r\n--m\r\nContent-Type: message/rfc822\r\n\r\n"
+        + notice
+        + b"\r\n--m--\r\n"
+    )
+    for forwarded in (alone, beside):
+        assert not is_report(read_message(forwarded))
+    assert is_report(read_message(notice))
 
 
 def test_no_notice_when_trust_failed() -> None:
