@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from direct.errors import MalformedMessage, MessageTooLarge
+from direct.transfer_encoding import encoding_named
 
 _MOST_HEAD: Final = 256 * 1024
 """Of octets of header fields: Postfix takes 100 KB."""
@@ -76,7 +77,7 @@ def read_entity(data: bytes, start: int = 0, end: int | None = None) -> Entity:
     head, body = _split(data, start, end)
     fields = _fields(head, ("content-type", "content-transfer-encoding"))
     media_type, parameters = _read_media_type(fields.get("content-type", "text/plain"))
-    encoding = fields.get("content-transfer-encoding", "7bit").strip().lower()
+    encoding = encoding_named(fields.get("content-transfer-encoding", "7bit"))
     return Entity(media_type, parameters, encoding, data, body, end)
 
 
