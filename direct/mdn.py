@@ -28,7 +28,11 @@ from direct.message_writing import (
 from direct.mime import Part
 
 NOTICE_TYPE: Final = "message/disposition-notification"
-_REPORTS: Final = frozenset({NOTICE_TYPE, "message/delivery-status", "multipart/report"})
+STATUS_TYPE: Final = "message/delivery-status"
+# RFC 6533: 4 and 6: the same where an address may be of any letters.
+NOTICE_TYPES: Final = frozenset({NOTICE_TYPE, "message/global-disposition-notification"})
+STATUS_TYPES: Final = frozenset({STATUS_TYPE, "message/global-delivery-status"})
+_REPORTS: Final = NOTICE_TYPES | STATUS_TYPES | {"multipart/report"}
 _MODE_AND_TYPE: Final = re.compile(r"[^;]*;\s*([A-Za-z-]+)\s*(?:/\s*(.*))?")
 _MODE: Final = "automatic-action/MDN-sent-automatically"
 # What says that a message did not arrive, as a type or as the modifier of one (RFC 2298: 3.2.6;
@@ -94,7 +98,7 @@ def is_report(message: DirectMessage) -> bool:
 
 def read_notification(message: DirectMessage) -> Notification | None:
     """What the notice says; None when it is no disposition notice."""
-    part = next((p for p in message.root.walk() if p.media_type.value == NOTICE_TYPE), None)
+    part = next((p for p in message.root.walk() if p.media_type.value in NOTICE_TYPES), None)
     if part is None:
         return None
     fields = report_fields(part)

@@ -247,6 +247,17 @@ def test_a_notice_without_a_blank_line_before_its_fields() -> None:
     assert notice.reporting_agent == "messaging.cerner.com;Security Agent"
 
 
+def test_a_notice_in_the_form_for_all_letters_is_read() -> None:
+    """RFC 6533: 6."""
+    raw = answered(received(), Disposition.PROCESSED).replace(
+        b"message/disposition-notification", b"message/global-disposition-notification"
+    )
+    message = read_message(raw)
+    notice = read_notification(message)
+    assert is_report(message) and notice is not None
+    assert notice.disposition is Disposition.PROCESSED
+
+
 @pytest.mark.parametrize(
     ("text", "disposition"),
     [
