@@ -8,6 +8,7 @@ Names in front of an address are for people and decide nothing.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,6 +67,14 @@ class Mailbox:
         if not at:
             raise ValueError("there is no @ in it")
         return cls(local, domain)
+
+
+def each_once(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Bare addresses without those that only differ in case from one before (`Mailbox.key`)."""
+    found: dict[str, str] = {}
+    for address in addresses:
+        found.setdefault(address.lower(), address)
+    return tuple(found.values())
 
 
 def parse_mailboxes(text: str) -> tuple[Mailbox, ...]:

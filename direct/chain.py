@@ -6,7 +6,7 @@ from the message and from where certificates say that their issuer lies; fetchin
 caller's (DECISIONS 24).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,7 +26,7 @@ from cryptography.x509.verification import (
 )
 
 from direct.certificates import certificates_in, extension
-from ihe.revocation import Needs, Question
+from ihe.revocation import Answers, Needs, Question
 
 _MOST_CERTIFICATES: Final = 6
 """In one way, anchor and leaf included; accredited networks have three or four."""
@@ -95,7 +95,7 @@ def find_chain(
     leaf: x509.Certificate,
     others: Iterable[x509.Certificate],
     anchors: Sequence[x509.Certificate],
-    answers: Mapping[Question, bytes | None],
+    answers: Answers,
     *,
     now: datetime,
     is_sound: bool = True,
@@ -125,7 +125,7 @@ class _Search:
 
     others: tuple[x509.Certificate, ...]
     anchors: tuple[x509.Certificate, ...]
-    answers: Mapping[Question, bytes | None]
+    answers: Answers
     signatures: int = 0
     asked: set[Question] = field(default_factory=set)
     open: list[Question] = field(default_factory=list)
@@ -170,7 +170,8 @@ class _Search:
         for question in _issuer_questions(certificate):
             if question in self.answers:
                 self.asked.add(question)
-                yield from certificates_in(self.answers[question] or b"")
+                answer = self.answers[question]
+                yield from certificates_in(answer if isinstance(answer, bytes) else b"")
 
     def _remember(self, certificate: x509.Certificate) -> None:
         """Where the search would go on, if somebody fetched it."""
@@ -179,7 +180,7 @@ class _Search:
         for question in _issuer_questions(certificate):
             if question in self.answers:
                 self.unanswered = True
-                self.unreached = self.unreached or self.answers[question] is None
+                self.unreached = self.unreached or not isinstance(self.answers[question], bytes)
             elif question not in self.open:
                 self.open.append(question)
 

@@ -8,12 +8,12 @@ from typing import Final
 
 from direct.addresses import Mailbox
 from direct.header import Header
-from direct.mdn import read_report, report_address, write_report
+from direct.mdn import STATUS_TYPE, STATUS_TYPES, read_report, report_address, write_report
 from direct.message import DirectMessage, message_id_of
 from direct.message_writing import OutgoingPart, field, is_message_id
-from direct.mime import Part
+from direct.mime import MESSAGE_TYPES, Part
 
-STATUS_TYPE: Final = "message/delivery-status"
+_RETURNED_HEADERS: Final = frozenset({"text/rfc822-headers", "message/global-headers"})
 _MOST_BYTES: Final = 512 * 1024
 _MOST_RECIPIENTS: Final = 1000
 _GROUPS: Final = re.compile(rb"\r?\n[ \t]*\r?\n")
@@ -57,7 +57,7 @@ class DeliveryStatus:
 
 def read_delivery_status(message: DirectMessage) -> DeliveryStatus | None:
     """What the report says; None when it is no delivery status notification."""
-    part = next((p for p in message.root.walk() if p.media_type.value == STATUS_TYPE), None)
+    part = next((p for p in message.root.walk() if p.media_type.value in STATUS_TYPES), None)
     if part is None:
         return None
     content = part.content() if part.body < part.end else part.raw
@@ -110,9 +110,9 @@ def _original_id(message: DirectMessage, whole: Header) -> str | None:
 def _returned_id(root: Part) -> str | None:
     """From the message, or its header, that the report returns."""
     for part in root.children:
-        if part.media_type.value == "message/rfc822" and part.children:
+        if part.media_type.value in MESSAGE_TYPES and part.children:
             return message_id_of(part.children[0].header.text("Message-ID"))
-        if part.media_type.value == "text/rfc822-headers":
+        if part.media_type.value in _RETURNED_HEADERS:
             return message_id_of(read_report(part.content()[:_MOST_BYTES]).text("Message-ID"))
     return None
 

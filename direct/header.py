@@ -10,11 +10,12 @@ from direct.mail_errors import MailOverLimit
 
 _TOKEN: Final = r"[!#$%&'*+.^_`{|}~0-9A-Za-z-]+"  # noqa: S105 (a grammar's word, no secret)
 _FIELD_NAME: Final = re.compile(r"[!-9;-~]+")
-_MEDIA_TYPE: Final = re.compile(rf"\s*({_TOKEN}/{_TOKEN})\s*(?:;|$|\s)")
+_MEDIA_TYPE: Final = re.compile(rf"\s*({_TOKEN}/{_TOKEN})\s*(?:[;(]|$|\s)")
 # Quirk: an unquoted value may hold spaces and what RFC 2045 wants quoted; it ends at the `;`.
 _PARAMETER: Final = re.compile(
-    rf';\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"][^;]*)?)', re.DOTALL
+    rf';\s*(?:\([^()]*\)\s*)*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^;"][^;]*)?)', re.DOTALL
 )
+_LAST_COMMENT: Final = re.compile(r"\s\([^()]*\)\s*\Z")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 # name*0, name*0*, name*: the parts of a long value, and what is percent-encoded (RFC 2231: 3, 4).
 _CONTINUED: Final = re.compile(r"([^*]+)(?:\*(\d{1,3}))?(\*)?")
@@ -112,13 +113,13 @@ def read_parametrised(text: str) -> Parametrised:
     return Parametrised(printable(head).lower(), _join_parameters(found))
 
 
-def media_type_of(header: Header) -> Parametrised:
-    """The Content-Type: `text/plain` when there is none, `application/octet-stream` when it
+def media_type_of(header: Header, default: str = "text/plain") -> Parametrised:
+    """The Content-Type: `default` when there is none, `application/octet-stream` when it
     cannot be read (RFC 2045: 5.2).
     """
     text = header.first("Content-Type")
     if text is None:
-        return Parametrised("text/plain", {})
+        return Parametrised(default, {})
     read = read_parametrised(text)
     match = _MEDIA_TYPE.match(text)
     if match is None:
@@ -133,14 +134,20 @@ def _join_parameters(found: list[tuple[str, str, str]]) -> dict[str, str]:
         value = _ESCAPED.sub(r"\1", quoted) if quoted else bare.strip()
         match = _CONTINUED.fullmatch(written.lower())
         if match is None or (match[2] is None and match[3] is None):
-            # A boundary is compared to the byte, and is no word for people.
-            is_boundary = written.lower() == "boundary"
-            plain.setdefault(written.lower(), value if is_boundary else decode_words(value))
+            plain.setdefault(written.lower(), _plain_value(written.lower(), quoted, value))
             continue
         numbered = pieces.setdefault(match[1], {})
         numbered.setdefault(int(match[2] or 0), (match[3] is not None, value))
     # RFC 2231: 3: what is written in pieces counts before a plain value of the same name.
     return plain | {name: _join(numbered) for name, numbered in pieces.items()}
+
+
+def _plain_value(name: str, quoted: str, value: str) -> str:
+    """A boundary is compared to the byte, and is no word for people; one without quotes holds no
+    comment, as the name of a file may."""
+    if name != "boundary":
+        return decode_words(value)
+    return value if quoted else _LAST_COMMENT.sub("", value).rstrip()
 
 
 def _join(numbered: Mapping[int, tuple[bool, str]]) -> str:

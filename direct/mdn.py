@@ -28,7 +28,11 @@ from direct.message_writing import (
 from direct.mime import Part
 
 NOTICE_TYPE: Final = "message/disposition-notification"
-_REPORTS: Final = frozenset({NOTICE_TYPE, "message/delivery-status", "multipart/report"})
+STATUS_TYPE: Final = "message/delivery-status"
+# RFC 6533: 4 and 6: the same where an address may be of any letters.
+NOTICE_TYPES: Final = frozenset({NOTICE_TYPE, "message/global-disposition-notification"})
+STATUS_TYPES: Final = frozenset({STATUS_TYPE, "message/global-delivery-status"})
+_REPORTS: Final = NOTICE_TYPES | STATUS_TYPES | {"multipart/report"}
 _MODE_AND_TYPE: Final = re.compile(r"[^;]*;\s*([A-Za-z-]+)\s*(?:/\s*(.*))?")
 _MODE: Final = "automatic-action/MDN-sent-automatically"
 # What says that a message did not arrive, as a type or as the modifier of one (RFC 2298: 3.2.6;
@@ -86,13 +90,15 @@ class NoticeDecision:
 
 def is_report(message: DirectMessage) -> bool:
     """Whether it is a notice of any kind, which must never be answered by another."""
-    top = (message.root, *message.root.children)
-    return any(part.media_type.value in _REPORTS for part in top)
+    root = message.root
+    # A message inside is one that somebody forwards, and may be a notice that somebody had.
+    below = root.children if root.media_type.value.startswith("multipart/") else ()
+    return any(part.media_type.value in _REPORTS for part in (root, *below))
 
 
 def read_notification(message: DirectMessage) -> Notification | None:
     """What the notice says; None when it is no disposition notice."""
-    part = next((p for p in message.root.walk() if p.media_type.value == NOTICE_TYPE), None)
+    part = next((p for p in message.root.walk() if p.media_type.value in NOTICE_TYPES), None)
     if part is None:
         return None
     fields = report_fields(part)
@@ -167,9 +173,8 @@ def decide(message: DirectMessage, *, is_trusted: bool, mail_from: str | None) -
         return NoticeDecision(None, "the envelope has the null sender")
     if is_report(message):
         return NoticeDecision(None, "the message is itself a notice")
-    submitted = (message.header.text("Auto-Submitted") or "no").partition(";")[0].strip().lower()
-    if submitted != "no":
-        return NoticeDecision(None, "the message was sent automatically (RFC 3834: 2)")
+    # Auto-Submitted keeps nobody from a notice: a laboratory's report is sent by a machine, and
+    # `processed` is owed to every trusted message that is none itself (Direct AS 1.2: 3).
     to = _asked_address(message) or message.from_
     return NoticeDecision(to, "the sender is known and trusted", wants_dispatched(message.header))
 
@@ -183,10 +188,16 @@ def wants_dispatched(header: Header) -> bool:
         name, equals, values = option.partition("=")
         if not equals or name.strip().upper() != FINAL_DELIVERY:
             continue
-        importance, *rest = [each.strip().lower() for each in values.split(",")]
+        importance, *rest = [_word(each) for each in values.split(",")]
         if importance in ("optional", "required") and rest == ["true"]:
             return True
     return False
+
+
+def _word(text: str) -> str:
+    """In lower case, without the quotes in which it may stand (RFC 8098: 2.2)."""
+    bare = text.strip().lower()
+    return bare[1:-1] if len(bare) > 1 and bare[0] == bare[-1] == '"' else bare
 
 
 def _asked_address(message: DirectMessage) -> Mailbox | None:

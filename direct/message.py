@@ -14,7 +14,7 @@ from direct.header import Header
 from direct.mail_date import read_date
 from direct.mail_errors import HeadersDisagree, MalformedAddress, MalformedMail
 from direct.message_writing import OutgoingPart, write_message
-from direct.mime import DEFAULT_LIMITS, MimeLimits, Part, read_header_of, read_part
+from direct.mime import DEFAULT_LIMITS, MESSAGE_TYPES, MimeLimits, Part, read_header_of, read_part
 
 __all__ = [
     "DirectMessage",
@@ -98,7 +98,8 @@ def read_message(content: bytes, *, limits: MimeLimits = DEFAULT_LIMITS) -> Dire
 def unwrap(
     entity: bytes, outer: Header | None = None, *, limits: MimeLimits = DEFAULT_LIMITS
 ) -> DirectMessage:
-    """The message in a signed entity, wrapped as message/rfc822 or not (Direct AS 1.3: 2.7).
+    """The message in a signed entity, wrapped as message/rfc822 or not (Direct AS 1.3: 2.7), or as
+    message/global with letters beyond ASCII in its header (RFC 6532: 3.7).
 
     An unwrapped one has its sender and recipients only in `outer`, the header of the mail that
     carried it.
@@ -107,7 +108,7 @@ def unwrap(
         MalformedMail: there is no message in it, or not one sender, or it is over a limit.
     """
     root = read_part(entity, limits=limits)
-    if root.media_type.value == "message/rfc822":
+    if root.media_type.value in MESSAGE_TYPES:
         if not root.children:
             raise MalformedMail("the wrapped message is empty")
         inner = root.children[0]

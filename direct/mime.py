@@ -17,10 +17,11 @@ from typing import Final
 from direct.encoded_words import decode_bytes
 from direct.header import Header, Parametrised, media_type_of, read_header, read_parametrised
 from direct.mail_errors import MailOverLimit
-from direct.transfer_encoding import IDENTITY, decode
+from direct.transfer_encoding import IDENTITY, decode, encoding_named
 
 _SEARCHED_FREELY: Final = 1024 * 1024
-_MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global"})
+MESSAGE_TYPES: Final = frozenset({"message/rfc822", "message/global"})
+_TEXT: Final = "text/plain"
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _FIELD_LINE: Final = re.compile(rb"(?:>?From )|[!-9;-~]+[ \t]*:")
 
@@ -133,7 +134,10 @@ class _Reader:
         self._parts = 0
         self._to_search = limits.searches * max(size_bytes, _SEARCHED_FREELY)
 
-    def entity(self, source: bytes, start: int, end: int, path: str, depth: int) -> Part:
+    def entity(
+        self, source: bytes, start: int, end: int, path: str, depth: int, default: str = _TEXT
+    ) -> Part:
+        """`default` is the media type of one that states none."""
         self._parts += 1
         if self._parts > self._limits.parts:
             raise MailOverLimit("parts")
@@ -141,14 +145,13 @@ class _Reader:
             raise MailOverLimit("depth")
         header_end, body = self.find_body(source, start, end)
         header = read_header(source[start:header_end])
-        encoding = (header.text("Content-Transfer-Encoding") or "").lower()
-        part = Part(header, media_type_of(header), encoding, source, start, body, end, path)
+        encoding = encoding_named(header.text("Content-Transfer-Encoding") or "")
+        media_type = media_type_of(header, default)
+        part = Part(header, media_type, encoding, source, start, body, end, path)
         children = self._children(part, depth)
         if not children:
             return part
-        return Part(
-            header, part.media_type, encoding, source, start, body, end, path, tuple(children)
-        )
+        return Part(header, media_type, encoding, source, start, body, end, path, tuple(children))
 
     def find_body(self, source: bytes, start: int, end: int) -> tuple[int, int]:
         """Where the header ends and where the body begins."""
@@ -167,7 +170,7 @@ class _Reader:
         return (end, end) if is_header else (start, start)
 
     def _children(self, part: Part, depth: int) -> list[Part]:
-        if part.media_type.value in _MESSAGE_TYPES:
+        if part.media_type.value in MESSAGE_TYPES:
             return self._message_inside(part, depth)
         if not part.media_type.value.startswith("multipart/"):
             return []
@@ -179,8 +182,10 @@ class _Reader:
         if self._to_search < 0:
             raise MailOverLimit("depth")
         places = _split(part, boundary.encode("ascii"))
+        # RFC 2046: 5.1.5
+        default = "message/rfc822" if part.media_type.value == "multipart/digest" else _TEXT
         return [
-            self.entity(part.source, start, end, _below(part.path, number), depth + 1)
+            self.entity(part.source, start, end, _below(part.path, number), depth + 1, default)
             for number, (start, end) in enumerate(places, 1)
         ]
 

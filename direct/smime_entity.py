@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from direct.errors import MalformedMessage, MessageTooLarge
+from direct.transfer_encoding import encoding_named
 
 _MOST_HEAD: Final = 256 * 1024
 """Of octets of header fields: Postfix takes 100 KB."""
@@ -76,7 +77,9 @@ def read_entity(data: bytes, start: int = 0, end: int | None = None) -> Entity:
     head, body = _split(data, start, end)
     fields = _fields(head, ("content-type", "content-transfer-encoding"))
     media_type, parameters = _read_media_type(fields.get("content-type", "text/plain"))
-    encoding = fields.get("content-transfer-encoding", "7bit").strip().lower()
+    if media_type == "application/octet-stream":
+        parameters.setdefault("name", _file_name(head))
+    encoding = encoding_named(fields.get("content-transfer-encoding", "7bit"))
     return Entity(media_type, parameters, encoding, data, body, end)
 
 
@@ -111,17 +114,26 @@ def _read_media_type(text: str) -> tuple[str, dict[str, str]]:
     match = _MEDIA_TYPE.match(text)
     if match is None:
         raise MalformedMessage("the Content-Type is not a media type")
+    return match.group(1).lower(), _read_parameters(text, match.end())
+
+
+def _file_name(head: bytes) -> str:
+    """As RFC 2183: 2.3 states it; a mailer that does not know a type may give no other name."""
+    text = _fields(head, ("content-disposition",)).get("content-disposition", "")
+    return _read_parameters(text, len(text.partition(";")[0])).get("filename", "")
+
+
+def _read_parameters(text: str, position: int) -> dict[str, str]:
     parameters: dict[str, str] = {}
-    position = match.end()
     while (found := _PARAMETER.match(text, position)) is not None:
         position = found.end()
         if found.group(1) is None:
             continue
         name, quoted, bare = found.group(1).lower(), found.group(2), found.group(3)
         if name in parameters:
-            raise MalformedMessage("a parameter of the Content-Type is there twice")
+            raise MalformedMessage("a parameter of a field is there twice")
         parameters[name] = bare if quoted is None else _ESCAPED.sub(r"\1", quoted)
-    return match.group(1).lower(), parameters
+    return parameters
 
 
 def split_signed(entity: Entity) -> tuple[memoryview, Entity]:

@@ -1,13 +1,23 @@
 """How the bytes of a part are written into a mail, and read out again (RFC 2045: 6)."""
 
 import binascii
+import re
 from typing import Final
 
 IDENTITY: Final = frozenset({"7bit", "8bit", "binary", ""})
+_NAMED: Final = re.compile(r"(?:\([^()]*\)\s*)*\"?([!#$%&'*+.^_`{|}~0-9A-Za-z-]+)")
 _BLANK: Final = b"\r\n\t "
 _MOST_RUNS: Final = 20_000
 _LETTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NO_LETTERS: Final = bytes(byte for byte in range(256) if byte not in _LETTERS)
+
+
+def encoding_named(field: str) -> str:
+    """The encoding that a field names, in lower case (RFC 2045: 6.1): without comments, and
+    without the quotes and semicolons that some mailers add."""
+    bare = field.strip()
+    match = _NAMED.match(bare)
+    return (bare if match is None else match[1]).lower()
 
 
 def decode(source: bytes, start: int, end: int, encoding: str) -> tuple[bytes, bool]:

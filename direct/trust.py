@@ -5,7 +5,7 @@ use, chained to an anchor, not revoked. What it would have to fetch it answers w
 caller fetches and asks again (DECISIONS 24). A `Verdict` says all of it in words.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, assert_never
@@ -17,10 +17,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from direct.binding import Binding, Unbound, binding
 from direct.certificates import extension
 from direct.chain import Chain, NoChain, Refusal, Rule, faults_of, find_chain
-from ihe.revocation import Good, Needs, Question, Revoked, Undecided, decide
+from ihe.revocation import Answers, Good, Needs, Question, Revoked, Undecided, decide
 
 Usage = Literal["sign", "encrypt"]
-Answers = Mapping[Question, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 Nothing here fetches. `decide` looks at what is at hand and answers `Good`, `Revoked`, `Undecided`,
 or `Needs` a request that the caller sends before it asks again; an answer that could not be had
-is given as None. Only what the certificate's issuer has signed counts, so it does not matter by
-which way an answer came.
+is given as None, or as `NotThere`. Only what the certificate's issuer has signed counts, so it
+does not matter by which way an answer came.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -40,7 +40,15 @@ class Question:
     body: bytes | None = None
 
 
-Answers = Mapping[Question, bytes | None]
+@dataclass(frozen=True, slots=True)
+class NotThere:
+    """Whoever was asked has nothing at that address; `status` is the 404 or 410 of HTTP."""
+
+    status: int
+
+
+Answer = bytes | NotThere | None
+Answers = Mapping[Question, Answer]
 """What came for each question; None if nothing did."""
 
 
@@ -109,9 +117,9 @@ def decide(
         if question not in answers:
             return Needs(question)
         answer = answers[question]
-        if answer is None:
-            reasons.append(f"{_NAMES[question.kind]} cannot be reached")
-            is_temporary = True
+        if not isinstance(answer, bytes):
+            reasons.append(f"{_NAMES[question.kind]} {_absence(answer)}")
+            is_temporary = True  # an issuer may put back what it has taken away
             continue
         try:
             if question.kind == "ocsp":
@@ -127,6 +135,12 @@ _NAMES: Final = {
     "crl": "its revocation list",
     "issuer": "its issuer's certificate",
 }
+
+
+def _absence(answer: NotThere | None) -> str:
+    if answer is None:
+        return "cannot be reached"
+    return f"is not at its address (HTTP {answer.status})"
 
 
 class _Unusable(Exception):
@@ -210,16 +224,16 @@ def _has_issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool
     return True
 
 
-def _read_certificates(answer: bytes | None) -> list[x509.Certificate]:
+def _read_certificates(answer: Answer) -> list[x509.Certificate]:
     """RFC 5280: 4.2.2.1: one certificate, or a bag of them; PEM is not allowed, and is sent."""
     readers = (
         lambda data: [x509.load_der_x509_certificate(data)],
         pkcs7.load_der_pkcs7_certificates,
         x509.load_pem_x509_certificates,
     )
-    for read in readers if answer else ():
+    for read in readers:
         try:
-            return read(answer or b"")
+            return read(answer) if isinstance(answer, bytes) else []
         except (ValueError, UnsupportedAlgorithm):
             continue
     return []

@@ -7,6 +7,7 @@ Names are words to compare and to show: none ever becomes a path on our disk, an
 climb out of a folder refuses the archive (zip slip).
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ _END: Final = struct.Struct("<4s4H2LH")
 _CENTRAL: Final = struct.Struct("<4s6H3L5H2L")
 _LOCAL: Final = struct.Struct("<4s5H3L2H")
 _END_MARK: Final = b"PK\x05\x06"
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
 _LONGEST_COMMENT: Final = 65535
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED: Final = 0x1
@@ -179,6 +182,13 @@ def _read_name(raw: bytes, *, is_utf8: bool) -> str:
     except UnicodeDecodeError:
         text = raw.decode("cp437")
     steps = [step for step in text.replace("\\", "/").split("/") if step not in ("", ".")]
-    if ".." in steps or not text.isprintable() or ":" in "".join(steps[:1]):
+    if ".." in steps or _CONTROL.search(text) or _DRIVE.match("".join(steps[:1])):
         raise MalformedMessage("a name in the zip leads out of it")
-    return "/".join(steps)
+    return "".join(map(_shown, "/".join(steps)))
+
+
+def _shown(letter: str) -> str:
+    """Itself, or what may be shown in its place: macOS writes odd spaces into names."""
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else "\ufffd"

@@ -33,7 +33,14 @@ _PORTS: Final = {"http": 80, "https": 443}
 
 
 class FetchFailed(Exception):
-    """It could not be had; the text is a sentence of ours, without the address."""
+    """It could not be had; the text is a sentence of ours, without the address.
+
+    `status` is what HTTP answered, None where nothing did.
+    """
+
+    def __init__(self, reason: str, *, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,8 @@ class Fetcher:
                 if response.is_redirect:
                     return _Elsewhere(sent_on(url, response.headers["location"]))
                 if response.status_code != 200:
-                    raise FetchFailed(f"it answers HTTP {response.status_code}")
+                    status = response.status_code
+                    raise FetchFailed(f"it answers HTTP {status}", status=status)
                 return await self._read(response)
             finally:
                 await response.aclose()

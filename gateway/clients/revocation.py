@@ -7,7 +7,7 @@ date. Everything blocks: it is called in a thread.
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from gateway.clients.fetch import Fetcher, FetchFailed
 from ihe.errors import SecurityRefused
-from ihe.revocation import Good, Needs, Question, Revoked, Undecided, decide
+from ihe.revocation import (
+    Answer,
+    Answers,
+    Good,
+    Needs,
+    NotThere,
+    Question,
+    Revoked,
+    Undecided,
+    decide,
+)
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +43,14 @@ _LONGEST: Final = timedelta(hours=12)
 _MOST_CERTIFICATES: Final = 10_000
 _MOST_BYTES: Final = 128 * 1024 * 1024
 _OCSP_TYPE: Final = "application/ocsp-request"
+_NOT_THERE: Final = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """An answer, and when it is asked for anew; None if it never came."""
+    """An answer, and when it is asked for anew."""
 
-    content: bytes | None
+    content: Answer
     again: datetime
 
 
@@ -111,7 +122,7 @@ class RevocationChecks:
         known = self._good.get(key)
         if known is not None and known > self._clock():
             return None
-        answers: dict[Question, bytes | None] = {}
+        answers: dict[Question, Answer] = {}
         while True:
             match decide(certificate, issuers, answers, now=self._clock()):
                 case Needs(question=question):
@@ -137,20 +148,20 @@ class RevocationChecks:
             while len(self._good) > _MOST_CERTIFICATES:
                 self._good.popitem(last=False)
 
-    def keep(self, answers: Mapping[Question, bytes | None], *, until: datetime) -> None:
+    def keep(self, answers: Answers, *, until: datetime) -> None:
         """What has decided is good for other certificates of the issuer too, for half a day at
         the longest."""
         again = min(until, self._clock() + _LONGEST)
         with self._lock:
             for question, content in answers.items():
-                if content is not None:
+                if isinstance(content, bytes):
                     self._answers[question] = _Kept(content, again)
-            size = sum(len(one.content or b"") for one in self._answers.values())
+            size = sum(_size(one) for one in self._answers.values())
             while size > _MOST_BYTES:
                 _, dropped = self._answers.popitem(last=False)
-                size -= len(dropped.content or b"")
+                size -= _size(dropped)
 
-    def ask(self, question: Question) -> bytes | None:
+    def ask(self, question: Question) -> Answer:
         """The answer, fetched by one thread for all that want it.
 
         One that cannot be had anew stands until it is out of date, which `decide` sees.
@@ -163,10 +174,21 @@ class RevocationChecks:
             if kept is not None and kept.again > self._clock():
                 return kept.content
             try:
-                content: bytes | None = self._fetcher.fetch(question.url, question.body, _OCSP_TYPE)
+                content: Answer = self._fetcher.fetch(question.url, question.body, _OCSP_TYPE)
             except FetchFailed as failure:
                 log.warning("a revocation list or responder cannot be had: %s", failure)
-                content = kept.content if kept else None
+                content = _without(failure, kept)
             with self._lock:
                 self._answers[question] = _Kept(content, self._clock() + _AGAIN)
             return content
+
+
+def _without(failure: FetchFailed, kept: _Kept | None) -> Answer:
+    """What there is instead: what was had before, else what is known of why there is nothing."""
+    if kept is not None and isinstance(kept.content, bytes):
+        return kept.content
+    return NotThere(failure.status) if failure.status in _NOT_THERE else None
+
+
+def _size(kept: _Kept) -> int:
+    return len(kept.content) if isinstance(kept.content, bytes) else 0

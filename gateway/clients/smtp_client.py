@@ -21,12 +21,13 @@ from aiosmtplib import (
     SMTPResponseException,
 )
 
+from gateway.clients.smtp_replies import in_our_words
+
 Security = Literal["opportunistic", "starttls", "tls"]
 """TLS if it is offered; STARTTLS and verified; TLS from the first byte and verified."""
 SECONDS: Final = 60.0
 """For one command and its answer; the end of a message may take its server longer to think of."""
 _DATA_SECONDS: Final = 600.0
-_MOST_SAID: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class RefusedRecipient:
-    """A recipient that the server did not take, with its words."""
+    """A recipient that the server did not take, and why in our words."""
 
     address: str
     reason: str
@@ -226,7 +227,8 @@ class SmtpClient:
                     accepted.append(recipient)
                 except SMTPRecipientRefused as error:
                     permanent = 500 <= error.code < 600
-                    refused.append(RefusedRecipient(recipient, _answer(error), permanent))
+                    reason = in_our_words(error.code, error.message)
+                    refused.append(RefusedRecipient(recipient, reason, permanent))
         except SMTPResponseException as error:
             if 500 <= error.code < 600:
                 raise NotHandedOver(
@@ -282,9 +284,3 @@ def _said(error: Exception) -> str:
             return f"the connection failed ({type(error).__name__})"
         case _:
             return f"it cannot be asked ({type(error).__name__})"
-
-
-def _answer(error: SMTPResponseException) -> str:
-    """The server's own words, for whoever looks at the recipient; one line, cut short."""
-    shown = "".join(char if char.isprintable() else " " for char in error.message)
-    return f"{error.code} {shown[:_MOST_SAID]}".strip()

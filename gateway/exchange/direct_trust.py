@@ -17,7 +17,7 @@ from gateway.clients.revocation import RevocationChecks
 from gateway.model.direct_anchors import Direction
 from gateway.store import direct_anchors
 from gateway.store.database import Database
-from ihe.revocation import Needs, Question
+from ihe.revocation import Answer, Needs, Question
 
 _MOST_QUESTIONS: Final = 16
 """Of one verdict: each may take seconds, and a certificate may name a hundred lists."""
@@ -51,7 +51,7 @@ class DirectTrust:
         anchors = self.database.read(
             lambda tx: direct_anchors.trusted(tx, domain=domain, direction=direction)
         )
-        answers: dict[Question, bytes | None] = {}
+        answers: dict[Question, Answer] = {}
         while True:
             verdict = judge(
                 certificate,

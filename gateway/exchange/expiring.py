@@ -88,7 +88,8 @@ def kept_in(transaction: Transaction) -> Iterator[Reliance]:
     for own in direct_keys.newest(transaction):
         local, _, domain = own.owner.rpartition("@")
         whose = f"an address at {domain}, {own.fingerprint[:_DIGITS]}" if local else domain
-        yield Reliance("direct", domain, f"our Direct certificate of {whose}", own.certificate)
+        what = f"our Direct certificate of {whose}{_single_use(own)}"
+        yield Reliance("direct", domain, what, own.certificate)
     for partner in partners.list_all(transaction, plan=ALL_PLANS):
         for text in dict.fromkeys((*partner.tls_certificates, *partner.signing_certificates)):
             what = f"a pinned certificate of {partner.name}"
@@ -125,6 +126,14 @@ def _warning(one: Reliance, now: datetime) -> str | None:
 
 
 # ---- where they come from --------------------------------------------------------------------
+
+
+def _single_use(key: direct_keys.DirectKey) -> str:
+    """Which of a pair it is."""
+    signs, opens = direct_keys.may(key, "sign"), direct_keys.may(key, "encrypt")
+    if signs == opens:
+        return ""
+    return " (to sign with)" if signs else " (to be encrypted to)"
 
 
 def _own(usage: own_keys.KeyUsage, file: Path) -> Iterator[Reliance]:

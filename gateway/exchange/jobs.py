@@ -55,6 +55,7 @@ from gateway.store.values import load
 from ihe.errors import SoapFault
 
 _ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
+_NONE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +88,15 @@ async def perform(job: Job, means: JobMeans) -> None:
     try:
         await verb(job, means)
     except Exception as error:
-        is_permanent = isinstance(error, PermanentFailure)
-        if is_permanent or not job.attempts_left:
-            is_told = is_permanent or isinstance(error, NotDelivered)
-            await _give_up(job, means, str(error) if is_told else explain(error))
+        if isinstance(error, PermanentFailure) or not job.attempts_left:
+            is_told = isinstance(error, PermanentFailure | NotDelivered)
+            each = error.each if isinstance(error, NotDelivered) else _NONE
+            await _give_up(job, means, str(error) if is_told else explain(error), each)
         raise
 
 
-async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
-    """Nobody does the job any more: what waits for it hears so."""
+async def _give_up(job: Job, means: JobMeans, reason: str, each: Mapping[str, str] = _NONE) -> None:
+    """Nobody does the job any more: what waits for it hears so, a recipient what `each` says."""
 
     def unit(transaction: Transaction) -> None:
         if job.kind in (DELIVER, BRING_RESULT):
@@ -103,9 +104,8 @@ async def _give_up(job: Job, means: JobMeans, reason: str) -> None:
             return
         if job.kind == MAIL_SEND and job.plan is not None:
             message, domain = MailId(job.payload["message"]), job.payload["domain"]
-            now = datetime.now(UTC)
             give_up_mail(
-                transaction, means.queue, job.plan, message, domain, reason=reason, now=now
+                transaction, means.queue, job.plan, message, domain, reason, each, datetime.now(UTC)
             )
             return
         if job.kind == MAIL_RECEIVE and job.plan is not None:

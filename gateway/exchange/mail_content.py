@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from direct.context import Context, find_context_part, read_context
+from direct.mdn import NOTICE_TYPES, STATUS_TYPES
 from direct.message import DirectMessage
 from direct.mime import Part
 from gateway.exchange.adt import MEDIA_TYPE, is_hl7v2
@@ -28,7 +29,8 @@ _GZIP: Final = b"\x1f\x8b\x08"
 _PROLOG: Final = re.compile(r"\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>)", re.S)
 _ROOT: Final = re.compile(r"\s*<(?:([A-Za-z_][\w.-]*):)?([A-Za-z_][\w.-]*)")
 _HEAD_BYTES: Final = 64 * 1024
-_REPORTS: Final = frozenset({"message/disposition-notification", "message/delivery-status"})
+_REPORTS: Final = NOTICE_TYPES | STATUS_TYPES
+_SEALED: Final = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _SIGNATURES: Final = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
 _IMAGES: Final = "image/"
 _MORE_SIGNATURES: Final = ((b"GIF8", "image/gif"), (b"BM", "image/bmp"))
@@ -134,6 +136,8 @@ class ContentSearch:
             is_body=declared.startswith("text/") and not attached and part.filename is None,
             defects=() if is_whole else ("its transfer encoding is damaged",),
         )
+        if declared in _SEALED:
+            self._tell(given, "it is sealed once more, and was not opened")
         yield from self.open(given, _DEPTH)
 
     def open(self, given: Found, depth: int) -> Iterator[Found]:
@@ -192,8 +196,11 @@ class ContentSearch:
         return inflated
 
     def _tell(self, given: Found, reason: str) -> None:
+        """Without the names of files: records say what is told here, and a name may be a
+        patient's."""
+        part, *inside = given.where
         if len(self.problems) < 100:
-            self.problems.append(f"{' › '.join(given.where)}: {reason}")
+            self.problems.append(f"{part}{', inside its archive' if inside else ''}: {reason}")
 
 
 def _in_archive(given: Found, file: XdmFile) -> Found:

@@ -9,22 +9,21 @@ sealed to fail alone, and the others go.
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from direct.discovery import Candidate, Found, InvalidAddress
 from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
-from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_partners import partner_of_domain
+from gateway.exchange.mail_reaching import Reached, look_for
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
 from gateway.exchange.notices import expire, hand_over, refuse
 from gateway.model.document import Blob
@@ -40,15 +39,11 @@ TRANSACTION: Final = "DIRECT-SEND"
 
 
 class NotDelivered(Exception):
-    """Not this time; the text is ours."""
+    """Not this time; the text is ours. `each` says of a recipient what holds of it alone."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """A recipient with the certificates that it is sealed to."""
-
-    recipient: Recipient
-    candidates: tuple[Candidate, ...] = ()
+    def __init__(self, reason: str, each: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.each = each or {}
 
 
 def enqueue_message(transaction: Transaction, queue: JobQueue, message: SentMail) -> None:
@@ -74,21 +69,20 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
     try:
         await _deliver(means, plan, message_id, domain)
     except NotDelivered as failure:
-        said = str(failure)
+        why = failure
         await means.archive.database.write_async(
-            lambda tx: _say_why(tx, plan, message_id, domain, said)
+            lambda tx: _say_why(tx, plan, message_id, domain, why)
         )
         raise
 
 
 def _say_why(
-    transaction: Transaction, plan: PlanId, message_id: MailId, domain: str, reason: str
+    transaction: Transaction, plan: PlanId, message_id: MailId, domain: str, why: NotDelivered
 ) -> None:
     message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
     for one in _waiting(message, domain):
-        mail_sent.put_recipient(
-            transaction, plan=plan, message=message_id, recipient=replace(one, reason=reason)
-        )
+        told = replace(one, reason=why.each.get(one.address, str(why)))
+        mail_sent.put_recipient(transaction, plan=plan, message=message_id, recipient=told)
 
 
 async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain: str) -> None:
@@ -98,15 +92,16 @@ async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain:
     waiting = _waiting(message, domain)
     if message is None or not waiting:
         return
-    reached, unreachable, doubt = await _find_all(means, message, waiting)
-    if unreachable:
+    looked = await look_for(means, message, waiting)
+    if looked.unreachable:
         await means.archive.database.write_async(
-            lambda tx: _refuse(tx, means.queue, message, unreachable)
+            lambda tx: _refuse(tx, means.queue, message, looked.unreachable)
         )
-    if reached:
-        await _send(means, message, reached, domain)
-    if doubt:
-        raise NotDelivered(doubt)
+    waits = dict(looked.doubts)
+    if looked.reached:
+        waits |= await _send(means, message, looked.reached, domain)
+    if waits:
+        raise NotDelivered("; ".join(dict.fromkeys(waits.values())), waits)
 
 
 def _waiting(message: SentMail | None, domain: str) -> tuple[Recipient, ...]:
@@ -115,35 +110,6 @@ def _waiting(message: SentMail | None, domain: str) -> tuple[Recipient, ...]:
     return tuple(
         one for one in message.recipients if one.domain == domain and one.state == "queued"
     )
-
-
-# ---- to whom it can be sealed ----------------------------------------------------------------
-
-
-async def _find_all(
-    means: DirectMeans, message: SentMail, waiting: Iterable[Recipient]
-) -> tuple[list[_Reached], list[Recipient], str | None]:
-    """Who can be sealed to, who never will be, and why somebody must wait, if so."""
-    reached: list[_Reached] = []
-    unreachable: list[Recipient] = []
-    doubt: str | None = None
-    now = means.clock()
-    for recipient in waiting:
-        if means.mode == "hisp":
-            reached.append(_Reached(recipient))  # the HISP finds and judges
-            continue
-        try:
-            found = await asyncio.to_thread(means.find, recipient.address, sender=message.sender)
-        except InvalidAddress as error:
-            unreachable.append(refuse(recipient, f"its address is {error}", now=now))
-            continue
-        if isinstance(found, Found):
-            reached.append(_Reached(recipient, found.candidates))
-        elif found.certain:
-            unreachable.append(refuse(recipient, why_not_found(found), now=now))
-        else:
-            doubt = why_not_found(found)
-    return reached, unreachable, doubt
 
 
 def _refuse(
@@ -182,12 +148,27 @@ def _give_up(
 
 
 async def _send(
-    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
-) -> None:
+    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
+) -> Mapping[str, str]:
+    """By address, why who of them must wait."""
+    try:
+        return await _hand_over(means, message, reached, domain)
+    except NotDelivered as failure:
+        return {one.recipient.address: str(failure) for one in reached}
+
+
+async def _hand_over(
+    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
+) -> Mapping[str, str]:
+    """By address, who was put off and why.
+
+    Raises:
+        NotDelivered: nobody has it, for one reason.
+    """
     started = time.monotonic()
     servers = await _servers(means, message, reached, domain)
     if not servers:
-        return
+        return {}
     content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)
     sealed = content if means.mode == "hisp" else await _sealed(means, message, content, reached)
     blob = await means.archive.store_async(message.plan, sealed)
@@ -219,17 +200,17 @@ async def _send(
         exchange_log.close_exchange(transaction, opened, told)
 
     await means.archive.database.write_async(close)
-    if isinstance(ended, NotHandedOver):
-        if not ended.is_permanent:
-            raise NotDelivered(ended.reason)
-        return
-    later = [one.reason for one in ended.refused if not one.is_permanent]
-    if later:
-        raise NotDelivered(f"a recipient was not taken yet: {later[0]}")
+    if isinstance(ended, NotHandedOver) and not ended.is_permanent and not ended.refused:
+        raise NotDelivered(ended.reason)
+    return {
+        one.address: f"its server does not take it yet: {one.reason}"
+        for one in ended.refused
+        if not one.is_permanent
+    }
 
 
 async def _servers(
-    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
+    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
 ) -> Sequence[Server]:
     """The domain's; none once its recipients are given up because it takes no mail."""
     try:
@@ -266,7 +247,7 @@ def _move(
 
 
 async def _sealed(
-    means: DirectMeans, message: SentMail, content: bytes, reached: Sequence[_Reached]
+    means: DirectMeans, message: SentMail, content: bytes, reached: Sequence[Reached]
 ) -> bytes:
     now = means.clock()
     keys = await means.archive.database.read_async(
@@ -297,7 +278,7 @@ async def _sealed(
         raise NotDelivered(f"it cannot be sealed: {error.reason}") from None
 
 
-def _marked(one: _Reached, blob: Blob, algorithms: object) -> Recipient:
+def _marked(one: Reached, blob: Blob, algorithms: object) -> Recipient:
     """With what it was sealed to, so that a verdict can say so later."""
     if not one.candidates:
         return replace(one.recipient, sealed=blob)
@@ -377,13 +358,15 @@ def give_up_mail(
     message_id: MailId,
     domain: str,
     reason: str,
+    each: Mapping[str, str],
     now: datetime,
 ) -> None:
-    """Nobody tries any more: whoever still waits for the message in that domain will not get it."""
+    """Nobody tries any more: whoever still waits for the message in that domain will not get it,
+    for the `reason`, or for what `each` says of an address."""
     message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
     waiting = _waiting(message, domain)
     if message is not None and waiting:
-        gone = [refuse(one, reason, now=now) for one in waiting]
+        gone = [refuse(one, each.get(one.address, reason), now=now) for one in waiting]
         _give_up(transaction, queue, message, gone)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import NAMESPACE_DNS, uuid5
 
-from direct.addresses import Mailbox
+from direct.addresses import Mailbox, each_once
 from direct.message import OutgoingPart
 from gateway.exchange.asker import Way
 from gateway.exchange.direct_means import DirectMeans
@@ -230,7 +230,7 @@ async def _packed(
     packing = _packing(means, order)
     load = Load(
         sender=order.sender,
-        to=order.to,
+        to=each_once(order.to),
         given=given,
         files=tuple([await _file(means, one, packing) for one in order.files]),
         member=None if shelf is None else shelf.member,

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal, ParamSpec, TypeVar
 from uuid import uuid4
 
+from direct.addresses import each_once
 from gateway.exchange.archive import Archive
 from gateway.model.document import Blob
 from gateway.model.exchange import Exchange
@@ -243,7 +244,7 @@ async def _in_thread(work: Callable[P, T], *arguments: P.args, **named: P.kwargs
 
 def _by_plan(domains: MailDomains, recipients: Sequence[str]) -> dict[PlanId, list[str]]:
     found: dict[PlanId, list[str]] = {}
-    for recipient in dict.fromkeys(recipients):
+    for recipient in each_once(recipients):  # whoever stood there twice would be answered twice
         plan = domains.plan_of(recipient)
         if plan is not None:
             found.setdefault(plan, []).append(recipient)

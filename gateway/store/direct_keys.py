@@ -176,7 +176,7 @@ def _published(keys: Sequence[DirectKey], now: datetime) -> Iterator[DirectKey]:
 
 def _encrypted_to(keys: Iterable[DirectKey], now: datetime) -> DirectKey | None:
     """The newest that may be; one that still waits only if no other may: it opens mail already."""
-    usable = [key for key in keys if _is_in_force(key, now) and _allows(key, "encrypt")]
+    usable = [key for key in keys if _is_in_force(key, now) and may(key, "encrypt")]
     return max(
         usable,
         key=lambda key: (key.since is not None and key.since <= now, key.since or key.imported),
@@ -185,12 +185,28 @@ def _encrypted_to(keys: Iterable[DirectKey], now: datetime) -> DirectKey | None:
 
 
 def newest(transaction: Transaction) -> tuple[DirectKey, ...]:
-    """Of every plan's owners the key that came into use last, or will: after it there is none."""
-    found: dict[tuple[PlanId, str], DirectKey] = {}
-    used = (key for key in list_all(transaction, plan=ALL_PLANS) if key.since is not None)
-    for key in sorted(used, key=lambda key: key.since or key.imported):
-        found[key.plan, key.owner] = key
-    return tuple(found.values())
+    """Of every plan's owners who have one in use, or will, the last key for each use: after it
+    there is none. Of a pair for a single use each that is both."""
+    owned: dict[tuple[PlanId, str], list[DirectKey]] = {}
+    for key in list_all(transaction, plan=ALL_PLANS):
+        owned.setdefault((key.plan, key.owner), []).append(key)
+    return tuple(key for keys in owned.values() for key in _last(keys))
+
+
+def _last(keys: Sequence[DirectKey]) -> Iterable[DirectKey]:
+    used = [key for key in keys if key.since is not None]
+    if not used:
+        return ()
+    signs = [key for key in used if may(key, "sign")]
+    # One that still waits is encrypted to where no other may be.
+    opens = [key for key in keys if may(key, "encrypt")]
+    found = (max(group, key=_came, default=None) for group in (used, signs, opens))
+    return dict.fromkeys(key for key in found if key is not None)
+
+
+def _came(key: DirectKey) -> tuple[bool, datetime]:
+    """In the order of coming into use; who waits for it, before them."""
+    return key.since is not None, key.since or key.imported
 
 
 def of_address(transaction: Transaction, *, plan: PlanId, address: str) -> tuple[DirectKey, ...]:
@@ -225,7 +241,7 @@ def signing(keys: Sequence[DirectKey], *, now: datetime) -> DirectKey | None:
         if key.since is not None
         and key.since <= now
         and _is_in_force(key, now)
-        and _allows(key, "sign")
+        and may(key, "sign")
     ]
     ranked = sorted(usable, key=lambda key: ("@" in key.owner, key.since or now))
     return ranked[-1] if ranked else None
@@ -235,8 +251,8 @@ def _is_in_force(key: DirectKey, now: datetime) -> bool:
     return key.certificate.not_valid_before_utc <= now <= key.certificate.not_valid_after_utc
 
 
-def _allows(key: DirectKey, usage: Usage) -> bool:
-    """By the rule with which others judge us."""
+def may(key: DirectKey, usage: Usage) -> bool:
+    """Whether it may be used so, by the rule with which others judge us."""
     try:
         return allows(key.certificate, usage)
     except ValueError:

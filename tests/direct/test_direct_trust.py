@@ -15,7 +15,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from direct.chain import Rule
 from direct.trust import STRICT, Strictness, TrustAnchor, Usage, Verdict, judge
-from ihe.revocation import Question
+from ihe.revocation import Answer, NotThere, Question
 from tests.certificates import NOW, Issued
 from tests.direct_certificates import DAY, MailAuthority, named, unreadable_subject, usage
 from tests.issuers import HOUR
@@ -26,7 +26,7 @@ STRANGER = MailAuthority("Stranger", NOW, "http://stranger.example")
 ADDRESS = "drsmith@direct.clinic.example"
 DOMAIN = "direct.clinic.example"
 
-Web = dict[str, Callable[[], bytes | None]]
+Web = dict[str, Callable[[], Answer]]
 
 
 def web() -> Web:
@@ -49,7 +49,7 @@ def judged(
     asked: list[str] | None = None,
 ) -> Verdict:
     """The verdict once every question has its answer."""
-    answers: dict[Question, bytes | None] = {}
+    answers: dict[Question, Answer] = {}
     served = web() if at is None else at
     for _ in range(20):
         verdict = judge(
@@ -567,6 +567,8 @@ def test_only_who_could_not_be_reached_makes_a_refusal_temporary() -> None:
     leaf, above = ISSUING.leaf(ADDRESS), ISSUING.leaf(ADDRESS, issuer=True)
     gone = {**web(), ISSUING.crl_url: lambda: None}
     assert judged(leaf, at=gone).is_temporary
+    taken_away = {**web(), ISSUING.crl_url: lambda: NotThere(404)}
+    assert judged(leaf, at=taken_away).is_temporary
     assert judged(above, others=(), at={**web(), ISSUING.issuer_url: lambda: None}).is_temporary
     stale = {**web(), ISSUING.crl_url: lambda: ISSUING.crl(at=NOW - 9 * DAY)}
     assert not judged(leaf, at=stale).is_temporary

@@ -7,7 +7,7 @@ import pytest
 
 from direct.addresses import Mailbox
 from direct.dsn import RecipientStatus, read_delivery_status, write_delivery_status
-from direct.mdn import read_notification
+from direct.mdn import is_report, read_notification
 from direct.message import read_message
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/samples/direct"
@@ -125,6 +125,26 @@ def test_the_original_id_is_found_in_the_returned_message() -> None:
     assert read is not None
     assert read.original_message_id == "1@x.test"
     assert read.recipients[0].is_failure
+
+
+@pytest.mark.parametrize(
+    "returned", ["message/global", "message/global-headers", "text/rfc822-headers"]
+)
+def test_a_report_in_the_forms_for_all_letters_is_read(returned: str) -> None:
+    """RFC 6533: 4 and 5, as mail servers write it that know UTF-8 in addresses."""
+    raw = (
+        "From: postmaster@relay.test\r\n"
+        "Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"
+        "--b\r\nContent-Type: message/global-delivery-status\r\n\r\nReporting-MTA: dns; r.test\r\n"
+        "\r\nFinal-Recipient: utf-8; bob@y.test\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        f"--b\r\nContent-Type: {returned}\r\n\r\nMessage-ID: <7@x.test>\r\n\r\n--b--\r\n"
+    ).encode()
+    message = read_message(raw)
+    assert is_report(message)
+    read = read_delivery_status(message)
+    assert read is not None
+    assert read.original_message_id == "7@x.test"
+    assert read.recipients == (RecipientStatus("bob@y.test", "failed", "5.1.1"),)
 
 
 def test_what_is_no_report_is_none() -> None:

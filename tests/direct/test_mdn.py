@@ -7,7 +7,7 @@ import pytest
 
 from direct.addresses import Mailbox
 from direct.errors import Disposition
-from direct.mdn import decide, read_notification, write_notification
+from direct.mdn import decide, is_report, read_notification, write_notification
 from direct.message import DirectMessage, OutgoingPart, read_message, write_message
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/samples/direct"
@@ -109,6 +109,26 @@ def test_ett_smtp_mt_46_we_ask_for_final_delivery_in_the_header_the_guide_names(
     assert header.first("Disposition-Notification-To") == ANNA.address
 
 
+@pytest.mark.parametrize(
+    ("value", "wanted"),
+    [
+        (f"{FINAL}=optional,true", True),
+        (f"{FINAL.lower()} = REQUIRED , TRUE", True),
+        (f'{FINAL}=optional,"true"', True),
+        (f"other=optional,x; {FINAL}=required,true;", True),
+        (f"{FINAL}=optional,false", False),
+        (f"{FINAL}=optional,true,true", False),
+        (f"{FINAL}=true", False),
+        (f'{FINAL}=optional,"tr"ue', False),
+    ],
+)
+def test_options_as_others_write_them(value: str, wanted: bool) -> None:
+    """RFC 8098: 2.2: a value is a word, which may stand in quotes."""
+    message = received((OPTIONS, value))
+    decided = decide(message, is_trusted=True, mail_from=ANNA.address)
+    assert (decided.to, decided.wants_dispatched) == (ANNA, wanted)
+
+
 # ---- when none may be sent -------------------------------------------------------------------
 
 
@@ -122,6 +142,21 @@ def test_no_notice_to_a_delivery_status() -> None:
     assert decide(read_message(raw), is_trusted=True, mail_from="p@x.test").to is None
 
 
+def test_a_notice_that_somebody_forwards_is_no_notice() -> None:
+    """As mail programs forward "as attachment", with a text of one's own and without."""
+    notice = answered(received(), Disposition.PROCESSED)
+    alone = b"From: anna@direct.clinic.test\r\nContent-Type: message/rfc822\r\n\r\n" + notice
+    beside = (
+        b"From: anna@direct.clinic.test\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n"
+        b"--m\r\n\r\nSee what came.\r\n--m\r\nContent-Type: message/rfc822\r\n\r\n"
+        + notice
+        + b"\r\n--m--\r\n"
+    )
+    for forwarded in (alone, beside):
+        assert not is_report(read_message(forwarded))
+    assert is_report(read_message(notice))
+
+
 def test_no_notice_when_trust_failed() -> None:
     assert decide(received(), is_trusted=False, mail_from=ANNA.address).to is None
 
@@ -131,12 +166,12 @@ def test_no_notice_to_the_null_sender(sender: str) -> None:
     assert decide(received(), is_trusted=True, mail_from=sender).to is None
 
 
-@pytest.mark.parametrize("value", ["auto-replied", "auto-generated; x=y", "AUTO-NOTIFIED"])
-def test_no_notice_to_what_was_sent_automatically(value: str) -> None:
-    message = received(("Auto-Submitted", value))
-    assert decide(message, is_trusted=True, mail_from=ANNA.address).to is None
-    plain = received(("Auto-Submitted", "no"))
-    assert decide(plain, is_trusted=True, mail_from=ANNA.address).to == ANNA
+@pytest.mark.parametrize("value", ["no", "auto-replied", "auto-generated; x=y", "AUTO-NOTIFIED"])
+def test_what_a_machine_sends_is_answered_unless_it_is_a_notice(value: str) -> None:
+    """As a laboratory's report, whose sender must know that it has come."""
+    message = received(("Auto-Submitted", value), wants_dispatched=True)
+    decided = decide(message, is_trusted=True, mail_from=ANNA.address)
+    assert (decided.to, decided.wants_dispatched) == (ANNA, True)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +245,17 @@ def test_a_notice_without_a_blank_line_before_its_fields() -> None:
     assert notice is not None
     assert notice.disposition is Disposition.PROCESSED
     assert notice.reporting_agent == "messaging.cerner.com;Security Agent"
+
+
+def test_a_notice_in_the_form_for_all_letters_is_read() -> None:
+    """RFC 6533: 6."""
+    raw = answered(received(), Disposition.PROCESSED).replace(
+        b"message/disposition-notification", b"message/global-disposition-notification"
+    )
+    message = read_message(raw)
+    notice = read_notification(message)
+    assert is_report(message) and notice is not None
+    assert notice.disposition is Disposition.PROCESSED
 
 
 @pytest.mark.parametrize(

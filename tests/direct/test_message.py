@@ -21,6 +21,7 @@ from direct.message import (
     wrap,
     write_message,
 )
+from direct.mime import read_part
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared/samples/direct"
 NOW = datetime(2026, 11, 26, 6, 0, tzinfo=UTC)
@@ -89,6 +90,15 @@ def test_a_wrapped_message_is_read_from_inside() -> None:
     assert message.root.raw == raw
 
 
+def test_a_message_wrapped_as_one_of_any_letters_is_read_from_inside() -> None:
+    """RFC 6532: 3.7: with letters beyond ASCII in its header it is a message/global."""
+    inside = written(subject=None).replace(b"\r\nDate:", "\r\nSubject: Übergabe\r\nDate:".encode())
+    outer = read_outer(b"From: anna.meier@direct.clinic.test\r\nMessage-ID: <outer@x.test>\r\n\r\n")
+    message = unwrap(b"Content-Type: message/global\r\n\r\n" + inside, outer)
+    assert message.is_wrapped
+    assert (message.subject, message.message_id) == ("Übergabe", read_message(inside).message_id)
+
+
 def test_an_unwrapped_entity_takes_its_addresses_from_the_outer_header() -> None:
     outer = read_outer(
         b"From: anna.meier@direct.clinic.test\r\nTo: intake@direct.plan.test\r\n\r\nx"
@@ -145,6 +155,44 @@ def test_what_else_differs_outside_is_said() -> None:
 
 
 # ---- what others write -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "encoding", ["base64 (as it comes)", "(of old) base64", "base64;", '"base64"', "BASE64"]
+)
+def test_a_transfer_encoding_with_a_comment_is_known(encoding: str) -> None:
+    """RFC 2045: 6.1, RFC 822: 3.4.3; what others put around it too."""
+    part = read_part(f"Content-Transfer-Encoding: {encoding}\r\n\r\naGVsbG8=".encode())
+    assert part.decoded() == (b"hello", True)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "multipart/mixed; boundary=b (not in the text)",  # as RFC 2045: 5.1 has an example
+        "multipart/mixed (of two); (which ends them) boundary=b",
+        'multipart/mixed(of two);boundary="b"(not in the text)',
+    ],
+)
+def test_a_media_type_with_comments_is_known(value: str) -> None:
+    raw = f"Content-Type: {value}\r\n\r\n--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n".encode()
+    assert [one.content() for one in read_part(raw).children] == [b"one", b"two"]
+
+
+def test_marks_that_look_like_a_comment_stay_in_a_name() -> None:
+    part = read_part(b"Content-Type: text/xml; name=Summary (final).xml\r\n\r\nx")
+    assert part.filename == "Summary (final).xml"
+
+
+def test_a_part_of_a_digest_is_a_message_unless_it_says_otherwise() -> None:
+    """RFC 2046: 5.1.5."""
+    raw = (
+        b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n"
+        b"From: a@x.test\r\nContent-Type: text/xml\r\n\r\n<a/>\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\ntext\r\n--b--\r\n"
+    )
+    types = [one.media_type.value for one in read_part(raw).walk()]
+    assert types == ["multipart/digest", "message/rfc822", "text/xml", "text/plain"]
 
 
 def test_a_lone_linefeed_throughout_is_read() -> None:

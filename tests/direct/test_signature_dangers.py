@@ -300,7 +300,7 @@ def test_a_signed_data_without_signers_is_not_signed() -> None:
         opened(ENTITY, nobody)
 
 
-@pytest.mark.parametrize(("position", "count"), [(3, 65), (4, 17)])
+@pytest.mark.parametrize(("position", "count"), [(3, 65), (4, 5)])
 def test_a_flood_of_signers_or_certificates_is_refused(position: int, count: int) -> None:
     def repeat(parts: Parts) -> Parts:
         part = ber.read(parts[position])

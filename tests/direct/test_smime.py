@@ -8,7 +8,7 @@ import pytest
 from direct import ber
 from direct.cms_decrypt import decrypt
 from direct.cms_structure import read_enveloped, read_signed
-from direct.errors import AlgorithmRefused
+from direct.errors import AlgorithmRefused, NotEncrypted
 from direct.smime import (
     DEFAULT_POLICY,
     SealAlgorithms,
@@ -230,3 +230,29 @@ def test_a_short_key_is_neither_used_nor_written_to() -> None:
         sealed(by=short)
     with pytest.raises(AlgorithmRefused, match="1024 bits"):
         sealed(to=(recipient().certificate, short.certificate))
+
+
+@pytest.mark.parametrize(
+    ("type_", "disposition", "is_sealed"),
+    [
+        ('application/octet-stream; name="SMIME.P7M"', "attachment", True),
+        ("application/octet-stream", 'attachment; filename="smime.p7m"', True),
+        ("application/octet-stream", "attachment; size=5; filename=smime.p7m", True),
+        ("application/octet-stream", 'attachment; filename="smime.p7m.exe"', False),
+        ("application/octet-stream", "smime.p7m", False),
+        ("text/plain", 'attachment; filename="smime.p7m"', False),
+    ],
+)
+def test_a_mailer_that_does_not_know_the_type_names_the_file(
+    type_: str, disposition: str, is_sealed: bool
+) -> None:
+    """RFC 8551: 3.9."""
+    raw = plain_sealed()
+    head, _, body = raw.partition(b"\r\n\r\n")
+    other = re.sub(rb"(?m)^Content-(Type|Disposition): .*\r\n", b"", head + b"\r\n")
+    other += f"Content-Type: {type_}\r\nContent-Disposition: {disposition}\r\n\r\n".encode()
+    if is_sealed:
+        assert open_sealed(other + body, [key(recipient())]).content == ENTITY
+    else:
+        with pytest.raises(NotEncrypted):
+            open_sealed(other + body, [key(recipient())])

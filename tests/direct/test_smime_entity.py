@@ -90,7 +90,13 @@ def test_header_fields_without_end_are_too_long() -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [(b"base64", b"aGVs\r\nbG8=\r\n"), (b"Quoted-Printable", b"hel=\r\nlo"), (b" 8bit ", b"hello")],
+    [
+        (b"base64", b"aGVs\r\nbG8=\r\n"),
+        (b"(in letters) base64 (of 7 bits)", b"aGVs\r\nbG8=\r\n"),
+        (b"base64;", b"aGVs\r\nbG8=\r\n"),
+        (b"Quoted-Printable", b"hel=\r\nlo"),
+        (b" 8bit ", b"hello"),
+    ],
 )
 def test_transfer_encodings(encoding: bytes, body: bytes) -> None:
     head = b"Content-Transfer-Encoding: " + encoding + b"\r\n\r\n"

@@ -306,18 +306,34 @@ async def told(at: Office, mail: Any) -> list[str | None]:
 async def test_mt_1_5_9_23_a_bad_address_is_reported_as_failed(
     clinic: Office, plan: Office
 ) -> None:
-    plan.answers["nobody@direct.plan.test"] = "550 5.1.1 nobody of that name"
+    plan.answers["nobody@direct.plan.test"] = f"550 5.1.1 {PRIVATE}"
     message = await clinic.send("nobody@direct.plan.test")
     await clinic.work()
     (recipient,) = clinic.sent(message).recipients
     assert recipient.state == "failed"
-    assert recipient.reason == "its server refuses it: 550 5.1.1 nobody of that name"
+    why = "its server refuses it: 550 5.1.1, there is no such mailbox"
+    assert recipient.reason == why
     ((outcome, _),) = outcomes(clinic, "DIRECT-SEND")
     assert outcome == "failed"
-    assert told_to_sender(clinic) == [
-        "not delivered to nobody@direct.plan.test: its server refuses it: "
-        "550 5.1.1 nobody of that name"
-    ]
+    assert told_to_sender(clinic) == [f"not delivered to nobody@direct.plan.test: {why}"]
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
+
+
+async def test_what_a_server_says_while_it_puts_us_off_stands_in_no_record(
+    clinic: Office, plan: Office
+) -> None:
+    slow = "slow@direct.plan.test"
+    plan.answers[slow] = f"450 4.2.1 {PRIVATE}"
+    message = await clinic.send(INTAKE, slow)
+    await clinic.work()
+    waits = {one.address: one.reason for one in clinic.sent(message).recipients}[slow]
+    assert waits == "its server does not take it yet: 450 4.2.1, the mailbox takes no mail"
+    for _ in range(3):
+        clinic.now += HOUR
+        await clinic.work()
+    assert {one.address: one.state for one in clinic.sent(message).recipients}[slow] == "failed"
+    assert not any("Rosalind" in (one.reason or "") for one in records(clinic.house))
+    assert not any("Rosalind" in str(one) for one in clinic.failures)
 
 
 async def test_mt_2_6_10_24_an_untrusted_receiver_is_reported_and_gets_nothing(
@@ -467,7 +483,8 @@ async def test_a_server_that_is_away_is_tried_again_and_the_message_goes(
     await clinic.work()
     (recipient,) = clinic.sent(message).recipients
     assert recipient.state == "queued"
-    assert recipient.reason == "127.0.0.1 refuses every recipient"
+    why = "its server does not take it yet: 451, something has gone wrong there"
+    assert recipient.reason == why
     assert len(clinic.failures) == 1
     clinic.failures.clear()
     plan.is_closed = False
@@ -617,6 +634,31 @@ async def test_a_directory_that_does_not_answer_is_asked_again(
     assert clinic.state(message) == "dispatched"
 
 
+async def test_each_that_waits_is_told_its_own_reason_and_fails_with_it(
+    clinic: Office, plan: Office, town: Town
+) -> None:
+    """Of recipients of one domain, which share a job: one is put off, of one a list is gone."""
+    slow, doubted = f"slow@{PLAN_DOMAIN}", f"doubted@{PLAN_DOMAIN}"
+    plan.answers[slow] = "450 4.2.2 full"
+    gone = "its revocation list is not at its address (HTTP 404)"
+    town.doubts[doubted] = gone
+    message = await clinic.send(slow, INTAKE, doubted)
+    reasons = {
+        slow: "its server does not take it yet: 450 4.2.2, the mailbox is full",
+        doubted: f"no certificate of it is trusted: {gone}",
+    }
+    await clinic.work()
+    waiting = [one for one in clinic.sent(message).recipients if one.state == "queued"]
+    assert {one.address: one.reason for one in waiting} == reasons
+    for _ in range(3):
+        clinic.now += HOUR
+        await clinic.work()
+    failed = [one for one in clinic.sent(message).recipients if one.address != INTAKE]
+    assert {one.address: (one.state, one.reason) for one in failed} == {
+        address: ("failed", reason) for address, reason in reasons.items()
+    }
+
+
 async def test_a_job_that_runs_twice_sends_once(clinic: Office, plan: Office) -> None:
     from gateway.exchange.mail_delivering import deliver_mail
 
@@ -651,6 +693,17 @@ async def test_the_same_notice_twice_counts_once(clinic: Office, plan: Office) -
 
 
 # ---- who is answered ---------------------------------------------------------------------------
+
+
+async def test_what_a_machine_has_sent_is_answered_as_any_other_message(
+    clinic: Office, plan: Office
+) -> None:
+    automatic = ("Auto-Submitted", "auto-generated")
+    content = written(clinic, wants_dispatched=True, fields=[automatic])
+    headers = (*outer_headers(content), automatic)
+    mail = await plan.spool(sealed(content, headers=headers), (INTAKE,), DOCTOR)
+    await plan.work()
+    assert (await told(plan, mail)) == ["processed", "dispatched"]
 
 
 async def test_a_notice_is_never_answered_by_a_notice(clinic: Office, plan: Office) -> None:

@@ -8,7 +8,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from cryptography.x509 import ocsp
 
-from ihe.revocation import Decision, Good, Needs, Question, Revoked, Undecided, decide
+from ihe.revocation import (
+    Answer,
+    Decision,
+    Good,
+    Needs,
+    NotThere,
+    Question,
+    Revoked,
+    Undecided,
+    decide,
+)
 from tests.certificates import NOW
 from tests.issuers import DAY, HOUR, Authority, Issued
 
@@ -22,11 +32,11 @@ BOTH = CA.issue("Both", crl=True, responder=True)
 
 def decided(
     leaf: Issued,
-    *answers: bytes | None,
+    *answers: Answer,
     issuers: tuple[x509.Certificate, ...] = (CA.certificate,),
 ) -> Decision:
     """What is decided once these are the answers to the questions, in the order asked."""
-    given: dict[Question, bytes | None] = {}
+    given: dict[Question, Answer] = {}
     for answer in answers:
         needs = decide(leaf.certificate, issuers, given, now=NOW)
         assert isinstance(needs, Needs)
@@ -34,7 +44,7 @@ def decided(
     return decide(leaf.certificate, issuers, given, now=NOW)
 
 
-def undecided(leaf: Issued, *answers: bytes | None, **how: object) -> str:
+def undecided(leaf: Issued, *answers: Answer, **how: object) -> str:
     found = decided(leaf, *answers, **how)  # type: ignore[arg-type]
     assert isinstance(found, Undecided), found
     return found.reason
@@ -111,6 +121,7 @@ ELSE = "is about other certificates"
     ("answer", "why"),
     [
         (lambda: None, "cannot be reached"),
+        (lambda: NotThere(404), "is not at its address (HTTP 404)"),
         (lambda: b"", "cannot be read"),
         (lambda: b"<html>", "cannot be read"),
         (lambda: CA.crl(at=NOW - DAY), "is out of date"),

@@ -50,6 +50,21 @@ def test_zip_slip_refuses_the_archive(name: str) -> None:
         read_xdm(zipped((name, b"x")))
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("shot 10.00\u202fAM.png", "shot 10.00 AM.png"),  # as macOS names them
+        ("a\u00a0b", "a b"),
+        ("a\u200eb", "a\ufffdb"),
+        ("a\ue000b", "a\ufffdb"),
+        ("Visit 12:30.xml", "Visit 12:30.xml"),
+    ],
+)
+def test_a_name_of_odd_letters_keeps_no_file_out(name: str, shown: str) -> None:
+    package = read_xdm(zipped((name, b"x"), ("b.xml", b"<b/>")))
+    assert [file.path for file in package.files] == [shown, "b.xml"]
+
+
 def test_a_root_in_front_of_a_name_is_dropped() -> None:
     assert [each.name for each in list_files(zipped(("/IHE_XDM//./A.XML", b"x")))] == [
         "IHE_XDM/A.XML"

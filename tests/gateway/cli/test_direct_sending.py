@@ -15,6 +15,7 @@ from gateway.model.identity import MailId
 from gateway.model.sent_mail import Recipient
 from gateway.store import mail_sent
 from gateway.store.transaction import Transaction
+from tests.direct_certificates import usage
 from tests.gateway.cli.terminal import Terminal, furnish
 from tests.gateway.exchange.direct_certificates import authority, certified
 from tests.gateway.house import MEMBER, PLAN, open_house
@@ -189,6 +190,17 @@ def test_config_check_warns_of_our_own_certificate_until_the_next_one_is_in_plac
         assert (f"warning: our Direct certificate of {DOMAIN} expires on" in said) == warned
 
 
+def test_config_check_warns_of_each_of_a_pair_for_a_single_use(terminal: Terminal) -> None:
+    for days, use in ((20, "key_encipherment"), (700, "digital_signature")):
+        pem = terminal.write(f"{use}.pem", renewed(days, use))
+        ended = terminal.run("direct", "keys", "import", DOMAIN, pem, "--plan", "acme")
+        assert ended.exit_code == 0, ended.err
+    said = " ".join(terminal.run("config", "check").out.split())
+    ours = f"our Direct certificate of {DOMAIN}"
+    assert f"warning: {ours} (to be encrypted to) expires on" in said
+    assert said.count(ours) == 1
+
+
 def test_config_check_names_a_domain_that_has_no_key_or_trusts_nobody(terminal: Terminal) -> None:
     def said() -> str:
         return " ".join(terminal.run("config", "check").out.split())
@@ -205,11 +217,12 @@ def test_config_check_names_a_domain_that_has_no_key_or_trusts_nobody(terminal: 
     assert no_key not in said()
 
 
-def renewed(days: int) -> bytes:
-    """A key of our domain in PEM, with a certificate that is in force for so many days more."""
+def renewed(days: int, use: str | None = None) -> bytes:
+    """A key of our domain in PEM, with a certificate that is in force for so many days more, and
+    for that use alone if one is given."""
     key, now = certified(DOMAIN)[0], datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, DOMAIN)])
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -218,8 +231,10 @@ def renewed(days: int) -> bytes:
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days, hours=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(DOMAIN)]), critical=False)
-        .sign(key, SHA256())
     )
+    if use is not None:
+        builder = builder.add_extension(usage(use), critical=True)
+    certificate = builder.sign(key, SHA256())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return pem + certificate.public_bytes(Encoding.PEM)
 

@@ -107,6 +107,31 @@ def test_whoever_cannot_be_reached_refuses_and_is_left_alone_for_a_minute(
     place.require(leaf)
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_list_that_is_not_at_its_address_refuses_and_is_said_to_be_gone(
+    place: Place, status: int
+) -> None:
+    leaf = place.authority.issue("A", crl=True)
+    place.served.answer = lambda _path, _body: status
+    gone = f"{UNKNOWN}its revocation list is not at its address (HTTP {status})"
+    assert place.refused(leaf) == gone
+    assert place.refused(leaf) == gone  # asked no second time within a minute
+    assert place.served.asked == ["/list.crl"]
+    place.served.answer = lambda path, body: place.authority.answer(path, body, {})
+    place.now += timedelta(minutes=1)
+    place.require(leaf)
+
+
+def test_a_list_that_is_taken_away_holds_until_it_is_out_of_date(place: Place) -> None:
+    leaf = place.authority.issue("A", crl=True)
+    place.require(leaf)
+    place.served.answer = lambda _path, _body: 404
+    place.now = NOW + 20 * HOUR
+    place.require(leaf)
+    place.now = NOW + DAY
+    assert place.refused(leaf) == f"{UNKNOWN}its revocation list is out of date"
+
+
 def test_a_laxer_network_takes_what_cannot_be_found_out_and_refuses_the_revoked(
     place: Place,
 ) -> None:

@@ -47,12 +47,12 @@ async def test_a_notice_leaves_with_the_null_reverse_path() -> None:
 
 
 async def test_a_part_of_the_recipients_may_be_refused() -> None:
-    async with posting(rcpt={BOB: "550 5.1.1 nobody of that name"}) as post:
+    async with posting(rcpt={BOB: "550 5.1.1 no mailbox of Bob Miller"}) as post:
         done = await hand_over(post.server(), to=(ANNE, BOB))
     assert done.accepted == (ANNE,)
     (refused,) = done.refused
     assert (refused.address, refused.is_permanent) == (BOB, True)
-    assert refused.reason == "550 5.1.1 nobody of that name"
+    assert refused.reason == "550 5.1.1, there is no such mailbox"
     assert post.taken[0].recipients == [ANNE]
 
 

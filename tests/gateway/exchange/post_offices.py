@@ -49,6 +49,8 @@ class Town:
     """By address or domain."""
     silent: set[str] = field(default_factory=set)
     """Domains whose directory does not answer."""
+    doubts: dict[str, str] = field(default_factory=dict)
+    """Why it cannot be known now whether an address' certificate is trusted."""
 
 
 @dataclass
@@ -97,6 +99,11 @@ class Office:
         certificate = self.town.published.get(address) or self.town.published.get(domain)
         if certificate is None:
             return NotFound((), certain=True)
+        if address in self.town.doubts:
+            said = self.town.doubts[address]
+            return NotFound(
+                (Step("dns-address", domain, "failed", said, certificate),), certain=False
+            )
         verdict = self.judge(
             certificate, address=address, others=(), ours=sender, usage="encrypt", now=self.now
         )

@@ -136,6 +136,21 @@ def test_while_an_issuer_is_silent_a_certificate_is_refused_and_looked_for_again
     assert isinstance(looked_for(place, leaf), Found)
 
 
+def test_a_list_that_is_not_at_its_address_is_said_so_and_looked_for_again(place: Place) -> None:
+    place.anchor(place.root.certificate)
+    leaf = place.issuing.leaf(ADDRESS, issuer=True)
+    place.files["/ca/issuing/list.crl"] = 404
+    ended = looked_for(place, leaf)
+    assert isinstance(ended, NotFound)
+    assert not ended.certain
+    assert why_not_found(ended) == (
+        "no certificate of it is trusted: whether the certificate was revoked is unknown: "
+        "its revocation list is not at its address (HTTP 404)"
+    )
+    del place.files["/ca/issuing/list.crl"]
+    assert isinstance(looked_for(place, leaf), Found)
+
+
 class Published:
     """A DNS that has this one certificate of the address."""
 

@@ -260,6 +260,23 @@ def test_all_archives_of_a_message_share_one_budget() -> None:
     assert kinds(content.found) == ["text", "text", "other"]
 
 
+def test_what_is_sealed_inside_the_seal_is_said_to_be_unopened() -> None:
+    """RFC 2634: 1.1: who signs, encrypts and signs again."""
+    content = content_of(attached(b"0\x82\0\1\0", "application/pkcs7-mime"), CCDA)
+    assert kinds(content.found) == ["other", "cda"]
+    assert content.problems == ("part 1: it is sealed once more, and was not opened",)
+
+
+def test_problems_hold_no_names_of_files() -> None:
+    """They are told in the records of the exchange log."""
+    inner = {"Jane_Doe.xml.gz": gzip.compress(CDA)[:-10], "Jane_Doe.zip": zipped({"a": CDA})[:-10]}
+    content = content_of(attached(zipped(inner), "application/zip"))
+    assert [one.filename for one in content.found] == list(inner)
+    assert len(content.problems) == 2
+    for told in content.problems:
+        assert "Jane" not in told and ", inside its archive: " in told
+
+
 def test_problems_hold_no_content() -> None:
     content = content_of(attached(zipped({"a": b"secret"})[:-10], "application/zip"))
     assert "secret" not in str(content.problems)

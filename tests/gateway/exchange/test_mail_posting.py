@@ -17,6 +17,7 @@ from gateway.model.partner import Endpoints
 from gateway.model.policy import Rule
 from gateway.model.sent_mail import SentMail
 from gateway.store import members, partners, policy_rules
+from ihe.xdm import read_xdm
 from tests.gateway.exchange.post_offices import Office, Town, office
 from tests.gateway.house import MEMBER, PLAN, a_partner, a_rule, demo_document
 
@@ -144,6 +145,19 @@ async def test_files_and_text_go_without_a_member(plan: Office) -> None:
     assert "say whose" in await refusal(plan, member=None, summary=True)
     assert message.record.plan == PlanId("acme")
     assert "cannot be written" in await refusal(plan, member=None, subject="a\r\nBcc: x@y.test")
+
+
+async def test_an_address_in_two_spellings_is_one_recipient_everywhere(plan: Office) -> None:
+    await filed(plan)
+    give(plan, a_rule(on_demand=True))
+    spelt = (DOCTOR, "Anne@DIRECT.clinic.test")
+    message = await prepared(plan, to=spelt, summary=True, package="xdm")
+    assert [one.address for one in message.recipients] == [DOCTOR]
+    read = read_message(plan.house.archive.load(PLAN, message.blob))
+    assert [one.address for one in read.to] == [DOCTOR]
+    package = read_xdm(read.parts[1].content())
+    (given,) = package.submission_sets
+    assert given.intended_recipients == (f"||^^Internet^{DOCTOR}",)
 
 
 async def test_of_several_domains_none_is_the_partner_of_all(plan: Office) -> None:

@@ -122,6 +122,12 @@ def test_a_domain_is_ours_in_any_case(house: MailHouse, at: At) -> None:
     assert received(house)[0].rcpt_to == ("Intake@DIRECT.Acme.Example",)
 
 
+def test_a_recipient_named_in_two_spellings_is_one(house: MailHouse, at: At) -> None:
+    assert at.send(to=(INTAKE, f"Intake@{DOMAIN}", f"INTAKE@{DOMAIN.upper()}")).startswith("250")
+    (message,) = received(house)
+    assert message.rcpt_to == (INTAKE,)
+
+
 # ---- what comes twice ------------------------------------------------------------------------
 
 

@@ -173,6 +173,27 @@ def test_of_keys_to_be_encrypted_to_the_newest_in_use_is_published(
     assert set(found) == {signs.certificate, new.certificate}
 
 
+@pytest.mark.parametrize("encrypted_since", [NOW - 3 * DAY, NOW - DAY, None])
+def test_of_keys_for_a_single_use_each_is_the_last_of_its_use(
+    house: Database, ring: KeyRing, encrypted_since: datetime | None
+) -> None:
+    signs = sealed(ring, DOMAIN, single_use("digital_signature"), NOW - 2 * DAY)
+    opens = sealed(ring, DOMAIN, single_use("key_encipherment"), encrypted_since)
+    put(house, signs, opens)
+    assert set(house.read(direct_keys.newest)) == {signs, opens}
+    signs_next = sealed(ring, DOMAIN, single_use("digital_signature"), NOW)
+    put(house, signs_next)
+    assert set(house.read(direct_keys.newest)) == {signs_next, opens}
+    both = sealed(ring, DOMAIN, certified(DOMAIN), NOW + DAY)
+    put(house, both)
+    assert house.read(direct_keys.newest) == (both,)
+
+
+def test_of_keys_that_all_wait_none_is_the_last(house: Database, ring: KeyRing) -> None:
+    put(house, sealed(ring, DOMAIN, certified(DOMAIN), None))
+    assert house.read(direct_keys.newest) == ()
+
+
 def test_an_owner_whose_keys_may_only_be_encrypted_to_signs_nothing(
     house: Database, ring: KeyRing
 ) -> None:
