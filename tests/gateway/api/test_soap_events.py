@@ -3,13 +3,21 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.exchange.contents import read_contents
 from gateway.store.evidence import Evidence, evidence
-from ihe.identifiers import Oid, UniqueId
+from ihe.identifiers import Oid, PatientId, UniqueId
 from ihe.soap import ITI_55_REQUEST
+from ihe.stored_query import (
+    FindDocumentsQuery,
+    FindFoldersQuery,
+    FindSubmissionSetsQuery,
+    GetAllQuery,
+)
+from ihe.xca_query import write_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest
 from ihe.xcpd import NoMatch
 from tests.gateway.asking import ask, discovery, fault_of, wanted
@@ -97,6 +105,19 @@ def test_a_query_carries_its_id_encoding_and_home(visitor: Visitor) -> None:
     }
     assert event.participant(DESTINATION)["AlternativeUserID"] == PROCESS
     assert "AlternativeUserID" not in event.participant(SOURCE)
+
+
+@pytest.mark.parametrize(
+    "kind", [FindDocumentsQuery, FindSubmissionSetsQuery, FindFoldersQuery, GetAllQuery]
+)
+@pytest.mark.parametrize("authority", [f"{HOME}.1", "2.999.1"])
+def test_a_query_by_patient_names_whom_it_asks_about_whether_or_not_we_know_them(
+    visitor: Visitor, kind: Any, authority: str
+) -> None:
+    nobody = PatientId("11111111-2222-4333-8444-555555555555", Oid(authority))
+    visitor.find(write_adhoc_query_request(kind(nobody)))
+    event, *_ = told(visitor.house, visitor.recorded())
+    assert event.patients == [nobody.cx]
 
 
 def test_a_retrieve_is_an_export_of_which_we_are_the_source(visitor: Visitor) -> None:
