@@ -13,7 +13,8 @@ from typing import Final
 from cryptography import x509
 from lxml import etree
 
-from ccda.safe_xml import Element, serialize_xml
+from ccda.errors import MalformedXml
+from ccda.safe_xml import Element, in_utf8, serialize_xml
 from ccda.values import quickly_made
 from ihe.correlation import read_time_to_live, write_time_to_live
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
@@ -261,7 +262,7 @@ def read_related(data: bytes) -> Related | None:
 
 def may_relate(data: bytes) -> bool:
     """False if `read_related` would say None at once; for whoever would start a thread for it."""
-    return b"RelatesTo" in data
+    return b"RelatesTo" in _readable(data)
 
 
 # ---- answers ---------------------------------------------------------------------------------
@@ -392,8 +393,17 @@ def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:
         raise ValueError("the body is not the one that the action demands")
 
 
-def _refuse_comments_in_signatures(data: bytes) -> None:
+def _readable(data: bytes) -> bytes:
+    """The message for whoever looks for words in it, whichever of Unicode's encodings it is in."""
+    try:
+        return in_utf8(data)
+    except MalformedXml:
+        return data  # whoever parses it will say so
+
+
+def _refuse_comments_in_signatures(given: bytes) -> None:
     """Our parser drops comments, so one cannot hide anything; whoever puts one in means to."""
+    data = _readable(given)
     # Behind the XML declaration most messages have no question mark at all.
     if b"!--" not in data and data.rfind(b"?") < data.find(b">"):
         return
