@@ -94,7 +94,9 @@ QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
 _STATEMENT: Final = name("saml2:AttributeStatement")
 _ATTRIBUTE: Final = name("saml2:Attribute")
 _VALUE: Final = name("saml2:AttributeValue")
-_EVIDENCE: Final = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
+_DECISION: Final = name("saml2:AuthzDecisionStatement")
+_NOT_PERMITTED: Final = frozenset({"Deny", "Indeterminate"})
+"""SAML Core: 2.7.4.1: under what is stated so nothing was let in, whatever the evidence."""
 # The string value leaves comments out, and what stands behind them in.
 _STRING: Final = etree.XPath("string()")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -150,7 +152,12 @@ def read_assertion(element: Element) -> Assertion:
     if issue_instant is None or issuer is None:
         raise SecurityRefused("the assertion lacks its issuer or issue instant")
     attributes = _attributes(element)
-    evidence = [_attributes(one) for one in _below(element, *_EVIDENCE)]
+    evidence = [
+        _attributes(one)
+        for decision in element.iterchildren(_DECISION)
+        if decision.get("Decision") not in _NOT_PERMITTED
+        for one in _below(decision, "saml2:Evidence", "saml2:Assertion")
+    ]
     conditions = child(element, "saml2:Conditions")
     bounds = element if conditions is None else conditions
     subject = next(_below(element, "saml2:Subject", "saml2:NameID"), None)

@@ -304,6 +304,16 @@ def test_evidence_adds_consent_policies_and_nothing_else() -> None:
     assert assertion.access_consent_policies == ("Mallory",)
 
 
+@pytest.mark.parametrize("decision", ["Deny", "Indeterminate"])
+def test_evidence_of_an_access_that_was_not_permitted_adds_nothing(decision: str) -> None:
+    element = written()
+    assert read_assertion(element).access_consent_policies == ("urn:oid:2.999.7.3",)
+    find(element, "saml2:AttributeStatement").clear()
+    assert read_assertion(element).access_consent_policies == ("urn:oid:2.999.7.3",)
+    find(element, "saml2:AuthzDecisionStatement").set("Decision", decision)
+    assert read_assertion(element).access_consent_policies == ()
+
+
 def second_purpose(element: Element) -> None:
     purpose = attribute(element, "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse")
     etree.SubElement(purpose, name("saml2:AttributeValue")).append(
