@@ -25,6 +25,8 @@ from ihe.namespaces import PREFIXES, SOAP, SOAP_1_1, WSA, XOP, child, children, 
 from ihe.xdr_headers import ADDRESS_BLOCK, HOME_COMMUNITY_BLOCK, METADATA_LEVEL
 
 ANONYMOUS: Final = "http://www.w3.org/2005/08/addressing/anonymous"
+NOBODY: Final = "http://www.w3.org/2005/08/addressing/none"
+"""What goes there is thrown away (WS-Addressing 1.0 Core: 2.1)."""
 FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/soap/fault"
 ADDRESSING_FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/fault"
 ENVELOPE_LIMIT_BYTES: Final = 10 * 1024 * 1024

@@ -25,6 +25,7 @@ from ihe.soap import (
     ANONYMOUS,
     ENVELOPE_LIMIT_BYTES,
     MESSAGE_KINDS,
+    NOBODY,
     Addressing,
     MessageKind,
     WrittenPayload,
@@ -202,8 +203,17 @@ def open_request(
         security,
         replay_key(security.proof, addressing.message_id, envelope.body),
         envelope.header,
-        addressing.fault_to or ANONYMOUS,
+        _fault_to(addressing),
     )
+
+
+def _fault_to(addressing: Addressing) -> str:
+    """WS-Addressing 1.0 Core: 3.4: where answers go is where faults go, unless it is said.
+
+    That nobody takes an answer is itself refused, and its sender is to hear so.
+    """
+    reply_to = addressing.reply_to
+    return addressing.fault_to or (None if reply_to == NOBODY else reply_to) or ANONYMOUS
 
 
 def replay_key(proof: str, message_id: str, body: Element) -> bytes:

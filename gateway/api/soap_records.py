@@ -25,7 +25,7 @@ from gateway.store import exchange_log, replay
 from gateway.store.database import Transaction
 from ihe.errors import IheError, SecurityRefused
 from ihe.saml import Assertion
-from ihe.soap import ANONYMOUS
+from ihe.soap import ANONYMOUS, NOBODY
 
 log = logging.getLogger("gateway")
 _LONGEST_TEXT: Final = 1000
@@ -131,8 +131,10 @@ async def note_refusal(visit: Visit, effect: Effect, fault: bytes, error: IheErr
         if visit.opened is None:
             unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
         else:
+            # What is thrown away has answered nobody.
+            answer = None if visit.fault_to(error) == NOBODY else fault
             visit.kept = await asyncio.to_thread(
-                keep, visit.means.archive, visit.envelope, fault, [None], now=datetime.now(UTC)
+                keep, visit.means.archive, visit.envelope, answer, [None], now=datetime.now(UTC)
             )
             unit = partial(_append_refusal, visit=visit, effect=effect, error=error)
         await visit.means.archive.database.write_async(unit)
@@ -147,7 +149,7 @@ def _append_refusal(
 ) -> None:
     exchange = _exchange(visit, effect)
     _append(transaction, visit, [exchange])
-    if visit.opened and visit.partner and visit.fault_to != ANONYMOUS:
+    if visit.opened and visit.partner and visit.fault_to(error) not in (ANONYMOUS, NOBODY):
         owe_fault(transaction, visit.opened, error, visit.partner, exchange, visit.means)
 
 
