@@ -59,7 +59,7 @@ from ihe.stored_query import (
 )
 from ihe.v3_message import read_community
 from ihe.xca_query import read_adhoc_query_request
-from ihe.xca_retrieve import DocumentRequest, read_retrieve_request, read_retrieve_response
+from ihe.xca_retrieve import NamedDocument, read_named_documents, read_retrieve_response
 from ihe.xcpd import Matched, read_discovery_request, read_discovery_response
 from ihe.xdr import read_provide_and_register
 
@@ -362,9 +362,9 @@ def _assertion(envelope: Envelope) -> Assertion | None:
     return _read(read_assertion, envelope.header.find(_ASSERTION))
 
 
-def _documents(asked: Element | None) -> tuple[DocumentRequest, ...]:
-    request = _read(read_retrieve_request, asked)
-    return () if request is None else request.documents
+def _documents(asked: Element | None) -> tuple[NamedDocument, ...]:
+    """What was refused for how it was asked for is told of as all else."""
+    return () if asked is None else read_named_documents(asked)
 
 
 def _bytes(element: Element) -> bytes:
