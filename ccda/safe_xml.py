@@ -21,7 +21,15 @@ from lxml.etree import _Element as Element
 from ccda.entities import spell_out_entities
 from ccda.errors import DoctypeRefused, MalformedXml, XmlOverLimit
 
-__all__ = ["DEFAULT_LIMITS", "Element", "Limits", "parse_for_names", "parse_xml", "serialize_xml"]
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Element",
+    "Limits",
+    "in_utf8",
+    "parse_for_names",
+    "parse_xml",
+    "serialize_xml",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +149,16 @@ def _refuse_many_in_scope(parsed: _Parsed, limits: Limits) -> None:
     _, content, encoding, huge, recover = parsed
     parser = _parser(content, encoding, huge=huge, recover=recover, target=scope)
     etree.fromstring(content, parser)
+
+
+def in_utf8(data: bytes) -> bytes:
+    """`data` for whoever looks for words in it: in UTF-8 where its first bytes say that it is
+    UTF-16 or UTF-32, else as it is.
+
+    Raises:
+        MalformedXml: the bytes do not fit that encoding.
+    """
+    return _marked_or_wide(data)
 
 
 def _ascii_compatible(data: bytes) -> bytes:

@@ -21,7 +21,7 @@ from ihe.atna import (
     ParticipantObject,
 )
 from ihe.identifiers import HomeCommunityId, PatientId, UniqueId
-from ihe.xca_retrieve import DocumentRequest
+from ihe.xca_retrieve import NamedDocument
 
 Side = Literal["initiating", "responding"]
 
@@ -43,6 +43,7 @@ _SUBMISSION_SET: Final = AuditCode(
 )
 _PATIENT_NUMBER: Final = AuditCode("2", RFC_3881, "Patient Number")
 _REPORT_NUMBER: Final = AuditCode("9", RFC_3881, "Report Number")
+_REPOSITORY: Final = "Repository Unique Id"
 # The standard spells it in two ways, notes that it does, and keeps both.
 _HOME_55_39: Final = "ihe:homeCommunityID"
 _HOME_38: Final = "urn:ihe:iti:xca:2010:homeCommunityId"
@@ -131,7 +132,7 @@ def document_query_event(
 def document_retrieve_event(
     conversation: Conversation,
     *,
-    documents: tuple[DocumentRequest, ...],
+    documents: tuple[NamedDocument, ...],
     patient: PatientId | None = None,
 ) -> AuditEvent:
     """ITI TF-2: 3.39.5.1: an import where we asked, an export where we gave; of the documents of
@@ -265,10 +266,9 @@ def _patient(patient: PatientId) -> ParticipantObject:
     return ParticipantObject(_PERSON, _PATIENT_ROLE, _PATIENT_NUMBER, id=patient.cx)
 
 
-def _document(asked: DocumentRequest) -> ParticipantObject:
-    details = [("Repository Unique Id", str(asked.repository_unique_id).encode())]
-    if asked.home_community_id is not None:
-        details.append((_HOME_55_39, asked.home_community_id.urn.encode()))
+def _document(named: NamedDocument) -> ParticipantObject:
+    stated = ((_REPOSITORY, named.repository), (_HOME_55_39, named.home))
+    details = tuple((kind, text.encode()) for kind, text in stated if text is not None)
     return ParticipantObject(
-        _SYSTEM, _REPORT_ROLE, _REPORT_NUMBER, id=str(asked.unique_id), details=tuple(details)
+        _SYSTEM, _REPORT_ROLE, _REPORT_NUMBER, id=str(named.unique_id), details=details
     )

@@ -24,6 +24,7 @@ from ihe.rim import (
     patient_id,
     read_slots,
     rim,
+    whole,
     write_identifier,
     write_localized,
     write_slot,
@@ -92,7 +93,7 @@ def read_document_entry(element: Element) -> DocumentEntry:
         availability=availability(element.get("status")),
         title=localized(element, "Name"),
         comments=localized(element, "Description"),
-        size_bytes=_size(first(slots, "size")),
+        size_bytes=whole(first(slots, "size")),
         authors=read_authors(element, _AUTHOR),
         source_patient_info=slots.get("sourcePatientInfo", ()),
         reference_ids=slots.get(_REFERENCE_IDS, ()),
@@ -126,11 +127,6 @@ def read_object_ref(element: Element) -> ObjectRef:
     if not entry_uuid:
         raise MalformedMessage("an ObjectRef has no id")
     return ObjectRef(entry_uuid, home_of(element))
-
-
-def _size(text: str | None) -> int | None:
-    # Python itself refuses to read a number of thousands of digits.
-    return int(text) if text and text.isdecimal() and len(text) <= 18 else None
 
 
 def _object_type(text: str | None) -> ObjectType:

@@ -90,6 +90,12 @@ def first(slots: Slots, name: str) -> str | None:
     return next(iter(slots.get(name, ())), None)
 
 
+def whole(text: str | None) -> int | None:
+    """A number of things; None of what is none."""
+    # Python itself refuses to read a number of thousands of digits.
+    return int(text) if text and text.isdecimal() and len(text) <= 18 else None
+
+
 def localized(element: Element, name: str) -> str | None:
     """The text of the first `LocalizedString` that has one."""
     for text in element.iterfind(f"{rim(name)}/{rim('LocalizedString')}"):

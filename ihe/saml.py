@@ -4,7 +4,7 @@ They are written in `saml_writing`.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
@@ -94,7 +94,9 @@ QUERY_AUTH_GRANTOR: Final = "QueryAuthGrantor"
 _STATEMENT: Final = name("saml2:AttributeStatement")
 _ATTRIBUTE: Final = name("saml2:Attribute")
 _VALUE: Final = name("saml2:AttributeValue")
-_EVIDENCE: Final = ("saml2:AuthzDecisionStatement", "saml2:Evidence", "saml2:Assertion")
+_DECISION: Final = name("saml2:AuthzDecisionStatement")
+_NOT_PERMITTED: Final = frozenset({"Deny", "Indeterminate"})
+"""SAML Core: 2.7.4.1: under what is stated so nothing was let in, whatever the evidence."""
 # The string value leaves comments out, and what stands behind them in.
 _STRING: Final = etree.XPath("string()")
 _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
@@ -150,7 +152,12 @@ def read_assertion(element: Element) -> Assertion:
     if issue_instant is None or issuer is None:
         raise SecurityRefused("the assertion lacks its issuer or issue instant")
     attributes = _attributes(element)
-    evidence = [_attributes(one) for one in _below(element, *_EVIDENCE)]
+    evidence = [
+        _attributes(one)
+        for decision in element.iterchildren(_DECISION)
+        if decision.get("Decision") not in _NOT_PERMITTED
+        for one in _below(decision, "saml2:Evidence", "saml2:Assertion")
+    ]
     conditions = child(element, "saml2:Conditions")
     bounds = element if conditions is None else conditions
     subject = next(_below(element, "saml2:Subject", "saml2:NameID"), None)
@@ -164,11 +171,11 @@ def read_assertion(element: Element) -> Assertion:
         subject=_first(attributes, SUBJECT_ID),
         organization=_first(attributes, ORGANIZATION),
         organization_id=_first(attributes, ORGANIZATION_ID),
-        home_community_id=_community(
-            _only(_texts(attributes, HOME_COMMUNITY_ID, HOME_COMMUNITY_ID_IHE))
+        home_community_id=_only(
+            list(map(_community, _texts(attributes, HOME_COMMUNITY_ID, HOME_COMMUNITY_ID_IHE)))
         ),
-        role=next(iter(_coded(attributes, ROLE)), None),
-        purpose_of_use=_only(_coded(attributes, PURPOSE_OF_USE)),
+        role=next(_coded(attributes, ROLE), None),
+        purpose_of_use=_only(list(_coded(attributes, PURPOSE_OF_USE)), _code_and_system),
         audiences=tuple(
             audience for group in _audience_restrictions(element) for audience in group
         ),
@@ -226,31 +233,42 @@ def _texts(attributes: _Attributes, *names: str) -> list[str]:
 _Value = TypeVar("_Value")
 
 
-def _only(values: list[_Value]) -> _Value | None:
+def _only(
+    values: list[_Value], meaning: Callable[[_Value], object] = lambda value: value
+) -> _Value | None:
     """The one value of what decides on access: two that differ would let the sender choose."""
-    if any(value != values[0] for value in values):
+    if any(meaning(value) != meaning(values[0]) for value in values):
         raise SecurityRefused("the assertion states what decides on access in two ways")
     return values[0] if values else None
 
 
-def _coded(attributes: _Attributes, attribute: str) -> list[CodedAttribute]:
-    """Roles or purposes, whatever the element is called: old senders write `PurposeForUse`."""
-    return [
-        CodedAttribute(
-            coded.get("code", "").strip(),
-            coded.get("codeSystem"),
-            coded.get("codeSystemName"),
-            coded.get("displayName"),
-        )
-        for value in attributes.get(attribute, ())
-        for coded in value.iterchildren("{*}Role", "{*}PurposeOfUse", "{*}PurposeForUse")
-        if coded.get("code", "").strip()
-    ]
+def _code_and_system(coded: CodedAttribute) -> tuple[str, str | None]:
+    """What it says, however it is displayed, and with or without `urn:oid:`."""
+    system = coded.system
+    return coded.code, system if system is None else system.strip().removeprefix("urn:oid:")
 
 
-def _community(text: str | None) -> HomeCommunityId | None:
-    if text is None:
-        return None
+def _coded(attributes: _Attributes, attribute: str) -> Iterator[CodedAttribute]:
+    """Roles or purposes, whatever the element is called: old senders write `PurposeForUse`.
+
+    Quirk: the value itself is the coded one, or text, which XSPA's profile of SAML has there.
+    """
+    for value in attributes.get(attribute, ()):
+        elements = list(value.iterchildren("{*}Role", "{*}PurposeOfUse", "{*}PurposeForUse"))
+        for coded in elements or [value]:
+            code = coded.get("code", "").strip()
+            if not code and not len(value):
+                code = _text(value) or ""
+            if code:
+                yield CodedAttribute(
+                    code,
+                    coded.get("codeSystem"),
+                    coded.get("codeSystemName"),
+                    coded.get("displayName"),
+                )
+
+
+def _community(text: str) -> HomeCommunityId:
     try:
         return HomeCommunityId.parse(text)
     except ValueError:

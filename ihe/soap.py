@@ -25,6 +25,8 @@ from ihe.namespaces import PREFIXES, SOAP, SOAP_1_1, WSA, XOP, child, children, 
 from ihe.xdr_headers import ADDRESS_BLOCK, HOME_COMMUNITY_BLOCK, METADATA_LEVEL
 
 ANONYMOUS: Final = "http://www.w3.org/2005/08/addressing/anonymous"
+NOBODY: Final = "http://www.w3.org/2005/08/addressing/none"
+"""What goes there is thrown away (WS-Addressing 1.0 Core: 2.1)."""
 FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/soap/fault"
 ADDRESSING_FAULT_ACTION: Final = "http://www.w3.org/2005/08/addressing/fault"
 ENVELOPE_LIMIT_BYTES: Final = 10 * 1024 * 1024
@@ -37,6 +39,7 @@ _MUST_UNDERSTAND: Final = name("soap:mustUnderstand")
 _ROLE: Final = name("soap:role")
 # SOAP 1.2 Part 1: 2.2: the roles that an ultimate receiver acts in; absent is one of them.
 _OUR_ROLES: Final = frozenset({None, "", f"{SOAP}/role/next", f"{SOAP}/role/ultimateReceiver"})
+_REPLY: Final = f"{WSA}/reply"
 _INCLUDE: Final = f"{{{XOP}}}Include"
 _START: Final = (
     "<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -276,9 +279,20 @@ def read_addressing(header: Element) -> Addressing:
         message_id=_header_text(header, "wsa:MessageID"),
         to=_header_text(header, "wsa:To"),
         reply_to=_endpoint(header, "wsa:ReplyTo"),
-        relates_to=_header_text(header, "wsa:RelatesTo"),
+        relates_to=_reply_to_what(header),
         fault_to=_endpoint(header, "wsa:FaultTo"),
     )
+
+
+def _reply_to_what(header: Element) -> str | None:
+    """WS-Addressing 1.0 Core: 3.1: a message may relate to any number of others; that it answers
+    one is what a relationship says which names no type, or that of a reply."""
+    replies = [
+        related
+        for related in children(header, "wsa:RelatesTo")
+        if related.get("RelationshipType", _REPLY).strip() == _REPLY
+    ]
+    return _text(_at_most_one(replies, "wsa:RelatesTo"))
 
 
 def _endpoint(header: Element, prefixed: str) -> str | None:
@@ -333,7 +347,10 @@ def _only(root: Element, prefixed: str) -> Element:
 
 
 def _one_header(header: Element, prefixed: str) -> Element | None:
-    found = children(header, prefixed)
+    return _at_most_one(children(header, prefixed), prefixed)
+
+
+def _at_most_one(found: list[Element], prefixed: str) -> Element | None:
     if len(found) > 1:
         # WS-Addressing 1.0 SOAP Binding: 6.4.1
         raise MalformedMessage(

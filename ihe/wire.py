@@ -13,7 +13,8 @@ from typing import Final
 from cryptography import x509
 from lxml import etree
 
-from ccda.safe_xml import Element, serialize_xml
+from ccda.errors import MalformedXml
+from ccda.safe_xml import Element, in_utf8, serialize_xml
 from ccda.values import quickly_made
 from ihe.correlation import read_time_to_live, write_time_to_live
 from ihe.errors import IheError, MalformedMessage, SecurityRefused, UnexpectedMessage
@@ -24,6 +25,7 @@ from ihe.soap import (
     ANONYMOUS,
     ENVELOPE_LIMIT_BYTES,
     MESSAGE_KINDS,
+    NOBODY,
     Addressing,
     MessageKind,
     WrittenPayload,
@@ -201,8 +203,17 @@ def open_request(
         security,
         replay_key(security.proof, addressing.message_id, envelope.body),
         envelope.header,
-        addressing.fault_to or ANONYMOUS,
+        _fault_to(addressing),
     )
+
+
+def _fault_to(addressing: Addressing) -> str:
+    """WS-Addressing 1.0 Core: 3.4: where answers go is where faults go, unless it is said.
+
+    That nobody takes an answer is itself refused, and its sender is to hear so.
+    """
+    reply_to = addressing.reply_to
+    return addressing.fault_to or (None if reply_to == NOBODY else reply_to) or ANONYMOUS
 
 
 def replay_key(proof: str, message_id: str, body: Element) -> bytes:
@@ -261,7 +272,7 @@ def read_related(data: bytes) -> Related | None:
 
 def may_relate(data: bytes) -> bool:
     """False if `read_related` would say None at once; for whoever would start a thread for it."""
-    return b"RelatesTo" in data
+    return b"RelatesTo" in _readable(data)
 
 
 # ---- answers ---------------------------------------------------------------------------------
@@ -392,8 +403,17 @@ def _demand_root(kind: MessageKind, body: Element | WrittenPayload) -> None:
         raise ValueError("the body is not the one that the action demands")
 
 
-def _refuse_comments_in_signatures(data: bytes) -> None:
+def _readable(data: bytes) -> bytes:
+    """The message for whoever looks for words in it, whichever of Unicode's encodings it is in."""
+    try:
+        return in_utf8(data)
+    except MalformedXml:
+        return data  # whoever parses it will say so
+
+
+def _refuse_comments_in_signatures(given: bytes) -> None:
     """Our parser drops comments, so one cannot hide anything; whoever puts one in means to."""
+    data = _readable(given)
     # Behind the XML declaration most messages have no question mark at all.
     if b"!--" not in data and data.rfind(b"?") < data.find(b">"):
         return

@@ -134,7 +134,7 @@ def _check_request(header: Element, trust: Trust, expected: Expectations) -> Che
         audience_required=expected.audience_required,
     )
     holders = _holders(signed.element, by, expected)
-    if not holders and not (trust.bearer_accepted and _confirmations(signed.element, BEARER)):
+    if not holders and not (trust.bearer_accepted and _is_for_bearer(signed.element, expected)):
         raise SecurityRefused("the assertion confirms no holder of a key")
     timestamp = _one(security, "wsu:Timestamp")
     values: tuple[str, ...] = ()
@@ -254,6 +254,16 @@ def _holders(assertion: Element, by: Believed, expected: Expectations) -> list[_
     if confirmations:
         holders.append(_Holder(public_key(by.certificate), by.certificate))
     return holders
+
+
+def _is_for_bearer(assertion: Element, expected: Expectations) -> bool:
+    """Whether a confirmation lets whoever bears it use the assertion, and does so now."""
+    return any(
+        all(
+            _is_current(data, expected) for data in children(found, "saml2:SubjectConfirmationData")
+        )
+        for found in _confirmations(assertion, BEARER)
+    )
 
 
 def _is_current(data: Element, expected: Expectations) -> bool:

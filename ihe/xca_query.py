@@ -34,7 +34,7 @@ from ihe.registry_response import (
     write_outcome,
 )
 from ihe.rim import NAMESPACE as RIM
-from ihe.rim import external_identifiers, iterate_slots, rim, write_slot
+from ihe.rim import external_identifiers, iterate_slots, rim, whole, write_slot
 from ihe.soap import WrittenPayload
 from ihe.stored_query import (
     AdhocQuery,
@@ -78,7 +78,8 @@ class AdhocQueryResponse:
     """What a community holds; `unreadable` counts entries too broken to be asked for.
 
     An entry whose patient id is no CX names somebody all the same: `unread_patient_ids` has it as
-    written, by the entry's UUID.
+    written, by the entry's UUID. `total` is how many objects there are, where the community says
+    so (ebRS 3.0: 6.2), and `listed` how many of them it has listed.
     """
 
     status: ResponseStatus
@@ -90,6 +91,18 @@ class AdhocQueryResponse:
     folders: tuple[Folder, ...] = ()
     associations: tuple[Association, ...] = ()
     unread_patient_ids: Mapping[str, str] = field(default_factory=dict)
+    total: int | None = None
+
+    @property
+    def listed(self) -> int:
+        known = (
+            self.entries,
+            self.object_refs,
+            self.submission_sets,
+            self.folders,
+            self.associations,
+        )
+        return self.unreadable + sum(map(len, known))
 
 
 # ---- reading a request -----------------------------------------------------------------------
@@ -208,6 +221,7 @@ def read_adhoc_query_response(element: Element) -> AdhocQueryResponse:
         folders=tuple(one for one in found if isinstance(one, Folder)),
         associations=tuple(one for one in found if isinstance(one, Association)),
         unread_patient_ids=unread_patient_ids,
+        total=whole(element.get("totalResultCount")),
     )
 
 

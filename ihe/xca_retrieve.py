@@ -44,6 +44,15 @@ class DocumentRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedDocument:
+    """A document as a request names it, though it may not be asked for so."""
+
+    unique_id: UniqueId
+    repository: str | None
+    home: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RetrieveDocumentSetRequest:
     """The documents asked for, and an error for each that is asked for without its ids."""
 
@@ -108,6 +117,23 @@ def read_retrieve_request(element: Element) -> RetrieveDocumentSetRequest:
         documents=tuple(each for each in read if isinstance(each, DocumentRequest)),
         refused=tuple(each for each in read if isinstance(each, RegistryError)),
     )
+
+
+def read_named_documents(element: Element) -> tuple[NamedDocument, ...]:
+    """Every document that a request names by an id, each once: also what cannot be asked for so."""
+    named: dict[NamedDocument, None] = {}
+    for each in element.iterfind(xdsb("DocumentRequest")):
+        unique_id, home = _unique_id(each, "DocumentUniqueId"), _home(each)
+        if unique_id is not None:
+            repository = _text(each, "RepositoryUniqueId")
+            known = oid(repository)
+            written = NamedDocument(
+                unique_id,
+                repository if known is None else str(known),
+                _text(each, "HomeCommunityId") if home is None else home.urn,
+            )
+            named[written] = None
+    return tuple(named)
 
 
 def _read_document_request(element: Element) -> DocumentRequest | RegistryError:

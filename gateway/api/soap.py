@@ -276,7 +276,7 @@ async def _fault(visit: Visit, error: IheError) -> Response:
     if not await note_refusal(visit, effect, fault, error):
         error = Unavailable(_CANNOT)
         fault = await asyncio.to_thread(_seal_fault, visit, error)
-    elif visit.fault_to != ANONYMOUS:
+    elif visit.fault_to(error) != ANONYMOUS:
         return Response(status_code=202)
     return Response(fault, http_status(error), media_type=_SOAP)
 
@@ -290,5 +290,5 @@ def _seal_fault(visit: Visit, error: IheError) -> bytes:
         confirmations=heard.signature_values,
         signing_key=visit.means.signing_key,
         now=datetime.now(UTC),
-        to=visit.fault_to,
+        to=visit.fault_to(error),
     )

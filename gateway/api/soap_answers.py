@@ -22,7 +22,6 @@ from gateway.store.database import Database, Transaction
 from gateway.store.job_queue import JobQueue
 from ihe.document_content import ContentId
 from ihe.errors import MalformedMessage, SoapFault, UnexpectedMessage
-from ihe.identifiers import UniqueId
 from ihe.soap import MESSAGE_KINDS, MessageKind, parse_envelope, read_envelope
 from ihe.wire import OpenedAnswer, Related, SealedRequest, open_answer
 from ihe.xca_retrieve import read_retrieve_request, read_retrieve_response
@@ -114,13 +113,14 @@ def _asked_for(
     cids = {
         one.content.value
         for one in given
-        if one.unique_id in wanted and isinstance(one.content, ContentId)
+        if one.unique_id.bare in wanted and isinstance(one.content, ContentId)
     }
     return tuple(part for part in parts if part.cid in cids)
 
 
-def _requested(archive: Archive, awaited: AwaitedAnswer) -> frozenset[UniqueId]:
-    """What the request named; its envelope was kept before its first byte left."""
+def _requested(archive: Archive, awaited: AwaitedAnswer) -> frozenset[str]:
+    """What the request named, however it is written; its envelope was kept before its first byte
+    left."""
     kept = archive.database.read(
         lambda tx: wire_messages.get(
             tx, plan=awaited.plan, hash=awaited.exchange.request_hash or ""
@@ -130,7 +130,7 @@ def _requested(archive: Archive, awaited: AwaitedAnswer) -> frozenset[UniqueId]:
         return frozenset()
     envelope = wire_messages.open_message(archive.blobs.keys, kept)
     payload = read_envelope(parse_envelope(envelope)).payload
-    return frozenset(one.unique_id for one in read_retrieve_request(payload).documents)
+    return frozenset(one.unique_id.bare for one in read_retrieve_request(payload).documents)
 
 
 def _kind(awaited: AwaitedAnswer) -> MessageKind:

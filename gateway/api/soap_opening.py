@@ -10,7 +10,7 @@ from gateway.exchange.policy import Refused, peer_sentence, purpose_stated
 from gateway.model.partner import Partner
 from gateway.model.trust import trust_of
 from ihe.errors import MalformedMessage, SecurityRefused, UnexpectedMessage
-from ihe.soap import ANONYMOUS
+from ihe.soap import ANONYMOUS, NOBODY
 from ihe.wire import OpenedRequest, open_request
 from ihe.ws_verification import Expectations
 
@@ -58,7 +58,8 @@ def verified(visit: Visit) -> tuple[Partner, OpenedRequest]:
 
 def _refuse_foreign_addresses(opened: OpenedRequest, partner: Partner) -> None:
     for name, address in (("reply", opened.reply_to), ("fault", opened.fault_to)):
-        if address != ANONYMOUS and not partner.endpoints.takes_replies_at(address):
+        is_nobodys = name == "fault" and address == NOBODY
+        if not (is_nobodys or address == ANONYMOUS or partner.endpoints.takes_replies_at(address)):
             # WS-Addressing 1.0 SOAP Binding: 6.4.1. We call nobody because a message says so.
             raise MalformedMessage(
                 f"The {name} address is not registered for this community.",

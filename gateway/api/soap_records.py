@@ -19,11 +19,13 @@ from gateway.api.soap_replied import Replied, Result
 from gateway.api.soap_visit import Visit
 from gateway.exchange.asker import Effect, speaking_to
 from gateway.exchange.keeping import keep
+from gateway.exchange.policy import Refused, purpose_stated
 from gateway.model.exchange import Exchange
 from gateway.store import exchange_log, replay
 from gateway.store.database import Transaction
 from ihe.errors import IheError, SecurityRefused
-from ihe.soap import ANONYMOUS
+from ihe.saml import Assertion
+from ihe.soap import ANONYMOUS, NOBODY
 
 log = logging.getLogger("gateway")
 _LONGEST_TEXT: Final = 1000
@@ -83,7 +85,6 @@ async def record_broken(visit: Visit, effects: tuple[Effect, ...], reason: str) 
 def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> Exchange:
     assertion = visit.opened.assertion if visit.opened else None
     role = assertion.role if assertion else None
-    purpose = assertion.purpose_of_use if assertion else None
     # A plan's log names the partner that the plan knows, for nobody finds another's in it.
     partner = speaking_to(effect.plan, visit.speaking_as) if effect.plan else None
     partner = partner or visit.partner
@@ -97,7 +98,7 @@ def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> E
         peer=visit.peer,
         person=_short(assertion.subject if assertion else None),
         role=_short((role.display or role.code) if role else None),
-        purpose=_short(purpose.code if purpose else None),
+        purpose=_purpose(assertion),
         authority=_short(next(iter(assertion.access_consent_policies if assertion else ()), None)),
         member=effect.member,
         documents=effect.documents,
@@ -108,6 +109,15 @@ def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> E
         request_hash=visit.kept.request_hash,
         answer_hash=visit.kept.answer_hash,
     )
+
+
+def _purpose(assertion: Assertion | None) -> str | None:
+    """As it is understood, so that what one purpose let out stands together; of one that we do not
+    know the code as it was written."""
+    if assertion is None or assertion.purpose_of_use is None:
+        return None
+    stated = purpose_stated(assertion)
+    return _short(assertion.purpose_of_use.code if isinstance(stated, Refused) else stated.code)
 
 
 def _short(text: str | None) -> str | None:
@@ -121,8 +131,10 @@ async def note_refusal(visit: Visit, effect: Effect, fault: bytes, error: IheErr
         if visit.opened is None:
             unit = partial(exchange_log.count_refusal, exchange=_exchange(visit, effect))
         else:
+            # What is thrown away has answered nobody.
+            answer = None if visit.fault_to(error) == NOBODY else fault
             visit.kept = await asyncio.to_thread(
-                keep, visit.means.archive, visit.envelope, fault, [None], now=datetime.now(UTC)
+                keep, visit.means.archive, visit.envelope, answer, [None], now=datetime.now(UTC)
             )
             unit = partial(_append_refusal, visit=visit, effect=effect, error=error)
         await visit.means.archive.database.write_async(unit)
@@ -137,7 +149,7 @@ def _append_refusal(
 ) -> None:
     exchange = _exchange(visit, effect)
     _append(transaction, visit, [exchange])
-    if visit.opened and visit.partner and visit.fault_to != ANONYMOUS:
+    if visit.opened and visit.partner and visit.fault_to(error) not in (ANONYMOUS, NOBODY):
         owe_fault(transaction, visit.opened, error, visit.partner, exchange, visit.means)
 
 

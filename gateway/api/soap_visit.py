@@ -8,7 +8,8 @@ from gateway.exchange.asker import Asker
 from gateway.exchange.keeping import Kept
 from gateway.exchange.respond_submission import Addressed, Taken
 from gateway.model.partner import Partner
-from ihe.soap import ANONYMOUS
+from ihe.errors import IheError, SecurityRefused
+from ihe.soap import ANONYMOUS, NOBODY
 from ihe.wire import OpenedRequest
 
 
@@ -41,13 +42,18 @@ class Visit:
         """Whether the answer is to go out on a connection of its own."""
         return self.opened is not None and self.opened.reply_to != ANONYMOUS
 
-    @property
-    def fault_to(self) -> str:
-        """Where a fault goes: back, unless its sender has registered the other place it names."""
-        if self.opened is None or self.partner is None:
+    def fault_to(self, error: IheError) -> str:
+        """Where the fault goes: back, unless its sender has registered the other place it names, or
+        wants none.
+
+        What is not believed is refused where it came: elsewhere that could be taken for the answer
+        to the message that it repeats.
+        """
+        if self.opened is None or self.partner is None or isinstance(error, SecurityRefused):
             return ANONYMOUS
         stated = self.opened.fault_to
-        return stated if self.partner.endpoints.takes_replies_at(stated) else ANONYMOUS
+        takes = stated == NOBODY or self.partner.endpoints.takes_replies_at(stated)
+        return stated if takes else ANONYMOUS
 
     @property
     def transaction_name(self) -> str:

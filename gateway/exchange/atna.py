@@ -51,10 +51,15 @@ from ihe.soap import (
     parse_envelope,
     read_envelope,
 )
-from ihe.stored_query import FindDocumentsQuery
+from ihe.stored_query import (
+    FindDocumentsQuery,
+    FindFoldersQuery,
+    FindSubmissionSetsQuery,
+    GetAllQuery,
+)
 from ihe.v3_message import read_community
 from ihe.xca_query import read_adhoc_query_request
-from ihe.xca_retrieve import DocumentRequest, read_retrieve_request, read_retrieve_response
+from ihe.xca_retrieve import NamedDocument, read_named_documents, read_retrieve_response
 from ihe.xcpd import Matched, read_discovery_request, read_discovery_response
 from ihe.xdr import read_provide_and_register
 
@@ -63,6 +68,7 @@ Indicator = Literal[0, 4, 8, 12]
 _INDICATORS: Final[dict[Outcome, Indicator]] = {
     "success": 0, "partial": 4, "refused": 4, "failed": 8, "unknown": 8,
 }  # fmt: skip
+_BY_PATIENT: Final = (FindDocumentsQuery, FindSubmissionSetsQuery, FindFoldersQuery, GetAllQuery)
 _OR: Final = "/"
 _HOST: Final = re.compile(r"https?://(?:[^/@]*@)?\[?([^]/:?#]+)")
 _QUERY_BY_PARAMETER: Final = "{*}controlActProcess/{*}queryByParameter"
@@ -180,7 +186,8 @@ def _query(told: _Told) -> Iterator[AuditEvent]:
         query_id=None if adhoc is None else adhoc.get("id"),
         query=None if told.asked is None else _bytes(told.asked),
         home_community_id=(asked.home_community_id if asked else None) or told.home,
-        patient=asked.patient_id if isinstance(asked, FindDocumentsQuery) else told.patient,
+        # By the id that the query itself has for the patient, whether or not we know them.
+        patient=asked.patient_id if isinstance(asked, _BY_PATIENT) else told.patient,
     )
 
 
@@ -191,9 +198,10 @@ def _retrieve(told: _Told) -> Iterator[AuditEvent]:
         yield document_retrieve_event(told.conversation, documents=documents, patient=told.patient)
         return
     response = _read(read_retrieve_response, told.answered)
-    came = {str(each.unique_id) for each in (() if response is None else response.documents)}
-    given = tuple(each for each in documents if str(each.unique_id) in came)
-    missing = tuple(each for each in documents if str(each.unique_id) not in came)
+    # An id that is written otherwise in the answer is the one that was asked for.
+    came = {each.unique_id.bare for each in (() if response is None else response.documents)}
+    given = tuple(each for each in documents if each.unique_id.bare in came)
+    missing = tuple(each for each in documents if each.unique_id.bare not in came)
     if given or not missing:
         whole = replace(told.conversation, outcome=0, outcome_description=None)
         yield document_retrieve_event(whole, documents=given, patient=told.patient)
@@ -354,9 +362,9 @@ def _assertion(envelope: Envelope) -> Assertion | None:
     return _read(read_assertion, envelope.header.find(_ASSERTION))
 
 
-def _documents(asked: Element | None) -> tuple[DocumentRequest, ...]:
-    request = _read(read_retrieve_request, asked)
-    return () if request is None else request.documents
+def _documents(asked: Element | None) -> tuple[NamedDocument, ...]:
+    """What was refused for how it was asked for is told of as all else."""
+    return () if asked is None else read_named_documents(asked)
 
 
 def _bytes(element: Element) -> bytes:

@@ -30,6 +30,9 @@ def problem_of(answer: AdhocQueryResponse) -> str | None:
     """What it reports that went wrong, in words; None if it claims to be whole."""
     if errors := errors_of(answer):
         return in_words(errors)
+    if answer.total is not None and answer.total > answer.listed:
+        # We ask for no pages, and whoever gives one all the same has not listed the rest.
+        return f"{answer.total} objects and listed {answer.listed} of them"
     stated = SHORT_OF_SUCCESS.get(answer.status)
     if stated is None:
         return None

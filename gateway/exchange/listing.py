@@ -317,6 +317,8 @@ class _Listing:
     def _take(self, answer: AdhocQueryResponse) -> None:
         asked_for = [one for one in answer.entries if self._is_asked_for(one, answer)]
         current = [one for one in asked_for if self._is_current(one)]
+        # Of a document listed twice the entry counts that says where it can be had.
+        current.sort(key=lambda one: one.repository_unique_id is not None)
         self.found.update((one.unique_id, one) for one in current)
         self.outdated |= {one.unique_id for one in asked_for}
         self.outdated -= self.found.keys()

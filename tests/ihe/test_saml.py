@@ -134,6 +134,58 @@ def test_a_home_community_is_read_in_any_spelling(text: str) -> None:
     assert read_assertion(element).home_community_id == HomeCommunityId.parse("2.999.1")
 
 
+@pytest.mark.parametrize("text", ["2.999.1", "URN:OID:2.999.1", " urn:oid:2.999.1\n", ""])
+def test_a_home_community_may_stand_under_both_names_in_any_spelling(text: str) -> None:
+    element = written(home_community_id=HomeCommunityId.parse("2.999.1"))
+    statement = find(element, ATTRIBUTES)
+    ihe = etree.SubElement(
+        statement, name("saml2:Attribute"), Name="urn:ihe:iti:xca:2010:homeCommunityId"
+    )
+    etree.SubElement(ihe, name("saml2:AttributeValue")).text = text
+    assert read_assertion(element).home_community_id == HomeCommunityId.parse("2.999.1")
+
+
+PURPOSE = "urn:oasis:names:tc:xspa:1.0:subject:purposeofuse"
+ROLE = "urn:oasis:names:tc:xacml:2.0:subject:role"
+
+
+def test_a_purpose_may_stand_there_under_both_its_names() -> None:
+    """Called or displayed otherwise it is the same: its code and its system are."""
+    element = written()
+    purpose = attribute(element, PURPOSE)
+    first = purpose[0][0]
+    second = etree.SubElement(
+        etree.SubElement(purpose, name("saml2:AttributeValue")), "{urn:hl7-org:v3}PurposeForUse"
+    )
+    second.set("code", first.get("code", ""))
+    second.set("codeSystem", f"urn:oid:{first.get('codeSystem')}")
+    second.set("displayName", "To treat")
+    assert read_assertion(element) == an_assertion()
+
+
+def as_text(value: Element, code: str) -> None:
+    value.remove(value[0])
+    value.text = f" {code}\n"
+
+
+def as_ce(value: Element, code: str) -> None:
+    """The value is itself the coded one, by its xsi:type."""
+    value.remove(value[0])
+    value.set(name("xsi:type"), "hl7:CE")
+    value.set("code", code)
+
+
+@pytest.mark.parametrize("spelt", [as_text, as_ce])
+def test_a_role_and_a_purpose_may_be_the_value_itself(spelt: Callable[..., None]) -> None:
+    """XSPA Profile of SAML 1.0: 2.6: there they are strings."""
+    element = written()
+    for attribute_name, code in ((PURPOSE, "TREATMENT"), (ROLE, "Physician")):
+        spelt(attribute(element, attribute_name)[0], code)
+    read = read_assertion(element)
+    assert read.purpose_of_use == CodedAttribute("TREATMENT", None)
+    assert read.role == CodedAttribute("Physician", None)
+
+
 def test_a_comment_inside_a_value_does_not_cut_it() -> None:
     element = written()
     value = attribute(element, "urn:oasis:names:tc:xspa:1.0:subject:organization")[0]
@@ -250,6 +302,16 @@ def test_evidence_adds_consent_policies_and_nothing_else() -> None:
     assertion = read_assertion(element)
     assert assertion.subject == "Walter Brattain"
     assert assertion.access_consent_policies == ("Mallory",)
+
+
+@pytest.mark.parametrize("decision", ["Deny", "Indeterminate"])
+def test_evidence_of_an_access_that_was_not_permitted_adds_nothing(decision: str) -> None:
+    element = written()
+    assert read_assertion(element).access_consent_policies == ("urn:oid:2.999.7.3",)
+    find(element, "saml2:AttributeStatement").clear()
+    assert read_assertion(element).access_consent_policies == ("urn:oid:2.999.7.3",)
+    find(element, "saml2:AuthzDecisionStatement").set("Decision", decision)
+    assert read_assertion(element).access_consent_policies == ()
 
 
 def second_purpose(element: Element) -> None:

@@ -193,6 +193,18 @@ def test_other_headers_do_no_harm(header: str) -> None:
     assert read(message(ACTION + header)).payload.tag == ITI_38_REQUEST.root
 
 
+def test_what_else_a_message_relates_to_is_no_answer() -> None:
+    """WS-Addressing 1.0 Core: 3.1: any number of relationships, of which one kind is a reply."""
+    other = '<a:RelatesTo RelationshipType="urn:x:follows">urn:uuid:{}</a:RelatesTo>'
+    reply = '<a:RelatesTo RelationshipType="http://www.w3.org/2005/08/addressing/reply">'
+    others = other.format(1) + other.format(2)
+    assert read(message(ACTION + others)).addressing.relates_to is None
+    for own in ("<a:RelatesTo>urn:uuid:0</a:RelatesTo>", f"{reply}urn:uuid:0</a:RelatesTo>"):
+        assert read(message(ACTION + others + own)).addressing.relates_to == "urn:uuid:0"
+    with pytest.raises(MalformedMessage, match="stands more than once"):
+        read(message(ACTION + 2 * "<a:RelatesTo>urn:uuid:0</a:RelatesTo>"))
+
+
 # ---- faults ----------------------------------------------------------------------------------
 
 FAULT = (

@@ -38,10 +38,12 @@ from ihe.soap import (
 from ihe.trust import Trust
 from ihe.wire import (
     OpenedAnswer,
+    Related,
     SealedRequest,
     Unopened,
     open_answer,
     open_request,
+    read_related,
     read_unopened,
     replay_key,
     seal_answer,
@@ -323,6 +325,18 @@ def test_a_damaged_request_is_refused_or_says_the_same(
 def test_an_envelope_over_the_limit_is_refused_before_it_is_read() -> None:
     with pytest.raises(MessageTooLarge):
         open_request(a_request().envelope, trust(), expected(), limit_bytes=1000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_message_is_the_same_in_each_encoding_of_unicode(encoding: str) -> None:
+    """WS-I Basic Profile 2.0: R1012: UTF-8 and UTF-16 are both to be taken."""
+    text = a_request().envelope.decode().partition("?>")[2]
+    assert opened(text.encode(encoding)).assertion == an_assertion()
+    hidden = text.replace("</ds:DigestValue>", "<!-- --></ds:DigestValue>", 1).encode(encoding)
+    with pytest.raises(SecurityRefused, match="comment"):
+        opened(hidden)
+    answer = sealed_answer(a_request()).decode().partition("?>")[2].encode(encoding)
+    assert read_related(answer) == Related(ITI_38_ANSWER.action, MESSAGE_ID)
 
 
 def test_a_fault_can_relate_to_a_request_that_was_not_opened() -> None:

@@ -322,6 +322,28 @@ def test_a_bearers_timestamp_need_not_be_signed_and_the_assertion_is_the_proof()
     assert reason(root, bearer_trust(), now=NOW + 20 * MINUTE) == "the Timestamp has expired"
 
 
+@pytest.mark.parametrize(
+    ("bound", "minutes"), [("NotOnOrAfter", -2), ("NotBefore", 2)], ids=["over", "not yet"]
+)
+def test_a_bearer_may_use_an_assertion_as_long_as_its_confirmation_says(
+    bound: str, minutes: int
+) -> None:
+    """SAML Core: 2.4.1.2: it may end before the assertion does."""
+
+    def within(bound: str, moment: datetime) -> Callable[[Element], None]:
+        def change(confirmation: Element) -> None:
+            as_bearer(confirmation)
+            data = find(confirmation, "saml2:SubjectConfirmationData")
+            data.set(bound, write_time(moment))
+
+        return change
+
+    now_it_holds = within(bound, NOW - minutes * MINUTE)
+    assert check(confirmed(now_it_holds), bearer_trust()).assertion == an_assertion()
+    root = confirmed(within(bound, NOW + minutes * MINUTE))
+    assert reason(root, bearer_trust()) == "the assertion confirms no holder of a key"
+
+
 def test_a_signature_that_a_bearer_gives_all_the_same_must_verify() -> None:
     root = confirmed(as_bearer, mallory())
     assert reason(root, bearer_trust()) == "the signature was not made with the signer's key"

@@ -20,6 +20,7 @@ from tests.gateway.asking import fault_of
 from tests.gateway.clients.asking_house import assert_sound, calls
 from tests.gateway.clients.later_partner import Later, later
 from tests.gateway.clients.scripted_partner import (
+    DOCUMENTS,
     NAME,
     Heard,
     Reply,
@@ -160,6 +161,23 @@ def test_of_what_is_attached_only_the_documents_that_were_asked_for_are_kept(
         named = {row["address"] for row in lakeshore.rows_of(there.house, "blob")}
         assert {part.blob.address for part in answer.parts} <= named
         assert len(named) == len(hashes)
+
+
+def test_a_document_whose_id_is_written_otherwise_is_the_one_asked_for(tmp_path: Path) -> None:
+    """As in an answer on the same connection (user-asks 4)."""
+    with later(tmp_path) as there:
+        there.ask()
+        for number in (0, 1):
+            there.answer(number)
+            there.work()
+        heard = there.heard[2][1]
+        contents = {
+            UniqueId(f"urn:oid:{one.unique_id}"): lakeshore.demo_document(DOCUMENTS[one.unique_id])
+            for one in read_retrieve_request(heard.body).documents
+        }
+        assert there.answer(reply=retrieved(heard, contents)).status == 202
+        there.work()
+        assert (there.row.outcome, there.row.documents_new) == ("matched", 2)
 
 
 def blobs_of(there: Later) -> set[Path]:

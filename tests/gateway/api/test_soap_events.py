@@ -2,17 +2,27 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ccda.safe_xml import Element
 from gateway.exchange.contents import read_contents
 from gateway.store.evidence import Evidence, evidence
-from ihe.identifiers import Oid, UniqueId
+from ihe.identifiers import Oid, PatientId, UniqueId
 from ihe.soap import ITI_55_REQUEST
+from ihe.stored_query import (
+    FindDocumentsQuery,
+    FindFoldersQuery,
+    FindSubmissionSetsQuery,
+    GetAllQuery,
+)
+from ihe.xca_query import write_adhoc_query_request
 from ihe.xca_retrieve import DocumentRequest
 from ihe.xcpd import NoMatch
-from tests.gateway.asking import ask, discovery, fault_of, wanted
+from tests.gateway.asking import ask, discovery, fault_of, retrieve, wanted
 from tests.gateway.exchange.atna_told import HOST, PROCESS, kept, local, told
 from tests.gateway.house import HOME, MEMBER, a_partner, a_rule, records, rows_of
 from tests.gateway.visiting import Visitor, visiting
@@ -99,6 +109,19 @@ def test_a_query_carries_its_id_encoding_and_home(visitor: Visitor) -> None:
     assert "AlternativeUserID" not in event.participant(SOURCE)
 
 
+@pytest.mark.parametrize(
+    "kind", [FindDocumentsQuery, FindSubmissionSetsQuery, FindFoldersQuery, GetAllQuery]
+)
+@pytest.mark.parametrize("authority", [f"{HOME}.1", "2.999.1"])
+def test_a_query_by_patient_names_whom_it_asks_about_whether_or_not_we_know_them(
+    visitor: Visitor, kind: Any, authority: str
+) -> None:
+    nobody = PatientId("11111111-2222-4333-8444-555555555555", Oid(authority))
+    visitor.find(write_adhoc_query_request(kind(nobody)))
+    event, *_ = told(visitor.house, visitor.recorded())
+    assert event.patients == [nobody.cx]
+
+
 def test_a_retrieve_is_an_export_of_which_we_are_the_source(visitor: Visitor) -> None:
     document = visitor.held("34133-9")
     visitor.get(document)
@@ -127,6 +150,33 @@ def test_a_retrieve_in_part_is_an_event_for_what_came_and_one_for_what_did_not(
     assert came.documents == [str(wanted(document).unique_id)]
     assert missing.event == ("110106", "R", "ITI-39", "8")
     assert missing.documents == ["2.999.404"]
+
+
+def test_a_document_that_is_asked_for_wrongly_is_told_of_as_it_is_written(
+    visitor: Visitor,
+) -> None:
+    """Beside one that comes, and by itself; each once, however often it stands there."""
+    document, wrong = visitor.held("34133-9"), UniqueId("2.999.7.7")
+    good = wanted(document)
+
+    def asked_for(*ids: UniqueId) -> Element:
+        body = retrieve(*(replace(good, unique_id=one) for one in ids))
+        for each in body:
+            if each[2].text == str(wrong):
+                each[1].text = "not an OID"
+        return body
+
+    visitor.get_by(asked_for(good.unique_id, wrong, good.unique_id))
+    came, missing = told(visitor.house, visitor.recorded())
+    assert (came.event[3], came.documents) == ("0", [str(good.unique_id)])
+    assert (missing.event[3], missing.documents) == ("8", [str(wrong)])
+    assert missing.details() == {
+        "Repository Unique Id": "not an OID",
+        "ihe:homeCommunityID": HOME.urn,
+    }
+    visitor.get_by(asked_for(wrong))
+    refused, _alert = told(visitor.house, visitor.recorded())
+    assert (refused.event[3], refused.documents) == ("4", [str(wrong)])
 
 
 def test_a_refusal_is_a_minor_failure_with_its_reason(visitor: Visitor) -> None:

@@ -27,6 +27,7 @@ from ihe.soap import (
     ITI_38_REQUEST,
     ITI_39_REQUEST,
     ITI_55_REQUEST,
+    NOBODY,
     MessageKind,
 )
 from ihe.wire import SealedRequest
@@ -449,6 +450,44 @@ def test_a_fault_goes_to_where_its_sender_has_registered(tmp_path: Path) -> None
         assert there.address.encode() in envelope
         assert there.records() == [record]
         assert lakeshore.rows_of(there.house, "owed_answer") == []
+
+
+def test_a_fault_goes_to_where_the_answer_would_unless_another_place_is_named(
+    tmp_path: Path,
+) -> None:
+    """WS-Addressing 1.0 Core: 3.4: without a FaultTo the ReplyTo is where faults go."""
+    with asker(tmp_path) as there:
+        sealed, reply = there.ask(discovery(), ITI_55_REQUEST, purpose_of_use=None)
+        assert (reply.status, reply.body) == (202, b"")
+        there.work()
+        (envelope,) = there.delivered
+        assert fault_of(as_reply(envelope)).relates_to == sealed.message_id
+        assert [one.outcome for one in there.records()] == ["refused"]
+
+
+def test_who_wants_to_hear_of_no_fault_has_its_answers_and_no_fault(tmp_path: Path) -> None:
+    """WS-Addressing 1.0 Core: 2.1: what is sent to `none` is thrown away."""
+    with asker(tmp_path) as there:
+        _, reply = there.ask(discovery(), ITI_55_REQUEST, ANONYMOUS, fault_to=NOBODY)
+        assert reply.status == 200
+        _, reply = there.ask(
+            discovery(), ITI_55_REQUEST, ANONYMOUS, fault_to=NOBODY, purpose_of_use=None
+        )
+        assert (reply.status, reply.body) == (202, b"")
+        assert [one.outcome for one in there.records()] == ["success", "refused"]
+        assert there.records()[-1].answer_hash is None
+        assert there.jobs() == []
+
+
+def test_a_message_that_came_before_is_refused_where_it_came_again(tmp_path: Path) -> None:
+    """A fault at the ReplyTo would be taken for the answer to the first."""
+    with asker(tmp_path) as there:
+        sealed, _ = there.ask(discovery(), ITI_55_REQUEST)
+        again = there.door.post("/ihe/xcpd", sealed.envelope)
+        assert again.status == 400
+        assert fault_of(again).subcode == "wsse:FailedCheck"
+        there.work()
+        assert len(there.delivered) == 1
 
 
 def test_a_fault_goes_there_though_the_answer_would_come_back(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 from gateway.exchange.metadata import unique_id
 from gateway.exchange.sensitivity import PART_2_NOTICE
 from gateway.model.policy import Rule
+from gateway.model.purpose import NHIN
 from ihe.registry_response import ResponseStatus
+from ihe.saml import CodedAttribute
 from ihe.stored_query import GetDocumentsQuery
 from ihe.xca_query import write_adhoc_query_request
 from ihe.xcpd import Matched, NoMatch
@@ -32,6 +34,17 @@ def test_a_purpose_without_a_rule_is_told_to_the_auditor_alone(
     assert visitor.recorded().reason == "no rule lets this partner ask for PAYMENT"
     assert visitor.find().entries == ()
     assert visitor.recorded().reason == "no rule lets this partner ask for PAYMENT"
+
+
+def test_a_purpose_is_recorded_as_it_is_understood_however_it_is_written(
+    visit: Callable[..., Visitor],
+) -> None:
+    """What one purpose let out stands together, and is found by its code."""
+    visitor = visit(a_rule())
+    for written in ("PAYMENT", "payment", " Payment "):
+        stated = CodedAttribute(written, NHIN)
+        assert isinstance(visitor.discover(purpose_of_use=stated), Matched)
+        assert visitor.recorded().purpose == "PAYMENT"
 
 
 def test_which_rule_refused_a_document_is_in_the_record(visit: Callable[..., Visitor]) -> None:

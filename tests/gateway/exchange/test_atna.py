@@ -13,7 +13,7 @@ from gateway.model.exchange import Exchange
 from gateway.model.partner import Partner
 from gateway.store import partners
 from gateway.store.scope import ALL_PLANS
-from ihe.identifiers import HomeCommunityId
+from ihe.identifiers import HomeCommunityId, UniqueId
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import MEMBER, asking_house, calls, retrieve
 from tests.gateway.clients.scripted_partner import (
@@ -134,6 +134,20 @@ def test_documents_that_do_not_come_are_an_event_of_their_own(tmp_path: Path) ->
     came, missing = map(str, DOCUMENTS)
     assert ("0", came) in outcomes
     assert ("8", missing) in outcomes
+
+
+def test_a_document_whose_id_is_written_otherwise_came_all_the_same(tmp_path: Path) -> None:
+    def given(heard: Heard) -> Reply:
+        contents = {
+            UniqueId(f"urn:oid:{one}"): lakeshore.demo_document(DOCUMENTS[one]) for one in DOCUMENTS
+        }
+        return retrieved(heard, contents)
+
+    with asking(tmp_path, ITI_39=given) as (house, _):
+        (events,) = events_of(house, "ITI-39")
+        assert [(event.event[3], sorted(event.documents)) for event in events] == [
+            ("0", sorted(map(str, DOCUMENTS)))
+        ]
 
 
 def test_a_fault_is_a_failed_query_with_what_was_asked(tmp_path: Path) -> None:

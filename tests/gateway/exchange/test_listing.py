@@ -15,16 +15,23 @@ from ihe.registry_response import (
     ResponseStatus,
     Severity,
 )
+from ihe.soap import ITI_38_ANSWER
 from ihe.stored_query import AdhocQuery, FindDocumentsQuery, GetDocumentsQuery, TimeRange
-from ihe.xca_query import AdhocQueryResponse, read_adhoc_query_request
+from ihe.xca_query import (
+    AdhocQueryResponse,
+    read_adhoc_query_request,
+    write_adhoc_query_response,
+)
 from ihe.xca_retrieve import read_retrieve_request
 from tests.gateway.clients.asking_house import (
     asking_house,
+    calls,
     retrieve,
 )
 from tests.gateway.clients.scripted_partner import (
     HOME,
     NAME,
+    Answer,
     Heard,
     Reply,
     an_entry,
@@ -69,6 +76,48 @@ def test_a_list_with_an_error_is_used_and_called_incomplete(tmp_path: Path) -> N
             "its list of documents may be incomplete: it reported XDSUnavailableCommunity:"
             " a community behind it could not be reached; ask again later"
         )
+
+
+def of_seven(*entries: DocumentEntry) -> Answer:
+    """A page of a longer list, by ebRS 3.0: 6.2: `totalResultCount` says how long it is."""
+
+    def answer(heard: Heard) -> Reply:
+        body = write_adhoc_query_response(
+            AdhocQueryResponse(ResponseStatus.SUCCESS, entries=entries)
+        )
+        body.set("totalResultCount", "7")
+        return Reply(heard.seal(body, ITI_38_ANSWER))
+
+    return answer
+
+
+def test_a_success_that_lists_less_than_it_says_there_is_may_be_incomplete(
+    tmp_path: Path,
+) -> None:
+    with asked(tmp_path, ITI_38=of_seven(an_entry(FIRST), an_entry(SECOND))) as found:
+        assert (found.row.outcome, found.counts) == ("matched", (2, 2, 0))
+        assert found.row.detail == (
+            "its list of documents may be incomplete: it reported 7 objects and listed 2 of them"
+        )
+        assert [one.outcome for one in calls(found.house)] == ["success", "partial", "success"]
+
+
+def test_a_list_of_seven_that_lists_none_has_failed(tmp_path: Path) -> None:
+    with asked(tmp_path, ITI_38=of_seven()) as found:
+        assert (found.row.outcome, found.row.detail) == (
+            "failed",
+            "its document query failed: 7 objects and listed 0 of them",
+        )
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_of_a_document_listed_twice_the_entry_that_can_be_asked_for_counts(
+    tmp_path: Path, is_first: bool
+) -> None:
+    entries = [an_entry(FIRST), an_entry(FIRST, repository_unique_id=None)]
+    query = listing(*(entries if is_first else reversed(entries)))
+    with asked(tmp_path, ITI_38=query) as found:
+        assert (found.counts, found.row.detail) == ((1, 1, 0), None)
 
 
 def test_a_warning_beside_an_empty_list_is_no_failure(tmp_path: Path) -> None:
