@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from gateway.app.house import House, open_client
 from gateway.cli.terminal import Exit, Failure, err, out, printable
@@ -304,12 +304,15 @@ class _Progress:
 
 def say(tally: Tally) -> None:
     """At the end: what each partner answered, and what can be done about it."""
-    table = Table("partner", *(name.replace("_", " ") for name in _OUTCOMES), *_DOCUMENTS)
+    seen = [one for one in _OUTCOMES if any(visits[one] for visits in tally.visits.values())]
+    headings = (one.replace("_", " ") for one in seen)
+    table = Table(Column("partner", min_width=20), *headings, *_DOCUMENTS)
     for partner, visits in sorted(tally.visits.items()):
-        table.add_row(partner, *(f"{visits[name]:,}" for name in (*_OUTCOMES, *_DOCUMENTS)))
+        table.add_row(partner, *(f"{visits[name]:,}" for name in (*seen, *_DOCUMENTS)))
     if tally.visits:
         out.print(table)
-    out.print(f"{tally.total:,} {'member' if tally.total == 1 else 'members'}: {tally.said}")
+    members = "member" if tally.total == 1 else "members"
+    out.print(f"{tally.total:,} {members}: {tally.said}")
     for step in tally.steps:
         out.print(step)
 
