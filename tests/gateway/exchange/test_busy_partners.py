@@ -124,7 +124,7 @@ async def test_more_retrievals_than_places_go_on_at_others_while_one_partner_is_
         client = open_client(house)
         means = job_means(house, client)
         # A place for who is with the slow one, for those in its line, and one more.
-        work = house.queue.work(lambda job: perform(job, means), at_partners=_IN_LINE + 2)
+        work = house.queue.work(lambda job: perform(job, means), room={"partners": _IN_LINE + 2})
         working = asyncio.create_task(work)
         try:
             await _until(house, lambda: all(_has(house, one, NAME) for one in ordered))
