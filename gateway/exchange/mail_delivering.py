@@ -10,23 +10,26 @@ sealed to fail alone, and the others go.
 import asyncio
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from direct.discovery import Candidate, Found, InvalidAddress
 from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
-from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.in_turn import in_turn
+from gateway.exchange.looking import look
+from gateway.exchange.mail_attempt import in_one, move
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_partners import partner_of_domain
+from gateway.exchange.mail_reaching import Reached, find_all
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
-from gateway.exchange.notices import expire, hand_over, refuse
+from gateway.exchange.notices import expire, refuse
 from gateway.model.document import Blob
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import MailId, PlanId
@@ -34,21 +37,15 @@ from gateway.model.sent_mail import MAIL_SEND, MAIL_WATCH, Recipient, SentMail
 from gateway.store import direct_keys, exchange_log, mail_sent
 from gateway.store.database import Transaction
 from gateway.store.documents import keep_blob
+from gateway.store.job_port import PutOff
 from gateway.store.job_queue import JobQueue
 
 TRANSACTION: Final = "DIRECT-SEND"
+_OTHERS_FIRST: Final = "other messages go to its domain, or by its mail server, before it"
 
 
 class NotDelivered(Exception):
     """Not this time; the text is ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reached:
-    """A recipient with the certificates that it is sealed to."""
-
-    recipient: Recipient
-    candidates: tuple[Candidate, ...] = ()
 
 
 def enqueue_message(transaction: Transaction, queue: JobQueue, message: SentMail) -> None:
@@ -70,25 +67,34 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
 
     Raises:
         NotDelivered: somebody is still waiting for it, and why; trying again may help.
+        PutOff: as many messages as may be are on their way to that domain, or by that server.
     """
     try:
-        await _deliver(means, plan, message_id, domain)
-    except NotDelivered as failure:
-        said = str(failure)
+        async with in_turn(means.restraint.mailing(domain)):
+            await _deliver(means, plan, message_id, domain)
+    except (NotDelivered, PutOff) as ended:
+        why = ended
         await means.archive.database.write_async(
-            lambda tx: _say_why(tx, plan, message_id, domain, said)
+            lambda tx: _say_why(tx, plan, message_id, domain, why)
         )
         raise
 
 
 def _say_why(
-    transaction: Transaction, plan: PlanId, message_id: MailId, domain: str, reason: str
+    transaction: Transaction,
+    plan: PlanId,
+    message_id: MailId,
+    domain: str,
+    ended: NotDelivered | PutOff,
 ) -> None:
+    """That others go first is no news where something has failed before."""
     message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
     for one in _waiting(message, domain):
-        mail_sent.put_recipient(
-            transaction, plan=plan, message=message_id, recipient=replace(one, reason=reason)
-        )
+        reason = str(ended) if isinstance(ended, NotDelivered) else one.reason or _OTHERS_FIRST
+        if reason != one.reason:
+            mail_sent.put_recipient(
+                transaction, plan=plan, message=message_id, recipient=replace(one, reason=reason)
+            )
 
 
 async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain: str) -> None:
@@ -98,7 +104,7 @@ async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain:
     waiting = _waiting(message, domain)
     if message is None or not waiting:
         return
-    reached, unreachable, doubt = await _find_all(means, message, waiting)
+    reached, unreachable, doubt = await find_all(means, message, waiting)
     if unreachable:
         await means.archive.database.write_async(
             lambda tx: _refuse(tx, means.queue, message, unreachable)
@@ -117,33 +123,7 @@ def _waiting(message: SentMail | None, domain: str) -> tuple[Recipient, ...]:
     )
 
 
-# ---- to whom it can be sealed ----------------------------------------------------------------
-
-
-async def _find_all(
-    means: DirectMeans, message: SentMail, waiting: Iterable[Recipient]
-) -> tuple[list[_Reached], list[Recipient], str | None]:
-    """Who can be sealed to, who never will be, and why somebody must wait, if so."""
-    reached: list[_Reached] = []
-    unreachable: list[Recipient] = []
-    doubt: str | None = None
-    now = means.clock()
-    for recipient in waiting:
-        if means.mode == "hisp":
-            reached.append(_Reached(recipient))  # the HISP finds and judges
-            continue
-        try:
-            found = await asyncio.to_thread(means.find, recipient.address, sender=message.sender)
-        except InvalidAddress as error:
-            unreachable.append(refuse(recipient, f"its address is {error}", now=now))
-            continue
-        if isinstance(found, Found):
-            reached.append(_Reached(recipient, found.candidates))
-        elif found.certain:
-            unreachable.append(refuse(recipient, why_not_found(found), now=now))
-        else:
-            doubt = why_not_found(found)
-    return reached, unreachable, doubt
+# ---- who will not get it ----------------------------------------------------------------------
 
 
 def _refuse(
@@ -182,12 +162,30 @@ def _give_up(
 
 
 async def _send(
-    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
+    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
+) -> None:
+    servers = await _servers(means, message, reached, domain)
+    if servers:
+        async with _at(means, servers[0]), means.restraint.holding_message():
+            await _send_by(means, message, reached, domain, servers)
+
+
+def _at(means: DirectMeans, server: Server) -> AbstractAsyncContextManager[None]:
+    """A server that MX records name may be that of many domains. One that the settings name is the
+    only way that there is, and nobody is held up by who waits for it."""
+    if server.address is None:
+        return nullcontext()
+    return in_turn(means.restraint.handing_over(server.host))
+
+
+async def _send_by(
+    means: DirectMeans,
+    message: SentMail,
+    reached: Sequence[Reached],
+    domain: str,
+    servers: Sequence[Server],
 ) -> None:
     started = time.monotonic()
-    servers = await _servers(means, message, reached, domain)
-    if not servers:
-        return
     content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)
     sealed = content if means.mode == "hisp" else await _sealed(means, message, content, reached)
     blob = await means.archive.store_async(message.plan, sealed)
@@ -229,11 +227,11 @@ async def _send(
 
 
 async def _servers(
-    means: DirectMeans, message: SentMail, reached: Sequence[_Reached], domain: str
+    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
 ) -> Sequence[Server]:
     """The domain's; none once its recipients are given up because it takes no mail."""
     try:
-        servers = await asyncio.to_thread(means.route, domain)
+        servers = await look(means.route, domain)
     except LookupFailed as failure:
         raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
     if not servers:  # RFC 7505: 3, a null MX
@@ -255,18 +253,21 @@ def _move(
     """Each recipient to the state that this attempt has brought it to; how the attempt ended."""
     now = means.clock()
     left = _not_heard_of(transaction, message, recipients)
-    moved = tuple(_moved(each, ended, means, message, now) for each in left)
+    wanted = message.kind == "message"
+    moved = tuple(
+        move(each, ended, clocks=means.clocks, wants_processed=wanted, now=now) for each in left
+    )
     for recipient in moved:
         mail_sent.put_recipient(
             transaction, plan=message.plan, message=message.id, recipient=recipient
         )
         watch(transaction, means.queue, message, recipient)
     tell_sender(transaction, means.queue, message, moved)
-    return _ended(ended, moved)
+    return in_one(ended, moved)
 
 
 async def _sealed(
-    means: DirectMeans, message: SentMail, content: bytes, reached: Sequence[_Reached]
+    means: DirectMeans, message: SentMail, content: bytes, reached: Sequence[Reached]
 ) -> bytes:
     now = means.clock()
     keys = await means.archive.database.read_async(
@@ -297,43 +298,12 @@ async def _sealed(
         raise NotDelivered(f"it cannot be sealed: {error.reason}") from None
 
 
-def _marked(one: _Reached, blob: Blob, algorithms: object) -> Recipient:
+def _marked(one: Reached, blob: Blob, algorithms: object) -> Recipient:
     """With what it was sealed to, so that a verdict can say so later."""
     if not one.candidates:
         return replace(one.recipient, sealed=blob)
     certificate = direct_keys.fingerprint(one.candidates[0].certificate)
     return replace(one.recipient, sealed=blob, certificate=certificate, algorithms=str(algorithms))
-
-
-def _moved(
-    recipient: Recipient,
-    ended: HandedOver | NotHandedOver,
-    means: DirectMeans,
-    message: SentMail,
-    now: datetime,
-) -> Recipient:
-    """How it stands with the recipient after the attempt; still queued if it is tried again."""
-    against = next((one for one in ended.refused if one.address == recipient.address), None)
-    if against is not None:
-        if against.is_permanent:
-            return refuse(recipient, f"its server refuses it: {against.reason}", now=now)
-        return recipient
-    if isinstance(ended, HandedOver):
-        wanted = message.kind == "message"
-        return hand_over(recipient, now=now, clocks=means.clocks, wants_processed=wanted)
-    return refuse(recipient, ended.reason, now=now) if ended.is_permanent else recipient
-
-
-def _ended(
-    ended: HandedOver | NotHandedOver, moved: Sequence[Recipient]
-) -> tuple[Outcome, str | None]:
-    if isinstance(ended, NotHandedOver):
-        return ("unknown" if ended.is_uncertain else "failed"), ended.reason
-    if not ended.refused:
-        return "success", None
-    waits = sum(one.state == "queued" for one in moved)
-    failed = sum(one.state == "failed" for one in moved)
-    return "partial", f"{failed} of {len(moved)} recipients were refused, {waits} for now"
 
 
 def watch(
