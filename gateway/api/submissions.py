@@ -15,7 +15,7 @@ from gateway.api.means import Means, PathId, the_member
 from gateway.api.problems import Problem
 from gateway.api.retrievals import RequesterForm, Words, by_name
 from gateway.exchange.policy import Refused, requester_stated
-from gateway.exchange.submitting import REFUSED, TRANSACTIONS, NotSubmitted, check, records_of
+from gateway.exchange.submitting import ENDS, NotSubmitted, check, records_of
 from gateway.model.exchange import RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, PartnerId
 from gateway.model.purpose import PurposeOfUse
@@ -106,7 +106,8 @@ async def read_submission(
 ) -> dict[str, Any]:
     """How it stands: waiting until the first attempt, then what the last one came to.
 
-    One that may not be sent when its time comes is refused; then nothing left the house.
+    One that may not be sent when its time comes is refused; then nothing left the house. Of one
+    that is given up the last entry says so, and why.
     """
 
     def unit(transaction: Transaction, note: Note) -> tuple[RecordedExchange, ...]:
@@ -122,8 +123,7 @@ async def read_submission(
 
 
 def _form(submission: str, found: tuple[RecordedExchange, ...]) -> dict[str, Any]:
-    ends = (*TRANSACTIONS, REFUSED)
-    attempts = [one for one in found if one.exchange.transaction in ends]
+    attempts = [one for one in found if one.exchange.transaction in ENDS]
     last = attempts[-1].exchange if attempts else None
     return {
         "id": submission,

@@ -24,10 +24,10 @@ from gateway.exchange.jobs import JobMeans, perform
 from gateway.model.identity import PlanId, RetrievalId
 from gateway.model.retrieval import PartnerProgress, Retrieval
 from gateway.store import retrievals
-from gateway.store.job_port import PLACES_AT_PARTNERS
+from gateway.store.job_port import ROOM
 from gateway.store.transaction import Transaction
 
-_AHEAD: Final = 2 * PLACES_AT_PARTNERS
+_AHEAD: Final = 2 * ROOM["partners"]
 """Retrievals that wait in the queue: enough that no place stays empty."""
 _TOGETHER: Final = 16
 """That are begun in one transaction."""
@@ -182,13 +182,13 @@ class RosterRun:
         Raises:
             Failure: the queue cannot be worked off.
         """
-        tally, client = Tally(len(lines)), open_client(self._house)
-        house, replies_at = self._house, self._house.settings.replies_at
+        house, tally, client = self._house, Tally(len(lines)), open_client(self._house)
         means = JobMeans(
-            house.archive, client, house.community, house.plans, house.queue, replies_at
-        )
-        # No place for what others wait for less: mail has means that are not here.
-        work = house.queue.work(lambda job: perform(job, means), concurrency=0)
+            house.archive, client, house.community, house.plans, house.queue,
+            house.settings.replies_at, house.fetcher,
+        )  # fmt: skip
+        # What is not done at partners needs means that are not here.
+        work = house.queue.work(lambda job: perform(job, means), room={"house": 0, "mail": 0})
         working = asyncio.create_task(work)
         try:
             with _Progress(tally) as progress:

@@ -131,6 +131,9 @@ _KINDS: Final[dict[Kind, tuple[str, ...]]] = {
     ),
     # What was ordered, and may not be done when its time comes.
     _NOT_ALLOWED: ("RETRIEVAL", "SUBMISSION"),
+    Kind(ACTIVITY, "E", _ours("submission-given-up", "Submission given up")): (
+        "SUBMISSION-GIVEN-UP",
+    ),
     # What the answer tells is told already, by the event of its exchange.
     Kind(ACTIVITY, "E", _ours("answer-sealed", "Answer sealed anew")): ("ANSWER-SEALED-ANEW",),
     Kind(ACTIVITY, "E", STARTED): (START,),

@@ -8,7 +8,8 @@ sent. Should it never arrive, a second record says so (DECISIONS 16).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -20,6 +21,7 @@ from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Asker, ways
 from gateway.exchange.asking import explain, is_refusal
+from gateway.exchange.in_turn import in_turn
 from gateway.exchange.keeping import keep
 from gateway.exchange.shelf import open_shelf
 from gateway.model.community import Community
@@ -58,6 +60,28 @@ class Answering:
     client: SoapClient
     community: Community
     plans: Sequence[Plan]
+
+
+@asynccontextmanager
+async def in_turn_with_asker(house: Answering, answer_id: str) -> AsyncIterator[None]:
+    """While the answer is brought: to one partner, as many at once as it takes.
+
+    Raises:
+        PutOff: as many are on their way to it, and wait for that.
+    """
+    partner = await house.archive.database.read_async(lambda tx: _asker(tx, answer_id))
+    if partner is None:
+        yield
+        return
+    async with in_turn(house.client.restraint.answering(partner)):
+        yield
+
+
+def _asker(transaction: Transaction, answer_id: str) -> Partner | None:
+    owed = owed_answers.get(transaction, owed=answer_id)
+    if owed is None:
+        return None
+    return partners.get(transaction, plan=ALL_PLANS, partner=owed.partner)
 
 
 async def deliver(house: Answering, answer_id: str) -> None:

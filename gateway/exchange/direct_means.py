@@ -10,6 +10,7 @@ from cryptography import x509
 from direct.cms_algorithms import DEFAULT, SealAlgorithms
 from direct.discovery import Found, NotFound
 from direct.trust import Verdict
+from gateway.clients.restraint import Restraint
 from gateway.clients.smtp_client import Server, SmtpClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.mail_packing import Packing
@@ -100,6 +101,8 @@ class DirectMeans:
     find: Find
     route: Route
     smtp: SmtpClient
+    restraint: Restraint = field(default_factory=Restraint)
+    """How much mail goes to one domain at once."""
     mode: Mode = "agent"
     clocks: Clocks = field(default_factory=Clocks)
     sends_dispatched: bool = False

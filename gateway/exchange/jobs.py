@@ -3,7 +3,6 @@
 Nothing in exchange imports this; verbs enqueue, and whoever runs jobs calls `perform`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,24 +13,24 @@ from gateway.clients.fetch import Fetcher
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain, is_refusal
-from gateway.exchange.awaiting import abandon
 from gateway.exchange.bringing import bring_result
-from gateway.exchange.delivering import Answering, deliver, give_up_delivery
+from gateway.exchange.delivering import Answering, deliver, in_turn_with_asker
 from gateway.exchange.direct_bundles import refresh_bundle
 from gateway.exchange.direct_mail import receive_mail
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.initiate import GoOn, ask_partners, end_if_all_have
-from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, give_up_mail, watch_mail
+from gateway.exchange.giving_up import ENDED, end_parts, give_up, in_force
+from gateway.exchange.initiate import GoOn, ask_partners
+from gateway.exchange.looking import look
+from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, watch_mail
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
-from gateway.exchange.mail_unjudged import give_up_received
 from gateway.exchange.policy import Refused, may_ask
 from gateway.exchange.submitting import (
     NotSubmitted,
     SubmitMeans,
     is_answered,
     refuse_submission,
-    submit,
+    submit_in_turn,
 )
 from gateway.exchange.summaries import renew_summary
 from gateway.model.community import Community
@@ -44,17 +43,17 @@ from gateway.model.member import Member, Plan
 from gateway.model.partner import Partner
 from gateway.model.purpose import PurposeOfUse
 from gateway.model.received_mail import MAIL_RECEIVE
-from gateway.model.retrieval import RETRIEVE, PartnerOutcome, PartnerProgress, Retrieval
+from gateway.model.retrieval import RETRIEVE, Retrieval
 from gateway.model.sent_mail import MAIL_FORWARD, MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.model.submission import SUBMIT, Submission
-from gateway.store import exchange_log, members, partners, retrievals
+from gateway.store import exchange_log, members, retrievals
 from gateway.store.database import Transaction
 from gateway.store.errors import StoreUnavailable
+from gateway.store.job_port import PutOff
 from gateway.store.job_queue import JobQueue, PermanentFailure
 from gateway.store.values import load
 from ihe.errors import SoapFault
 
-_ENDED: Final = frozenset({"done", "partial", "failed", "cancelled"})
 _NONE: Final[Mapping[str, str]] = {}
 
 
@@ -87,6 +86,8 @@ async def perform(job: Job, means: JobMeans) -> None:
         raise PermanentFailure(f"no verb for jobs of kind {job.kind}")
     try:
         await verb(job, means)
+    except PutOff:
+        raise  # it has not failed, and is not given up
     except Exception as error:
         if isinstance(error, PermanentFailure) or not job.attempts_left:
             is_told = isinstance(error, PermanentFailure | NotDelivered)
@@ -96,40 +97,10 @@ async def perform(job: Job, means: JobMeans) -> None:
 
 
 async def _give_up(job: Job, means: JobMeans, reason: str, each: Mapping[str, str] = _NONE) -> None:
-    """Nobody does the job any more: what waits for it hears so, a recipient what `each` says."""
-
-    def unit(transaction: Transaction) -> None:
-        if job.kind in (DELIVER, BRING_RESULT):
-            give_up_delivery(transaction, job.payload["answer"], reason)
-            return
-        if job.kind == MAIL_SEND and job.plan is not None:
-            message, domain = MailId(job.payload["message"]), job.payload["domain"]
-            give_up_mail(
-                transaction, means.queue, job.plan, message, domain, reason, each, datetime.now(UTC)
-            )
-            return
-        if job.kind == MAIL_RECEIVE and job.plan is not None:
-            received = MailId(job.payload["message"])
-            give_up_received(transaction, job.plan, received, now=datetime.now(UTC))
-            return
-        if job.plan is None or "retrieval" not in job.payload:
-            return
-        retrieval_id = RetrievalId(job.payload["retrieval"])
-        retrieval = retrievals.get(transaction, plan=job.plan, retrieval=retrieval_id)
-        if retrieval is not None and retrieval.state not in _ENDED:
-            asked = _in_force(transaction, job.plan)
-            one = job.payload.get("partner")
-            _end(
-                transaction,
-                retrieval,
-                [partner for partner in asked if one in (None, partner.id)],
-                "failed",
-                f"the retrieval was given up: {reason}",
-                only=None if one is None else PartnerId(one),
-            )
-
     with suppress(StoreUnavailable):  # it is what failed; the job's own error is raised
-        await means.archive.database.write_async(unit)
+        await means.archive.database.write_async(
+            lambda tx: give_up(tx, means.queue, job, reason, each, now=datetime.now(UTC))
+        )
 
 
 async def _retrieve(job: Job, means: JobMeans) -> None:
@@ -152,7 +123,7 @@ async def _ask(job: Job, means: JobMeans, only: PartnerId | None) -> None:
     if found is None:
         raise PermanentFailure("its retrieval or member is gone")
     retrieval, member, asked = found
-    if retrieval.state in _ENDED:
+    if retrieval.state in ENDED:
         return  # it was done when its worker died, before the queue heard of it
     verdict = may_ask(
         member,
@@ -225,20 +196,14 @@ def _subject(
     member = members.get(transaction, plan=plan, member=retrieval.member)
     if member is None:
         return None
-    return retrieval, member, _in_force(transaction, plan)
-
-
-def _in_force(transaction: Transaction, plan: PlanId) -> tuple[Partner, ...]:
-    """The plan's partners but those that have left their network."""
-    listed = partners.list_all(transaction, plan=plan)
-    return tuple(one for one in listed if not one.profile.retired)
+    return retrieval, member, in_force(transaction, plan)
 
 
 def _refuse(
     transaction: Transaction, retrieval: Retrieval, asked: Iterable[Partner], reason: str
 ) -> None:
     """Nobody is asked, and the decision is on record: its order was accepted."""
-    _end(transaction, retrieval, asked, "not_asked", reason)
+    end_parts(transaction, retrieval, asked, "not_asked", reason)
     record = Exchange(
         time=datetime.now(UTC),
         direction="in",
@@ -256,55 +221,22 @@ def _refuse(
     exchange_log.append(transaction, record)
 
 
-def _end(
-    transaction: Transaction,
-    retrieval: Retrieval,
-    asked: Iterable[Partner],
-    outcome: PartnerOutcome,
-    detail: str,
-    *,
-    only: PartnerId | None = None,
-) -> None:
-    """All partners that have not answered (or one of them) end here with this outcome; with the
-    last of them the retrieval."""
-    known = {one.partner: one for one in retrieval.partners}
-    waiting = {one.id: PartnerProgress(one.id, one.name) for one in asked} | known
-    for progress in waiting.values():
-        if progress.outcome is None and only in (None, progress.partner):
-            abandon(
-                transaction,
-                plan=retrieval.plan,
-                retrieval=retrieval.id,
-                visited=progress.partner,
-            )
-            retrievals.put_progress(
-                transaction,
-                plan=retrieval.plan,
-                retrieval=retrieval.id,
-                progress=replace(progress, outcome=outcome, detail=detail),
-            )
-    if only is None:
-        retrievals.set_state(
-            transaction,
-            plan=retrieval.plan,
-            retrieval=retrieval.id,
-            state="failed",
-            finished=datetime.now(UTC),
-        )
-    else:
-        end_if_all_have(transaction, plan=retrieval.plan, retrieval_id=retrieval.id)
-
-
 async def _deliver(job: Job, means: JobMeans) -> None:
     """Brings an answer of ours to the partner that waits for it."""
-    answering = Answering(means.archive, _client(means), means.community, means.plans)
-    await deliver(answering, job.payload["answer"])
+    answering, answer = _answering(means), job.payload["answer"]
+    async with in_turn_with_asker(answering, answer):
+        await deliver(answering, answer)
 
 
 async def _bring_result(job: Job, means: JobMeans) -> None:
     """Brings the result of a deferred question to who has asked it."""
-    answering = Answering(means.archive, _client(means), means.community, means.plans)
-    await bring_result(answering, job.payload["answer"])
+    answering, answer = _answering(means), job.payload["answer"]
+    async with in_turn_with_asker(answering, answer):
+        await bring_result(answering, answer)
+
+
+def _answering(means: JobMeans) -> Answering:
+    return Answering(means.archive, _client(means), means.community, means.plans)
 
 
 def _client(means: JobMeans) -> SoapClient:
@@ -356,7 +288,7 @@ async def _submit(job: Job, means: JobMeans) -> None:
     if await means.archive.database.read_async(lambda tx: is_answered(tx, given)):
         return
     try:
-        await submit(house, given, now=datetime.now(UTC))
+        await submit_in_turn(house, given)
     except NotSubmitted as refusal:
         reason = str(refusal)
         await means.archive.database.write_async(lambda tx: refuse_submission(tx, given, reason))
@@ -380,7 +312,7 @@ async def _renew_summary(job: Job, means: JobMeans) -> None:
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
     """Fetches a trust bundle anew. One that fails is tried again at its next time."""
     database, name = means.archive.database, job.payload["bundle"]
-    await asyncio.to_thread(refresh_bundle, database, means.fetcher, name)
+    await look(refresh_bundle, database, means.fetcher, name)
 
 
 _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {

@@ -10,6 +10,7 @@ sealed to fail alone, and the others go.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,11 +22,14 @@ from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
 from gateway.exchange.direct_means import DirectMeans
+from gateway.exchange.in_turn import in_turn
+from gateway.exchange.looking import look
+from gateway.exchange.mail_attempt import in_one, move
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_partners import partner_of_domain
 from gateway.exchange.mail_reaching import Reached, look_for
 from gateway.exchange.mail_sealing import key_pair_der, seal_mail
-from gateway.exchange.notices import expire, hand_over, refuse
+from gateway.exchange.notices import expire, refuse
 from gateway.model.document import Blob
 from gateway.model.exchange import Exchange, Outcome
 from gateway.model.identity import MailId, PlanId
@@ -33,9 +37,11 @@ from gateway.model.sent_mail import MAIL_SEND, MAIL_WATCH, Recipient, SentMail
 from gateway.store import direct_keys, exchange_log, mail_sent
 from gateway.store.database import Transaction
 from gateway.store.documents import keep_blob
+from gateway.store.job_port import PutOff
 from gateway.store.job_queue import JobQueue
 
 TRANSACTION: Final = "DIRECT-SEND"
+_OTHERS_FIRST: Final = "other messages go to its domain, or by its mail server, before it"
 
 
 class NotDelivered(Exception):
@@ -65,11 +71,13 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
 
     Raises:
         NotDelivered: somebody is still waiting for it, and why; trying again may help.
+        PutOff: as many messages as may be are on their way to that domain, or by that server.
     """
     try:
-        await _deliver(means, plan, message_id, domain)
-    except NotDelivered as failure:
-        why = failure
+        async with in_turn(means.restraint.mailing(domain)):
+            await _deliver(means, plan, message_id, domain)
+    except (NotDelivered, PutOff) as ended:
+        why = ended
         await means.archive.database.write_async(
             lambda tx: _say_why(tx, plan, message_id, domain, why)
         )
@@ -77,12 +85,22 @@ async def deliver_mail(means: DirectMeans, plan: PlanId, message_id: MailId, dom
 
 
 def _say_why(
-    transaction: Transaction, plan: PlanId, message_id: MailId, domain: str, why: NotDelivered
+    transaction: Transaction,
+    plan: PlanId,
+    message_id: MailId,
+    domain: str,
+    ended: NotDelivered | PutOff,
 ) -> None:
+    """That others go first is no news where something has failed before."""
     message = mail_sent.get(transaction, plan=plan, message=message_id, to_change=True)
     for one in _waiting(message, domain):
-        told = replace(one, reason=why.each.get(one.address, str(why)))
-        mail_sent.put_recipient(transaction, plan=plan, message=message_id, recipient=told)
+        reason = one.reason or _OTHERS_FIRST
+        if isinstance(ended, NotDelivered):
+            reason = ended.each.get(one.address, str(ended))
+        if reason != one.reason:
+            mail_sent.put_recipient(
+                transaction, plan=plan, message=message_id, recipient=replace(one, reason=reason)
+            )
 
 
 async def _deliver(means: DirectMeans, plan: PlanId, message_id: MailId, domain: str) -> None:
@@ -110,6 +128,9 @@ def _waiting(message: SentMail | None, domain: str) -> tuple[Recipient, ...]:
     return tuple(
         one for one in message.recipients if one.domain == domain and one.state == "queued"
     )
+
+
+# ---- who will not get it ----------------------------------------------------------------------
 
 
 def _refuse(
@@ -150,15 +171,35 @@ def _give_up(
 async def _send(
     means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
 ) -> Mapping[str, str]:
-    """By address, why who of them must wait."""
+    """By address, why who of them must wait.
+
+    Raises:
+        PutOff: as many messages as may be are on their way by that server.
+    """
     try:
-        return await _hand_over(means, message, reached, domain)
+        servers = await _servers(means, message, reached, domain)
+        if not servers:
+            return {}
+        async with _at(means, servers[0]), means.restraint.holding_message():
+            return await _send_by(means, message, reached, domain, servers)
     except NotDelivered as failure:
         return {one.recipient.address: str(failure) for one in reached}
 
 
-async def _hand_over(
-    means: DirectMeans, message: SentMail, reached: Sequence[Reached], domain: str
+def _at(means: DirectMeans, server: Server) -> AbstractAsyncContextManager[None]:
+    """A server that MX records name may be that of many domains. One that the settings name is the
+    only way that there is, and nobody is held up by who waits for it."""
+    if server.address is None:
+        return nullcontext()
+    return in_turn(means.restraint.handing_over(server.host))
+
+
+async def _send_by(
+    means: DirectMeans,
+    message: SentMail,
+    reached: Sequence[Reached],
+    domain: str,
+    servers: Sequence[Server],
 ) -> Mapping[str, str]:
     """By address, who was put off and why.
 
@@ -166,9 +207,6 @@ async def _hand_over(
         NotDelivered: nobody has it, for one reason.
     """
     started = time.monotonic()
-    servers = await _servers(means, message, reached, domain)
-    if not servers:
-        return {}
     content = await asyncio.to_thread(means.archive.load, message.plan, message.blob)
     sealed = content if means.mode == "hisp" else await _sealed(means, message, content, reached)
     blob = await means.archive.store_async(message.plan, sealed)
@@ -214,7 +252,7 @@ async def _servers(
 ) -> Sequence[Server]:
     """The domain's; none once its recipients are given up because it takes no mail."""
     try:
-        servers = await asyncio.to_thread(means.route, domain)
+        servers = await look(means.route, domain)
     except LookupFailed as failure:
         raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
     if not servers:  # RFC 7505: 3, a null MX
@@ -236,14 +274,17 @@ def _move(
     """Each recipient to the state that this attempt has brought it to; how the attempt ended."""
     now = means.clock()
     left = _not_heard_of(transaction, message, recipients)
-    moved = tuple(_moved(each, ended, means, message, now) for each in left)
+    wanted = message.kind == "message"
+    moved = tuple(
+        move(each, ended, clocks=means.clocks, wants_processed=wanted, now=now) for each in left
+    )
     for recipient in moved:
         mail_sent.put_recipient(
             transaction, plan=message.plan, message=message.id, recipient=recipient
         )
         watch(transaction, means.queue, message, recipient)
     tell_sender(transaction, means.queue, message, moved)
-    return _ended(ended, moved)
+    return in_one(ended, moved)
 
 
 async def _sealed(
@@ -284,37 +325,6 @@ def _marked(one: Reached, blob: Blob, algorithms: object) -> Recipient:
         return replace(one.recipient, sealed=blob)
     certificate = direct_keys.fingerprint(one.candidates[0].certificate)
     return replace(one.recipient, sealed=blob, certificate=certificate, algorithms=str(algorithms))
-
-
-def _moved(
-    recipient: Recipient,
-    ended: HandedOver | NotHandedOver,
-    means: DirectMeans,
-    message: SentMail,
-    now: datetime,
-) -> Recipient:
-    """How it stands with the recipient after the attempt; still queued if it is tried again."""
-    against = next((one for one in ended.refused if one.address == recipient.address), None)
-    if against is not None:
-        if against.is_permanent:
-            return refuse(recipient, f"its server refuses it: {against.reason}", now=now)
-        return recipient
-    if isinstance(ended, HandedOver):
-        wanted = message.kind == "message"
-        return hand_over(recipient, now=now, clocks=means.clocks, wants_processed=wanted)
-    return refuse(recipient, ended.reason, now=now) if ended.is_permanent else recipient
-
-
-def _ended(
-    ended: HandedOver | NotHandedOver, moved: Sequence[Recipient]
-) -> tuple[Outcome, str | None]:
-    if isinstance(ended, NotHandedOver):
-        return ("unknown" if ended.is_uncertain else "failed"), ended.reason
-    if not ended.refused:
-        return "success", None
-    waits = sum(one.state == "queued" for one in moved)
-    failed = sum(one.state == "failed" for one in moved)
-    return "partial", f"{failed} of {len(moved)} recipients were refused, {waits} for now"
 
 
 def watch(

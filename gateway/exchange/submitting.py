@@ -8,6 +8,7 @@ again. Documents are read from the store as they leave.
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,7 @@ from gateway.exchange.archive import Archive
 from gateway.exchange.asker import Way
 from gateway.exchange.asking import Answered, Asking, Call, Patience, ask
 from gateway.exchange.error_words import in_words
+from gateway.exchange.in_turn import in_turn
 from gateway.exchange.metadata import patient_id
 from gateway.exchange.on_demand import kept_snapshot
 from gateway.exchange.policy import Refused, may_ask
@@ -50,6 +52,10 @@ from ihe.xdr import write_provide_and_register
 TRANSACTIONS: Final = ("ITI-41", "ITI-80")
 REFUSED: Final = "SUBMISSION"
 """The record of one that was ordered, and may not be sent when its time comes."""
+GIVEN_UP: Final = "SUBMISSION-GIVEN-UP"
+"""The record of one that nobody tries to send any more."""
+ENDS: Final = (*TRANSACTIONS, REFUSED, GIVEN_UP)
+"""Records of what an order has come to; the last of them says how it stands."""
 _PAUSES_SECONDS: Final = (0.5, 1.5)
 """Before it is sent again where the connection failed, half of it more or less."""
 _BUSY: Final = frozenset(
@@ -148,11 +154,33 @@ def records_of(
 
 def refuse_submission(transaction: Transaction, given: Submission, reason: str) -> None:
     """Records that an order, which was accepted, is not carried out."""
-    record = Exchange(
-        time=datetime.now(UTC),
+    exchange_log.append(transaction, _end(given, REFUSED, "refused", reason, datetime.now(UTC)))
+
+
+def give_up_submission(
+    transaction: Transaction, given: Submission, reason: str, *, is_known: bool, now: datetime
+) -> None:
+    """Records that it is not sent any more, unless its end is on record.
+
+    `is_known`: what the last attempt came to; else it may have arrived.
+    """
+    found = [one.exchange.transaction for one in records_of(transaction, given.id, given.plan)]
+    last = next((name for name in reversed(found) if name in ENDS), None)
+    if last in (REFUSED, GIVEN_UP) or is_answered(transaction, given):
+        return
+    said = f"the submission was given up: {reason}"
+    outcome: Outcome = "failed" if is_known else "unknown"
+    exchange_log.append(transaction, _end(given, GIVEN_UP, outcome, said, now))
+
+
+def _end(
+    given: Submission, transaction: str, outcome: Outcome, reason: str, now: datetime
+) -> Exchange:
+    return Exchange(
+        time=now,
         direction="in",
-        transaction=REFUSED,
-        outcome="refused",
+        transaction=transaction,
+        outcome=outcome,
         plan=given.plan,
         partner=given.partner,
         person=given.requester.person,
@@ -164,7 +192,20 @@ def refuse_submission(transaction: Transaction, given: Submission, reason: str) 
         reason=reason,
         conversation=ConversationId(given.id),
     )
-    exchange_log.append(transaction, record)
+
+
+async def submit_in_turn(means: SubmitMeans, given: Submission) -> Submitted:
+    """As `submit`; to one partner, for as many members at once as it takes.
+
+    Raises:
+        PutOff: as many are with it, and wait for that.
+    """
+    partner = await means.archive.database.read_async(
+        lambda tx: partners.get(tx, plan=given.plan, partner=given.partner)
+    )
+    turn = nullcontext() if partner is None else in_turn(means.client.restraint.visiting(partner))
+    async with turn:
+        return await submit(means, given, now=datetime.now(UTC))
 
 
 async def submit(means: SubmitMeans, given: Submission, *, now: datetime) -> Submitted:

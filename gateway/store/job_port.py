@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import orjson
 
+from gateway.model.direct_anchors import REFRESH_BUNDLE
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
 from gateway.model.later import BRING_RESULT, DELIVER, GO_ON
 from gateway.model.metering import JobCount
 from gateway.model.retrieval import RETRIEVE
+from gateway.model.sent_mail import MAIL_SEND
 from gateway.model.submission import SUBMIT
 from gateway.store.scope import Scope
 from gateway.store.transaction import Transaction
@@ -20,17 +22,34 @@ from gateway.store.transaction import Transaction
 Perform = Callable[[Job], Awaitable[None]]
 """Does one job. It may be called again for a job that was done when its process died, and is once
 more for one that is worn out, so that whoever waits for it hears of its end."""
-AT_PARTNERS: Final = frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT})
-"""Kinds that mostly wait for partners: they have places of their own, so that a slow partner holds
-up neither mail nor what is done in the house."""
-PLACES: Final = 4
-PLACES_AT_PARTNERS: Final = 64
-"""Waiting costs little; a partner that is slow holds as many as its `members_at_once` and a line of
-as many more."""
+Place = Literal["house", "partners", "mail"]
+"""Where jobs run: each place has room for so many at once, so that no others are held up by those
+that wait for partners, or for mail servers and directories."""
+KINDS: Final[Mapping[Place, frozenset[str]]] = {
+    "partners": frozenset({RETRIEVE, GO_ON, SUBMIT, DELIVER, BRING_RESULT, REFRESH_BUNDLE}),
+    "mail": frozenset({MAIL_SEND}),
+}
+"""All others are done in the house."""
+ROOM: Final[Mapping[Place, int]] = {"house": 4, "partners": 64, "mail": 64}
+"""To wait for others costs little, and one that is slow holds no more than it takes at once and a
+short line (`clients.restraint`)."""
+
+
+def place_of(kind: str) -> Place:
+    """Where jobs of that kind run."""
+    return next((place for place, kinds in KINDS.items() if kind in kinds), "house")
 
 
 class PermanentFailure(Exception):
     """Raised by a verb when trying again cannot help: the job is dead at once."""
+
+
+class PutOff(Exception):
+    """Raised by a verb whose turn has not come: the job comes back, and no attempt is used up."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"to come back in {seconds:.1f} s")
+        self.seconds = seconds
 
 
 class WorkerDied(PermanentFailure):
@@ -95,13 +114,13 @@ class JobQueue(Protocol):
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = PLACES,
-        at_partners: int = PLACES_AT_PARTNERS,
+        room: Mapping[Place, int] = ROOM,
         until_idle: bool = False,
     ) -> None:
-        """Does jobs until cancelled, or until none is due: `at_partners` at once of the kinds that
-        wait for partners, and `concurrency` of the others. A cancelled job waits for the next
-        worker. `wake` cuts short the wait for the next look, as any enqueue in this process does.
+        """Does jobs until cancelled, or until none is due: in each place as many at once as it has
+        room for, by `ROOM` where `room` does not say. A cancelled job waits for the next worker,
+        and has lost no attempt. `wake` cuts short the wait for the next look, as any enqueue in
+        this process does.
         """
 
     def status(self, transaction: Transaction, *, plan: Scope, job: int) -> JobStatus | None:

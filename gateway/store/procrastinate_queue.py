@@ -24,23 +24,28 @@ from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.job_port import (
-    AT_PARTNERS,
-    PLACES,
-    PLACES_AT_PARTNERS,
+    ROOM,
     Perform,
     PermanentFailure,
+    Place,
+    PutOff,
     QueueOptions,
     WorkerDied,
     checked_payload,
+    place_of,
 )
 from gateway.store.scope import AllPlans, Scope
 from gateway.store.sql import upsert
 from gateway.store.transaction import Transaction
 
-_QUEUE: Final = "gateway"
-_AT_PARTNERS: Final = "gateway-partners"
-"""A worker chooses by queue alone: the kinds that wait for partners have one of their own."""
-_QUEUES: Final = [_QUEUE, _AT_PARTNERS]
+_QUEUES: Final[Mapping[Place, str]] = {
+    "house": "gateway",
+    "partners": "gateway-partners",
+    "mail": "gateway-mail",
+}
+"""A worker chooses by queue alone, so each place has one. What stands in another's, put there by an
+earlier release, is done all the same, and goes to its own when it is put off or tried again."""
+_ALL_QUEUES: Final = list(_QUEUES.values())
 _TASK: Final = "gateway.perform"
 _STATES: Final[Mapping[str, JobState]] = {
     "todo": "waiting",
@@ -64,6 +69,10 @@ _COUNT: Final = text(
 _SELECT: Final = (
     "SELECT j.id, j.status::text AS status, j.attempts, j.scheduled_at, j.args, n.error"
     " FROM procrastinate_jobs j LEFT JOIN job n ON n.id = j.id WHERE j.queue_name = ANY(:queues)"
+)
+_GIVE_BACK: Final = text(
+    "UPDATE procrastinate_jobs SET attempts = attempts - 1"
+    " WHERE id = :job AND status = 'doing' AND attempts = :attempts"
 )
 _WORN_OUT: Final = "is_worn_out"
 _TO_BE_GIVEN_UP: Final = text(
@@ -96,7 +105,7 @@ class ProcrastinateQueue:
         # One argument, so that no payload's key can collide with the task's own.
         job = {"kind": kind, "plan": plan, "payload": checked_payload(payload)}
         values = {
-            "queue": _AT_PARTNERS if kind in AT_PARTNERS else _QUEUE,
+            "queue": _QUEUES[place_of(kind)],
             "task": _TASK,
             "args": orjson.dumps({"job": job}).decode(),
             "run_at": run_at or now,
@@ -148,7 +157,7 @@ class ProcrastinateQueue:
     def counts(self, transaction: Transaction) -> tuple[JobCount, ...]:
         found: dict[tuple[str, JobState], JobCount] = {}
         now = self._options.clock()
-        for row in transaction.connection.execute(_COUNT, {"queues": _QUEUES}):
+        for row in transaction.connection.execute(_COUNT, {"queues": _ALL_QUEUES}):
             state, due = _STATES[row.status], row.due or now
             known = found.get((row.kind, state), JobCount(row.kind, state, 0, due))
             found[row.kind, state] = replace(
@@ -178,7 +187,7 @@ class ProcrastinateQueue:
         values: Mapping[str, Any],
         limit: int = 1,
     ) -> tuple[JobStatus, ...]:
-        parameters = {"queues": _QUEUES, "limit": limit, **values}
+        parameters = {"queues": _ALL_QUEUES, "limit": limit, **values}
         if not isinstance(plan, AllPlans):
             condition += " AND j.args #>> '{job,plan}' = :plan"
             parameters["plan"] = plan
@@ -194,8 +203,7 @@ class ProcrastinateQueue:
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = PLACES,
-        at_partners: int = PLACES_AT_PARTNERS,
+        room: Mapping[Place, int] = ROOM,
         until_idle: bool = False,
     ) -> None:
         """As the port says; `wake` is not needed here, PostgreSQL itself notifies workers."""
@@ -209,8 +217,8 @@ class ProcrastinateQueue:
             stopping = asyncio.Event()
             ticking = asyncio.create_task(self._tick(app, stopping))
             working = [
-                asyncio.create_task(self._work_off(app, queue, most, until_idle))
-                for queue, most in ((_QUEUE, concurrency), (_AT_PARTNERS, at_partners))
+                asyncio.create_task(self._work_off(app, _QUEUES[place], most, until_idle))
+                for place, most in {**ROOM, **room}.items()
                 if most
             ]
             try:
@@ -224,7 +232,7 @@ class ProcrastinateQueue:
                 await asyncio.gather(ticking, *working, return_exceptions=True)
 
     async def _work_off(self, app: Any, queue: str, most: int, until_idle: bool) -> None:
-        """One of the two workers: the jobs of a queue, so many at once."""
+        """One of the workers: the jobs of a queue, so many at once."""
         while True:
             await self._look_after(app)
             _heed_cancellation()
@@ -253,12 +261,18 @@ class ProcrastinateQueue:
                 await perform(given)
                 if given.is_worn_out:
                     raise WorkerDied
+            except asyncio.CancelledError:
+                await asyncio.shield(self._give_attempt_back(context.job))
+                raise
+            except PutOff:
+                await self._give_attempt_back(context.job)
+                raise
             except Exception as error:  # the door where a verb's failure becomes a row
                 await self._note(context.job.id, job, type(error).__name__)
                 # The library logs what is raised here, and what others' errors quote may be PHI.
                 raise _Failed(isinstance(error, PermanentFailure)) from None
 
-        app.task(name=_TASK, queue=_QUEUE, pass_context=True, retry=_Retry(self._options))(run)
+        app.task(name=_TASK, pass_context=True, retry=_Retry(self._options))(run)
 
     def _status(self, row: Row[Any]) -> JobStatus:
         state = _STATES[row.status]
@@ -292,6 +306,15 @@ class ProcrastinateQueue:
         }
         with contextlib.suppress(StoreUnavailable):
             await self._database.write_async(lambda t: upsert(t, tables.job, values, ["id"]))
+
+    async def _give_attempt_back(self, job: Any) -> None:
+        """The library counts one whenever it puts a job back: it is taken off before."""
+        values = {"job": job.id, "attempts": job.attempts}
+        # Without the database nothing is put back: the job is one whose worker died.
+        with contextlib.suppress(StoreUnavailable):
+            await self._database.write_async(
+                lambda t: t.connection.execute(_GIVE_BACK, values).rowcount
+            )
 
     async def _tick(self, app: Any, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -347,14 +370,24 @@ class _Retry(procrastinate.BaseRetryStrategy):  # type: ignore[misc]
         self._options = options
 
     def get_retry_decision(self, *, exception: BaseException, job: Any) -> Any:
-        if isinstance(exception, (asyncio.CancelledError, procrastinate.exceptions.JobAborted)):
-            return procrastinate.RetryDecision(retry_at=self._options.clock())
-        attempt = job.attempts + 1
-        is_permanent = isinstance(exception, _Failed) and exception.is_permanent
+        seconds = self._seconds(exception, job.attempts + 1)
+        if seconds is None:
+            return None
+        return procrastinate.RetryDecision(
+            retry_at=self._options.clock() + timedelta(seconds=seconds),
+            queue=_QUEUES[place_of(job.task_kwargs["job"]["kind"])],
+        )
+
+    def _seconds(self, ended_by: BaseException, attempt: int) -> float | None:
+        """Until the job is done again; None if it is dead."""
+        if isinstance(ended_by, (asyncio.CancelledError, procrastinate.exceptions.JobAborted)):
+            return 0.0
+        if isinstance(ended_by, PutOff):
+            return ended_by.seconds
+        is_permanent = isinstance(ended_by, _Failed) and ended_by.is_permanent
         if is_permanent or attempt >= self._options.attempts:
             return None
-        wait = timedelta(seconds=self._options.backoff(attempt))
-        return procrastinate.RetryDecision(retry_at=self._options.clock() + wait)
+        return self._options.backoff(attempt)
 
 
 def _heed_cancellation() -> None:

@@ -6,13 +6,13 @@ process is dead, is anybody's again; what the first worker then still says count
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import orjson
-from sqlalchemy import Row, Update, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Update, func, insert, or_, select, update
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
@@ -21,14 +21,16 @@ from gateway.store import schedules, tables
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.job_port import (
-    AT_PARTNERS,
-    PLACES,
-    PLACES_AT_PARTNERS,
+    KINDS,
+    ROOM,
     Perform,
     PermanentFailure,
+    Place,
+    PutOff,
     QueueOptions,
     WorkerDied,
     checked_payload,
+    place_of,
 )
 from gateway.store.scope import Scope, within
 from gateway.store.transaction import Transaction
@@ -149,14 +151,13 @@ class RowQueue:
         perform: Perform,
         *,
         wake: asyncio.Event | None = None,
-        concurrency: int = PLACES,
-        at_partners: int = PLACES_AT_PARTNERS,
+        room: Mapping[Place, int] = ROOM,
         until_idle: bool = False,
     ) -> None:
         wake = wake or asyncio.Event()
         sleeper = (asyncio.get_running_loop(), wake)
         self._sleepers.add(sleeper)
-        running = _Running(at_partners, concurrency)
+        running = _Running(room)
         try:
             while True:
                 wake.clear()
@@ -177,8 +178,8 @@ class RowQueue:
             await self._database.write_async(
                 lambda t: schedules.enqueue_due(t, self, now=self._options.clock())
             )
-            while open_to := running.open_to():
-                job = await self._database.write_async(partial(self._claim, open_to=open_to))
+            while (full := running.full()) != _EVERYWHERE:
+                job = await self._database.write_async(partial(self._claim, full=full))
                 if job is None:
                     return False
                 running.add(job, asyncio.create_task(self._run(job, perform)))
@@ -207,6 +208,9 @@ class RowQueue:
         except asyncio.CancelledError:
             await asyncio.shield(self._settle(job, state="waiting", attempt=job.attempt - 1))
             raise
+        except PutOff as later:
+            at = self._options.clock() + timedelta(seconds=later.seconds)
+            await self._settle(job, state="waiting", attempt=job.attempt - 1, run_at=at)
         except Exception as error:  # the door where a verb's failure becomes a row
             await self._settle(job, **self._failed(job, error))
         else:
@@ -239,7 +243,7 @@ class RowQueue:
         if running is not None:
             running.cancel()
 
-    def _claim(self, transaction: Transaction, open_to: "_OpenTo") -> Job | None:
+    def _claim(self, transaction: Transaction, full: Collection[Place]) -> Job | None:
         """The next job that is due, nobody's, and of a kind there is room for, under our lease."""
         table, now = tables.job, self._options.clock()
         lost = table.c.lease_until <= now
@@ -255,9 +259,8 @@ class RowQueue:
             (table.c.state == "waiting") & (table.c.run_at <= now),
             (table.c.state == "running") & lost,
         )
-        if open_to != "all":
-            is_at_partner = table.c.kind.in_(AT_PARTNERS)
-            due &= is_at_partner if open_to == "partners" else ~is_at_partner
+        if full:
+            due &= ~or_(*map(_runs_at, full))
         first = select(table.c.id).where(due).order_by(table.c.run_at, table.c.id).limit(1)
         row = transaction.connection.execute(
             update(table)
@@ -293,31 +296,37 @@ class RowQueue:
                 loop.call_soon_threadsafe(event.set)
 
 
-_OpenTo = Literal["all", "partners", "others"]
+_EVERYWHERE = frozenset(ROOM)
 
 
 class _Running:
     """The jobs of one worker, and what it has room for."""
 
-    def __init__(self, at_partners: int, others: int) -> None:
-        self._at_partners: set[asyncio.Task[None]] = set()
-        self._others: set[asyncio.Task[None]] = set()
-        self._most = at_partners, others
+    def __init__(self, room: Mapping[Place, int]) -> None:
+        self._room = {**ROOM, **room}
+        self._at: dict[Place, set[asyncio.Task[None]]] = {place: set() for place in ROOM}
 
     @property
     def tasks(self) -> set[asyncio.Task[None]]:
-        return self._at_partners | self._others
+        return set().union(*self._at.values())
 
     def add(self, job: Job, task: asyncio.Task[None]) -> None:
-        share = self._at_partners if job.kind in AT_PARTNERS else self._others
-        share.add(task)
-        task.add_done_callback(share.discard)
+        there = self._at[place_of(job.kind)]
+        there.add(task)
+        task.add_done_callback(there.discard)
 
-    def open_to(self) -> _OpenTo | None:
-        most_at_partners, most_others = self._most
-        if len(self._at_partners) < most_at_partners:
-            return "all" if len(self._others) < most_others else "partners"
-        return "others" if len(self._others) < most_others else None
+    def full(self) -> frozenset[Place]:
+        """Where no more can be begun."""
+        return frozenset(
+            place for place, most in self._room.items() if len(self._at[place]) >= most
+        )
+
+
+def _runs_at(place: Place) -> ColumnElement[bool]:
+    kind = tables.job.c.kind
+    if place in KINDS:
+        return kind.in_(KINDS[place])
+    return kind.not_in(frozenset().union(*KINDS.values()))
 
 
 def _gone(transaction: Transaction) -> list[str]:

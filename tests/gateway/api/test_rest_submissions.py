@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.exchange.submitting import refuse_submission
+from gateway.exchange.submitting import give_up_submission, refuse_submission
 from gateway.model.partner import Endpoints
 from gateway.model.submission import Submission
 from gateway.store import partners
@@ -62,6 +63,19 @@ def test_one_that_may_not_be_sent_when_its_time_comes_is_refused(doors: Doors) -
     told = doors.get(address, doors.token(PLAN, "staff")).json()
     assert (told["state"], told["detail"]) == ("refused", "It may not leave.")
     assert [one["transaction"] for one in told["attempts"]] == ["SUBMISSION"]
+
+
+def test_one_that_is_given_up_says_so_and_why(doors: Doors) -> None:
+    address = order(doors).headers["location"]
+    (job,) = doors.rows("SELECT payload FROM job")
+    given = load(Submission, json.loads(job["payload"])["submission"])
+    now = datetime.now(UTC)
+    doors.house.database.write(
+        lambda tx: give_up_submission(tx, given, "its process died", is_known=False, now=now)
+    )
+    told = doors.get(address, doors.token(PLAN, "staff")).json()
+    assert told["state"] == "unknown"
+    assert told["detail"] == "the submission was given up: its process died"
 
 
 @pytest.mark.parametrize(

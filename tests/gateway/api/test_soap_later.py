@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from ccda.safe_xml import Element
-from gateway.app.house import House
+from gateway.app.house import House, open_client
+from gateway.clients import restraint
 from gateway.exchange.disclosures import account
+from gateway.exchange.jobs import perform
 from gateway.exchange.withdrawing import withdraw
 from gateway.model.exchange import Exchange
 from gateway.model.partner import Endpoints
@@ -45,7 +47,7 @@ from tests.gateway.asking import (
     find_documents,
     retrieve,
 )
-from tests.gateway.clients.asking_house import work_off
+from tests.gateway.clients.asking_house import job_means, work_off
 from tests.gateway.clients.scripted_partner import Heard, Reply, Script, scripted
 from tests.gateway.clients.test_misbehaving_partners import fault
 from tests.gateway.exchange.atna_told import kept
@@ -206,6 +208,28 @@ def test_a_request_that_comes_twice_is_answered_once(tmp_path: Path) -> None:
         assert again.status == 400
         there.work()
         assert len(there.delivered) == 1
+
+
+def test_a_partner_that_is_slow_with_other_answers_gets_this_one_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restraint, "IN_LINE_SECONDS", 0.0)
+    with asker(tmp_path) as there:
+        there.ask(discovery(), ITI_55_REQUEST)
+        partner = there.script.partner
+
+        async def work_while_it_is_busy() -> None:
+            client = open_client(there.house)
+            means = job_means(there.house, client)
+            async with AsyncExitStack() as others:
+                for _ in range(partner.profile.members_at_once):
+                    await others.enter_async_context(client.restraint.answering(partner))
+                await there.house.queue.work(lambda job: perform(job, means), until_idle=True)
+            await client.close()
+
+        asyncio.run(work_while_it_is_busy())
+        assert there.delivered == []
+        assert there.jobs() == [("deliver", "waiting", 0)]
 
 
 def test_an_answer_that_is_not_taken_is_brought_again_and_not_computed_again(

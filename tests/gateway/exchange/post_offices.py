@@ -33,6 +33,7 @@ from gateway.model.mail_domains import MailDomains
 from gateway.model.received_mail import MAIL_RECEIVE, ReceivedMail
 from gateway.model.sent_mail import SentMail
 from gateway.store import direct_keys, mail_received, mail_sent, members
+from gateway.store.job_port import PutOff
 from gateway.store.job_queue import QueueOptions, open_queue
 from tests.gateway.exchange.direct_certificates import Pair, authority, certified
 from tests.gateway.house import MEMBER, PLAN, demo_document, open_house
@@ -178,15 +179,20 @@ class Office:
     # ---- its day -----------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Does every job that is due by its clock."""
+        """Does every job that is due by its clock, and those that are put off."""
         means = JobMeans(
             self.house.archive, None, self.house.community, self.house.plans,
             self.means.queue, direct=self.means,
         )  # fmt: skip
 
+        put_off: list[float] = []
+
         async def one(job: Job) -> None:
             try:
                 await perform(job, means)
+            except PutOff as later:
+                put_off.append(later.seconds)
+                raise
             except Exception as error:
                 self.failures.append(error)
                 print(repr(error), getattr(error, "detail", None))
@@ -195,6 +201,8 @@ class Office:
         # On PostgreSQL a worker that is idle ends while its last jobs still put in others.
         while True:
             await self.means.queue.work(one, until_idle=True)
+            self.now += timedelta(seconds=max(put_off, default=0.0))
+            put_off.clear()
             counts = self.house.database.read(self.means.queue.counts)
             if not any(it.state == "waiting" and it.due <= self.now for it in counts):
                 return
@@ -235,6 +243,7 @@ async def office(
     published: bool = True,
     database_url: str | None = None,
     failpoint: Callable[[str], None] | None = None,
+    kind: type[Office] = Office,
     **means: Any,
 ) -> AsyncIterator[Office]:
     """An open office with a key for its whole domain, or for `owner` alone."""
@@ -243,7 +252,7 @@ async def office(
         folder, furnished=False, database_url=database_url, failpoint=failpoint
     ) as house:
         trusts = {"": [certificate for _, certificate in trusted]}
-        opened = Office(domain, house, town, trusts, datetime.now(UTC))
+        opened = kind(domain, house, town, trusts, datetime.now(UTC))
         opened.means = DirectMeans(
             archive=house.archive,
             queue=open_queue(house.database, QueueOptions(clock=lambda: opened.now, attempts=3)),

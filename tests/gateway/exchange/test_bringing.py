@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,13 +12,16 @@ import pytest
 
 from ccda.hl7v3 import II, TS
 from gateway.app.house import open_client
+from gateway.clients import restraint
 from gateway.exchange.jobs import perform
 from gateway.model.exchange import Exchange
 from gateway.model.job import Job
 from gateway.model.later import BRING_RESULT, OwedAnswer
 from gateway.settings import Limits
-from gateway.store import owed_answers
+from gateway.store import owed_answers, partners
+from gateway.store.job_port import PutOff
 from gateway.store.job_queue import PermanentFailure
+from gateway.store.scope import ALL_PLANS
 from gateway.store.values import load
 from ihe.acknowledgement import (
     DUPLICATE_KEY,
@@ -167,6 +170,35 @@ def test_what_is_told_is_recorded_once_however_often_it_is_brought(tmp_path: Pat
         assert len(ids) == 1  # and the same message to whoever has it already
         assert there.records[0].answer_hash == there.records[1].request_hash
         assert_sound(there.visitor.house)
+
+
+def test_an_asker_that_is_slow_with_other_answers_gets_it_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restraint, "IN_LINE_SECONDS", 0.0)
+    with place(tmp_path, taken) as there:
+        owed, house = there.owed, there.visitor.house
+        assert owed is not None
+        partner = house.database.read(
+            lambda tx: partners.get(tx, plan=ALL_PLANS, partner=owed.partner)
+        )
+        assert partner is not None
+        job = Job(1, BRING_RESULT, owed.plan, {"answer": owed.id}, 1, datetime.now(UTC))
+
+        async def twice() -> None:
+            client = open_client(house)
+            means = job_means(house, client)
+            async with AsyncExitStack() as others:
+                for _ in range(partner.profile.members_at_once):
+                    await others.enter_async_context(client.restraint.answering(partner))
+                with pytest.raises(PutOff):
+                    await perform(job, means)
+                assert there.lines == []  # nobody has given it up, though it was the last attempt
+            await perform(job, means)
+            await client.close()
+
+        asyncio.run(twice())
+        assert (len(there.heard), there.owed) == (1, None)
 
 
 def test_who_has_it_already_has_it(tmp_path: Path) -> None:

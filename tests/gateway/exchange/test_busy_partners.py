@@ -13,8 +13,12 @@ from gateway.app.house import House, open_client
 from gateway.clients import restraint as restraints
 from gateway.clients.restraint import FURTHEST_SECONDS, Restraint
 from gateway.exchange.jobs import perform
-from gateway.model.partner import Partner, PartnerProfile
+from gateway.model.partner import Endpoints, Partner, PartnerProfile
+from gateway.model.submission import SUBMIT
+from gateway.store.values import dump
 from ihe.identifiers import HomeCommunityId
+from ihe.registry_response import RegistryResponse, ResponseStatus, write_registry_response
+from ihe.soap import ITI_41_ANSWER
 from tests.gateway import house as lakeshore
 from tests.gateway.clients.asking_house import (
     answers,
@@ -26,6 +30,7 @@ from tests.gateway.clients.asking_house import (
     retrieval_of,
 )
 from tests.gateway.clients.scripted_partner import NAME, Heard, Reply, Script, discovered, scripted
+from tests.gateway.exchange.test_submitting import an_order
 
 _IN_LINE = 4
 _SLOW = "Slowfield Health"
@@ -124,7 +129,7 @@ async def test_more_retrievals_than_places_go_on_at_others_while_one_partner_is_
         client = open_client(house)
         means = job_means(house, client)
         # A place for who is with the slow one, for those in its line, and one more.
-        work = house.queue.work(lambda job: perform(job, means), at_partners=_IN_LINE + 2)
+        work = house.queue.work(lambda job: perform(job, means), room={"partners": _IN_LINE + 2})
         working = asyncio.create_task(work)
         try:
             await _until(house, lambda: all(_has(house, one, NAME) for one in ordered))
@@ -143,6 +148,79 @@ async def test_more_retrievals_than_places_go_on_at_others_while_one_partner_is_
             answers(house, ordered[0])[_SLOW].detail
         }
         assert_sound(house)
+
+
+# ---- submissions -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def takers(released: threading.Event) -> Iterator[tuple[Partner, Partner]]:
+    """A quick partner that takes submissions, and one that takes its time over each."""
+    taken = write_registry_response(RegistryResponse(ResponseStatus.SUCCESS))
+
+    def take(heard: Heard) -> Reply:
+        return Reply(heard.seal(taken, ITI_41_ANSWER))
+
+    def slowly(heard: Heard) -> Reply:
+        released.wait(60)
+        return take(heard)
+
+    profile = PartnerProfile(members_at_once=1, timeout_seconds=60)
+    elsewhere = HomeCommunityId.parse("2.999.7305.1")
+    with (
+        scripted(ITI_41=take) as quick,
+        scripted(name=_SLOW, home=elsewhere, profile=profile, ITI_41=slowly) as slow,
+    ):
+        yield _taking(quick), _taking(slow)
+
+
+def _taking(script: Script) -> Partner:
+    address = (script.partner.endpoints.iti55 or "").replace("ITI_55", "ITI_41")
+    return replace(script.partner, endpoints=Endpoints(iti41=address))
+
+
+@pytest.fixture
+def submitting(tmp_path: Path, takers: tuple[Partner, Partner]) -> Iterator[House]:
+    rules = [lakeshore.a_rule(partner, name=partner.name) for partner in takers]
+    with lakeshore.open_house(tmp_path, rules=rules, known=takers) as house:
+        yield house
+
+
+async def test_more_submissions_than_places_wait_for_one_partner_and_others_get_theirs(
+    submitting: House, takers: tuple[Partner, Partner], released: threading.Event
+) -> None:
+    house, (quick, slow) = submitting, takers
+    for partner in [*[slow] * (_IN_LINE + 5), quick]:
+        _submit(house, partner)
+    client = open_client(house)
+    means = job_means(house, client)
+    work = house.queue.work(lambda job: perform(job, means), room={"partners": _IN_LINE + 2})
+    working = asyncio.create_task(work)
+    try:
+        await _until(house, lambda: _taken(house) == [quick.id])
+        released.set()
+        await _until(house, lambda: len(_taken(house)) == _IN_LINE + 6)
+    finally:
+        released.set()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        await client.close()
+    assert {one["attempt"] for one in lakeshore.rows_of(house, "job")} == {1}
+    assert_sound(house)
+
+
+def _submit(house: House, partner: Partner) -> None:
+    given = an_order(partner)
+    house.database.write(
+        lambda tx: house.queue.enqueue(
+            tx, kind=SUBMIT, plan=given.plan, payload={"submission": dump(given)}
+        )
+    )
+
+
+def _taken(house: House) -> list[str | None]:
+    found = lakeshore.records(house)
+    return [one.partner for one in found if (one.transaction, one.outcome) == ("ITI-41", "success")]
 
 
 def _has(house: House, retrieval: object, name: str) -> bool:

@@ -330,6 +330,70 @@ def test_what_may_not_leave_when_its_time_comes_is_on_record_as_refused(tmp_path
     assert (record.documents, record.conversation) == (order.documents, order.id)
 
 
+# ---- given up --------------------------------------------------------------------------------
+
+
+def do(house: House, order: Submission, **changes: Any) -> None:
+    """The job of the order, once."""
+    job = Job(1, SUBMIT, order.plan, {"submission": dump(order)}, 1, datetime.now(UTC))
+
+    async def once() -> None:
+        client = open_client(house)
+        try:
+            await perform(replace(job, **changes), acme.job_means(house, client))
+        finally:
+            await client.close()
+
+    asyncio.run(once())
+
+
+def ends(house: House) -> list[tuple[str, str, str | None]]:
+    return [(one.transaction, one.outcome, one.reason) for one in lakeshore.records(house)]
+
+
+def test_one_whose_process_died_at_the_last_attempt_leaves_no_more_and_says_so(
+    tmp_path: Path,
+) -> None:
+    with a_pair(tmp_path) as pair:
+        order = an_order(pair.partner, documents=(DocumentId("d-1"),))
+        for _ in range(2):  # whoever gives it up may die too
+            do(pair.ours, order, is_worn_out=True)
+        assert pair.arrived == []
+        (record,) = lakeshore.records(pair.ours)
+    assert (record.transaction, record.outcome) == ("SUBMISSION-GIVEN-UP", "unknown")
+    assert record.reason == "the submission was given up: its process died at the last attempt"
+    assert (record.plan, record.member) == (order.plan, order.member)
+    assert (record.partner, record.conversation) == (order.partner, order.id)
+    assert (record.documents, record.purpose) == (order.documents, order.purpose)
+
+
+def test_one_that_was_answered_before_its_process_died_is_not_given_up(tmp_path: Path) -> None:
+    with a_pair(tmp_path) as pair:
+        order = an_order(pair.partner)
+        assert send(pair.ours, order).outcome == "success"
+        do(pair.ours, order, is_worn_out=True)
+        assert [transaction for transaction, _, _ in ends(pair.ours)] == ["ITI-41"]
+
+
+def test_the_last_attempt_that_fails_is_followed_by_the_end(tmp_path: Path) -> None:
+    with answering(tmp_path, responded(ErrorCode.REPOSITORY_BUSY)) as (ours, partner, _):
+        order = an_order(partner)
+        for left in (1, 0):
+            with pytest.raises(PartnerFailed):
+                do(ours, order, attempts_left=left)
+        (_, first, why), (_, second, _), end = ends(ours)
+    assert (first, second) == ("failed", "failed")
+    assert end == ("SUBMISSION-GIVEN-UP", "failed", f"the submission was given up: {why}")
+
+
+def test_one_that_may_not_leave_has_ended_with_its_refusal(tmp_path: Path) -> None:
+    partner = lakeshore.a_partner(acme.NAME, acme.HOME, endpoints=Endpoints(iti41="https://a.test"))
+    with lakeshore.open_house(tmp_path, known=[partner]) as ours:
+        with pytest.raises(PermanentFailure, match="no rule gives"):
+            do(ours, an_order(partner))
+        assert [transaction for transaction, _, _ in ends(ours)] == ["SUBMISSION"]
+
+
 def test_a_partner_that_is_gone_is_said(tmp_path: Path) -> None:
     with a_pair(tmp_path) as pair:
         partner = pair.partner

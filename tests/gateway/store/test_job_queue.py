@@ -5,18 +5,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from gateway.model.job import Job
+from gateway.model.later import RENEW_SUMMARY
 from gateway.model.member import Plan
+from gateway.model.received_mail import MAIL_RECEIVE
+from gateway.model.sent_mail import MAIL_REPORT, MAIL_SEND, MAIL_WATCH
 from gateway.store import plans
 from gateway.store.database import Database
-from gateway.store.job_port import AT_PARTNERS, PAYLOAD_LIMIT_BYTES
+from gateway.store.job_port import KINDS, PAYLOAD_LIMIT_BYTES, ROOM, PutOff
 from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
 from gateway.store.scope import ALL_PLANS
 from tests.gateway.store.builders import ACME, OTHER
 
 PAYLOAD = {"retrieval": "r1"}
+AT_PARTNERS = KINDS["partners"]
 
 
 @pytest.fixture
@@ -223,6 +227,30 @@ async def test_a_permanent_failure_is_dead_at_once(database: Database, queue: Jo
     assert _state(database, queue, job) == ("dead", "PermanentFailure")
 
 
+async def test_a_job_that_is_put_off_comes_back_and_has_lost_no_attempt(
+    database: Database, queue: JobQueue
+) -> None:
+    job = _enqueue(database, queue)
+    verb = Recorder(*(PutOff(0.0) for _ in range(5)))
+    await _work(queue, verb, times=6)
+    assert [given.attempt for given in verb.jobs] == [1] * 6
+    assert _state(database, queue, job) == ("done", None)
+
+
+async def test_a_job_that_is_put_off_waits_for_as_long_as_was_said(
+    database: Database, queue: JobQueue
+) -> None:
+    job = _enqueue(database, queue)
+    verb = Recorder(PutOff(600.0))
+    began = datetime.now(UTC)
+    await _work(queue, verb, times=2)
+    assert len(verb.jobs) == 1
+    status = database.read(lambda t: queue.status(t, plan=ACME, job=job))
+    assert status is not None
+    assert (status.state, status.job.attempts_left) == ("waiting", 3)
+    assert timedelta(seconds=599) < status.job.run_at - began < timedelta(seconds=660)
+
+
 async def test_a_job_whose_worker_is_stopped_waits_for_the_next(
     database: Database, queue: JobQueue
 ) -> None:
@@ -243,6 +271,7 @@ async def test_a_job_whose_worker_is_stopped_waits_for_the_next(
     verb = Recorder()
     await _work(queue, verb)
     assert _state(database, queue, job)[0] == "done"
+    assert [given.attempt for given in verb.jobs] == [1], "to be stopped uses up no attempt"
 
 
 async def test_all_jobs_of_a_stopped_worker_wait_whoever_it_was_they_waited_for(
@@ -304,7 +333,9 @@ async def test_jobs_that_wait_for_partners_hold_up_no_others(database: Database)
         waiting.release()
         await asyncio.Event().wait()
 
-    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=len(AT_PARTNERS) - 1))
+    working = asyncio.create_task(
+        queue.work(verb, room={"house": 1, "partners": len(AT_PARTNERS) - 1})
+    )
     try:
         for _ in range(len(AT_PARTNERS) - 1):
             await asyncio.wait_for(waiting.acquire(), 20)
@@ -315,6 +346,58 @@ async def test_jobs_that_wait_for_partners_hold_up_no_others(database: Database)
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_mail_that_goes_out_holds_up_nothing_that_is_done_in_the_house(
+    database: Database,
+) -> None:
+    queue = _queue(database)
+    for _ in range(sum(ROOM.values())):
+        _enqueue(database, queue, kind=MAIL_SEND)
+    for kind in (MAIL_RECEIVE, MAIL_REPORT, MAIL_WATCH, RENEW_SUMMARY):
+        _enqueue(database, queue, kind=kind)
+    sending, done = 0, asyncio.Semaphore(0)
+
+    async def verb(job: Job) -> None:
+        nonlocal sending
+        if job.kind != MAIL_SEND:
+            done.release()
+            return
+        sending += 1
+        await asyncio.Event().wait()
+
+    working = asyncio.create_task(queue.work(verb))
+    try:
+        for _ in range(4):
+            await asyncio.wait_for(done.acquire(), 20)
+        assert sending <= ROOM["mail"]
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_job_that_an_earlier_release_put_into_anothers_queue_is_done(
+    postgres_url: str, opened: Callable[..., Database]
+) -> None:
+    """On PostgreSQL, where each place has a queue; put off, it goes to its own."""
+    database = opened(postgres_url)
+    queue = _queue(database)
+    job = _enqueue(database, queue, kind=MAIL_SEND)
+
+    def run(statement: TextClause) -> list[str]:
+        return database.write(lambda t: [*t.connection.execute(statement).scalars()])
+
+    assert run(_IN_THE_HOUSE) == ["gateway"]
+    verb = Recorder(PutOff(600.0))
+    await _work(queue, verb)
+    assert run(_DUE_NOW) == ["gateway-mail"]
+    await _work(queue, verb)
+    assert [given.id for given in verb.jobs] == [job, job]
+    assert _state(database, queue, job)[0] == "done"
+
+
+_IN_THE_HOUSE = text("UPDATE procrastinate_jobs SET queue_name = 'gateway' RETURNING queue_name")
+_DUE_NOW = text("UPDATE procrastinate_jobs SET scheduled_at = now() RETURNING queue_name")
 
 
 async def test_a_full_house_holds_up_nobody_who_waits_for_partners(database: Database) -> None:
@@ -330,7 +413,7 @@ async def test_a_full_house_holds_up_nobody_who_waits_for_partners(database: Dat
         began.release()
         await asyncio.Event().wait()
 
-    working = asyncio.create_task(queue.work(verb, concurrency=1, at_partners=1))
+    working = asyncio.create_task(queue.work(verb, room={"house": 1, "partners": 1}))
     try:
         await asyncio.wait_for(began.acquire(), 20)
         await asyncio.to_thread(_enqueue, database, queue, kind="retrieve")
@@ -409,7 +492,7 @@ async def test_a_job_that_kills_its_workers_is_handed_out_to_be_given_up_and_die
         began.set()
         await asyncio.Event().wait()
 
-    working = asyncio.create_task(queue.work(endless, at_partners=1))
+    working = asyncio.create_task(queue.work(endless, room={"partners": 1}))
     try:
         await asyncio.wait_for(began.wait(), 20)
         database.write(_run_out)
@@ -440,7 +523,7 @@ async def test_a_job_that_kills_even_who_gives_it_up_is_not_handed_out_again(
     workers = []
     try:
         for _ in range(2):
-            workers.append(asyncio.create_task(queue.work(endless, at_partners=1)))
+            workers.append(asyncio.create_task(queue.work(endless, room={"partners": 1})))
             await asyncio.wait_for(began.acquire(), 20)
             database.write(_run_out)
         verb = Recorder()
