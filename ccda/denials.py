@@ -31,7 +31,9 @@ _GENERAL: Final = frozenset(
     "are has had have patient pt denies denied reports reported history allergy allergies allergic "
     "allergen allergens intolerance intolerances sensitivity sensitivities hypersensitivity "
     "propensity adverse reaction reactions substance substances disorder finding situation event "
-    "file record recorded documented noted listed present stated found other type".split()
+    "file record recorded documented noted listed present stated found other type per by as of "
+    "this time today with reviewed verified confirmed chart list family mother father parent "
+    "self".split()
 )
 
 

@@ -46,17 +46,22 @@ def add_procedure(statement: Statement, resources: Resources) -> None:
             bodySite=concepts(entry.details.get("target_site")),
             outcome=concept(entry.value) if isinstance(entry.value, CD) else None,
             note=notes(entry.details.get("comment"), _found(statement), statement.conflict),
-            focalDevice=[
-                {"manipulated": made}
-                for number, device in enumerate(statement.all("device"))
-                if (made := device_of(device, statement, resources, number)) is not None
-            ],
+            focalDevice=[] if not_done or statement.is_in_error else _devices(statement, resources),
         ),
     }
     sample = specimen(statement, resources)
     resources.state(statement, "Procedure", form)
     if sample is not None:
         resources.link(statement, sample)
+
+
+def _devices(statement: Statement, resources: Resources) -> list[Json]:
+    """What was placed or removed: where nothing was done, nobody has it."""
+    made = (
+        device_of(device, statement, resources, number)
+        for number, device in enumerate(statement.all("device"))
+    )
+    return [{"manipulated": device} for device in made if device is not None]
 
 
 def _performed(statement: Statement) -> Json:

@@ -16,6 +16,7 @@ _SAYS_NONE: Final = re.compile(
     r"(patient )?(is )?not (currently )?(taking|on|prescribed) (any )?(\w+ )?(medic|meds|drugs)",
     re.IGNORECASE,
 )
+_WORDS: Final = {"drug": "drug", "food": "food", "environment": "environmental"}
 _SNOMED: Final = "2.16.840.1.113883.6.96"
 _RXNORM: Final = "2.16.840.1.113883.6.88"
 
@@ -38,7 +39,9 @@ def denial_text(one: Statement) -> str:
     """Its own words; where they only name what is denied, with the denial before them."""
     text = next((text.rstrip(".") for text in _texts(one)), "")
     if not text:
-        return "none known"
+        # Where a code alone says it: that no drug is reacted to says nothing of foods.
+        named = _WORDS.get(_class(one) or "")
+        return f"no known {named} allergies" if named else "none known"
     if says_none(text) or not one.entry.negated:
         return text
     return f"no known {text[0].lower()}{text[1:]}"

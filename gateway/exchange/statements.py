@@ -3,16 +3,17 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
 from ccda.condition_status import condition_status
-from ccda.hl7v3 import CD, II, TS, known_time
+from ccda.hl7v3 import CD, II, TS
 from ccda.model import Entry
 from ccda.summary import LineSource
 from ccda.values import quickly_made
+from gateway.exchange.meaning import as_meant, only_groups
 from gateway.exchange.moments import date_digits, sort_key
 from gateway.model.document import Document, IndexedEntry
 
@@ -186,13 +187,9 @@ def _unfolded(items: Sequence[IndexedEntry]) -> Iterator[tuple[IndexedEntry, Ent
                     parents[item.entry.path] = parent
     with_members = {parent.ordinal for parent in parents.values()}
     for item in items:
-        if not (item.ordinal in with_members and _only_groups(item.entry)):
+        if not (item.ordinal in with_members and only_groups(item.entry)):
             found = parents.get(item.entry.path)
             yield item, found.entry if found else None
-
-
-def _only_groups(entry: Entry) -> bool:
-    return entry.details.get("panel") is True or entry.details.get("relative") is True
 
 
 def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | None:
@@ -204,7 +201,7 @@ def _nearest(path: str, paths: Mapping[str, IndexedEntry]) -> IndexedEntry | Non
 
 
 def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: str) -> Statement:
-    entry = _as_meant(_as_held(item.entry, parent))
+    entry = as_meant(item.entry, parent)
     time = _recorded(by.time, entry, parent)
     recorded, order = sort_key(time), (by.order, item.ordinal)
     identity = _identity(entry)
@@ -225,43 +222,9 @@ def _statement(by: _Written, item: IndexedEntry, parent: Entry | None, today: st
         order=order,
         rank=(recorded, by.sort_key, order),
         when=entry.time if entry.time and sort_key(entry.time) else entry.start or entry.time,
-        group=parent.path if parent is not None and _only_groups(parent) else None,
+        group=parent.path if parent is not None and only_groups(parent) else None,
         section=item.section,
     )
-
-
-def _as_held(entry: Entry, parent: Entry | None) -> Entry:
-    """What is folded out of its group: of a team that is denied nobody is a member, and a test that
-    tells no time was made when its panel was (C-CDA on FHIR: results)."""
-    if parent is None or not _only_groups(parent):
-        return entry
-    if entry.kind == "care_team" and parent.negated and not entry.negated:
-        return replace(entry, negated=True)
-    if entry.kind not in ("result", "vital_sign"):
-        return entry
-    if any(sort_key(time) for time in (entry.time, entry.start, entry.end)):
-        return entry
-    return replace(entry, start=parent.start, end=parent.end, time=parent.time)
-
-
-def _as_meant(entry: Entry) -> Entry:
-    """A vaccine with the reason why it was refused was not given, negationInd forgotten or not.
-
-    A time of which the month or the day was written as 00 is known no better than to the year.
-    """
-    if entry.kind == "immunization" and "refusal_reason" in entry.details and not entry.negated:
-        entry = replace(entry, negated=True)
-    start, end, time = _as_known(entry.start), _as_known(entry.end), _as_known(entry.time)
-    if start is entry.start and end is entry.end and time is entry.time:
-        return entry
-    return replace(entry, start=start, end=end, time=time)
-
-
-def _as_known(time: TS | None) -> TS | None:
-    if time is None or not time.value:
-        return time
-    known = known_time(time.value)
-    return time if known is time.value else TS(known, time.null_flavor)
 
 
 def code_keys(code: CD | None) -> Iterable[CodeKey]:
@@ -320,7 +283,7 @@ def _status(entry: Entry, parent: Entry | None, today: str) -> str | None:
 
     What a panel that was entered in error holds was so itself.
     """
-    if parent is not None and _only_groups(parent) and parent.status == "nullified":
+    if parent is not None and only_groups(parent) and parent.status == "nullified":
         return parent.status
     stated = (condition_status(entry) or "").strip().casefold()
     status = _ENDED_WORDS.get(stated, stated) or None

@@ -270,6 +270,13 @@ def test_a_problem_keeps_its_status(status: str) -> None:
     assert only(written(line("problem", status=status))).status == status
 
 
+@pytest.mark.parametrize("negated", [False, True])
+@pytest.mark.parametrize("kind", ["problem", "allergy", "medication", "procedure", "result"])
+def test_what_was_entered_in_error_is_written_as_that(kind: Kind, negated: bool) -> None:
+    entry = only(written(line(kind, status="nullified", negated=negated)))
+    assert (entry.status, entry.negated) == ("nullified", negated)
+
+
 def test_a_fact_without_a_code_keeps_its_words() -> None:
     entry = only(written(line("problem", code=None, display="Sore throat & cough")))
     assert entry.text == "Sore throat & cough"

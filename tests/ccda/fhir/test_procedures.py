@@ -68,3 +68,26 @@ def test_one_performer_of_two_procedures_is_one_practitioner(convert: Convert) -
     ]
     actors = [one["performer"][0]["actor"]["reference"] for one in found["Procedure"]]
     assert actors == [f"urn:uuid:{practitioner['id']}"] * 2
+
+
+DEVICE = (
+    '<participant typeCode="DEV"><participantRole classCode="MANU"><playingDevice>'
+    '<code code="14106009" codeSystem="2.16.840.1.113883.6.96" displayName="Cardiac pacemaker"/>'
+    "</playingDevice></participantRole></participant>"
+)
+
+
+def test_a_device_that_was_placed_is_the_patients(convert: Convert) -> None:
+    found = convert(PROCEDURES, procedure(DEVICE))
+    (device,) = found["Device"]
+    reference = found["Procedure"][0]["focalDevice"][0]["manipulated"]["reference"]
+    assert reference == f"urn:uuid:{device['id']}"
+
+
+@pytest.mark.parametrize(
+    "told", [{"attributes": 'negationInd="true"'}, {"status": "cancelled"}, {"status": "nullified"}]
+)
+def test_nobody_has_a_device_that_was_not_placed(convert: Convert, told: dict[str, str]) -> None:
+    found = convert(PROCEDURES, procedure(DEVICE, **told))
+    assert "Device" not in found
+    assert "focalDevice" not in found["Procedure"][0]

@@ -112,3 +112,28 @@ def test_no_wider_class_is_denied_in_a_written_document(words: str, classes: lis
     (section,) = [one for one in again.sections if one.code and one.code.code == ALLERGIES]
     assert [one.details["type"]["code"] for one in section.entries] == classes
     assert words in (section.text or "")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("416098002", "no known drug allergies"),
+        ("414285001", "no known food allergies"),
+        ("426232007", "no known environmental allergies"),
+        ("419199007", "none known"),
+    ],
+)
+def test_a_denial_by_code_alone_is_of_its_class_and_no_wider(code: str, words: str) -> None:
+    denied = (
+        '<entry><observation moodCode="EVN" negationInd="true"><templateId'
+        ' root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION"/><value xsi:type="CD"'
+        f' code="{code}" codeSystem="{SNOMED}"/><participant typeCode="CSM"><participantRole>'
+        '<playingEntity><code nullFlavor="NA"/></playingEntity></participantRole></participant>'
+        "</observation></entry>"
+    )
+    summary = summary_of(told("", denied))
+    (denial,) = summary.section("allergy").nothing_known
+    assert denial.text == words
+    again = parse_document(write(summary, Patient()))
+    (section,) = [one for one in again.sections if one.code and one.code.code == ALLERGIES]
+    assert [one.details["type"]["code"] for one in section.entries] == [code]
