@@ -309,7 +309,7 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
 def _requestors(exchange: Exchange, assertion: Assertion | None) -> Iterator[Requestor]:
     if exchange.person is None:
         return
-    roles = tuple(_codes([None if assertion is None else assertion.role]))
+    roles = tuple(_codes(() if assertion is None else assertion.roles))
     if not roles and exchange.role is not None:
         roles = (AuditCode(exchange.role, OURS, exchange.role),)
     user = None

@@ -12,6 +12,7 @@ from ccda.safe_xml import Element
 from gateway.exchange.contents import read_contents
 from gateway.store.evidence import Evidence, evidence
 from ihe.identifiers import Oid, PatientId, UniqueId
+from ihe.saml import CodedAttribute
 from ihe.soap import ITI_55_REQUEST
 from ihe.stored_query import (
     FindDocumentsQuery,
@@ -78,6 +79,14 @@ def test_a_match_is_a_query_that_names_the_patient_found(visitor: Visitor) -> No
     (nurse,) = event.people
     assert (nurse["UserID"], nurse["UserIsRequestor"]) == ("Nora Nurse", "true")
     assert "AlternativeUserID" not in nurse
+
+
+def test_each_role_that_is_stated_is_on_record_and_told(visitor: Visitor) -> None:
+    second = CodedAttribute("clerk", None, display="Clerk")
+    visitor.discover(further_roles=(second,))
+    assert visitor.recorded().role == "Administrative; Clerk"
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.roles == ["224608005", "clerk"]
 
 
 def test_no_match_is_a_query_without_a_patient(visitor: Visitor) -> None:
