@@ -96,7 +96,9 @@ def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> E
         plan=effect.plan,
         partner=partner.id if partner else None,
         peer=visit.peer,
-        person=_short(assertion.subject if assertion else None),
+        # ITI TF-2: 3.40.4.1.2: the user is the assertion's subject, by the name for people if it
+        # states one.
+        person=_short((assertion.subject or assertion.subject_name) if assertion else None),
         role=_short("; ".join(role.display or role.code for role in roles) or None),
         purpose=_purpose(assertion),
         authority=_short(next(iter(assertion.access_consent_policies if assertion else ()), None)),

@@ -81,6 +81,16 @@ def test_a_match_is_a_query_that_names_the_patient_found(visitor: Visitor) -> No
     assert "AlternativeUserID" not in nurse
 
 
+def test_who_states_no_name_is_known_by_the_subject_of_the_assertion(visitor: Visitor) -> None:
+    """ITI TF-2: 3.40.4.1.2: the user is the assertion's subject; subject-id is an attribute that
+    not everybody states."""
+    visitor.discover(subject=None, subject_name="nora@northfield.example")
+    assert visitor.recorded().person == "nora@northfield.example"
+    (event,) = told(visitor.house, visitor.recorded())
+    (nurse,) = event.people
+    assert nurse["UserID"] == "nora@northfield.example"
+
+
 def test_each_role_that_is_stated_is_on_record_and_told(visitor: Visitor) -> None:
     second = CodedAttribute("clerk", None, display="Clerk")
     visitor.discover(further_roles=(second,))
