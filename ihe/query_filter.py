@@ -67,8 +67,10 @@ def _coded_as(code: Code, wanted: Iterable[Code]) -> bool:
 
 
 def _bare(scheme: str | None) -> str:
-    """Quirk: coding schemes with and without `urn:oid:` mean the same."""
-    return (scheme or "").removeprefix("urn:oid:")
+    """Quirk: coding schemes with and without `urn:oid:` mean the same. RFC 8141: 3.1: in capitals
+    it is the same prefix."""
+    bare = (scheme or "").strip()
+    return bare[8:] if bare[:8].lower() == "urn:oid:" else bare
 
 
 def _times_match(entry: DocumentEntry, query: FindDocumentsQuery) -> bool:

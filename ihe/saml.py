@@ -62,6 +62,12 @@ class Assertion:
     """The patient's own consents (IACP): the ids of the documents that hold them."""
     query_auth_grantor: str | None = None
     """On whose authority a delegate asks (Carequality), as `Organization/<oid>`."""
+    further_roles: tuple[CodedAttribute, ...] = ()
+    """Those beside `role`, where several are stated (ITI TF-2: 3.40.4.1.2)."""
+
+    @property
+    def roles(self) -> tuple[CodedAttribute, ...]:
+        return () if self.role is None else (self.role, *self.further_roles)
 
     @property
     def organization_oid(self) -> Oid | None:
@@ -158,6 +164,7 @@ def read_assertion(element: Element) -> Assertion:
         if decision.get("Decision") not in _NOT_PERMITTED
         for one in _below(decision, "saml2:Evidence", "saml2:Assertion")
     ]
+    roles = list(dict.fromkeys(_coded(attributes, ROLE)))
     conditions = child(element, "saml2:Conditions")
     bounds = element if conditions is None else conditions
     subject = next(_below(element, "saml2:Subject", "saml2:NameID"), None)
@@ -174,7 +181,8 @@ def read_assertion(element: Element) -> Assertion:
         home_community_id=_only(
             list(map(_community, _texts(attributes, HOME_COMMUNITY_ID, HOME_COMMUNITY_ID_IHE)))
         ),
-        role=next(_coded(attributes, ROLE), None),
+        role=roles[0] if roles else None,
+        further_roles=tuple(roles[1:]),
         purpose_of_use=_only(list(_coded(attributes, PURPOSE_OF_USE)), _code_and_system),
         audiences=tuple(
             audience for group in _audience_restrictions(element) for audience in group

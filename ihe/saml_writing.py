@@ -153,7 +153,7 @@ def _stated(assertion: Assertion, style: AssertionStyle) -> Iterator[_Stated]:
             (spelt, None if community is None else community.urn)
             for spelt in _names(_COMMUNITY_NAMES, style.home_community)
         ),
-        (ROLE, assertion.role),
+        *((ROLE, role) for role in assertion.roles),
         (PURPOSE_OF_USE, assertion.purpose_of_use),
         (RESOURCE_ID, assertion.resource_id),
         *((spelt, assertion.npi) for spelt in _names(_NPI_NAMES, style.npi)),

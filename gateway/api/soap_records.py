@@ -84,7 +84,7 @@ async def record_broken(visit: Visit, effects: tuple[Effect, ...], reason: str) 
 
 def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> Exchange:
     assertion = visit.opened.assertion if visit.opened else None
-    role = assertion.role if assertion else None
+    roles = assertion.roles if assertion else ()
     # A plan's log names the partner that the plan knows, for nobody finds another's in it.
     partner = speaking_to(effect.plan, visit.speaking_as) if effect.plan else None
     partner = partner or visit.partner
@@ -96,8 +96,10 @@ def _exchange(visit: Visit, effect: Effect, transaction: str | None = None) -> E
         plan=effect.plan,
         partner=partner.id if partner else None,
         peer=visit.peer,
-        person=_short(assertion.subject if assertion else None),
-        role=_short((role.display or role.code) if role else None),
+        # ITI TF-2: 3.40.4.1.2: the user is the assertion's subject, by the name for people if it
+        # states one.
+        person=_short((assertion.subject or assertion.subject_name) if assertion else None),
+        role=_short("; ".join(role.display or role.code for role in roles) or None),
         purpose=_purpose(assertion),
         authority=_short(next(iter(assertion.access_consent_policies if assertion else ()), None)),
         member=effect.member,

@@ -290,7 +290,7 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
         endpoint=exchange.peer or "",
         initiator_access_point=reporter.host,
         responder_access_point=host[1] if host else "unknown",
-        reply_to=None if addressing.reply_to in (None, ANONYMOUS) else addressing.reply_to,
+        reply_to=_named(addressing.reply_to),
         requestors=tuple(_requestors(exchange, assertion)),
         purposes=tuple(_purposes(exchange, assertion)),
         outcome_description=described(exchange),
@@ -300,16 +300,21 @@ def _conversation(exchange: Exchange, reporter: Reporter, asked: Envelope | None
     return replace(
         told,
         side="responding",
-        endpoint=addressing.to or reporter.doors.get(exchange.transaction, ""),
+        endpoint=_named(addressing.to) or reporter.doors.get(exchange.transaction, ""),
         initiator_access_point=(exchange.peer or "unknown").rpartition(" at ")[2],
         responder_access_point=reporter.host,
     )
 
 
+def _named(address: str | None) -> str | None:
+    """The address, unless it is that of nobody in particular."""
+    return None if address == ANONYMOUS else address
+
+
 def _requestors(exchange: Exchange, assertion: Assertion | None) -> Iterator[Requestor]:
     if exchange.person is None:
         return
-    roles = tuple(_codes([None if assertion is None else assertion.role]))
+    roles = tuple(_codes(() if assertion is None else assertion.roles))
     if not roles and exchange.role is not None:
         roles = (AuditCode(exchange.role, OURS, exchange.role),)
     user = None

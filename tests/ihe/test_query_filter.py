@@ -68,8 +68,9 @@ def test_one_of_the_alternatives_is_enough(field: str) -> None:
 def test_schemes_must_agree_unless_none_is_asked_for() -> None:
     assert not matches(ENTRY, replace(ASKED, class_codes=(Code("34133-9", "1.2"),)))
     assert matches(ENTRY, replace(ASKED, class_codes=(Code("34133-9", None),)))
-    prefixed = Code("34133-9", "urn:oid:2.16.840.1.113883.6.1")
-    assert matches(ENTRY, replace(ASKED, class_codes=(prefixed,)))
+    for prefix in ("urn:oid:", "URN:OID:", " urn:oid:"):
+        prefixed = Code("34133-9", f"{prefix}2.16.840.1.113883.6.1")
+        assert matches(ENTRY, replace(ASKED, class_codes=(prefixed,)))
 
 
 def test_repeated_slots_must_all_be_met() -> None:

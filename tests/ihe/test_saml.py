@@ -186,6 +186,12 @@ def test_a_role_and_a_purpose_may_be_the_value_itself(spelt: Callable[..., None]
     assert read.role == CodedAttribute("Physician", None)
 
 
+def test_who_has_several_roles_states_them_all() -> None:
+    nurse = CodedAttribute("224608005", "2.16.840.1.113883.6.96", "SNOMED_CT", "Nurse")
+    stated = an_assertion(further_roles=(nurse, CodedAttribute("clerk", None)))
+    assert read_assertion(written(further_roles=stated.further_roles)) == stated
+
+
 def test_a_comment_inside_a_value_does_not_cut_it() -> None:
     element = written()
     value = attribute(element, "urn:oasis:names:tc:xspa:1.0:subject:organization")[0]

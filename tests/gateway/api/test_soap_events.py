@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from ccda.safe_xml import Element
+from ccda.safe_xml import Element, parse_xml, serialize_xml
 from gateway.exchange.contents import read_contents
 from gateway.store.evidence import Evidence, evidence
 from ihe.identifiers import Oid, PatientId, UniqueId
-from ihe.soap import ITI_55_REQUEST
+from ihe.saml import CodedAttribute
+from ihe.soap import ANONYMOUS, ITI_55_REQUEST
 from ihe.stored_query import (
     FindDocumentsQuery,
     FindFoldersQuery,
@@ -78,6 +79,40 @@ def test_a_match_is_a_query_that_names_the_patient_found(visitor: Visitor) -> No
     (nurse,) = event.people
     assert (nurse["UserID"], nurse["UserIsRequestor"]) == ("Nora Nurse", "true")
     assert "AlternativeUserID" not in nurse
+
+
+@pytest.mark.parametrize("to", [ANONYMOUS, None])
+def test_of_a_message_to_whoever_takes_it_our_door_is_the_endpoint(
+    visitor: Visitor, to: str | None
+) -> None:
+    envelope = parse_xml(ask(discovery(), ITI_55_REQUEST).envelope)
+    stated = envelope[0].find("{http://www.w3.org/2005/08/addressing}To")
+    assert stated is not None
+    if to is None:
+        envelope[0].remove(stated)
+    else:
+        stated.text = to
+    assert visitor.door.post("/ihe/xcpd", serialize_xml(envelope)).status == 200
+    (event,) = told(visitor.house, records(visitor.house)[-1])
+    assert event.participant(DESTINATION)["UserID"] == "https://gateway.example/ihe/xcpd"
+
+
+def test_who_states_no_name_is_known_by_the_subject_of_the_assertion(visitor: Visitor) -> None:
+    """ITI TF-2: 3.40.4.1.2: the user is the assertion's subject; subject-id is an attribute that
+    not everybody states."""
+    visitor.discover(subject=None, subject_name="nora@northfield.example")
+    assert visitor.recorded().person == "nora@northfield.example"
+    (event,) = told(visitor.house, visitor.recorded())
+    (nurse,) = event.people
+    assert nurse["UserID"] == "nora@northfield.example"
+
+
+def test_each_role_that_is_stated_is_on_record_and_told(visitor: Visitor) -> None:
+    second = CodedAttribute("clerk", None, display="Clerk")
+    visitor.discover(further_roles=(second,))
+    assert visitor.recorded().role == "Administrative; Clerk"
+    (event,) = told(visitor.house, visitor.recorded())
+    assert event.roles == ["224608005", "clerk"]
 
 
 def test_no_match_is_a_query_without_a_patient(visitor: Visitor) -> None:

@@ -111,6 +111,12 @@ class Told:
             )
         }
 
+    @property
+    def roles(self) -> list[str | None]:
+        """Of the people, each by its code."""
+        people = self.message.iterfind("ActiveParticipant[@UserIsRequestor='true']/RoleIDCode")
+        return [code for each in people if (code := _code(each)) not in ("110153", "110152")]
+
     def _objects(self, type_code: str, role: str) -> list[Element]:
         return [
             each
