@@ -3,7 +3,6 @@
 Nothing in exchange imports this; verbs enqueue, and whoever runs jobs calls `perform`.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +13,7 @@ from gateway.clients.fetch import Fetcher
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain, is_refusal
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.awaiting import abandon
 from gateway.exchange.bringing import bring_result
 from gateway.exchange.delivering import Answering, deliver, give_up_delivery
@@ -380,7 +380,7 @@ async def _renew_summary(job: Job, means: JobMeans) -> None:
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
     """Fetches a trust bundle anew. One that fails is tried again at its next time."""
     database, name = means.archive.database, job.payload["bundle"]
-    await asyncio.to_thread(refresh_bundle, database, means.fetcher, name)
+    await ask_others("mail", refresh_bundle, database, means.fetcher, name)
 
 
 _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {

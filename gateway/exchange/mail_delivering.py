@@ -21,6 +21,7 @@ from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_failing import tell_sender
@@ -133,7 +134,7 @@ async def _find_all(
             reached.append(_Reached(recipient))  # the HISP finds and judges
             continue
         try:
-            found = await asyncio.to_thread(means.find, recipient.address, sender=message.sender)
+            found = await ask_others("mail", means.find, recipient.address, sender=message.sender)
         except InvalidAddress as error:
             unreachable.append(refuse(recipient, f"its address is {error}", now=now))
             continue
@@ -233,7 +234,7 @@ async def _servers(
 ) -> Sequence[Server]:
     """The domain's; none once its recipients are given up because it takes no mail."""
     try:
-        servers = await asyncio.to_thread(means.route, domain)
+        servers = await ask_others("mail", means.route, domain)
     except LookupFailed as failure:
         raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
     if not servers:  # RFC 7505: 3, a null MX

@@ -4,7 +4,6 @@ Each domain of ours has its own anchors, so one message may be trusted for one r
 for another. Any one of several signers is enough (Direct AS 1.3: 4.2).
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from datetime import datetime
 from cryptography import x509
 
 from direct.trust import Verdict
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_sealing import OpenedMail, SignerDer
 
@@ -38,7 +38,7 @@ async def judge_signers(
     now: datetime,
 ) -> tuple[Judged, ...]:
     """One verdict a recipient, on whoever signed for `address`."""
-    return await asyncio.to_thread(_judge, means, opened, address, tuple(recipients), now)
+    return await ask_others("mail", _judge, means, opened, address, tuple(recipients), now)
 
 
 def _judge(
