@@ -1,6 +1,7 @@
 """The exchange log as a whole, for auditors: what left, who was refused, what is unusual, and all
 of it to take away. Each look is itself recorded (DECISIONS 16)."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
@@ -119,7 +120,9 @@ async def export_exchanges(
     except NoSuchRecord:
         raise Problem(404, "There is no such record of your plan to go on after.") from None
     await at.act(unit)
-    answer = _exported(page, form, Observer(means.community, means.host))
+    # A full page takes longer to write than the event loop may stand still (DECISIONS 25).
+    observer = Observer(means.community, means.host)
+    answer = await asyncio.to_thread(_exported, page, form, observer)
     if len(page) == limit:
         answer.headers.update(next_page(request.url, after=page[-1].sequence))
     return answer

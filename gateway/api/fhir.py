@@ -155,6 +155,13 @@ async def _searched(
     await at.act(unit)
     links = await asyncio.to_thread(_links, means, at.caller.plan, given, search, found, after)
     base = f"{str(request.base_url).rstrip('/')}{router.prefix}/AuditEvent"
+    # A full page takes longer to write than the event loop may stand still (DECISIONS 25).
+    return await asyncio.to_thread(_bundle, base, links, found, observer)
+
+
+def _bundle(
+    base: str, links: Sequence[tuple[str, str]], found: FoundEvents, observer: Observer
+) -> Response:
     entries: list[dict[str, Any]] = [
         {
             "fullUrl": f"{base}/{event_id(record.sequence)}",

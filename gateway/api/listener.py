@@ -13,7 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -29,18 +29,26 @@ a body. httptools holds whatever comes, and nobody has said yet who they are."""
 class PeerCertificateProtocol(HttpToolsProtocol):
     """HTTP/1.1 whose requests carry the verified client certificate (DER) in their state.
 
-    A head has an end, and is all that says something of a request: no header comes after the body.
+    A head has an end, and comes within `head_seconds`: whoever opens connections and says nothing
+    would take them all. It is all that says something of a request: no header follows the body.
     """
 
+    head_seconds: ClassVar[float] = 30.0
     _without_body = 0
+    _patience: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
         self._without_body += len(data)
         super().data_received(data)
-        if self._without_body > _HEAD_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self._without_body > _HEAD_BYTES:
             self._refuse_head()
+        elif not self._is_answering():  # half a head, or the rest of what is answered already
+            self._await_head()
 
     def on_headers_complete(self) -> None:
+        self._stop_waiting()
         super().on_headers_complete()
         # RFC 9110: 6.5.1: a trailer is no header. The request has the list of what came before.
         self.headers = []
@@ -54,10 +62,29 @@ class PeerCertificateProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _refuse_head(self) -> None:
-        if self.cycle is None or self.cycle.response_complete:
-            self.send_400_response("The head of the request is too large.")
+        if self._is_answering():
+            self.transport.close()
         else:
-            self.transport.close()  # an answer may have begun
+            self.send_400_response("The head of the request is too large.")
+
+    def _is_answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        if self._patience is None:
+            self._patience = self.loop.call_later(self.head_seconds, self._be_late)
+
+    def _stop_waiting(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _be_late(self) -> None:
+        self._patience = None
+        if self._is_answering():  # half of the next head came with this one: nothing is read now
+            self._await_head()
+        else:
+            self.transport.close()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         # asyncio hands every protocol a BaseTransport in its types; uvicorn narrows it too.
@@ -71,6 +98,11 @@ class PeerCertificateProtocol(HttpToolsProtocol):
         if channel is not None:
             peer = channel.getpeercert(binary_form=True)
             self.app_state = {**self.app_state, PEER_CERTIFICATE: peer}
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
+from stat import S_IROTH
 from typing import Final
 
 from gateway.app.applying import policy_rule
@@ -35,6 +36,8 @@ _LAX: Final = {
     "when_reachable": "a certificate is taken when its revocation cannot be looked up",
     "off": "revocation is not looked at",
 }
+
+_SECRETS: Final = frozenset({"key", "key_file", "checkpoint_key", "password_file"})
 
 
 @config_app.command("check")
@@ -69,7 +72,7 @@ def check_config(config: ConfigOption = None) -> None:
     for line in (*_networks(settings), *said, *rules, *shown):
         out.print(line)
     lax = (*_lax(settings, stored), *lax_mail(settings), *lax_audit(settings))
-    lax = (*lax, *_useless(settings, stored))
+    lax = (*lax, *_open_to_all(settings), *_useless(settings, stored))
     relied_on = (*named_by(settings), *stored.certificates)
     for warning in (*lax, *warnings(relied_on, now=datetime.now(UTC))):
         out.print(f"warning: {warning}")
@@ -197,6 +200,14 @@ def _lax(settings: Settings, stored: _Stored) -> Iterator[str]:
         yield stored.remark
     else:
         yield from helpless_mail(settings, [one.owner for one in stored.mail_keys], stored.trusted)
+
+
+def _open_to_all(settings: Settings) -> Iterator[str]:
+    """Secrets that any account of this machine may read."""
+    own = (("key_file", settings.key_file), ("audit.checkpoint_key", settings.checkpoint_key))
+    for key, file in (*own, *_named_files(settings)):
+        if key.rpartition(".")[2] in _SECRETS and file.exists() and file.stat().st_mode & S_IROTH:
+            yield f"{key}: {file} may be read by everybody on this machine"
 
 
 def _useless(settings: Settings, stored: _Stored) -> Iterator[str]:

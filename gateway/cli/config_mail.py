@@ -77,6 +77,8 @@ def lax_mail(settings: Settings) -> Iterator[str]:
         yield f"mail is taken at {mail.listen} without TLS"
     if mail.mode == "hisp" and mail.folders:
         yield "mode hisp: whoever may write into a mail folder is believed"
+    for address in mail.out.private_addresses:
+        yield f"mail is also sent to {address}, which need not be public"
 
 
 def helpless_mail(

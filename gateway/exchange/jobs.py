@@ -13,6 +13,7 @@ from gateway.clients.fetch import Fetcher
 from gateway.clients.soap_client import SoapClient
 from gateway.exchange.archive import Archive
 from gateway.exchange.asking import Asking, explain, is_refusal
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.bringing import bring_result
 from gateway.exchange.delivering import Answering, deliver, in_turn_with_asker
 from gateway.exchange.direct_bundles import refresh_bundle
@@ -20,7 +21,6 @@ from gateway.exchange.direct_mail import receive_mail
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.giving_up import ENDED, end_parts, give_up, in_force
 from gateway.exchange.initiate import GoOn, ask_partners
-from gateway.exchange.looking import look
 from gateway.exchange.mail_delivering import NotDelivered, deliver_mail, watch_mail
 from gateway.exchange.mail_failing import report_failure
 from gateway.exchange.mail_forwarding import forward_summaries
@@ -312,7 +312,7 @@ async def _renew_summary(job: Job, means: JobMeans) -> None:
 async def _refresh_bundle(job: Job, means: JobMeans) -> None:
     """Fetches a trust bundle anew. One that fails is tried again at its next time."""
     database, name = means.archive.database, job.payload["bundle"]
-    await look(refresh_bundle, database, means.fetcher, name)
+    await ask_others("mail", refresh_bundle, database, means.fetcher, name)
 
 
 _VERBS: Final[Mapping[str, Callable[[Job, JobMeans], Awaitable[None]]]] = {

@@ -1,6 +1,5 @@
 """Could we send to an address, could we take mail from it, and if not, which rule fails."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from cryptography import x509
 from direct.discovery import Found, InvalidAddress, NotFound, Step
 from direct.trust import Verdict
 from gateway.clients.dns_client import LookupFailed
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.mail_verdict import what_to_tell
@@ -53,7 +53,7 @@ async def check_address(
     """
     ours = _ours(means, sender, plan)
     way = _by_hisp if means.mode == "hisp" else _by_us
-    return await asyncio.to_thread(way, means, address, ours)
+    return await ask_others("check", way, means, address, ours)
 
 
 def _ours(means: DirectMeans, sender: str | None, plan: PlanId | None) -> str:

@@ -21,9 +21,9 @@ from direct.errors import DirectError
 from direct.message import outer_headers, wrap
 from gateway.clients.dns_client import LookupFailed
 from gateway.clients.smtp_client import HandedOver, NotHandedOver, Server
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_means import DirectMeans
 from gateway.exchange.in_turn import in_turn
-from gateway.exchange.looking import look
 from gateway.exchange.mail_attempt import in_one, move
 from gateway.exchange.mail_failing import tell_sender
 from gateway.exchange.mail_partners import partner_of_domain
@@ -252,7 +252,7 @@ async def _servers(
 ) -> Sequence[Server]:
     """The domain's; none once its recipients are given up because it takes no mail."""
     try:
-        servers = await look(means.route, domain)
+        servers = await ask_others("mail", means.route, domain)
     except LookupFailed as failure:
         raise NotDelivered(f"the domain's mail server is unknown: it {failure}") from None
     if not servers:  # RFC 7505: 3, a null MX

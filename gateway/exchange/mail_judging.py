@@ -11,8 +11,8 @@ from datetime import datetime
 from cryptography import x509
 
 from direct.trust import Verdict
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.looking import look
 from gateway.exchange.mail_sealing import OpenedMail, SignerDer
 
 
@@ -38,7 +38,7 @@ async def judge_signers(
     now: datetime,
 ) -> tuple[Judged, ...]:
     """One verdict a recipient, on whoever signed for `address`."""
-    return await look(_judge, means, opened, address, tuple(recipients), now)
+    return await ask_others("mail", _judge, means, opened, address, tuple(recipients), now)
 
 
 def _judge(

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from direct.discovery import Candidate, Found, InvalidAddress
+from gateway.exchange.asking_others import ask_others
 from gateway.exchange.direct_discovery import why_not_found
 from gateway.exchange.direct_means import DirectMeans
-from gateway.exchange.looking import look
 from gateway.exchange.notices import refuse
 from gateway.model.sent_mail import Recipient, SentMail
 
@@ -45,7 +45,7 @@ async def _look(
 ) -> None:
     now = means.clock()
     try:
-        found = await look(means.find, recipient.address, sender=message.sender)
+        found = await ask_others("mail", means.find, recipient.address, sender=message.sender)
     except InvalidAddress as error:
         looked.unreachable.append(refuse(recipient, f"its address is {error}", now=now))
         return

@@ -1,15 +1,19 @@
 """Sending by Direct over REST, and how it stands with what was sent."""
 
+import asyncio
+import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from direct.discovery import NotFound
 from direct.message import read_message
-from gateway.model.identity import MailId
+from gateway.model.identity import MailId, PlanId
 from gateway.store import mail_sent
 from ihe.xdm import read_xdm
 from tests.gateway.api.doors import PROBLEM, PURPOSE, Doors, open_doors
@@ -166,6 +170,42 @@ def test_a_check_says_why_we_could_not_send(doors: Doors) -> None:
     assert said[1:] == ["it publishes no certificate", "its domain takes no mail"]
     assert answer["receive"]["possible"] is False
     assert "publish it in a DNS CERT record" in answer["tell_them"]
+
+
+@pytest.mark.timeout(60)
+def test_checks_that_nobody_answers_keep_no_other_plan_waiting(doors: Doors) -> None:
+    document = doors.rows("SELECT id FROM document WHERE state = 'filed'")[0]["id"]
+    asked, answered = threading.Semaphore(0), threading.Event()
+
+    def find(_address: str, *, sender: str, fresh: bool = False) -> NotFound:
+        asked.release()
+        assert answered.wait(30)
+        return NotFound((), certain=True)
+
+    state = doors.application.state
+    state.means = replace(state.means, direct=replace(state.means.direct, find=find))
+
+    async def scenario() -> list[int]:
+        transport = httpx.ASGITransport(doors.application)
+        async with httpx.AsyncClient(transport=transport, base_url="http://plan") as client:
+
+            def call(method: str, path: str, plan: PlanId, **form: Any) -> Any:
+                token = {"Authorization": f"Bearer {doors.token(plan, 'staff')}"}
+                return client.request(method, path, headers=token, **form)
+
+            path, form = "/api/v1/direct/checks", {"address": ANNE}
+            checks = [asyncio.ensure_future(call("POST", path, OTHER_PLAN, json=form))
+                      for _ in range(40)]  # fmt: skip
+            while not asked.acquire(blocking=False):
+                await asyncio.sleep(0.01)
+            try:
+                path = f"/api/v1/documents/{document}/content"
+                read = await asyncio.wait_for(call("GET", path, PLAN), 20)
+            finally:
+                answered.set()
+            return [read.status_code, *(one.status_code for one in await asyncio.gather(*checks))]
+
+    assert doors.runner.run(scenario()) == [200] * 41
 
 
 def test_a_check_is_for_an_address_of_ones_own_plan(doors: Doors) -> None:

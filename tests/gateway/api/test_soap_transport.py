@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.api.listener import Listener, running
+from gateway.api.listener import Listener, PeerCertificateProtocol, running
 from ihe.mtom_writing import MultipartWriter, Part
 from ihe.soap import ITI_55_REQUEST
 from tests.gateway.api.soap_place import Place, a_place, nothing_but_a_count
@@ -142,6 +142,38 @@ def test_what_has_no_end_and_is_no_body_ends_the_connection(place: Place, what: 
         with pytest.raises(OSError):
             for _ in range(300):
                 secure.sendall(more)
+
+
+_REFUSED = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"
+
+
+@pytest.mark.parametrize("rest", [b"1", b"123456789"])
+def test_whoever_was_answered_and_then_says_no_more_does_not_keep_the_connection(
+    place: Place, monkeypatch: pytest.MonkeyPatch, rest: bytes
+) -> None:
+    monkeypatch.setattr(PeerCertificateProtocol, "head_seconds", 0.2)
+    with place.door.connected() as secure:
+        secure.sendall(_REFUSED)
+        assert secure.recv(12) == b"HTTP/1.1 404"
+        secure.sendall(rest)
+        while secure.recv(65536):
+            pass
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /ihe/xcpd HTTP/1.1\r\nHost: x\r\n"])
+def test_whoever_says_nothing_whole_does_not_keep_the_connection(
+    place: Place, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(PeerCertificateProtocol, "head_seconds", 0.2)
+    with place.door.connected() as secure:
+        secure.sendall(begun)
+        assert secure.recv(1) == b""
+    with place.door.connected() as secure:  # also after a whole request
+        secure.sendall(b"GET /ihe/xcpd?wsdl HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert secure.recv(15) == b"HTTP/1.1 200 OK"
+        secure.sendall(begun)
+        while secure.recv(65536):
+            pass
 
 
 def test_a_head_may_be_as_long_as_others_let_it_be(place: Place) -> None:

@@ -56,6 +56,25 @@ def test_what_is_laxer_than_by_default_is_shown(terminal: Terminal) -> None:
     assert not any("strict" in line for line in warnings)
 
 
+def test_a_secret_that_everybody_may_read_is_shown(terminal: Terminal, tmp_path: Path) -> None:
+    word = tmp_path / "word"
+    word.write_text("secret")
+    word.chmod(0o640)
+    smarthost = f'[mail.out.smarthost]\nserver = "relay.test:587"\npassword_file = "{word}"\n'
+    add(terminal, MAIL_OUT + smarthost)
+    said = "may be read by everybody on this machine"
+    assert said not in checked(terminal)
+    (key,) = terminal.folder.glob("**/key-encryption-key")
+    for name, file in (("key_file", key), ("mail.out.smarthost.password_file", word)):
+        file.chmod(0o644)
+        assert f"warning: {name}: {file} {said}" in checked(terminal)
+
+
+def test_where_mail_may_be_sent_inside_the_house_is_shown(terminal: Terminal) -> None:
+    add(terminal, MAIL_OUT + '[mail.out]\nprivate_addresses = ["10.0.0.5:25"]\n')
+    assert "warning: mail is also sent to 10.0.0.5:25" in checked(terminal)
+
+
 def test_a_partner_that_is_spoken_to_laxly_is_shown(terminal: Terminal) -> None:
     with open_house(terminal.folder, furnished=False, known=()) as house:
         lax = PartnerProfile(bearer_accepted=True, confirmation_required=False)
