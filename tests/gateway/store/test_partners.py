@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from gateway.model.partner import PartnerProfile
 from gateway.model.policy import Rule
 from gateway.store import links, partners, policy_rules, tokens
 from gateway.store.database import Database
+from gateway.store.errors import UnknownId
 from gateway.store.scope import ALL_PLANS
 from ihe.identifiers import HomeCommunityId, PatientId
 from tests.gateway.store.builders import ACME, NOW, OTHER, a_partner
@@ -35,6 +37,7 @@ def test_a_partner_comes_back_whole(house: Database) -> None:
     )
     house.write(lambda t: partners.put(t, partner))
     assert house.read(lambda t: partners.get(t, plan=ACME, partner=P1)) == partner
+    assert house.read(partners.pinned) == (PEM,)
 
 
 def test_a_changed_partner_is_read_as_it_is_now(house: Database) -> None:
@@ -127,13 +130,47 @@ def test_a_link_is_found_from_both_ends(house: Database) -> None:
 def test_a_held_link_waits_until_a_person_decides(house: Database) -> None:
     link = _link()
     house.write(lambda t: links.put(t, link))
-    assert house.read(lambda t: links.for_people(t, plan=ACME)) == (link,)
+    assert house.read(lambda t: links.held(t, plan=ACME)) == (link,)
     assert house.write(lambda t: links.decide(t, link, state="confirmed")) is True
-    (decided,) = house.read(lambda t: links.for_people(t, plan=ACME))
+    assert house.read(lambda t: links.held(t, plan=ACME)) == ()
+    (decided,) = house.read(lambda t: links.of_member(t, plan=ACME, member=M1))
     assert (decided.state, decided.is_decided) == ("confirmed", True)
     assert house.write(lambda t: links.decide(t, link, state="held")) is True
-    assert house.read(lambda t: links.for_people(t, plan=ACME)) == (link,)
-    assert house.read(lambda t: links.for_people(t, plan=OTHER)) == ()
+    assert house.read(lambda t: links.held(t, plan=ACME)) == (link,)
+    assert house.read(lambda t: links.held(t, plan=OTHER)) == ()
+
+
+def test_held_links_come_page_by_page_the_longest_found_first(house: Database) -> None:
+    waiting = [
+        _link(
+            patient_id=PatientId.parse(f"{number}^^^&2.999.7.1&ISO"),
+            found=NOW + timedelta(microseconds=later),
+        )
+        for number, later in enumerate((2, 1, 1, 1, 0))
+    ]
+    for link in waiting:
+        house.write(lambda t, link=link: links.put(t, link))
+    ordered = house.read(lambda t: links.held(t, plan=ACME))
+    assert [one.found for one in ordered] == sorted(one.found for one in waiting)
+    for size in range(1, 6):
+        pages: list[Link] = []
+        place: str | None = None
+        while page := house.read(
+            lambda t, place=place, size=size: links.held(t, plan=ACME, after=place, limit=size)
+        ):
+            pages += page
+            place = links.place(page[-1])
+        assert pages == list(ordered)
+    # What was passed may be decided meanwhile; what is found anew meanwhile leaves nothing out.
+    place = links.place(ordered[1])
+    house.write(lambda t: links.decide(t, ordered[1], state="rejected"))
+    assert house.read(lambda t: links.held(t, plan=ACME, after=place)) == ordered[2:]
+    house.write(lambda t: links.put(t, replace(ordered[1], found=NOW + timedelta(days=1))))
+    rest = house.read(lambda t: links.held(t, plan=ACME, after=place))
+    assert set(rest) >= set(ordered[2:])
+    for nowhere in ("", "x", "20260101T000000-a", "1"):
+        with pytest.raises(UnknownId):
+            house.read(lambda t, nowhere=nowhere: links.held(t, plan=ACME, after=nowhere))
 
 
 def test_rules_are_kept_by_name(house: Database) -> None:
