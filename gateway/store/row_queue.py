@@ -8,16 +8,32 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Update, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    String,
+    Update,
+    UpdateBase,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    union_all,
+    update,
+)
 
 from gateway.model.identity import PlanId
 from gateway.model.job import Job, JobStatus
 from gateway.model.metering import JobCount
 from gateway.store import schedules, tables
+from gateway.store.column_types import UtcTime
 from gateway.store.database import Database
 from gateway.store.errors import StoreUnavailable
 from gateway.store.job_port import (
@@ -245,34 +261,11 @@ class RowQueue:
 
     def _claim(self, transaction: Transaction, full: Collection[Place]) -> Job | None:
         """The next job that is due, nobody's, and of a kind there is room for, under our lease."""
-        table, now = tables.job, self._options.clock()
-        lost = table.c.lease_until <= now
-        gone = _gone(transaction)
-        if gone:
-            lost = lost | table.c.worker.in_(gone)
-        # After its last attempt a job is handed out once more, to be given up; that failed too.
-        worn_out = (table.c.state == "running") & lost & (table.c.attempt > self._options.attempts)
-        transaction.connection.execute(
-            update(table).where(worn_out).values(state="dead", error="WorkerDied", worker=None)
-        )
-        due = or_(
-            (table.c.state == "waiting") & (table.c.run_at <= now),
-            (table.c.state == "running") & lost,
-        )
-        if full:
-            due &= ~or_(*map(_runs_at, full))
-        first = select(table.c.id).where(due).order_by(table.c.run_at, table.c.id).limit(1)
-        row = transaction.connection.execute(
-            update(table)
-            .where(table.c.id == first.scalar_subquery())
-            .values(
-                state="running",
-                attempt=table.c.attempt + 1,
-                lease_until=self._lease_until(),
-                worker=transaction.process,
-            )
-            .returning(*table.c)
-        ).first()
+        now, gone = self._options.clock(), _gone(transaction)
+        given = {"now": now, "gone": gone, "attempts": self._options.attempts}
+        transaction.connection.execute(_WORN_OUT, given)
+        own = {"until": self._lease_until(), "own": transaction.process}
+        row = transaction.connection.execute(_claiming(frozenset(full)), {**given, **own}).first()
         return None if row is None else self._job(row)
 
     def _job(self, row: Row[Any]) -> Job:
@@ -297,6 +290,20 @@ class RowQueue:
 
 
 _EVERYWHERE = frozenset(ROOM)
+_LOST = and_(
+    tables.job.c.state == "running",
+    or_(
+        tables.job.c.lease_until <= bindparam("now", type_=UtcTime()),
+        tables.job.c.worker.in_(bindparam("gone", expanding=True)),
+    ),
+)
+"""Begun by a worker that has said nothing for too long, or is dead."""
+_WORN_OUT = (
+    update(tables.job)
+    .where(_LOST, tables.job.c.attempt > bindparam("attempts", type_=Integer()))
+    .values(state="dead", error="WorkerDied", worker=None)
+)
+"""After its last attempt a job is handed out once more, to be given up; that failed, too."""
 
 
 class _Running:
@@ -322,8 +329,50 @@ class _Running:
         )
 
 
-def _runs_at(place: Place) -> ColumnElement[bool]:
-    kind = tables.job.c.kind
+@cache
+def _claiming(full: frozenset[Place]) -> UpdateBase:
+    """Claims the job that has been due for longest, of kinds that run where there is room.
+
+    Of the kinds that wait the first job of each is looked at: of one alone there may be a hundred
+    thousand.
+    """
+    table, other, now = tables.job, tables.job.alias(), bindparam("now", type_=UtcTime())
+    waits = table.c.state == "waiting"
+    kinds = select(func.min(table.c.kind).label("kind")).where(waits).cte(recursive=True)
+    next_kind = select(func.min(other.c.kind)).where(
+        other.c.state == "waiting", other.c.kind > kinds.c.kind
+    )
+    kinds = kinds.union_all(select(next_kind.scalar_subquery()).where(kinds.c.kind.is_not(None)))
+    first = (
+        select(other.c.id)
+        .where(other.c.state == "waiting", other.c.kind == kinds.c.kind, other.c.run_at <= now)
+        .order_by(other.c.run_at, other.c.id)
+        .limit(1)
+    )
+    waiting = (
+        select(table.c.id, table.c.run_at)
+        .join_from(kinds, table, table.c.id == first.scalar_subquery())
+        .where(*(~_runs_at(place, kinds.c.kind) for place in full))
+    )
+    again = select(table.c.id, table.c.run_at).where(
+        _LOST, *(~_runs_at(place, table.c.kind) for place in full)
+    )
+    due = union_all(waiting, again).subquery()
+    longest = select(due.c.id).order_by(due.c.run_at, due.c.id).limit(1)
+    return (
+        update(table)
+        .where(table.c.id == longest.scalar_subquery())
+        .values(
+            state="running",
+            attempt=table.c.attempt + 1,
+            lease_until=bindparam("until", type_=UtcTime()),
+            worker=bindparam("own", type_=String()),
+        )
+        .returning(*table.c)
+    )
+
+
+def _runs_at(place: Place, kind: ColumnElement[str]) -> ColumnElement[bool]:
     if place in KINDS:
         return kind.in_(KINDS[place])
     return kind.not_in(frozenset().union(*KINDS.values()))

@@ -13,7 +13,10 @@ class JobRow(Row, table=True):
     """Jobs of the in-process worker; on PostgreSQL Procrastinate keeps its own."""
 
     __tablename__ = "job"
-    __table_args__ = (Index("job_due", "state", "run_at"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index("job_due_of_kind", "state", "kind", "run_at"),
+        {"sqlite_autoincrement": True},
+    )
     id: int | None = Field(default=None, primary_key=True, sa_type=BigNumber)
     plan: str | None = None
     kind: str

@@ -96,8 +96,9 @@ async def test_nobody_is_sent_away_for_longer_than_half_an_hour(
 
 
 @pytest.fixture
-def released() -> threading.Event:
-    """Until it is set the slow partner answers nobody."""
+def released(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Until it is set the slow partner answers nobody; nobody is sent away for long."""
+    monkeypatch.setattr(restraints, "FURTHEST_SECONDS", 1.0)
     return threading.Event()
 
 

@@ -17,6 +17,7 @@ from gateway.store.database import Database
 from gateway.store.job_port import KINDS, PAYLOAD_LIMIT_BYTES, ROOM, PutOff
 from gateway.store.job_queue import JobQueue, PermanentFailure, QueueOptions, open_queue
 from gateway.store.scope import ALL_PLANS
+from gateway.store.transaction import Transaction
 from tests.gateway.store.builders import ACME, OTHER
 
 PAYLOAD = {"retrieval": "r1"}
@@ -591,3 +592,42 @@ async def test_many_workers_do_every_job_once(
     await asyncio.gather(*(_work(q, verb) for q, verb in zip(queues, verbs, strict=True)))
     done = [job.id for verb in verbs for job in verb.jobs]
     assert sorted(done) == sorted(jobs)
+
+
+async def test_to_claim_the_next_job_costs_the_same_however_many_wait(
+    sqlite_url: str, opened: Callable[[str], Database]
+) -> None:
+    database = opened(sqlite_url)
+    queue = _queue(database)
+    steps = []
+    for more in (50, 1_000):
+        database.write(
+            lambda t, more=more: [  # type: ignore[misc]
+                queue.enqueue(t, kind="retrieve", plan=None, payload=PAYLOAD) for _ in range(more)
+            ]
+        )
+        for full in (frozenset[str](), frozenset({"partners"}), frozenset({"house", "mail"})):
+            steps.append(_steps(database, lambda t, full=full: queue._claim(t, full)))  # type: ignore[attr-defined,misc]
+    few, many = steps[:3], steps[3:]
+    assert all(later < 1.5 * before for before, later in zip(few, many, strict=True)), steps
+
+
+def _steps(database: Database, unit: Callable[[Transaction], object]) -> int:
+    """Of SQLite's machine."""
+    taken = 0
+
+    def count() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def counted(transaction: Transaction) -> None:
+        driver = transaction.cursor().connection
+        driver.set_progress_handler(count, 1)
+        try:
+            unit(transaction)
+        finally:
+            driver.set_progress_handler(None, 0)
+
+    database.write(counted)
+    return taken
