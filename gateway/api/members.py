@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.access import CLINICAL, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
 from gateway.api.means import After, Limit, PathId, the_member
-from gateway.exchange.shown_members import shown
-from gateway.exchange.summarize import member_json
+from gateway.exchange.shown_members import member_form, shown
 from gateway.model.member import Member
 from gateway.store import members
 from gateway.store.database import Transaction
@@ -34,7 +33,7 @@ async def list_members(
 
     page = await at.act(unit)
     following = page[-1].id if len(page) == limit else None
-    return {"members": [_form(member) for member in page], "next": following}
+    return {"members": [member_form(member) for member in page], "next": following}
 
 
 @router.get("/{member_id}")
@@ -48,7 +47,7 @@ async def read_member(
         note.member = member.id
         return member
 
-    return _form(await at.act(unit))
+    return member_form(await at.act(unit))
 
 
 class Consent(BaseModel):
@@ -77,13 +76,4 @@ async def put_consent(
             transaction, plan=plan, member=member.id, opted_out=consent.opted_out
         )
 
-    return _form(await at.act(unit))
-
-
-def _form(member: Member) -> dict[str, Any]:
-    return {
-        **member_json(member),
-        "coverage_start": member.coverage_start,
-        "coverage_end": member.coverage_end,
-        "opted_out": member.opted_out,
-    }
+    return member_form(await at.act(unit))
