@@ -42,6 +42,7 @@ FHIR: Final = "/fhir/r4"
 
 MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/members"): ("REST-MEMBERS", CLINICAL),
+    ("POST", f"{V1}/member-search"): ("REST-MEMBERS", CLINICAL),
     ("GET", f"{V1}/members/{M}"): ("REST-MEMBER", CLINICAL),
     ("GET", f"{V1}/members/{M}/summary"): ("REST-SUMMARY", CLINICAL),
     ("GET", f"{V1}/members/{M}/disclosures"): ("REST-DISCLOSURES", AUDIT),
@@ -254,6 +255,8 @@ def call(
         body = {"json": _BODIES[end]}
     elif method == "POST":
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
+    if path == f"{V1}/member-search":
+        body = {"json": {"member_id": MEMBER.member_id}}
     if path == f"{V1}/direct/messages" and method == "POST":
         body = {"json": SENT}
     if path.endswith("/submissions"):
