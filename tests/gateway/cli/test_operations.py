@@ -12,6 +12,7 @@ import pytest
 from gateway.store import tokens
 from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import MEMBER, key_files
 
 
 @pytest.fixture
@@ -168,6 +169,33 @@ def test_serve_refuses_a_real_address_without_tls(terminal: Terminal) -> None:
     ended = terminal.run("serve")
     assert ended.exit_code == 2
     assert "[tls]" in ended.err
+
+
+NO_PAIR = {
+    "another's key": ("signing.key", "the certificate is not that of the private key"),
+    "no file": ("none.key", "none.key: No such file or directory"),
+    "no key": ("tls.pem", "[tls] the key pair is not usable"),
+}
+
+
+@pytest.mark.parametrize("case", NO_PAIR)
+def test_a_tls_pair_that_is_none_is_named_before_anything_is_done(
+    terminal: Terminal, case: str
+) -> None:
+    key, said = NO_PAIR[case]
+    certificate, _ = key_files("Our gateway")
+    _, other = key_files("Stranger")
+    places = {"signing.key": other, "none.key": "none.key", "tls.pem": certificate}
+    text = terminal.config.read_text(encoding="utf-8")
+    head, _, tail = text.partition("[tls]\n")
+    pair = f'[tls]\ncertificate = "{certificate}"\nkey = "{places[key]}"\n'
+    terminal.config.write_text(head + pair + tail[tail.index("[") :], encoding="utf-8")
+    asking = ("retrieve", MEMBER.member_id, "--plan", "acme", "--purpose", "PAYMENT")
+    for command in (("serve",), (*asking, "--requester", "Jane Roe")):
+        ended = terminal.run(*command)
+        assert (ended.exit_code, ended.out) == (2, "")
+        assert "gateway: [tls] " in ended.err
+        assert said in ended.err
 
 
 # ---- a house that cannot be opened -----------------------------------------------------------
