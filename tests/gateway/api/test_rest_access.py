@@ -321,6 +321,24 @@ def test_a_role_passes_the_doors_of_its_work_and_no_others(
         assert record["member"] is None
 
 
+READ: Final = [door for door in MATRIX if door[0] == "GET" and door[1].startswith(V1)]
+
+
+@pytest.mark.parametrize("door", READ, ids=" ".join)
+def test_a_filter_that_is_misspelt_is_no_answer_about_everybody(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str]
+) -> None:
+    name, admitted = MATRIX[door]
+    last = doors.last()
+    answer = doors.get(door[1].format(**ids), doors.token(PLAN, min(admitted)), membr="Zanzibar")
+    assert_problem(answer, 422)
+    assert "membr" not in answer.text
+    assert "Zanzibar" not in answer.text
+    (record,) = doors.recorded(last)
+    assert (record["transaction"], record["outcome"]) == (name, "refused")
+    assert record["reason"] == answer.json()["detail"]
+
+
 @pytest.mark.parametrize("door", MATRIX, ids=" ".join)
 def test_without_a_valid_token_every_door_is_shut_and_the_call_is_only_counted(
     doors: Doors, ids: dict[str, str], door: tuple[str, str]
