@@ -32,6 +32,7 @@ from gateway.settings_addresses import PrivateTexts
 from gateway.settings_audit import KEY_NAME, Audit
 from gateway.settings_discovery import Discovery, Publish
 from gateway.settings_mail import Mail
+from gateway.settings_wrong import in_words
 from ihe.identifiers import HomeCommunityId, Oid
 
 DEFAULT_FILE: Final = Path("gateway.toml")
@@ -341,7 +342,8 @@ def _read(file: Path | None) -> Mapping[str, Any]:
     if file is None and not path.exists():
         return {}
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        # Notepad puts a mark before the text, which TOML knows nothing of.
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidSettings(f"{path} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -361,11 +363,7 @@ def _checked(values: Mapping[str, Any]) -> Settings:
     try:
         return Settings(**values)
     except ValidationError as error:
-        lines = (
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise InvalidSettings("; ".join(lines)) from None
+        raise InvalidSettings(in_words(error)) from None
     except SettingsError as error:
         # Says "error parsing value for field …": a variable whose text is no JSON.
         raise InvalidSettings(f"a GATEWAY_ variable: {error}") from None

@@ -7,12 +7,13 @@ went wrong and wherever; one without a valid token is only counted (DECISIONS 17
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from gateway.api.problems import Problem
@@ -109,8 +110,12 @@ class Desk:
         )
 
 
-def desk(transaction_name: str, roles: frozenset[Role]) -> object:
-    """The dependency of a route: its `Desk`, for callers in one of `roles`."""
+def desk(transaction_name: str, roles: frozenset[Role], *, reads_its_query: bool = False) -> object:
+    """The dependency of a route: its `Desk`, for callers in one of `roles`.
+
+    A parameter that the route does not know is refused: it may be a filter that is misspelt, and
+    without it the answer would be about others, too. A route that `reads_its_query` judges itself.
+    """
 
     async def open_desk(request: Request, credentials: _Credentials) -> Desk:
         started = time.monotonic()
@@ -122,9 +127,25 @@ def desk(transaction_name: str, roles: frozenset[Role]) -> object:
         request.state.desk = opened
         if caller.role not in roles:
             raise Problem(403, f"The role {caller.role} may not do this.")
+        if not reads_its_query:
+            _refuse_unknown_parameters(request)
         return opened
 
     return Depends(open_desk)
+
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    known = set(_parameters_of(request.scope["route"].dependant))
+    if not known.issuperset(request.query_params):
+        names = ", ".join(sorted(known)) or "none"
+        raise Problem(422, f"The address has a parameter that is not known here; known: {names}.")
+
+
+def _parameters_of(dependant: Dependant) -> Iterator[str]:
+    """Of the query: the route's own, and those of what it depends on."""
+    yield from (one.alias for one in dependant.query_params)
+    for below in dependant.dependencies:
+        yield from _parameters_of(below)
 
 
 def peer_of(request: Request) -> str:

@@ -61,7 +61,9 @@ def _described(where: str) -> dict[str, Any]:
 
 @router.get("/AuditEvent", response_class=Response, openapi_extra=_described("query"))
 async def search_audit_events(
-    request: Request, means: Means, at: Annotated[Desk, desk("FHIR-AUDIT-SEARCH", AUDIT)]
+    request: Request,
+    means: Means,
+    at: Annotated[Desk, desk("FHIR-AUDIT-SEARCH", AUDIT, reads_its_query=True)],
 ) -> Response:
     """The plan's AuditEvents that fit, the newest first, as a searchset that links to what follows.
 
@@ -80,7 +82,9 @@ async def search_audit_events(
 
 @router.post("/AuditEvent/_search", response_class=Response, openapi_extra=_described("body"))
 async def post_audit_event_search(
-    request: Request, means: Means, at: Annotated[Desk, desk("FHIR-AUDIT-SEARCH", AUDIT)]
+    request: Request,
+    means: Means,
+    at: Annotated[Desk, desk("FHIR-AUDIT-SEARCH", AUDIT, reads_its_query=True)],
 ) -> Response:
     """The same, asked by a form; what of it stands in the URL all the same is judged as there."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
@@ -100,7 +104,7 @@ async def post_audit_event_search(
 async def read_audit_event(
     sequence: Annotated[int, Path(ge=1, le=MOST, description="Its place in the log.")],
     means: Means,
-    at: Annotated[Desk, desk("FHIR-AUDIT-READ", AUDIT)],
+    at: Annotated[Desk, desk("FHIR-AUDIT-READ", AUDIT, reads_its_query=True)],
 ) -> Response:
     """One record as AuditEvent."""
 

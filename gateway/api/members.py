@@ -8,16 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.api.access import CLINICAL, Desk, Note, desk
 from gateway.api.forms import form_schema, read_form
 from gateway.api.means import After, Limit, PathId, the_member
-from gateway.exchange.shown_members import shown
-from gateway.exchange.summarize import member_json
+from gateway.exchange.shown_members import member_form, shown
 from gateway.model.member import Member
 from gateway.store import members
 from gateway.store.database import Transaction
 
-router = APIRouter(prefix="/api/v1/members", tags=["members"])
+router = APIRouter(prefix="/api/v1", tags=["members"])
 
 
-@router.get("")
+@router.get("/members")
 async def list_members(
     at: Annotated[Desk, desk("REST-MEMBERS", CLINICAL)],
     after: After = None,
@@ -34,10 +33,34 @@ async def list_members(
 
     page = await at.act(unit)
     following = page[-1].id if len(page) == limit else None
-    return {"members": [_form(member) for member in page], "next": following}
+    return {"members": [member_form(member) for member in page], "next": following}
 
 
-@router.get("/{member_id}")
+class Wanted(BaseModel):
+    """Whom somebody looks for, by the plan's own number."""
+
+    model_config = ConfigDict(extra="forbid")
+    member_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")
+
+
+@router.post("/member-search", openapi_extra=form_schema(Wanted))
+async def search_members(
+    request: Request, at: Annotated[Desk, desk("REST-MEMBERS", CLINICAL)]
+) -> dict[str, Any]:
+    """The member with the plan's own number, or nobody; a number is no matter for a URL."""
+    wanted = await read_form(request, Wanted)
+    plan, number = at.caller.plan, wanted.member_id.strip()
+
+    def unit(transaction: Transaction, note: Note) -> tuple[Member, ...]:
+        found = members.get_by_member_id(transaction, plan=plan, member_id=number)
+        page = () if found is None else (found,)
+        note.member, note.reason = shown(member.id for member in page)
+        return page
+
+    return {"members": [member_form(member) for member in await at.act(unit)]}
+
+
+@router.get("/members/{member_id}")
 async def read_member(
     member_id: PathId, at: Annotated[Desk, desk("REST-MEMBER", CLINICAL)]
 ) -> dict[str, Any]:
@@ -48,7 +71,7 @@ async def read_member(
         note.member = member.id
         return member
 
-    return _form(await at.act(unit))
+    return member_form(await at.act(unit))
 
 
 class Consent(BaseModel):
@@ -59,7 +82,7 @@ class Consent(BaseModel):
     reason: str = Field(pattern=r"\S", max_length=1000)
 
 
-@router.put("/{member_id}/consent", openapi_extra=form_schema(Consent))
+@router.put("/members/{member_id}/consent", openapi_extra=form_schema(Consent))
 async def put_consent(
     member_id: PathId,
     request: Request,
@@ -77,13 +100,4 @@ async def put_consent(
             transaction, plan=plan, member=member.id, opted_out=consent.opted_out
         )
 
-    return _form(await at.act(unit))
-
-
-def _form(member: Member) -> dict[str, Any]:
-    return {
-        **member_json(member),
-        "coverage_start": member.coverage_start,
-        "coverage_end": member.coverage_end,
-        "opted_out": member.opted_out,
-    }
+    return member_form(await at.act(unit))

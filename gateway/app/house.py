@@ -222,6 +222,7 @@ def open_client(house: House) -> SoapClient:
     if settings.tls is None or settings.signing is None:
         raise InvalidSettings("asking partners needs [tls] and [signing] in gateway.toml")
     tls = OwnKeys("tls", settings.tls, house.database)
+    tls.current()  # else each partner would be told of as failed
     contexts: dict[tuple[Partner, KeyPair], ssl.SSLContext] = {}
 
     def context_for(partner: Partner) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.main import get_command_from_info, get_group_from_info
@@ -106,8 +106,23 @@ app = typer.Typer(
 )
 
 
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"gateway {version('document-exchange-gateway')}")
+        raise typer.Exit
+
+
 @app.callback()
-def gateway() -> None:
+def gateway(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
     """A payer/HIE document exchange gateway: XCPD, XCA and Direct, C-CDA indexed into SQL, one
     sourced summary per member. `gateway demo` shows it at work."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 import typer
@@ -42,6 +42,7 @@ from gateway.store import direct_anchors
 from gateway.store.transaction import Transaction
 
 bundles_app = group("Trust bundles of communities.")
+_NOT_HAD: Final = ("failed", "refused")
 NameArgument = Annotated[str, typer.Argument(help="The bundle's name.")]
 
 
@@ -63,7 +64,11 @@ def add_bundle(
     every_hours: Annotated[int, typer.Option(min=1, help="How often it is fetched.")] = 24,
     config: ConfigOption = None,
 ) -> None:
-    """Trust the anchors of a bundle, or change how it is taken; it is fetched at once."""
+    """Trust the anchors of a bundle, or change how it is taken; it is fetched at once.
+
+    What cannot be had, or is refused, is tried again as often as the bundle is fetched; the exit
+    is 1 then.
+    """
     hold: Literal["any", "leaving"] = "any" if hold_any else "leaving"
     with opened(config) as house:
         if not url.lower().startswith(("http://", "https://")):
@@ -78,7 +83,10 @@ def add_bundle(
             every_seconds=every_hours * 3600,
         )
         house.database.write(lambda tx: _put(tx, house, bundle))
-        _say(name, _refresh(house, name))
+        became = _refresh(house, name)
+        _say(name, became)
+    if became.became in _NOT_HAD:
+        raise typer.Exit(Exit.FAILED)
 
 
 def _put(transaction: Transaction, house: House, bundle: DirectBundle) -> None:
@@ -140,7 +148,7 @@ def refresh(
         became = [_refresh(house, one) for one in names]
         for one, what in zip(names, became, strict=True):
             _say(one, what)
-    failed = [one for one in became if one.became in ("failed", "refused")]
+    failed = [one for one in became if one.became in _NOT_HAD]
     if failed:
         code = Exit.FAILED if len(failed) == len(became) else Exit.PARTLY
         raise typer.Exit(code)

@@ -20,7 +20,7 @@ from gateway.exchange.fhir_audit import description
 from gateway.model.exchange import ExchangeFilter, Outcome, RecordedExchange
 from gateway.model.identity import ConversationId, DocumentId, MemberId, PartnerId, PlanId
 from gateway.model.retention import PlanMonth
-from gateway.store import disposals, exchange_log, members, plans
+from gateway.store import disposals, exchange_log, members, partners, plans
 from gateway.store.exchange_search import Column as LogColumn
 from gateway.store.exchange_search import NoSuchRecord
 from gateway.store.scope import ALL_PLANS, Scope
@@ -44,7 +44,9 @@ def list_exchanges(
     member: Annotated[
         str | None, typer.Option(help="Only about this member, by the plan's number or our id.")
     ] = None,
-    partner: Annotated[str | None, typer.Option(help="Only with the partner of this id.")] = None,
+    partner: Annotated[
+        str | None, typer.Option(help="Only with this partner, by its name or its id.")
+    ] = None,
     person: Annotated[str | None, typer.Option(help="Only by this person.")] = None,
     purpose: Annotated[str | None, typer.Option(help="Only for this purpose of use.")] = None,
     document: Annotated[str | None, typer.Option(help="Only with this document.")] = None,
@@ -75,7 +77,6 @@ def list_exchanges(
         until=until and until.replace(tzinfo=UTC),
         transaction=transaction,
         outcome=outcome,
-        partner=PartnerId(partner) if partner else None,
         person=person,
         purpose=purpose,
         document=DocumentId(document) if document else None,
@@ -84,7 +85,8 @@ def list_exchanges(
     def look(tx: Transaction) -> _Seen:
         scope = own or ALL_PLANS
         about = _member(tx, scope, member) if member else None
-        asked = replace(wanted, member=about)
+        other = _partner(tx, scope, partner) if partner else None
+        asked = replace(wanted, member=about, partner=other)
         found = exchange_log.search(
             tx,
             plan=scope,
@@ -111,6 +113,8 @@ def list_exchanges(
         ):
             raise Failure("no member has that number, and no record is about somebody of that id")
     _print(found, json=json)
+    if not found:
+        err.print("no record fits")
     if hidden:
         err.print(
             f"in {', '.join(sorted({one.month for one in hidden}))} nobody can be found any more:"
@@ -130,6 +134,20 @@ def _member(tx: Transaction, scope: Scope, number: str) -> MemberId:
         names = ", ".join(sorted(member.plan for member in found))
         raise Failure(f"members of several plans have that number: say --plan {names}", Exit.USAGE)
     return found[0].id if found else MemberId(number)
+
+
+def _partner(tx: Transaction, scope: Scope, called: str) -> PartnerId:
+    """The id by which the log names the partner; one no longer here is still found by it.
+
+    Raises:
+        Failure: several partners have the name.
+    """
+    known = partners.list_all(tx, plan=scope)
+    found = {one.id for one in known if called == one.name}
+    if len(found) > 1:
+        several = ", ".join(sorted(found))
+        raise Failure(f"several partners have that name: name one of {several}", Exit.USAGE)
+    return found.pop() if found else PartnerId(called)
 
 
 def _is_anybody(tx: Transaction, member: MemberId, scope: Scope) -> bool:

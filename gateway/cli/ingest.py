@@ -197,8 +197,9 @@ def _say(count: Count, files: int, *, json: bool) -> None:
         return
     table = Table("outcome", "documents", "what it means")
     table.add_row("indexed", str(outcomes["filed"]), "filed with the member it names")
-    table.add_row("held", str(outcomes["held"]), "indexed; a person decides whose it is")
-    table.add_row("refused", str(outcomes["quarantined"]), "kept as it came; not readable")
+    table.add_row("held", str(outcomes["held"]), "a person says whose: gateway held list")
+    kept = "not readable, kept: gateway quarantine list"
+    table.add_row("quarantined", str(outcomes["quarantined"]), kept)
     table.add_row("duplicates", str(outcomes["duplicate"]), "the same bytes were there already")
     if count.unreadable:
         table.add_row("unreadable", str(len(count.unreadable)), "the file itself cannot be read")

@@ -39,6 +39,7 @@ from gateway.store.transaction import Transaction
 keys_app = group("Our own keys, and how one follows another.")
 
 UsageArgument = Annotated[KeyUsage, typer.Argument(help="tls or signing.")]
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 _Kind = Literal["p256", "p384", "rsa3072", "rsa4096"]
 
 
@@ -103,6 +104,10 @@ def import_key(
     with opened(config) as house:
 
         def unit(transaction: Transaction) -> OwnKey | None:
+            if own_keys.load_key_pair(files, usage).certificate.not_valid_after_utc < now:
+                raise InvalidSettings(
+                    f"{certificate} has expired: ask the network's CA for another"
+                )
             made = own_keys.put(transaction, usage, files, now=now)
             if made is not None:
                 reason = f"{usage} certificate {made.fingerprint}"
@@ -130,7 +135,8 @@ def rotate(
         str | None, typer.Argument(help="Of the imported certificate; the newest if not named.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option("--from", help="In UTC; now if not named.")
+        datetime | None,
+        typer.Option("--from", formats=_MOMENTS, help="In UTC; now if not named."),
     ] = None,
     config: ConfigOption = None,
 ) -> None:

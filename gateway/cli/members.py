@@ -1,12 +1,11 @@
 """`gateway members`: the roster in, and out."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Final
 from uuid import uuid4
 
 import orjson
@@ -25,8 +24,9 @@ from gateway.cli.opening import (
     plan_of,
 )
 from gateway.cli.recording import record, record_look
-from gateway.cli.terminal import Exit, Failure, err, out, printable
-from gateway.exchange.summarize import member_json
+from gateway.cli.roster_rows import Row, open_roster, rows
+from gateway.cli.terminal import Exit, err, out, printable
+from gateway.exchange.shown_members import member_form
 from gateway.model.identity import MemberId, PlanId
 from gateway.model.member import Member
 from gateway.store import members
@@ -39,23 +39,27 @@ _SSN: Final = "2.16.840.1.113883.4.1"
 _GENDERS: Final = {"m": "M", "male": "M", "f": "F", "female": "F", "un": "UN", "x": "UN"}
 _BATCH: Final = 500
 
-Row = dict[str | None, Any] | None
-"""As csv gives it: under None the fields beyond the header, None for a field that is not there."""
-
 
 @members_app.command("import")
 def import_members(
-    roster: Annotated[Path, typer.Argument(help="CSV with a header; see the README.")],
+    roster: Annotated[Path, typer.Argument(help="CSV in UTF-8, with a header.")],
     json: JsonOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Add or change members from a roster. A bad line is named and left out."""
+    """Add or change members from a roster. A bad line is named and left out.
+
+    Its first line names the columns, separated by commas. Needed are plan, member_id, family,
+    given and birth_date; middle, suffix, gender, address, city, state, zip, phone, email, ssn,
+    coverage_start and coverage_end may be there. Others are not looked at. Days are written as
+    2001-12-31, a gender as M, F or UN. Who has opted out stays so. The exit is 3 if some lines
+    were left out, 1 if all were.
+    """
     taken, refused = 0, []
-    with opened(config) as house, _open(roster) as lines:
+    with opened(config) as house, open_roster(roster) as lines:
         plans = {plan.id for plan in house.plans}
         batch: list[Member] = []
-        first: dict[tuple[PlanId, str], tuple[int, Row]] = {}
-        for number, row in _rows(lines):
+        first: dict[tuple[PlanId, str], tuple[int, Row | None]] = {}
+        for number, row in rows(roster, lines, _REQUIRED):
             try:
                 member = _member(row, plans)
                 before, same = first.setdefault((member.plan, member.member_id), (number, row))
@@ -89,28 +93,6 @@ def import_members(
         raise typer.Exit(int(Exit.PARTLY if taken else Exit.FAILED))
 
 
-def _open(roster: Path) -> TextIO:
-    try:
-        # A byte that is no UTF-8 spoils its own line alone, which is refused by its number.
-        return roster.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
-    except OSError as error:
-        raise Failure(f"{roster} cannot be read: {error.strerror}", Exit.USAGE) from None
-
-
-def _rows(lines: TextIO) -> Iterator[tuple[int, Row]]:
-    """Each row with the number of the line it ends on; None for what is no CSV any more."""
-    reader = csv.DictReader(lines, skipinitialspace=True)
-    try:
-        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-        missing = [name for name in _REQUIRED if name not in reader.fieldnames]
-        if missing:
-            raise Failure(f"the roster has no column {', '.join(missing)}", Exit.USAGE)
-        for row in reader:
-            yield reader.line_num, row
-    except csv.Error:
-        yield reader.line_num, None
-
-
 def _put(house: House, batch: list[Member]) -> int:
     """Keeps the batch and says so in the log of each plan it belongs to."""
 
@@ -131,7 +113,7 @@ def _with_consent(transaction: Transaction, member: Member) -> Member:
     return replace(member, opted_out=known.opted_out) if known else member
 
 
-def _member(row: Row, plans: set[PlanId]) -> Member:
+def _member(row: Row | None, plans: set[PlanId]) -> Member:
     """One line of the roster.
 
     Raises:
@@ -166,7 +148,7 @@ def _member(row: Row, plans: set[PlanId]) -> Member:
     )
 
 
-def _given(row: Row) -> dict[str, str]:
+def _given(row: Row | None) -> dict[str, str]:
     """The fields that say something."""
     if row is None:
         raise ValueError("it is no CSV, nor is what follows it")
@@ -233,14 +215,15 @@ def list_members(
         record_look(house, "CLI-MEMBERS", plan=own, reason=f"{len(found)} members")
     if json:
         for member in found:
-            typer.echo(orjson.dumps(member_json(member)).decode())
+            typer.echo(orjson.dumps(member_form(member)).decode())
         return
     if not found:
         out.print("No members yet. `gateway members import roster.csv` takes a roster.")
         return
-    table = Table(Column("member id", overflow="fold"), "name", "born", "gender", "coverage")
+    columns = ("name", "born", "gender", "coverage", "exchange")
+    table = Table(Column("member id", overflow="fold"), *columns)
     for member in found:
-        form = member_json(member)
+        form = member_form(member)
         coverage = f"{member.coverage_start or '…'} to {member.coverage_end or '…'}"
         table.add_row(
             printable(member.member_id),
@@ -248,6 +231,7 @@ def list_members(
             form["birth_date"] or "",
             form["gender"] or "",
             coverage,
+            "opted out" if member.opted_out else "",
         )
     out.print(table)
 
@@ -258,11 +242,11 @@ def show_member(
     plan: PlanOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """One member, as JSON."""
+    """One member, as JSON, and whether it has opted out."""
     with opened(config) as house:
         found = member_of(house, plan_of(house, plan).id, member, act="CLI-MEMBER")
         record_look(house, "CLI-MEMBER", plan=found.plan, member=found.id)
-    typer.echo(orjson.dumps(member_json(found), option=orjson.OPT_INDENT_2).decode())
+    typer.echo(orjson.dumps(member_form(found), option=orjson.OPT_INDENT_2).decode())
 
 
 @members_app.command("opt-out")

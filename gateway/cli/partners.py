@@ -27,6 +27,7 @@ from gateway.model.partner import RETIRED, Delegation, Endpoints, Partner, Partn
 from gateway.model.partner_quirks import Quirk, quirks_of
 from gateway.model.partner_state import Health
 from gateway.model.trust import certificate
+from gateway.settings_wrong import in_words
 from gateway.store import delegations, partner_health, partners
 from gateway.store.database import Transaction
 from gateway.store.scope import ALL_PLANS
@@ -101,7 +102,7 @@ def _put(found: list[_Listed], transaction: Transaction) -> None:
 
 def _read(file: Path) -> list[_Form]:
     try:
-        content = file.read_text(encoding="utf-8")
+        content = file.read_text(encoding="utf-8-sig")
         read = orjson.loads(content) if file.suffix == ".json" else tomllib.loads(content)
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}", Exit.USAGE) from None
@@ -145,9 +146,7 @@ def _form(form: Any, place: str) -> _Form:
     try:
         return _Form.model_validate_json(orjson.dumps(form, default=str))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in found)
-        raise Failure(f"{place} is not usable: {wrong}", Exit.USAGE) from None
+        raise Failure(f"{place} is not usable: {in_words(error)}", Exit.USAGE) from None
 
 
 def _partner(form: _Form, folder: Path, plan: str | None) -> _Listed:

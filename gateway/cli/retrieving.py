@@ -62,6 +62,8 @@ def retrieve(
 
     A purpose and a requester have no default: both go into each signed request and the log.
 
+    For example: gateway retrieve M-1 --purpose PAYMENT --requester "Jane Roe"
+
     Of a roster many members are asked for at once. With --json each is told, in a line, as soon as
     it has ended. Stopped with Ctrl-C it may be run again: --skip-asked-within 24 leaves out whom it
     has asked for.

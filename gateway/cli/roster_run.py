@@ -6,7 +6,6 @@ queue at a time, so that whom somebody asks for meanwhile need not wait for the 
 """
 
 import asyncio
-import csv
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from gateway.app.house import House, open_client
+from gateway.cli.roster_rows import Row, open_roster, rows
 from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.exchange.jobs import JobMeans, perform
 from gateway.model.identity import PlanId, RetrievalId
@@ -68,28 +68,21 @@ def read_roster(roster: Path) -> list[Line]:
     Raises:
         Failure: it is no CSV with a column member_id, or names nobody.
     """
-    try:
-        with roster.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines, skipinitialspace=True)
-            reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
-            if "member_id" not in reader.fieldnames:
-                raise Failure(f"{roster} has no column member_id", Exit.USAGE)
-            found = [
-                Line(
-                    f"{roster}, line {reader.line_num}: ",
-                    (row["member_id"] or "").strip(),
-                    (row.get("plan") or "").strip(),
-                )
-                for row in reader
-                if any(isinstance(value, str) and value.strip() for value in row.values())
-            ]
-    except OSError as error:
-        raise Failure(f"{roster} cannot be read: {error.strerror}", Exit.USAGE) from None
-    except (csv.Error, UnicodeDecodeError):
-        raise Failure(f"{roster} is no CSV in UTF-8", Exit.USAGE) from None
+    with open_roster(roster) as lines:
+        found = [_line(roster, number, row) for number, row in rows(roster, lines, ["member_id"])]
     if not found:
         raise Failure(f"{roster} names nobody", Exit.USAGE)
     return found
+
+
+def _line(roster: Path, at: int, row: Row | None) -> Line:
+    place = f"{roster}, line {at}: "
+    if row is None:
+        raise Failure(f"{place}it is no CSV, nor is what follows it", Exit.USAGE)
+    number, plan = ((row.get(name) or "").strip() for name in ("member_id", "plan"))
+    if not (number.isprintable() and plan.isprintable()):
+        raise Failure(f"{place}member_id and plan are to be text in UTF-8", Exit.USAGE)
+    return Line(place, number, plan)
 
 
 @dataclass(slots=True)

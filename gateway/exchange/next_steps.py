@@ -52,7 +52,13 @@ _STEPS: Final[tuple[tuple[type[Exception], str], ...]] = (
         "Ask the partner whether it answers deferred questions; if not, say"
         " deferred_discovery = false in its profile",
     ),
-    (BrokenOff, f"{_LATER} that its connections break; {CHECK}"),
+    (
+        BrokenOff,
+        # TLS 1.3: who does not accept our certificate says so after the handshake, and may have
+        # closed before that arrives.
+        f"{_LATER} that its connections break, and ask whether it accepts our TLS certificate"
+        f" (`gateway keys list`); {CHECK}",
+    ),
     (TooLarge, "Ask the partner what it sends; [limits] in gateway.toml says how much we take"),
     (NotSoap, f"Check the address: something other than a SOAP service answers there; {CHECK}"),
     (PartnerLate, "Ask again later, or give it more time: timeout_seconds in its profile"),

@@ -1,4 +1,5 @@
-"""How many members a list has shown, as its record says it: a record names one at the most.
+"""Members as lists show them, and how many one has shown, as its record says it: a record names
+one at the most.
 
 A record for each of them would be a thousand a page, and `count` is how many exchanges one stands
 for. So a list of one member names it, and any other says how many they are.
@@ -6,14 +7,26 @@ for. So a list of one member names it, and any other says how many they are.
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
+from gateway.exchange.summarize import member_json
 from gateway.model.exchange import Exchange
 from gateway.model.identity import MemberId
+from gateway.model.member import Member
 
 LISTS: Final = ("REST-MEMBERS", "REST-DOCUMENTS", "CLI-MEMBERS")
 """The transactions whose records say it; of others the reason may be anybody's words."""
 _WORDS: Final = re.compile(r"(\d{1,9}) members")
+
+
+def member_form(member: Member) -> dict[str, Any]:
+    """The member as it stands with the plan: whom it covers when, and who has opted out."""
+    return {
+        **member_json(member),
+        "coverage_start": member.coverage_start,
+        "coverage_end": member.coverage_end,
+        "opted_out": member.opted_out,
+    }
 
 
 def shown(members: Iterable[MemberId | None]) -> tuple[MemberId | None, str | None]:

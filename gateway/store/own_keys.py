@@ -125,12 +125,17 @@ class OwnKeys:
         """
         self._notice()
         if not self._known:
-            return self.first
+            return self._of_the_settings()
         now = self.clock()
         used = [one for one in self._known if one.since is not None and one.since <= now]
         for one in sorted(used, key=lambda each: each.since or now, reverse=True):
             if self._is_usable(one.files):
                 return one.files
+        return self._of_the_settings()
+
+    def _of_the_settings(self) -> KeyPair:
+        """Read before it is shown to anybody: OpenSSL does not say which file ails it, or how."""
+        self._load(self.first)
         return self.first
 
     def signing_key(self) -> SigningKey:
@@ -139,7 +144,9 @@ class OwnKeys:
         Raises:
             InvalidSettings: as `current`.
         """
-        files = self.current()
+        return self._load(self.current())
+
+    def _load(self, files: KeyPair) -> SigningKey:
         if files not in self._loaded:
             self._loaded[files] = load_key_pair(files, self.usage)
         return self._loaded[files]
@@ -149,8 +156,7 @@ class OwnKeys:
         if files in self._unusable:
             return False
         try:
-            if files not in self._loaded:
-                self._loaded[files] = load_key_pair(files, self.usage)
+            self._load(files)
         except InvalidSettings as error:
             log.error("our next key is not used: %s", error)
             self._unusable.add(files)

@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 from gateway.store.errors import StoreUnavailable
 from gateway.store.presence import FilePresence
 from gateway.store.sqlite_briefly import BriefWriter
+from gateway.store.sqlite_file import make_file
 from gateway.store.sqlite_writing import BUSY_SECONDS, GROUP, Failpoint, GroupWriter, Waiting
 from gateway.store.transaction import LogKeys, T, Transaction, call_back
 
@@ -37,9 +38,7 @@ class SqliteEngine:
         if not url.database or url.database == ":memory:":
             raise ValueError("SQLite needs a file: readers and the writer open it separately")
         file = Path(url.database)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # Before SQLite makes it readable by all; its -wal and -shm take the same mode.
-        file.touch(mode=0o600)
+        make_file(file)
         self._log_keys = log_keys
         self._presence = FilePresence(file.with_name(file.name + "-processes"))
         self._reader = _engine(url, query_only=True)

@@ -105,6 +105,21 @@ def test_the_command_line_says_it_in_one_sentence_and_exits_2(tmp_path: Path, ca
     assert ended.err.count("\n") == 1
 
 
+def test_a_key_that_is_none_or_missing_is_said_in_plain_words(tmp_path: Path) -> None:
+    file = written(tmp_path, '[gateway]\norganisation = "Acme"\n[[plans]]\nid = "a"\n')
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings(file)
+    assert set(str(caught.value).split("; ")) == {
+        "plans.0.name: it is required",
+        "organisation: there is no such key",
+    }
+
+
+def test_the_mark_that_windows_puts_before_a_text_is_no_fault(tmp_path: Path) -> None:
+    text = '\ufeff[gateway]\r\norganization = "Acme"\r\n'
+    assert load_settings(written(tmp_path, text)).organization == "Acme"
+
+
 @pytest.mark.parametrize("value", ["{", "[1]", "7"])
 def test_a_variable_that_is_wrong_is_a_sentence_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str

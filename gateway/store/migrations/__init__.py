@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine, event, inspect, make_url, text
 from sqlalchemy.pool import NullPool
 
 from gateway.store.database import driver_url
+from gateway.store.sqlite_file import make_file
 
 _LOCK: Final = 0x75706772  # "upgr": one upgrade at a time
 _BUSY_SECONDS: Final = 60
@@ -55,9 +56,7 @@ def _upgrading(url: str) -> Iterator[Connection]:
             yield connection
         return
     file = Path(str(target.database))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Before SQLite makes it readable by all; its -wal and -shm take the same mode.
-    file.touch(mode=0o600)
+    make_file(file)
     arguments = {"isolation_level": None, "timeout": _BUSY_SECONDS}
     engine = create_engine(target, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))

@@ -42,6 +42,7 @@ FHIR: Final = "/fhir/r4"
 
 MATRIX: Final[dict[tuple[str, str], tuple[str, frozenset[Role]]]] = {
     ("GET", f"{V1}/members"): ("REST-MEMBERS", CLINICAL),
+    ("POST", f"{V1}/member-search"): ("REST-MEMBERS", CLINICAL),
     ("GET", f"{V1}/members/{M}"): ("REST-MEMBER", CLINICAL),
     ("GET", f"{V1}/members/{M}/summary"): ("REST-SUMMARY", CLINICAL),
     ("GET", f"{V1}/members/{M}/disclosures"): ("REST-DISCLOSURES", AUDIT),
@@ -254,6 +255,8 @@ def call(
         body = {"json": _BODIES[end]}
     elif method == "POST":
         body = {"json": PURPOSE} if path.endswith("retrievals") else {"content": b"no document"}
+    if path == f"{V1}/member-search":
+        body = {"json": {"member_id": MEMBER.member_id}}
     if path == f"{V1}/direct/messages" and method == "POST":
         body = {"json": SENT}
     if path.endswith("/submissions"):
@@ -316,6 +319,24 @@ def test_a_role_passes_the_doors_of_its_work_and_no_others(
         assert (record["outcome"], record["documents"]) == ("refused", "[]")
         assert record["reason"] == f"The role {role} may not do this."
         assert record["member"] is None
+
+
+READ: Final = [door for door in MATRIX if door[0] == "GET" and door[1].startswith(V1)]
+
+
+@pytest.mark.parametrize("door", READ, ids=" ".join)
+def test_a_filter_that_is_misspelt_is_no_answer_about_everybody(
+    doors: Doors, ids: dict[str, str], door: tuple[str, str]
+) -> None:
+    name, admitted = MATRIX[door]
+    last = doors.last()
+    answer = doors.get(door[1].format(**ids), doors.token(PLAN, min(admitted)), membr="Zanzibar")
+    assert_problem(answer, 422)
+    assert "membr" not in answer.text
+    assert "Zanzibar" not in answer.text
+    (record,) = doors.recorded(last)
+    assert (record["transaction"], record["outcome"]) == (name, "refused")
+    assert record["reason"] == answer.json()["detail"]
 
 
 @pytest.mark.parametrize("door", MATRIX, ids=" ".join)

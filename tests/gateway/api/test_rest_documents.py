@@ -305,6 +305,24 @@ def test_members_are_listed_by_number_and_followed_by_an_opaque_cursor(doors: Do
     assert page["next"] == "id-08"
 
 
+@pytest.mark.parametrize(
+    ("number", "member", "reason"),
+    [(MEMBER.member_id, MEMBER.id, None), (f" {MEMBER.member_id} ", MEMBER.id, None),
+     ("nobody's", None, "0 members"), ("%", None, "0 members")],
+)  # fmt: skip
+def test_a_member_is_found_by_the_plans_own_number(
+    tmp_path: Path, number: str, member: str | None, reason: str | None
+) -> None:
+    with open_doors(tmp_path) as doors:
+        staff, last = doors.token(PLAN, "staff"), doors.last()
+        answer = doors.call("POST", "/api/v1/member-search", staff, json={"member_id": number})
+        assert answer.status_code == 200
+        assert [one["id"] for one in answer.json()["members"]] == ([member] if member else [])
+        (record,) = doors.recorded(last)
+    assert (record["transaction"], record["member"]) == ("REST-MEMBERS", member)
+    assert record["reason"] == reason
+
+
 @pytest.mark.parametrize(("limit", "member", "reason"), [(1, "id-1", None), (2, None, "2 members")])
 def test_a_list_of_members_names_the_one_or_says_how_many_it_shows(
     tmp_path: Path, limit: int, member: str | None, reason: str | None

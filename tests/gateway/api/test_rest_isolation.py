@@ -71,6 +71,7 @@ HARMLESS: Final = {"format", "limit", "offset", "state", "purpose", "transaction
                    "all", "direction", "order", "descending"}  # fmt: skip
 """Parameters that name nothing that a plan could own."""
 BODIES: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("POST", "/api/v1/member-search"): {"json": {"member_id": MEMBER.member_id}},
     ("POST", "/api/v1/members/{member_id}/retrievals"): {"json": PURPOSE},
     ("POST", "/api/v1/members/{member_id}/submissions"): {
         "json": {"partner": "partner-of-other", **PURPOSE}

@@ -17,6 +17,7 @@ from tests.gateway.house import MEMBER, PLAN
 
 ABOUT: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("GET", f"{V1}/members"): ("member",),  # the only one whom it shows
+    ("POST", f"{V1}/member-search"): ("member",),
     ("GET", f"{V1}/members/{{member_id}}"): ("member",),
     ("GET", f"{V1}/members/{{member_id}}/summary"): ("member",),
     ("GET", f"{V1}/members/{{member_id}}/disclosures"): ("member",),

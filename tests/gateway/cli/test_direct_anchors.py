@@ -160,7 +160,7 @@ def test_a_refresh_of_all_that_fails_in_part_says_so(terminal: Terminal, served:
         signed_bundle(bag([ONE]), PUBLISHER) if path == "/good" else 404
     )
     assert terminal.run("direct", "bundles", "add", "good", f"{served.base}/good").exit_code == 0
-    terminal.run("direct", "bundles", "add", "bad", f"{served.base}/bad")
+    assert terminal.run("direct", "bundles", "add", "bad", f"{served.base}/bad").exit_code == 1
     ended = terminal.run("direct", "bundles", "refresh")
     assert ended.exit_code == 3
     assert "bad: failed: it cannot be had: it answers HTTP 404" in ended.out

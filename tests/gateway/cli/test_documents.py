@@ -1,6 +1,9 @@
 """`parse`, `ingest`, `held`, `quarantine`: documents from files."""
 
+import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +64,15 @@ def test_parse_of_a_folder_is_a_sentence(tmp_path: Path) -> None:
     ended = run("parse", tmp_path)
     assert ended.exit_code == 1
     assert ended.err.count("\n") == 1
+    assert f"name the files in it, as {tmp_path}/*.xml" in ended.err
+
+
+def test_parse_reads_the_standard_input() -> None:
+    command = [sys.executable, "-m", "gateway", "parse", "-"]
+    ended = subprocess.run(command, input=GOOD, capture_output=True, check=True)
+    form = json.loads(ended.stdout)
+    assert (form["file"], form["sha256"]) == ("-", hashlib.sha256(GOOD).hexdigest())
+    assert form["sections"]
 
 
 # ---- ingest ----------------------------------------------------------------------------------
@@ -78,7 +90,7 @@ def test_ingest_files_holds_and_quarantines_a_folder_and_closes_with_a_table(
     with terminal.recording() as records:
         ended = terminal.run("ingest", folder, "--plan", "acme")
     assert ended.exit_code == 0
-    for word in ("indexed", "held", "refused", "duplicates"):
+    for word in ("indexed", "held", "quarantined", "duplicates"):
         assert word in ended.out
     assert "it names no member" in ended.out or "resembles" in ended.out
     assert [record["transaction"] for record in records] == ["FILE"] * 4

@@ -38,6 +38,28 @@ def test_who_is_nobody_is_said_to_be(terminal: Terminal) -> None:
     assert asked[0]["reason"].startswith("0 records"), "who asked is on record all the same"
 
 
+def test_a_partner_is_found_by_its_name_and_by_its_id(terminal: Terminal) -> None:
+    file = terminal.write("p.toml", 'name = "North Clinic"\nhome_community_id = "2.999.77"\n')
+    terminal.run("partners", "add", file)
+    for called in ("North Clinic", "2.999.77"):
+        (found,) = terminal.run("exchanges", "list", "--partner", called, "--json").lines
+        assert (found["transaction"], found["partner"]) == ("CLI-PARTNER-ADD", "2.999.77")
+
+
+def test_a_name_of_two_partners_needs_an_id(terminal: Terminal) -> None:
+    for home in ("2.999.77", "2.999.78"):
+        file = terminal.write("p.toml", f'name = "North"\nhome_community_id = "{home}"\n')
+        terminal.run("partners", "add", file)
+    ended = terminal.run("exchanges", "list", "--partner", "North")
+    assert ended.exit_code == 2
+    assert "name one of 2.999.77, 2.999.78" in ended.err
+
+
+def test_that_no_record_fits_is_said_beside_the_output(terminal: Terminal) -> None:
+    ended = terminal.run("exchanges", "list", "--partner", "North Clinik", "--json")
+    assert (ended.exit_code, ended.out, ended.err) == (0, "", "no record fits\n")
+
+
 def test_a_number_of_two_plans_needs_the_plan(terminal: Terminal) -> None:
     theirs = replace(
         MEMBER,

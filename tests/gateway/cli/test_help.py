@@ -50,6 +50,12 @@ def test_a_group_names_its_commands_with_a_whole_sentence_each(path: tuple[str, 
     assert all(entry.endswith(".") for entry in entries), entries
 
 
+def test_the_version_is_said() -> None:
+    ended = run("--version")
+    assert ended.exit_code == 0
+    assert re.fullmatch(r"gateway \d+\.\d+\.\d+\n", ended.out)
+
+
 def test_who_asks_for_the_commands_does_not_wait_for_what_they_need() -> None:
     asked = "import sys; from gateway.cli import main\ntry: main(['--help'])\nexcept SystemExit: "
     asked += "print({'sqlalchemy', 'fastapi', 'lxml', 'cryptography'} & set(sys.modules))"

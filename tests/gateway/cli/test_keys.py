@@ -8,6 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from gateway.demo.certificates import create_authority, issue
 from tests.gateway.cli.terminal import Terminal, furnish, run
 from tests.gateway.house import certificate_of, key_files
 
@@ -94,6 +95,26 @@ def test_what_is_no_pair_is_not_imported(terminal: Terminal) -> None:
     assert terminal.run("keys", "import", "tls", certificate, key).exit_code == 0
     assert terminal.run("keys", "import", "tls", certificate, key).exit_code == 1
     assert terminal.run("keys", "rotate", "signing").exit_code == 1
+
+
+def test_a_certificate_that_has_expired_is_not_imported(terminal: Terminal) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=1000)
+    old = issue(create_authority("Network", now=long_ago), "Old", now=long_ago)
+    certificate = terminal.write("old.pem", old.certificate_pem)
+    ended = terminal.run("keys", "import", "tls", certificate, terminal.write("k", old.key_pem))
+    assert ended.exit_code == 2
+    assert f"{certificate} has expired" in ended.err
+    assert terminal.run("keys", "rotate", "tls").exit_code == 1
+
+
+def test_a_moment_is_asked_for_in_the_form_that_is_read(terminal: Terminal) -> None:
+    terminal.run("keys", "import", "tls", *key_files("Next year"))
+    for wrong in ("1/1/2027", "2027-01-01T00:00:00+05:00"):
+        ended = terminal.run("keys", "rotate", "tls", "--from", wrong)
+        assert ended.exit_code == 2
+        assert "%Y-%m-%d" in ended.err
+    ended = terminal.run("keys", "rotate", "tls", "--from", "2027-01-01T09:30")
+    assert "from 2027-01-01T09:30:00+00:00" in ended.out
 
 
 def test_the_key_that_seals_the_data_is_followed_by_another(terminal: Terminal) -> None:

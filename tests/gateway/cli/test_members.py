@@ -121,6 +121,37 @@ def test_a_roster_without_its_columns_is_usage(terminal: Terminal, header: str) 
     assert "column" in ended.err
 
 
+NO_ROSTER = {
+    "nothing": ("", "it is empty"),
+    "semicolons": ("plan;member_id;family;given;birth_date\n", "semicolons; save it with commas"),
+    "tabs": ("plan\tmember_id\tfamily\tgiven\tbirth_date\n", "tabs; save it with commas"),
+    "a workbook": (b"PK\x03\x04\x14\x00\x06\x00", "no CSV in UTF-8; save it as one"),
+    "Unicode text": ("plan,member_id\n".encode("utf-16"), "no CSV in UTF-8; save it as one"),
+    "no header": ("acme,A-1,Zanzibarson,Zoe,1970-01-01\n", "its first line is to name the columns"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ROSTER)
+def test_what_is_saved_by_mistake_is_told_with_what_to_do(terminal: Terminal, case: str) -> None:
+    content, said = NO_ROSTER[case]
+    file = terminal.write("roster.csv", content)
+    asking = ("--purpose", "PAYMENT", "--requester", "Jane Roe", "--plan", "acme")
+    for ended in (
+        terminal.run("members", "import", file),
+        terminal.run("retrieve", "--roster", file, *asking),
+    ):
+        assert ended.exit_code == 2
+        assert ended.err.startswith(f"gateway: {file} has no column ")
+        assert said in ended.err
+        assert "Zanzibar" not in ended.err
+
+
+def test_rows_that_a_spreadsheet_left_empty_are_no_lines(terminal: Terminal) -> None:
+    blank = (",,,,,,,", "  ", ", ,", ",,,,,,,,,,,,,,,,,,,")
+    ended = terminal.run("members", "import", roster(terminal, FULL, "", *blank))
+    assert (ended.exit_code, ended.out, ended.err) == (0, "1 members taken, 0 lines refused\n", "")
+
+
 def test_a_roster_that_is_not_there_is_usage(terminal: Terminal) -> None:
     assert terminal.run("members", "import", terminal.folder / "none.csv").exit_code == 2
     assert terminal.run("members", "import", terminal.folder).exit_code == 2
@@ -141,6 +172,18 @@ def _opt_out(terminal: Terminal) -> None:
     with closing(sqlite3.connect(terminal.database)) as connection:
         connection.execute("UPDATE member SET opted_out = 1 WHERE member_id = 'A-1'")
         connection.commit()
+
+
+def test_who_has_opted_out_is_seen_and_so_is_the_coverage(terminal: Terminal) -> None:
+    terminal.run("members", "import", roster(terminal, FULL))
+    of_acme = ("--plan", "acme")
+    assert "opted out" not in terminal.run("members", "list", *of_acme).out
+    _opt_out(terminal)
+    shown = json.loads(terminal.run("members", "show", "A-1", *of_acme).out)
+    assert (shown["opted_out"], shown["coverage_start"]) == (True, "2020-01-01")
+    listed = terminal.run("members", "list", "--json", *of_acme).lines
+    assert [one["opted_out"] for one in listed if one["member_id"] == "A-1"] == [True]
+    assert "opted out" in terminal.run("members", "list", *of_acme).out
 
 
 # ---- looking ---------------------------------------------------------------------------------

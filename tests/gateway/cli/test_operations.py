@@ -1,5 +1,7 @@
 """`tokens`, `config check`, `db upgrade`, and a house that cannot be opened."""
 
+import ctypes
+import os
 import socket
 import subprocess
 import sys
@@ -12,6 +14,10 @@ import pytest
 from gateway.store import tokens
 from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish
+from tests.gateway.house import MEMBER, key_files
+
+_DROP_FROM_BOUNDS, _DAC_OVERRIDE, _DAC_READ_SEARCH = 24, 1, 2
+"""prctl(2): PR_CAPBSET_DROP; capabilities(7)."""
 
 
 @pytest.fixture
@@ -170,6 +176,33 @@ def test_serve_refuses_a_real_address_without_tls(terminal: Terminal) -> None:
     assert "[tls]" in ended.err
 
 
+NO_PAIR = {
+    "another's key": ("signing.key", "the certificate is not that of the private key"),
+    "no file": ("none.key", "none.key: No such file or directory"),
+    "no key": ("tls.pem", "[tls] the key pair is not usable"),
+}
+
+
+@pytest.mark.parametrize("case", NO_PAIR)
+def test_a_tls_pair_that_is_none_is_named_before_anything_is_done(
+    terminal: Terminal, case: str
+) -> None:
+    key, said = NO_PAIR[case]
+    certificate, _ = key_files("Our gateway")
+    _, other = key_files("Stranger")
+    places = {"signing.key": other, "none.key": "none.key", "tls.pem": certificate}
+    text = terminal.config.read_text(encoding="utf-8")
+    head, _, tail = text.partition("[tls]\n")
+    pair = f'[tls]\ncertificate = "{certificate}"\nkey = "{places[key]}"\n'
+    terminal.config.write_text(head + pair + tail[tail.index("[") :], encoding="utf-8")
+    asking = ("retrieve", MEMBER.member_id, "--plan", "acme", "--purpose", "PAYMENT")
+    for command in (("serve",), (*asking, "--requester", "Jane Roe")):
+        ended = terminal.run(*command)
+        assert (ended.exit_code, ended.out) == (2, "")
+        assert "gateway: [tls] " in ended.err
+        assert said in ended.err
+
+
 # ---- a house that cannot be opened -----------------------------------------------------------
 
 
@@ -191,6 +224,32 @@ def test_a_data_folder_that_is_a_file_is_a_sentence(tmp_path: Path) -> None:
     assert ended.exit_code == 1
     assert "cannot be opened" in ended.err
     assert ended.err.count("\n") == 1
+
+
+def _obey_modes() -> None:
+    """In a child: what the modes of files forbid is forbidden to root, too."""
+    if os.geteuid() == 0:
+        for capability in (_DAC_OVERRIDE, _DAC_READ_SEARCH):
+            assert ctypes.CDLL(None).prctl(_DROP_FROM_BOUNDS, capability, 0, 0, 0) == 0
+
+
+@pytest.mark.parametrize("what", ["the file", "its folder"])
+def test_a_database_that_may_not_be_written_is_named(terminal: Terminal, what: str) -> None:
+    place = terminal.database if what == "the file" else terminal.database.parent
+    before = place.stat().st_mode
+    place.chmod(before & ~0o222)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "gateway", "members", "list", "--config", terminal.config],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            preexec_fn=_obey_modes,
+        )
+    finally:
+        place.chmod(before)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"gateway: {place} cannot be written to\n"
 
 
 def test_a_database_file_that_is_none_is_a_sentence(terminal: Terminal) -> None:

@@ -58,6 +58,15 @@ def test_many_partners_come_in_one_file_of_json_or_toml(terminal: Terminal) -> N
     assert terminal.run("partners", "add", terminal.write("p.toml", tables)).exit_code == 0
 
 
+def test_a_file_saved_on_windows_is_taken(terminal: Terminal) -> None:
+    text = '\ufeffname = "North"\r\nhome_community_id = "2.999.77"\r\n'
+    assert terminal.run("partners", "add", terminal.write("p.toml", text)).exit_code == 0
+    text = '\ufeff{"nam": "North", "home_community_id": "2.999.77"}'
+    ended = terminal.run("partners", "add", terminal.write("p.json", text))
+    assert ended.exit_code == 2
+    assert "name: it is required; nam: there is no such key" in ended.err
+
+
 def test_a_partner_of_one_plan_is_recorded_in_that_plan(terminal: Terminal) -> None:
     file = terminal.write("partner.toml", GOOD)
     with terminal.recording() as records:

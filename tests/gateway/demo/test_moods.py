@@ -63,12 +63,14 @@ _IN_ANY_STEP = {
     "reset": (
         "failed",
         "it broke the connection off before its answer was whole",
-        "Ask again later; if it stays so, tell the partner that its connections break",
+        "Ask again later; if it stays so, tell the partner that its connections break, and"
+        " ask whether it accepts our TLS certificate",
     ),
     "early-close": (
         "failed",
         "it broke the connection off before its answer was whole",
-        "Ask again later; if it stays so, tell the partner that its connections break",
+        "Ask again later; if it stays so, tell the partner that its connections break, and"
+        " ask whether it accepts our TLS certificate",
     ),
     "wrong-relates-to": (
         "failed",
