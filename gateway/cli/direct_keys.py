@@ -11,7 +11,7 @@ from rich.table import Table
 from gateway.cli.groups import group
 from gateway.cli.opening import ConfigOption, PlanOption, opened, plan_of
 from gateway.cli.recording import record, record_look, refusal
-from gateway.cli.terminal import Exit, Failure, out
+from gateway.cli.terminal import Exit, Failure, err, out, printable
 from gateway.store import direct_keys
 from gateway.store.direct_keys import PrivateKey, UnusableKey, read_key_pair
 from gateway.store.transaction import Transaction
@@ -59,7 +59,14 @@ def import_key(
         if not house.database.write(unit):
             reason = "this certificate was imported before"
             raise refusal(house, "CLI-DIRECT-KEYS-IMPORT", plan=own, reason=reason)
+        mail = house.settings.mail
+        domains = () if mail is None else {domain.name for domain in mail.domains}
     out.print(sealed.fingerprint)
+    if owner.rpartition("@")[2].lower() not in domains:
+        err.print(
+            f"gateway: warning: {printable(owner)} is of no domain in [[mail.domains]]:"
+            " as long as it is not, no mail is opened or signed with this key"
+        )
 
 
 def _read(
@@ -71,7 +78,8 @@ def _read(
     except OSError as error:
         raise Failure(f"{error.filename}: {error.strerror}", Exit.USAGE) from None
     except UnusableKey as error:
-        raise Failure(f"{file} is not usable: {error}", Exit.USAGE) from None
+        how = "" if password_file else "; --password-file names a file with its password"
+        raise Failure(f"{file} is not usable: {error}{how}", Exit.USAGE) from None
 
 
 @direct_keys_app.command("use")

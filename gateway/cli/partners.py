@@ -1,7 +1,7 @@
 """`gateway partners`: whom we exchange with, from partner files."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from gateway.cli.partner_lessons import lessons_app
 from gateway.cli.partner_quirks import say_what_is_known
 from gateway.cli.recording import record, record_look
 from gateway.cli.terminal import Exit, Failure, err, out, printable
+from gateway.exchange.expiring import Reliance, kept_in, warnings
 from gateway.model.identity import PartnerId, PlanId
 from gateway.model.partner import RETIRED, Delegation, Endpoints, Partner, PartnerProfile
 from gateway.model.partner_quirks import Quirk, quirks_of
@@ -55,7 +56,10 @@ def add_partners(
             raise Failure(f"there is no plan {plan}; add it to gateway.toml", Exit.USAGE)
         networks = {network.name for network in house.settings.networks}
         house.database.write(partial(_put, found))
+        kept = house.database.read(lambda tx: tuple(kept_in(tx)))
     out.print(f"{len(found)} partners added or changed")
+    for sentence in _run_out(kept, {one.partner.id for one in found}):
+        err.print(f"gateway: warning: {printable(sentence)}")
     for partner in (one.partner for one in found):
         if partner.network is not None and partner.network not in networks:
             # It is then trusted by its own certificates alone, or not at all.
@@ -65,6 +69,14 @@ def add_partners(
             )
     for one in found:
         say_what_is_known(one.partner)
+
+
+def _run_out(kept: Iterable[Reliance], added: Container[str]) -> Iterator[str]:
+    """What has run out already; what will is for `config check`."""
+    now = datetime.now(UTC)
+    theirs = (one for one in kept if one.kind == "partner" and one.name in added)
+    ended = (one for one in theirs if one.certificate and one.certificate.not_valid_after_utc < now)
+    return warnings(ended, now=now)
 
 
 class _Form(BaseModel):

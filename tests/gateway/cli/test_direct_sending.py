@@ -165,6 +165,24 @@ def test_a_verdict_of_nothing_is_a_sentence(terminal: Terminal) -> None:
     assert "no such message" in ended.err
 
 
+def test_a_key_of_no_domain_of_ours_is_taken_with_a_warning(terminal: Terminal) -> None:
+    file = terminal.write("key.pem", renewed(700))
+    for owner, warned in ((DOMAIN, False), ("desk@direct.acme.exmaple", True)):
+        ended = terminal.run("direct", "keys", "import", owner, file, "--plan", "acme")
+        assert ended.exit_code == 0
+        assert ("no domain in [[mail.domains]]" in ended.err) == warned
+
+
+def test_a_key_behind_a_password_is_asked_for_with_it(terminal: Terminal) -> None:
+    file = terminal.write("key.p12", b"sealed")
+    importing = ("direct", "keys", "import", DOMAIN, file, "--plan", "acme")
+    asked = "--password-file names a file with its password"
+    assert asked in terminal.run(*importing).err
+    secret = terminal.write("password", "wrong")
+    ended = terminal.run(*importing, "--password-file", secret)
+    assert (ended.exit_code, asked in ended.err) == (2, False)
+
+
 def test_what_is_published_are_our_keys_unless_other_files_are_named(terminal: Terminal) -> None:
     text = terminal.config.read_text() + f'\n[publish]\ndomains = ["{DOMAIN}"]\n'
     terminal.config.write_text(text)

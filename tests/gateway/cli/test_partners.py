@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.certificates import create_authority, issue
 from gateway.model.identity import PartnerId
 from gateway.store import partner_health, partner_lessons
 from gateway.store.database import open_database
 from tests.gateway.cli.terminal import Terminal, furnish, pem
+from tests.gateway.house import certificate_of
 
 GOOD = """\
 name = "Example HIE"
@@ -65,6 +67,20 @@ def test_a_file_saved_on_windows_is_taken(terminal: Terminal) -> None:
     ended = terminal.run("partners", "add", terminal.write("p.json", text))
     assert ended.exit_code == 2
     assert "name: it is required; nam: there is no such key" in ended.err
+
+
+def test_a_pinned_certificate_that_has_expired_is_said_as_the_partner_is_added(
+    terminal: Terminal,
+) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=1000)
+    old = issue(create_authority("Network", now=long_ago), "Old", now=long_ago)
+    terminal.write("old.pem", old.certificate_pem)
+    terminal.write("new.pem", certificate_of("North").certificate_pem)
+    text = 'name = "North"\nhome_community_id = "2.999.77"\ntls_certificates = ["{}.pem"]\n'
+    for name, said in (("old", True), ("new", False)):
+        ended = terminal.run("partners", "add", terminal.write("p.toml", text.format(name)))
+        assert ended.exit_code == 0
+        assert ("a pinned certificate of North has expired on" in ended.err) == said
 
 
 def test_a_partner_of_one_plan_is_recorded_in_that_plan(terminal: Terminal) -> None:
