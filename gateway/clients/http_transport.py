@@ -15,13 +15,13 @@ from typing import Any, Final, cast
 import httpcore
 import httpx
 
+from gateway.clients.dialing import dial
+
 _WAITING_BYTES: Final = 256 * 1024
 """What lies here unread before the peer has to wait; asyncio holds as much again, still sealed."""
 _KEPT_CONNECTIONS: Final = 20
 _CONNECTIONS: Final = 100
 _KEPT_SECONDS: Final = 5.0
-_SECOND_ADDRESS_SECONDS: Final = 0.25
-"""How long one address of a host is tried alone (RFC 8305: 5)."""
 _FAILURES: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
@@ -103,12 +103,9 @@ class _Network(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.AsyncNetworkStream:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                _, arriving = await loop.create_connection(
-                    _Arriving, host, port, happy_eyeballs_delay=_SECOND_ADDRESS_SECONDS
-                )
+                arriving = await dial(_Arriving, host, port)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except OSError as error:
