@@ -113,8 +113,9 @@ class Desk:
 def desk(transaction_name: str, roles: frozenset[Role], *, reads_its_query: bool = False) -> object:
     """The dependency of a route: its `Desk`, for callers in one of `roles`.
 
-    A parameter that the route does not know is refused: it may be a filter that is misspelt, and
-    without it the answer would be about others, too. A route that `reads_its_query` judges itself.
+    Where there are parameters to look by, one that is not known is refused: it may be a filter
+    that is misspelt, and without it the answer would be about others, too. A route that
+    `reads_its_query` judges itself.
     """
 
     async def open_desk(request: Request, credentials: _Credentials) -> Desk:
@@ -127,7 +128,7 @@ def desk(transaction_name: str, roles: frozenset[Role], *, reads_its_query: bool
         request.state.desk = opened
         if caller.role not in roles:
             raise Problem(403, f"The role {caller.role} may not do this.")
-        if not reads_its_query:
+        if request.method == "GET" and not reads_its_query:
             _refuse_unknown_parameters(request)
         return opened
 
@@ -136,8 +137,8 @@ def desk(transaction_name: str, roles: frozenset[Role], *, reads_its_query: bool
 
 def _refuse_unknown_parameters(request: Request) -> None:
     known = set(_parameters_of(request.scope["route"].dependant))
-    if not known.issuperset(request.query_params):
-        names = ", ".join(sorted(known)) or "none"
+    if known and not known.issuperset(request.query_params):
+        names = ", ".join(sorted(known))
         raise Problem(422, f"The address has a parameter that is not known here; known: {names}.")
 
 

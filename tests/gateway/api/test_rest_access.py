@@ -321,10 +321,17 @@ def test_a_role_passes_the_doors_of_its_work_and_no_others(
         assert record["member"] is None
 
 
-READ: Final = [door for door in MATRIX if door[0] == "GET" and door[1].startswith(V1)]
+LISTS: Final = [
+    door
+    for door in MATRIX
+    if door[0] == "GET"
+    and door[1].startswith(V1)
+    and "{" not in door[1]
+    and door[1] != f"{V1}/partners"  # of the caller's plan, all of them
+]
 
 
-@pytest.mark.parametrize("door", READ, ids=" ".join)
+@pytest.mark.parametrize("door", LISTS, ids=" ".join)
 def test_a_filter_that_is_misspelt_is_no_answer_about_everybody(
     doors: Doors, ids: dict[str, str], door: tuple[str, str]
 ) -> None:
