@@ -14,12 +14,13 @@ import typer
 from rich.table import Table
 
 from gateway.app.house import House, open_client
-from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened, plan_of
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, opened
 from gateway.cli.recording import record
 from gateway.cli.roster_run import Line, RosterRun, Skipped, read_roster, say, say_why_not_all
+from gateway.cli.stating import on_whose_behalf, stated_purpose
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.exchange.jobs import JobMeans, perform
-from gateway.exchange.policy import Refused, may_ask, requester_stated
+from gateway.exchange.policy import Refused, may_ask
 from gateway.model.identity import ConversationId, RetrievalId
 from gateway.model.job import Job
 from gateway.model.member import Member, Plan
@@ -68,24 +69,16 @@ def retrieve(
     it has ended. Stopped with Ctrl-C it may be run again: --skip-asked-within 24 leaves out whom it
     has asked for.
     """
-    if not purpose.strip() or not requester.strip():
-        raise Failure("--purpose and --requester are needed; neither has a default", Exit.USAGE)
+    stated = stated_purpose(purpose, requester)
     if (member is None) == (roster is None):
         raise Failure("name one member, or a roster with --roster", Exit.USAGE)
     if skip_asked_within is not None and roster is None:
         raise Failure("--skip-asked-within goes with --roster", Exit.USAGE)
-    try:
-        stated = PurposeOfUse.parse(purpose)
-    except ValueError as error:
-        raise Failure(str(error), Exit.USAGE) from None
     lines = read_roster(roster) if roster is not None else []
     with opened(config) as house:
-        own = house.plan(plan_of(house, plan).id)
-        if own is None:
-            raise Failure("add the plan to gateway.toml before it asks others", Exit.USAGE)
-        who = requester_stated(own, person=requester, role=role, authority=authority)
-        if isinstance(who, Refused):
-            raise Failure(f"{who.reason} Add it to the command or to the plan.", Exit.USAGE)
+        own, who = on_whose_behalf(
+            house, plan, person=requester, role=role, authority=authority, before_it="asks others"
+        )
         asked = Asked(stated, who, since.date() if since else None)
         if member is not None:
             ended = _exit_code(asyncio.run(_retrieve_one(house, own, member, asked)), json=json)

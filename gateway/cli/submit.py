@@ -10,17 +10,16 @@ import orjson
 import typer
 
 from gateway.app.house import House, open_client
-from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened, plan_of
+from gateway.cli.opening import ConfigOption, JsonOption, PlanOption, member_of, opened
 from gateway.cli.recording import record, refusal
+from gateway.cli.stating import on_whose_behalf, stated_purpose
 from gateway.cli.terminal import Exit, Failure, out, printable
 from gateway.clients.failures import PartnerFailed
 from gateway.exchange.asking import explain
-from gateway.exchange.policy import Refused, requester_stated
 from gateway.exchange.submitting import NotSubmitted, SubmitMeans, Submitted, check, submit
 from gateway.model.identity import ConversationId, DocumentId, PartnerId, PlanId
 from gateway.model.member import Plan
 from gateway.model.partner import Partner
-from gateway.model.purpose import PurposeOfUse
 from gateway.model.submission import Submission
 from gateway.store import partners
 from gateway.store.transaction import Transaction
@@ -52,19 +51,11 @@ def submit_documents(
     to a partner that has the older one from us. Sent again, documents keep their ids: a partner
     files none of them twice.
     """
-    if not purpose.strip() or not requester.strip():
-        raise Failure("--purpose and --requester are needed; neither has a default", Exit.USAGE)
-    try:
-        stated = PurposeOfUse.parse(purpose)
-    except ValueError as error:
-        raise Failure(str(error), Exit.USAGE) from None
+    stated = stated_purpose(purpose, requester)
     with opened(config) as house:
-        own = house.plan(plan_of(house, plan).id)
-        if own is None:
-            raise Failure("add the plan to gateway.toml before it submits", Exit.USAGE)
-        who = requester_stated(own, person=requester, role=role, authority=authority)
-        if isinstance(who, Refused):
-            raise Failure(f"{who.reason} Add it to the command or to the plan.", Exit.USAGE)
+        own, who = on_whose_behalf(
+            house, plan, person=requester, role=role, authority=authority, before_it="submits"
+        )
         about = member_of(house, own.id, member, act="CLI-SUBMISSION")
         given = Submission(
             id=str(uuid4()),
